@@ -1,0 +1,5 @@
+"""`python -m suite` is `panglot`."""
+
+from suite.cli import main
+
+main()

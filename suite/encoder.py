@@ -1,0 +1,118 @@
+"""Models: what they must be able to do, what is recorded of them, and the one door through which they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from suite.arrays import Floats
+from suite.errors import UnknownName
+from suite.pool import Pool
+from suite.progress import Progress
+from suite.scores import Scores
+
+Role: TypeAlias = Literal["query", "passage"]
+
+
+class ModelCard(BaseModel):
+    """Facts about a model, as they stand in every result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """As the person named it, or `org/name` for a model of the Hub."""
+    revision: str
+    """What tells two states of the model apart: a commit, a version, or a hash of its files."""
+    library: str
+    """The package that computes the vectors, with its version."""
+    similarity: Literal["cosine", "dot", "lexical", "none"] = "cosine"
+    dimension: int | None = None
+    parameters: int | None = None
+    max_length: int | None = None
+    """Tokens after which texts are cut."""
+    prompts: dict[Role, str] = {}
+    """What is put before each text, verbatim."""
+    licence: str = "unknown"
+    note: str = ""
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors. This is all that a model must do to be scored."""
+
+    card: ModelCard
+
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
+        """Vectors [texts, dimension], in the order of the texts."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A model that scores a whole pool by itself: lexical search, vectors made elsewhere, floors."""
+
+    card: ModelCard
+
+    def scores(self, pool: Pool, progress: Progress) -> Scores:
+        """The scores of every query of the pool against every candidate."""
+
+
+Model: TypeAlias = Encoder | Scorer
+
+
+class Kind(NamedTuple):
+    """One way of naming a model; `load` is `module:function`, imported only when such a model is asked for."""
+
+    example: str
+    sentence: str
+    load: str
+
+
+KINDS: dict[str, Kind] = {
+    "use-multilingual": Kind(
+        "use-multilingual",
+        "Universal Sentence Encoder multilingual v3, weights in its package: the embedded default",
+        "suite.encoders.use:load",
+    ),
+    "bm25": Kind("bm25", "lexical baseline, one analyser for each candidate language", "suite.encoders.bm25:load"),
+    "st": Kind(
+        "st:intfloat/multilingual-e5-small",
+        "a sentence-transformers model of the Hub, or a folder (st: may be left out)",
+        "suite.encoders.sentence_transformer:load",
+    ),
+    "py": Kind(
+        "py:my_module:make_encoder",
+        "a Python function that returns an object with encode(texts, role)",
+        "suite.encoders.function:load",
+    ),
+    "vectors": Kind("vectors:folder", "vectors made elsewhere, one .npz a task", "suite.encoders.vectors:load"),
+    "random": Kind("random", "random vectors: the floor", "suite.encoders.floors:load_random"),
+    "constant": Kind(
+        "constant", "one vector for everything: the floor under ties", "suite.encoders.floors:load_constant"
+    ),
+    "language-id": Kind(
+        "language-id", "knows the language and nothing else: the bias ceiling", "suite.encoders.floors:load_language_id"
+    ),
+}
+
+
+def load_model(name: str) -> Model:
+    """The model that a string names; imports only what this one needs.
+
+    :raises UnknownName: the string names no kind of model.
+    :raises MissingExtra: the kind needs a library that is not installed.
+    :raises BadEncoder: the model is not there or cannot be loaded.
+    """
+    prefix, separator, rest = name.partition(":")
+    if name in KINDS and KINDS[name].example == name:
+        prefix, rest = name, ""
+    elif not (separator and prefix in KINDS):
+        if not ("/" in name or Path(name).is_dir()):
+            known = [kind.example for kind in KINDS.values()]
+            raise UnknownName("model", name, known, "A model of the Hub is named org/name, a folder by its path.")
+        prefix, rest = "st", name
+    module, _, function = KINDS[prefix].load.partition(":")
+    load: Callable[[str], Model] = getattr(import_module(module), function)
+    return load(rest)

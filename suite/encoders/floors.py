@@ -1,0 +1,76 @@
+"""Models that know nothing, or nothing but the language: the ends of every scale."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from suite.arrays import Floats
+from suite.encoder import ModelCard, Role
+from suite.pool import Pool
+from suite.progress import Progress
+from suite.scores import DenseScores, Scores
+
+DIMENSION = 64
+
+
+def load_random(_: str) -> RandomVectors:
+    """The floor that chance gives."""
+    return RandomVectors()
+
+
+def load_constant(_: str) -> ConstantVectors:
+    """The floor that the tie rule gives."""
+    return ConstantVectors()
+
+
+def load_language_id(_: str) -> LanguageId:
+    """The ceiling of language bias."""
+    return LanguageId()
+
+
+def _card(name: str, note: str) -> ModelCard:
+    return ModelCard(name=name, revision="1", library="numpy", dimension=DIMENSION, licence="CC0-1.0", note=note)
+
+
+class RandomVectors:
+    """A Gaussian vector drawn from a hash of the role and the text: always the same, and about nothing."""
+
+    card = _card("random", "Gaussian vectors drawn from a hash of the text.")
+
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
+        """Vectors [texts, 64]."""
+        seeds = (hashlib.blake2b(f"{role}\0{text}".encode(), digest_size=16).digest() for text in texts)
+        return np.stack(
+            [np.random.default_rng(int.from_bytes(seed)).standard_normal(DIMENSION, np.float32) for seed in seeds]
+        )
+
+
+class ConstantVectors:
+    """One vector for everything."""
+
+    card = _card("constant", "The same vector for every text.")
+
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
+        """Vectors [texts, 64], all alike."""
+        return np.ones((len(texts), DIMENSION), np.float32)
+
+
+class LanguageId:
+    """Scores 1 where query and candidate are in one language and 0 elsewhere."""
+
+    card = ModelCard(
+        name="language-id",
+        revision="1",
+        library="numpy",
+        similarity="none",
+        licence="CC0-1.0",
+        note="Knows the language of a text and nothing else.",
+    )
+
+    def scores(self, pool: Pool, progress: Progress) -> Scores:
+        """Products of one-hot vectors of the languages."""
+        languages = np.eye(len(pool.languages), dtype=np.float32)
+        return DenseScores(languages[pool.queries.language], languages[pool.candidates.language])

@@ -1,0 +1,61 @@
+"""What can go wrong, for people.
+
+PanglotError            shown as its message alone, exit code 2
+├── UnknownName         no task, model or metric of that name; the nearest names
+├── MissingData         data that is not here; where it was looked for and how to get it
+├── BadData             data that is here but damaged, changed or contradictory
+├── BadEncoder          a model that cannot be loaded or returns something that is no vector
+├── BadResult           a result file that cannot be read
+└── MissingExtra        an optional library; the exact command that installs it
+
+Anything else that reaches the top is a fault of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib.util import find_spec
+
+
+class PanglotError(Exception):
+    """Something that the person at the keyboard can mend; the message says how."""
+
+
+class UnknownName(PanglotError):
+    """A name that means nothing here, with the nearest names that do."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
+        names = sorted(known)
+        nearest = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(nearest)}?" if nearest else f"Known: {', '.join(names)}."
+        super().__init__(" ".join(part for part in (f"Unknown {kind} '{name}'.", hint, advice) if part))
+
+
+class MissingData(PanglotError):
+    """Data that is not where it was looked for."""
+
+
+class BadData(PanglotError):
+    """Data that contradicts itself or its checksum."""
+
+
+class BadEncoder(PanglotError):
+    """A model that cannot be loaded, or that returns something that is no vector."""
+
+
+class BadResult(PanglotError):
+    """A result file that cannot be read as one."""
+
+
+class MissingExtra(PanglotError):
+    """A library that only some models need."""
+
+
+def require(module: str, extra: str, purpose: str) -> None:
+    """Check that an optional library is installed, without importing it.
+
+    :raises MissingExtra: with the command that installs it.
+    """
+    if find_spec(module) is None:
+        raise MissingExtra(f"{purpose} needs {module}. Install it with: pip install 'panglot[{extra}]'")

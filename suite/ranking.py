@@ -1,0 +1,174 @@
+"""From scores to evidence: one pass over blocks of queries, no sorting of the pool, no second look at it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from suite.arrays import Floats, Ints
+from suite.evidence import NOBODY, Evidence
+from suite.pool import Pool
+from suite.progress import Progress, silent
+from suite.scores import Scores
+
+DEPTH = 100
+"""Candidates kept for each query in the pool of all languages."""
+
+BLOCK_SCORES = 8_000_000
+"""Scores in one block (32 MB): enough queries at a time for the matrix product to run at full speed."""
+
+STRIP_SCORES = 500_000
+"""Scores looked at together while counting (2 MB): they stay in the processor's cache."""
+
+
+def collect_evidence(
+    pool: Pool, scores: Scores, depth: int = DEPTH, block: int | None = None, progress: Progress = silent
+) -> Evidence:
+    """Count, for every relevant pair and every language, the candidates that score at least as high.
+
+    `block` is the number of queries scored at a time; no count depends on it.
+    """
+    total, width = len(pool.queries), len(pool.candidates)
+    block = block or max(1, BLOCK_SCORES // width)
+    counter = _Counter(pool, min(depth, width))
+    with progress("ranking", total) as advance:
+        for start in range(0, total, block):
+            stop = min(start + block, total)
+            counter.add(start, scores.block(start, stop))
+            advance(stop - start)
+    return counter.evidence()
+
+
+class _Counter:
+    """Fills the arrays of an `Evidence`, a block of queries at a time."""
+
+    def __init__(self, pool: Pool, depth: int) -> None:
+        self._pool = pool
+        self._layout = _Layout(pool.sizes)
+        self._tie_order = _tie_order(pool.candidates.ids)
+        self._first_pair = np.searchsorted(pool.query, np.arange(len(pool.queries) + 1))
+        self._score = np.empty(len(pool.query), np.float32)
+        self._above = np.empty((len(pool.query), len(pool.languages)), np.int32)
+        self._top = np.full((len(pool.queries), depth), NOBODY, np.int32)
+        self._top_score = np.full((len(pool.queries), depth), -np.inf, np.float32)
+
+    def add(self, start: int, scores: Floats) -> None:
+        """Take the scores [queries of the block, candidates] of the queries from `start` on."""
+        pairs = slice(self._first_pair[start], self._first_pair[start + len(scores)])
+        self._score[pairs] = scores[self._pool.query[pairs] - start, self._pool.candidate[pairs]]
+        rows = max(1, STRIP_SCORES // scores.shape[1])
+        for first in range(0, len(scores), rows):
+            strip = self._layout.spread(scores[first : first + rows])
+            self._count(start + first, strip)
+            self._list_top(start + first, strip)
+
+    def _count(self, start: int, strip: Floats) -> None:
+        """Count what stands at or above each relevant candidate of the strip's queries."""
+        first = self._first_pair[start : start + len(strip)]
+        relevants = np.diff(self._first_pair[start : start + len(strip) + 1])
+        for place in range(relevants.max()):
+            rows = np.flatnonzero(relevants > place)
+            pairs = first[rows] + place
+            scores = strip if len(rows) == len(strip) else strip[rows]
+            self._above[pairs] = self._layout.count(scores >= self._score[pairs, None])
+
+    def _list_top(self, start: int, strip: Floats) -> None:
+        """Keep the best candidates of each query.
+
+        At least `depth` scores reach the `depth`-th largest maximum of any grouping of the columns, so all that
+        belong to the top do; few others need to be sorted.
+        """
+        depth = self._top.shape[1]
+        maxima = strip.reshape(len(strip), 8, -1).max(axis=1)
+        floor = np.full(len(strip), np.finfo(np.float32).min)
+        if maxima.shape[1] > depth:
+            floor = np.maximum(floor, np.partition(maxima, -depth, axis=1)[:, -depth])
+        width = strip.shape[1]
+        reached = np.flatnonzero(strip >= floor[:, None])
+        bounds = np.searchsorted(reached, width * np.arange(len(strip) + 1))
+        for index in range(len(strip)):
+            columns = reached[bounds[index] : bounds[index + 1]] - width * index
+            candidates = self._layout.candidate[columns]
+            scores = strip[index, columns]
+            best = _best(scores, self._tie_order[candidates], depth)
+            self._top[start + index, : len(best)] = candidates[best]
+            self._top_score[start + index, : len(best)] = scores[best]
+
+    def evidence(self) -> Evidence:
+        """The finished arrays; a relevant candidate is not above itself."""
+        pool = self._pool
+        language = pool.candidates.language[pool.candidate]
+        above = self._above.copy()
+        above[np.arange(len(above)), language] -= 1
+        return Evidence(
+            query_ids=pool.queries.ids,
+            candidate_ids=pool.candidates.ids,
+            languages=pool.languages,
+            sizes=pool.sizes,
+            query_language=pool.queries.language,
+            group=pool.group,
+            query=pool.query,
+            candidate=pool.candidate,
+            language=language,
+            gain=pool.gain,
+            score=self._score,
+            above=above,
+            top=self._top,
+            top_language=np.where(self._top == NOBODY, NOBODY, pool.candidates.language[self._top]),
+            top_score=self._top_score,
+        )
+
+
+class _Layout:
+    """Columns in which every language starts at a multiple of eight, so that eight comparisons are one byte to count.
+
+    The columns between two languages hold minus infinity: no score is below it.
+    """
+
+    def __init__(self, sizes: Ints) -> None:
+        width = np.maximum(-(-sizes // 8), 1)
+        self._bytes = np.concatenate([[0], np.cumsum(width)])
+        ends = np.cumsum(sizes)
+        self._slices = [
+            (slice(8 * byte, 8 * byte + size), slice(end - size, end))
+            for byte, size, end in zip(self._bytes[:-1].tolist(), sizes.tolist(), ends.tolist(), strict=True)
+        ]
+        self.candidate = np.full(8 * self._bytes[-1], NOBODY)
+        for columns, candidates in self._slices:
+            self.candidate[columns] = np.arange(candidates.start, candidates.stop)
+
+    def spread(self, scores: Floats) -> Floats:
+        """Scores [rows, candidates] put into the columns of this layout, [rows, columns]."""
+        strip = np.full((len(scores), len(self.candidate)), -np.inf, np.float32)
+        for columns, candidates in self._slices:
+            strip[:, columns] = scores[:, candidates]
+        return strip
+
+    def count(self, hits: np.ndarray) -> Ints:
+        """True entries of each row in each language, [rows, languages]."""
+        counts = np.bitwise_count(np.packbits(hits, axis=1))
+        return np.add.reduceat(counts, self._bytes[:-1], axis=1, dtype=np.int32)
+
+
+def _best(scores: Floats, tie_order: Ints, depth: int) -> Ints:
+    """Indices of the `depth` highest scores, best first, ties by `tie_order`."""
+    if len(scores) <= 4 * depth:
+        return np.lexsort((tie_order, -scores))[:depth]
+    last = np.partition(scores, -depth)[-depth]
+    clear, tied = np.flatnonzero(scores > last), np.flatnonzero(scores == last)
+    lowest = np.argpartition(tie_order[tied], depth - len(clear) - 1)[: depth - len(clear)]
+    kept = np.concatenate([clear, tied[lowest]])
+    return kept[np.lexsort((tie_order[kept], -scores[kept]))]
+
+
+def _tie_order(ids: Sequence[str]) -> Ints:
+    """A fixed order of the candidates that has nothing to do with their place or language, [candidates].
+
+    Equal scores need some order in the list of the best; any order by place in the file would favour a language.
+    """
+    digests = [hashlib.blake2b(id_.encode(), digest_size=8).digest() for id_ in ids]
+    order = np.empty(len(ids), np.int64)
+    order[np.argsort(np.frombuffer(b"".join(digests), ">u8"), kind="stable")] = np.arange(len(ids))
+    return order

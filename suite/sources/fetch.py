@@ -1,0 +1,61 @@
+"""Find a task's files: in the data folder, else in the download cache; always verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from suite.errors import BadData, MissingData
+from suite.task import Task
+
+DATA_VARIABLE = "PANGLOT_DATA"
+
+
+def fetch_file(task: Task, language: str, data_dir: Path | None = None) -> Path:
+    """Path of one language's file, verified by sha256.
+
+    Looks in the package for a task that ships with it; else in `data_dir`, else in the folder that PANGLOT_DATA names,
+    and only where neither is given downloads into the user's cache.
+
+    :raises MissingData: the file is in none of them and cannot be downloaded.
+    :raises BadData: the file is not the one that the task was made with.
+    """
+    name, sha256 = task.source.files[language]
+    if task.source.packaged:
+        return _verified(task.source.packaged / name, sha256)
+    root = data_dir or os.environ.get(DATA_VARIABLE)
+    if root:
+        path = Path(root) / task.source.folder / name
+        if not path.is_file():
+            raise MissingData(
+                f"{task.name}: no file {path}. Point --data-dir or {DATA_VARIABLE} to a folder that holds "
+                f"{task.source.folder}/{name}, or leave both out to download it from {task.source.url}"
+            )
+        return _verified(path, sha256)
+    return _download(task, name, sha256)
+
+
+def _download(task: Task, name: str, sha256: str) -> Path:
+    import pooch
+
+    cache = Path(pooch.os_cache("panglot")) / task.source.folder
+    url = f"{task.source.url}/{name}"
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        return Path(pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=cache))
+    except ValueError as error:
+        raise BadData(f"{task.name}: what {url} sends is not the published file. {error}") from error
+    except OSError as error:
+        raise MissingData(
+            f"{task.name}: {name} is not in {cache} and {url} cannot be reached ({type(error).__name__}). "
+            f"Without a network, copy the file to a folder {task.source.folder}/ and name its parent by --data-dir "
+            f"or {DATA_VARIABLE}."
+        ) from error
+
+
+def _verified(path: Path, sha256: str) -> Path:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise BadData(f"{path} is damaged or changed: expected sha256 {sha256}, found {found}. Fetch it again.")
+    return path

@@ -1,0 +1,34 @@
+"""A task's pool, checked against the task's own counts and fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from suite.errors import BadData, UnknownName
+from suite.pool import Pool
+from suite.sources.fetch import fetch_file
+from suite.task import Size, Task
+
+
+def read_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None = None) -> Pool:
+    """Read a task, whole or in some of its languages only.
+
+    :raises UnknownName: a language that the task lacks.
+    :raises BadData: the data has other counts or another fingerprint than the task says.
+    """
+    for language in languages:
+        if language not in task.sizes:
+            raise UnknownName(f"language of {task.name}", language, task.languages)
+    chosen = [language for language in task.languages if not languages or language in languages]
+    pool = task.reader({language: fetch_file(task, language, data_dir) for language in chosen})
+    queries = np.bincount(pool.queries.language, minlength=len(chosen))
+    for place, language in enumerate(chosen):
+        found = Size(int(queries[place]), int(pool.sizes[place]))
+        if found != task.sizes[language]:
+            raise BadData(f"{task.name}, {language}: expected {task.sizes[language]}, found {found}.")
+    if len(chosen) == len(task.languages) and pool.fingerprint != task.fingerprint:
+        raise BadData(f"{task.name}: expected fingerprint {task.fingerprint}, found {pool.fingerprint}.")
+    return pool

@@ -1,0 +1,153 @@
+"""From evidence to scores: query → language or ordered pair → setting, macro at each step, all with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from suite import bias
+from suite.arrays import Floats
+from suite.evidence import Evidence
+from suite.metrics import NAMES, parse_metric
+from suite.sample import DRAWS, Sample, Score, macro, score_of, scores_of
+
+BIAS_NAMES = (*(measure.name for measure in bias.MEASURES), "language_spread", "language_deviation")
+"""In the order of every table; the last two are over the languages' headline scores in the pool of all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """One metric for every ordered pair: `values` [query languages, candidate languages, (value, low, high)]."""
+
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All that is said of one model on one task.
+
+    `settings` holds `mono`, `cross` and `multi` by metric; `balance` their harmonic mean. `bias` maps each measure to
+    its score and to what a language-blind ranker gets. `languages` repeats both for each query language (`cross` for
+    queries, `cross_to` for candidates in it). `pairs` has a grid for each metric. `language_mix` and `language_rank`
+    [query languages, candidate languages] say what the top 10 is made of and the mean rank of each language's
+    relevant among its parallels, from 1. What the data gives no value for is left out.
+    """
+
+    settings: dict[str, dict[str, Score]]
+    balance: dict[str, Score]
+    bias: dict[str, Score]
+    blind: dict[str, float]
+    languages: dict[str, dict[str, dict[str, Score]]]
+    worst_language: str
+    pairs: dict[str, Grid]
+    language_mix: Floats
+    language_rank: Floats
+
+
+def score_evidence(evidence: Evidence, headline: str, metrics: Sequence[str] = NAMES, draws: int = DRAWS) -> Scores:
+    """Every setting, metric, bias measure and interval that the evidence gives."""
+    means = Sample(evidence, draws).means(_per_query(evidence, metrics) | bias.statistics(evidence))
+    by_setting = {metric: _settings(means, metric) for metric in metrics}
+    languages = _Languages(evidence.languages)
+    settings: dict[str, dict[str, Score]] = {"mono": {}, "cross": {}, "multi": {}}
+    balance: dict[str, Score] = {}
+    for metric, drawn in by_setting.items():
+        overall = {"mono": macro(drawn["mono"]), "cross": _pair_mean(drawn["pairs"]), "multi": macro(drawn["multi"])}
+        for setting, values in overall.items():
+            _put(settings[setting], metric, values)
+        _put(balance, metric, _harmonic_mean(np.stack(list(overall.values()))))
+        for setting in ("mono", "cross", "cross_to", "multi"):
+            languages.put(setting, metric, drawn[setting])
+    measured, blind = _bias(means, by_setting[headline]["multi"], languages)
+    multi = by_setting[headline]["multi"][0]
+    return Scores(
+        settings={setting: scores for setting, scores in settings.items() if scores},
+        balance=balance,
+        bias=measured,
+        blind=blind,
+        languages=languages.scores,
+        worst_language=evidence.languages[int(np.nanargmin(multi))],
+        pairs={metric: Grid(scores_of(drawn["pairs"])) for metric, drawn in by_setting.items()},
+        language_mix=means["mix"][0],
+        language_rank=_mean_ranks(means),
+    )
+
+
+def _per_query(evidence: Evidence, metrics: Sequence[str]) -> dict[str, Floats]:
+    """Each metric of each query: in the pool of each language, [queries, languages], and in the whole, [queries, 1]."""
+    values = {}
+    for name in metrics:
+        compute = parse_metric(name).compute
+        values[f"within {name}"] = compute(evidence.within).reshape(evidence.queries, -1)
+        values[f"together {name}"] = compute(evidence.together)[:, None]
+    return values
+
+
+def _settings(means: bias.Statistics, metric: str) -> dict[str, Floats]:
+    """One metric's means over queries: `pairs` [1 + draws, languages, languages], the others [1 + draws, languages]."""
+    pairs = means[f"within {metric}"]
+    others = np.where(np.eye(pairs.shape[2], dtype=bool), np.nan, pairs)
+    return {
+        "pairs": pairs,
+        "mono": np.diagonal(pairs, axis1=1, axis2=2),
+        "cross": macro(others, 2),
+        "cross_to": macro(others, 1),
+        "multi": means[f"together {metric}"][..., 0],
+    }
+
+
+def _bias(means: bias.Statistics, multi: Floats, languages: _Languages) -> tuple[dict[str, Score], dict[str, float]]:
+    """The bias measures and what a language-blind ranker gets; none where no query has parallel relevants."""
+    measured: dict[str, Score] = {}
+    blind: dict[str, float] = {}
+    if np.isnan(means["distance"][0]).all():
+        return measured, blind
+    for measure in bias.MEASURES:
+        _put(measured, measure.name, measure.overall(means))
+        languages.put("bias", measure.name, measure.by_language(means))
+        if measure.blind:
+            blind[measure.name] = float(measure.blind(means)[0])
+    _put(measured, "language_spread", np.nanmax(multi, axis=1) - np.nanmin(multi, axis=1))
+    _put(measured, "language_deviation", np.nanstd(multi, axis=1))
+    return measured, blind | {"language_spread": 0.0, "language_deviation": 0.0}
+
+
+def _pair_mean(pairs: Floats) -> Floats:
+    """Mean over all ordered pairs of different languages, [1 + draws]."""
+    different = ~np.eye(pairs.shape[2], dtype=bool)
+    return macro(pairs[:, different])
+
+
+def _harmonic_mean(values: Floats) -> Floats:
+    """Harmonic mean over axis 0; 0 where one of them is 0."""
+    with np.errstate(divide="ignore"):
+        return len(values) / (1 / values).sum(axis=0)
+
+
+def _mean_ranks(means: bias.Statistics) -> Floats:
+    """Mean rank of each candidate language's relevant among its parallels, from 1, [languages, languages]."""
+    total, count, square = (means[name][0] for name in ("rank_sum", "rank_count", "rank_square"))
+    relevants = count.sum(axis=1, keepdims=True)
+    there = (count > 0) & ~np.isnan(square)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=there) + (relevants + 1) / 2
+
+
+def _put(scores: dict[str, Score], name: str, drawn: Floats) -> None:
+    score = score_of(drawn)
+    if score:
+        scores[name] = score
+
+
+class _Languages:
+    """Collects the scores of each query language."""
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        self.scores: dict[str, dict[str, dict[str, Score]]] = {language: {} for language in languages}
+
+    def put(self, setting: str, name: str, drawn: Floats) -> None:
+        """Add one number of each language, from [1 + draws, languages]."""
+        for language, values in zip(self.scores, scores_of(drawn).tolist(), strict=True):
+            if not np.isnan(values[0]):
+                self.scores[language].setdefault(setting, {})[name] = Score(*values)

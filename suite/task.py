@@ -1,0 +1,68 @@
+"""A task: what is asked, where its data is and which reader understands it. A value, nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from suite.pool import Pool
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the files of a task are.
+
+    `files` gives for each language the file's name and sha256. They are looked for in `folder` below the data folder,
+    and downloaded from `url` otherwise; a task that ships inside the package names its place in `packaged` instead.
+    """
+
+    folder: str
+    files: Mapping[str, tuple[str, str]]
+    url: str = ""
+    packaged: Path | None = None
+
+
+class Size(NamedTuple):
+    """Queries and candidates of one language, checked when the data is read."""
+
+    queries: int
+    candidates: int
+
+
+Reader: TypeAlias = Callable[[Mapping[str, Path]], Pool]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One retrieval task over parallel languages.
+
+    `fingerprint` is the `Pool.fingerprint` of the whole task; results on any other content are not comparable.
+    """
+
+    name: str
+    title: str
+    sizes: Mapping[str, Size]
+    source: Source
+    reader: Reader
+    headline: str
+    fingerprint: str
+    licence: str
+    citation: str
+    note: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages, in the order of every table."""
+        return tuple(self.sizes)
+
+    @property
+    def queries(self) -> int:
+        """Queries in all languages."""
+        return sum(size.queries for size in self.sizes.values())
+
+    @property
+    def candidates(self) -> int:
+        """Candidates in all languages."""
+        return sum(size.candidates for size in self.sizes.values())

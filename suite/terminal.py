@@ -1,0 +1,156 @@
+"""What a person sees in the terminal: progress bars, tables, heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from suite.progress import Advance
+from suite.result import Cell, Result
+from suite.sample import Score
+from suite.summary import BIAS_NAMES
+
+SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+"""Viridis: even to the eye, readable without colour vision."""
+
+SETTINGS = ("mono", "cross", "multi")
+
+LEGEND = (
+    "Below each score its 95 % interval. balance: harmonic mean of the three.\n"
+    "rank distance: normalised, 0 perfect, 1 random. own language: share of the\n"
+    "top 10 in the query's language over its share of the pool, 1 if blind."
+)
+
+
+@contextmanager
+def progress_bar(label: str, total: int, console: Console | None = None) -> Iterator[Advance]:
+    """One bar with the time that is left; it leaves no trace when it is done."""
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=console or Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(label, total=total)
+        yield lambda done: bars.advance(bar, done)
+
+
+def score_table(results: Sequence[Result]) -> RenderableType:
+    """The four answers of each result, with intervals."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    many = len({(result.model.name, result.model.revision) for result in results}) > 1
+    if many:
+        table.add_column("model", overflow="fold")
+    table.add_column("task", no_wrap=True)
+    for heading in (*SETTINGS, "balance", "rank\ndistance", "own\nlanguage"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        headline = result.task.headline
+        cells = [result.settings.get(setting, {}).get(headline) for setting in SETTINGS]
+        cells += [
+            result.balance.get(headline),
+            result.bias.get("normalised_rank_distance"),
+            result.bias.get("same_language_ratio@10"),
+        ]
+        task = Text(result.task.name).append(f"\n{headline}", style="dim")
+        table.add_row(*([result.model.name] if many else []), task, *map(_with_interval, cells))
+    return Group(table, Text(LEGEND, style="dim"))
+
+
+def language_table(result: Result) -> RenderableType:
+    """The headline metric and the two bias headlines of each query language."""
+    metric = result.task.headline
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    headings = (
+        "language",
+        "mono",
+        "cross\nas query",
+        "cross\nas candidate",
+        "multi",
+        "rank\ndistance",
+        "own\nlanguage",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "language" else "right")
+    for language in result.task.languages:
+        scores = result.languages.get(language, {})
+        cells = [scores.get(setting, {}).get(metric) for setting in ("mono", "cross", "cross_to", "multi")]
+        bias = scores.get("bias", {})
+        cells += [bias.get("normalised_rank_distance"), bias.get("same_language_ratio@10")]
+        table.add_row(language, *("–" if cell is None else f"{cell.value:.3f}" for cell in cells))
+    return _titled(f"{result.task.name}, {metric} by language", table)
+
+
+def bias_table(result: Result) -> RenderableType:
+    """Every bias measure beside what a language-blind ranker gets."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("measure")
+    for heading in ("value", "95 % interval", "language-blind"):
+        table.add_column(heading, justify="right")
+    for name in (name for name in BIAS_NAMES if name in result.bias):
+        score = result.bias[name]
+        blind = result.blind.get(name)
+        table.add_row(name, _number(score.value), _interval(score), "–" if blind is None else _number(blind))
+    return _titled(f"{result.task.name}, language bias in the pool of all languages", table)
+
+
+def pair_matrix(result: Result) -> RenderableType:
+    """The headline metric of every ordered pair as a heat map, queries down, candidates across."""
+    metric = result.task.headline
+    grid = result.pairs[metric]
+    values = [cell.value for row in grid for cell in row if cell]
+    low, high = min(values), max(values)
+    table = Table(box=None, padding=0)
+    table.add_column("")
+    for language in result.task.languages:
+        table.add_column(language, justify="center", min_width=5)
+    for language, row in zip(result.task.languages, grid, strict=True):
+        table.add_row(f"{language} ", *(_heat(cell, low, high) for cell in row))
+    return _titled(f"{result.task.name}, {metric} × 100: query language down, candidate language across", table)
+
+
+def _titled(title: str, table: Table) -> RenderableType:
+    return Group(Text(f"\n{title}", style="bold"), table)
+
+
+def _heat(cell: Cell, low: float, high: float) -> Text:
+    if cell is None:
+        return Text("  –  ")
+    share = (cell.value - low) / (high - low) if high > low else 0.5
+    place = share * (len(SCALE) - 1)
+    step = min(int(place), len(SCALE) - 2)
+    red, green, blue = (
+        round(start + (end - start) * (place - step)) for start, end in zip(SCALE[step], SCALE[step + 1], strict=True)
+    )
+    ink = "black" if share > 0.55 else "white"
+    return Text(f"{100 * cell.value:^5.1f}", style=Style.parse(f"{ink} on #{red:02x}{green:02x}{blue:02x}"))
+
+
+def _with_interval(score: Score | None) -> Text:
+    if score is None:
+        return Text("–")
+    return Text(_number(score.value)).append(f"\n{_interval(score)}", style="dim")
+
+
+def _interval(score: Score) -> str:
+    return f"{_short(score.low)}–{_short(score.high)}"
+
+
+def _number(value: float) -> str:
+    """Three digits that matter: .525 has three behind the point, 4.67 two, 7,898 none."""
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _short(value: float) -> str:
+    return _number(value).replace("0.", ".", 1) if 0 <= value < 1 else _number(value)
