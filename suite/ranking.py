@@ -47,7 +47,9 @@ class _Counter:
     def __init__(self, pool: Pool, depth: int) -> None:
         self._pool = pool
         self._layout = _Layout(pool.sizes)
-        self._tie_order = _tie_order(pool.candidates.ids)
+        self._tie_order = self._layout.column[_tie_order(pool.candidates.ids)]
+        self._tie_place = np.empty(len(self._layout.candidate), np.int64)
+        self._tie_place[self._tie_order] = np.arange(len(self._tie_order))
         self._first_pair = np.searchsorted(pool.query, np.arange(len(pool.queries) + 1))
         self._score = np.empty(len(pool.query), np.float32)
         self._above = np.empty((len(pool.query), len(pool.languages)), np.int32)
@@ -77,8 +79,8 @@ class _Counter:
     def _list_top(self, start: int, strip: Floats) -> None:
         """Keep the best candidates of each query.
 
-        At least `depth` scores reach the `depth`-th largest maximum of any grouping of the columns, so all that
-        belong to the top do; few others need to be sorted.
+        With the columns in groups of eight, at least `depth` scores reach the `depth`-th largest of the groups' maxima
+        and fewer than eight times `depth` exceed it: those few are sorted, and ties at that floor fill the rest.
         """
         depth = self._top.shape[1]
         maxima = strip.reshape(len(strip), 8, -1).max(axis=1)
@@ -86,15 +88,23 @@ class _Counter:
         if maxima.shape[1] > depth:
             floor = np.maximum(floor, np.partition(maxima, -depth, axis=1)[:, -depth])
         width = strip.shape[1]
-        reached = np.flatnonzero(strip >= floor[:, None])
-        bounds = np.searchsorted(reached, width * np.arange(len(strip) + 1))
-        for index in range(len(strip)):
-            columns = reached[bounds[index] : bounds[index + 1]] - width * index
-            candidates = self._layout.candidate[columns]
-            scores = strip[index, columns]
-            best = _best(scores, self._tie_order[candidates], depth)
-            self._top[start + index, : len(best)] = candidates[best]
-            self._top_score[start + index, : len(best)] = scores[best]
+        above = np.flatnonzero(strip > floor[:, None])
+        bounds = np.searchsorted(above, width * np.arange(len(strip) + 1))
+        for index, scores in enumerate(strip):
+            columns = above[bounds[index] : bounds[index + 1]] - width * index
+            best = columns[np.lexsort((self._tie_place[columns], -scores[columns]))][:depth]
+            if len(best) < depth:
+                best = np.concatenate([best, self._tied(scores, floor[index], depth - len(best))])
+            self._top[start + index] = self._layout.candidate[best]
+            self._top_score[start + index] = scores[best]
+
+    def _tied(self, scores: Floats, value: float, count: int) -> Ints:
+        """The first `count` columns, in the order of ties, that score exactly `value`."""
+        for columns in (self._tie_order[: 8 * self._top.shape[1]], self._tie_order):
+            tied = columns[scores[columns] == value][:count]
+            if len(tied) == count:
+                break
+        return tied
 
     def evidence(self) -> Evidence:
         """The finished arrays; a relevant candidate is not above itself."""
@@ -138,6 +148,7 @@ class _Layout:
         self.candidate = np.full(8 * self._bytes[-1], NOBODY)
         for columns, candidates in self._slices:
             self.candidate[columns] = np.arange(candidates.start, candidates.stop)
+        self.column = np.flatnonzero(self.candidate != NOBODY)
 
     def spread(self, scores: Floats) -> Floats:
         """Scores [rows, candidates] put into the columns of this layout, [rows, columns]."""
@@ -152,23 +163,10 @@ class _Layout:
         return np.add.reduceat(counts, self._bytes[:-1], axis=1, dtype=np.int32)
 
 
-def _best(scores: Floats, tie_order: Ints, depth: int) -> Ints:
-    """Indices of the `depth` highest scores, best first, ties by `tie_order`."""
-    if len(scores) <= 4 * depth:
-        return np.lexsort((tie_order, -scores))[:depth]
-    last = np.partition(scores, -depth)[-depth]
-    clear, tied = np.flatnonzero(scores > last), np.flatnonzero(scores == last)
-    lowest = np.argpartition(tie_order[tied], depth - len(clear) - 1)[: depth - len(clear)]
-    kept = np.concatenate([clear, tied[lowest]])
-    return kept[np.lexsort((tie_order[kept], -scores[kept]))]
-
-
 def _tie_order(ids: Sequence[str]) -> Ints:
-    """A fixed order of the candidates that has nothing to do with their place or language, [candidates].
+    """The candidates in a fixed order that has nothing to do with their place or language, [candidates].
 
     Equal scores need some order in the list of the best; any order by place in the file would favour a language.
     """
     digests = [hashlib.blake2b(id_.encode(), digest_size=8).digest() for id_ in ids]
-    order = np.empty(len(ids), np.int64)
-    order[np.argsort(np.frombuffer(b"".join(digests), ">u8"), kind="stable")] = np.arange(len(ids))
-    return order
+    return np.argsort(np.frombuffer(b"".join(digests), ">u8"), kind="stable")

@@ -1,0 +1,81 @@
+"""Fixtures shared by all tests: the real data, a small parallel pool, the starter set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.sources import read_pool
+from tasks import ALL
+
+TASKS = {task.name: task for task in ALL}
+FOLDER = Path(os.environ.get("PANGLOT_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the real data; continuous integration must have it."""
+    if (FOLDER / "xquad-r").is_dir():
+        return FOLDER
+    advice = f"No real data in {FOLDER}. Put xquad-r/ and mlqa-r/ there, or name another folder by PANGLOT_DATA."
+    if os.environ.get("CI"):
+        pytest.fail(advice)
+    pytest.skip(advice)
+
+
+@pytest.fixture(scope="session")
+def xquad_r(data_dir: Path) -> Pool:
+    return read_pool(TASKS["xquad-r"], data_dir=data_dir)
+
+
+@pytest.fixture(scope="session")
+def mlqa_r(data_dir: Path) -> Pool:
+    return read_pool(TASKS["mlqa-r"], data_dir=data_dir)
+
+
+@pytest.fixture(scope="session")
+def starter() -> Pool:
+    return read_pool(TASKS["starter"])
+
+
+PoolMaker = Callable[..., Pool]
+
+
+@pytest.fixture
+def make_pool() -> PoolMaker:
+    """A pool of `questions` parallel questions and `distractors` more candidates, in every language."""
+
+    def make(questions: int = 3, distractors: int = 2, languages: tuple[str, ...] = ("de", "en", "zh")) -> Pool:
+        return Pool.of(
+            languages,
+            [Query(f"{x}:q{n}", f"question {n} {x}", x, f"q{n}") for x in languages for n in range(questions)],
+            [Candidate(f"{x}:c{n}", f"text {n} {x}", x) for x in languages for n in range(questions + distractors)],
+            [
+                Judgement(f"{x}:q{n}", f"{other}:c{n}")
+                for x in languages
+                for n in range(questions)
+                for other in languages
+            ],
+        )
+
+    return make
+
+
+class FixedScores:
+    """Scores given as one matrix [queries, candidates]."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.matrix = np.asarray(matrix, np.float32)
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        return self.matrix[start:stop]
+
+
+@pytest.fixture
+def fixed_scores() -> type[FixedScores]:
+    return FixedScores

@@ -1,0 +1,232 @@
+"""Language bias: worked by hand, and at the known ends of every scale on the real pools."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import friedmanchisquare
+
+from suite import bias
+from suite.encoders.floors import LanguageId
+from suite.evidence import Evidence
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.progress import silent
+from suite.ranking import collect_evidence
+from suite.sample import Sample
+from suite.summary import Scores, score_evidence
+from tests.conftest import FixedScores, PoolMaker
+
+
+class Perfect:
+    """Every relevant candidate scores 1, everything else 0."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        scores = np.zeros((stop - start, len(self._pool.candidates)), np.float32)
+        here = (self._pool.query >= start) & (self._pool.query < stop)
+        scores[self._pool.query[here] - start, self._pool.candidate[here]] = 1
+        return scores
+
+
+class Random:
+    """Independent scores."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._random = np.random.default_rng(4)
+        self._candidates = len(pool.candidates)
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        return self._random.random((stop - start, self._candidates), np.float32)
+
+
+class Constant(Perfect):
+    """Everything scores alike."""
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        return np.zeros((stop - start, len(self._pool.candidates)), np.float32)
+
+
+@pytest.fixture
+def one_question(fixed_scores: type[FixedScores]) -> Evidence:
+    """Two languages, one question in each, three candidates in each; the German ranking is d0 d1 e0 e1 d2 e2."""
+    pool = Pool.of(
+        ("de", "en"),
+        [Query("de:q", "", "de", "q"), Query("en:q", "", "en", "q")],
+        [Candidate(f"{language}{n}", "", language) for language in ("de", "en") for n in range(3)],
+        [Judgement(f"{language}:q", relevant) for language in ("de", "en") for relevant in ("de0", "en1")],
+    )
+    return collect_evidence(pool, fixed_scores(np.array([[9, 8, 5, 7, 6, 4], [1, 2, 3, 4, 6, 5]])))
+
+
+def _statistic(evidence: Evidence, name: str) -> list[float]:
+    return bias.statistics(evidence)[name][:, 0].tolist()
+
+
+def test_by_hand(one_question: Evidence) -> None:
+    # Relevants stand at ranks 1 (de) and 4 (en) for the German query, 6 and 1 for the English one.
+    assert _statistic(one_question, "distance") == [3, 5]
+    assert _statistic(one_question, "least_distance") == [1, 1]
+    assert _statistic(one_question, "random_distance") == pytest.approx([7 / 3, 7 / 3])
+    assert _statistic(one_question, "max_rank") == [4, 6]
+    assert _statistic(one_question, "complete@20") == [1, 1]
+    assert _statistic(one_question, "first_hit") == [1, 1]
+    # Without d0 the English relevant is at 3: AP falls from 3/4 to 1/3; without e1 it rises to 1.
+    assert _statistic(one_question, "removal")[0] == pytest.approx((3 / 4 - 1 / 3) - (3 / 4 - 1))
+    # For the German query e1 stands below d1, a German non-relevant, and below e0, an English one.
+    assert _statistic(one_question, "strong") == [0, 0]
+    assert _statistic(one_question, "weak") == [0, 0]
+    assert bias.statistics(one_question)["mix"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_strong_and_weak_alignment_by_hand(fixed_scores: type[FixedScores]) -> None:
+    pool = Pool.of(
+        ("de", "en"),
+        [Query("de:q", "", "de", "q")],
+        [Candidate(f"{language}{n}", "", language) for language in ("de", "en") for n in range(2)],
+        [Judgement("de:q", "de0"), Judgement("de:q", "en0")],
+    )
+    for scores, strong, weak in ([4, 1, 3, 2], 1, 1), ([4, 3, 2, 1], 0, 1), ([4, 1, 2, 3], 1, 0), ([2, 2, 2, 2], 0, 0):
+        evidence = collect_evidence(pool, fixed_scores(np.array([scores])))
+        assert (_statistic(evidence, "strong"), _statistic(evidence, "weak")) == ([strong], [weak])
+
+
+def test_consistency_by_hand(fixed_scores: type[FixedScores]) -> None:
+    """Lists that share nothing before depth two and all from there on have the weights from two on."""
+    pool = Pool.of(
+        ("de", "en"),
+        [Query("de:q", "", "de", "q"), Query("en:q", "", "en", "q")],
+        [Candidate(f"c{n}", "", "de") for n in range(20)],
+        [Judgement("de:q", "c0"), Judgement("en:q", "c0")],
+    )
+    scores = np.stack([np.arange(20, 0, -1), np.arange(20, 0, -1)])
+    scores[1, :2] = scores[1, 1::-1]
+    weight = np.exp(-np.arange(1.0, 11))
+    expected = 1 - weight[0] / weight.sum()
+    assert _statistic(collect_evidence(pool, fixed_scores(scores)), "consistency") == pytest.approx([expected] * 2)
+
+
+def test_kendall_w_is_friedmans(make_pool: PoolMaker, fixed_scores: type[FixedScores]) -> None:
+    pool = make_pool(questions=30, distractors=3)
+    scores = np.random.default_rng(5).random((90, 99)) + 0.5 * pool.candidates.language
+    evidence = collect_evidence(pool, fixed_scores(scores))
+    found = score_evidence(evidence, "map", draws=2).languages
+    ranks = -scores[pool.query, pool.candidate].reshape(3, 30, 3)
+    for language, block in zip(pool.languages, ranks, strict=True):
+        expected = friedmanchisquare(*block.T).statistic / (30 * 2)
+        assert found[language]["bias"]["kendall_w"].value == pytest.approx(expected)
+
+
+def _scores(pool: Pool, kind: type) -> Scores:
+    return score_evidence(collect_evidence(pool, kind(pool)), "map", ["map"], draws=10)
+
+
+def _bias(scores: Scores) -> dict[str, float]:
+    return {name: score.value for name, score in scores.bias.items()}
+
+
+def test_perfect_scores_on_xquad_r(xquad_r: Pool) -> None:
+    scores = _scores(xquad_r, Perfect)
+    assert {setting: values["map"].value for setting, values in scores.settings.items()} == {
+        "mono": 1,
+        "cross": 1,
+        "multi": 1,
+    }
+    found = _bias(scores)
+    assert found["rank_distance"] == 10
+    assert found["normalised_rank_distance"] == pytest.approx(0, abs=1e-12)
+    assert (found["max_rank"], found["complete@20"], found["kendall_w"]) == (11, 1, 0)
+    assert found["first_hit_own_language"] == pytest.approx(1 / 11)
+    assert found["consistency@10"] > 0.5
+    assert (found["strong_alignment"], found["weak_alignment"], found["alignment_gap"]) == (1, 1, 0)
+    assert found["remove_one_target"] == pytest.approx(0, abs=1e-12)
+
+
+def test_random_scores_on_xquad_r(xquad_r: Pool) -> None:
+    scores = _scores(xquad_r, Random)
+    found = _bias(scores)
+    assert scores.settings["multi"]["map"].value == pytest.approx(0.0015, abs=0.0002)
+    assert found["rank_distance"] == pytest.approx(10_846, rel=0.01)
+    assert found["normalised_rank_distance"] == pytest.approx(1, abs=0.01)
+    assert found["same_language_ratio@10"] == pytest.approx(1, abs=0.05)
+    assert found["language_jsd@10"] < 0.001
+    assert found["kendall_w"] == pytest.approx(1 / 1190, abs=0.0005)
+    assert found["first_hit_own_language"] == pytest.approx(1 / 11, abs=0.01)
+    assert found["consistency@10"] < 0.01
+
+
+def test_a_constant_encoder_on_xquad_r_gets_the_floor(xquad_r: Pool) -> None:
+    scores = _scores(xquad_r, Constant)
+    last = 13_014 - 11 + np.arange(1, 12)
+    assert scores.settings["multi"]["map"].value == pytest.approx((np.arange(1, 12) / last).mean())
+    assert scores.settings["mono"]["map"].value == pytest.approx((1 / xquad_r.sizes).mean())
+    found = _bias(scores)
+    assert (found["rank_distance"], found["max_rank"], found["kendall_w"]) == (10, 13_014, 0)
+    assert found["same_language_ratio@10"] == pytest.approx(1, abs=0.1)
+    assert found["consistency@10"] == pytest.approx(1)
+
+
+def test_language_id_on_xquad_r_is_all_bias(xquad_r: Pool) -> None:
+    evidence = collect_evidence(xquad_r, LanguageId().scores(xquad_r, silent))
+    scores = score_evidence(evidence, "map", ["map"], draws=10)
+    assert scores.settings["mono"]["map"].value == pytest.approx((1 / xquad_r.sizes).mean())
+    found = _bias(scores)
+    own = 13_014 / xquad_r.sizes
+    ratios = [scores.languages[name]["bias"]["same_language_ratio@10"].value for name in xquad_r.languages]
+    assert ratios == pytest.approx(own.tolist())
+    assert np.median(ratios) == pytest.approx(10.7, abs=0.05)
+    assert found["same_language_ratio@10"] == pytest.approx(own.mean())
+    assert found["normalised_rank_distance"] > 1
+    assert found["first_hit_own_language"] == 1
+    assert found["language_jsd@10"] > 0.7
+
+
+@pytest.mark.parametrize(("kind", "average_precision", "distance"), [(Perfect, 1, 2.77), (Random, 0.0007, 11_806)])
+def test_mlqa_r_between_its_ends(mlqa_r: Pool, kind: type, average_precision: float, distance: float) -> None:
+    scores = _scores(mlqa_r, kind)
+    assert scores.settings["multi"]["map"].value == pytest.approx(average_precision, abs=0.0004)
+    assert _bias(scores)["rank_distance"] == pytest.approx(distance, rel=0.01)
+    assert _bias(scores)["normalised_rank_distance"] == pytest.approx(0 if kind is Perfect else 1, abs=0.01)
+
+
+def test_language_blind_w_on_partly_parallel_questions(mlqa_r: Pool) -> None:
+    """Random scores order languages at random; W must come out at what is stated as its language-blind value."""
+    scores = _scores(mlqa_r, Random)
+    assert scores.bias["kendall_w"].value == pytest.approx(scores.blind["kendall_w"], rel=0.5)
+
+
+def test_every_measure_has_a_sentence_and_a_place(make_pool: PoolMaker, fixed_scores: type[FixedScores]) -> None:
+    pool = make_pool(questions=30, distractors=3)
+    evidence = collect_evidence(pool, fixed_scores(np.random.default_rng(6).random((90, 99))))
+    scores = score_evidence(evidence, "map")
+    for measure in bias.MEASURES:
+        assert measure.sentence.endswith(".")
+        assert measure.name in scores.bias
+        low, value, high = (scores.bias[measure.name][place] for place in (1, 0, 2))
+        assert low <= high
+        if measure.name not in ("kendall_w", "kendall_w_pooled", "language_jsd@10"):  # means of squares are biased up
+            assert low - 1e-9 <= value <= high + 1e-9, measure.name
+
+
+def test_a_task_without_parallels_has_no_bias(fixed_scores: type[FixedScores]) -> None:
+    pool = Pool.of(
+        ("de",), [Query("q", "", "de", "q")], [Candidate("a", "", "de"), Candidate("b", "", "de")], [Judgement("q", "a")]
+    )
+    scores = score_evidence(collect_evidence(pool, fixed_scores(np.array([[2, 1]]))), "map", draws=5)
+    assert (scores.bias, scores.blind) == ({}, {})
+    assert set(scores.settings) == {"mono", "multi"}
+    assert scores.balance == {}
+
+
+def test_the_bootstrap_draws_questions_not_queries(make_pool: PoolMaker, fixed_scores: type[FixedScores]) -> None:
+    """Versions of one question that all fail together must not pass for independent evidence."""
+    pool = make_pool(questions=40, distractors=10, languages=("de", "en", "es", "ru"))
+    good = np.array([int(group[1:]) % 2 for group in pool.groups])
+    scores = np.zeros((len(pool.queries), len(pool.candidates)))
+    scores[pool.query, pool.candidate] = good[pool.query]
+    evidence = collect_evidence(pool, fixed_scores(scores))
+    score = score_evidence(evidence, "map", ["map"]).settings["mono"]["map"]
+    deviation = np.sqrt(0.25 / 40) * (1 - 1 / 50)
+    assert score.high - score.low == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+    assert Sample(evidence, draws=3).means({"x": np.ones((evidence.queries, 1))})["x"].tolist() == [[[1.0]] * 4] * 4

@@ -1,0 +1,100 @@
+"""Where a task's files come from, and what is said when they are missing or changed."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from suite.errors import BadData, MissingData
+from suite.sources import read_pool
+from suite.sources.fetch import fetch_file
+from suite.task import Task
+from tests.conftest import TASKS
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Task, Path]]:
+    """The starter set as if it had to be downloaded, from a server on this machine; and the folder it serves."""
+    packaged = TASKS["starter"].source.packaged
+    assert packaged
+    folder = tmp_path / "web"
+    shutil.copytree(packaged, folder)
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache" / name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield replace(TASKS["starter"], source=replace(TASKS["starter"].source, packaged=None, url=url)), folder
+        server.shutdown()
+
+
+def test_download_once_then_from_the_cache(served: tuple[Task, Path]) -> None:
+    task, folder = served
+    assert read_pool(task).fingerprint == task.fingerprint
+    (folder / "en.json").unlink()
+    assert fetch_file(task, "en").is_file()
+
+
+def test_a_download_of_something_else_is_refused(served: tuple[Task, Path]) -> None:
+    task, folder = served
+    (folder / "en.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadData, match="is not the published file"):
+        fetch_file(task, "en")
+
+
+def test_unreachable_says_where_to_put_the_file(served: tuple[Task, Path]) -> None:
+    task, folder = served
+    (folder / "en.json").unlink()
+    with pytest.raises(MissingData, match=r"en\.json cannot be reached .*--data-dir or PANGLOT_DATA"):
+        fetch_file(task, "en")
+
+
+def test_a_data_folder_without_the_file(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match=r"no file .*xquad-r/ar\.json.*PANGLOT_DATA"):
+        read_pool(TASKS["xquad-r"], data_dir=tmp_path)
+
+
+def test_a_changed_file_is_named_with_both_hashes(tmp_path: Path, data_dir: Path) -> None:
+    shutil.copytree(data_dir / "xquad-r", tmp_path / "xquad-r", copy_function=shutil.copyfile)
+    path = tmp_path / "xquad-r" / "en.json"
+    path.write_bytes(path.read_bytes().replace(b"308", b"309", 1))
+    expected = TASKS["xquad-r"].source.files["en"][1]
+    with pytest.raises(BadData, match=rf"en\.json is damaged or changed: expected sha256 {expected}, found [0-9a-f]{{64}}"):
+        read_pool(TASKS["xquad-r"], ["en"], tmp_path)
+
+
+def test_counts_and_fingerprint_are_checked(data_dir: Path) -> None:
+    task = TASKS["starter"]
+    with pytest.raises(BadData, match=r"expected fingerprint 0000, found 71bc"):
+        read_pool(replace(task, fingerprint="0000"))
+    sizes = {**task.sizes, "de": task.sizes["de"]._replace(queries=53)}
+    with pytest.raises(BadData, match=r"starter, de: expected Size\(queries=53, .*found Size\(queries=52"):
+        read_pool(replace(task, sizes=sizes))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"data": [{"title": "x"}]}', '{"data": 3}'])
+def test_a_file_of_another_format(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "en.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(BadData, match=r"en\.json is not a SQuAD file"):
+        TASKS["starter"].reader({"en": path})
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", ["xquad-r", "mlqa-r"])
+def test_download_from_the_public_repository(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    monkeypatch.setattr("pooch.os_cache", lambda folder: tmp_path / folder)
+    assert read_pool(TASKS[name]).fingerprint == TASKS[name].fingerprint

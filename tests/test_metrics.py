@@ -1,0 +1,99 @@
+"""Metrics: worked by hand, equal to trec_eval, and named as they parse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pytrec_eval
+
+from suite.errors import UnknownName
+from suite.evidence import Ranking
+from suite.metrics import NAMES, parse_metric
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from tests.conftest import FixedScores
+
+TREC = {
+    "map": "map",
+    "ndcg@10": "ndcg_cut_10",
+    "mrr": "recip_rank",
+    **{f"recall@{k}": f"recall_{k}" for k in (1, 5, 10, 20, 100)},
+    **{f"success@{k}": f"success_{k}" for k in (1, 5, 10)},
+}
+"""Our names and trec_eval's."""
+
+
+def _ranking(cell: list[int], rank: list[int], gain: list[float], cells: int) -> Ranking:
+    return Ranking(np.array(cell), np.arange(len(cell)), np.array(rank), np.zeros(len(cell)), np.array(gain), cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # One query with relevants at ranks 1, 3 and 12; one with a relevant at rank 4; one without.
+        ("map", [(1 / 1 + 2 / 3 + 3 / 12) / 3, 1 / 4]),
+        ("mrr", [1, 1 / 4]),
+        ("mrr@10", [1, 1 / 4]),
+        ("mrr@3", [1, 0]),
+        ("recall@1", [1 / 3, 0]),
+        ("recall@10", [2 / 3, 1]),
+        ("recall@20", [1, 1]),
+        ("success@1", [1, 0]),
+        ("success@5", [1, 1]),
+        ("ndcg@10", [(1 + 1 / 2) / (1 + 0.6309297535714575 + 1 / 2), 0.43067655807339306]),
+        ("map@3", [(1 + 2 / 3) / 3, 0]),
+    ],
+)
+def test_by_hand(name: str, expected: list[float]) -> None:
+    values = parse_metric(name).compute(_ranking([0, 0, 0, 1], [1, 3, 12, 4], [1, 1, 1, 1], 3))
+    assert values[:2] == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(values[2])
+
+
+def test_graded_gain_by_hand() -> None:
+    values = parse_metric("ndcg@10").compute(_ranking([0, 0], [1, 2], [1.0, 3.0], 1))
+    second = 1 / np.log2(3)
+    assert values[0] == pytest.approx((1 + 3 * second) / (3 + second))
+
+
+def test_equal_to_trec_eval_with_grades() -> None:
+    random = np.random.default_rng(3)
+    pool = Pool.of(
+        ("en",),
+        [Query(f"q{n}", "", "en", f"q{n}") for n in range(60)],
+        [Candidate(f"c{n}", "", "en") for n in range(400)],
+        [
+            Judgement(f"q{n}", f"c{c}", float(random.integers(1, 4)))
+            for n in range(60)
+            for c in random.choice(400, random.integers(1, 9), replace=False)
+        ],
+    )
+    scores = np.argsort(random.random((60, 400)), axis=1).astype(np.float32)
+    qrels: dict[str, dict[str, int]] = {}
+    for query, candidate, gain in zip(pool.query, pool.candidate, pool.gain, strict=True):
+        qrels.setdefault(f"q{query}", {})[pool.candidates.ids[candidate]] = int(gain)
+    run = {f"q{n}": dict(zip(pool.candidates.ids, scores[n].tolist(), strict=True)) for n in range(60)}
+    peer = pytrec_eval.RelevanceEvaluator(qrels, set(TREC.values())).evaluate(run)
+    ranking = collect_evidence(pool, FixedScores(scores)).together
+    for name, trec in TREC.items():
+        expected = [peer[f"q{n}"][trec] for n in range(60)]
+        assert parse_metric(name).compute(ranking) == pytest.approx(expected, abs=1e-9), name
+
+
+@pytest.mark.parametrize("name", [*NAMES, "ndcg@20", "recall@7"])
+def test_names_parse_to_themselves(name: str) -> None:
+    metric = parse_metric(name)
+    assert metric.name == name
+    assert metric.sentence.endswith(".")
+    assert "`" not in metric.sentence
+
+
+@pytest.mark.parametrize("name", ["ndgc@10", "ndcg@0", "ndcg@-1", "ndcg@", "ndcg@ten", "ndcg@²", ""])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(UnknownName, match="Unknown metric"):
+        parse_metric(name)
+
+
+def test_a_near_name_is_suggested() -> None:
+    with pytest.raises(UnknownName, match=r"Did you mean ndcg@10"):
+        parse_metric("ndgc@10")

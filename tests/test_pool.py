@@ -1,0 +1,58 @@
+"""Pools check themselves, and their fingerprint is their content."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from suite.errors import BadData
+from suite.pool import Candidate, Judgement, Pool, Query
+
+LANGUAGES = ("de", "en")
+QUERIES = [Query("de:1", "Wer?", "de", "1"), Query("en:1", "Who?", "en", "1")]
+CANDIDATES = [Candidate("en:a", "Me.", "en"), Candidate("de:a", "Ich.", "de"), Candidate("de:b", "Du.", "de")]
+JUDGEMENTS = [Judgement(query, candidate) for query in ("de:1", "en:1") for candidate in ("de:a", "en:a")]
+
+
+def test_candidates_stand_by_language() -> None:
+    pool = Pool.of(LANGUAGES, QUERIES, CANDIDATES, JUDGEMENTS)
+    assert pool.candidates.ids == ("de:a", "de:b", "en:a")
+    assert pool.sizes.tolist() == [2, 1]
+    assert pool.group.tolist() == [0, 0]
+    assert [(pool.queries.ids[q], pool.candidates.ids[c]) for q, c in zip(pool.query, pool.candidate, strict=True)] == [
+        ("de:1", "de:a"),
+        ("de:1", "en:a"),
+        ("en:1", "de:a"),
+        ("en:1", "en:a"),
+    ]
+
+
+def test_fingerprint_is_the_content_in_any_order() -> None:
+    expected = Pool.of(LANGUAGES, QUERIES, CANDIDATES, JUDGEMENTS).fingerprint
+    shuffled = [list(records) for records in (QUERIES, CANDIDATES, JUDGEMENTS)]
+    for records in shuffled:
+        random.Random(1).shuffle(records)
+    assert Pool.of(("en", "de"), *shuffled).fingerprint == expected
+    changed = [QUERIES[0]._replace(text="Wer ?"), QUERIES[1]]
+    assert Pool.of(LANGUAGES, changed, CANDIDATES, JUDGEMENTS).fingerprint != expected
+    assert Pool.of(LANGUAGES, QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "de:b")]).fingerprint != expected
+
+
+@pytest.mark.parametrize(
+    ("queries", "candidates", "judgements", "message"),
+    [
+        ([*QUERIES, QUERIES[0]], CANDIDATES, JUDGEMENTS, "Two query items have the id 'de:1'"),
+        (QUERIES, [*CANDIDATES, CANDIDATES[1]], JUDGEMENTS, "Two candidate items have the id 'de:a'"),
+        ([*QUERIES, Query("de:2", "Was?", "de", "2")], CANDIDATES, JUDGEMENTS, r"1 queries have no relevant .*de:2"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "fr:a")], "names 'de:1' and 'fr:a'"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, JUDGEMENTS[0]], "1 judgements stand twice"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "de:b", 0.0)], "gain of 0 or less"),
+        (QUERIES, [*CANDIDATES, Candidate("fr:a", "Moi.", "fr")], JUDGEMENTS, "'fr', which is not one of de, en"),
+    ],
+)
+def test_a_pool_says_what_is_wrong_with_it(
+    queries: list[Query], candidates: list[Candidate], judgements: list[Judgement], message: str
+) -> None:
+    with pytest.raises(BadData, match=message):
+        Pool.of(LANGUAGES, queries, candidates, judgements)

@@ -1,0 +1,202 @@
+"""Evidence: equal to the slow twin under heavy ties, and independent of everything that must not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suite.evidence import NOBODY, Evidence
+from suite.metrics import NAMES, parse_metric
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.scores import DenseScores
+from tests import naive
+from tests.conftest import FixedScores, PoolMaker
+
+LANGUAGES = ("de", "en", "th", "zh")
+
+
+@st.composite
+def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
+    """Pools with graded and missing relevants, empty languages, and scores of few values."""
+    candidates = draw(st.lists(st.integers(0, 3), min_size=2, max_size=40))
+    queries = draw(st.integers(1, 6))
+    pairs = st.tuples(st.integers(0, queries - 1), st.integers(0, len(candidates) - 1))
+    judged = draw(st.dictionaries(pairs, st.sampled_from([1.0, 2.0, 3.0]), max_size=30))
+    judged |= {(query, 0): 1.0 for query in range(queries)}
+    pool = Pool.of(
+        LANGUAGES,
+        [Query(f"q{n}", "", LANGUAGES[n % 4], f"g{n // 2}") for n in range(queries)],
+        [Candidate(f"c{n}", "", LANGUAGES[language]) for n, language in enumerate(candidates)],
+        [Judgement(f"q{query}", f"c{candidate}", gain) for (query, candidate), gain in judged.items()],
+    )
+    values = draw(st.lists(st.integers(0, 3), min_size=queries * len(candidates), max_size=queries * len(candidates)))
+    return pool, np.array(values, np.float32).reshape(queries, len(candidates))
+
+
+@settings(max_examples=200, deadline=None)
+@given(scored_pools(), st.integers(1, 7))
+def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], block: int) -> None:
+    pool, scores = case
+    evidence = collect_evidence(pool, FixedScores(scores), depth=10, block=block)
+    for languages, ranking in [([place], evidence.within) for place in range(4)] + [(list(range(4)), evidence.together)]:
+        values = {name: parse_metric(name).compute(ranking) for name in NAMES}
+        for query in range(len(pool.queries)):
+            expected = naive.ranks(pool, scores, query, languages)
+            cell = query if len(languages) > 1 else query * 4 + languages[0]
+            assert sorted(ranking.rank[ranking.cell == cell].tolist()) == [rank for rank, _ in expected]
+            if not expected:
+                assert all(np.isnan(values[name][cell]) for name in NAMES)
+                continue
+            if len({scores[query, candidate] for _, candidate in expected}) == len(expected):
+                wanted = naive.metrics(expected, naive.gains(pool, query, languages))
+                for name in NAMES:
+                    assert values[name][cell] == pytest.approx(wanted[name], abs=1e-12), name
+
+
+@settings(max_examples=100, deadline=None)
+@given(scored_pools(), st.integers(1, 12))
+def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: int) -> None:
+    pool, scores = case
+    evidence = collect_evidence(pool, FixedScores(scores), depth=depth)
+    kept = min(depth, len(pool.candidates))
+    for query, listed in enumerate(evidence.top):
+        assert len(set(listed.tolist())) == kept
+        assert evidence.top_score[query].tolist() == sorted(scores[query].tolist(), reverse=True)[:kept]
+        assert scores[query, listed].tolist() == evidence.top_score[query].tolist()
+        assert (evidence.top_language[query] == pool.candidates.language[listed]).all()
+
+
+def test_a_long_tie_at_the_end_of_the_top_is_cut_by_id_not_by_place(fixed_scores: type[FixedScores]) -> None:
+    languages = ("de", "en")
+    pool = Pool.of(
+        languages,
+        [Query("q", "", "de", "g")],
+        [Candidate(f"{language}:{n}", "", language) for language in languages for n in range(500)],
+        [Judgement("q", "de:0")],
+    )
+    scores = np.zeros((1, 1000), np.float32)
+    scores[0, 7] = 1.0
+    evidence = collect_evidence(pool, fixed_scores(scores), depth=100)
+    assert evidence.top[0, 0] == 7
+    assert 30 < (evidence.top_language[0] == 1).sum() < 70
+    backwards = collect_evidence(pool, fixed_scores(scores), depth=50)
+    assert backwards.top[0].tolist() == evidence.top[0, :50].tolist()
+
+
+def _evidence(pool: Pool, queries: np.ndarray, candidates: np.ndarray, block: int | None = None) -> Evidence:
+    return collect_evidence(pool, DenseScores(queries, candidates), block=block)
+
+
+def _values(evidence: Evidence) -> np.ndarray:
+    return np.concatenate([parse_metric(name).compute(evidence.together) for name in NAMES])
+
+
+def test_nothing_depends_on_block_size_or_candidate_order(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=40, distractors=60)
+    random = np.random.default_rng(0)
+    queries = random.standard_normal((len(pool.queries), 32), np.float32)
+    candidates = random.standard_normal((len(pool.candidates), 32), np.float32)
+    expected = _evidence(pool, queries, candidates)
+    for block in (1, 7, 64, 1000):
+        assert np.abs(_values(_evidence(pool, queries, candidates, block)) - _values(expected)).max() < 1e-6
+    place = {id_: index for index, id_ in enumerate(pool.candidates.ids)}
+    order = random.permutation(len(pool.candidates))
+    shuffled = Pool.of(
+        pool.languages,
+        [
+            Query(id_, "", pool.languages[language], group)
+            for id_, language, group in zip(pool.queries.ids, pool.queries.language, pool.groups, strict=True)
+        ],
+        [
+            Candidate(pool.candidates.ids[index], "", pool.languages[pool.candidates.language[index]])
+            for index in order
+        ],
+        [
+            Judgement(pool.queries.ids[query], pool.candidates.ids[candidate])
+            for query, candidate in zip(pool.query, pool.candidate, strict=True)
+        ],
+    )
+    moved = candidates[[place[id_] for id_ in shuffled.candidates.ids]]
+    found = _evidence(shuffled, queries, moved)
+    assert np.abs(_values(found) - _values(expected)).max() < 1e-6
+    for query in range(len(pool.queries)):
+        assert [shuffled.candidates.ids[index] for index in found.top[query]] == [
+            pool.candidates.ids[index] for index in expected.top[query]
+        ]
+
+
+@pytest.mark.parametrize("block", [1, 3, 17, None])
+def test_copies_of_a_relevant_tie_with_it_wherever_they_stand(make_pool: PoolMaker, block: int | None) -> None:
+    """A float32 product gives copies of one vector different last bits; they must share a column's scores."""
+    pool = make_pool(questions=50, distractors=150)
+    random = np.random.default_rng(1)
+    queries = random.standard_normal((len(pool.queries), 96), np.float32)
+    candidates = random.standard_normal((len(pool.candidates), 96), np.float32)
+    copies = [index for index, id_ in enumerate(pool.candidates.ids) if id_.endswith(":c199")]
+    original = pool.candidates.ids.index("en:c0")
+    before = _evidence(pool, queries, candidates, block)
+    candidates[copies] = candidates[original]
+    evidence = _evidence(pool, queries, candidates, block)
+    rows = np.flatnonzero(evidence.candidate == original)
+    scores = queries.astype(np.float64) @ candidates.astype(np.float64).T
+    for row in rows:
+        query = evidence.query[row]
+        others = np.array([index for index in range(len(pool.candidates)) if index not in (*copies, original)])
+        higher = (scores[query, others] > scores[query, original]).sum()
+        assert evidence.above[row].sum() == higher + len(copies)
+    assert before.above.shape == evidence.above.shape
+
+
+def test_a_constant_encoder_gets_the_floor(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=4, distractors=6)
+    evidence = _evidence(pool, np.ones((12, 8)), np.ones((30, 8)))
+    assert set(evidence.within.rank.tolist()) == {10}
+    assert evidence.together.rank.reshape(-1, 3).tolist() == [[28, 29, 30]] * 12
+
+
+def test_evidence_of_some_languages_is_that_of_their_own_pool(starter: Pool) -> None:
+    random = np.random.default_rng(2)
+    queries = random.standard_normal((len(starter.queries), 16), np.float32)
+    candidates = random.standard_normal((len(starter.candidates), 16), np.float32)
+    kept = ["zh", "de", "ru"]
+    part = _evidence(starter, queries, candidates).only(kept)
+    numbers = [starter.languages.index(language) for language in kept]
+    asked = np.isin(starter.queries.language, numbers)
+    offered = np.isin(starter.candidates.language, numbers)
+    names = starter.languages
+    alone = Pool.of(
+        kept,
+        [
+            Query(id_, "", names[language], group)
+            for id_, language, group, here in zip(
+                starter.queries.ids, starter.queries.language, starter.groups, asked, strict=True
+            )
+            if here
+        ],
+        [
+            Candidate(id_, "", names[language])
+            for id_, language, here in zip(starter.candidates.ids, starter.candidates.language, offered, strict=True)
+            if here
+        ],
+        [
+            Judgement(starter.queries.ids[query], starter.candidates.ids[candidate])
+            for query, candidate in zip(starter.query, starter.candidate, strict=True)
+            if asked[query] and offered[candidate]
+        ],
+    )
+    place = {id_: index for index, id_ in enumerate(starter.candidates.ids)}
+    expected = _evidence(alone, queries[asked], candidates[[place[id_] for id_ in alone.candidates.ids]])
+    assert part.query_ids == expected.query_ids
+    assert part.sizes.tolist() == expected.sizes.tolist()
+    assert part.group.tolist() == expected.group.tolist()
+    assert np.abs(_values(part) - _values(expected)).max() < 1e-9
+    width = part.top.shape[1]
+    for query in range(part.queries):
+        listed = part.top[query][part.top[query] != NOBODY]
+        assert [part.candidate_ids[index] for index in listed] == [
+            expected.candidate_ids[index] for index in expected.top[query, : len(listed)]
+        ]
+    assert 10 < width <= 100
