@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from suite.arrays import Floats
-from suite.errors import UnknownName
+from suite.arrays import Floats, Ints
+from suite.errors import BadEncoder, UnknownName
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import Scores
 
 Role: TypeAlias = Literal["query", "passage"]
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 
 
 class ModelCard(BaseModel):
@@ -29,15 +31,42 @@ class ModelCard(BaseModel):
     """What tells two states of the model apart: a commit, a version, or a hash of its files."""
     library: str
     """The package that computes the vectors, with its version."""
-    similarity: Literal["cosine", "dot", "lexical", "none"] = "cosine"
+    similarity: Literal["cosine", "dot", "lexical", "late interaction", "none"] = "cosine"
     dimension: int | None = None
     parameters: int | None = None
     max_length: int | None = None
     """Tokens after which texts are cut."""
     prompts: dict[Role, str] = {}
     """What is put before each text, verbatim."""
+    precision: Precision = "fp32"
+    backend: str = ""
+    """What computes: `torch`, `openvino`, an address; with pooling where the person chose it."""
+    trust_remote_code: bool = False
+    """Whether code from the model's own repository ran."""
     licence: str = "unknown"
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask of a model beside its name; `None` leaves it to the model's own configuration."""
+
+    query_prompt: str | None = None
+    passage_prompt: str | None = None
+    precision: Precision = "fp32"
+    backend: Literal["torch", "openvino"] = "torch"
+    truncate_dim: int | None = None
+    max_length: int | None = None
+    device: str | None = None
+    trust_remote_code: bool = False
+    budget: float | None = None
+    """Most that an API may cost, in the currency of its prices."""
+
+    def changed(self) -> list[str]:
+        """Names of the options that are not at their default, as they are typed."""
+        return [
+            f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name) != field.default
+        ]
 
 
 class Encoder(Protocol):
@@ -46,7 +75,15 @@ class Encoder(Protocol):
     card: ModelCard
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dimension], in the order of the texts."""
+        """Vectors [texts, dimension], in the order of the texts; one batch, as large as the suite makes it."""
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """An encoder that knows its tokenizer: its batches are made by tokens, and truncation is reported."""
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
+        """Tokens of each text with its prompt, before truncation, [texts]."""
 
 
 @runtime_checkable
@@ -63,11 +100,16 @@ Model: TypeAlias = Encoder | Scorer
 
 
 class Kind(NamedTuple):
-    """One way of naming a model; `load` is `module:function`, imported only when such a model is asked for."""
+    """One way of naming a model.
+
+    `load` is `module:function`, imported only when such a model is asked for and called with what follows the prefix
+    and the options; `options` names those of `Options` that mean something to it.
+    """
 
     example: str
     sentence: str
     load: str
+    options: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {
@@ -81,6 +123,16 @@ KINDS: dict[str, Kind] = {
         "st:intfloat/multilingual-e5-small",
         "a sentence-transformers model of the Hub, or a folder (st: may be left out)",
         "suite.encoders.sentence_transformer:load",
+        (
+            "query_prompt",
+            "passage_prompt",
+            "precision",
+            "backend",
+            "truncate_dim",
+            "max_length",
+            "device",
+            "trust_remote_code",
+        ),
     ),
     "py": Kind(
         "py:my_module:make_encoder",
@@ -98,10 +150,11 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def load_model(name: str) -> Model:
+def load_model(name: str, options: Options = Options()) -> Model:
     """The model that a string names; imports only what this one needs.
 
     :raises UnknownName: the string names no kind of model.
+    :raises BadEncoder: an option that this kind of model does not have.
     :raises MissingExtra: the kind needs a library that is not installed.
     :raises BadEncoder: the model is not there or cannot be loaded.
     """
@@ -110,9 +163,14 @@ def load_model(name: str) -> Model:
         prefix, rest = name, ""
     elif not (separator and prefix in KINDS):
         if not ("/" in name or Path(name).is_dir()):
-            known = [kind.example for kind in KINDS.values()]
-            raise UnknownName("model", name, known, "A model of the Hub is named org/name, a folder by its path.")
+            examples = [kind.example for kind in KINDS.values()]
+            raise UnknownName("model", name, examples, "A model of the Hub is named org/name, a folder by its path.")
         prefix, rest = "st", name
-    module, _, function = KINDS[prefix].load.partition(":")
-    load: Callable[[str], Model] = getattr(import_module(module), function)
-    return load(rest)
+    kind = KINDS[prefix]
+    known = [f"--{option.replace('_', '-')}" for option in kind.options]
+    for option in options.changed():
+        if option not in known:
+            raise BadEncoder(f"{name} takes no {option}. It takes {', '.join(known) or 'no options'}.")
+    module, _, function = kind.load.partition(":")
+    load: Callable[[str, Options], Model] = getattr(import_module(module), function)
+    return load(rest, options)

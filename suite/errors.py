@@ -27,7 +27,7 @@ class UnknownName(PanglotError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         names = sorted(known)
-        nearest = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        nearest = get_close_matches(name.lower(), names, n=3, cutoff=0.6)
         hint = f"Did you mean {' or '.join(nearest)}?" if nearest else f"Known: {', '.join(names)}."
         super().__init__(" ".join(part for part in (f"Unknown {kind} '{name}'.", hint, advice) if part))
 

@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a busy machine can be slower than one
+    os.environ.setdefault(variable, "1")
+
 import numpy as np
 import pytest
 

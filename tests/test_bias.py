@@ -211,7 +211,10 @@ def test_every_measure_has_a_sentence_and_a_place(make_pool: PoolMaker, fixed_sc
 
 def test_a_task_without_parallels_has_no_bias(fixed_scores: type[FixedScores]) -> None:
     pool = Pool.of(
-        ("de",), [Query("q", "", "de", "q")], [Candidate("a", "", "de"), Candidate("b", "", "de")], [Judgement("q", "a")]
+        ("de",),
+        [Query("q", "", "de", "q")],
+        [Candidate("a", "", "de"), Candidate("b", "", "de")],
+        [Judgement("q", "a")],
     )
     scores = score_evidence(collect_evidence(pool, fixed_scores(np.array([[2, 1]]))), "map", draws=5)
     assert (scores.bias, scores.blind) == ({}, {})

@@ -71,7 +71,9 @@ def test_a_changed_file_is_named_with_both_hashes(tmp_path: Path, data_dir: Path
     path = tmp_path / "xquad-r" / "en.json"
     path.write_bytes(path.read_bytes().replace(b"308", b"309", 1))
     expected = TASKS["xquad-r"].source.files["en"][1]
-    with pytest.raises(BadData, match=rf"en\.json is damaged or changed: expected sha256 {expected}, found [0-9a-f]{{64}}"):
+    with pytest.raises(
+        BadData, match=rf"en\.json is damaged or changed: expected sha256 {expected}, found [0-9a-f]{{64}}"
+    ):
         read_pool(TASKS["xquad-r"], ["en"], tmp_path)
 
 

@@ -41,7 +41,9 @@ def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
 def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], block: int) -> None:
     pool, scores = case
     evidence = collect_evidence(pool, FixedScores(scores), depth=10, block=block)
-    for languages, ranking in [([place], evidence.within) for place in range(4)] + [(list(range(4)), evidence.together)]:
+    for languages, ranking in [([place], evidence.within) for place in range(4)] + [
+        (list(range(4)), evidence.together)
+    ]:
         values = {name: parse_metric(name).compute(ranking) for name in NAMES}
         for query in range(len(pool.queries)):
             expected = naive.ranks(pool, scores, query, languages)
@@ -110,10 +112,7 @@ def test_nothing_depends_on_block_size_or_candidate_order(make_pool: PoolMaker) 
             Query(id_, "", pool.languages[language], group)
             for id_, language, group in zip(pool.queries.ids, pool.queries.language, pool.groups, strict=True)
         ],
-        [
-            Candidate(pool.candidates.ids[index], "", pool.languages[pool.candidates.language[index]])
-            for index in order
-        ],
+        [Candidate(pool.candidates.ids[index], "", pool.languages[pool.candidates.language[index]]) for index in order],
         [
             Judgement(pool.queries.ids[query], pool.candidates.ids[candidate])
             for query, candidate in zip(pool.query, pool.candidate, strict=True)

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from suite.arrays import Floats
-from suite.encoder import ModelCard
+from suite.encoder import ModelCard, Options
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import Scores
@@ -29,7 +29,7 @@ UNSPACED = frozenset({"zh", "ja", "th", "km", "lo", "my", "bo"})
 Analyser: TypeAlias = Callable[[str], list[str]]
 
 
-def load(_: str) -> Bm25:
+def load(_: str, options: Options) -> Bm25:
     """BM25 with the settings of bm25s: Lucene's variant, k1 = 1.5, b = 0.75."""
     return Bm25()
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from suite.arrays import Floats
-from suite.encoder import ModelCard, Role
+from suite.encoder import ModelCard, Options, Role
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import DenseScores, Scores
@@ -16,17 +16,17 @@ from suite.scores import DenseScores, Scores
 DIMENSION = 64
 
 
-def load_random(_: str) -> RandomVectors:
+def load_random(_: str, options: Options) -> RandomVectors:
     """The floor that chance gives."""
     return RandomVectors()
 
 
-def load_constant(_: str) -> ConstantVectors:
+def load_constant(_: str, options: Options) -> ConstantVectors:
     """The floor that the tie rule gives."""
     return ConstantVectors()
 
 
-def load_language_id(_: str) -> LanguageId:
+def load_language_id(_: str, options: Options) -> LanguageId:
     """The ceiling of language bias."""
     return LanguageId()
 

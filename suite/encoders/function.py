@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from suite.arrays import Floats
-from suite.encoder import ModelCard, Role
+from suite.encoder import ModelCard, Options, Role
 from suite.errors import BadEncoder
 
 
-def load(name: str) -> FunctionEncoder:
+def load(name: str, options: Options) -> FunctionEncoder:
     """Import the module, from the working folder too, and call the factory.
 
     :raises BadEncoder: there is no such module or factory, or what it returns has no `encode`.

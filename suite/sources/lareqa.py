@@ -26,7 +26,7 @@ def sentence_pool(paths: Mapping[str, Path]) -> Pool:
     candidates: list[Candidate] = []
     relevant: dict[str, list[str]] = defaultdict(list)
     for language, path in paths.items():
-        for number, paragraph in enumerate(_paragraphs(path), start=1):
+        for number, paragraph in enumerate(paragraphs(path), start=1):
             context, breaks = paragraph["context"], paragraph["sentence_breaks"]
             ids = [f"{language}:{number}:{place}" for place in range(len(breaks))]
             candidates += [
@@ -40,7 +40,11 @@ def sentence_pool(paths: Mapping[str, Path]) -> Pool:
     return Pool.of(tuple(paths), queries, candidates, judgements)
 
 
-def _paragraphs(path: Path) -> Iterator[dict[str, Any]]:
+def paragraphs(path: Path) -> Iterator[dict[str, Any]]:
+    """The paragraphs of one file, in order.
+
+    :raises BadData: the file is not of this format.
+    """
     try:
         articles = json.loads(path.read_text(encoding="utf-8"))["data"]
         for article in articles:

@@ -1,0 +1,103 @@
+"""What the benchmarks share: the data, the encoder, its vectors, and the claims that are checked and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from threadpoolctl import threadpool_info
+
+from benchmarks.meter import Meter
+from suite.arrays import Floats
+from suite.encoder import Encoder, load_model
+from suite.pool import Pool
+from suite.sources import read_pool
+from suite.task import Task
+from tasks import ALL
+
+LINES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Fail where the libraries would use more than one thread: the figures would say something else."""
+    assert all(library["num_threads"] == 1 for library in threadpool_info())
+
+
+@pytest.fixture(scope="session")
+def task() -> Task:
+    """XQuAD-R, whole."""
+    return ALL[0]
+
+
+@pytest.fixture(scope="session")
+def pool(task: Task) -> Pool:
+    return read_pool(task)
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The embedded default, its weights already in memory."""
+    model = load_model("use-multilingual")
+    model.encode(["The first text loads the weights."], "query")
+    return model
+
+
+class Encoding(NamedTuple):
+    """Every unique text of the pool encoded once, and nothing else done."""
+
+    texts: int
+    meter: Meter
+    queries: Floats
+    candidates: Floats
+
+
+@pytest.fixture(scope="session")
+def encoding(pool: Pool, encoder: Encoder) -> Encoding:
+    asked, offered = ([text.strip() for text in items.texts] for items in (pool.queries, pool.candidates))
+    unique = sorted({*asked, *offered})
+    encode = Meter(encoder.encode)
+    vectors = encode(unique, "passage")
+    place = {text: index for index, text in enumerate(unique)}
+
+    def of(texts: Sequence[str]) -> Floats:
+        return vectors[[place[text] for text in texts]]
+
+    return Encoding(len(unique), encode, of(asked), of(offered))
+
+
+class Claim(Protocol):
+    """Records a figure and what it was made of, and fails where it is not within the limits."""
+
+    def __call__(
+        self, what: str, figure: float, at_most: float | None = None, at_least: float | None = None, **parts: object
+    ) -> None: ...
+
+
+@pytest.fixture
+def claim(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Claim:
+    """Claims go into the benchmark's record and are printed at the end."""
+    lines = request.config.stash.setdefault(LINES, [])
+
+    def check(
+        what: str, figure: float, at_most: float | None = None, at_least: float | None = None, **parts: object
+    ) -> None:
+        limits = [f"at {word} {limit:g}" for word, limit in (("most", at_most), ("least", at_least)) if limit]
+        required = " and ".join(limits) or "nothing required"
+        made_of = {name.replace("_", " "): str(part) for name, part in parts.items()}
+        benchmark.extra_info[what] = {"figure": figure, "required": required, **made_of}
+        lines.append(f"{what}: {figure:.3g} ({required})")
+        lines.extend(f"    {name}: {part}" for name, part in made_of.items())
+        assert at_most is None or figure <= at_most, lines[-1 - len(made_of)]
+        assert at_least is None or figure >= at_least, lines[-1 - len(made_of)]
+
+    return check
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print every claim."""
+    terminalreporter.section("claims")
+    for line in config.stash.get(LINES, []):
+        terminalreporter.write_line(line)

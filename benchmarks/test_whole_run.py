@@ -1,0 +1,28 @@
+"""The whole run of the embedded default on XQuAD-R, against the time to encode its unique texts alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.conftest import Claim, Encoding
+from benchmarks.meter import Meter
+from suite.task import Task
+
+
+def test_whole_run(benchmark: BenchmarkFixture, claim: Claim, task: Task, encoding: Encoding, tmp_path: Path) -> None:
+    """The command as a person types it, from the start of Python to the written files."""
+    panglot = Path(sys.executable).with_name("panglot")
+    command = [panglot, "run", "use-multilingual", "--tasks", task.name, "--out", tmp_path]
+    ours = Meter(subprocess.run)
+    benchmark.pedantic(ours, (command,), {"check": True, "capture_output": True})
+    claim(
+        f"panglot run over encoding its {encoding.texts:,} unique texts alone, CPU",
+        ours.total.cpu / encoding.meter.total.cpu,
+        at_most=1.25,
+        panglot_run=ours.total,
+        encoding_alone=encoding.meter.total,
+    )

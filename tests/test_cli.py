@@ -1,0 +1,151 @@
+"""The command as a person types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "pandas", "datasets", "streamlit", "transformers", "sentence_transformers", "pyarrow", "pydantic")
+
+
+def panglot(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "suite", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "100", **environment},
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a run of the embedded default on the starter set."""
+    folder = tmp_path_factory.mktemp("submissions")
+    done = panglot("run", "use-multilingual", "--tasks", "starter", "--out", str(folder), "--matrix")
+    assert done.returncode == 0, done.stderr
+    assert "use-multilingual on starter" in done.stdout
+    for heading in ("mono", "cross", "multi", "balance", "rank", "own"):
+        assert heading in done.stdout
+    assert "query language down, candidate language across" in done.stdout
+    assert "starter.json" in done.stdout
+    return folder
+
+
+def test_show_prints_what_run_wrote(out: Path) -> None:
+    done = panglot("show", str(out), "--bias", "--by-language", "--matrix")
+    assert done.returncode == 0, done.stderr
+    for word in ("starter", "kendall_w_pooled", "language-blind", "cross", "as candidate", "map × 100"):
+        assert word in done.stdout
+
+
+def test_show_as_json(out: Path) -> None:
+    rows = json.loads(panglot("show", str(out), "--json").stdout)
+    assert [row["task"] for row in rows] == ["starter"]
+    assert 0 < rows[0]["scores"]["multi"]["map"] < rows[0]["scores"]["mono"]["map"] < 1
+    assert set(rows[0]["languages"]) == {"ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"}
+    assert rows[0]["languages"]["en"]["bias"]["same_language_ratio@10"] > 1
+    assert len(rows[0]["pairs"]) == 121
+
+
+def test_tables_fit_eighty_columns(out: Path) -> None:
+    done = panglot("show", str(out), "--bias", "--by-language", "--matrix", COLUMNS="80", NO_COLOR="1")
+    assert "…" not in done.stdout
+    assert "\x1b" not in done.stdout
+    assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 80
+
+
+def test_tasks_and_models() -> None:
+    listed = panglot("tasks").stdout
+    assert all(word in listed for word in ("xquad-r", "13,090", "mlqa-r", "20,534", "starter"))
+    assert "1,148" in panglot("tasks", "mlqa-r").stdout
+    rows = json.loads(panglot("tasks", "--json").stdout)
+    assert {row["name"]: row["candidates"] for row in rows} == {"xquad-r": 13_014, "mlqa-r": 20_534, "starter": 858}
+    assert "language-id" in panglot("models").stdout
+    assert len(json.loads(panglot("models", "--json").stdout)) == 8
+
+
+def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
+    import numpy as np
+
+    done = panglot("tasks", "starter", "--export", "items.jsonl", cwd=tmp_path)
+    assert "572 queries and 858 candidates" in done.stdout
+    rows = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text(encoding="utf-8").splitlines()]
+    arrays = {}
+    for name, role in (("query", "query"), ("candidate", "passage")):
+        chosen = [row for row in rows if row["role"] == role]
+        arrays[f"{name}_ids"] = np.array([row["id"] for row in chosen])
+        arrays[f"{name}_vectors"] = np.array([[len(row["text"]), row["text"].count(" ") + 1.0] for row in chosen])
+    (tmp_path / "mine").mkdir()
+    np.savez(tmp_path / "mine" / "starter.npz", **arrays)
+    assert panglot("run", "vectors:mine", "--out", "results", cwd=tmp_path).returncode == 0
+    assert len(list((tmp_path / "results").glob("vectors-mine@*/starter.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "bm25", "--tasks", "xqad-r"], "Unknown task 'xqad-r'. Did you mean xquad-r"),
+        (["run", "bm25", "--tasks", "starter,nothing-like-it"], "Unknown task 'nothing-like-it'. Known: mlqa-r"),
+        (["run", "use-multilingal"], "Unknown model 'use-multilingal'. Did you mean use-multilingual"),
+        (["run", "random", "--languages", "en,xx"], "Unknown language of starter 'xx'. Known: ar, de"),
+        (["tasks", "starters"], "Did you mean starter?"),
+        (["tasks", "--export", "x"], "--export writes one task: name it"),
+        (["show", "nowhere"], "There is no result in nowhere"),
+        (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "no file nowhere/xquad-r/ar.json"),
+    ],
+)
+def test_errors_for_people_have_no_traceback(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = panglot(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_encoder_that_fails_leaves_no_result(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(
+        "import numpy as np\n"
+        "class E:\n"
+        "    def encode(self, texts, role):\n"
+        "        return np.array([[1.0, np.nan if role == 'passage' and 'panal' in text else 1] for text in texts])\n"
+        "make = E\n",
+        encoding="utf-8",
+    )
+    done = panglot("run", "py:bad:make", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "NaN or infinity for es:1:1 (es): 'Para indicar a las demás abejas" in done.stderr
+    assert not (tmp_path / "submissions").exists()
+
+
+def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "exits.py").write_text("def make():\n    raise ZeroDivisionError('in the factory')\n", encoding="utf-8")
+    done = panglot("run", "py:exits:make", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "ZeroDivisionError: in the factory" in done.stderr
+
+
+@pytest.mark.parametrize("statement", ["import suite.cli", "import suite.cli, tasks, suite.listing"])
+def test_the_command_starts_light(statement: str) -> None:
+    script = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_scoring_a_model_loads_nothing_it_does_not_need() -> None:
+    heavy = [name for name in HEAVY if name not in ("pyarrow", "pydantic")]
+    script = (
+        "import sys; from suite.encoder import load_model; from suite.run import run; from tasks import ALL\n"
+        f"run(ALL[-1], load_model('random')); print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

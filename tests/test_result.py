@@ -1,0 +1,166 @@
+"""Result files: written whole, read back the same, and following from the evidence beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.encoder import ModelCard, load_model
+from suite.errors import BadResult
+from suite.result import find_results, read_evidence, read_result, result_folder, write_result
+from suite.run import Outcome, run
+from suite.summary import score_evidence
+from tests.conftest import TASKS
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return run(TASKS["starter"], load_model("use-multilingual"))
+
+
+@pytest.fixture
+def written(outcome: Outcome, tmp_path: Path) -> Path:
+    return write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+
+
+def test_a_result_is_three_files_in_the_folder_of_its_model(written: Path, outcome: Outcome) -> None:
+    assert written.parent.name == f"use-multilingual@{outcome.result.model.revision}"
+    assert {path.name for path in written.parent.iterdir()} == {
+        "starter.json",
+        "starter.evidence.parquet",
+        "starter.top100.parquet",
+    }
+
+
+def test_it_reads_back_the_same(written: Path, outcome: Outcome) -> None:
+    result = read_result(written)
+    for name, scores in outcome.result.settings.items():
+        for metric, score in scores.items():
+            assert result.settings[name][metric] == pytest.approx(score, abs=1e-9)
+    assert result.task == outcome.result.task
+    assert result.model == outcome.result.model
+    text = written.read_text(encoding="utf-8")
+    assert "NaN" not in text
+    assert write_result(written.parents[1], result, outcome.evidence, outcome.stem).read_text(encoding="utf-8") == text
+
+
+def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Outcome) -> None:
+    evidence = read_evidence(written)
+    for name in ("above", "gain", "language", "query", "query_language", "group", "sizes", "top_language"):
+        assert (getattr(evidence, name) == getattr(outcome.evidence, name)).all(), name
+    assert evidence.query_ids == outcome.evidence.query_ids
+    again, result = score_evidence(evidence, "map"), read_result(written)
+    for setting, scores in again.settings.items():
+        for metric, score in scores.items():
+            assert result.settings[setting][metric] == pytest.approx(score, abs=1e-9)
+    for measured, stored in ((again.bias, result.bias), (again.balance, result.balance)):
+        assert set(measured) == set(stored)
+        for name, score in measured.items():
+            assert stored[name] == pytest.approx(score, rel=1e-9, abs=1e-9), name
+    for metric, grid in again.pairs.items():
+        assert np.array(result.pairs[metric]) == pytest.approx(grid.values, abs=1e-9)
+
+
+def test_plain_scores(written: Path) -> None:
+    result = read_result(written)
+    plain = result.plain()
+    assert set(plain) == {"task", "model", "scores", "languages", "pairs"}
+    assert set(plain["scores"]) == {"mono", "cross", "multi", "bias", "balance"}
+    assert plain["scores"]["mono"]["map"] == result.settings["mono"]["map"].value
+    assert set(plain["scores"]["bias"]) >= {"rank_distance", "normalised_rank_distance", "same_language_ratio@10"}
+    assert len(plain["pairs"]) == 121
+    crossing = [
+        plain["pairs"][f"{a}-{b}"]["map"] for a in result.task.languages for b in result.task.languages if a != b
+    ]
+    assert np.mean(crossing) == pytest.approx(plain["scores"]["cross"]["map"], abs=1e-9)
+    assert plain["pairs"]["en-de"]["map"] == result.pairs["map"][3][1].value
+    three = [plain["scores"][setting]["map"] for setting in ("mono", "cross", "multi")]
+    assert plain["scores"]["balance"]["map"] == pytest.approx(3 / sum(1 / value for value in three), abs=1e-9)
+
+
+def test_means_are_macro_means_of_queries_languages_and_pairs(outcome: Outcome) -> None:
+    """Recomputed here from ranks, without the suite's own averaging."""
+    evidence, result = outcome.evidence, outcome.result
+    rank = 1 + evidence.above.sum(axis=1)
+    reciprocal = [
+        np.mean(
+            [1 / rank[evidence.query == query].min() for query in np.flatnonzero(evidence.query_language == language)]
+        )
+        for language in range(11)
+    ]
+    assert result.settings["multi"]["mrr"].value == pytest.approx(np.mean(reciprocal))
+    own = 1 + evidence.above[np.arange(len(rank)), evidence.language]
+    asked = evidence.query_language[evidence.query]
+    cells = [np.mean(1 / own[(asked == a) & (evidence.language == b)]) for a in range(11) for b in range(11) if a != b]
+    assert result.settings["cross"]["map"].value == pytest.approx(np.mean(cells))
+
+
+def test_lines_are_short_and_keys_sorted(written: Path) -> None:
+    lines = written.read_text(encoding="utf-8").splitlines()
+    assert max(map(len, lines)) < 700
+    assert list(json.loads("\n".join(lines))) == sorted(json.loads("\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: "", "is no result of format 1"),
+        (lambda text: text[:-20], "is no result of format 1"),
+        (lambda text: text.replace('"mono"', '"momo"', 1).replace('"task": {', '"tusk": {'), "task: Field required"),
+        (lambda text: text.replace('"queries": 572', '"queries": "many"'), r"task\.queries"),
+        (lambda text: text.replace('"queries": 572', '"queries": 572, "extra": 1'), r"task\.extra"),
+        (lambda text: text.replace('"rank_distance": [', '"rank_distance": [NaN, '), "is no result"),
+        (lambda text: "[" * 100_000, "is no result"),
+    ],
+)
+def test_a_damaged_result_is_refused(written: Path, damage: object, message: str) -> None:
+    assert callable(damage)
+    written.write_text(damage(written.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(BadResult, match=message):
+        read_result(written)
+
+
+def test_missing_or_damaged_evidence_is_refused(written: Path) -> None:
+    evidence = written.with_name("starter.evidence.parquet")
+    content = evidence.read_bytes()
+    evidence.write_bytes(content[:1000])
+    with pytest.raises(BadResult, match=r"evidence beside .* cannot be read"):
+        read_evidence(written)
+    evidence.write_bytes(written.with_name("starter.top100.parquet").read_bytes())
+    with pytest.raises(BadResult, match=r"evidence beside .* cannot be read"):
+        read_evidence(written)
+    evidence.unlink()
+    with pytest.raises(BadResult, match=r"evidence beside .* cannot be read"):
+        read_evidence(written)
+
+
+def test_results_are_found_in_files_models_and_folders_of_models(written: Path) -> None:
+    for path in (written, written.parent, written.parents[1]):
+        assert list(find_results([path])) == [written]
+    with pytest.raises(BadResult, match="There is no result in"):
+        list(find_results([written.parent / "nothing"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("intfloat/multilingual-e5-small", "intfloat__multilingual-e5-small@1"),
+        ("../../etc/passwd", "__..__etc__passwd@1"),
+        ("a b:c\\d", "a-b-c-d@1"),
+        ("\u202egnp.exe", "gnp.exe@1"),
+        ("...", "unnamed@1"),
+    ],
+)
+def test_a_models_name_never_leaves_the_folder(name: str, folder: str, tmp_path: Path) -> None:
+    found = result_folder(tmp_path, ModelCard(name=name, revision="1", library="x"))
+    assert found == tmp_path / folder
+
+
+def test_some_languages_make_another_result(tmp_path: Path) -> None:
+    outcome = run(TASKS["starter"], load_model("random"), ["en", "de"])
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    assert path.name == "starter.de-en.json"
+    assert outcome.result.task.fingerprint != TASKS["starter"].fingerprint
