@@ -1,0 +1,57 @@
+"""`panglot tasks`: what can be asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suite.commands.names import AsJson, DataDir, find_task
+from suite.errors import PanglotError
+
+if TYPE_CHECKING:
+    from suite.task import Task
+
+
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="Say all about this task.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the task's items to this file, one JSON a line.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the tasks, or say all about one of them.
+
+    [dim]panglot tasks xquad-r[/dim]
+    """
+    import json
+
+    from rich.console import Console
+
+    from suite.listing import describe, list_tasks, task_facts
+    from tasks import ALL
+
+    chosen = [find_task(name)] if name else list(ALL)
+    if export:
+        if not name:
+            raise PanglotError("--export writes one task: name it, as in panglot tasks starter --export items.jsonl")
+        _export(chosen[0], export, data_dir)
+    elif as_json:
+        typer.echo(json.dumps([task_facts(task) for task in chosen], ensure_ascii=False, indent=1))
+    else:
+        Console().print(describe(chosen[0]) if name else list_tasks(chosen))
+
+
+def _export(task: Task, path: Path, data_dir: Path | None) -> None:
+    """Write ids, languages and texts of a task, so that its vectors can be made elsewhere."""
+    import json
+
+    from suite.sources import read_pool
+
+    pool = read_pool(task, (), data_dir)
+    with path.open("w", encoding="utf-8") as file:
+        for role, items in (("query", pool.queries), ("passage", pool.candidates)):
+            for id_, text, language in zip(items.ids, items.texts, items.language, strict=True):
+                row = {"id": id_, "role": role, "language": pool.languages[language], "text": text}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    typer.echo(f"{path}: {len(pool.queries)} queries and {len(pool.candidates)} candidates")
