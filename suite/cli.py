@@ -6,7 +6,9 @@ import sys
 
 import typer
 
+from suite.commands.cache import cache
 from suite.commands.models import models
+from suite.commands.plan import plan
 from suite.commands.run import run
 from suite.commands.show import show
 from suite.commands.tasks import tasks
@@ -21,8 +23,9 @@ app = typer.Typer(
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
     "[dim]panglot run use-multilingual --tasks starter[/dim]",
 )
-for verb in (tasks, models, run, show):
+for verb in (tasks, models, plan, run, show):
     app.command()(verb)
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -12,7 +14,14 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from suite.encoder import Kind
+    from suite.plan import Plan
     from suite.task import Task
+
+
+NUMERIC = frozenset(
+    {"languages", "queries", "candidates", "shards", "MB", "days old", "texts", "cached", "tokens", "time"}
+)
+"""Headings of columns of numbers."""
 
 
 def task_facts(task: Task) -> dict[str, Any]:
@@ -60,9 +69,39 @@ def list_kinds(kinds: Iterable[Kind]) -> RenderableType:
     return table
 
 
+def list_shelves(rows: Sequence[Mapping[str, Any]], root: Path) -> RenderableType:
+    """One line for each model and role in the vector cache."""
+    table = _table("model", "revision", "role", "precision", "shards", "MB", "days old")
+    for row in rows:
+        facts = (row["name"], row["revision"], row["role"], row["precision"])
+        table.add_row(*facts, str(row["shards"]), f"{row['bytes'] / 1e6:,.1f}", f"{row['days']:.0f}")
+    total = sum(row["bytes"] for row in rows)
+    return Group(table, Text(f"{root}: {total / 1e6:,.1f} MB", style="dim"))
+
+
+def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType:
+    """What each task would take."""
+    table = _table("task", "role", "texts", "cached", "tokens", "time", "most truncated")
+    lines: list[RenderableType] = [table]
+    for name, plan in plans.items():
+        if plan is None:
+            lines.append(Text(f"{name}: this model makes no vectors; it takes seconds."))
+            continue
+        for role in plan.roles:
+            worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
+            cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
+            numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}")
+            table.add_row(name, role.role, *numbers, str(timedelta(seconds=round(role.seconds))), cut)
+        needs = f"{name}: vectors of {plan.dimension} take {plan.disk_bytes / 1e6:,.0f} MB on disk, "
+        needs += f"the run about {plan.memory_bytes / 1e6:,.0f} MB of memory beside the model"
+        cost = f", the API {plan.tokens / 1e6 * price:,.4f}" if price else ""
+        lines.append(Text(f"{needs}{cost}."))
+    return Group(*lines)
+
+
 def _table(*headings: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for heading in headings:
-        numeric = heading in ("languages", "queries", "candidates")
+        numeric = heading in NUMERIC
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     return table

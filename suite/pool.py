@@ -120,6 +120,26 @@ class Pool:
             some = ", ".join(self.queries.ids[index] for index in unjudged[:5])
             raise BadData(f"{len(unjudged)} queries have no relevant candidate ({some}). Leave them out in the reader.")
 
+    def only(self, languages: Sequence[str]) -> Pool:
+        """The pool of some of its languages; queries that are left without a relevant candidate leave too."""
+        if tuple(languages) == self.languages:
+            return self
+        kept = [self.languages.index(language) for language in languages]
+        asking, offering = np.isin(self.queries.language, kept), np.isin(self.candidates.language, kept)
+        pairs = asking[self.query] & offering[self.candidate]
+        asked = np.unique(self.query[pairs]).tolist()
+        offered = np.flatnonzero(offering).tolist()
+        queries, candidates, names = self.queries, self.candidates, self.languages
+        return Pool.of(
+            languages,
+            [Query(queries.ids[q], queries.texts[q], names[queries.language[q]], self.groups[q]) for q in asked],
+            [Candidate(candidates.ids[c], candidates.texts[c], names[candidates.language[c]]) for c in offered],
+            [
+                Judgement(queries.ids[q], candidates.ids[c], float(gain))
+                for q, c, gain in zip(self.query[pairs], self.candidate[pairs], self.gain[pairs], strict=True)
+            ],
+        )
+
     @cached_property
     def sizes(self) -> Ints:
         """Candidates per language, [languages]."""

@@ -49,6 +49,29 @@ class TaskRecord(_Record):
     candidates: int
 
 
+class EncodingRecord(_Record):
+    """How the model read the texts, and how fast.
+
+    `queries` and `candidates` give for each language the share of texts that were cut (`truncated`) and the
+    `tokens_per_word`; empty where the encoder counts no tokens.
+    """
+
+    texts: int
+    fresh: int
+    """Texts that were not in the cache."""
+    texts_per_second: float | None
+    queries: dict[str, dict[str, float]]
+    candidates: dict[str, dict[str, float]]
+
+
+class CurvePoint(_Record):
+    """Headline scores of the same vectors in fewer dimensions or bits; not recomputable from the evidence."""
+
+    dimension: int
+    form: str
+    scores: dict[str, float]
+
+
 class RunRecord(_Record):
     """Where, when and how fast."""
 
@@ -64,6 +87,7 @@ class RunRecord(_Record):
     """Wall-clock seconds of each step; their names say which."""
     peak_memory_mib: int
     """Largest resident memory of the process."""
+    encoding: EncodingRecord | None = None
 
 
 class Result(_Record):
@@ -85,10 +109,13 @@ class Result(_Record):
     pairs: dict[str, tuple[tuple[Cell, ...], ...]]
     language_mix: tuple[tuple[float | None, ...], ...]
     language_rank: tuple[tuple[float | None, ...], ...]
+    curve: tuple[CurvePoint, ...] = ()
     run: RunRecord
 
     @classmethod
-    def of(cls, task: TaskRecord, model: ModelCard, scores: Scores, run: RunRecord) -> Result:
+    def of(
+        cls, task: TaskRecord, model: ModelCard, scores: Scores, curve: Sequence[CurvePoint], run: RunRecord
+    ) -> Result:
         """Put scores into the form of the file."""
         return cls(
             task=task,
@@ -102,6 +129,7 @@ class Result(_Record):
             pairs={metric: _cells(grid.values) for metric, grid in scores.pairs.items()},
             language_mix=_numbers(scores.language_mix),
             language_rank=_numbers(scores.language_rank),
+            curve=tuple(curve),
             run=run,
         )
 

@@ -14,17 +14,24 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-from suite.encoder import Encoder, Model, Scorer
+from suite.cache import VectorCache
+from suite.encoder import Model
+from suite.errors import BadEncoder
 from suite.evidence import Evidence
-from suite.pool import Pool
+from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.ranking import collect_evidence
-from suite.result import Result, RunRecord, TaskRecord
-from suite.scores import DenseScores, Scores
+from suite.reading import reading_by_language
+from suite.result import CurvePoint, EncodingRecord, Result, RunRecord, TaskRecord
+from suite.scores import DenseScores
+from suite.scoring import Scored, reduced, score_pool
 from suite.sources import read_pool
 from suite.summary import score_evidence
 from suite.task import Task
-from suite.vectors import encode_items
+from suite.vectors import Encoded
+
+FORMS = ("float32", "int8", "binary")
+"""What vectors can be stored as."""
 
 
 class Outcome(NamedTuple):
@@ -40,9 +47,14 @@ def run(
     model: Model,
     languages: Sequence[str] = (),
     data_dir: Path | None = None,
+    cache: VectorCache | None = None,
+    curve: Sequence[tuple[int, str]] = (),
     progress: Progress = silent,
 ) -> Outcome:
     """Measure one model on one task, whole or in some of its languages.
+
+    `curve` lists dimensions and forms (`FORMS`) to which the vectors are also reduced and scored, without encoding
+    again.
 
     :raises PanglotError: data that is missing or damaged, a model that returns no vectors.
     """
@@ -50,11 +62,12 @@ def run(
     with _timed(seconds, "read"):
         pool = read_pool(task, languages, data_dir)
     with _timed(seconds, "encode"):
-        scores = _scores(model, pool, progress)
+        scored = score_pool(model, pool, cache, progress)
     with _timed(seconds, "rank"):
-        evidence = collect_evidence(pool, scores, progress=progress)
+        evidence = collect_evidence(pool, scored.scores, progress=progress)
     with _timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
+    points = [_curve_point(task, pool, scored, dimension, form) for dimension, form in curve]
     record = TaskRecord(
         name=task.name,
         fingerprint=pool.fingerprint,
@@ -65,16 +78,45 @@ def run(
     )
     whole = len(pool.languages) == len(task.languages)
     stem = task.name if whole else f"{task.name}.{'-'.join(pool.languages)}"
-    return Outcome(Result.of(record, model.card, derived, _provenance(seconds)), evidence, stem)
+    provenance = _provenance(seconds, _encoding(model, pool, scored, seconds["encode"]))
+    return Outcome(Result.of(record, model.card, derived, points, provenance), evidence, stem)
 
 
-def _scores(model: Encoder | Scorer, pool: Pool, progress: Progress) -> Scores:
-    """Scores of a pool by whatever way the model has."""
-    if isinstance(model, Scorer):
-        return model.scores(pool, progress)
-    queries = encode_items(model, pool, "query", progress)
-    candidates = encode_items(model, pool, "passage", progress)
-    return DenseScores(queries, candidates)
+def _curve_point(task: Task, pool: Pool, scored: Scored, dimension: int, form: str) -> CurvePoint:
+    """The headline scores of the same vectors in fewer dimensions or bits.
+
+    :raises BadEncoder: the model makes no vectors, or shorter ones.
+    """
+    if scored.queries is None or scored.candidates is None:
+        raise BadEncoder("Only models that make vectors can be scored in fewer dimensions or bits.")
+    available = scored.queries.vectors.shape[1]
+    if dimension > available:
+        raise BadEncoder(f"The model's vectors have {available} dimensions; {dimension} cannot be kept of them.")
+    vectors = reduced([scored.queries.vectors, scored.candidates.vectors], dimension or available, form)
+    scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), task.headline, [task.headline], draws=2)
+    values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
+    if "normalised_rank_distance" in scores.bias:
+        values["normalised_rank_distance"] = scores.bias["normalised_rank_distance"].value
+    return CurvePoint(dimension=dimension or available, form=form, scores=values)
+
+
+def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> EncodingRecord | None:
+    """How the model read the texts, and how fast; none for models that make no vectors."""
+    if scored.queries is None or scored.candidates is None:
+        return None
+    fresh = scored.queries.fresh + scored.candidates.fresh
+    longest = model.card.max_length
+
+    def reading(encoded: Encoded, items: Items) -> dict[str, dict[str, float]]:
+        return reading_by_language(encoded, items, pool.languages, longest)
+
+    return EncodingRecord(
+        texts=scored.queries.texts + scored.candidates.texts,
+        fresh=fresh,
+        texts_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
+        queries=reading(scored.queries, pool.queries),
+        candidates=reading(scored.candidates, pool.candidates),
+    )
 
 
 @contextmanager
@@ -84,17 +126,18 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = round(perf_counter() - start, 3)
 
 
-def _provenance(seconds: dict[str, float]) -> RunRecord:
+def _provenance(seconds: dict[str, float], encoding: EncodingRecord | None) -> RunRecord:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         panglot=version("panglot"),
         python=platform.python_version(),
-        packages={name: version(name) for name in ("numpy", "pyarrow")},
+        packages=_packages(),
         platform=platform.platform(),
         processor=_processor(),
         cores=os.cpu_count() or 1,
         seconds=seconds,
+        encoding=encoding,
         peak_memory_mib=peak // (1 << 20 if sys.platform == "darwin" else 1 << 10),
     )
 
@@ -106,3 +149,9 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _packages() -> dict[str, str]:
+    """Versions of the libraries that can move a vector or a score, as far as they are loaded."""
+    names = ("numpy", "pyarrow", "torch", "transformers", "sentence-transformers", "openvino", "openai", "model2vec")
+    return {name: version(name) for name in names if name.replace("-", "_") in sys.modules}

@@ -14,8 +14,9 @@ from suite.pool import Pool
 class Source:
     """Where the files of a task are.
 
-    `files` gives for each language the file's name and sha256. They are looked for in `folder` below the data folder,
-    and downloaded from `url` otherwise; a task that ships inside the package names its place in `packaged` instead.
+    `files` gives the name and sha256 of each part: one for each language, or whatever parts the reader takes. They are
+    looked for in `folder` below the data folder and downloaded from `url` otherwise; a task whose files have a fixed
+    place (inside the package, or somebody's own folder) names it in `packaged` instead.
     """
 
     folder: str

@@ -68,6 +68,20 @@ def score_table(results: Sequence[Result]) -> RenderableType:
     return Group(table, Text(LEGEND, style="dim"))
 
 
+def curve_table(result: Result) -> RenderableType:
+    """The headline scores in fewer dimensions and bits."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("form")
+    headings = ("dimension", *SETTINGS, "rank\ndistance")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for point in result.curve:
+        values = [point.scores.get(name) for name in (*SETTINGS, "normalised_rank_distance")]
+        cells = ["–" if value is None else _number(value) for value in values]
+        table.add_row(point.form, str(point.dimension), *cells)
+    return _titled(f"{result.task.name}, {result.task.headline} of the same vectors in fewer dimensions or bits", table)
+
+
 def language_table(result: Result) -> RenderableType:
     """The headline metric and the two bias headlines of each query language."""
     metric = result.task.headline

@@ -46,6 +46,12 @@ def starter() -> Pool:
     return read_pool(TASKS["starter"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's own cache."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 PoolMaker = Callable[..., Pool]
 
 

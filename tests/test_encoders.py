@@ -62,7 +62,7 @@ def stored(tmp_path: Path, starter: Pool) -> Path:
     for name, role, items in (("query", "query", starter.queries), ("candidate", "passage", starter.candidates)):
         order = np.random.default_rng(7).permutation(len(items))
         arrays[f"{name}_ids"] = np.array(items.ids)[order]
-        arrays[f"{name}_vectors"] = 3 * encode_items(encoder, starter, role)[order]
+        arrays[f"{name}_vectors"] = 3 * encode_items(encoder, starter, role).vectors[order]
     np.savez(folder / "starter.npz", **arrays)
     return folder
 
@@ -116,7 +116,7 @@ def test_a_folder_equals_plain_sentence_transformers(minilm: str, starter: Pool)
     assert encoder.card.parameters == 22_713_216
     english = [text for text, x in zip(starter.queries.texts, starter.queries.language, strict=True) if x == 3]
     plain = SentenceTransformer(minilm).encode(english, normalize_embeddings=True)
-    found = encode_items(encoder, starter, "query")[starter.queries.language == 3]
+    found = encode_items(encoder, starter, "query").vectors[starter.queries.language == 3]
     assert (plain * found).sum(axis=1).min() > 1 - 1e-5
     assert encoder.card == load_model(f"st:{minilm}").card
 

@@ -99,7 +99,9 @@ BLOCK = 238
 def use_scores(xquad_r: Pool) -> DenseScores:
     """Real vectors of all of XQuAD-R."""
     encoder = load_model("use-multilingual")
-    return DenseScores(encode_items(encoder, xquad_r, "query"), encode_items(encoder, xquad_r, "passage"))
+    return DenseScores(
+        encode_items(encoder, xquad_r, "query").vectors, encode_items(encoder, xquad_r, "passage").vectors
+    )
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def pool() -> Pool:
 
 def test_each_text_is_encoded_once_and_stripped(pool: Pool) -> None:
     encoder = Lengths()
-    vectors = encode_items(encoder, pool, "passage", chunk=2)
+    vectors = encode_items(encoder, pool, "passage", batch_texts=2).vectors
     assert sorted(text for _, text in encoder.asked) == ["a", "aa", "aaa", "bb", "same"]
     assert {role for role, _ in encoder.asked} == {"passage"}
     assert vectors.shape == (10, 3)
@@ -59,13 +59,13 @@ def test_a_query_and_a_passage_of_one_text_are_two(pool: Pool) -> None:
 
 
 def test_dot_products_keep_their_length(pool: Pool) -> None:
-    assert encode_items(Lengths(similarity="dot"), pool, "query").tolist() == [[4, 1, 1], [5, 0, 1]]
+    assert encode_items(Lengths(similarity="dot"), pool, "query").vectors.tolist() == [[4, 1, 1], [5, 0, 1]]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 100])
 def test_chunks_do_not_matter(pool: Pool, chunk: int) -> None:
-    expected = encode_items(Lengths(), pool, "passage")
-    assert (encode_items(Lengths(), pool, "passage", chunk=chunk) == expected).all()
+    expected = encode_items(Lengths(), pool, "passage").vectors
+    assert (encode_items(Lengths(), pool, "passage", batch_texts=chunk).vectors == expected).all()
 
 
 def _nan(vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
@@ -112,4 +112,4 @@ def test_what_is_no_vector_is_named(
     pool: Pool, spoil: Callable[[np.ndarray, Sequence[str]], np.ndarray], message: str
 ) -> None:
     with pytest.raises(BadEncoder, match=message):
-        encode_items(Lengths(spoil), pool, "passage", chunk=2)
+        encode_items(Lengths(spoil), pool, "passage", batch_texts=2)

@@ -20,16 +20,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 
 
 def find_task(name: str) -> Task:
-    """The task of that name.
+    """The task of that name, or the data of one's own in the folder of that name.
 
-    :raises UnknownName: there is none; the nearest names.
+    :raises UnknownName: there is neither; the nearest names.
     """
     from tasks import ALL
 
     known = {task.name: task for task in ALL}
-    if name not in known:
-        raise UnknownName("task", name, known)
-    return known[name]
+    if name in known:
+        return known[name]
+    if "/" in name or Path(name).is_dir():
+        from suite.sources.folder import folder_task
+
+        return folder_task(Path(name))
+    raise UnknownName("task", name, known, "Data of your own is named by the path of its folder.")
 
 
 def split(names: str) -> list[str]:

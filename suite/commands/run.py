@@ -3,47 +3,195 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from suite.commands.names import DataDir, find_task, split
+from suite.commands.options import (
+    Backend,
+    Budget,
+    Cache,
+    Device,
+    Languages,
+    MaxLength,
+    ModelName,
+    NoCache,
+    PassagePrompt,
+    Precision,
+    QueryPrompt,
+    TaskNames,
+    TruncateDim,
+    TrustRemoteCode,
+    open_cache,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from suite.cache import VectorCache
+    from suite.encoder import Model
+    from suite.result import Result
+    from suite.task import Task
 
 
 def run(
-    model: Annotated[str, typer.Argument(help="What to score; panglot models lists the ways of naming it.")],
-    tasks: Annotated[str, typer.Option(help="Names of tasks, divided by commas.")] = "starter",
-    languages: Annotated[str, typer.Option(help="Only these, as in en,de,zh; default: all of the task.")] = "",
+    model: ModelName,
+    tasks: TaskNames = "starter",
+    languages: Languages = "",
     out: Annotated[Path, typer.Option(help="Where results are written.")] = Path("submissions"),
     matrix: Annotated[bool, typer.Option("--matrix", help="Print the language × language grid too.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only tasks whose last run failed.")] = False,
+    dims: Annotated[str, typer.Option(help="Also score vectors cut to these dimensions, as in 64,128.")] = "",
+    quantise: Annotated[str, typer.Option(help="Also score vectors stored as int8, binary.")] = "",
     data_dir: DataDir = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+    query_prompt: QueryPrompt = None,
+    passage_prompt: PassagePrompt = None,
+    precision: Precision = "fp32",
+    backend: Backend = "torch",
+    truncate_dim: TruncateDim = None,
+    max_length: MaxLength = None,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    budget: Budget = None,
 ) -> None:
     """Score a model: one encoding pass, four answers.
 
     [dim]panglot run intfloat/multilingual-e5-small --tasks xquad-r,mlqa-r --matrix[/dim]
     """
     chosen = [find_task(name) for name in split(tasks)]
+    points = _curve(dims, quantise)
     from rich.console import Console
 
     console = Console()
     console.print(f"[bold]{model}[/] on {', '.join(task.name for task in chosen)}", highlight=False)
 
-    from suite.encoder import load_model
-    from suite.result import write_result
-    from suite.run import run as measure
-    from suite.terminal import pair_matrix, progress_bar, score_table
+    from suite.encoder import Options, load_model
 
-    loaded = load_model(model)
-    results, written = [], []
-    for task in chosen:
-        outcome = measure(task, loaded, split(languages), data_dir, progress_bar)
-        written.append(write_result(out, outcome.result, outcome.evidence, outcome.stem))
-        results.append(outcome.result)
-        if matrix:
-            console.print(pair_matrix(outcome.result))
-    console.print(score_table(results))
-    for path, result in zip(written, results, strict=True):
-        seconds = sum(result.run.seconds.values())
-        console.print(
-            f"{path}  [dim]{seconds:.1f} s, {result.run.peak_memory_mib:,} MiB[/]", highlight=False, soft_wrap=True
+    options = Options(
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
+        precision=precision,
+        backend=backend,
+        truncate_dim=truncate_dim,
+        max_length=max_length,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        budget=budget,
+    )
+    loaded = load_model(model, options)
+    _say_prompts(console, loaded)
+    runner = _Runner(console, loaded, split(languages), out, matrix, data_dir, open_cache(cache, no_cache), points)
+    runner.run(chosen, retry_failed)
+
+
+class _Runner:
+    """Runs the tasks one by one; one that fails does not lose the others."""
+
+    def __init__(
+        self,
+        console: Console,
+        model: Model,
+        languages: list[str],
+        out: Path,
+        matrix: bool,
+        data_dir: Path | None,
+        cache: VectorCache | None,
+        curve: list[tuple[int, str]],
+    ) -> None:
+        self._console, self._model, self._languages, self._out = console, model, languages, out
+        self._matrix, self._data_dir, self._cache, self._curve = matrix, data_dir, cache, curve
+        self._results: list[Result] = []
+        self._written: list[Path] = []
+        self._failed = 0
+
+    def run(self, tasks: list[Task], retry_failed: bool) -> None:
+        """Run, show, and exit with 2 if a person can mend what failed, with 1 if the fault is ours."""
+        from suite.errors import PanglotError
+
+        for task in tasks:
+            if retry_failed and not self._log(task).exists():
+                continue
+            try:
+                self._run(task)
+            except PanglotError as error:
+                if len(tasks) == 1:
+                    raise
+                self._fail(task, error, 2)
+            except Exception as error:
+                self._fail(task, error, 1)
+        self._show()
+        if self._failed:
+            raise typer.Exit(self._failed)
+
+    def _run(self, task: Task) -> None:
+        from suite.result import write_result
+        from suite.run import run
+        from suite.terminal import pair_matrix, progress_bar
+
+        outcome = run(
+            task, self._model, self._languages, self._data_dir, self._cache, self._curve, progress=progress_bar
         )
+        self._written.append(write_result(self._out, outcome.result, outcome.evidence, outcome.stem))
+        self._results.append(outcome.result)
+        self._log(task).unlink(missing_ok=True)
+        if self._matrix:
+            self._console.print(pair_matrix(outcome.result))
+
+    def _fail(self, task: Task, error: Exception, code: int) -> None:
+        """Keep the traceback in a log, say one line, go on."""
+        import traceback
+
+        from rich.text import Text
+
+        log = self._log(task)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        message = Text(f"{task.name} failed: ", style="bold red").append(
+            f"{error or type(error).__name__} ", "not bold"
+        )
+        self._console.print(message.append(f"({log}; run it again with --retry-failed)", "dim"), soft_wrap=True)
+        self._failed = max(self._failed, code) if self._failed != 1 else 1
+
+    def _log(self, task: Task) -> Path:
+        from suite.result import result_folder
+
+        return result_folder(self._out, self._model.card) / f"{task.name}.failed.log"
+
+    def _show(self) -> None:
+        from suite.terminal import curve_table, score_table
+
+        if self._results:
+            self._console.print(score_table(self._results))
+        for result in self._results:
+            if result.curve:
+                self._console.print(curve_table(result))
+        for path, result in zip(self._written, self._results, strict=True):
+            facts = f"{sum(result.run.seconds.values()):.1f} s, {result.run.peak_memory_mib:,} MiB"
+            if result.run.encoding:
+                facts += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} texts encoded"
+            self._console.print(f"{path}  [dim]{facts}[/]", highlight=False, soft_wrap=True)
+
+
+def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:
+    """Every asked dimension in every asked form; dimension 0 is the model's own."""
+    from suite.errors import PanglotError, UnknownName
+
+    forms = split(quantise)
+    for form in forms:
+        if form not in ("int8", "binary"):
+            raise UnknownName("form of vectors", form, ("int8", "binary"))
+    if not all(dim.isascii() and dim.isdigit() and int(dim) for dim in split(dims)):
+        raise PanglotError(f"--dims takes whole numbers divided by commas, as in 64,128, not '{dims}'.")
+    dimensions = [int(dim) for dim in split(dims)]
+    if not dimensions and not forms:
+        return []
+    return [(dimension, form) for dimension in [*dimensions, 0] for form in ("float32", *forms)]
+
+
+def _say_prompts(console: Console, model: Model) -> None:
+    """Prompts change scores: a person should see which are used."""
+    for role, prompt in model.card.prompts.items():
+        console.print(f"[dim]{role} prompt:[/] {prompt!r}", highlight=False)

@@ -19,12 +19,10 @@ import numpy as np
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options
+from suite.languages import UNSPACED
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import Scores
-
-UNSPACED = frozenset({"zh", "ja", "th", "km", "lo", "my", "bo"})
-"""Languages whose words are not divided by white space."""
 
 Analyser: TypeAlias = Callable[[str], list[str]]
 

@@ -12,8 +12,8 @@ from suite.task import Task
 DATA_VARIABLE = "PANGLOT_DATA"
 
 
-def fetch_file(task: Task, language: str, data_dir: Path | None = None) -> Path:
-    """Path of one language's file, verified by sha256.
+def fetch_file(task: Task, part: str, data_dir: Path | None = None) -> Path:
+    """Path of one part of a task (mostly a language), verified by sha256.
 
     Looks in the package for a task that ships with it; else in `data_dir`, else in the folder that PANGLOT_DATA names,
     and only where neither is given downloads into the user's cache.
@@ -21,7 +21,7 @@ def fetch_file(task: Task, language: str, data_dir: Path | None = None) -> Path:
     :raises MissingData: the file is in none of them and cannot be downloaded.
     :raises BadData: the file is not the one that the task was made with.
     """
-    name, sha256 = task.source.files[language]
+    name, sha256 = task.source.files[part]
     if task.source.packaged:
         return _verified(task.source.packaged / name, sha256)
     root = data_dir or os.environ.get(DATA_VARIABLE)

@@ -23,12 +23,13 @@ def read_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None =
         if language not in task.sizes:
             raise UnknownName(f"language of {task.name}", language, task.languages)
     chosen = [language for language in task.languages if not languages or language in languages]
-    pool = task.reader({language: fetch_file(task, language, data_dir) for language in chosen})
-    queries = np.bincount(pool.queries.language, minlength=len(chosen))
-    for place, language in enumerate(chosen):
+    parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
+    pool = task.reader({part: fetch_file(task, part, data_dir) for part in parts})
+    queries = np.bincount(pool.queries.language, minlength=len(pool.languages))
+    for place, language in enumerate(pool.languages):
         found = Size(int(queries[place]), int(pool.sizes[place]))
         if found != task.sizes[language]:
             raise BadData(f"{task.name}, {language}: expected {task.sizes[language]}, found {found}.")
-    if len(chosen) == len(task.languages) and pool.fingerprint != task.fingerprint:
+    if len(pool.languages) == len(task.languages) and pool.fingerprint != task.fingerprint:
         raise BadData(f"{task.name}: expected fingerprint {task.fingerprint}, found {pool.fingerprint}.")
-    return pool
+    return pool.only(chosen)

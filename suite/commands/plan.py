@@ -1,0 +1,54 @@
+"""`panglot plan`: what a run would take."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from suite.commands.names import AsJson, DataDir, find_task, split
+from suite.commands.options import Cache, Languages, ModelName, TaskNames, open_cache
+
+
+def plan(
+    model: ModelName,
+    tasks: TaskNames = "starter",
+    languages: Languages = "",
+    data_dir: DataDir = None,
+    cache: Cache = None,
+    price: Annotated[float, typer.Option(help="Of an API, for a million tokens.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would take, from a measurement on a few texts: nothing is written.
+
+    [dim]panglot plan intfloat/multilingual-e5-small --tasks xquad-r,mlqa-r[/dim]
+    """
+    chosen = [find_task(name) for name in split(tasks)]
+    from rich.console import Console
+
+    from suite.encoder import load_model
+    from suite.listing import list_plans
+    from suite.plan import plan_run
+    from suite.sources import read_pool
+
+    loaded = load_model(model)
+    opened = open_cache(cache, no_cache=False)
+    plans = {task.name: plan_run(loaded, read_pool(task, split(languages), data_dir), opened) for task in chosen}
+    if as_json:
+        rows = {
+            name: made
+            and {
+                "dimension": made.dimension,
+                "seconds": made.seconds,
+                "tokens": made.tokens,
+                "cost": made.tokens / 1e6 * price,
+                "disk_bytes": made.disk_bytes,
+                "memory_bytes": made.memory_bytes,
+                "roles": [role._asdict() for role in made.roles],
+            }
+            for name, made in plans.items()
+        }
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        Console().print(list_plans(plans, price))

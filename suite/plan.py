@@ -1,0 +1,114 @@
+"""What a run would take: measured on a few texts, without encoding the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from suite.arrays import Ints
+from suite.cache import VectorCache
+from suite.encoder import CountsTokens, Encoder, Model, Role, Scorer
+from suite.pool import Items, Pool
+from suite.ranking import BLOCK_SCORES
+
+SAMPLE = 64
+"""Texts that are encoded to learn the speed, in each role."""
+
+BYTES_PER_TOKEN = 3
+"""A cautious guess, for encoders that do not count tokens."""
+
+
+class RolePlan(NamedTuple):
+    """One role of a plan: texts that differ, those already in the cache, tokens, seconds left, truncation."""
+
+    role: Role
+    items: int
+    texts: int
+    cached: int
+    tokens: int
+    seconds: float
+    truncated: dict[str, float]
+
+
+class Plan(NamedTuple):
+    """What one task takes with one model. Bytes are those of float32 vectors and of the largest block of scores."""
+
+    roles: tuple[RolePlan, ...]
+    dimension: int
+    disk_bytes: int
+    memory_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of encoding that are left."""
+        return sum(role.seconds for role in self.roles)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are left to encode."""
+        return sum(role.tokens for role in self.roles)
+
+
+def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None:
+    """Plan a run; none for models that make no vectors, which take seconds.
+
+    Encodes `SAMPLE` texts of each role, at even steps of length, to learn the speed and the dimension.
+    """
+    if isinstance(model, Scorer):
+        return None
+    queries, dimension = _plan_role(model, pool, "query", cache)
+    candidates, _ = _plan_role(model, pool, "passage", cache)
+    vectors = 4 * dimension * (len(pool.queries) + len(pool.candidates))
+    return Plan((queries, candidates), dimension, vectors, 2 * vectors + 12 * BLOCK_SCORES)
+
+
+def _plan_role(encoder: Encoder, pool: Pool, role: Role, cache: VectorCache | None) -> tuple[RolePlan, int]:
+    items = pool.queries if role == "query" else pool.candidates
+    texts = sorted({text.strip() for text in items.texts}, key=len)
+    stored = cache.shelf(encoder.card, role).find(texts) if cache else None
+    missing = [text for index, text in enumerate(texts) if stored is None or not stored.there[index]]
+    tokens = _tokens(encoder, missing, role)
+    seconds, dimension = _measure(encoder, missing or texts[:1], role)
+    plan = RolePlan(
+        role=role,
+        items=len(items),
+        texts=len(texts),
+        cached=len(texts) - len(missing),
+        tokens=int(tokens.sum()),
+        seconds=seconds if missing else 0.0,
+        truncated=_truncated(encoder, items, pool.languages, role),
+    )
+    return plan, dimension
+
+
+def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int]:
+    """Seconds that encoding these texts would take, from some of them; and the dimension of their vectors."""
+    sample = texts[:: max(1, len(texts) // SAMPLE)]
+    encoder.encode(sample[:1], role)
+    start = perf_counter()
+    vectors = np.concatenate([encoder.encode(sample[at : at + 8], role) for at in range(0, len(sample), 8)])
+    elapsed = perf_counter() - start
+    return elapsed * sum(map(len, texts)) / max(sum(map(len, sample)), 1), vectors.shape[1]
+
+
+def _tokens(encoder: Encoder, texts: list[str], role: Role) -> Ints:
+    """Tokens of each text, counted or guessed."""
+    if isinstance(encoder, CountsTokens) and texts:
+        return encoder.count_tokens(texts, role)
+    return np.array([len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts], np.int64)
+
+
+def _truncated(encoder: Encoder, items: Items, languages: Sequence[str], role: Role) -> dict[str, float]:
+    """Share of each language's texts that the model cuts; empty where it counts no tokens."""
+    longest = encoder.card.max_length
+    if not (longest and isinstance(encoder, CountsTokens)):
+        return {}
+    cut = encoder.count_tokens([text.strip() for text in items.texts], role) > longest
+    return {
+        name: float(cut[items.language == place].mean())
+        for place, name in enumerate(languages)
+        if (items.language == place).any()
+    }

@@ -1,0 +1,53 @@
+"""From a model and a pool to scores, by whatever way the model has; vectors go through the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from suite.arrays import Floats
+from suite.cache import VectorCache
+from suite.encoder import Model, Scorer
+from suite.pool import Pool
+from suite.progress import Progress, silent
+from suite.scores import DenseScores, Scores
+from suite.vectors import Encoded, encode_items
+
+
+class Scored(NamedTuple):
+    """Scores of a pool; and the encoded queries and candidates they are products of, if the model makes vectors."""
+
+    scores: Scores
+    queries: Encoded | None = None
+    candidates: Encoded | None = None
+
+
+def score_pool(model: Model, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent) -> Scored:
+    """Score every query of a pool against every candidate.
+
+    :raises BadEncoder: the model fails, or returns something that is no vector.
+    """
+    if isinstance(model, Scorer):
+        return Scored(model.scores(pool, progress))
+    queries = encode_items(model, pool, "query", cache, progress)
+    candidates = encode_items(model, pool, "passage", cache, progress)
+    return Scored(DenseScores(queries.vectors, candidates.vectors), queries, candidates)
+
+
+def reduced(vectors: Sequence[Floats], dimension: int, form: str) -> list[Floats]:
+    """Queries and candidates [items, dim] cut to `dimension` and stored in fewer bits, as the float32 they multiply as.
+
+    `float32` only cuts and brings to unit length; `int8` divides the candidates' range of each dimension into 256 steps
+    (the queries take the same steps); `binary` keeps signs, so that products order as Hamming distances do.
+    """
+    cut = [part[:, :dimension] for part in vectors]
+    cut = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in cut]
+    if form == "int8":
+        low, high = cut[-1].min(axis=0), cut[-1].max(axis=0)
+        step = np.maximum(high - low, 1e-12) / 255
+        cut = [(np.clip(np.round((part - low) / step), 0, 255) * step + low).astype(np.float32) for part in cut]
+    elif form == "binary":
+        cut = [np.where(part > 0, np.float32(1), np.float32(-1)) for part in cut]
+    return cut

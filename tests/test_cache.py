@@ -1,0 +1,243 @@
+"""The vector cache and the runner over it: nothing is lost, nothing is mixed, nothing damaged is used."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.cache import UNCOUNTED, VectorCache
+from suite.encoder import ModelCard
+from suite.errors import PanglotError
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.vectors import encode_items
+from tests.test_vectors import Lengths
+
+SLOW = '''
+"""An encoder that takes its time and writes down what it was asked."""
+import hashlib, os, time
+import numpy as np
+
+class Slow:
+    def encode(self, texts, role):
+        time.sleep(0.002 * len(texts))
+        with open(os.environ["ASKED"], "a", encoding="utf-8") as file:
+            file.write("".join(f"{role} {hashlib.md5(text.encode()).hexdigest()}\\n" for text in texts))
+        return np.array([[hash_of(text, n) for n in range(8)] for text in texts])
+
+def hash_of(text, n):
+    return hashlib.md5(f"{n}{text}".encode()).digest()[0] + 1.0
+
+make = Slow
+'''
+
+COMMAND = """
+import sys
+import suite.vectors
+suite.vectors.BATCH_TEXTS, suite.vectors.SHARD_TEXTS = 16, 64
+suite.vectors.encode_items.__defaults__ = (*suite.vectors.encode_items.__defaults__[:2], 16)
+from suite.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def pool() -> Pool:
+    texts = [f"text {'x' * (n % 7)} {n}" for n in range(100)]
+    return Pool.of(
+        ("en",),
+        [Query(f"q{n}", text, "en", f"{n}") for n, text in enumerate(texts[:10])],
+        [Candidate(f"c{n}", text, "en") for n, text in enumerate(texts)],
+        [Judgement(f"q{n}", f"c{n}") for n in range(10)],
+    )
+
+
+def _card(**changed: object) -> ModelCard:
+    return ModelCard.model_validate({"name": "org/model", "revision": "1", "library": "x 1", **changed})
+
+
+def test_what_was_encoded_once_is_not_encoded_again(pool: Pool, tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    first = encode_items(Lengths(), pool, "passage", cache)
+    encoder = Lengths()
+    second = encode_items(encoder, pool, "passage", cache)
+    assert (first.fresh, second.fresh, second.texts, encoder.asked) == (100, 0, 100, [])
+    assert (first.vectors == second.vectors).all()
+    query = encode_items(encoder, pool, "query", cache)
+    assert (query.fresh, {role for role, _ in encoder.asked}) == (10, {"query"})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "org/other"},
+        {"revision": "2"},
+        {"library": "x 2"},
+        {"dimension": 2},
+        {"max_length": 3},
+        {"precision": "bf16"},
+        {"prompts": {"query": "query: "}},
+        {"similarity": "dot"},
+        {"backend": "openvino"},
+        {"trust_remote_code": True},
+    ],
+)
+def test_whatever_changes_a_vector_changes_the_shelf(changed: dict[str, object], tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    assert cache.shelf(_card(), "query").folder != cache.shelf(_card(**changed), "query").folder
+
+
+def test_what_changes_no_vector_does_not(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    same = _card(note="else", licence="MIT", parameters=3, prompts={"passage": "passage: "})
+    assert cache.shelf(_card(), "query").folder == cache.shelf(same, "query").folder
+    assert cache.shelf(_card(), "passage").folder != cache.shelf(_card(), "query").folder
+
+
+def test_a_models_name_is_only_a_name(tmp_path: Path) -> None:
+    shelf = VectorCache(tmp_path).shelf(_card(name="../../" + "x/" * 500), "query")
+    assert shelf.folder.parent == tmp_path
+    shelf.add(["a"], np.ones((1, 2)), np.array([UNCOUNTED]))
+    assert shelf.find(["a"]) is not None
+
+
+def test_a_flipped_byte_is_seen_and_encoded_again(pool: Pool, tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    expected = encode_items(Lengths(), pool, "passage", cache)
+    shelf = next(cache.shelves())
+    shard = shelf.shards()[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    assert shelf.damaged() == [shard]
+    again = encode_items(Lengths(), pool, "passage", cache)
+    assert again.fresh == 100
+    assert (again.vectors == expected.vectors).all()
+    assert shelf.damaged() == []
+
+
+def test_a_full_disk_is_said_and_leaves_the_cache_valid(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = VectorCache(tmp_path)
+    encode_items(Lengths(), pool, "query", cache)
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        write(path, data[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(PanglotError, match=r"cache .* is full.*prune.*--no-cache"):
+        encode_items(Lengths(), pool, "passage", cache)
+    monkeypatch.undo()
+    assert not list(tmp_path.rglob("*.unfinished"))
+    assert encode_items(Lengths(), pool, "query", cache).fresh == 0
+    assert encode_items(Lengths(), pool, "passage", cache).fresh == 100
+
+
+def test_an_encoder_that_fails_keeps_what_it_did_before(pool: Pool, tmp_path: Path) -> None:
+    def fail_on_the_last(vectors: np.ndarray, texts: list[str]) -> np.ndarray:
+        return np.full_like(vectors, np.nan) if "text  0" in texts else vectors
+
+    with pytest.raises(PanglotError, match="NaN"):
+        encode_items(Lengths(fail_on_the_last), pool, "passage", VectorCache(tmp_path), batch_texts=10)
+    assert encode_items(Lengths(), pool, "passage", VectorCache(tmp_path)).fresh == 10
+
+
+class Counting(Lengths):
+    """Counts a token for every word, and its batches."""
+
+    def __init__(self, memory: int = 10**9) -> None:
+        super().__init__(max_length=4)
+        self.batches: list[int] = []
+        self._memory = memory
+
+    def count_tokens(self, texts: list[str], role: str) -> np.ndarray:
+        return np.array([len(text.split()) for text in texts])
+
+    def encode(self, texts: list[str], role: str) -> np.ndarray:
+        if len(texts) > self._memory:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        self.batches.append(len(texts))
+        return super().encode(texts, role)
+
+
+def test_batches_hold_a_budget_of_tokens(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.vectors.BATCH_TOKENS", 30)
+    encoder = Counting()
+    encoded = encode_items(encoder, pool, "passage")
+    assert set(encoded.tokens.tolist()) == {2, 3}
+    assert max(encoder.batches) <= 15
+    assert sum(encoder.batches) == 100
+
+
+def test_too_much_at_once_is_halved(pool: Pool) -> None:
+    encoder = Counting(memory=9)
+    expected = encode_items(Counting(), pool, "passage").vectors
+    assert (encode_items(encoder, pool, "passage").vectors == expected).all()
+    assert max(encoder.batches) <= 9
+    with pytest.raises(PanglotError, match="out of memory"):
+        encode_items(Counting(memory=0), pool, "passage")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    return tmp_path
+
+
+def _start(folder: Path, log: str, out: str = "out") -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "run", "py:slow:make", "--cache", "vectors", "--out", out],
+        cwd=folder,
+        env={**os.environ, "ASKED": str(folder / log), "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _result(folder: Path) -> dict[str, object]:
+    path = next(folder.glob("*/starter.json"))
+    return {name: value for name, value in json.loads(path.read_text(encoding="utf-8")).items() if name != "run"}
+
+
+def test_killed_at_ten_moments_it_goes_on_where_it_was(slow: Path) -> None:
+    """Kill -9, again and again: the same result, and no kill costs more than a shard of each role."""
+    whole = _start(slow, "asked-whole", "whole")
+    assert whole.wait(60) == 0
+    for path in (slow / "vectors").rglob("*.npz"):
+        path.unlink()
+    moments = random.Random(8)
+    for _ in range(10):
+        process = _start(slow, "asked-killed")
+        time.sleep(moments.uniform(0.4, 1.6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = _start(slow, "asked-killed")
+    assert last.wait(60) == 0
+    assert _result(slow / "out") == _result(slow / "whole")
+    asked = Counter((slow / "asked-killed").read_text(encoding="utf-8").splitlines())
+    wanted = set((slow / "asked-whole").read_text(encoding="utf-8").splitlines())
+    assert set(asked) == wanted
+    assert sum(asked.values()) - len(wanted) <= 10 * (64 + 16)
+
+
+def test_two_runs_share_a_cache(slow: Path) -> None:
+    runs = [_start(slow, f"asked-{n}", f"out-{n}") for n in range(2)]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    assert _result(slow / "out-0") == _result(slow / "out-1")
+    third = _start(slow, "asked-third", "out-third")
+    assert third.wait(60) == 0
+    assert _result(slow / "out-third") == _result(slow / "out-0")
+    assert not (slow / "asked-third").exists()
