@@ -41,7 +41,8 @@ def progress_bar(label: str, total: int, console: Console | None = None) -> Iter
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=console or Console(stderr=True), transient=True) as bars:
+    console = console or Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task(label, total=total)
         yield lambda done: bars.advance(bar, done)
 

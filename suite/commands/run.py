@@ -146,12 +146,13 @@ class _Runner:
 
         from rich.text import Text
 
+        from suite.errors import PanglotError
+
         log = self._log(task)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        message = Text(f"{task.name} failed: ", style="bold red").append(
-            f"{error or type(error).__name__} ", "not bold"
-        )
+        said = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
+        message = Text(f"{task.name} failed: ", style="bold red").append(f"{said} ", "not bold")
         self._console.print(message.append(f"({log}; run it again with --retry-failed)", "dim"), soft_wrap=True)
         self._failed = max(self._failed, code) if self._failed != 1 else 1
 
