@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.encoder import KINDS
+
 HEAVY = ("torch", "pandas", "datasets", "streamlit", "transformers", "sentence_transformers", "pyarrow", "pydantic")
 
 
@@ -71,7 +73,8 @@ def test_tasks_and_models() -> None:
     rows = json.loads(panglot("tasks", "--json").stdout)
     assert {row["name"]: row["candidates"] for row in rows} == {"xquad-r": 13_014, "mlqa-r": 20_534, "starter": 858}
     assert "language-id" in panglot("models").stdout
-    assert len(json.loads(panglot("models", "--json").stdout)) == 8
+    rows = json.loads(panglot("models", "--json").stdout)
+    assert [row["example"] for row in rows] == [kind.example for kind in KINDS.values()]
 
 
 def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
