@@ -32,9 +32,7 @@ class Sample:
     """The queries of an evidence, weighted: row 0 of every result is the data itself, the other rows are draws."""
 
     def __init__(self, evidence: Evidence, draws: int = DRAWS, seed: int = SEED) -> None:
-        groups = int(evidence.group.max()) + 1
-        drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=draws)
-        self._weights = np.concatenate([np.ones((1, groups)), drawn])
+        self._weights = draw_groups(int(evidence.group.max()) + 1, draws, seed)
         self._group = evidence.group
         self._queries = [np.flatnonzero(evidence.query_language == place) for place in range(len(evidence.languages))]
 
@@ -50,6 +48,12 @@ class Sample:
                 means[:, language] = _weighted_means(self._weights[:, self._group[queries]], columns[queries])
         ends = np.cumsum([value.shape[1] for value in values.values()])
         return dict(zip(values, np.split(means, ends[:-1], axis=2), strict=True))
+
+
+def draw_groups(groups: int, draws: int = DRAWS, seed: int = SEED) -> Floats:
+    """How often each question counts, [1 + draws, groups]: once in the data itself, then as often as it is drawn."""
+    drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=draws)
+    return np.concatenate([np.ones((1, groups)), drawn])
 
 
 def macro(values: Floats, axis: int = -1) -> Floats:

@@ -1,0 +1,364 @@
+"""Do two models differ: paired tests over parallel questions, with their limits.
+
+Every score of the suite but balance is a mean of means over queries, so it is a sum of what each parallel question
+(group) adds to it, its *share*. A question is the unit that is swapped, drawn and counted, because its versions in
+several languages are not independent of each other.
+
+- Test: paired permutation, two-sided. Under the hypothesis that the two models are alike, all values of a question
+  could as well be the other model's (Smucker et al., 2007; Dror et al., 2018). Swaps are signs, so one product of
+  signs [draws, groups] and differences of shares [groups, cells] permutes every cell at once.
+- Several tests at once: Holm (1979) over the family that is looked at.
+- Interval: percentiles of the cluster bootstrap of `suite.sample`, the same draws for both models.
+- What could have been found: effect size and smallest detectable difference; formulas at `Differences`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from math import ceil
+from statistics import NormalDist
+
+import numpy as np
+
+from suite.arrays import Bools, Floats, Ints
+from suite.errors import BadResult, UnknownName
+from suite.evidence import Evidence
+from suite.metrics import parse_metric
+from suite.sample import SEED, draw_groups, scores_of
+
+DRAWS = 10_000
+ALPHA = 0.05
+POWER = 0.80
+CHUNK = 1000
+"""Draws that are in memory at once."""
+
+ROUNDING = 1e-12
+"""Differences closer than this are equal: scores are at most 1, and sums of shares keep 15 digits of them."""
+
+SETTINGS = ("mono", "cross", "multi")
+BALANCE = len(SETTINGS)
+"""Place of balance among the cells: behind the settings that it is the harmonic mean of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """What each parallel question adds to every score of one model: the only thing that tests and draws need.
+
+    `total` and `count` [groups, basics] hold the sum of the metric over the question's queries and the number of them
+    that have a value. A basic is a query language and a pool, pools changing fastest: each language alone, then all
+    together; basics = languages × (languages + 1). Every score is a plain mean over basics (`members`) of the mean
+    over queries.
+    """
+
+    languages: tuple[str, ...]
+    total: Floats
+    count: Ints
+
+    def shares(self, members: Bools) -> Floats:
+        """What each question adds to the scores that average these basics, [groups, scores]; they sum to the scores.
+
+        share[g, s] = sum over basics b of s of total[g, b] / (number of queries in b) / (number of basics in s),
+        over the basics that have queries; NaN for a score without any.
+        """
+        number = self.count.sum(axis=0)
+        there = members & (number > 0)
+        weight = _divide(there, there.sum(axis=1, keepdims=True) * np.maximum(number, 1))
+        return self.total @ weight.T
+
+    def takes_part(self, members: Bools) -> Bools:
+        """Whether the question has a query in the score, [groups, scores]."""
+        return (self.count > 0) @ members.T
+
+    def drawn(self, weights: Floats, members: Bools) -> Floats:
+        """The scores of the data with each question counted so many times, [draws, scores], from [draws, groups]."""
+        used = members.any(axis=0)
+        count = weights @ self.count[:, used]
+        mean = np.divide(weights @ self.total[:, used], count, out=np.zeros_like(count), where=count > 0)
+        return _divide(mean @ members[:, used].T, (count > 0) @ members[:, used].T.astype(float))
+
+
+def contributions(evidence: Evidence, metric: str) -> Contributions:
+    """Sums and counts of a metric for each parallel question, query language and pool."""
+    compute = parse_metric(metric).compute
+    languages = len(evidence.languages)
+    alone = compute(evidence.within).reshape(evidence.queries, languages)
+    values = np.column_stack([alone, compute(evidence.together)])
+    shape = (int(evidence.group.max()) + 1, languages, languages + 1)
+    total, count = np.zeros(shape), np.zeros(shape, np.int32)
+    where = (evidence.group, evidence.query_language)
+    np.add.at(total, where, np.nan_to_num(values))
+    np.add.at(count, where, ~np.isnan(values))
+    return Contributions(evidence.languages, total.reshape(shape[0], -1), count.reshape(shape[0], -1))
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Two models in any number of cells; all arrays have one shape, NaN where the data gives no value.
+
+    `one` and `other` are their scores, `difference` = other − one, `low` and `high` its 95 % interval, and
+    `p` = (1 + draws at least as far from 0 as the data) / (1 + draws), uncorrected.
+
+    With n questions that take part and x[g] = n × (difference of the shares of question g), whose mean is the
+    difference and whose standard deviation is s (n − 1 in the denominator):
+    `effect` = difference / s, Cohen's d for paired values; 0 where nothing differs.
+    `detectable` = (z(1 − α/2) + z(power)) × s / √n = 2.80 × s / √n, the true difference that a single test at
+    α = .05 finds in 80 % of such samples.
+    """
+
+    one: Floats
+    other: Floats
+    difference: Floats
+    low: Floats
+    high: Floats
+    p: Floats
+    effect: Floats
+    detectable: Floats
+
+    def __getitem__(self, cells: object) -> Differences:
+        """Some of the cells, by any index of numpy: a smaller family, whose correction is milder."""
+        return Differences(*(getattr(self, field.name)[cells] for field in fields(self)))
+
+    def reshape(self, *shape: int) -> Differences:
+        """The same cells in another shape."""
+        return Differences(*(getattr(self, field.name).reshape(shape) for field in fields(self)))
+
+    @cached_property
+    def adjusted(self) -> Floats:
+        """p after Holm's correction over all cells that are here."""
+        return holm(self.p)
+
+    @cached_property
+    def found(self) -> Bools:
+        """Whether there is a difference at α = .05 for the whole family."""
+        return self.adjusted <= ALPHA
+
+    @property
+    def cells(self) -> int:
+        """Tests in the family."""
+        return int((~np.isnan(self.p)).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two models on one task, in three families of tests.
+
+    `by_setting` [settings]; `by_language` [query languages, settings without balance]; `by_pair` [query languages,
+    candidate languages], where the diagonal is `mono` of each language. `cross` of a language is as query language.
+    """
+
+    metric: str
+    settings: tuple[str, ...]
+    query_languages: tuple[str, ...]
+    languages: tuple[str, ...]
+    groups: int
+    draws: int
+    by_setting: Differences
+    by_language: Differences
+    by_pair: Differences
+
+    @property
+    def language_settings(self) -> tuple[str, ...]:
+        """The columns of `by_language`."""
+        return tuple(name for name in self.settings if name != "balance")
+
+    def only(self, setting: str | None = None, language: str | None = None) -> Comparison:
+        """One setting, the queries of one language, or both: choose them before looking, the correction follows.
+
+        :raises UnknownName: no such setting or language.
+        """
+        chosen = self
+        if language is not None:
+            row = [place_of("language", language, self.query_languages)]
+            chosen = replace(
+                chosen,
+                settings=self.language_settings,
+                query_languages=(language,),
+                by_setting=self.by_language[row[0]],
+                by_language=self.by_language[row],
+                by_pair=self.by_pair[row],
+            )
+        if setting is not None:
+            column = [place_of("setting", setting, chosen.language_settings)]
+            chosen = replace(
+                chosen,
+                settings=(setting,),
+                by_setting=chosen.by_setting[column],
+                by_language=chosen.by_language[:, column],
+            )
+        return chosen
+
+
+def compare(one: Evidence, other: Evidence, metric: str, draws: int = DRAWS) -> Comparison:
+    """Every setting, query language and pair of two models, tested over the same parallel questions.
+
+    :raises BadResult: the two do not hold the same queries.
+    """
+    check_same_queries(one, other)
+    return compare_contributions(contributions(one, metric), contributions(other, metric), metric, draws)
+
+
+def compare_contributions(one: Contributions, other: Contributions, metric: str, draws: int = DRAWS) -> Comparison:
+    """The same from contributions that are already there, for a page that keeps them."""
+    check_same_counts(one, other)
+    languages = len(one.languages)
+    cells = _differences(one, other, members_of(languages), draws)
+    ends = np.cumsum([BALANCE + 1, len(SETTINGS) * languages])
+    return Comparison(
+        metric=metric,
+        settings=(*SETTINGS, "balance"),
+        query_languages=one.languages,
+        languages=one.languages,
+        groups=len(one.total),
+        draws=draws,
+        by_setting=cells[: ends[0]],
+        by_language=cells[ends[0] : ends[1]].reshape(languages, len(SETTINGS)),
+        by_pair=cells[ends[1] :].reshape(languages, languages),
+    )
+
+
+def check_same_queries(one: Evidence, other: Evidence) -> None:
+    """Two models can be paired where they answered the same queries.
+
+    :raises BadResult: they did not.
+    """
+    left_out = {*one.query_ids} ^ {*other.query_ids}
+    if left_out:
+        raise BadResult(f"{len(left_out)} queries stand in one of the two only, {min(left_out)} among them.")
+    alike = one.languages == other.languages and one.query_ids == other.query_ids
+    if not alike or (one.group != other.group).any() or (one.query_language != other.query_language).any():
+        raise BadResult("The two hold the same queries in another order, other languages or other parallel questions.")
+
+
+def enough_draws(languages: int) -> int:
+    """Draws whose smallest p, 1 / (1 + draws), is still half of α after Holm's correction over all pairs."""
+    return max(DRAWS, ceil(2 * languages**2 / ALPHA))
+
+
+def holm(p: Floats) -> Floats:
+    """Holm's (1979) p-values for a family of any shape; NaN is no test and stays.
+
+    The i-th smallest of m is multiplied by m − i + 1, is at least as large as the one before, and at most 1.
+    """
+    adjusted = np.full(p.shape, np.nan)
+    order = np.argsort(p, axis=None)[: int((~np.isnan(p)).sum())]
+    steps = p.flat[order] * np.arange(len(order), 0, -1)
+    adjusted.flat[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def sign_chunks(groups: int, draws: int, seed: int = SEED) -> Iterator[Floats]:
+    """Which questions are swapped (−1) in each draw, [at most CHUNK draws, groups] at a time."""
+    random = np.random.default_rng(seed)
+    for start in range(0, draws, CHUNK):
+        size = (min(CHUNK, draws - start), groups)
+        yield 2.0 * random.integers(0, 2, size, np.int8) - 1
+
+
+def _differences(one: Contributions, other: Contributions, members: Bools, draws: int) -> Differences:
+    """All cells of `members_of`, with balance behind the settings."""
+    shares, other_shares = one.shares(members), other.shares(members)
+    weights = draw_groups(len(shares))
+    drawn, other_drawn = (with_balance(model.drawn(weights, members)) for model in (one, other))
+    value, low, high = np.moveaxis(scores_of(other_drawn - drawn), -1, 0)
+    takes_part = one.takes_part(members)
+    takes_part = np.insert(takes_part, BALANCE, takes_part[:, :BALANCE].any(axis=1), axis=1)
+    spread, groups = _spread(with_linear_balance(other_shares) - with_linear_balance(shares), takes_part)
+    z = NormalDist().inv_cdf(1 - ALPHA / 2) + NormalDist().inv_cdf(POWER)
+    same = np.abs(value) <= ROUNDING
+    return Differences(
+        one=drawn[0],
+        other=other_drawn[0],
+        difference=value,
+        low=low,
+        high=high,
+        p=_permutation_p(shares, other_shares, draws),
+        effect=np.where(same, 0.0, _divide(value, spread)),
+        detectable=z * spread / np.sqrt(groups),
+    )
+
+
+def _permutation_p(shares: Floats, other_shares: Floats, draws: int) -> Floats:
+    """Two-sided p of every cell with balance, [cells + 1], from shares [groups, cells].
+
+    Where `middle` is half the sum of the two models' scores and s the signs, the models after the swaps score
+    middle ± (s @ difference of shares) / 2. That holds for balance's three parts too, so it is their harmonic mean in
+    each of the two swapped models.
+    """
+    difference = other_shares - shares
+    middle = (other_shares + shares).sum(axis=0) / 2
+
+    def between(swapped: Floats) -> Floats:
+        return with_balance(middle + swapped / 2) - with_balance(middle - swapped / 2)
+
+    observed = np.abs(between(difference.sum(axis=0)))
+    reached = np.zeros(len(observed), np.int64)
+    for signs in sign_chunks(len(shares), draws):
+        reached += (np.abs(between(signs @ difference)) >= observed - ROUNDING).sum(axis=0)
+    return np.where(np.isnan(observed), np.nan, (1 + reached) / (1 + draws))
+
+
+def _spread(difference: Floats, takes_part: Bools) -> tuple[Floats, Ints]:
+    """Standard deviation of groups × difference over the groups that take part, and their number, [cells]."""
+    groups = takes_part.sum(axis=0)
+    centred = np.where(takes_part, difference - _divide(difference.sum(axis=0), groups), 0.0)
+    return groups * np.sqrt(_divide((centred**2).sum(axis=0), np.maximum(groups - 1, 0))), groups
+
+
+@cache
+def members_of(languages: int) -> Bools:
+    """Which basics each score averages, [scores, basics].
+
+    Scores: the settings; for each query language its settings; for each pair itself.
+    """
+    basics = np.eye(languages * (languages + 1), dtype=bool).reshape(languages, languages + 1, -1)
+    pairs, multi = basics[:, :-1], basics[:, -1]
+    own = np.eye(languages, dtype=bool)[..., None]
+    by_language = np.stack([(pairs & own).any(axis=1), (pairs & ~own).any(axis=1), multi], axis=1)
+    rows = (by_language.any(axis=0), by_language.reshape(-1, basics.shape[2]), pairs.reshape(-1, basics.shape[2]))
+    return np.concatenate(rows)
+
+
+def with_balance(scores: Floats) -> Floats:
+    """Scores [..., cells] with balance put in behind the settings; 0 where one of its parts is 0."""
+    with np.errstate(divide="ignore"):
+        balance = BALANCE / (1 / np.maximum(scores[..., :BALANCE], 0)).sum(axis=-1)
+    return np.insert(scores, BALANCE, balance, axis=-1)
+
+
+def with_linear_balance(shares: Floats) -> Floats:
+    """Shares [groups, cells] with those of balance put in, to first order.
+
+    The derivative of a harmonic mean h of three by its part m is (h / m)² / 3. As h grows with its parts' common
+    factor, the shares so weighted sum to h itself (Euler), so only their spread is approximate.
+    """
+    parts = shares[:, :BALANCE].sum(axis=0)
+    balance = with_balance(parts)[BALANCE]
+    slope = np.divide(balance, parts, out=np.zeros_like(parts), where=parts != 0) ** 2 / BALANCE
+    return np.insert(shares, BALANCE, shares[:, :BALANCE] @ slope, axis=1)
+
+
+def check_same_counts(one: Contributions, other: Contributions) -> None:
+    """Contributions can be paired where every question has the same queries.
+
+    :raises BadResult: they have not.
+    """
+    if one.languages != other.languages or not np.array_equal(one.count, other.count):
+        raise BadResult("The models do not hold the same queries for the same questions.")
+
+
+def place_of(kind: str, name: str, names: tuple[str, ...]) -> int:
+    """Index of a name that a person gave.
+
+    :raises UnknownName: it is not among the names.
+    """
+    if name not in names:
+        raise UnknownName(kind, name, names)
+    return names.index(name)
+
+
+def _divide(value: np.ndarray, base: np.ndarray) -> Floats:
+    """`value / base`, NaN where the base is 0."""
+    shape = np.broadcast_shapes(value.shape, base.shape)
+    return np.divide(value, base, out=np.full(shape, np.nan), where=base != 0)
