@@ -6,32 +6,45 @@ The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` g
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from suite.arrays import Floats, Ints
 from suite.encoder import ModelCard
 from suite.errors import BadResult
 from suite.evidence import NOBODY, Evidence
+from suite.parquet import TEXT, read_table
+from suite.ranking import DEPTH
 from suite.sample import Score
 from suite.summary import Scores
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 DECIMALS = 10
-LARGEST_JSON = 64 << 20
+
+NO_RESULTS = ("card.json", ".reported.json", ".attestation.json")
+"""Ends of the names of JSON files that stand beside results and are none."""
+LARGEST_JSON = 16 << 20
+DEEPEST_JSON = 64
+MOST_VALUES = 300_000
+MOST_FAULTS = 1000
+"""Beyond that they are counted, not listed: a list of each wrong value would need gigabytes."""
+EVIDENCE_FILES = ("evidence", "top100")
+"""What the evidence beside `<task>.json` is called: `<task>.evidence.parquet` and so on."""
 
 Cell: TypeAlias = Score | None
 ByMetric: TypeAlias = dict[str, Score]
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=1 << 31)]
 
 
 class _Record(BaseModel):
@@ -45,8 +58,8 @@ class TaskRecord(_Record):
     fingerprint: str
     headline: str
     languages: tuple[str, ...]
-    queries: int
-    candidates: int
+    queries: Count
+    candidates: Count
 
 
 class EncodingRecord(_Record):
@@ -94,10 +107,11 @@ class Result(_Record):
     """One model on one task. A score is `[value, low, high]` with the ends of its 95 % bootstrap interval.
 
     `pairs` and the two language tables have a row for each query language and a column for each candidate language,
-    in the order of `task.languages`; null where the data gives no value. The other fields are as in `Scores`.
+    in the order of `task.languages`; null where the data gives no value. `evidence` has the sha256 of each file beside
+    this one; `write_result` fills it in. The other fields are as in `Scores`.
     """
 
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     task: TaskRecord
     model: ModelCard
     settings: dict[str, ByMetric]
@@ -110,6 +124,7 @@ class Result(_Record):
     language_mix: tuple[tuple[float | None, ...], ...]
     language_rank: tuple[tuple[float | None, ...], ...]
     curve: tuple[CurvePoint, ...] = ()
+    evidence: dict[str, str] = {}
     run: RunRecord
 
     @classmethod
@@ -160,6 +175,29 @@ class Result(_Record):
         }
 
 
+Record = TypeVar("Record", bound=BaseModel)
+
+_PAIR_COLUMNS: dict[str, pa.DataType] = {
+    "query": TEXT,
+    "query_language": TEXT,
+    "group": pa.int32(),
+    "candidate": TEXT,
+    "candidate_language": TEXT,
+    "gain": pa.float32(),
+    "score": pa.float32(),
+}
+_TOP_COLUMNS: dict[str, pa.DataType] = {
+    "query": TEXT,
+    "candidate": TEXT,
+    "candidate_language": TEXT,
+    "score": pa.float32(),
+}
+_SIZES = TypeAdapter(dict[str, Count])
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_LONG_INTEGER = re.compile(rb"(?<![\d.])\d{16,}")
+
+
 def result_folder(root: Path, model: ModelCard) -> Path:
     """Where the results of a model in one state belong, `<org>__<model>@<revision>` below `root`."""
     return root / f"{_slug(model.name.replace('/', '__'))}@{_slug(model.revision)}"
@@ -172,6 +210,7 @@ def write_result(root: Path, result: Result, evidence: Evidence, stem: str) -> P
     _replace(folder / f"{stem}.evidence.parquet", lambda path: _write_table(_evidence_table(evidence), path))
     _replace(folder / f"{stem}.top100.parquet", lambda path: _write_table(_top_table(evidence), path))
     target = folder / f"{stem}.json"
+    result = result.model_copy(update={"evidence": hash_evidence(target)})
     text = _dump(_rounded(result.model_dump(mode="json"))) + "\n"
     _replace(target, lambda path: path.write_text(text, encoding="utf-8"))
     return target
@@ -182,16 +221,35 @@ def read_result(path: Path) -> Result:
 
     :raises BadResult: it is not there, too large, not JSON, or not of this form.
     """
+    return read_record(path, Result)
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """Read one JSON file of a stated form.
+
+    :raises BadResult: it is not there, too large, nested too deeply, not JSON, or not of this form.
+    """
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise BadResult(f"{path} is larger than {LARGEST_JSON >> 20} MiB; no result is.")
-        return Result.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
+        _check_json(data)
+        return kind.model_validate_json(data)
     except OSError as error:
         raise BadResult(f"{path} cannot be read. {error.strerror}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BadResult(f"{path} is no result of format {FORMAT}: {where}: {first['msg']}.") from error
+    except (ValidationError, ValueError) as error:
+        raise BadResult(f"{path} is no {kind.__name__.lower()} of format {FORMAT}: {_first_fault(error)}.") from error
+
+
+def hash_evidence(path: Path) -> dict[str, str]:
+    """The sha256 of each evidence file that stands beside a result file."""
+    files = ((name, evidence_file(path, name)) for name in EVIDENCE_FILES)
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files if file.is_file()}
+
+
+def evidence_file(path: Path, name: str) -> Path:
+    """Where one of `EVIDENCE_FILES` belongs, beside a result file."""
+    return path.with_name(f"{path.stem}.{name}.parquet")
 
 
 def find_results(paths: Sequence[Path]) -> Iterator[Path]:
@@ -201,7 +259,7 @@ def find_results(paths: Sequence[Path]) -> Iterator[Path]:
     """
     for path in paths:
         found = [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*@*/*.json")])
-        found = [file for file in found if file.name != "card.json"]
+        found = [file for file in found if not file.name.endswith(NO_RESULTS)]
         if not found:
             raise BadResult(f"There is no result in {path}. Name a result file, or the folder of a model.")
         yield from found
@@ -212,12 +270,11 @@ def read_evidence(path: Path) -> Evidence:
 
     :raises BadResult: a file is missing or is no evidence.
     """
-    stem = path.with_suffix("")
     try:
-        pairs = pq.read_table(f"{stem}.evidence.parquet")
-        top = pq.read_table(f"{stem}.top100.parquet")
+        pairs = read_table(evidence_file(path, "evidence"), _evidence_columns)
+        top = read_table(evidence_file(path, "top100"), lambda _: _TOP_COLUMNS)
         return _evidence(pairs, top)
-    except (OSError, KeyError, pa.ArrowException, ValueError) as error:
+    except (BadResult, ValueError) as error:
         raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
 
 
@@ -247,26 +304,45 @@ def _top_table(evidence: Evidence) -> pa.Table:
             "query": _coded(row, evidence.query_ids),
             "candidate": _coded(evidence.top[row, place], evidence.candidate_ids),
             "candidate_language": _coded(evidence.top_language[row, place], evidence.languages),
-            "score": pa.array(_short(evidence.top_score[row, place])),
+            "score": pa.array(shorten(evidence.top_score[row, place])),
         },
         metadata={"format": str(FORMAT)},
     )
 
 
+def _evidence_columns(metadata: Mapping[bytes, bytes]) -> dict[str, pa.DataType]:
+    above = {f"above.{language}": pa.int32() for language in _sizes(metadata)}
+    return {**_PAIR_COLUMNS, **above}
+
+
+def _sizes(metadata: Mapping[bytes, bytes]) -> dict[str, int]:
+    """Candidates of each language, as the file states them."""
+    return _SIZES.validate_json(metadata.get(b"sizes", b""))
+
+
 def _evidence(pairs: pa.Table, top: pa.Table) -> Evidence:
     """Evidence from its two tables."""
-    sizes = json.loads(pairs.schema.metadata[b"sizes"])
+    sizes = _sizes(pairs.schema.metadata)
     languages = tuple(sizes)
-    queries = pairs["query"].to_numpy(zero_copy_only=False).astype(str)
-    first = np.flatnonzero(np.concatenate([[True], queries[1:] != queries[:-1]]))
-    query_ids = queries[first]
-    candidates = [table["candidate"].to_numpy(zero_copy_only=False).astype(str) for table in (pairs, top)]
-    candidate_ids, candidate = np.unique(np.concatenate(candidates), return_inverse=True)
-    listed = _places(top["query"].to_numpy(zero_copy_only=False).astype(str), query_ids)
+    asked, asked_names = _decoded(pairs, "query")
+    first = np.flatnonzero(np.diff(asked, prepend=-1))
+    query_ids = asked_names[asked[first]]
+    if len(np.unique(asked[first])) < len(first) or not len(first):
+        raise ValueError("The rows of a query do not stand together, or there are none.")
+    query = np.repeat(np.arange(len(first)), np.diff(first, append=len(pairs)))
+    query_language, group = _places(pairs, "query_language", languages), pairs["group"].to_numpy()
+    if any(np.any(values != values[first][query]) for values in (query_language, group)):
+        raise ValueError("The rows of a query differ in its language or group.")
+    candidate_ids, (candidate, offered) = _shared(_decoded(pairs, "candidate"), _decoded(top, "candidate"))
+    listed = _places(top, "query", query_ids)
+    if np.any(np.diff(listed) < 0):
+        raise ValueError("The lists do not stand in the order of the queries.")
     rank = np.arange(len(listed)) - np.searchsorted(listed, listed)
+    if rank.max(initial=-1) >= DEPTH:
+        raise ValueError(f"A list is longer than {DEPTH}.")
     shape = (len(query_ids), int(rank.max(initial=-1)) + 1)
     lists = [np.full(shape, NOBODY), np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32)]
-    entries = (candidate[len(pairs) :], _language(top, languages, "candidate_language"), top["score"].to_numpy())
+    entries = (offered, _places(top, "candidate_language", languages), top["score"].to_numpy())
     for filled, values in zip(lists, entries, strict=True):
         filled[listed, rank] = values
     return Evidence(
@@ -274,11 +350,11 @@ def _evidence(pairs: pa.Table, top: pa.Table) -> Evidence:
         candidate_ids=tuple(candidate_ids.tolist()),
         languages=languages,
         sizes=np.array(list(sizes.values())),
-        query_language=_language(pairs, languages, "query_language")[first],
-        group=pairs["group"].to_numpy()[first],
-        query=np.repeat(np.arange(len(first)), np.diff(first, append=len(pairs))),
-        candidate=candidate[: len(pairs)],
-        language=_language(pairs, languages, "candidate_language"),
+        query_language=query_language[first],
+        group=group[first],
+        query=query,
+        candidate=candidate,
+        language=_places(pairs, "candidate_language", languages),
         gain=pairs["gain"].to_numpy().astype(np.float64),
         score=pairs["score"].to_numpy(),
         above=np.stack([pairs[f"above.{name}"].to_numpy() for name in languages], axis=1),
@@ -288,25 +364,65 @@ def _evidence(pairs: pa.Table, top: pa.Table) -> Evidence:
     )
 
 
-def _language(table: pa.Table, languages: Sequence[str], column: str) -> Ints:
-    return _places(table[column].to_numpy(zero_copy_only=False).astype(str), np.array(languages))
+def _decoded(table: pa.Table, column: str) -> tuple[Ints, np.ndarray]:
+    """A column of text as codes [rows] and the different names that occur, sorted."""
+    if not len(table):
+        return np.empty(0, np.int64), np.empty(0, object)
+    values = table[column].chunk(0)
+    names, codes = np.array(values.dictionary.to_pylist(), object), values.indices.to_numpy()
+    used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+    unique, place = np.unique(names[used], return_inverse=True)
+    number = np.zeros(len(names), np.int64)
+    number[used] = place
+    return number[codes], unique
 
 
-def _places(values: np.ndarray, names: np.ndarray) -> Ints:
-    """Index of each value among the names."""
-    order = np.argsort(names)
-    place = order[np.minimum(np.searchsorted(names, values, sorter=order), len(names) - 1)]
-    unknown = names[place] != values
-    if unknown.any():
-        raise ValueError(f"'{values[unknown][0]}' is unknown")
-    return place
+def _shared(*columns: tuple[Ints, np.ndarray]) -> tuple[np.ndarray, list[Ints]]:
+    """Several columns of text with one list of names."""
+    names = np.unique(np.concatenate([names for _, names in columns]))
+    return names, [np.searchsorted(names, own)[codes] if len(own) else codes for codes, own in columns]
+
+
+def _places(table: pa.Table, column: str, names: Sequence[str] | np.ndarray) -> Ints:
+    """Index of each value of a column of text among the names, [rows]."""
+    codes, found = _decoded(table, column)
+    place = {name: index for index, name in enumerate(names)}
+    unknown = next((name for name in found if name not in place), None)
+    if unknown is not None:
+        raise ValueError(f"'{unknown}' in column {column} is unknown.")
+    return np.array([place[name] for name in found], np.int64)[codes]
+
+
+def _check_json(data: bytes) -> None:
+    """Refuse what would cost a parser much before it is parsed."""
+    if data.count(b'"') > 4 * MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES:,} values")
+    outside = _STRINGS.sub(b"", data)
+    if _LONG_INTEGER.search(outside):
+        raise ValueError("it has a number of more than 15 digits")
+    if outside.count(b",") > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES:,} values")
+    brackets = np.frombuffer(outside.translate(None, _NO_BRACKETS), np.uint8)
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1).astype(np.int8)
+    if np.cumsum(steps, dtype=np.int32).max(initial=0) > DEEPEST_JSON:
+        raise ValueError(f"it is nested more than {DEEPEST_JSON} levels deep")
+
+
+def _first_fault(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    if error.error_count() > MOST_FAULTS:
+        return f"it has {error.error_count():,} faults"
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])[:200] or "the file"
+    return f"{where}: {first['msg'][:200]}"
 
 
 def _coded(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
 
 
-def _short(scores: Floats) -> Floats:
+def shorten(scores: Floats) -> Floats:
     """Scores with ten bits of mantissa: their order stays and their file halves."""
     bits = scores.astype(np.float32).view(np.uint32).astype(np.uint64)
     return ((bits + (1 << 12)) >> 13 << 13).astype(np.uint32).view(np.float32)

@@ -1,0 +1,106 @@
+"""`panglot submit`: make a submission of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from suite.commands.names import DataDir
+
+if TYPE_CHECKING:
+    from suite.encoder import ModelCard
+
+STATES = "trained, parent (on the data set it was made from), zero-shot (declared) or unknown"
+
+
+def submit(
+    folder: Annotated[Path, typer.Argument(help="The folder with the results of one model.")],
+    name: Annotated[str | None, typer.Option(help="As the leaderboard shows it.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="Who made the model.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Of the weights, as in Apache-2.0.")] = None,
+    parameters: Annotated[int | None, typer.Option(help="Their number.")] = None,
+    weights: Annotated[Literal["open", "closed"] | None, typer.Option(help="Whether anyone can have them.")] = None,
+    languages: Annotated[str, typer.Option(help="That the model was made for, as in en,de,zh.")] = "",
+    link: Annotated[str | None, typer.Option(help="An https address that tells more.")] = None,
+    contact: Annotated[str | None, typer.Option(help="How to reach you, if you wish.")] = None,
+    training: Annotated[list[str] | None, typer.Option(help=f"TASK=STATE: {STATES}.")] = None,
+    card_from_hub: Annotated[bool, typer.Option("--card-from-hub", help="Ask the Hub for the rest (network).")] = False,
+    out: Annotated[Path | None, typer.Option(help="The zip; default: the folder's name here.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Verify results, write card.json beside them, and pack all into one zip.
+
+    [dim]panglot submit submissions/bm25@0.3.16 --licence MIT --training xquad-r=zero-shot[/dim]
+    """
+    from rich.console import Console
+
+    from suite.commands.names import split
+    from suite.commands.verify import show
+    from suite.result import find_results, read_result
+    from suite.submission import CARD, card_of, pack, write_card
+    from suite.verify import verify_folder
+
+    console = Console(soft_wrap=True, highlight=False)
+    (folder / CARD).unlink(missing_ok=True)
+    verdicts = verify_folder(folder, data_dir)
+    for verdict in verdicts:
+        show(console, verdict)
+    if any(verdict.level == "failed" for verdict in verdicts):
+        raise typer.Exit(1)
+    results = [read_result(path) for path in find_results([folder])]
+    stated: dict[str, object] = {
+        "name": name,
+        "organisation": organisation,
+        "licence": licence,
+        "parameters": parameters,
+        "weights": weights,
+        "languages": tuple(split(languages)) or None,
+        "link": link,
+        "contact": contact,
+        "training": _training(training or []),
+    }
+    known = {key: value for key, value in stated.items() if value is not None}
+    if card_from_hub:
+        known = _from_hub(results[0].model) | known
+    card = card_of(results[0].model, sorted({result.task.name for result in results}), known)
+    write_card(folder, card)
+    target = pack(folder, out or Path(f"{folder.resolve().name}.zip"))
+    console.print(f"{folder / CARD}\n{target}  [dim]{target.stat().st_size / 1e6:.1f} MB[/]")
+    console.print(
+        "Next: hand the zip in on the leaderboard's page, or unpack it into submissions/ of a fork and open a pull "
+        f"request.\nWhat the page does with it: panglot receive {target} --into submissions"
+    )
+
+
+def _training(stated: list[str]) -> dict[str, str]:
+    from suite.commands.names import find_task
+    from suite.errors import PanglotError
+
+    pairs = [item.partition("=") for item in stated]
+    if not all(separator and state for _, separator, state in pairs):
+        raise PanglotError(f"--training takes TASK=STATE, as in xquad-r=zero-shot; a state is {STATES}.")
+    return {find_task(task).name: state for task, _, state in pairs}
+
+
+def _from_hub(model: ModelCard) -> dict[str, object]:
+    """What the model's card on the Hub says; uses the network.
+
+    :raises PanglotError: the Hub cannot be reached or has no such model.
+    """
+    from importlib import import_module
+
+    from suite.errors import PanglotError, require
+
+    require("huggingface_hub", "st", "--card-from-hub")
+    try:
+        data = import_module("huggingface_hub").ModelCard.load(model.name).data
+    except Exception as error:
+        raise PanglotError(
+            f"The Hub gives no card of {model.name} ({type(error).__name__}). Leave out --card-from-hub and state what "
+            "you know by --licence and the other options."
+        ) from error
+    languages = [data.language] if isinstance(data.language, str) else list(data.language or [])
+    found = {"licence": data.license, "languages": tuple(languages), "link": f"https://huggingface.co/{model.name}"}
+    return {key: value for key, value in found.items() if value} | {"weights": "open"}

@@ -1,0 +1,210 @@
+"""Parquet files from strangers: what a file may hold is settled from its bytes before a column of it is read.
+
+Sizes that a file declares are never trusted. The pages are walked, because a page of a kilobyte can unfold to gigabytes
+and the library makes room for what the page claims.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from suite.errors import BadResult
+
+LARGEST_FILE = 64 << 20
+LARGEST_FOOTER = 1 << 20
+LARGEST_UNFOLDED = 64 << 20
+"""Bytes of all pages together, decompressed."""
+MOST_CELLS = 16 << 20
+MOST_PAGES = 20_000
+LONGEST_TEXT = 1000
+MOST_TEXTS = 1 << 20
+"""Different texts in a column."""
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
+
+Columns = Callable[[Mapping[bytes, bytes]], Mapping[str, pa.DataType]]
+"""From the file's own metadata to the columns that it must have."""
+
+_ARROW_SCHEMA = re.compile(rb"ARROW:schema.{1,8}?([A-Za-z0-9+/]{16,}={0,2})", re.DOTALL)
+
+
+def read_table(path: Path, columns: Columns) -> pa.Table:
+    """Read a file that has exactly these columns, none of them with nulls.
+
+    :raises BadResult: it is no such file, or larger than any result's.
+    """
+    try:
+        data = _read(path)
+        _check_footer(data)
+        file = pq.ParquetFile(
+            pa.BufferReader(data),
+            pre_buffer=False,
+            thrift_string_size_limit=LARGEST_FOOTER,
+            thrift_container_size_limit=MOST_PAGES,
+            arrow_extensions_enabled=False,
+        )
+        _check_columns(file, columns(file.metadata.metadata or {}))
+        _check_pages(file.metadata, data)
+        table = file.read(use_threads=False).unify_dictionaries().combine_chunks()
+        _check_cells(table)
+    except (
+        OSError,
+        MemoryError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        pa.ArrowException,
+    ) as error:
+        raise BadResult(f"{path.name}: {str(error)[:200] or type(error).__name__}") from error
+    return table
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE >> 20} MiB; no result is.")
+    return path.read_bytes()
+
+
+def _check_footer(data: bytes) -> None:
+    """The library resolves types that the embedded Arrow schema names, so what that names is looked at first."""
+    length = int.from_bytes(data[-8:-4], "little")
+    if data[:4] != b"PAR1" or data[-4:] != b"PAR1" or not length <= min(LARGEST_FOOTER, len(data) - 12):
+        raise ValueError("it is no Parquet file, or has a footer that no result has.")
+    footer = data[-8 - length : -8]
+    for match in _ARROW_SCHEMA.finditer(footer):
+        try:
+            named = base64.b64decode(match[1], validate=True)
+        except binascii.Error as error:
+            raise ValueError("its Arrow schema is no base64.") from error
+        if b"ARROW:extension" in named:
+            raise ValueError("it names an extension type; results have none.")
+    if footer.count(b"ARROW:schema") != len(_ARROW_SCHEMA.findall(footer)):
+        raise ValueError("its Arrow schema is damaged.")
+
+
+def _check_columns(file: pq.ParquetFile, expected: Mapping[str, pa.DataType]) -> None:
+    metadata, schema = file.metadata, file.schema_arrow
+    found = list(zip(schema.names, schema.types, strict=True))
+    if found != list(expected.items()):
+        odd = next((f"{name} ({kind})" for name, kind in found if expected.get(name) != kind), "one too few")
+        raise ValueError(f"its columns are not {', '.join(expected)}; the first that differs: {odd[:100]}.")
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    rows = [group.num_rows for group in groups]
+    if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows or metadata.num_rows * len(found) > MOST_CELLS:
+        raise ValueError(f"it claims {metadata.num_rows} rows, which is impossible or more than a result has.")
+
+
+def _check_pages(metadata: pq.FileMetaData, data: bytes) -> None:
+    """Bound what all pages unfold to, page by page as the library will read them."""
+    unfolded = pages = 0
+    for place in range(metadata.num_row_groups):
+        group = metadata.row_group(place)
+        for column in range(group.num_columns):
+            for page in _pages(data, group.column(column)):
+                unfolded, pages = unfolded + max(page.unfolded, 0), pages + 1
+                if unfolded > LARGEST_UNFOLDED or pages > MOST_PAGES or min(page) < 0 or page.values > MOST_CELLS:
+                    raise ValueError("its pages unfold to more than a result holds.")
+                if page.dictionary and page.values > min(page.unfolded, MOST_TEXTS):
+                    raise ValueError("a dictionary claims more entries than a result has, or than it has bytes.")
+
+
+def _check_cells(table: pa.Table) -> None:
+    table.validate(full=True)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.null_count:
+            raise ValueError(f"there are empty cells in column {name}.")
+        if column.type == TEXT:
+            for chunk in column.chunks:
+                if len(chunk.dictionary) > MOST_TEXTS:
+                    raise ValueError(f"column {name} has more than {MOST_TEXTS:,} different entries.")
+                if chunk.dictionary.null_count or max(map(len, chunk.dictionary.to_pylist()), default=0) > LONGEST_TEXT:
+                    raise ValueError(f"column {name} has an entry that is empty or longer than {LONGEST_TEXT}.")
+
+
+class _Page(NamedTuple):
+    unfolded: int
+    folded: int
+    values: int
+    dictionary: bool
+
+
+def _pages(data: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[_Page]:
+    """The headers of a column chunk's pages, from where the library starts to read."""
+    start = chunk.data_page_offset
+    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
+        start = chunk.dictionary_page_offset
+    end = start + chunk.total_compressed_size
+    if not 4 <= start <= end <= len(data):
+        raise ValueError("a column lies outside of the file.")
+    while start < end:
+        reader = _Thrift(data, start)
+        header = reader.struct()
+        kinds = [header[kind] for kind in (5, 7, 8) if kind in header]
+        page = _Page(header[2], header[3], max(kind[1] for kind in kinds), 7 in header)
+        yield page
+        start = reader.at + page.folded
+
+
+class _Thrift:
+    """The compact protocol of Thrift, as far as a page header needs it: structs as dictionaries by field number."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self.at = data, at
+
+    def struct(self, depth: int = 0) -> dict[int, Any]:
+        """The struct that starts here."""
+        if depth > 8:
+            raise ValueError("a page header is nested too deeply.")
+        fields: dict[int, Any] = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._signed()
+            fields[number] = self._value(head & 15, depth)
+        return fields
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in (1, 2):
+            return kind == 1
+        if kind == 3:
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._signed()
+        if kind == 7:
+            self.at += 8
+            return None
+        if kind == 8:
+            length = self._unsigned()
+            self.at += length
+            return None
+        if kind == 12:
+            return self.struct(depth + 1)
+        raise ValueError("a page header has a field that none has.")
+
+    def _byte(self) -> int:
+        byte = self._data[self.at]
+        self.at += 1
+        return byte
+
+    def _unsigned(self) -> int:
+        value = shift = 0
+        while shift < 70:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+        raise ValueError("a page header has a number that is too long.")
+
+    def _signed(self) -> int:
+        value = self._unsigned()
+        return value >> 1 ^ -(value & 1)

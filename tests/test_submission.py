@@ -1,0 +1,528 @@
+"""Submissions: packed the same each time, and unpacked from strangers without harm.
+
+`python -m tests.test_submission` writes docs/schema/ anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from suite.commands.receive import take_in
+from suite.encoder import ModelCard, load_model
+from suite.errors import BadResult
+from suite.parquet import read_table
+from suite.rerun import Attestation
+from suite.result import Result, read_evidence, read_record, read_result, write_result
+from suite.run import run
+from suite.submission import SubmissionCard, card_of, check_name, pack, place, unpack, write_card
+from suite.verify import verify, verify_folder
+from tests.conftest import TASKS
+
+HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))
+SCHEMAS: dict[str, type[BaseModel]] = {"result": Result, "card": SubmissionCard, "attestation": Attestation}
+SCHEMA_FOLDER = Path(__file__).parents[1] / "docs" / "schema"
+SECONDS = 5
+MEBIBYTES = 500
+
+
+def schema(name: str) -> str:
+    return json.dumps(SCHEMAS[name].model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_published_schemas_are_those_of_the_models(name: str) -> None:
+    assert (SCHEMA_FOLDER / f"{name}.json").read_text(encoding="utf-8") == schema(name), __doc__
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small submission with its card."""
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    path = write_result(tmp_path_factory.mktemp("made"), outcome.result, outcome.evidence, outcome.stem)
+    write_card(path.parent, card_of(outcome.result.model, ["starter"], {}))
+    return path.parent
+
+
+@pytest.fixture
+def archive(folder: Path, tmp_path: Path) -> Path:
+    return pack(folder, tmp_path / "sent.zip")
+
+
+def test_a_submission_arrives_as_it_was_sent(folder: Path, archive: Path, tmp_path: Path) -> None:
+    target, verdicts = take_in(archive, tmp_path / "board")
+    assert target == tmp_path / "board" / "random@1"
+    assert {verdict.level for verdict in verdicts} == {"recomputed", "self-reported"}
+    assert sorted(path.name for path in target.iterdir()) == sorted(path.name for path in folder.iterdir())
+    assert all((target / path.name).read_bytes() == path.read_bytes() for path in folder.iterdir())
+    assert [path.name for path in (tmp_path / "board").iterdir()] == ["random@1"]
+
+
+def test_zips_are_deterministic(folder: Path, tmp_path: Path) -> None:
+    first = pack(folder, tmp_path / "first.zip").read_bytes()
+    copy = shutil.copytree(folder, tmp_path / "later" / folder.name)
+    for path in copy.iterdir():
+        os.utime(path, (1e9, 1e9))
+        path.chmod(0o600)
+    assert pack(copy, tmp_path / "second.zip").read_bytes() == first
+
+
+def test_a_revision_is_never_overwritten(archive: Path, tmp_path: Path) -> None:
+    take_in(archive, tmp_path / "board")
+    with pytest.raises(BadResult, match="is there already"):
+        take_in(archive, tmp_path / "board")
+    (tmp_path / "RANDOM@1").mkdir()
+    with pytest.raises(BadResult, match="is there already"):
+        place(tmp_path / "board" / "random@1", tmp_path)
+
+
+def test_two_revisions_stand_side_by_side(folder: Path, archive: Path, tmp_path: Path) -> None:
+    take_in(archive, tmp_path / "board")
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    model = outcome.result.model.model_copy(update={"revision": "2"})
+    result = outcome.result.model_copy(update={"model": model})
+    second = write_result(tmp_path / "made", result, outcome.evidence, outcome.stem).parent
+    write_card(second, card_of(model, ["starter"], {"training": {"starter": "zero-shot"}}))
+    take_in(pack(second, tmp_path / "second.zip"), tmp_path / "board")
+    assert sorted(path.name for path in (tmp_path / "board").iterdir()) == ["random@1", "random@2"]
+
+
+def test_the_card_comes_from_the_results_and_what_is_stated() -> None:
+    model = ModelCard(name="intfloat/multilingual-e5-small", revision="abc", library="x", dimension=384, licence="mit")
+    card = card_of(model, ["xquad-r", "mlqa-r"], {"parameters": 118_000_000, "training": {"mlqa-r": "parent"}})
+    assert (card.organisation, card.name, card.dimension, card.licence) == (
+        "intfloat",
+        "multilingual-e5-small",
+        384,
+        "mit",
+    )
+    assert card.training == {"xquad-r": "unknown", "mlqa-r": "parent"}
+    with pytest.raises(BadResult, match="training"):
+        card_of(model, [], {"training": {"xquad-r": "no"}})
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\u202eb", "раураl", "a\nb", "x" * 10_000, "a\u200bb", "é"])
+def test_names_that_could_be_taken_for_others(name: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        check_name(name)
+
+
+def test_a_card_of_another_model(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    write_card(copy, card_of(ModelCard(name="other", revision="1", library="x"), ["starter"], {}))
+    assert "the results are not" in verify_folder(copy)[-1].findings[0]
+
+
+def test_without_a_card_it_is_refused(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    (copy / "card.json").unlink()
+    with pytest.raises(BadResult, match="has no card"):
+        take_in(pack(copy, tmp_path / "x.zip"), tmp_path / "board")
+
+
+def _zip(target: Path, entries: list[tuple[zipfile.ZipInfo | str, bytes]], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    import warnings
+
+    with warnings.catch_warnings(), zipfile.ZipFile(target, "w", method) as file:
+        warnings.simplefilter("ignore")
+        for entry, content in entries:
+            file.writestr(entry, content, method)
+    return target
+
+
+def _kind(mode: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo("m@1/card.json")
+    entry.external_attr = mode << 16
+    return entry
+
+
+NAMES = [
+    "/etc/passwd",
+    "../card.json",
+    "m@1/../../card.json",
+    "m@1/../card.json",
+    "m@1/card.json/",
+    "m@1/",
+    "m@1",
+    "card.json",
+    "C:\\m@1\\card.json",
+    "m@1\\card.json",
+    "m@1/sub/card.json",
+    "m@1/.card.json",
+    "m@1/card.json.exe",
+    "m@1/starter.attestation.json",
+    "m@1/evil.py",
+    "m@1/a\u202ejson.json",
+    "m@1/саrd.json",
+    "m@1/" + "x" * 10_000 + ".json",
+    "..@1/card.json",
+    "m@../card.json",
+    "m/card.json",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_a_zip_that_are_refused(name: str, tmp_path: Path) -> None:
+    _refused(_zip(tmp_path / "x.zip", [(name, b"{}")]), tmp_path, "is no file of a submission")
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([], "holds 0 folders|no plain zip"),
+        ([("m@1/card.json", b"{}")] * 2, "one name"),
+        ([("m@1/card.json", b"{}"), ("m@1/Card.json", b"{}")], "differ in case"),
+        ([("m@1/card.json", b"{}"), ("n@1/card.json", b"{}")], "holds 2 folders"),
+        ([(_kind(stat.S_IFLNK | 0o777), b"/etc/passwd")], "is a link or a device"),
+        ([(_kind(stat.S_IFCHR | 0o777), b"")], "is a link or a device"),
+        ([(_kind(stat.S_IFIFO | 0o777), b"")], "is a link or a device"),
+        ([(f"m@1/t{n}.json", b"{}") for n in range(300)], "lists more than 256"),
+        ([("m@1/card.json", b" " * (20 << 20))], "unfolds to more than"),
+    ],
+)
+def test_zips_that_are_refused(entries: list[Any], message: str, tmp_path: Path) -> None:
+    _refused(_zip(tmp_path / "x.zip", entries), tmp_path, message)
+
+
+def test_sizes_that_lie_and_other_zips(archive: Path, tmp_path: Path) -> None:
+    data = archive.read_bytes()
+    for name, changed, message in (
+        ("comment", data[:-2] + b"\1\0x", "no plain zip"),
+        ("prefix", b"#!/bin/sh\n" + data, ""),
+        ("zip64", data[:-22] + b"PK\6\7" + bytes(16) + data[-22:], "no plain zip"),
+        ("short", data[:-30], "no plain zip"),
+        ("empty", b"", "is empty"),
+        ("count", data[:-14] + b"\xff\xff\xff\xff" + data[-10:], "lists more"),
+        ("text", b"hello" * 100, "no plain zip"),
+    ):
+        path = tmp_path / f"{name}.zip"
+        path.write_bytes(changed)
+        if message:
+            _refused(path, tmp_path, message)
+    big = _zip(tmp_path / "lies.zip", [("m@1/card.json", bytes(1 << 20))]).read_bytes()
+    lying = big.replace((1 << 20).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    (tmp_path / "lies.zip").write_bytes(lying)
+    _refused(tmp_path / "lies.zip", tmp_path, "cannot be unpacked")
+
+
+def _refused(path: Path, tmp_path: Path, message: str) -> None:
+    with pytest.raises(BadResult, match=message):
+        take_in(path, tmp_path / "board")
+    assert not list((tmp_path / "board").iterdir())
+    assert {inner.name for inner in tmp_path.iterdir() if inner.suffix != ".zip"} == {"board"}
+
+
+def _mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """Damage of a kind that parsers meet: flipped bytes, a cut, a doubled or a lost part."""
+    changed = bytearray(data)
+    kind = rng.integers(4)
+    if kind == 0:
+        for at in rng.integers(0, len(data), rng.integers(1, 20)):
+            changed[at] = rng.integers(256)
+    start = int(rng.integers(len(data)))
+    stop = min(len(data), start + int(rng.integers(1, 200)))
+    if kind == 1:
+        del changed[start:]
+    elif kind == 2:
+        changed[start:start] = changed[start:stop]
+    elif kind == 3:
+        at = max(0, len(data) - int(rng.integers(1, 4000)))  # the footers
+        changed[at] ^= 1 << rng.integers(8)
+    return bytes(changed)
+
+
+TOKENS = (b"NaN", b"Infinity", b"-1e999", b"9" * 400, b"[" * 100, b"{}", b'"\\u202e"', b"null", b"true", b"-0.0", b"[]")
+
+
+def _mutated_json(data: bytes, rng: np.random.Generator) -> bytes:
+    """A value in the text becomes another one."""
+    import re
+
+    values = list(re.finditer(rb'(?<=[:\[,] )(?:-?[\d.]+|"[^"]*")', data))
+    found = values[rng.integers(len(values))]
+    token = TOKENS[rng.integers(len(TOKENS))]
+    return data[: found.start()] + token + data[found.end() :]
+
+
+def test_damaged_submissions_are_refused_or_intact(folder: Path, tmp_path: Path) -> None:
+    """Whatever is placed is verified; nothing but `BadResult` is raised; nothing is left behind."""
+    names = sorted(path.name for path in folder.iterdir())
+    slowest = 0.0
+    for seed in range(HOSTILE):
+        rng = np.random.default_rng(seed)
+        files = {name: (folder / name).read_bytes() for name in names}
+        chosen = names[rng.integers(len(names))]
+        damage = _mutated_json if chosen.endswith(".json") and rng.random() < 0.7 else _mutated
+        whole = rng.random() < 0.2
+        if not whole:
+            files[chosen] = damage(files[chosen], rng)
+        path = _zip(tmp_path / "x.zip", [(f"random@1/{name}", data) for name, data in files.items()])
+        if whole:
+            path.write_bytes(_mutated(path.read_bytes(), rng))
+        start = time.process_time()
+        try:
+            target, _ = take_in(path, tmp_path / "board")
+        except BadResult:
+            target = None
+        slowest = max(slowest, time.process_time() - start)
+        if target:
+            assert all(verdict.level != "failed" for verdict in verify_folder(target)), seed
+            shutil.rmtree(target)
+        assert not list((tmp_path / "board").iterdir())
+        assert {inner.name for inner in tmp_path.iterdir()} == {"x.zip", "board"}
+    assert slowest < SECONDS
+
+
+@settings(max_examples=HOSTILE, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=st.text(max_size=40), folder=st.text(max_size=20), content=st.binary(max_size=300))
+def test_any_names_in_a_zip(name: str, folder: str, content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("any")
+    try:
+        path = _zip(root / "x.zip", [(f"{folder}@1/{name}", content), (name, content)])
+    except (ValueError, IndexError):
+        return
+    with pytest.raises(BadResult):
+        take_in(path, root / "board")
+    assert {inner.name for inner in root.iterdir()} <= {"x.zip", "board"}
+    shutil.rmtree(root)
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@settings(max_examples=HOSTILE, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=JSONS)
+def test_any_json_is_refused(value: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    for kind in SCHEMAS.values():
+        with pytest.raises(BadResult):
+            read_record(path, kind)
+    assert verify(path).level == "failed"
+
+
+@settings(max_examples=HOSTILE, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.binary(max_size=2000), ends=st.booleans())
+def test_any_bytes_are_no_parquet(data: bytes, ends: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.parquet"
+    path.write_bytes(b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1" if ends else data)
+    with pytest.raises(BadResult):
+        read_table(path, lambda _: {})
+
+
+def test_an_extension_type_is_never_resolved(folder: Path, tmp_path: Path) -> None:
+    resolved = []
+
+    class Trap(pa.ExtensionType):
+        def __init__(self) -> None:
+            super().__init__(pa.int32(), "panglot.trap")
+
+        def __arrow_ext_serialize__(self) -> bytes:
+            return b""
+
+        @classmethod
+        def __arrow_ext_deserialize__(cls, storage: pa.DataType, serialized: bytes) -> Trap:
+            resolved.append(serialized)
+            return cls()
+
+    pa.register_extension_type(Trap())
+    try:
+        table = pa.table({"group": pa.ExtensionArray.from_storage(Trap(), pa.array([1], pa.int32()))})
+        pq.write_table(table, tmp_path / "x.parquet")
+        resolved.clear()
+        with pytest.raises(BadResult, match="names an extension type"):
+            read_table(tmp_path / "x.parquet", lambda _: {"group": pa.int32()})
+        assert not resolved
+    finally:
+        pa.unregister_extension_type("panglot.trap")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pa.table({"a": pa.array([1], pa.int64())}), "columns are not"),
+        (pa.table({"a": pa.array([None], pa.int32())}), "empty cells"),
+        (pa.table({"b": pa.array([1], pa.int32())}), "columns are not"),
+        (pa.table({"a": pa.array([[1]])}), "columns are not"),
+        (pa.table({}), "columns are not"),
+    ],
+)
+def test_other_tables_are_refused(table: pa.Table, message: str, tmp_path: Path) -> None:
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(BadResult, match=message):
+        read_table(tmp_path / "x.parquet", lambda _: {"a": pa.int32()})
+
+
+def _bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Files that are small and would unfold to much, by the name of the file of a submission that each replaces."""
+    for text in (
+        b'{"a":' * 200_000,
+        b"[" * 1_000_000,
+        b'{"format":' + b"1" * 15_000_000,
+        b"[" + b"[]," * 5_000_000 + b"[]]",
+    ):
+        yield "starter.de-en.json", text
+    yield "starter.de-en.json", b'{"pairs":{"map":[' + b"[]," * 5_000_000 + b"[]]}}"
+    for text in (b'"\\"', b"[1", b"{}1", b'"":'):
+        yield "starter.de-en.json", text * 5_000_000
+    yield "card.json", b'{"training":{' + b",".join(b'"%d":"x"' % n for n in range(1_000_000)) + b"}}"
+    yield "card.json", b'{"languages":[' + b'"en",' * 3_000_000 + b'"en"]}'
+    yield "card.json", b" " * (65 << 20)
+    top = pq.read_table(folder / "starter.de-en.top100.parquet")
+    evidence = pq.read_table(folder / "starter.de-en.evidence.parquet")
+    name = "starter.de-en.top100.parquet"
+    yield name, _parquet(top.take(np.zeros(8 << 20, np.int64)))
+    long = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), pa.array(["x" * (200 << 20)]))
+    yield name, _parquet(top.set_column(1, "candidate", long))
+    many = pa.array([f"{n:020}" for n in range(3_000_000)]).dictionary_encode()
+    codes = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), many.dictionary)
+    yield name, _parquet(top.set_column(1, "candidate", codes))
+    plain = pa.array([f"{n:09}" for n in range(3_500_000)])
+    table = pa.table(
+        {"query": plain, "candidate": plain, "candidate_language": plain, "score": np.zeros(len(plain), "f")}
+    )
+    yield name, _parquet(table.cast(top.schema))
+    single = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), top["query"].chunk(0).dictionary)
+    yield name, _parquet(top.set_column(0, "query", single))
+    for metadata in (
+        {"sizes": "[" * 500_000},
+        {"sizes": '{"de": 1e400}'},
+        {"sizes": '{"de": 9999999999999}'},
+        {"x": "y" * (2 << 20)},
+    ):
+        yield "starter.de-en.evidence.parquet", _parquet(evidence.replace_schema_metadata(metadata))
+    wide = pa.table({f"c{n}": pa.array([1], pa.int32()) for n in range(3000)})
+    yield name, _parquet(wide)
+    groups = evidence.set_column(2, "group", pa.array(np.full(len(evidence), (1 << 31) - 1, np.int32)))
+    yield "starter.de-en.evidence.parquet", _parquet(groups)
+    data = bytearray((folder / name).read_bytes())
+    for at in range(4, 60):
+        lying = bytearray(data)
+        lying[at : at + 5] = b"\xfe\xff\xff\xff\x0f"
+        if at % 8 == 0:
+            yield name, bytes(lying)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+CHILD = """
+import resource, sys, time
+from pathlib import Path
+from suite.commands.receive import take_in
+from suite.errors import BadResult
+resource.setrlimit(resource.RLIMIT_AS, (AT_MOST << 20, AT_MOST << 20))
+for path in sys.argv[2:]:
+    start = time.process_time()
+    try:
+        target, verdicts = take_in(Path(path), Path(sys.argv[1]))
+        said = "failed" if target is None else "TAKEN"
+        text = " ".join(finding for verdict in verdicts for finding in verdict.findings)
+    except BadResult as error:
+        said, text = "BadResult", str(error)
+    # not getrusage, whose peak counts the parent's memory from before this program was loaded
+    peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) >> 10
+    print(f"{time.process_time() - start:.2f} {peak} {said} {Path(path).name} {text[:90]!r}")
+"""
+
+
+def test_bombs_cost_little(folder: Path, tmp_path: Path) -> None:
+    paths = []
+    for number, (name, content) in enumerate(_bombs(folder)):
+        files = {path.name: path.read_bytes() for path in folder.iterdir()} | {name: content}
+        entries = [(f"random@1/{file}", data) for file, data in files.items()]
+        paths.append(_zip(tmp_path / f"{number}.zip", entries, zipfile.ZIP_STORED))
+    (tmp_path / "board").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD.replace("AT_MOST", "2000"), str(tmp_path / "board"), *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(paths)
+    for line in lines:
+        seconds, peak, said, *_ = line.split()
+        assert float(seconds) < SECONDS, line
+        assert int(peak) < MEBIBYTES, done.stdout
+        assert said in ("failed", "BadResult"), line
+
+
+def test_read_evidence_is_as_strict(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    path = copy / "starter.de-en.evidence.parquet"
+    data = path.read_bytes()
+    footer = data[-8 - int.from_bytes(data[-8:-4], "little") : -8]
+    start = footer.index(b"ARROW:schema")
+    assert base64.b64decode(footer[footer.index(b"/////", start) :][:40])
+    path.write_bytes(data.replace(b"ARROW:schema", b"ARROW:schemb"))
+    with pytest.raises(BadResult, match="cannot be read"):
+        read_evidence(copy / "starter.de-en.json")
+    assert read_result(copy / "starter.de-en.json").evidence
+
+
+def test_unpack_takes_only_an_empty_place(archive: Path, tmp_path: Path) -> None:
+    unpack(archive, tmp_path)
+    with pytest.raises(BadResult, match="cannot be unpacked"):
+        unpack(archive, tmp_path)
+
+
+def panglot(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "suite", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=300)
+
+
+def test_the_three_verbs(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / folder.name)
+    done = panglot("submit", "random@1", "--licence", "MIT", "--training", "starter=zero-shot", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Next: hand the zip in" in done.stdout
+    done = panglot("receive", "random@1.zip", "--into", "board", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "board/random@1"), done.stderr
+    card = read_record(tmp_path / "board" / "random@1" / "card.json", SubmissionCard)
+    assert (card.licence, card.training) == ("MIT", {"starter": "zero-shot"})
+    done = panglot("verify", "board", "--rerun", "--sample", "5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "starter.de-en.json  reproduced" in done.stdout
+    path = tmp_path / "board" / "random@1" / "starter.de-en.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"headline": "map"', '"headline": "mrr"'), encoding="utf-8"
+    )
+    done = panglot("verify", "board", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "task.headline: 'mrr' is stored, 'map' follows." in done.stdout
+    done = panglot("submit", "random@1", "--training", "starter", cwd=tmp_path)
+    assert (done.returncode, "TASK=STATE" in done.stderr) == (2, True)
+
+
+if __name__ == "__main__":
+    SCHEMA_FOLDER.mkdir(parents=True, exist_ok=True)
+    for each in SCHEMAS:
+        (SCHEMA_FOLDER / f"{each}.json").write_text(schema(each), encoding="utf-8")

@@ -1,0 +1,314 @@
+"""Verification: what a run writes passes, and the smallest edit of it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from suite.encoder import load_model
+from suite.errors import BadResult
+from suite.pool import Pool
+from suite.rerun import attestation_file, rerun, write_attestation
+from suite.result import _write_table, evidence_file, hash_evidence, read_result, write_result
+from suite.run import run
+from suite.sources.fetch import DATA_VARIABLE
+from suite.verify import verify, verify_folder
+from tests.conftest import TASKS
+
+EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
+DERIVED = ("settings", "balance", "bias", "blind", "languages", "pairs", "language_mix", "language_rank")
+
+Edit = Callable[[Path, np.random.Generator], str]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outcome = run(TASKS["starter"], load_model("use-multilingual"))
+    return write_result(tmp_path_factory.mktemp("original"), outcome.result, outcome.evidence, outcome.stem)
+
+
+@pytest.fixture
+def written(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original.parent, tmp_path / original.parent.name)) / original.name
+
+
+@pytest.mark.parametrize("name", ["bm25", "language-id", "random", "constant"])
+def test_what_a_run_writes_is_verified(name: str, tmp_path: Path) -> None:
+    for languages in ((), ("de", "en", "th"), ("zh",)):
+        outcome = run(TASKS["starter"], load_model(name), languages)
+        path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+        verdict = verify(path)
+        assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
+    assert {verdict.level for verdict in verify_folder(path.parent)} == {"recomputed"}
+
+
+def test_a_real_submission_on_a_full_task(data_dir: Path, tmp_path: Path) -> None:
+    outcome = run(TASKS["mlqa-r"], load_model("bm25"), data_dir=data_dir)
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    verdict = verify(path, data_dir)
+    assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
+
+
+def test_without_the_data_less_is_checked_and_said(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    outcome = run(TASKS["xquad-r"], load_model("language-id"), ["en", "de"], data_dir)
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    assert verify(path, data_dir).unchecked == ()
+    verdict = verify(path)
+    assert (verdict.level, verdict.findings) == ("recomputed", ())
+    assert [note.partition(":")[0] for note in verdict.unchecked] == [
+        "The fingerprint of these languages",
+        "Ids, groups and judgements",
+    ]
+
+
+def test_without_evidence_it_is_self_reported(written: Path) -> None:
+    evidence_file(written, "evidence").unlink()
+    assert verify(written).level == "failed"
+    evidence_file(written, "top100").unlink()
+    assert verify(written).level == "self-reported"
+
+
+def _change(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+
+
+def _numbers(value: Any, place: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Where the numbers of a JSON value are."""
+    if isinstance(value, float):
+        return [place]
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in inner for found in _numbers(item, (*place, key))]
+
+
+def edit_score(path: Path, rng: np.random.Generator) -> str:
+    """One unit of the last decimal; two where the number is so large that processors differ by more than half a one."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    field = DERIVED[rng.integers(len(DERIVED))]
+    places = _numbers(data[field], (field,))
+    *way, last = places[rng.integers(len(places))]
+    inner = data
+    for key in way:
+        inner = inner[key]
+    step = 1e-10 if abs(inner[last]) < 10 else 2e-10
+    inner[last] = round(inner[last] + step * rng.choice([-1, 1]), 10)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return f"{way} {last} = {inner[last]}"
+
+
+def edit_record(path: Path, rng: np.random.Generator) -> str:
+    """A count, the fingerprint or a name in the record of the task."""
+    field = ("queries", "candidates", "fingerprint", "headline", "name", "languages", "worst_language")[rng.integers(7)]
+
+    def change(data: dict[str, Any]) -> None:
+        task = data["task"]
+        if field == "worst_language":
+            data[field] = next(name for name in task["languages"] if name != data[field])
+        elif field == "languages":
+            first, second = rng.choice(11, 2, replace=False)
+            task[field][first], task[field][second] = task[field][second], task[field][first]
+        elif field in ("queries", "candidates"):
+            task[field] += int(rng.choice([-1, 1]))
+        else:
+            at = rng.integers(len(task[field]))
+            task[field] = task[field][:at] + chr(ord(task[field][at]) ^ 1) + task[field][at + 1 :]
+
+    _change(path, change)
+    return field
+
+
+def edit_evidence(path: Path, rng: np.random.Generator) -> str:
+    """One cell by one step, by a forger who makes the checksum fit; but leaves the scores as they are."""
+    file = evidence_file(path, "evidence")
+    table = pq.read_table(file)
+    names = [name for name in table.column_names if name != "score"]
+    found = _edit_cell(table, names[rng.integers(len(names))], rng, file)
+    _change(path, lambda data: data.update(evidence=hash_evidence(path)))
+    return found
+
+
+def edit_size(path: Path, rng: np.random.Generator) -> str:
+    """The number of candidates of a language, by one."""
+    file = evidence_file(path, "evidence")
+    table = pq.read_table(file)
+    sizes = json.loads(table.schema.metadata[b"sizes"])
+    name = list(sizes)[rng.integers(len(sizes))]
+    sizes[name] += int(rng.choice([-1, 1]))
+    _write_table(table.replace_schema_metadata({"format": "1", "sizes": json.dumps(sizes)}), file)
+    _change(path, lambda data: data.update(evidence=hash_evidence(path)))
+    return f"size of {name}"
+
+
+def edit_unbound(path: Path, rng: np.random.Generator) -> str:
+    """A cell that could as well be so: only the checksum in the result tells."""
+    name = ("evidence", "top100")[rng.integers(2)]
+    file = evidence_file(path, name)
+    table = pq.read_table(file)
+    return _edit_cell(table, "score" if name == "evidence" else table.column_names[rng.integers(4)], rng, file)
+
+
+def _edit_cell(table: pa.Table, name: str, rng: np.random.Generator, file: Path) -> str:
+    row = int(rng.integers(len(table)))
+    values = table[name].to_pylist()
+    before = values[row]
+    if isinstance(before, str):
+        values[row] = str(rng.choice(sorted(set(values) - {before})))
+    elif isinstance(before, int):
+        values[row] = before + int(rng.choice([-1, 1]))
+    else:
+        values[row] = float(np.nextafter(np.float32(before), np.float32(rng.choice([-np.inf, np.inf]))))
+    column = pa.array(values, table.schema.field(name).type.value_type if isinstance(before, str) else table[name].type)
+    column = column.dictionary_encode() if isinstance(before, str) else column
+    _write_table(table.set_column(table.column_names.index(name), name, column), file)
+    return f"{file.name} {name}[{row}]: {before!r} became {values[row]!r}"
+
+
+def test_no_edit_survives(original: Path, tmp_path: Path) -> None:
+    edits: list[Edit] = [edit_score, edit_score, edit_record, edit_evidence, edit_evidence, edit_size, edit_unbound]
+    survived = []
+    for seed in range(EDITS):
+        rng = np.random.default_rng(seed)
+        edit = edits[rng.integers(len(edits))]
+        path = Path(shutil.copytree(original.parent, tmp_path / str(seed))) / original.name
+        what = edit(path, rng)
+        verdict = verify(path)
+        if verdict.level != "failed" or not verdict.findings:
+            survived.append(f"{seed} {edit.__name__}: {what}")
+        shutil.rmtree(path.parent)
+    assert not survived
+
+
+def test_findings_say_where_and_what(written: Path) -> None:
+    _change(written, lambda data: data["settings"]["multi"]["map"].__setitem__(0, 0.9))
+    (finding,) = verify(written).findings
+    assert finding.startswith("settings.multi.map[0]: 0.9 is stored, 0.")
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "message"),
+    [
+        ("above.en", lambda values: np.where(values == values.max(), 79, values), "more than there are"),
+        ("above.en", lambda values: values - 1, "fewer than none"),
+        ("above.en", lambda values: values[::-1], "relevant counts"),
+        ("score", lambda values: -values, "relevant counts fewer than those that score higher"),
+        ("score", lambda values: values * np.float32(1.1), "another score than in the list"),
+        ("score", lambda values: np.full_like(values, np.nan), "no numbers"),
+        ("group", lambda values: values + 1, "numbered from 0"),
+        ("gain", lambda values: values * 2, "column 'gain' is not the task's"),
+    ],
+)
+def test_impossible_evidence_is_found_without_a_checksum(
+    written: Path, column: str, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    file = evidence_file(written, "evidence")
+    table = pq.read_table(file)
+    values = pa.array(np.ascontiguousarray(change(table[column].to_numpy())), table[column].type)
+    _write_table(table.set_column(table.column_names.index(column), column, values), file)
+    _change(written, lambda data: data.pop("evidence"))
+    verdict = verify(written)
+    assert verdict.level == "failed"
+    assert any(message in finding for finding in verdict.findings), verdict.findings
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: np.concatenate([[1, 0], rows[2:]]), "not in order|does not allow|another score"),
+        (lambda rows: rows[:-1], "not 100 candidates long"),
+        (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 100|stands twice"),
+        (lambda rows: rows[::-1], "order of the queries"),
+    ],
+)
+def test_impossible_lists_are_found_without_a_checksum(
+    written: Path, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    import re
+
+    file = evidence_file(written, "top100")
+    table = pq.read_table(file)
+    _write_table(table.take(change(np.arange(len(table)))), file)
+    _change(written, lambda data: data.pop("evidence"))
+    verdict = verify(written)
+    assert verdict.level == "failed"
+    assert re.search(message, " ".join(verdict.findings)), verdict.findings
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("name", "usе-multilingual", "printable ASCII"),
+        ("name", "x" * 10_000, "1 to 200 characters"),
+        ("note", "\u202egnp", "invisible character"),
+        ("licence", "", "1 to 200 characters"),
+    ],
+)
+def test_names_that_deceive_are_refused(written: Path, field: str, value: str, message: str) -> None:
+    _change(written, lambda data: data["model"].__setitem__(field, value))
+    assert any(message in finding for finding in verify(written).findings)
+
+
+def test_results_of_strangers(written: Path) -> None:
+    _change(written, lambda data: data["task"].__setitem__("name", "mine"))
+    assert "is no task of this suite" in verify(written).findings[0]
+    moved = written.parent.rename(written.parent.with_name("another@1"))
+    shutil.copy(moved / "starter.json", moved / "notes.txt")
+    findings = " ".join(finding for verdict in verify_folder(moved) for finding in verdict.findings)
+    assert "is no file of a submission" in findings
+
+
+def test_a_result_in_the_folder_of_another_model(written: Path) -> None:
+    moved = written.parent.rename(written.parent.with_name("another@1"))
+    (verdict,) = verify_folder(moved)
+    assert "belongs into use-multilingual@" in verdict.findings[0]
+
+
+def test_links_are_not_followed(written: Path, tmp_path: Path) -> None:
+    file = evidence_file(written, "top100")
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert "is a link" in verify(written).findings[0]
+
+
+@pytest.mark.parametrize("name", ["use-multilingual", "bm25", "random"])
+def test_scored_again_it_is_reproduced(name: str, starter: Pool, tmp_path: Path) -> None:
+    model = load_model(name)
+    outcome = run(TASKS["starter"], model)
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    attestation = rerun(path, read_result(path), model, starter, sample=20)
+    assert attestation.holds
+    assert (len(attestation.queries), attestation.pairs) == (20, 220)
+    write_attestation(path, attestation)
+    assert verify(path).level == "reproduced"
+    assert [verdict.level for verdict in verify_folder(path.parent)] == ["reproduced"]
+    _change(attestation_file(path), lambda data: data["evidence"].update(top100="0" * 64))
+    assert "does not attest" in verify(path).findings[0]
+
+
+def test_another_model_does_not_reproduce(starter: Pool, written: Path) -> None:
+    result = read_result(written)
+    with pytest.raises(BadResult, match="the model here has"):
+        rerun(written, result, load_model("random"), starter)
+
+    class Liar:
+        card = result.model
+
+        def encode(self, texts: list[str], role: str) -> np.ndarray:
+            return load_model("random").encode(texts, role)  # type: ignore[union-attr]
+
+    attestation = rerun(written, result, Liar(), starter, sample=20)  # type: ignore[arg-type]
+    assert not attestation.holds
+    assert attestation.scores_agree < 0.1
