@@ -1,0 +1,100 @@
+"""The suite's tasks as tasks of mteb: `mteb.evaluate(model, panglot_tasks(ALL))`, with `from tasks import ALL`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.bridge.mteb_export import SPLIT, main_score, mteb_name, subset_languages, subset_name
+from suite.errors import BadData, require
+from suite.pool import Items, Pool
+from suite.sources import read_pool
+from suite.task import Task
+
+
+def panglot_tasks(tasks: Iterable[Task], data_dir: Path | None = None) -> list[Any]:
+    """Tasks of ours as `AbsTaskRetrieval`s of mteb 2; nothing is asked of the Hub.
+
+    A task has a subset for each pair, `query language-candidate language`, and `multi-query language` for each
+    language's queries against the pool of all. mteb encodes every subset by itself, so XQuAD-R takes it 130,000
+    queries and 300,000 candidates; its `CachedEmbeddingWrapper` remembers them. Texts come without outer white space,
+    as our own encoders get them. mteb breaks ties by id, where we count them against the encoder.
+
+    :raises MissingExtra: mteb is not installed.
+    :raises MissingData: the data of a task is not there and cannot be downloaded.
+    :raises BadData: it is damaged, or has gains that are not whole numbers, which mteb does not take.
+    :raises UnknownName: a language that mteb's name is not known of.
+    """
+    require("mteb", "mteb", "The bridge to mteb")
+    return [_mteb_task(task, read_pool(task, (), data_dir)) for task in tasks]
+
+
+def _mteb_task(task: Task, pool: Pool) -> Any:
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.abstasks.task_metadata import TaskMetadata
+
+    relevant = _relevant(task, pool)
+    metadata = TaskMetadata(
+        name=mteb_name(task.name),
+        description=task.title,
+        type="Retrieval",
+        category="t2t",
+        dataset={"path": f"panglot/{task.name}", "revision": task.fingerprint},
+        eval_splits=[SPLIT],
+        eval_langs={subset_name(subset): subset_languages(subset, pool.languages) for subset in relevant},
+        main_score=main_score(task.headline),
+    )
+
+    def load_data(self: Any, num_proc: int | None = None, **_: Any) -> None:
+        """Take the data from the pool."""
+        if not self.data_loaded:
+            self.dataset = _splits(pool, relevant)
+            self.data_loaded = True
+
+    return type(metadata.name, (AbsTaskRetrieval,), {"metadata": metadata, "load_data": load_data})()
+
+
+def _relevant(task: Task, pool: Pool) -> dict[tuple[str, str | None], dict[str, dict[str, int]]]:
+    """The judgements of every subset that has any."""
+    if np.any(pool.gain % 1):
+        raise BadData(f"{task.name} has gains that are not whole numbers; mteb takes no others.")
+    found: dict[tuple[str, str | None], dict[str, dict[str, int]]] = {}
+    for query, candidate, gain in zip(pool.query.tolist(), pool.candidate.tolist(), pool.gain.tolist(), strict=True):
+        asked = pool.languages[pool.queries.language[query]]
+        for offered in (pool.languages[pool.candidates.language[candidate]], None):
+            judged = found.setdefault((asked, offered), defaultdict(dict))
+            judged[pool.queries.ids[query]][pool.candidates.ids[candidate]] = int(gain)
+    return found
+
+
+def _splits(pool: Pool, relevant: dict[tuple[str, str | None], dict[str, dict[str, int]]]) -> dict[str, Any]:
+    """The data of every subset; subsets share their tables."""
+    queries, candidates = (
+        {language: _table(items, place) for place, language in [*enumerate(pool.languages), (None, None)]}
+        for items in (pool.queries, pool.candidates)
+    )
+    return {
+        subset_name((asked, offered)): {
+            SPLIT: {
+                "queries": queries[asked],
+                "corpus": candidates[offered],
+                "relevant_docs": dict(judged),
+                "top_ranked": None,
+            }
+        }
+        for (asked, offered), judged in relevant.items()
+    }
+
+
+def _table(items: Items, place: int | None) -> Any:
+    """The items of one language, or all."""
+    from datasets import Dataset
+
+    chosen = range(len(items)) if place is None else np.flatnonzero(items.language == place).tolist()
+    return Dataset.from_dict(
+        {"id": [items.ids[index] for index in chosen], "text": [items.texts[index].strip() for index in chosen]}
+    )

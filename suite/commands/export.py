@@ -1,0 +1,79 @@
+"""`panglot export`: results in the forms that others read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from suite.errors import PanglotError
+
+
+def export(
+    result: Annotated[Path, typer.Argument(help="A result file, or the folder of a model.")],
+    format: Annotated[  # noqa: A002
+        Literal["mteb", "model-index", "trec"],
+        typer.Option(
+            help="mteb's result file, YAML for a model card, or a TREC run of the best 100 (.gz where so named)."
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: the terminal.")] = None,
+) -> None:
+    """Write a result for mteb, for a model card of the Hugging Face Hub, or for trec_eval.
+
+    [dim]panglot export submissions/use-multilingual@0.2.1 --format model-index[/dim]
+    """
+    from suite.result import find_results
+
+    paths = list(find_results([result]))
+    if format != "model-index" and len(paths) > 1:
+        raise PanglotError(f"{result} holds {len(paths)} results. Name one file, as in {paths[0]}.")
+    lines = _model_index(paths) if format == "model-index" else _mteb(paths[0]) if format == "mteb" else _trec(paths[0])
+    if out is None:
+        for line in lines:
+            typer.echo(line)
+    else:
+        _write(out, lines)
+        typer.echo(out)
+
+
+def _model_index(paths: list[Path]) -> Iterable[str]:
+    """One block for all results of a model."""
+    from suite.bridge.mteb_export import model_index
+    from suite.result import read_result
+
+    results = [read_result(path) for path in paths]
+    models = sorted({f"{result.model.name}@{result.model.revision}" for result in results})
+    if len(models) > 1:
+        raise PanglotError(f"A model card is of one model; there are results of {', '.join(models)}.")
+    return model_index(results).splitlines()
+
+
+def _mteb(path: Path) -> Iterable[str]:
+    import json
+
+    from suite.bridge.mteb_export import mteb_result
+    from suite.result import read_evidence, read_result
+
+    return [json.dumps(mteb_result(read_result(path), read_evidence(path)), indent=1)]
+
+
+def _trec(path: Path) -> Iterable[str]:
+    from suite.bridge.trec import run_lines
+    from suite.result import read_evidence, read_result
+
+    model = read_result(path).model
+    return run_lines(read_evidence(path), f"{model.name}@{model.revision}")
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    """Write lines, compressed where the name ends in .gz; the same lines always give the same bytes."""
+    import gzip
+
+    data = "".join(f"{line}\n" for line in lines).encode()
+    try:
+        path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    except OSError as error:
+        raise PanglotError(f"{path} cannot be written. {error.strerror}.") from error
