@@ -7,11 +7,18 @@ import sys
 import typer
 
 from suite.commands.cache import cache
+from suite.commands.compare import compare
+from suite.commands.export import export
+from suite.commands.import_ import import_
 from suite.commands.models import models
 from suite.commands.plan import plan
+from suite.commands.rank import rank
+from suite.commands.receive import receive
 from suite.commands.run import run
 from suite.commands.show import show
+from suite.commands.submit import submit
 from suite.commands.tasks import tasks
+from suite.commands.verify import verify
 from suite.errors import PanglotError
 
 app = typer.Typer(
@@ -23,8 +30,9 @@ app = typer.Typer(
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
     "[dim]panglot run use-multilingual --tasks starter[/dim]",
 )
-for verb in (tasks, models, plan, run, show):
+for verb in (tasks, models, plan, run, show, compare, rank, verify, submit, receive, export):
     app.command()(verb)
+app.add_typer(import_, name="import")
 app.add_typer(cache, name="cache")
 
 

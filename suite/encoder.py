@@ -96,7 +96,18 @@ class Scorer(Protocol):
         """The scores of every query of the pool against every candidate."""
 
 
-Model: TypeAlias = Encoder | Scorer
+@runtime_checkable
+class Composite(Protocol):
+    """A model made of others: each scores the pool in its own way, then their scores are fused."""
+
+    card: ModelCard
+    members: Sequence[Model]
+
+    def fuse(self, scores: Sequence[Scores]) -> Scores:
+        """One score of every query against every candidate from those of the members, in their order."""
+
+
+Model: TypeAlias = Encoder | Scorer | Composite
 
 
 class Kind(NamedTuple):
@@ -134,6 +145,56 @@ KINDS: dict[str, Kind] = {
             "trust_remote_code",
         ),
     ),
+    "hf": Kind(
+        "hf:FacebookAI/xlm-roberta-base?pooling=mean",
+        "a transformers encoder with stated pooling: mean, cls, last or max (&normalise=false: dot products)",
+        "suite.encoders.transformer:load",
+        (
+            "query_prompt",
+            "passage_prompt",
+            "precision",
+            "backend",
+            "truncate_dim",
+            "max_length",
+            "device",
+            "trust_remote_code",
+        ),
+    ),
+    "openai": Kind(
+        "openai:text-embedding-3-small",
+        "a model behind an endpoint that speaks OpenAI's API; openai:MODEL@http://host/v1 for any but theirs",
+        "suite.encoders.openai:load",
+        ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
+    ),
+    "model2vec": Kind(
+        "model2vec:minishlab/potion-multilingual-128M",
+        "static token vectors, by model2vec, from the Hub or a folder",
+        "suite.encoders.model2vec:load",
+        ("truncate_dim", "max_length"),
+    ),
+    "sparse": Kind(
+        "sparse:opensearch-project/opensearch-neural-sparse-encoding-multilingual-v1",
+        "a learned sparse model (SPLADE), by sentence-transformers, from the Hub or a folder",
+        "suite.encoders.sparse:load",
+        ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
+    ),
+    "late": Kind(
+        "late:jinaai/jina-colbert-v2",
+        "a late interaction model (ColBERT), by sentence-transformers, from the Hub or a folder",
+        "suite.encoders.late:load",
+        ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
+    ),
+    "mteb": Kind(
+        "mteb:intfloat/multilingual-e5-small",
+        "a model of mteb's registry, with mteb's wrapper and prompts",
+        "suite.encoders.mteb_model:load",
+        ("truncate_dim", "device", "trust_remote_code"),
+    ),
+    "rrf": Kind(
+        "rrf:bm25+use-multilingual",
+        "two or more models, fused by their reciprocal ranks",
+        "suite.encoders.fusion:load",
+    ),
     "py": Kind(
         "py:my_module:make_encoder",
         "a Python function that returns an object with encode(texts, role)",
@@ -162,6 +223,8 @@ def load_model(name: str, options: Options = Options()) -> Model:
     if name in KINDS and KINDS[name].example == name:
         prefix, rest = name, ""
     elif not (separator and prefix in KINDS):
+        if separator and (third_party := _third_party(prefix)):
+            return third_party(rest, options)
         if not ("/" in name or Path(name).is_dir()):
             examples = [kind.example for kind in KINDS.values()]
             raise UnknownName("model", name, examples, "A model of the Hub is named org/name, a folder by its path.")
@@ -174,3 +237,20 @@ def load_model(name: str, options: Options = Options()) -> Model:
     module, _, function = kind.load.partition(":")
     load: Callable[[str, Options], Model] = getattr(import_module(module), function)
     return load(rest, options)
+
+
+def _third_party(prefix: str) -> Callable[[str, Options], Model] | None:
+    """What an installed package offers for a prefix: an entry point of the group `panglot.encoders`."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="panglot.encoders", name=prefix):
+        try:
+            load: Callable[[str, Options], Model] = entry.load()
+        except Exception as error:
+            package = entry.dist.name if entry.dist else "an installed package"
+            raise BadEncoder(
+                f"'{prefix}:' comes from {package}, whose {entry.value} cannot be imported. "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return load
+    return None

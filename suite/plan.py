@@ -10,7 +10,7 @@ import numpy as np
 
 from suite.arrays import Ints
 from suite.cache import VectorCache
-from suite.encoder import CountsTokens, Encoder, Model, Role, Scorer
+from suite.encoder import Composite, CountsTokens, Encoder, Model, Role, Scorer
 from suite.pool import Items, Pool
 from suite.ranking import BLOCK_SCORES
 
@@ -57,7 +57,7 @@ def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None
 
     Encodes `SAMPLE` texts of each role, at even steps of length, to learn the speed and the dimension.
     """
-    if isinstance(model, Scorer):
+    if isinstance(model, Scorer | Composite):
         return None
     queries, dimension = _plan_role(model, pool, "query", cache)
     candidates, _ = _plan_role(model, pool, "passage", cache)

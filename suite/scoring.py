@@ -9,7 +9,7 @@ import numpy as np
 
 from suite.arrays import Floats
 from suite.cache import VectorCache
-from suite.encoder import Model, Scorer
+from suite.encoder import Composite, Model, Scorer
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.scores import DenseScores, Scores
@@ -29,6 +29,8 @@ def score_pool(model: Model, pool: Pool, cache: VectorCache | None = None, progr
 
     :raises BadEncoder: the model fails, or returns something that is no vector.
     """
+    if isinstance(model, Composite):
+        return Scored(model.fuse([score_pool(member, pool, cache, progress).scores for member in model.members]))
     if isinstance(model, Scorer):
         return Scored(model.scores(pool, progress))
     queries = encode_items(model, pool, "query", cache, progress)

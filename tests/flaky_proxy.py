@@ -1,0 +1,176 @@
+"""Loopback servers for tests of endpoints: one whose answers are written down, and a proxy that fails on purpose."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+Headers = dict[str, str]
+
+
+class Reply(NamedTuple):
+    status: int
+    body: bytes
+    headers: Headers = {}  # noqa: RUF012
+
+
+class Asked(NamedTuple):
+    method: str
+    path: str
+    body: dict[str, Any]
+    headers: Headers
+
+
+class Sent(NamedTuple):
+    """One line of the proxy's log, written before the answer: the texts of a request, and what becomes of it."""
+
+    texts: tuple[str, ...]
+    outcome: str
+    at: float
+    """When it came."""
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to report here."""
+
+
+@contextmanager
+def serve(answer: Callable[[Asked, BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """A server on a free port of 127.0.0.1, while it runs; `answer` writes the reply, or does not."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer(Asked(self.command, self.path, body, headers), self)
+
+        do_GET = do_POST
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    server = _Quiet(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def write(handler: BaseHTTPRequestHandler, reply: Reply, share: float = 1.0) -> None:
+    """Write a reply, or only a share of its body."""
+    handler.send_response(reply.status)
+    for name, value in ({"Content-Type": "application/json"} | reply.headers).items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(reply.body)))
+    handler.end_headers()
+    handler.wfile.write(reply.body[: int(len(reply.body) * share)])
+    handler.wfile.flush()
+
+
+class FlakyProxy:
+    """Forwards what it is asked, except for a share `rate` of the requests, which meet one of the `faults`.
+
+    Faults: `429`, `429 seconds`, `429 date`, `500`, `503`, `drop`, `cut` (dropped within the answer), `stall`. They are
+    drawn from a request's texts and the number of times it came, so that threads change nothing about them.
+    """
+
+    def __init__(self, target: str, faults: Sequence[str], rate: float = 0.2, seed: int = 1, stall: float = 10) -> None:
+        self._target, self._faults, self._rate, self._seed, self._stall = target, faults, rate, seed, stall
+        self._times: Counter[tuple[str, ...]] = Counter()
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self.log: list[Sent] = []
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """The proxy's address, while it runs."""
+        with serve(self._answer) as url:
+            try:
+                yield url
+            finally:
+                self._closing.set()
+
+    def outcomes(self) -> Counter[str]:
+        return Counter(sent.outcome for sent in self.log)
+
+    def delivered(self) -> Counter[str]:
+        """How often each text was answered with success."""
+        return Counter(text for sent in self.log if sent.outcome == "delivered" for text in sent.texts)
+
+    def _answer(self, asked: Asked, handler: BaseHTTPRequestHandler) -> None:
+        texts, at = tuple(asked.body.get("input", ())), time.monotonic()
+        fault = self._draw(texts)
+        reply = None if fault else _forward(self._target, asked)
+        delivered = reply is not None and reply.status == 200
+        with self._lock:
+            self.log.append(Sent(texts, fault or ("delivered" if delivered else "refused"), at))
+        if reply is not None:
+            write(handler, reply)
+        elif fault is not None:
+            self._fail(fault, asked, handler)
+
+    def _draw(self, texts: tuple[str, ...]) -> str | None:
+        with self._lock:
+            self._times[texts] += 1
+            drawn = random.Random(f"{self._seed} {self._times[texts]} {texts}")
+        return drawn.choice(self._faults) if texts and drawn.random() < self._rate else None
+
+    def _fail(self, fault: str, asked: Asked, handler: BaseHTTPRequestHandler) -> None:
+        kind, _, how = fault.partition(" ")
+        if kind.isdigit():
+            waits = {"seconds": "1", "date": format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)}
+            headers = {"Retry-After": waits[how]} if how else {}
+            write(handler, Reply(int(kind), b'{"error": {"message": "not now"}}', headers))
+            return
+        if kind == "stall":
+            self._closing.wait(self._stall)
+        elif kind == "cut":
+            write(handler, _forward(self._target, asked), share=0.5)
+        drop(handler)
+
+
+def drop(handler: BaseHTTPRequestHandler) -> None:
+    """Drop the connection."""
+    handler.close_connection = True
+    with suppress(OSError):
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+_REMEMBERED: dict[str, Reply] = {}
+"""Answers of the real server, so that many tests of the same texts cost its work once."""
+
+
+def _forward(target: str, asked: Asked) -> Reply:
+    data = json.dumps(asked.body).encode() if asked.method == "POST" else None
+    address = target.removesuffix("/v1") + asked.path
+    key = f"{address} {data!r}"
+    if key not in _REMEMBERED:
+        request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=asked.method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                _REMEMBERED[key] = Reply(response.status, response.read())
+        except urllib.error.HTTPError as error:
+            return Reply(error.code, error.read())
+    return _REMEMBERED[key]

