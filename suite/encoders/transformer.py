@@ -1,0 +1,100 @@
+"""`hf:name?pooling=mean`: a bare transformers encoder, its token vectors pooled as the person says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from suite.encoder import Options
+from suite.encoders.sentence_transformer import (
+    SentenceTransformerEncoder,
+    check_folder,
+    explained,
+    find_devices,
+    is_out_of_reach,
+    weights,
+)
+from suite.errors import BadEncoder, require
+
+POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}
+"""Our names of the poolings, and those of sentence-transformers; all of them leave padding out, on either side."""
+
+TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
+"""Texts go in as they are, even where the tokenizer brings a template for chats."""
+
+
+class Request(NamedTuple):
+    """What a name of this kind says."""
+
+    name: str
+    pooling: str
+    normalise: bool
+
+
+def load(text: str, options: Options) -> SentenceTransformerEncoder:
+    """Load from a folder or from the Hub.
+
+    :raises MissingExtra: sentence-transformers, or the backend's library, is not installed.
+    :raises BadEncoder: there is no such model, the pooling is not stated, or an option cannot be followed.
+    """
+    request = parse(text)
+    require("sentence_transformers", "st", f"The model hf:{text}")
+    check_folder(request.name, "config.json")
+    from sentence_transformers import SentenceTransformer
+
+    devices = find_devices(options)
+    with explained(request.name):
+        model = SentenceTransformer(
+            modules=_modules(request, options, devices),
+            device=devices[0] if len(devices) == 1 else "cpu",
+            truncate_dim=options.truncate_dim,
+        )
+    return SentenceTransformerEncoder(
+        request.name, model, options, devices, request.pooling, "cosine" if request.normalise else "dot"
+    )
+
+
+def parse(text: str) -> Request:
+    """What stands after `hf:`.
+
+    :raises BadEncoder: it states no pooling, or something that does not exist.
+    """
+    name, _, query = text.partition("?")
+    settings = {"normalise": "true", **dict(parse_qsl(query, keep_blank_values=True))}
+    unknown = sorted(set(settings) - {"pooling", "normalise"})
+    if unknown:
+        raise BadEncoder(f"hf:{text}: there is no {unknown[0]}. It takes pooling={'|'.join(POOLINGS)} and normalise.")
+    if settings.get("pooling") not in POOLINGS:
+        advice = f" Or write st:{name}, whose own folder says." if (Path(name) / "modules.json").is_file() else ""
+        raise BadEncoder(f"hf:{text} must state its pooling: hf:{name}?pooling={'|'.join(POOLINGS)}.{advice}")
+    if settings["normalise"] not in ("true", "false"):
+        raise BadEncoder(f"hf:{text}: normalise is true or false, not '{settings['normalise']}'.")
+    return Request(name, settings["pooling"], settings["normalise"] == "true")
+
+
+def _modules(request: Request, options: Options, devices: list[str]) -> list[Any]:
+    """The transformer, the pooling, and what brings vectors to unit length if asked."""
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": is_out_of_reach(request.name)}
+    transformer = Transformer(
+        request.name,
+        model_kwargs=weights(options, devices) | shared,
+        config_kwargs=dict(shared),
+        processor_kwargs=dict(shared),
+        modality_config=TEXT_ONLY,
+        module_output_name="token_embeddings",
+    )
+    _set_padding(request.name, transformer.tokenizer)
+    pooling = Pooling(transformer.get_embedding_dimension(), POOLINGS[request.pooling])
+    return [transformer, pooling, *([Normalize()] if request.normalise else [])]
+
+
+def _set_padding(name: str, tokenizer: Any) -> None:
+    """Let decoders, which often have no padding token, pad with the token that ends a text; it is masked anyway."""
+    if tokenizer is None or tokenizer.pad_token is not None:
+        return
+    if tokenizer.eos_token is None:
+        raise BadEncoder(f"{name}: its tokenizer has neither a padding token nor one that ends a text. Add pad_token.")
+    tokenizer.pad_token = tokenizer.eos_token
