@@ -43,6 +43,8 @@ class ModelCard(BaseModel):
     """What computes: `torch`, `openvino`, an address; with pooling where the person chose it."""
     trust_remote_code: bool = False
     """Whether code from the model's own repository ran."""
+    settings: tuple[str, ...] = ()
+    """What the person changed of the model's own configuration, as `precision=bf16`; it is then another model."""
     licence: str = "unknown"
     note: str = ""
 
@@ -61,6 +63,14 @@ class Options:
     trust_remote_code: bool = False
     budget: float | None = None
     """Most that an API may cost, in the currency of its prices."""
+
+    def settings(self) -> tuple[str, ...]:
+        """The changed options that can move a vector, as `precision=bf16`."""
+        moving = [field for field in fields(self) if field.name not in ("device", "budget")]
+        values = {
+            field.name: getattr(self, field.name) for field in moving if getattr(self, field.name) != field.default
+        }
+        return tuple(f"{name}={value}" for name, value in values.items())
 
     def changed(self) -> list[str]:
         """Names of the options that are not at their default, as they are typed."""
@@ -236,7 +246,10 @@ def load_model(name: str, options: Options = Options()) -> Model:
             raise BadEncoder(f"{name} takes no {option}. It takes {', '.join(known) or 'no options'}.")
     module, _, function = kind.load.partition(":")
     load: Callable[[str, Options], Model] = getattr(import_module(module), function)
-    return load(rest, options)
+    model = load(rest, options)
+    if options.settings():
+        model.card = model.card.model_copy(update={"settings": options.settings()})
+    return model
 
 
 def _third_party(prefix: str) -> Callable[[str, Options], Model] | None:

@@ -19,23 +19,12 @@ import numpy as np
 from suite.arrays import Bools, Ints
 from suite.errors import BadResult, MissingData
 from suite.evidence import NOBODY, Evidence
+from suite.evidence_file import EVIDENCE_FILES, evidence_file, hash_evidence, read_evidence, shorten
 from suite.pool import Pool
 from suite.ranking import DEPTH
+from suite.record import DECIMALS, read_record
 from suite.rerun import Attestation, attestation_file
-from suite.result import (
-    DECIMALS,
-    EVIDENCE_FILES,
-    Result,
-    TaskRecord,
-    evidence_file,
-    find_results,
-    hash_evidence,
-    read_evidence,
-    read_record,
-    read_result,
-    result_folder,
-    shorten,
-)
+from suite.result import Result, TaskRecord, find_results, read_result, result_folder
 from suite.sources import read_pool
 from suite.sources.fetch import DATA_VARIABLE
 from suite.submission import CARD, SubmissionCard, check_name, check_text

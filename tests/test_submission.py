@@ -30,9 +30,11 @@ from pydantic import BaseModel
 from suite.commands.receive import take_in
 from suite.encoder import ModelCard, load_model
 from suite.errors import BadResult
+from suite.evidence_file import read_evidence
 from suite.parquet import read_table
+from suite.record import read_record
 from suite.rerun import Attestation
-from suite.result import Result, read_evidence, read_record, read_result, write_result
+from suite.result import Result, read_result, write_result
 from suite.run import run
 from suite.submission import SubmissionCard, card_of, check_name, pack, place, unpack, write_card
 from suite.verify import verify, verify_folder

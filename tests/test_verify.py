@@ -16,9 +16,10 @@ import pytest
 
 from suite.encoder import load_model
 from suite.errors import BadResult
+from suite.evidence_file import evidence_file, hash_evidence, write_table
 from suite.pool import Pool
 from suite.rerun import attestation_file, rerun, write_attestation
-from suite.result import _write_table, evidence_file, hash_evidence, read_result, write_result
+from suite.result import read_result, write_result
 from suite.run import run
 from suite.sources.fetch import DATA_VARIABLE
 from suite.verify import verify, verify_folder
@@ -148,7 +149,7 @@ def edit_size(path: Path, rng: np.random.Generator) -> str:
     sizes = json.loads(table.schema.metadata[b"sizes"])
     name = list(sizes)[rng.integers(len(sizes))]
     sizes[name] += int(rng.choice([-1, 1]))
-    _write_table(table.replace_schema_metadata({"format": "1", "sizes": json.dumps(sizes)}), file)
+    write_table(table.replace_schema_metadata({"format": "1", "sizes": json.dumps(sizes)}), file)
     _change(path, lambda data: data.update(evidence=hash_evidence(path)))
     return f"size of {name}"
 
@@ -173,7 +174,7 @@ def _edit_cell(table: pa.Table, name: str, rng: np.random.Generator, file: Path)
         values[row] = float(np.nextafter(np.float32(before), np.float32(rng.choice([-np.inf, np.inf]))))
     column = pa.array(values, table.schema.field(name).type.value_type if isinstance(before, str) else table[name].type)
     column = column.dictionary_encode() if isinstance(before, str) else column
-    _write_table(table.set_column(table.column_names.index(name), name, column), file)
+    write_table(table.set_column(table.column_names.index(name), name, column), file)
     return f"{file.name} {name}[{row}]: {before!r} became {values[row]!r}"
 
 
@@ -217,7 +218,7 @@ def test_impossible_evidence_is_found_without_a_checksum(
     file = evidence_file(written, "evidence")
     table = pq.read_table(file)
     values = pa.array(np.ascontiguousarray(change(table[column].to_numpy())), table[column].type)
-    _write_table(table.set_column(table.column_names.index(column), column, values), file)
+    write_table(table.set_column(table.column_names.index(column), column, values), file)
     _change(written, lambda data: data.pop("evidence"))
     verdict = verify(written)
     assert verdict.level == "failed"
@@ -240,7 +241,7 @@ def test_impossible_lists_are_found_without_a_checksum(
 
     file = evidence_file(written, "top100")
     table = pq.read_table(file)
-    _write_table(table.take(change(np.arange(len(table)))), file)
+    write_table(table.take(change(np.arange(len(table)))), file)
     _change(written, lambda data: data.pop("evidence"))
     verdict = verify(written)
     assert verdict.level == "failed"

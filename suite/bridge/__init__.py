@@ -14,7 +14,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.encoder import ModelCard
-from suite.result import read_record, result_folder
+from suite.record import read_record
+from suite.result import result_folder
 
 SETTINGS = ("mono", "cross", "multi")
 

@@ -41,7 +41,7 @@ def compare(
 
     from suite import compare as tests
     from suite.comparison_view import Names, comparison_json, comparison_view
-    from suite.result import read_evidence
+    from suite.evidence_file import read_evidence
 
     compared = []
     for pair in _pairs(_results(one), _results(other), task):

@@ -55,14 +55,16 @@ def _mteb(path: Path) -> Iterable[str]:
     import json
 
     from suite.bridge.mteb_export import mteb_result
-    from suite.result import read_evidence, read_result
+    from suite.evidence_file import read_evidence
+    from suite.result import read_result
 
     return [json.dumps(mteb_result(read_result(path), read_evidence(path)), indent=1)]
 
 
 def _trec(path: Path) -> Iterable[str]:
     from suite.bridge.trec import run_lines
-    from suite.result import read_evidence, read_result
+    from suite.evidence_file import read_evidence
+    from suite.result import read_result
 
     model = read_result(path).model
     return run_lines(read_evidence(path), f"{model.name}@{model.revision}")

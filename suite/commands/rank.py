@@ -75,7 +75,7 @@ def _contributions(results: dict[Path, Result], metric: str) -> Iterator[tuple[s
     :raises BadResult: two results of one model.
     """
     from suite.compare import contributions
-    from suite.result import read_evidence
+    from suite.evidence_file import read_evidence
 
     seen: dict[str, Path] = {}
     for path, result in results.items():

@@ -60,6 +60,7 @@ class SentenceTransformerEncoder:
         devices: list[str],
         pooling: str = "",
         similarity: Literal["cosine", "dot"] | None = None,
+        suffix: str = "",
     ) -> None:
         folder = Path(name)
         revision = folder_revision(folder) if folder.is_dir() else hub_revision(model.config)
@@ -78,7 +79,7 @@ class SentenceTransformerEncoder:
         self._pool: Any = None
         self._autocast = options.backend == "torch" and options.precision == "bf16" and devices == ["cpu"]
         self.card = ModelCard(
-            name=folder.resolve().name if folder.is_dir() else name,
+            name=(folder.resolve().name if folder.is_dir() else name) + suffix,
             revision=revision,
             library=library,
             similarity=similarity or ("dot" if str(model.similarity_fn_name) == "dot" else "cosine"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from suite.encoder import Options
@@ -50,9 +50,9 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
             device=devices[0] if len(devices) == 1 else "cpu",
             truncate_dim=options.truncate_dim,
         )
-    return SentenceTransformerEncoder(
-        request.name, model, options, devices, request.pooling, "cosine" if request.normalise else "dot"
-    )
+    similarity: Literal["cosine", "dot"] = "cosine" if request.normalise else "dot"
+    suffix = f"?pooling={request.pooling}"
+    return SentenceTransformerEncoder(request.name, model, options, devices, request.pooling, similarity, suffix)
 
 
 def parse(text: str) -> Request:

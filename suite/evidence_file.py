@@ -1,0 +1,203 @@
+"""The evidence files beside a result: `<task>.evidence.parquet` and `<task>.top100.parquet`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+
+from suite.arrays import Floats, Ints
+from suite.errors import BadResult
+from suite.evidence import NOBODY, Evidence
+from suite.parquet import TEXT, read_table
+from suite.ranking import DEPTH
+from suite.record import FORMAT, Count, write_whole
+
+EVIDENCE_FILES = ("evidence", "top100")
+"""What the evidence beside `<task>.json` is called: `<task>.evidence.parquet` and so on."""
+
+_PAIR_COLUMNS: dict[str, pa.DataType] = {
+    "query": TEXT,
+    "query_language": TEXT,
+    "group": pa.int32(),
+    "candidate": TEXT,
+    "candidate_language": TEXT,
+    "gain": pa.float32(),
+    "score": pa.float32(),
+}
+_TOP_COLUMNS: dict[str, pa.DataType] = {
+    "query": TEXT,
+    "candidate": TEXT,
+    "candidate_language": TEXT,
+    "score": pa.float32(),
+}
+_SIZES = TypeAdapter(dict[str, Count])
+
+
+def write_evidence(path: Path, evidence: Evidence) -> None:
+    """Write the files of the evidence that belongs beside the result file `path`."""
+    for name, table in zip(EVIDENCE_FILES, (_evidence_table(evidence), _top_table(evidence)), strict=True):
+        write_table(table, evidence_file(path, name))
+
+
+def read_evidence(path: Path) -> Evidence:
+    """The evidence that stands beside a result file.
+
+    :raises BadResult: a file is missing or is no evidence.
+    """
+    try:
+        pairs = read_table(evidence_file(path, "evidence"), _evidence_columns)
+        top = read_table(evidence_file(path, "top100"), lambda _: _TOP_COLUMNS)
+        return _evidence(pairs, top)
+    except (BadResult, ValueError) as error:
+        raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+
+
+def hash_evidence(path: Path) -> dict[str, str]:
+    """The sha256 of each evidence file that stands beside a result file."""
+    files = ((name, evidence_file(path, name)) for name in EVIDENCE_FILES)
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files if file.is_file()}
+
+
+def evidence_file(path: Path, name: str) -> Path:
+    """Where one of `EVIDENCE_FILES` belongs, beside a result file."""
+    return path.with_name(f"{path.stem}.{name}.parquet")
+
+
+def _evidence_table(evidence: Evidence) -> pa.Table:
+    """A row for each relevant pair; ids as dictionaries, counts as one column a language."""
+    languages = evidence.languages
+    asked = evidence.query
+    columns = {
+        "query": _coded(asked, evidence.query_ids),
+        "query_language": _coded(evidence.query_language[asked], languages),
+        "group": pa.array(evidence.group[asked].astype(np.int32)),
+        "candidate": _coded(evidence.candidate, evidence.candidate_ids),
+        "candidate_language": _coded(evidence.language, languages),
+        "gain": pa.array(evidence.gain.astype(np.float32)),
+        "score": pa.array(evidence.score),
+        **{f"above.{name}": pa.array(evidence.above[:, place]) for place, name in enumerate(languages)},
+    }
+    sizes = dict(zip(languages, evidence.sizes.tolist(), strict=True))
+    return pa.table(columns, metadata={"format": str(FORMAT), "sizes": json.dumps(sizes)})
+
+
+def _top_table(evidence: Evidence) -> pa.Table:
+    """A row for each query and place in its list, best first; scores rounded to one part in two thousand."""
+    row, place = np.nonzero(evidence.top != NOBODY)
+    return pa.table(
+        {
+            "query": _coded(row, evidence.query_ids),
+            "candidate": _coded(evidence.top[row, place], evidence.candidate_ids),
+            "candidate_language": _coded(evidence.top_language[row, place], evidence.languages),
+            "score": pa.array(shorten(evidence.top_score[row, place])),
+        },
+        metadata={"format": str(FORMAT)},
+    )
+
+
+def _evidence_columns(metadata: Mapping[bytes, bytes]) -> dict[str, pa.DataType]:
+    above = {f"above.{language}": pa.int32() for language in _sizes(metadata)}
+    return {**_PAIR_COLUMNS, **above}
+
+
+def _sizes(metadata: Mapping[bytes, bytes]) -> dict[str, int]:
+    """Candidates of each language, as the file states them."""
+    return _SIZES.validate_json(metadata.get(b"sizes", b""))
+
+
+def _evidence(pairs: pa.Table, top: pa.Table) -> Evidence:
+    """Evidence from its two tables."""
+    sizes = _sizes(pairs.schema.metadata)
+    languages = tuple(sizes)
+    asked, asked_names = _decoded(pairs, "query")
+    first = np.flatnonzero(np.diff(asked, prepend=-1))
+    query_ids = asked_names[asked[first]]
+    if len(np.unique(asked[first])) < len(first) or not len(first):
+        raise ValueError("The rows of a query do not stand together, or there are none.")
+    query = np.repeat(np.arange(len(first)), np.diff(first, append=len(pairs)))
+    query_language, group = _places(pairs, "query_language", languages), pairs["group"].to_numpy()
+    if any(np.any(values != values[first][query]) for values in (query_language, group)):
+        raise ValueError("The rows of a query differ in its language or group.")
+    candidate_ids, (candidate, offered) = _shared(_decoded(pairs, "candidate"), _decoded(top, "candidate"))
+    listed = _places(top, "query", query_ids)
+    if np.any(np.diff(listed) < 0):
+        raise ValueError("The lists do not stand in the order of the queries.")
+    rank = np.arange(len(listed)) - np.searchsorted(listed, listed)
+    if rank.max(initial=-1) >= DEPTH:
+        raise ValueError(f"A list is longer than {DEPTH}.")
+    shape = (len(query_ids), int(rank.max(initial=-1)) + 1)
+    lists = [np.full(shape, NOBODY), np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32)]
+    entries = (offered, _places(top, "candidate_language", languages), top["score"].to_numpy())
+    for filled, values in zip(lists, entries, strict=True):
+        filled[listed, rank] = values
+    return Evidence(
+        query_ids=tuple(query_ids.tolist()),
+        candidate_ids=tuple(candidate_ids.tolist()),
+        languages=languages,
+        sizes=np.array(list(sizes.values())),
+        query_language=query_language[first],
+        group=group[first],
+        query=query,
+        candidate=candidate,
+        language=_places(pairs, "candidate_language", languages),
+        gain=pairs["gain"].to_numpy().astype(np.float64),
+        score=pairs["score"].to_numpy(),
+        above=np.stack([pairs[f"above.{name}"].to_numpy() for name in languages], axis=1),
+        top=lists[0],
+        top_language=lists[1],
+        top_score=lists[2],
+    )
+
+
+def _decoded(table: pa.Table, column: str) -> tuple[Ints, np.ndarray]:
+    """A column of text as codes [rows] and the different names that occur, sorted."""
+    if not len(table):
+        return np.empty(0, np.int64), np.empty(0, object)
+    values = table[column].chunk(0)
+    names, codes = np.array(values.dictionary.to_pylist(), object), values.indices.to_numpy()
+    used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+    unique, place = np.unique(names[used], return_inverse=True)
+    number = np.zeros(len(names), np.int64)
+    number[used] = place
+    return number[codes], unique
+
+
+def _shared(*columns: tuple[Ints, np.ndarray]) -> tuple[np.ndarray, list[Ints]]:
+    """Several columns of text with one list of names."""
+    names = np.unique(np.concatenate([names for _, names in columns]))
+    return names, [np.searchsorted(names, own)[codes] if len(own) else codes for codes, own in columns]
+
+
+def _places(table: pa.Table, column: str, names: Sequence[str] | np.ndarray) -> Ints:
+    """Index of each value of a column of text among the names, [rows]."""
+    codes, found = _decoded(table, column)
+    place = {name: index for index, name in enumerate(names)}
+    unknown = next((name for name in found if name not in place), None)
+    if unknown is not None:
+        raise ValueError(f"'{unknown}' in column {column} is unknown.")
+    return np.array([place[name] for name in found], np.int64)[codes]
+
+
+def _coded(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def shorten(scores: Floats) -> Floats:
+    """Scores with ten bits of mantissa: their order stays and their file halves."""
+    bits = scores.astype(np.float32).view(np.uint32).astype(np.uint64)
+    return ((bits + (1 << 12)) >> 13 << 13).astype(np.uint32).view(np.float32)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Compressed: text by dictionary, numbers byte by byte, whose high bytes repeat."""
+    numbers = [field.name for field in table.schema if not pa.types.is_dictionary(field.type)]
+    text = [name for name in table.column_names if name not in numbers]
+    how = {"compression": "zstd", "compression_level": 9, "use_dictionary": text, "use_byte_stream_split": numbers}
+    write_whole(path, lambda unfinished: pq.write_table(table, unfinished, **how))
