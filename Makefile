@@ -6,6 +6,10 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # A data folder beside the checkout is used where there is one; see README, "Data".
 export PANGLOT_DATA ?= $(wildcard ../shared/data)
 
+# Two threads on a busy machine can be slower than one; set both to let numpy and torch use more.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/.core
@@ -24,6 +28,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+	$(BIN)/panglot verify submissions
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,rounds

@@ -133,6 +133,9 @@ class Kind(NamedTuple):
     options: tuple[str, ...] = ()
 
 
+TORCH_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "budget")
+"""What the kinds that run torch here take: all but the budget of an API."""
+
 KINDS: dict[str, Kind] = {
     "use-multilingual": Kind(
         "use-multilingual",
@@ -144,31 +147,13 @@ KINDS: dict[str, Kind] = {
         "st:intfloat/multilingual-e5-small",
         "a sentence-transformers model of the Hub, or a folder (st: may be left out)",
         "suite.encoders.sentence_transformer:load",
-        (
-            "query_prompt",
-            "passage_prompt",
-            "precision",
-            "backend",
-            "truncate_dim",
-            "max_length",
-            "device",
-            "trust_remote_code",
-        ),
+        TORCH_OPTIONS,
     ),
     "hf": Kind(
-        "hf:FacebookAI/xlm-roberta-base?pooling=mean",
+        "hf:xlm-roberta-base?pooling=mean",
         "a transformers encoder with stated pooling: mean, cls, last or max (&normalise=false: dot products)",
         "suite.encoders.transformer:load",
-        (
-            "query_prompt",
-            "passage_prompt",
-            "precision",
-            "backend",
-            "truncate_dim",
-            "max_length",
-            "device",
-            "trust_remote_code",
-        ),
+        TORCH_OPTIONS,
     ),
     "openai": Kind(
         "openai:text-embedding-3-small",
@@ -183,7 +168,7 @@ KINDS: dict[str, Kind] = {
         ("truncate_dim", "max_length"),
     ),
     "sparse": Kind(
-        "sparse:opensearch-project/opensearch-neural-sparse-encoding-multilingual-v1",
+        "sparse:naver/splade-v3",
         "a learned sparse model (SPLADE), by sentence-transformers, from the Hub or a folder",
         "suite.encoders.sparse:load",
         ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
