@@ -133,7 +133,7 @@ def _provenance(seconds: dict[str, float], encoding: EncodingRecord | None) -> R
         panglot=version("panglot"),
         python=platform.python_version(),
         packages=_packages(),
-        platform=platform.platform(),
+        platform=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
         cores=os.cpu_count() or 1,
         seconds=seconds,
