@@ -10,7 +10,7 @@ export PANGLOT_DATA ?= $(wildcard ../shared/data)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench board clean
 
 demo: $(VENV)/.core
 	$(BIN)/panglot run use-multilingual --tasks starter --matrix
@@ -33,6 +33,9 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,rounds
 
+board: $(VENV)/.board
+	$(BIN)/panglot board
+
 clean:
 	rm -rf $(VENV)
 
@@ -51,3 +54,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[dev,mteb]'
 	@touch $@ $(VENV)/.core $(VENV)/.dev
+
+$(VENV)/.board: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[board]'
+	@touch $@ $(VENV)/.core

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from suite.commands.board import board
 from suite.commands.cache import cache
 from suite.commands.compare import compare
 from suite.commands.export import export
@@ -30,7 +31,7 @@ app = typer.Typer(
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
     "[dim]panglot run use-multilingual --tasks starter[/dim]",
 )
-for verb in (tasks, models, plan, run, show, compare, rank, verify, submit, receive, export):
+for verb in (tasks, models, plan, run, show, compare, rank, verify, submit, receive, export, board):
     app.command()(verb)
 app.add_typer(import_, name="import")
 app.add_typer(cache, name="cache")

@@ -1,0 +1,1 @@
+"""The leaderboard: reads results, never measures. `panglot board` opens it."""

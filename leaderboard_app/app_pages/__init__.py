@@ -1,0 +1,1 @@
+"""Pages: widgets and words."""
