@@ -70,6 +70,7 @@ def test_the_page_shows_the_results(submissions: Path, monkeypatch: pytest.Monke
     assert not page.exception
     assert page.title[0].value == "Panglot"
     assert len(page.dataframe[0].value) == 3
+    assert "Small and easy" in page.info[0].value
     assert page.selectbox[0].value == "starter"
     page.selectbox[1].set_value(page.selectbox[1].options[1]).run()
     assert not page.exception

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from suite.commands.names import find_task, known_tasks
 from suite.encoder import KINDS
+from suite.errors import PanglotError
+from tests.conftest import TASKS
 
 HEAVY = ("torch", "pandas", "datasets", "streamlit", "transformers", "sentence_transformers", "pyarrow", "pydantic")
 
@@ -75,6 +79,31 @@ def test_tasks_and_models() -> None:
     assert "language-id" in panglot("models").stdout
     rows = json.loads(panglot("models", "--json").stdout)
     assert [row["example"] for row in rows] == [kind.example for kind in KINDS.values()]
+
+
+class _Entry:
+    """An entry point of a package that is not installed."""
+
+    name, value = "mine", "mine:TASK"
+
+    def __init__(self, offered: object) -> None:
+        self._offered = offered
+
+    def load(self) -> object:
+        if isinstance(self._offered, Exception):
+            raise self._offered
+        return self._offered
+
+
+def test_tasks_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = replace(TASKS["starter"], name="mine")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [_Entry(mine)])
+    assert find_task("mine") is mine
+    assert list(known_tasks()) == ["mine", "xquad-r", "mlqa-r", "starter"]
+    for offered, message in ((ImportError("no such module"), "cannot be imported"), (3, "gives 3, which is no Task")):
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group, offered=offered: [_Entry(offered)])
+        with pytest.raises(PanglotError, match=message):
+            find_task("mine")
 
 
 def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from leaderboard_app.board import overview, pairs, read_results, trust_levels
 from leaderboard_app.charts import heat_map, quality_against_bias
+from tasks import ALL
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "submissions")
 st.title("Panglot")
@@ -25,6 +26,10 @@ known = sorted({result.task.name for result in results.values()})
 asked = st.query_params.get("task", known[-1])
 task = st.selectbox("Task", known, index=known.index(asked) if asked in known else len(known) - 1)
 st.query_params["task"] = task
+
+note = next((known_task.note for known_task in ALL if known_task.name == task), "")
+if note:
+    st.info(note)
 
 
 @st.cache_data(show_spinner="Recomputing every score from its evidence …")

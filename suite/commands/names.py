@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.errors import UnknownName
+from suite.errors import PanglotError, UnknownName
 
 if TYPE_CHECKING:
     from suite.task import Task
@@ -19,14 +19,34 @@ DataDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
+def known_tasks() -> dict[str, Task]:
+    """The suite's tasks, and those that installed packages offer by entry points of the group `panglot.tasks`.
+
+    :raises PanglotError: an entry point that fails to import, or gives no task.
+    """
+    from importlib.metadata import entry_points
+
+    from suite.task import Task
+    from tasks import ALL
+
+    known = {}
+    for entry in entry_points(group="panglot.tasks"):
+        try:
+            offered = entry.load()
+        except Exception as error:
+            raise PanglotError(f"The task {entry.name} ({entry.value}) cannot be imported. {error!r}") from error
+        if not isinstance(offered, Task):
+            raise PanglotError(f"The entry point {entry.name} of panglot.tasks gives {offered!r}, which is no Task.")
+        known[offered.name] = offered
+    return known | {task.name: task for task in ALL}
+
+
 def find_task(name: str) -> Task:
     """The task of that name, or the data of one's own in the folder of that name.
 
     :raises UnknownName: there is neither; the nearest names.
     """
-    from tasks import ALL
-
-    known = {task.name: task for task in ALL}
+    known = known_tasks()
     if name in known:
         return known[name]
     if "/" in name or Path(name).is_dir():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.commands.names import AsJson, DataDir, find_task
+from suite.commands.names import AsJson, DataDir, find_task, known_tasks
 from suite.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ def tasks(
     from rich.console import Console
 
     from suite.listing import describe, list_tasks, task_facts
-    from tasks import ALL
 
-    chosen = [find_task(name)] if name else list(ALL)
+    chosen = [find_task(name)] if name else list(known_tasks().values())
     if export:
         if not name:
             raise PanglotError("--export writes one task: name it, as in panglot tasks starter --export items.jsonl")
