@@ -1,4 +1,8 @@
-"""The evidence files beside a result: `<task>.evidence.parquet` and `<task>.top100.parquet`."""
+"""The evidence files beside a result: `<task>.evidence.parquet`, `<task>.top10.parquet` and `<task>.top100.parquet`.
+
+Every score follows from the first two. The third holds the same lists further down, for reading errors and TREC runs;
+it is as large as the others together, so it may be left out.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,11 @@ from suite.parquet import TEXT, read_table
 from suite.ranking import DEPTH
 from suite.record import FORMAT, Count, write_whole
 
-EVIDENCE_FILES = ("evidence", "top100")
+EVIDENCE_FILES = ("evidence", "top10", "top100")
 """What the evidence beside `<task>.json` is called: `<task>.evidence.parquet` and so on."""
+
+SHORT = 10
+"""Length of the lists from which scores follow."""
 
 _PAIR_COLUMNS: dict[str, pa.DataType] = {
     "query": TEXT,
@@ -42,27 +49,51 @@ _SIZES = TypeAdapter(dict[str, Count])
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
     """Write the files of the evidence that belongs beside the result file `path`."""
-    for name, table in zip(EVIDENCE_FILES, (_evidence_table(evidence), _top_table(evidence)), strict=True):
+    tables = (_evidence_table(evidence), _top_table(evidence, SHORT), _top_table(evidence, DEPTH))
+    for name, table in zip(EVIDENCE_FILES, tables, strict=True):
         write_table(table, evidence_file(path, name))
 
 
 def read_evidence(path: Path) -> Evidence:
-    """The evidence that stands beside a result file.
+    """The evidence that stands beside a result file, with the longest lists that are there.
 
-    :raises BadResult: a file is missing or is no evidence.
+    :raises BadResult: a file is missing or is no evidence, or the lists are not each other's beginning.
     """
     try:
         pairs = read_table(evidence_file(path, "evidence"), _evidence_columns)
-        top = read_table(evidence_file(path, "top100"), lambda _: _TOP_COLUMNS)
-        return _evidence(pairs, top)
+        short = _evidence(pairs, read_table(evidence_file(path, "top10"), lambda _: _TOP_COLUMNS), SHORT)
+        if not evidence_file(path, "top100").exists():
+            return short
+        whole = _evidence(pairs, read_table(evidence_file(path, "top100"), lambda _: _TOP_COLUMNS), DEPTH)
+        _check_beginning(short, whole)
+        return whole
     except (BadResult, ValueError) as error:
         raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+
+
+def _check_beginning(short: Evidence, whole: Evidence) -> None:
+    known = {id_: number for number, id_ in enumerate(whole.candidate_ids)}
+    number = np.array([known.get(id_, NOBODY) for id_ in short.candidate_ids])
+    place = slice(short.top.shape[1])
+    if (
+        whole.top.shape[1] < short.top.shape[1]
+        or np.any(np.where(short.top == NOBODY, NOBODY, number[short.top]) != whole.top[:, place])
+        or np.any(short.top_language != whole.top_language[:, place])
+        or np.any(short.top_score != whole.top_score[:, place])
+    ):
+        raise ValueError(f"The lists of {SHORT} are not the beginning of those of {DEPTH}.")
 
 
 def hash_evidence(path: Path) -> dict[str, str]:
     """The sha256 of each evidence file that stands beside a result file."""
     files = ((name, evidence_file(path, name)) for name in EVIDENCE_FILES)
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files if file.is_file()}
+
+
+def is_evidence_of(hashes: Mapping[str, str], path: Path) -> bool:
+    """Whether the files beside a result are those of the hashes; the longest lists may be left out."""
+    here = hash_evidence(path)
+    return here == {name: sha256 for name, sha256 in hashes.items() if name in here or name != "top100"}
 
 
 def evidence_file(path: Path, name: str) -> Path:
@@ -88,9 +119,9 @@ def _evidence_table(evidence: Evidence) -> pa.Table:
     return pa.table(columns, metadata={"format": str(FORMAT), "sizes": json.dumps(sizes)})
 
 
-def _top_table(evidence: Evidence) -> pa.Table:
+def _top_table(evidence: Evidence, depth: int) -> pa.Table:
     """A row for each query and place in its list, best first; scores rounded to one part in two thousand."""
-    row, place = np.nonzero(evidence.top != NOBODY)
+    row, place = np.nonzero(evidence.top[:, :depth] != NOBODY)
     return pa.table(
         {
             "query": _coded(row, evidence.query_ids),
@@ -112,8 +143,8 @@ def _sizes(metadata: Mapping[bytes, bytes]) -> dict[str, int]:
     return _SIZES.validate_json(metadata.get(b"sizes", b""))
 
 
-def _evidence(pairs: pa.Table, top: pa.Table) -> Evidence:
-    """Evidence from its two tables."""
+def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
+    """Evidence from its two tables, the second with lists of up to `depth`."""
     sizes = _sizes(pairs.schema.metadata)
     languages = tuple(sizes)
     asked, asked_names = _decoded(pairs, "query")
@@ -130,8 +161,8 @@ def _evidence(pairs: pa.Table, top: pa.Table) -> Evidence:
     if np.any(np.diff(listed) < 0):
         raise ValueError("The lists do not stand in the order of the queries.")
     rank = np.arange(len(listed)) - np.searchsorted(listed, listed)
-    if rank.max(initial=-1) >= DEPTH:
-        raise ValueError(f"A list is longer than {DEPTH}.")
+    if rank.max(initial=-1) >= depth:
+        raise ValueError(f"A list is longer than {depth}.")
     shape = (len(query_ids), int(rank.max(initial=-1)) + 1)
     lists = [np.full(shape, NOBODY), np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32)]
     entries = (offered, _places(top, "candidate_language", languages), top["score"].to_numpy())

@@ -1,6 +1,6 @@
 """A result: what is said of one model on one task, and the evidence that it follows from.
 
-`<model>@<revision>/<task>.json` holds the scores, `<task>.evidence.parquet` and `<task>.top100.parquet` the evidence.
+`<model>@<revision>/<task>.json` holds the scores, the Parquet files of `suite.evidence_file` beside it the evidence.
 The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` gives every number again.
 """
 
@@ -163,7 +163,7 @@ def result_folder(root: Path, model: ModelCard) -> Path:
 
 
 def write_result(root: Path, result: Result, evidence: Evidence, stem: str) -> Path:
-    """Write the three files of a result; the JSON comes last and whole, so that where it stands the others do."""
+    """Write the files of a result; the JSON comes last and whole, so that where it stands the others do."""
     folder = result_folder(root, result.model)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{stem}.json"

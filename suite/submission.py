@@ -33,7 +33,7 @@ STEEPEST = 100
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}@[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 FILE_NAME = re.compile(
-    r"(?!.*\.attestation\.json)[A-Za-z0-9][A-Za-z0-9.-]{0,150}(?:\.json|\.evidence\.parquet|\.top100\.parquet)"
+    r"(?!.*\.attestation\.json)[A-Za-z0-9][A-Za-z0-9.-]{0,150}(?:\.json|\.(?:evidence|top10|top100)\.parquet)"
 )
 """Of the files that a submission brings; attestations are made where it arrives."""
 
@@ -210,7 +210,7 @@ def _checked_name(entry: zipfile.ZipInfo) -> str:
     if name != entry.orig_filename or not (FOLDER_NAME.fullmatch(folder) and FILE_NAME.fullmatch(file)):
         raise ValueError(
             f"{entry.orig_filename[:80]!a} is no file of a submission. Expected <model>@<revision>/card.json, "
-            "<task>.json, <task>.evidence.parquet and <task>.top100.parquet."
+            "<task>.json, <task>.evidence.parquet, <task>.top10.parquet and <task>.top100.parquet."
         )
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise ValueError(f"{name} is a link or a device, not a file.")

@@ -19,8 +19,9 @@ import numpy as np
 from suite.arrays import Bools, Ints
 from suite.errors import BadResult, MissingData
 from suite.evidence import NOBODY, Evidence
-from suite.evidence_file import EVIDENCE_FILES, evidence_file, hash_evidence, read_evidence, shorten
+from suite.evidence_file import EVIDENCE_FILES, SHORT, evidence_file, is_evidence_of, read_evidence, shorten
 from suite.pool import Pool
+from suite.progress import Progress, silent
 from suite.ranking import DEPTH
 from suite.record import DECIMALS, read_record
 from suite.rerun import Attestation, attestation_file
@@ -68,7 +69,7 @@ def verify(path: Path, data_dir: Path | None = None) -> Verdict:
         return Verdict(path, "failed", (str(error),))
 
 
-def verify_folder(folder: Path, data_dir: Path | None = None) -> tuple[Verdict, ...]:
+def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress = silent) -> tuple[Verdict, ...]:
     """Check all that is in the folder of one model: each result, the card, and that nothing else is there.
 
     :raises BadData: the data that is here is damaged.
@@ -77,7 +78,11 @@ def verify_folder(folder: Path, data_dir: Path | None = None) -> tuple[Verdict, 
         results = list(find_results([folder]))
     except BadResult as error:
         return (Verdict(folder, "failed", (str(error),)),)
-    verdicts = [_at_home(verify(path, data_dir), folder) for path in results]
+    verdicts = []
+    with progress("verifying", len(results)) as advance:
+        for path in results:
+            verdicts.append(_at_home(verify(path, data_dir), folder))
+            advance(1)
     if (folder / CARD).exists():
         verdicts.append(_verify_card(folder / CARD))
     expected = {folder / CARD, *results, *map(attestation_file, results)}
@@ -180,7 +185,9 @@ class _Check:
         there = [evidence_file(self._path, name).exists() for name in EVIDENCE_FILES]
         if not any(there):
             return self._verdict("self-reported", findings)
-        if self._result.evidence and self._result.evidence != hash_evidence(self._path):
+        if not there[-1]:
+            self._unchecked.append(f"Places {SHORT + 1} to {DEPTH} of the lists: their file is not here.")
+        if self._result.evidence and not is_evidence_of(self._result.evidence, self._path):
             findings.append("evidence: the files beside it are not those that it was written with (sha256).")
         evidence = read_evidence(self._path)
         findings += check_evidence(evidence, task, record, pool)
@@ -228,7 +235,7 @@ class _Check:
         attestation, result = read_record(path, Attestation), self._result
         about = (attestation.model, attestation.revision, attestation.task, attestation.fingerprint)
         same = about == (result.model.name, result.model.revision, result.task.name, result.task.fingerprint)
-        if not same or attestation.evidence != hash_evidence(self._path) or not attestation.holds:
+        if not (same and is_evidence_of(attestation.evidence, self._path) and attestation.holds):
             findings.append(f"{path.name} does not attest this evidence. Remove it, or run panglot verify --rerun.")
         return True
 
@@ -321,9 +328,8 @@ def _check_items(evidence: Evidence, task: Task, record: TaskRecord) -> Iterator
     numbers = (evidence.score, evidence.gain, evidence.top_score[listed])
     if not all(np.isfinite(values).all() for values in numbers) or np.any(evidence.gain <= 0):
         yield "There are scores or gains that are no numbers, or gains of 0 and less."
-    depth = min(DEPTH, sum(sizes))
-    if evidence.top.shape[1] != depth or not listed.all():
-        yield f"A list of the best is not {depth} candidates long."
+    if evidence.top.shape[1] not in (min(SHORT, sum(sizes)), min(DEPTH, sum(sizes))) or not listed.all():
+        yield f"A list of the best is not {min(SHORT, sum(sizes))} or {min(DEPTH, sum(sizes))} candidates long."
 
 
 def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:

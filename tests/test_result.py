@@ -27,11 +27,12 @@ def written(outcome: Outcome, tmp_path: Path) -> Path:
     return write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
 
 
-def test_a_result_is_three_files_in_the_folder_of_its_model(written: Path, outcome: Outcome) -> None:
+def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcome: Outcome) -> None:
     assert written.parent.name == f"use-multilingual@{outcome.result.model.revision}"
     assert {path.name for path in written.parent.iterdir()} == {
         "starter.json",
         "starter.evidence.parquet",
+        "starter.top10.parquet",
         "starter.top100.parquet",
     }
 

@@ -16,7 +16,7 @@ import pytest
 
 from suite.encoder import load_model
 from suite.errors import BadResult
-from suite.evidence_file import evidence_file, hash_evidence, write_table
+from suite.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from suite.pool import Pool
 from suite.rerun import attestation_file, rerun, write_attestation
 from suite.result import read_result, write_result
@@ -78,8 +78,35 @@ def test_without_the_data_less_is_checked_and_said(
 def test_without_evidence_it_is_self_reported(written: Path) -> None:
     evidence_file(written, "evidence").unlink()
     assert verify(written).level == "failed"
+    evidence_file(written, "top10").unlink()
+    assert verify(written).level == "failed"
     evidence_file(written, "top100").unlink()
     assert verify(written).level == "self-reported"
+
+
+def test_the_long_lists_may_be_left_out(written: Path) -> None:
+    whole = read_evidence(written)
+    evidence_file(written, "top100").unlink()
+    short = read_evidence(written)
+    assert (whole.top.shape[1], short.top.shape[1]) == (100, 10)
+    names = np.array(short.candidate_ids, object)[short.top]
+    assert np.array_equal(names, np.array(whole.candidate_ids, object)[whole.top[:, :10]])
+    verdict = verify(written)
+    assert (verdict.level, verdict.unchecked) == (
+        "recomputed",
+        ("Places 11 to 100 of the lists: their file is not here.",),
+    )
+    evidence_file(written, "top10").unlink()
+    assert verify(written).level == "failed"
+
+
+def test_long_lists_that_begin_otherwise_are_found_without_a_checksum(written: Path) -> None:
+    file = evidence_file(written, "top10")
+    table = pq.read_table(file)
+    scores = table["score"].to_numpy() * np.float32(1 - 2**-9)
+    write_table(table.set_column(3, "score", pa.array(scores)), file)
+    _change(written, lambda data: data.pop("evidence"))
+    assert "not the beginning" in verify(written).findings[0]
 
 
 def _change(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -156,7 +183,7 @@ def edit_size(path: Path, rng: np.random.Generator) -> str:
 
 def edit_unbound(path: Path, rng: np.random.Generator) -> str:
     """A cell that could as well be so: only the checksum in the result tells."""
-    name = ("evidence", "top100")[rng.integers(2)]
+    name = ("evidence", "top10", "top100")[rng.integers(3)]
     file = evidence_file(path, name)
     table = pq.read_table(file)
     return _edit_cell(table, "score" if name == "evidence" else table.column_names[rng.integers(4)], rng, file)
@@ -229,8 +256,8 @@ def test_impossible_evidence_is_found_without_a_checksum(
     ("change", "message"),
     [
         (lambda rows: np.concatenate([[1, 0], rows[2:]]), "not in order|does not allow|another score"),
-        (lambda rows: rows[:-1], "not 100 candidates long"),
-        (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 100|stands twice"),
+        (lambda rows: rows[:-1], "not 10 or 100 candidates long"),
+        (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 10|stands twice"),
         (lambda rows: rows[::-1], "order of the queries"),
     ],
 )
@@ -239,7 +266,8 @@ def test_impossible_lists_are_found_without_a_checksum(
 ) -> None:
     import re
 
-    file = evidence_file(written, "top100")
+    evidence_file(written, "top100").unlink()
+    file = evidence_file(written, "top10")
     table = pq.read_table(file)
     write_table(table.take(change(np.arange(len(table)))), file)
     _change(written, lambda data: data.pop("evidence"))

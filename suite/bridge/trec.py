@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from suite.errors import BadResult
 from suite.evidence import NOBODY, Evidence
+from suite.ranking import DEPTH
 
 STEP = 2.0**-21
 """What one place in a list takes off the score, as a share of the list's largest: below the rounding of evidence
@@ -20,8 +21,13 @@ def run_lines(evidence: Evidence, tag: str) -> Iterator[str]:
     off the score: the order of the list stays, ties included. A list is at most 100 long: measures that look deeper,
     such as the uncut `map`, come out lower than in the result.
 
-    :raises BadResult: an id with white space, which the format cannot hold.
+    :raises BadResult: an id with white space, which the format cannot hold; only the first few places are known.
     """
+    if evidence.top.shape[1] < min(DEPTH, evidence.sizes.sum()):
+        raise BadResult(
+            f"Only {evidence.top.shape[1]} places of each list are here. Score the model again for the file "
+            f"<task>.top100.parquet, which holds {DEPTH}."
+        )
     for id_ in (*evidence.query_ids, *evidence.candidate_ids):
         if re.search(r"\s", id_) or not id_:
             raise BadResult(f"A TREC run cannot hold the id {id_!r}: white space divides its columns.")
