@@ -146,6 +146,63 @@ def test_a_full_disk_is_said_and_leaves_the_cache_valid(
     assert encode_items(Lengths(), pool, "passage", cache).fresh == 100
 
 
+FULL = """
+mount -t tmpfs -o size=32k none vectors || exit 99
+"$0" -c "$1" run py:slow:make --cache vectors --out out
+code=$?
+ls vectors/*/*.npz && "$0" -m suite cache verify --cache vectors || exit 98
+exit $code
+"""
+
+
+def test_a_disk_that_is_really_full(slow: Path) -> None:
+    """A file system of 32 KiB, mounted where nobody else sees it."""
+    (slow / "vectors").mkdir()
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL, sys.executable, COMMAND],
+        cwd=slow,
+        env={**os.environ, "ASKED": str(slow / "asked"), "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode in (1, 99) and not os.environ.get("CI"):
+        pytest.skip(f"file systems cannot be mounted here: {done.stderr}")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "is full. What is there stays valid" in done.stdout + done.stderr
+
+
+class Prompted(Lengths):
+    """Its vectors hold the length of the prompt."""
+
+    def __init__(self, name: str, query: str) -> None:
+        super().__init__()
+        self.card = _card(name=name, prompts={"query": query, "passage": "passage: "})
+
+    def encode(self, texts: list[str], role: str) -> np.ndarray:
+        prompt = self.card.prompts[role]
+        return np.array([[len(prompt), len(text), ord(self.card.name[-1])] for text in texts], np.float64)
+
+
+def test_one_text_with_two_prompts_has_two_vectors_with_and_without_the_cache(pool: Pool, tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    for _ in range(2):
+        for role in ("query", "passage"):
+            with_cache = encode_items(Prompted("a", "q: "), pool, role, cache).vectors
+            assert (with_cache == encode_items(Prompted("a", "q: "), pool, role).vectors).all()
+    queries, passages = (encode_items(Prompted("a", "q: "), pool, role, cache).vectors for role in ("query", "passage"))
+    assert pool.queries.texts[0] == pool.candidates.texts[0]
+    assert (queries[0] != passages[0]).any()
+
+
+def test_two_models_of_one_dimension_are_never_mixed(pool: Pool, tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path)
+    models = [Prompted("a", "q: "), Prompted("b", "q: "), Prompted("b", "question: ")]
+    for model in [*models, *models]:
+        found = encode_items(model, pool, "query", cache).vectors
+        assert (found == encode_items(model, pool, "query").vectors).all()
+    assert len(list(cache.shelves())) == 3
+
+
 def test_an_encoder_that_fails_keeps_what_it_did_before(pool: Pool, tmp_path: Path) -> None:
     def fail_on_the_last(vectors: np.ndarray, texts: list[str]) -> np.ndarray:
         return np.full_like(vectors, np.nan) if "text  0" in texts else vectors

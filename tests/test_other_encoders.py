@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from suite.cli import app
 from suite.encoder import ModelCard, Options, load_model
 from suite.encoders.fusion import FusedScores, reciprocal_ranks
 from suite.encoders.late import LateScores
@@ -342,8 +345,8 @@ def test_packages_may_bring_kinds_of_their_own(monkeypatch: pytest.MonkeyPatch) 
         EntryPoint("broken", "nothing_of_that_name:load", "panglot.encoders"),
     ]
 
-    def entry_points(group: str, name: str) -> list[EntryPoint]:
-        return [entry for entry in offered if (entry.group, entry.name) == (group, name)]
+    def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:
+        return [entry for entry in offered if entry.group == group and name in (None, entry.name)]
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     card = load_model("shout:loud", Options(precision="bf16")).card
@@ -356,3 +359,5 @@ def test_packages_may_bring_kinds_of_their_own(monkeypatch: pytest.MonkeyPatch) 
         BadEncoder, match=r"'broken:' comes from .*nothing_of_that_name:load cannot be imported\. Module"
     ):
         load_model("broken:x")
+    listed = CliRunner().invoke(app, ["models", "--json"])
+    assert {"shout:…", "broken:…"} <= {kind["example"] for kind in json.loads(listed.output)}

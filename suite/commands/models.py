@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from suite.commands.names import AsJson
+
+if TYPE_CHECKING:
+    from suite.encoder import Kind
 
 
 def models(as_json: AsJson = False) -> None:
@@ -19,8 +24,20 @@ def models(as_json: AsJson = False) -> None:
     from suite.encoder import KINDS
     from suite.listing import list_kinds
 
+    kinds = [*KINDS.values(), *_third_parties()]
     if as_json:
-        rows = [{"example": kind.example, "sentence": kind.sentence} for kind in KINDS.values()]
-        typer.echo(json.dumps(rows, indent=1))
+        typer.echo(json.dumps([{"example": kind.example, "sentence": kind.sentence} for kind in kinds], indent=1))
     else:
-        Console().print(list_kinds(KINDS.values()))
+        Console().print(list_kinds(kinds))
+
+
+def _third_parties() -> list[Kind]:
+    """What installed packages offer, without importing it."""
+    from importlib.metadata import entry_points
+
+    from suite.encoder import Kind
+
+    return [
+        Kind(f"{entry.name}:…", f"from the package {entry.dist.name if entry.dist else entry.module}", entry.value)
+        for entry in entry_points(group="panglot.encoders")
+    ]
