@@ -26,6 +26,9 @@ from suite.record import FORMAT, Count, write_whole
 EVIDENCE_FILES = ("evidence", "top10", "top100")
 """What the evidence beside `<task>.json` is called: `<task>.evidence.parquet` and so on."""
 
+NEEDED = EVIDENCE_FILES[:2]
+"""Without these no score can be checked."""
+
 SHORT = 10
 """Length of the lists from which scores follow."""
 
@@ -93,7 +96,7 @@ def hash_evidence(path: Path) -> dict[str, str]:
 def is_evidence_of(hashes: Mapping[str, str], path: Path) -> bool:
     """Whether the files beside a result are those of the hashes; the longest lists may be left out."""
     here = hash_evidence(path)
-    return here == {name: sha256 for name, sha256 in hashes.items() if name in here or name != "top100"}
+    return here == {name: sha256 for name, sha256 in hashes.items() if name in here or name in NEEDED}
 
 
 def evidence_file(path: Path, name: str) -> Path:
