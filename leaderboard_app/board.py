@@ -1,77 +1,216 @@
-"""From result files to tables; nothing here knows Streamlit."""
+"""From the index to the tables that pages show; nothing here knows Streamlit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
-from suite.errors import BadResult
-from suite.result import Result, find_results, read_result
-from suite.verify import verify
+from leaderboard_app.entries import ALL, Entry
+from suite.bias import MIX_DEPTH
+from suite.sample import Score
+from suite.standings import Standings
 
 SETTINGS = ("balance", "mono", "cross", "multi")
+DISTANCE = "normalised_rank_distance"
+OWN_LANGUAGE = f"same_language_ratio@{MIX_DEPTH}"
+BIAS = (DISTANCE, OWN_LANGUAGE)
+
+SEEN = {
+    "zero-shot": "zero-shot",
+    "trained": "trained on it",
+    "parent": "trained on its source",
+    "unknown": "not stated",
+}
+"""What a card says of a model and a task's data, in words."""
 
 
-def read_results(folder: Path) -> tuple[dict[Path, Result], list[str]]:
-    """The results below a folder of submissions, and what is said of files that are none."""
-    results: dict[Path, Result] = {}
-    refused: list[str] = []
-    try:
-        paths = list(find_results([folder]))
-    except BadResult:
-        return results, refused
-    for path in paths:
-        try:
-            results[path] = read_result(path)
-        except BadResult as error:
-            refused.append(str(error))
-    return results, refused
+class View(NamedTuple):
+    """Which languages a table is about; ALL stands for the mean over them."""
+
+    query: str = ALL
+    candidate: str = ALL
+
+    def cells(self, metric: str) -> dict[str, tuple[str, str, str, str]]:
+        """Where the number of each column stands: metric, setting, query and candidate language."""
+        if self.query and self.candidate:
+            setting = "mono" if self.query == self.candidate else "cross"
+            return {setting: (metric, setting, *self)}
+        if self.query:
+            one = {"mono": (metric, "mono", self.query, self.query), "cross": (metric, "cross", self.query, ALL)}
+            pool = {"multi": (metric, "multi", self.query, ALL)}
+            return one | pool | {name: (name, "bias", self.query, ALL) for name in BIAS}
+        if self.candidate:
+            own = (metric, "mono", self.candidate, self.candidate)
+            return {"mono": own, "cross": (metric, "cross", ALL, self.candidate)}
+        overall = {name: (metric, name, ALL, ALL) for name in SETTINGS}
+        return overall | {name: (name, "bias", ALL, ALL) for name in BIAS}
 
 
-def trust_levels(paths: Sequence[Path]) -> dict[Path, str]:
-    """How far each result can be trusted, computed from its evidence."""
-    return {path: verify(path).level for path in paths}
+OVERALL = View()
+NO_SCORE = Score(0.0, 0.0, 0.0)
+
+Row = dict[str, Score]
+"""Scores of one result by column."""
 
 
-def overview(results: dict[Path, Result], trust: dict[Path, str], task: str) -> pd.DataFrame:
-    """One row a model, best balance first; scores of the headline metric with the ends of their intervals.
+def values(scores: pd.DataFrame, metric: str, view: View = OVERALL) -> dict[str, Row]:
+    """Of each result, the scores that a view shows, from rows of the index."""
+    found: dict[str, Row] = {}
+    for column, (name, setting, query, candidate) in view.cells(metric).items():
+        here = (scores["metric"] == name) & (scores["setting"] == setting)
+        rows = scores[here & (scores["query"] == query) & (scores["candidate"] == candidate)]
+        for result, *score in rows[["result", "value", "low", "high"]].itertuples(index=False):
+            found.setdefault(result, {})[column] = Score(*score)
+    return found
 
-    Results on another fingerprint than the first one's are left out: they are not comparable.
+
+def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
+    """Of each result, its bias measures over all languages, from rows of the index."""
+    found: dict[str, Row] = {}
+    rows = scores[(scores["setting"] == "bias") & (scores["query"] == ALL)]
+    for result, name, *score in rows[["result", "metric", "value", "low", "high"]].itertuples(index=False):
+        found.setdefault(result, {})[name] = Score(*score)
+    return found
+
+
+def model_scores(entries: Iterable[Entry], rows: Mapping[str, Row], names: Sequence[str]) -> pd.DataFrame:
+    """A row for each setting or measure and model that has it: `setting, model, value, low, high`."""
+    listed = list(entries)
+    same = [entry.name for entry in listed]
+    table = [
+        (name, entry.name if same.count(entry.name) == 1 else entry.folder, *rows[entry.id][name])
+        for name in names
+        for entry in listed
+        if name in rows.get(entry.id, {})
+    ]
+    return pd.DataFrame(table, columns=["setting", "model", "value", "low", "high"])
+
+
+def overview(
+    entries: Iterable[Entry],
+    rows: Mapping[str, Row],
+    standings: Standings | None = None,
+    image_text: Mapping[str, float] | None = None,
+    by: str = "balance",
+) -> pd.DataFrame:
+    """One row a model with all that the overview can show or filter by, the best in the setting `by` first.
+
+    Intervals stand in columns of their own (`mono low`, `mono high`); what a result lacks is missing.
     """
-    rows = []
-    for path, result in results.items():
-        if result.task.name != task or len({result.task.fingerprint, _fingerprint(results, task)}) > 1:
-            continue
-        scores = {name: result.settings.get(name, {}).get(result.task.headline) for name in SETTINGS[1:]}
-        scores["balance"] = result.balance.get(result.task.headline)
-        row: dict[str, object] = {"model": f"{result.model.name}@{result.model.revision}"}
-        for name in SETTINGS:
-            score = scores[name]
-            row[name] = score.value if score else None
-            row[f"{name} 95 %"] = f"{score.low:.3f} – {score.high:.3f}" if score else ""
-        for name in ("normalised_rank_distance", "same_language_ratio@10"):
-            row[name] = result.bias[name].value if name in result.bias else None
-        row |= {"dimension": result.model.dimension, "trust": trust[path], "date": result.run.created[:10]}
-        rows.append(row)
-    if not rows:
+    standing = {model.name: model for model in standings.models} if standings else {}
+    table = [
+        {
+            "rank": standing[entry.id].place if entry.id in standing else None,
+            "rank 95 %": _span(standing[entry.id].low, standing[entry.id].high) if entry.id in standing else None,
+            "alike": " ".join(standing[entry.id].letters) if entry.id in standing else None,
+            "model": entry.name,
+            "organisation": entry.organisation,
+            "parameters": entry.parameters,
+            "dimension": entry.dimension,
+            **_scores(rows.get(entry.id, {})),
+            "image-text": (image_text or {}).get(entry.folder),
+            "trust": entry.trust,
+            "data": SEEN[entry.training],
+            "date": entry.date or None,
+            "weights": entry.weights,
+            "modalities": ", ".join(entry.modalities),
+            "licence": entry.licence,
+            "texts per second": entry.texts_per_second,
+            "revision": entry.model.rpartition("@")[2],
+            "folder": entry.folder,
+        }
+        for entry in entries
+    ]
+    if not table:
         return pd.DataFrame()
-    table = pd.DataFrame(rows).astype({"dimension": "Int64"})
-    return table.sort_values("balance", ascending=False, ignore_index=True)
+    whole = dict.fromkeys(("rank", "parameters", "dimension"), "Int64")
+    frame = pd.DataFrame(table).astype(whole)
+    numbers = [name for name in frame if frame[name].isna().all() and name not in whole]
+    frame[numbers] = frame[numbers].astype(float)
+    return frame.sort_values([by, *reversed(SETTINGS)], ascending=False, ignore_index=True, kind="stable")
 
 
-def pairs(result: Result) -> pd.DataFrame:
-    """The headline metric of every ordered pair, one row each."""
-    names, grid = result.task.languages, result.pairs[result.task.headline]
-    return pd.DataFrame(
-        [
-            {"query": query, "candidate": candidate, "score": cell.value if cell else None}
-            for query, row in zip(names, grid, strict=True)
-            for candidate, cell in zip(names, row, strict=True)
-        ]
-    )
+def language_scores(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.DataFrame:
+    """A row for each language: the metric as query and as candidate language, and the two headlines of bias."""
+    table = []
+    for language in languages:
+        row: dict[str, object] = {"language": language}
+        as_query, as_candidate = (
+            next(iter(values(scores, metric, view).values()), {})
+            for view in (View(query=language), View(candidate=language))
+        )
+        named = {"mono": as_query, "cross": as_query, "multi": as_query, DISTANCE: as_query, OWN_LANGUAGE: as_query}
+        for name, found in named.items():
+            row |= _ends(name, found.get(name))
+        table.append(row | _ends("cross to it", as_candidate.get("cross")))
+    return pd.DataFrame(table)
 
 
-def _fingerprint(results: dict[Path, Result], task: str) -> str:
-    return next(result.task.fingerprint for result in results.values() if result.task.name == task)
+def long_form(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """A row for each language and setting that has a value: `language, setting, value, low, high`."""
+    parts = [
+        pd.DataFrame(
+            {
+                "language": table["language"],
+                "setting": name,
+                "value": table[name],
+                "low": table[f"{name} low"],
+                "high": table[f"{name} high"],
+            }
+        )
+        for name in names
+    ]
+    return pd.concat(parts, ignore_index=True).dropna(subset=["value"])
+
+
+def pairs(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.DataFrame:
+    """The metric of every ordered pair of one result, one row each, in the order of the languages."""
+    single = (scores["metric"] == metric) & (scores["query"] != ALL) & (scores["candidate"] != ALL)
+    found = {
+        (query, candidate): score
+        for query, candidate, *score in scores[single][["query", "candidate", "value", "low", "high"]].itertuples(
+            index=False
+        )
+    }
+    columns = ("query", "candidate", "value", "low", "high")
+    rows = [(q, c, *found.get((q, c), (None, None, None))) for q in languages for c in languages]
+    return pd.DataFrame(rows, columns=columns).astype({"value": float, "low": float, "high": float})
+
+
+def image_text(scores: pd.DataFrame, entries: Iterable[Entry]) -> dict[str, float]:
+    """For each model's folder, the mean of `multi` over the text-to-image tasks that it has; each by its headline."""
+    found: dict[str, list[float]] = {}
+    overall = scores[(scores["setting"] == "multi") & (scores["query"] == ALL) & (scores["candidate"] == ALL)]
+    value = {
+        (result, metric): v for result, metric, v in overall[["result", "metric", "value"]].itertuples(index=False)
+    }
+    for entry in entries:
+        score = value.get((entry.id, entry.headline))
+        if is_text_to_image(entry.task) and score is not None:
+            found.setdefault(entry.folder, []).append(score)
+    return {folder: sum(scores) / len(scores) for folder, scores in found.items()}
+
+
+def is_text_to_image(task: str) -> bool:
+    """Whether queries of the task are captions, and its candidates images."""
+    return task.endswith("-t2i")
+
+
+def _scores(row: Row) -> dict[str, float | None]:
+    names = (*SETTINGS, *BIAS)
+    value = {name: row[name].value if name in row else None for name in names}
+    ends: dict[str, float | None] = {}
+    for name in names:
+        ends[f"{name} low"], ends[f"{name} high"] = row[name][1:] if name in row else (None, None)
+    return value | ends
+
+
+def _ends(name: str, score: Score | None) -> dict[str, float | None]:
+    value, low, high = score or (None, None, None)
+    return {name: value, f"{name} low": low, f"{name} high": high}
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}–{high}" if low < high else str(low)

@@ -1,96 +1,453 @@
-"""The leaderboard: its tables against the files, and its page as a person opens it."""
+"""The leaderboard without a browser: its index and tables against the files, its pages as scripts."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
+import altair as alt
+import numpy as np
+import pandas as pd
 import pytest
+import streamlit as st
+from hypothesis import given
+from hypothesis import strategies as some
+from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.board import overview, pairs, read_results, trust_levels
-from leaderboard_app.charts import heat_map, quality_against_bias
+from leaderboard_app import board, charts, comparison, model_tables, pools
+from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.evidence_store import stored_evidence
+from leaderboard_app.exports import as_csv, as_latex, as_markdown, plain
+from leaderboard_app.index import Index, check, home_of, is_current, read_index, read_scores, update
+from leaderboard_app.texts import Texts, cell, read_texts, texts_table
+from suite.compare import compare
 from suite.encoder import load_model
-from suite.result import write_result
+from suite.evidence_file import read_evidence
+from suite.result import Result, find_results, read_result, write_result
 from suite.run import run
+from suite.summary import BIAS_NAMES
 from tests.conftest import TASKS
 
-PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "overview.py"
+HERE = Path(__file__).parents[1]
+PAGES = HERE / "leaderboard_app" / "app_pages"
+COMMITTED = HERE / "submissions"
+MODELS = ("use-multilingual", "bm25", "language-id")
 
 
 @pytest.fixture(scope="module")
-def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of three models on the starter set."""
     folder = tmp_path_factory.mktemp("submissions")
-    for name in ("use-multilingual", "bm25", "language-id"):
+    for name in MODELS:
         outcome = run(TASKS["starter"], load_model(name))
         write_result(folder, outcome.result, outcome.evidence, outcome.stem)
     return folder
 
 
-def test_every_number_of_the_table_is_the_files(submissions: Path) -> None:
-    results, refused = read_results(submissions)
-    assert refused == []
-    table = overview(results, trust_levels(list(results)), "starter")
-    assert table["model"][0].startswith("use-multilingual@")
-    assert set(table["trust"]) == {"recomputed"}
-    by_model = {f"{result.model.name}@{result.model.revision}": result for result in results.values()}
-    for _, row in table.iterrows():
-        result = by_model[row["model"]]
-        for setting in ("mono", "cross", "multi"):
-            assert row[setting] == result.settings[setting]["map"].value
-        assert row["balance"] == result.balance["map"].value
-        assert row["normalised_rank_distance"] == result.bias["normalised_rank_distance"].value
-        grid = pairs(result)
-        assert len(grid) == 121
-        cell = grid[(grid["query"] == "en") & (grid["candidate"] == "de")]["score"].item()
-        assert cell == result.plain()["pairs"]["en-de"]["map"]
-        assert "viridis" in heat_map(grid).to_json()
-    assert "normalised_rank_distance" in quality_against_bias(table).to_json()
+@pytest.fixture(scope="module")
+def index(made: Path) -> Index:
+    update(made)
+    check(made)
+    return read_index(made)
 
 
-def test_a_changed_result_is_not_shown_as_recomputed(submissions: Path, tmp_path: Path) -> None:
-    import shutil
-
-    folder = tmp_path / "copy"
-    shutil.copytree(submissions, folder)
-    path = next(folder.glob("bm25@*/starter.json"))
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('"map": [0.', '"map": [0.9', 1), encoding="utf-8")
-    assert trust_levels([path]) == {path: "failed"}
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """Submissions of its own for a test that changes them."""
+    return Path(shutil.copytree(made, tmp_path / "copy"))
 
 
-def _page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-    return AppTest.from_file(str(PAGE), default_timeout=60).run()
+def on(index: Index, task: str) -> list[Entry]:
+    return [entry for entry in index.entries if entry.task == task]
 
 
-def test_the_page_shows_the_results(submissions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = _page(submissions, monkeypatch)
-    assert not page.exception
-    assert page.title[0].value == "Panglot"
-    assert len(page.dataframe[0].value) == 3
-    assert "Small and easy" in page.info[0].value
-    assert page.selectbox[0].value == "starter"
-    page.selectbox[1].set_value(page.selectbox[1].options[1]).run()
-    assert not page.exception
+def shown_scores(index: Index, task: str, metric: str) -> pd.DataFrame:
+    return read_scores(index.folder, [task], [metric, *board.BIAS]).to_pandas()
 
 
-def test_an_empty_board_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = _page(tmp_path, monkeypatch)
-    assert not page.exception
-    assert "panglot run use-multilingual" in page.info[0].value
+def path_of(folder: Path, model: str) -> Path:
+    return next(folder.glob(f"{model}@*/starter.json"))
 
 
-def test_a_broken_file_is_named_and_the_rest_shown(
-    submissions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import shutil
+def walk(index: Index, task: str, metric: str) -> Iterator[tuple[Result, str, str, dict[str, object]]]:
+    """Every row of the overview in every choice of a query and a candidate language, beside its result file."""
+    scores = shown_scores(index, task, metric)
+    entries = [entry for entry in on(index, task) if entry.trust != "published"]
+    files = {entry.folder: read_result(index.folder / f"{entry.id}.json") for entry in entries}
+    languages = entries[0].languages
+    for query in (ALL, *languages):
+        for candidate in (ALL, *languages):
+            table = board.overview(entries, board.values(scores, metric, board.View(query, candidate)))
+            assert len(table) == len(entries)
+            for row in table.to_dict("records"):
+                yield files[row["folder"]], query, candidate, row
 
-    folder = tmp_path / "copy"
-    shutil.copytree(submissions, folder)
-    next(folder.glob("bm25@*/starter.json")).write_text("{", encoding="utf-8")
-    page = _page(folder, monkeypatch)
-    assert not page.exception
-    assert "bm25" in page.warning[0].value
-    assert len(page.dataframe[0].value) == 2
+
+def in_the_file(result: Result, metric: str, query: str, candidate: str) -> dict[str, tuple[float, float, float]]:
+    """What the overview must show, taken from the file by another way."""
+    names = result.task.languages
+    if query and candidate:
+        score = result.pairs[metric][names.index(query)][names.index(candidate)]
+        return {"mono" if query == candidate else "cross": score} if score else {}
+    if not (query or candidate):
+        found = {name: scores[metric] for name, scores in result.settings.items() if metric in scores}
+        found |= {"balance": result.balance[metric]} if metric in result.balance else {}
+        return found | {name: result.bias[name] for name in board.BIAS if name in result.bias}
+    own = result.languages[query or candidate]
+    if query:
+        found = {name: own[name][metric] for name in ("mono", "cross", "multi") if metric in own.get(name, {})}
+        return found | {name: own["bias"][name] for name in board.BIAS if name in own.get("bias", {})}
+    named = {"mono": "mono", "cross": "cross_to"}
+    return {name: own[stored][metric] for name, stored in named.items() if metric in own.get(stored, {})}
+
+
+def check_cells(index: Index, task: str, metric: str) -> int:
+    cells = 0
+    for result, query, candidate, row in walk(index, task, metric):
+        wanted = in_the_file(result, metric, query, candidate)
+        for name in (*board.SETTINGS, *board.BIAS):
+            there = (row[name], row[f"{name} low"], row[f"{name} high"])
+            assert there == wanted[name] if name in wanted else all(map(pd.isna, there)), (query, candidate, name)
+            cells += 1
+    return cells
+
+
+@pytest.mark.parametrize("metric", ["map", "recall@10"])
+def test_every_number_of_the_overview_is_the_files(index: Index, metric: str) -> None:
+    assert check_cells(index, "starter", metric) == 12 * 12 * 3 * 6
+
+
+@pytest.mark.parametrize(("task", "languages"), [("xquad-r", 11), ("mlqa-r", 7)])
+def test_every_number_of_the_committed_board_is_the_files(task: str, languages: int) -> None:
+    update(COMMITTED)
+    index = read_index(COMMITTED)
+    measured = [entry for entry in on(index, task) if entry.trust != "published"]
+    assert check_cells(index, task, "map") == (1 + languages) ** 2 * len(measured) * 6
+
+
+def test_the_index_says_how_far_each_result_can_be_trusted(index: Index) -> None:
+    assert {entry.trust for entry in on(index, "starter")} == {"recomputed"}
+    assert {entry.trust for entry in on(index, "xquad-r")} == {"published"}
+    assert index.waiting == 0
+    assert index.refused == {}
+
+
+def test_what_is_new_changed_or_gone_is_seen(copy: Path) -> None:
+    update(copy)
+    assert is_current(copy)
+    assert {entry.trust for entry in on(read_index(copy), "starter")} == {"not checked"}
+    assert read_index(copy).waiting == 3
+    shutil.rmtree(path_of(copy, "bm25").parent)
+    assert not is_current(copy)
+    update(copy)
+    assert len(on(read_index(copy), "starter")) == 2
+    assert not any(name.startswith("bm25") for name in shown_scores(read_index(copy), "starter", "map")["result"])
+
+
+def test_only_what_changed_is_read_and_verified_again(copy: Path) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def note(label: str, total: int) -> object:
+        from contextlib import nullcontext
+
+        seen.append((label, total))
+        return nullcontext(lambda done: None)
+
+    for _ in range(2):
+        update(copy, note)  # type: ignore[arg-type]
+        check(copy, note)  # type: ignore[arg-type]
+    path_of(copy, "bm25").touch()
+    update(copy, note)  # type: ignore[arg-type]
+    check(copy, note)  # type: ignore[arg-type]
+    read, verified = "reading submissions", "verifying submissions"
+    assert seen == [(read, 3), (verified, 3), (verified, 0), (read, 1), (verified, 1)]
+
+
+def test_a_changed_result_is_not_shown(copy: Path) -> None:
+    path = path_of(copy, "bm25")
+    changed = path.read_text(encoding="utf-8").replace('"map": [0.', '"map": [0.9', 1)
+    path.write_text(changed, encoding="utf-8")
+    update(copy)
+    check(copy)
+    index = read_index(copy)
+    assert len(on(index, "starter")) == 2
+    assert "follows" in index.refused[f"{path.parent.name}/starter.json"]
+
+
+def test_a_broken_file_and_a_broken_card_are_named(copy: Path) -> None:
+    path_of(copy, "bm25").write_text("{", encoding="utf-8")
+    path_of(copy, "use-multilingual").with_name("card.json").write_text("[]", encoding="utf-8")
+    update(copy)
+    index = read_index(copy)
+    assert len(on(index, "starter")) == 2
+    assert {file.rpartition("/")[2] for file in index.refused} == {"starter.json", "card.json"}
+
+
+def test_results_on_other_content_are_left_out(copy: Path) -> None:
+    path = path_of(copy, "bm25")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    result["task"]["fingerprint"] = "0" * 64
+    path.write_text(json.dumps(result), encoding="utf-8")
+    update(copy)
+    index = read_index(copy)
+    assert len(on(index, "starter")) == 2
+    assert "other content" in index.refused[f"{path.parent.name}/starter.json"]
+
+
+def test_a_damaged_index_is_built_anew(copy: Path) -> None:
+    update(copy)
+    (home_of(copy) / "entries.json").write_text("{}", encoding="utf-8")
+    update(copy)
+    assert len(on(read_index(copy), "starter")) == 3
+
+
+def test_stored_evidence_is_the_files(made: Path, tmp_path: Path) -> None:
+    path = path_of(made, "bm25")
+    read = read_evidence(path)
+    for _ in range(2):
+        stored = stored_evidence(tmp_path, path)
+        assert all(np.array_equal(getattr(stored, field.name), getattr(read, field.name)) for field in fields(read))
+    assert len(list((tmp_path / "evidence").iterdir())) == 1
+
+
+def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) -> None:
+    languages = ("de", "en", "zh")
+    measured = run(TASKS["starter"], load_model("bm25"), languages).result
+    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", languages)
+    assert set(row) == {*board.SETTINGS, *board.BIAS}
+    for name in ("mono", "cross", "multi"):
+        assert row[name].value == pytest.approx(measured.settings[name]["map"].value, abs=1e-12)
+    assert row["balance"].value == pytest.approx(measured.balance["map"].value, abs=1e-12)
+    for name in board.BIAS:
+        assert row[name].value == pytest.approx(measured.bias[name].value, abs=1e-9)
+        assert np.isnan(row[name].low)
+
+
+def test_queries_and_their_answers(made: Path) -> None:
+    evidence = read_evidence(path_of(made, "use-multilingual"))
+    table = pools.query_table(evidence, "de")
+    assert len(table) == (evidence.query_language == evidence.languages.index("de")).sum()
+    first = table.iloc[0]
+    answers = pools.relevants_of(evidence, first["query"])
+    assert [answer.rank for answer in answers] == sorted(answer.rank for answer in answers)
+    assert (answers[0].rank, answers[-1].rank, len(answers)) == (
+        first["best rank"],
+        first["worst rank"],
+        first["relevants"],
+    )
+    precision = sum(place / answer.rank for place, answer in enumerate(answers, 1)) / len(answers)
+    assert precision == pytest.approx(first["average precision"])
+    top = pools.best_of(evidence, first["query"])
+    ranked = {answer.candidate: answer.rank for answer in answers}
+    assert len(top) == 10
+    assert all(ranked[item.candidate] == item.rank for item in top if item.relevant)
+
+
+def test_the_rank_curve_ends_at_all(made: Path) -> None:
+    curve = pools.rank_curve(read_evidence(path_of(made, "bm25")))
+    for _, part in curve.groupby("relevant"):
+        assert part["share"].is_monotonic_increasing
+        assert part["share"].iloc[-1] == 1
+
+
+def test_query_values_average_to_the_settings(made: Path) -> None:
+    path = path_of(made, "use-multilingual")
+    evidence, result = read_evidence(path), read_result(path)
+    for setting in ("mono", "cross", "multi"):
+        values = pools.query_values(evidence, "map", setting)
+        means = [
+            np.nanmean(values[evidence.query_language == place])
+            for place in range(len(evidence.languages))
+            if (evidence.query_language == place).any()
+        ]
+        assert np.mean(means) == pytest.approx(result.settings[setting]["map"].value, abs=1e-9)
+
+
+def test_differences_are_those_of_the_suite(made: Path) -> None:
+    one, other = (read_evidence(path_of(made, name)) for name in ("bm25", "use-multilingual"))
+    found = compare(one, other, "map", draws=200)
+    table = comparison.setting_table(found)
+    assert table["difference"].tolist() == found.by_setting.difference.tolist()
+    assert len(comparison.pair_table(found)) == 121
+    assert len(comparison.language_table(found)) == 33
+    differing = comparison.query_differences(one, other, "map", "multi", "de")
+    assert differing["B − A"].abs().is_monotonic_decreasing
+    assert set(differing["language"]) == {"de"}
+
+
+def test_the_front_is_beaten_by_none() -> None:
+    table = pd.DataFrame({"x": [1.0, 2.0, 3.0, 2.0], "y": [1.0, 3.0, 2.0, 3.0]})
+    assert charts.pareto(table, "x", "y") == [False, True, True, True]
+    assert charts.pareto(table, "x", "y", y_falls=True) == [True, False, True, False]
+
+
+def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
+    scores = shown_scores(index, "starter", "map")
+    entries = on(index, "starter")
+    rows = board.values(scores, "map")
+    result = read_result(path_of(made, "bm25"))
+    own = scores[scores["result"] == entries[0].id]
+    grid = board.pairs(own, "map", entries[0].languages)
+    long = board.long_form(board.language_scores(own, "map", entries[0].languages), ("mono", "multi"))
+    made_charts: list[alt.TopLevelMixin] = [
+        charts.scatter(board.overview(entries, rows), "multi", board.DISTANCE, ("multi", "bias"), y_falls=True),
+        charts.heat_map(grid),
+        charts.dots(long, "language", "setting", "map", 0.5),
+        charts.deviation_map(model_tables.mix_table(result, [10.0] * 11), 0, 4, "ratio"),
+        charts.bars(model_tables.standing_of_languages(result), "language", "pushed", "places"),
+    ]
+    for chart in made_charts:
+        assert '"encoding"' in chart.to_json()
+    assert "viridis" in charts.heat_map(grid).to_json()
+    assert len(grid) == 121
+
+
+def test_winners_and_losers_even_out(made: Path) -> None:
+    standing = model_tables.standing_of_languages(read_result(path_of(made, "use-multilingual")))
+    assert standing["pushed"].sum() == pytest.approx(0, abs=1e-6)
+    assert standing["pushed"].is_monotonic_decreasing
+
+
+def test_bias_of_all_models_below_the_language_blind(index: Index, made: Path) -> None:
+    scores = read_scores(made, ["starter"], BIAS_NAMES, overall=True).to_pandas()
+    result = read_result(path_of(made, "bm25"))
+    table = model_tables.bias_table(on(index, "starter"), board.bias_values(scores), result.blind, BIAS_NAMES)
+    assert table["model"][0] == "language-blind"
+    assert table.loc[table["model"] == "bm25", "rank_distance"].item() == result.bias["rank_distance"].value
+
+
+def test_image_text_is_the_mean_over_text_to_image_tasks() -> None:
+    def entry(task: str) -> Entry:
+        return Entry(
+            id=f"m@1/{task}", folder="m@1", task=task, trust="recomputed", name="m", model="m@1", headline="ndcg@10",
+            languages=("de", "zxx"),
+        )  # fmt: skip
+
+    rows = [("m@1/emoji-t2i", "multi", 0.2), ("m@1/books-t2i", "multi", 0.4), ("m@1/emoji-i2t", "multi", 0.9)]
+    table = pd.DataFrame(rows, columns=["result", "setting", "value"])
+    table = table.assign(metric="ndcg@10", query=ALL, candidate=ALL)
+    tasks = ("emoji-t2i", "books-t2i", "emoji-i2t")
+    assert board.image_text(table, [entry(task) for task in tasks]) == {"m@1": pytest.approx(0.3)}
+
+
+HOSTILE = "[x](https://evil.example) <b>b</b> `c` $m$ :red[r] ![i](j) <https://k.example> *e* :material/home: # h"
+
+
+def test_hostile_text_stays_text() -> None:
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(plain(HOSTILE))
+    assert not any(f"<{tag}" in html for tag in ("a", "b>", "code", "img", "em", "h1"))
+    table = texts_table(["text"], [[cell({"id": "<script>1</script>"}, {}, "id")]], [False], 0)
+    assert "<script" not in table
+    assert "&lt;script" in table
+
+
+@given(some.text(some.characters(codec="ascii", categories=("L", "N", "P", "S", "Z")), max_size=40))
+def test_plain_text_reads_as_it_was(text: str) -> None:
+    html = MarkdownIt("commonmark", {"html": True}).render(plain(text))
+    shown = html.replace("<p>", "").replace("</p>", "").strip()
+    wanted = " ".join(text.split())
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        wanted = wanted.replace(char, entity)
+    assert shown == wanted
+
+
+def test_tables_as_text() -> None:
+    table = pd.DataFrame({"model": ["=1+1", "a|b_c"], "map": [0.25, None], "n": pd.array([7, None], "Int64")})
+    assert as_csv(table) == "model,map,n\n'=1+1,0.25,7\na|b_c,,\n"
+    lines = as_markdown(table).splitlines()
+    assert lines[1] == "| --- | ---: | ---: |"
+    assert lines[3] == r"| a\|b\_c | – | – |"
+    latex = as_latex(table)
+    assert r"\begin{tabular}{lrr}" in latex
+    assert r"a|b\_c & -- & -- \\" in latex
+
+
+def test_texts_come_with_the_data() -> None:
+    texts = read_texts("starter", TASKS["starter"].languages)
+    assert len(texts.queries) == TASKS["starter"].queries
+    assert read_texts("no such task", ("de",)) == Texts({}, {}, {})
+
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    monkeypatch.setattr("leaderboard_app.access._start_checks", lambda index: None)
+
+    def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["app", str(folder)])
+        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=60)
+        for name, value in query.items():
+            test.query_params[name] = value
+        return test.run()
+
+    return opened
+
+
+@pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
+@pytest.mark.parametrize("task", ["starter", "xquad-r"])
+def test_each_page_opens(open_page: Open, index: Index, page: str, task: str) -> None:
+    test = open_page(page, index.folder, task=task)
+    assert not test.exception
+    assert test.title
+    assert test.selectbox(key="task").value == task
+
+
+@pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
+def test_an_empty_board_shows_what_papers_printed(open_page: Open, tmp_path: Path, page: str) -> None:
+    test = open_page(page, tmp_path)
+    assert not test.exception
+    assert test.title
+
+
+def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) -> None:
+    test = open_page("model", index.folder, task="../../etc/passwd", model="../../etc", metric="<b>")
+    assert not test.exception
+    assert test.selectbox(key="task").value in TASKS
+    assert test.selectbox(key="metric").value == "map"
+
+
+def test_filters_leave_what_fits(open_page: Open, index: Index) -> None:
+    test = open_page("overview", index.folder, task="starter", search="bm25")
+    assert test.dataframe[0].value["model"].tolist() == ["bm25"]
+    test.text_input(key="search").set_value("no such model").run()
+    assert "No model is left" in test.info[-1].value
+    test.text_input(key="search").set_value("").run()
+    test.selectbox(key="by").set_value("mono").run()
+    shown = test.dataframe[0].value
+    assert shown["mono"].is_monotonic_decreasing
+    assert shown["rank"].tolist() == [1, 2, 3]
+
+
+def test_choosing_languages_computes_again(open_page: Open, index: Index, made: Path) -> None:
+    test = open_page("overview", index.folder, task="starter", pool=["de", "en"])
+    assert not test.exception
+    shown = test.dataframe[0].value.set_index("model")
+    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en"))
+    assert shown.loc["bm25", "multi"] == row["multi"].value
+    assert shown["rank"].notna().all()
+
+
+def test_the_board_without_evidence(open_page: Open, copy: Path) -> None:
+    for path in copy.glob("*/*.parquet"):
+        path.unlink()
+    update(copy)
+    check(copy)
+    assert {entry.trust for entry in on(read_index(copy), "starter")} == {"self-reported"}
+    for page in ("overview", "model", "compare", "queries", "bias"):
+        assert not open_page(page, copy, task="starter").exception
+    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].isna().all()
+
+
+def test_all_committed_results_are_found() -> None:
+    update(COMMITTED)
+    index = read_index(COMMITTED)
+    assert len([entry for entry in index.entries if entry.trust != "published"]) == len(list(find_results([COMMITTED])))

@@ -1,63 +1,128 @@
-"""All models on one task: a table, quality against bias, and the language pairs of one of them."""
+"""All models on one task: a table, quality against bias, quality against size."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+import pandas as pd
 import streamlit as st
 
-from leaderboard_app.board import overview, pairs, read_results, trust_levels
-from leaderboard_app.charts import heat_map, quality_against_bias
-from tasks import ALL
-
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "submissions")
-st.title("Panglot")
-st.caption("How encoders retrieve within, across and over all languages, and which of them they favour.")
-
-results, refused = read_results(folder)
-for message in refused:
-    st.warning(message)
-if not results:
-    st.info(f"There are no results in {folder}. Make some with: panglot run use-multilingual --tasks xquad-r")
-    st.stop()
-
-known = sorted({result.task.name for result in results.values()})
-asked = st.query_params.get("task", known[-1])
-task = st.selectbox("Task", known, index=known.index(asked) if asked in known else len(known) - 1)
-st.query_params["task"] = task
-
-note = next((known_task.note for known_task in ALL if known_task.name == task), "")
-if note:
-    st.info(note)
-
-
-@st.cache_data(show_spinner="Recomputing every score from its evidence …")
-def checked(paths: tuple[str, ...], stamps: tuple[float, ...]) -> dict[str, str]:
-    """Trust levels by path; computed again when a file changes."""
-    return {str(path): level for path, level in trust_levels([Path(path) for path in paths]).items()}
-
-
-chosen = {path: result for path, result in results.items() if result.task.name == task}
-levels = checked(tuple(map(str, chosen)), tuple(path.stat().st_mtime for path in chosen))
-table = overview(chosen, {path: levels[str(path)] for path in chosen}, task)
-st.dataframe(
-    table,
-    hide_index=True,
-    column_config={
-        name: st.column_config.NumberColumn(name.replace("_", " "), format="%.3f")
-        for name in table.select_dtypes("float").columns
-    },
+from leaderboard_app import board
+from leaderboard_app.access import image_text_of, recomputed, scores_of, standings_of
+from leaderboard_app.charts import scatter
+from leaderboard_app.entries import ALL
+from leaderboard_app.widgets import (
+    URL,
+    entries_on,
+    model_links,
+    notices,
+    open_board,
+    overview_columns,
+    pick_metric,
+    pick_pool,
+    pick_task,
+    show_chart,
+    show_table,
 )
+
+EVERY = "every"
+SIZES = {"any": None, "50 M": 5e7, "150 M": 1.5e8, "600 M": 6e8, "2 B": 2e9, "10 B": 1e10}
+AGAINST = {
+    "parameters": ("parameters", True),
+    "texts per second": ("texts per second", False),
+    "dimension": ("dimension", True),
+}
+
+index = open_board("Leaderboard", "Retrieval within, across and over all languages, and which of them a model favours.")
+left, middle, right = st.columns([3, 2, 3])
+with left:
+    task = pick_task(index)
+entries = entries_on(index, task)
+headline = entries[0].headline
+languages = max((entry.languages for entry in entries), key=len)
+with middle:
+    metric = pick_metric(headline)
+with right:
+    searched = st.text_input("Search", key="search", bind=URL, placeholder="model or organisation", max_chars=80)
+
+with st.expander("Filters, languages, columns", icon=":material/tune:"):
+    one, two, three = st.columns(3)
+    with one:
+        query = st.selectbox("Query language", [EVERY, *languages], key="query", bind=URL)
+        candidate = st.selectbox("Candidate language", [EVERY, *languages], key="candidate", bind=URL)
+        ranked_by = st.selectbox("Rank by", board.SETTINGS, key="by", bind=URL)
+    with two:
+        trusts = st.multiselect("Trust", sorted({entry.trust for entry in entries}), key="trust", bind=URL)
+        seen = st.multiselect("Task's data", list(board.SEEN.values()), key="data", bind=URL)
+        weights = st.multiselect("Weights", ["open", "closed", "unknown"], key="weights", bind=URL)
+    with three:
+        size = st.selectbox("Parameters, at most", list(SIZES), key="size", bind=URL)
+        modalities = st.multiselect("Modality", ["text", "image"], key="modality", bind=URL)
+        intervals = st.toggle("Show 95 % intervals", key="intervals", bind=URL)
+    pool = pick_pool(languages)
+notices(index)
+
+view = board.View(*(ALL if name == EVERY else name for name in (query, candidate)))
+whole = pool == tuple(languages)
+if whole:
+    rows = board.values(scores_of(index, [task], [metric, *board.BIAS]), metric, view)
+else:
+    rows = recomputed(index, entries, metric, pool)
+    st.info(f"Computed again from the evidence, in the pool of {', '.join(pool)}. Without evidence there is no score.")
+standings = (
+    standings_of(index, entries, metric, ranked_by, None if whole else pool) if not any(view) or not whole else None
+)
+table = board.overview(entries, rows, standings, image_text_of(index), ranked_by)
+
+kept = pd.Series(True, index=table.index)
+for column, chosen in (("trust", trusts), ("data", seen), ("weights", weights)):
+    if chosen:
+        kept &= table[column].isin(chosen)
+for modality in modalities:
+    kept &= table["modalities"].str.contains(modality, regex=False)
+if SIZES[size] is not None:
+    kept &= table["parameters"].fillna(1e18) <= SIZES[size]
+if searched:
+    names = table["model"] + " " + table["organisation"] + " " + table["folder"]
+    kept &= names.str.contains(searched, case=False, regex=False)
+table = table[kept].reset_index(drop=True)
+
+if table.empty:
+    st.info("No model is left. Loosen a filter, or clear the search.")
+    st.stop()
+order, config = overview_columns(table, intervals)
+chosen = show_table(table, f"panglot {task} {metric}", config, order, key="rows", mode="multi-row")
+model_links(task, [table["folder"][place] for place in chosen])
 st.caption(
-    "balance: harmonic mean of mono, cross and multi. normalised rank distance: 0 perfect, 1 random. same language "
-    "ratio@10: 1 for a language-blind ranker. trust: recomputed means that every score follows from its evidence."
+    "Ranks and their 95 % intervals are over all models with evidence on the task, whatever is filtered. Models that "
+    "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Select rows to open or compare."
 )
 
 st.subheader("Quality against bias")
-st.altair_chart(quality_against_bias(table.dropna(subset=["normalised_rank_distance"])))
+if "multi" in table and table[["multi", board.DISTANCE]].dropna().empty:
+    st.info("No model here has both a score in the pool of all languages and a rank distance.")
+else:
+    show_chart(
+        scatter(table, "multi", board.DISTANCE, (f"{metric}, multi", "normalised rank distance"), y_falls=True),
+        f"panglot {task} quality and bias",
+        "Score in the pool of all languages against normalised rank distance; right and down is better.",
+    )
+    st.caption("Right and down is better. The dashed line joins the models that no other beats in both.")
 
-st.subheader("Every pair of languages")
-names = {f"{result.model.name}@{result.model.revision}": result for result in chosen.values()}
-model = st.selectbox("Model", table["model"])
-st.altair_chart(heat_map(pairs(names[model])))
+st.subheader("Quality against cost")
+against = st.segmented_control("Against", list(AGAINST), default="parameters", required=True, key="against", bind=URL)
+column, falls = AGAINST[against]
+costly = table.dropna(subset=[column, "balance"])
+if costly.empty:
+    st.info(f"No model here states its {column}.")
+else:
+    show_chart(
+        scatter(
+            costly.astype({column: float}),
+            column,
+            "balance",
+            (against, f"{metric}, balance"),
+            log_x=True,
+            x_falls=falls,
+        ),
+        f"panglot {task} quality and {against}",
+        f"Balance against {against}.",
+    )

@@ -7,10 +7,17 @@ from typing import Annotated
 
 import typer
 
+LARGEST_UPLOAD = 128
+"""MiB; as large as a zip that the suite unpacks."""
+
 
 def board(
     folder: Annotated[Path, typer.Argument(help="The results to show.")] = Path("submissions"),
-    port: Annotated[int, typer.Option(help="Where it listens, on this machine only.")] = 8501,
+    port: Annotated[int, typer.Option(help="Where it listens.")] = 8501,
+    address: Annotated[str, typer.Option(help="Who can reach it: 0.0.0.0 lets others in.")] = "127.0.0.1",
+    inbox: Annotated[
+        Path, typer.Option(envvar="PANGLOT_INBOX", help="Where uploads go that passed; made when the first one does.")
+    ] = Path("inbox"),
 ) -> None:
     """Open the leaderboard on a folder of results.
 
@@ -27,9 +34,11 @@ def board(
     assert spec is not None
     assert spec.origin is not None
     quiet = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
-    quiet.append("--client.toolbarMode=minimal")
-    address = ["--server.address=127.0.0.1", f"--server.port={port}"]
-    typer.echo(f"http://127.0.0.1:{port}")
-    command = [sys.executable, "-m", "streamlit", "run", spec.origin, *quiet, *address, "--", str(folder.resolve())]
+    quiet += ["--client.toolbarMode=minimal", "--runner.magicEnabled=false"]
+    quiet += [f"--server.maxUploadSize={LARGEST_UPLOAD}"]
+    listen = [f"--server.address={address}", f"--server.port={port}"]
+    typer.echo(f"http://{address}:{port}")
+    folders = [str(folder.resolve()), str(inbox.resolve())]
+    command = [sys.executable, "-m", "streamlit", "run", spec.origin, *quiet, *listen, "--", *folders]
     sys.stdout.flush()
     os.execv(command[0], command)

@@ -1,0 +1,215 @@
+"""What pages read, and what is remembered of it between runs and visitors.
+
+Frames are copied to each reader (`cache_data`); evidence and contributions are large, shared and never changed
+(`cache_resource`). Every key holds a stamp of the files, so nothing outlives a change.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app.board import Row, image_text, is_text_to_image
+from leaderboard_app.entries import Entry
+from leaderboard_app.evidence_store import stored_evidence
+from leaderboard_app.index import Index, home_of, is_current, read_index, read_scores, update
+from leaderboard_app.pools import recompute
+from leaderboard_app.texts import Texts, read_texts
+from suite.compare import Comparison, Contributions, compare_contributions, contributions
+from suite.errors import BadResult
+from suite.evidence import Evidence
+from suite.progress import Advance
+from suite.result import Result, read_result
+from suite.standings import Standings, rank_contributions
+
+LOOK_AGAIN = "20s"
+"""How long a change of the files may go unseen."""
+
+
+def submissions() -> Path:
+    """The folder that the board was opened on."""
+    return Path(sys.argv[1] if len(sys.argv) > 1 else "submissions")
+
+
+def read_board() -> Index:
+    """The index of the submissions, brought up to date; what is not verified yet is being verified elsewhere."""
+    folder = submissions()
+    if not _is_current(str(folder)):
+        update(folder, _bar)
+        _is_current.clear()
+    index = _index(str(folder), _stamp(folder))
+    if index.waiting:
+        _start_checks(index)
+    return index
+
+
+def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pd.DataFrame:
+    """Rows of the index: `result, task, metric, setting, query, candidate, value, low, high`."""
+    return _scores(str(index.folder), index.stamp, tuple(tasks), tuple(metrics), overall)
+
+
+def result_of(index: Index, entry: Entry) -> Result:
+    """The result file of an entry that was measured here.
+
+    :raises BadResult: it has gone or changed into something else.
+    """
+    return read_result(result_path(index, entry))
+
+
+def result_path(index: Index, entry: Entry) -> Path:
+    """Where the result file of an entry is."""
+    return index.folder / f"{entry.id}.json"
+
+
+def evidence_of(index: Index, entry: Entry) -> Evidence:
+    """The evidence of an entry that has some.
+
+    :raises BadResult: it cannot be read.
+    """
+    return _evidence(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp)
+
+
+def contributions_of(
+    index: Index, entry: Entry, metric: str, languages: tuple[str, ...] | None = None
+) -> Contributions:
+    """What each question adds to the scores of an entry, in the pool of these languages or of all.
+
+    :raises BadResult: the evidence cannot be read.
+    """
+    return _contributions(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp, metric, languages)
+
+
+def standings_of(
+    index: Index, entries: Sequence[Entry], metric: str, setting: str, languages: tuple[str, ...] | None = None
+) -> Standings | None:
+    """Ranks, their intervals and letters of the entries that have evidence; none where there is nothing to rank."""
+    ids = tuple(entry.id for entry in entries if entry.evidence)
+    try:
+        return _standings(index, index.stamp, ids, metric, setting, languages) if ids else None
+    except BadResult:
+        return None
+
+
+def comparison_of(index: Index, one: Entry, other: Entry, metric: str) -> Comparison:
+    """The paired tests of two entries that have evidence.
+
+    :raises BadResult: the two do not hold the same queries.
+    """
+    return _comparison(index, index.stamp, one.id, other.id, metric)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the texts …")
+def texts_of(task: str, languages: tuple[str, ...]) -> Texts:
+    """What the items of a task say, where its data is here."""
+    return read_texts(task, languages)
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Advance]:
+    """A progress bar of the page that is being drawn; it leaves no trace."""
+    bar, done = st.progress(0.0, f"{label} …"), 0
+
+    def advance(step: int) -> None:
+        nonlocal done
+        done += step
+        bar.progress(min(done / max(total, 1), 1.0), f"{label} … {done:,} of {total:,}")
+
+    yield advance
+    bar.empty()
+
+
+@st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
+def _is_current(folder: str) -> bool:
+    return is_current(Path(folder))
+
+
+def _stamp(folder: Path) -> str:
+    home = home_of(folder)
+    files = (home / "entries.json", home / "checks.json")
+    return " ".join(str(path.stat().st_mtime_ns) for path in files if path.exists())
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _index(folder: str, stamp: str) -> Index:
+    return read_index(Path(folder))
+
+
+@st.cache_resource
+def _checkers() -> dict[Path, tuple[str, subprocess.Popen[bytes]]]:
+    """Processes that verify submissions, one a folder, with what the index was when they were started."""
+    return {}
+
+
+def _start_checks(index: Index) -> None:
+    """Verify in a process of its own, unless one is at it or has just been."""
+    running = _checkers()
+    stamp, process = running.get(index.folder, ("", None))
+    if process is None or (process.poll() is not None and stamp != index.stamp):
+        command = [sys.executable, "-m", "leaderboard_app.index", str(index.folder)]
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        running[index.folder] = (index.stamp, started)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _scores(folder: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool) -> pd.DataFrame:
+    return read_scores(Path(folder), tasks, metrics, overall).to_pandas()
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the evidence …")
+def _evidence(home: str, path: str, stamp: str) -> Evidence:
+    return stored_evidence(Path(home), Path(path))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _contributions(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...] | None) -> Contributions:
+    evidence = stored_evidence(Path(home), Path(path))
+    return contributions(evidence.only(languages) if languages else evidence, metric)
+
+
+@st.cache_data(max_entries=64, show_spinner="Ranking …")
+def _standings(
+    _index: Index, stamp: str, ids: tuple[str, ...], metric: str, setting: str, languages: tuple[str, ...] | None
+) -> Standings:
+    by_id = {entry.id: entry for entry in _index.entries}
+    added = {id_: contributions_of(_index, by_id[id_], metric, languages) for id_ in ids}
+    return rank_contributions(added, metric, setting)
+
+
+def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: tuple[str, ...]) -> dict[str, Row]:
+    """Scores in the pool of these languages of every entry that has evidence."""
+    chosen = [entry for entry in entries if entry.evidence]
+    home = str(home_of(index.folder))
+    rows = {}
+    with _bar("Computing again from the evidence", len(chosen)) as advance:
+        for entry in chosen:
+            with suppress(BadResult):
+                rows[entry.id] = _recomputed(home, str(result_path(index, entry)), index.stamp, metric, languages)
+            advance(1)
+    return rows
+
+
+def image_text_of(index: Index) -> dict[str, float]:
+    """For each model's folder, its mean over the text-to-image tasks that it has."""
+    entries = [entry for entry in index.entries if is_text_to_image(entry.task)]
+    if not entries:
+        return {}
+    tasks, metrics = {entry.task for entry in entries}, {entry.headline for entry in entries}
+    return image_text(scores_of(index, sorted(tasks), sorted(metrics), overall=True), entries)
+
+
+@st.cache_data(max_entries=64, show_spinner="Testing every pair of languages …")
+def _comparison(_index: Index, stamp: str, one: str, other: str, metric: str) -> Comparison:
+    by_id = {entry.id: entry for entry in _index.entries}
+    first, second = (contributions_of(_index, by_id[id_], metric) for id_ in (one, other))
+    return compare_contributions(first, second, metric)
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _recomputed(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...]) -> Row:
+    return recompute(stored_evidence(Path(home), Path(path)), metric, languages)

@@ -1,0 +1,66 @@
+"""What the numbers mean, how to make them again, where the data is from, and how to cite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from leaderboard_app.definitions import (
+    COMMANDS,
+    SETTINGS,
+    SUBSET,
+    TRUST,
+    bias_measures,
+    bibtex,
+    data,
+    metrics,
+    rules,
+)
+from leaderboard_app.exports import plain
+from tasks import ALL
+
+WIDTH = 860  # pixels; longer lines are hard to read
+
+
+def listed(meanings: Mapping[str, str]) -> None:
+    """Names and what they mean."""
+    st.markdown("\n".join(f"- **{plain(name)}**: {plain(meaning)}" for name, meaning in meanings.items()))
+
+
+with st.container(width=WIDTH):
+    st.title("About")
+    st.caption("Taken from the code that computes the numbers, so that it says what they are.")
+
+    st.header("Settings", anchor="settings")
+    listed(SETTINGS)
+
+    st.header("Metrics", anchor="metrics")
+    listed(metrics())
+
+    st.header("Language bias", anchor="bias")
+    st.write("In the pool of all languages; each stands beside the value that a ranker blind to language gets.")
+    listed(bias_measures())
+
+    st.header("Rules", anchor="rules")
+    for subject, text in rules().items():
+        st.subheader(subject, anchor=False)
+        st.markdown(text)
+
+    st.header("Trust", anchor="trust")
+    st.write("Computed from the files whenever they change, never claimed.")
+    listed(TRUST)
+
+    st.header("Make a number again", anchor="reproduce")
+    for what, command in COMMANDS.items():
+        st.write(f"{what}:")
+        st.code(command, language="sh", wrap_lines=True)
+    st.write("Any languages in the pool, as chosen in a page:")
+    st.code(SUBSET, language="python")
+
+    st.header("Data and licences", anchor="data")
+    listed(data(ALL))
+
+    st.header("Cite", anchor="cite")
+    st.write("The suite, and the data of the tasks that you report:")
+    st.code(bibtex(ALL), language="bibtex", wrap_lines=True)

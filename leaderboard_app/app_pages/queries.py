@@ -1,0 +1,92 @@
+"""The queries of one language: which ones a model fails, where the answers stand, and what stands above them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app.access import evidence_of, texts_of
+from leaderboard_app.exports import plain
+from leaderboard_app.pools import best_of, query_table, relevants_of
+from leaderboard_app.texts import cell, texts_table
+from leaderboard_app.widgets import (
+    COLUMN,
+    URL,
+    entries_on,
+    notices,
+    open_board,
+    pick_model,
+    pick_task,
+    show_table,
+)
+from suite.errors import BadResult
+
+ORDERS = {
+    "largest rank distance": ("rank distance", False),
+    "smallest rank distance": ("rank distance", True),
+    "lowest average precision": ("average precision", True),
+    "highest average precision": ("average precision", False),
+}
+
+index = open_board("Queries", "Single queries in the pool of all languages.")
+left, middle = st.columns(2)
+with left:
+    task = pick_task(index)
+entries = [entry for entry in entries_on(index, task) if entry.evidence]
+if not entries:
+    st.info("No model on this task has evidence to look into.")
+    st.stop()
+with middle:
+    entry = pick_model(entries)
+notices(index)
+try:
+    evidence = evidence_of(index, entry)
+except BadResult as error:
+    st.warning(plain(str(error)))
+    st.stop()
+asking = [name for place, name in enumerate(evidence.languages) if (evidence.query_language == place).any()]
+left, middle, right = st.columns(3)
+with left:
+    language = st.selectbox("Query language", asking, key="query", bind=URL)
+with middle:
+    order = st.selectbox("Order", list(ORDERS), key="order", bind=URL)
+column, rising = ORDERS[order]
+table = query_table(evidence, language).sort_values(column, ascending=rising, kind="stable", ignore_index=True)
+texts = texts_of(entry.task, entry.languages)
+if texts.queries:
+    table["text"] = pd.Series([texts.queries.get(id_) or "image" for id_ in table["query"]], dtype=object)
+
+
+def open_selected() -> None:
+    """Open the query that was selected in the table."""
+    selected = st.session_state["rows"]["selection"]["rows"]
+    if selected:
+        st.session_state["id"] = table["query"].iloc[selected[0]]
+
+
+with right:
+    query = st.selectbox("Query", list(table["query"]), key="id", bind=URL)
+config = {
+    "average precision": COLUMN.NumberColumn(format="%.3f", width=110),
+    "text": COLUMN.TextColumn(width=480),
+    "query": COLUMN.TextColumn(width=150),
+}
+names = ["query", *(["text"] if "text" in table else []), *table.columns.drop(["query", "text"], errors="ignore")]
+show_table(table, f"{entry.folder} {task} {language} queries", config, names, key="rows", on_select=open_selected)
+
+st.subheader("The query", anchor=False)
+asked = cell(texts.queries, texts.images, query)
+st.html(texts_table(["id", "language", "query"], [[query, language, asked]], [False], 2))
+if not texts.queries:
+    st.info("Texts are shown where the task's data is on this machine; ids stand here instead.")
+for heading, listed, marked in (
+    ("Its answers in all languages", relevants_of(evidence, query), False),
+    ("The model's top 10", best_of(evidence, query), True),
+):
+    st.subheader(heading, anchor=False)
+    rows = [[str(item.rank), item.language, cell(texts.candidates, texts.images, item.candidate)] for item in listed]
+    answers = [marked and item.relevant for item in listed]
+    st.html(texts_table(["rank", "language", "text"], rows, answers, 2))
+st.caption(
+    "Answers in the top 10 are set in bold. Ranks are those in the pool of all languages; ties count against it."
+)

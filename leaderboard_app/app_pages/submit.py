@@ -1,0 +1,87 @@
+"""Hand in a submission: it is verified, kept for the maintainers to look at, and previewed to nobody else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app import board
+from leaderboard_app.access import read_board, scores_of, submissions
+from leaderboard_app.entries import Found
+from leaderboard_app.inbox import Inbox
+from leaderboard_app.upload import Outcome, preview, receive
+from leaderboard_app.widgets import COLUMN, entries_on, show_table
+
+MOST_UPLOADS = 20  # in one session
+
+
+def check_upload(upload: memoryview) -> Outcome:
+    """Receive an upload, with a bar."""
+    bar = st.progress(0.0, "Waiting for its turn …")
+    inbox = Inbox(Path(sys.argv[2] if len(sys.argv) > 2 else "inbox"), submissions())
+    outcome = receive(upload, inbox, lambda done, total: bar.progress(done / total, f"Verified {done} of {total} …"))
+    bar.empty()
+    return outcome
+
+
+def forget() -> None:
+    """The next file has no outcome yet."""
+    st.session_state.pop("outcome", None)
+
+
+def show(outcome: Outcome) -> None:
+    """The verdict in words of ours, and the report as plain text."""
+    if outcome.not_taken:
+        st.warning(outcome.not_taken, icon=":material/inbox:")
+    elif outcome.kept:
+        words = f"Nothing is wrong. It waits in the inbox as {outcome.kept} until a maintainer has looked at it."
+        st.success(words, icon=":material/check_circle:")
+    else:
+        st.error("It is refused, and nothing was kept.", icon=":material/block:")
+    lines = outcome.report.lines()
+    if lines:
+        st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def show_preview(found: Found) -> None:
+    """The board as it would be; from this session's memory alone."""
+    st.subheader("Your preview of the board", anchor=False)
+    st.caption("Only you see it, until you reload or close this page.")
+    headlines = {entry.task: entry.headline for entry in found.entries}
+    task = st.selectbox("Task", list(headlines), key="preview")
+    index = read_board()
+    entries = entries_on(index, task)
+    scores = [scores_of(index, [task], [headlines[task], *board.BIAS], overall=True)] if entries else []
+    table = preview(entries, scores, found, task)
+    place = table.loc[table["yours"] != "", "rank"].item()
+    if pd.notna(place):
+        st.write(f"Place {place} of {len(table)} by balance.")
+    digits = {name: COLUMN.NumberColumn(format="%.3f") for name in (*board.SETTINGS, *board.BIAS)}
+    show_table(table, f"panglot preview {task}", digits)
+
+
+st.title("Submit")
+st.caption(
+    "Every score is computed again from its evidence. What passes goes to an inbox, never straight onto the board."
+)
+st.write("Pack the folder that `panglot run` wrote, and upload the zip:")
+st.code(
+    "panglot submit submissions/MODEL@REVISION --licence Apache-2.0 --training xquad-r=zero-shot", "sh", wrap_lines=True
+)
+
+upload = st.file_uploader("The zip", type="zip", on_change=forget)
+count = st.session_state.get("uploads", 0)
+if count >= MOST_UPLOADS:
+    st.warning(f"These were {MOST_UPLOADS} uploads. Come back later, or send a pull request.")
+if st.button("Check it", type="primary", disabled=upload is None or count >= MOST_UPLOADS) and upload is not None:
+    st.session_state["uploads"] = count + 1
+    st.session_state["outcome"] = check_upload(upload.getbuffer())
+
+outcome: Outcome | None = st.session_state.get("outcome")
+if outcome:
+    show(outcome)
+    if outcome.found and outcome.found.entries:
+        show_preview(outcome.found)

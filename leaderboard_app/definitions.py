@@ -1,0 +1,130 @@
+"""What the board's words mean, taken from the code that computes the numbers; nothing here knows Streamlit."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from importlib.metadata import metadata
+
+import suite.compare
+import suite.evidence
+import suite.sample
+import suite.standings
+from suite.bias import MEASURES
+from suite.metrics import NAMES, parse_metric
+from suite.task import Task
+
+SETTINGS = {
+    "mono": "Queries and candidates in one language, mean over languages: does it retrieve inside each language?",
+    "cross": "Candidates in one other language, mean over ordered pairs: does it retrieve across each pair?",
+    "multi": "Candidates of all languages in one pool, mean over query languages: does it retrieve when they compete?",
+    "balance": "Harmonic mean of the three: it falls when one is bought at another's expense.",
+}
+
+TRUST = {
+    "failed": "Something in the files does not follow from the rest. Its scores are not shown.",
+    "not checked": "New or changed; it is being verified.",
+    "self-reported": "Scores only, without the evidence that they would follow from.",
+    "recomputed": "Every score follows from the evidence beside it; computed again here.",
+    "reproduced": "Recomputed, and a sample of queries was scored again with the named model and agrees.",
+    "published": "Printed in a paper or taken over from elsewhere; not measured with this suite.",
+}
+
+COMMANDS = {
+    "A model's scores on a task, from nothing": "panglot run MODEL --tasks xquad-r --matrix",
+    "Every score of a submission, from its evidence": "panglot verify submissions/MODEL@REVISION",
+    "The same, and a sample scored again with the model": "panglot verify submissions/MODEL@REVISION --rerun",
+    "Scores, bias and languages of a submission": "panglot show submissions/MODEL@REVISION --bias --by-language",
+    "Language pairs": "panglot show submissions/MODEL@REVISION --matrix",
+    "Rank intervals and letters": "panglot rank submissions --task xquad-r --setting balance",
+    "Differences between two models": "panglot compare submissions/ONE@1 submissions/OTHER@1 --matrix",
+    "Rows of papers": "panglot import published",
+    "The lists of the best 100, for trec_eval": "panglot export submissions/MODEL@REVISION --format trec",
+}
+"""What makes each kind of number on the board again."""
+
+SUBSET = """\
+from pathlib import Path
+from suite.evidence_file import read_evidence
+from suite.summary import score_evidence
+
+evidence = read_evidence(Path("submissions/MODEL@REVISION/xquad-r.json"))
+scores = score_evidence(evidence.only(["de", "en"]), "map")
+print(scores.settings["multi"]["map"], scores.bias["normalised_rank_distance"])
+"""
+"""What the board does when a reader chooses the languages in the pool."""
+
+_PAPER = re.compile(r"([^(]+) \((\d{4})\), ([^,]+)(?:, (?!arXiv)([^,]+))?(?:, arXiv (\d{4}\.\d{4,5}))?")
+"""Authors, year, title, venue, number."""
+
+
+def rules() -> dict[str, str]:
+    """How numbers come about, by subject, as Markdown: paragraphs of docstrings."""
+    return {
+        "Evidence": _paragraph(suite.evidence, "`above"),
+        "Ties": _paragraph(suite.evidence, "Ties count"),
+        "Intervals": _paragraph(suite.sample, "A draw takes"),
+        "Ranks": _paragraph(suite.standings.rank_contributions, "The rank interval"),
+        "Letters": _paragraph(suite.standings.Standing, "Two models share"),
+        "Differences": _paragraph(suite.compare, "- Test"),
+    }
+
+
+def _paragraph(thing: object, beginning: str) -> str:
+    """The paragraph of a docstring that begins so."""
+    paragraphs = (inspect.getdoc(thing) or "").split("\n\n")
+    return next(paragraph for paragraph in paragraphs if paragraph.startswith(beginning))
+
+
+def metrics() -> dict[str, str]:
+    """The sentence of each metric."""
+    return {name: parse_metric(name).sentence for name in NAMES}
+
+
+def bias_measures() -> dict[str, str]:
+    """The sentence of each bias measure."""
+    return {measure.name: measure.sentence for measure in MEASURES}
+
+
+def data(tasks: Sequence[Task]) -> dict[str, str]:
+    """Of tasks on the same data their licence, where it is from, and what to know of it, by their names."""
+    names: dict[str, list[str]] = {}
+    for task in tasks:
+        parts = (f"Licence: {task.licence}", task.citation, task.note)
+        names.setdefault(" ".join(f"{part.rstrip('.')}." for part in parts if part), []).append(task.name)
+    return {", ".join(same): about for about, same in names.items()}
+
+
+def bibtex(tasks: Sequence[Task]) -> str:
+    """Panglot and every source that a task cites, each once."""
+    about = metadata("panglot")
+    own = {"title": f"{{Panglot}}: {about['Summary']}", "version": about["Version"]}
+    sources = (source for task in tasks if not task.source.packaged for source in task.citation.split("; "))
+    entries = {"panglot": _entry("software", "panglot", own)}
+    for source in sources:
+        key, fields = _cited(source)
+        entries.setdefault(key, _entry("misc", key, fields))
+    return "\n\n".join(entries.values())
+
+
+def _cited(source: str) -> tuple[str, dict[str, str]]:
+    """Key and fields of one source: `Roy et al. (2020), LAReQA, arXiv 2004.05484`, or any other words as a title."""
+    found = _PAPER.fullmatch(source)
+    if not found:
+        return _slug(source), {"title": f"{{{source}}}"}
+    author, year, title, venue, eprint = found.groups()
+    fields = {"author": author.replace(" et al.", " and others"), "title": f"{{{title}}}", "year": year}
+    if venue:
+        fields["howpublished"] = venue
+    if eprint:
+        fields |= {"eprint": eprint, "archiveprefix": "arXiv"}
+    return _slug(f"{author.split()[0]}{year}{title}"), fields
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _entry(kind: str, key: str, fields: dict[str, str]) -> str:
+    return "\n".join([f"@{kind}{{{key},", *(f"  {name} = {{{value}}}," for name, value in fields.items()), "}"])

@@ -1,0 +1,251 @@
+"""From one submission's folder to what the index holds of it: facts of each result, and a row for each score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import pyarrow as pa
+
+from suite.bridge import ReportedResult, read_reported
+from suite.bridge.published import published_results
+from suite.errors import BadResult
+from suite.evidence_file import NEEDED, evidence_file
+from suite.record import Record, read_record
+from suite.result import Result, find_results, read_result
+from suite.submission import CARD, SubmissionCard
+
+REPORTED = ".reported.json"
+ALL = ""
+"""Stands in the columns `query` and `candidate` for all languages together."""
+
+Trust: TypeAlias = Literal["failed", "not checked", "self-reported", "published", "recomputed", "reproduced"]
+
+
+class Entry(Record):
+    """Facts of one result: one model in one state on one task.
+
+    `id` is its path below the submissions without `.json`. `task` is what it can be compared on: the task's name, with
+    the languages behind it where it is not whole (`xquad-r.de-en`).
+    """
+
+    id: str
+    folder: str
+    task: str
+    trust: Trust
+    name: str
+    """As people see it."""
+    model: str
+    """As the person who measured it named it, with the revision."""
+    headline: str
+    languages: tuple[str, ...]
+    fingerprint: str | None = None
+    organisation: str = ""
+    licence: str = "unknown"
+    weights: str = "unknown"
+    parameters: int | None = None
+    dimension: int | None = None
+    max_length: int | None = None
+    modalities: tuple[str, ...] = ("text",)
+    made_for: tuple[str, ...] = ()
+    training: str = "unknown"
+    link: str = ""
+    date: str = ""
+    texts_per_second: float | None = None
+    peak_memory_mib: int | None = None
+    evidence: bool = False
+    source: str = ""
+    """Where the numbers of a reported result stand."""
+
+
+class Row(NamedTuple):
+    """One score. `query` and `candidate` are languages, or ALL; a pair of one language is `mono`."""
+
+    metric: str
+    setting: str
+    query: str
+    candidate: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+_Ends: TypeAlias = tuple[float, float | None, float | None]
+
+_IN_BOTH = ("licence", "parameters", "dimension", "max_length")
+"""Facts that a card and a result can both state."""
+
+_ROW = {
+    "metric": pa.dictionary(pa.int32(), pa.string()),
+    "setting": pa.dictionary(pa.int32(), pa.string()),
+    "query": pa.dictionary(pa.int32(), pa.string()),
+    "candidate": pa.dictionary(pa.int32(), pa.string()),
+    "value": pa.float64(),
+    "low": pa.float64(),
+    "high": pa.float64(),
+}
+SCHEMA = pa.schema({"result": pa.dictionary(pa.int32(), pa.string()), "task": _ROW["metric"], **_ROW})
+
+
+class Found(NamedTuple):
+    """What one folder holds; `refused` says of files why they are not shown."""
+
+    entries: list[Entry]
+    rows: list[pa.Table]
+    refused: dict[str, str]
+
+
+def read_folder(folder: Path) -> Found:
+    """The results in the folder of one model, measured here or reported by others."""
+    found = Found([], [], {})
+    card = _card(folder, found.refused)
+    for path in _results(folder):
+        try:
+            result = read_result(path)
+        except BadResult as error:
+            found.refused[f"{folder.name}/{path.name}"] = str(error)
+        else:
+            _add(found, _measured(path, result, card), result_rows(result))
+    for path in sorted(folder.glob(f"*{REPORTED}")):
+        try:
+            reported = read_reported(path)
+        except BadResult as error:
+            found.refused[f"{folder.name}/{path.name}"] = str(error)
+        else:
+            _add(found, _reported(reported, folder.name), reported_rows(reported))
+    return found
+
+
+def published() -> Found:
+    """The rows that papers printed."""
+    found = Found([], [], {})
+    for reported in published_results():
+        folder = f"{reported.model.replace('/', '__')}@{reported.revision}"
+        _add(found, _reported(reported, folder), reported_rows(reported))
+    return found
+
+
+def result_rows(result: Result) -> Iterator[Row]:
+    """Every score of a result file."""
+    overall = {**result.settings, "balance": result.balance, "bias": result.bias}
+    for setting, scores in overall.items():
+        yield from (Row(metric, setting, ALL, ALL, *score) for metric, score in scores.items())
+    for language, settings in result.languages.items():
+        for setting, scores in settings.items():
+            if setting != "mono":  # the pair of a language with itself
+                yield from _of_language(language, setting, scores.items())
+    names = result.task.languages
+    for metric, grid in result.pairs.items():
+        for query, row in zip(names, grid, strict=True):
+            for candidate, cell in zip(names, row, strict=True):
+                if cell:
+                    yield Row(metric, "mono" if query == candidate else "cross", query, candidate, *cell)
+
+
+def reported_rows(reported: ReportedResult) -> Iterator[Row]:
+    """Every number that somebody else reports; they come without intervals."""
+    overall = {**reported.settings, "balance": reported.balance, "bias": reported.bias}
+    for setting, values in overall.items():
+        yield from (Row(metric, setting, ALL, ALL, value, None, None) for metric, value in values.items())
+    for language, settings in reported.languages.items():
+        for setting, values in settings.items():
+            yield from _of_language(language, setting, ((metric, (v, None, None)) for metric, v in values.items()))
+    for pair, values in reported.pairs.items():
+        query, _, candidate = pair.partition("-")
+        if query != candidate:
+            yield from (Row(metric, "cross", query, candidate, v, None, None) for metric, v in values.items())
+
+
+def _of_language(language: str, setting: str, scores: Iterable[tuple[str, _Ends]]) -> Iterator[Row]:
+    query = ALL if setting == "cross_to" else language
+    candidate = language if setting in ("mono", "cross_to") else ALL
+    for metric, score in scores:
+        yield Row(metric, setting.removesuffix("_to"), query, candidate, *score)
+
+
+def _add(found: Found, entry: Entry, rows: Iterator[Row]) -> None:
+    columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(_ROW)
+    arrays = [pa.array(column, type_) for column, type_ in zip(columns, _ROW.values(), strict=True)]
+    same = [pa.array([text] * len(arrays[0]), _ROW["metric"]) for text in (entry.id, entry.task)]
+    found.entries.append(entry)
+    found.rows.append(pa.table([*same, *arrays], schema=SCHEMA))
+
+
+def _results(folder: Path) -> list[Path]:
+    try:
+        return list(find_results([folder]))
+    except BadResult:
+        return []
+
+
+def _card(folder: Path, refused: dict[str, str]) -> SubmissionCard | None:
+    if not (folder / CARD).exists():
+        return None
+    try:
+        return read_record(folder / CARD, SubmissionCard)
+    except BadResult as error:
+        refused[f"{folder.name}/{CARD}"] = str(error)
+        return None
+
+
+def _measured(path: Path, result: Result, card: SubmissionCard | None) -> Entry:
+    """Facts of a result; what the result itself says of its model goes before its card."""
+    model, encoding = result.model, result.run.encoding
+    facts = _card_facts(card, result) | _model_facts(result)
+    return Entry(
+        id=f"{path.parent.name}/{path.stem}",
+        folder=path.parent.name,
+        task=path.stem,
+        trust="not checked",
+        model=f"{model.name}@{model.revision}",
+        headline=result.task.headline,
+        languages=result.task.languages,
+        fingerprint=result.task.fingerprint,
+        date=result.run.created[:10],
+        texts_per_second=encoding.texts_per_second if encoding else None,
+        peak_memory_mib=result.run.peak_memory_mib,
+        evidence=all(evidence_file(path, name).exists() for name in NEEDED),
+        **facts,
+    )
+
+
+def _card_facts(card: SubmissionCard | None, result: Result) -> dict[str, Any]:
+    if card is None:
+        return {"name": result.model.name}
+    names = (
+        "name",
+        "organisation",
+        "weights",
+        "modalities",
+        "link",
+        "licence",
+        "parameters",
+        "dimension",
+        "max_length",
+    )
+    facts = {name: getattr(card, name) for name in names}
+    return {**facts, "made_for": card.languages, "training": card.training.get(result.task.name, "unknown")}
+
+
+def _model_facts(result: Result) -> dict[str, Any]:
+    names = ("parameters", "dimension", "max_length", "licence")
+    facts = {name: getattr(result.model, name) for name in names}
+    return {name: value for name, value in facts.items() if value not in (None, "unknown")}
+
+
+def _reported(reported: ReportedResult, folder: str) -> Entry:
+    organisation, _, name = reported.model.rpartition("/")
+    return Entry(
+        id=f"{folder}/{reported.task}{REPORTED.removesuffix('.json')}",
+        folder=folder,
+        task=reported.task,
+        trust=reported.level,
+        name=name,
+        organisation=organisation,
+        model=f"{reported.model}@{reported.revision}",
+        headline=next(iter(next(iter(reported.settings.values()), {"map": 0.0}))),
+        languages=tuple(reported.languages),
+        fingerprint=reported.fingerprint,
+        source=f"{reported.citation}. {reported.source}. {reported.note}".strip(),
+    )

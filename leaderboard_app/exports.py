@@ -1,0 +1,87 @@
+"""Tables as text: CSV, LaTeX and Markdown; and text of strangers made harmless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+NOTHING = "–"
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "→": r"$\to$",
+}
+
+
+def plain(text: str) -> str:
+    """The text as Markdown that shows it as it is: no link, emphasis, formula, colour, icon or HTML in it."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """All digits; a text that a spreadsheet would take for a formula has an apostrophe before it."""
+    return table.map(_no_formula).to_csv(index=False, lineterminator="\n")
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """A table of GitHub's Markdown, numbers to the right."""
+    right = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
+    lines = [
+        [plain(str(name)) for name in table.columns],
+        ["---:" if number else "---" for number in right],
+        *([plain(cell) for cell in row] for row in _cells(table)),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def as_latex(table: pd.DataFrame) -> str:
+    """A tabular with the rules of booktabs."""
+    align = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in table.columns)
+    head, *body = ([_tex(cell) for cell in row] for row in [list(map(str, table.columns)), *_cells(table)])
+    lines = [" & ".join(row) + r" \\" for row in body]
+    rows = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", " & ".join(head) + r" \\", r"\midrule", *lines]
+    return "\n".join([*rows, r"\bottomrule", r"\end{tabular}", ""])
+
+
+FORMATS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
+    "CSV": ("csv", "text/csv", as_csv),
+    "LaTeX": ("tex", "application/x-tex", as_latex),
+    "Markdown": ("md", "text/markdown", as_markdown),
+}
+"""By what the button says: the file's ending, its type, and what makes it."""
+
+
+def number(value: float) -> str:
+    """Three digits that matter: .525 has three behind the point, 4.67 two, 7,898 none."""
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _cells(table: pd.DataFrame) -> list[list[str]]:
+    return [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return NOTHING if pd.isna(value) else number(value)
+    return NOTHING if value is None or value is pd.NA else str(value)
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _tex(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in text)

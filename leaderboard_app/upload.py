@@ -1,0 +1,63 @@
+"""What becomes of an upload: a report, a place in the inbox, a preview of the board; nothing here knows Streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from leaderboard_app import board
+from leaderboard_app.check import ARCHIVE, LIMITS, PLACED, Limits, Report, Told, check
+from leaderboard_app.entries import Entry, Found, read_folder
+from leaderboard_app.inbox import Inbox, NotTaken
+
+PREVIEW = ("yours", "rank", "model", *board.SETTINGS, *board.BIAS, "trust", "date")
+"""Columns of a preview."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found of an upload, and where nothing is wrong: its scores and its name in the inbox."""
+
+    report: Report
+    found: Found | None = None
+    kept: str = ""
+    not_taken: str = ""
+    """Why the inbox did not take it, whatever was found."""
+
+
+def receive(upload: bytes | memoryview, inbox: Inbox, told: Told, limits: Limits = LIMITS) -> Outcome:
+    """Verify an upload, and keep it in the inbox if it passes."""
+    report = Report()
+    try:
+        with inbox.incoming(upload) as own:
+            report = check(own, told, limits)
+            if not report.folder:
+                return Outcome(report)
+            found = _trusted(read_folder(own / PLACED / report.folder), report)
+            return Outcome(report, found, inbox.keep(own / ARCHIVE, report.folder).name)
+    except NotTaken as error:
+        return Outcome(report, not_taken=str(error))
+
+
+def _trusted(found: Found, report: Report) -> Found:
+    """The same with the levels that verification found."""
+    levels = {Path(file.name).stem: file.level for file in report.files}
+    return found._replace(
+        entries=[entry.model_copy(update={"trust": levels[Path(entry.id).name]}) for entry in found.entries]
+    )
+
+
+def preview(entries: Sequence[Entry], scores: Sequence[pd.DataFrame], found: Found, task: str) -> pd.DataFrame:
+    """The overview of a task as it would be with the upload in it, marked; best balance first.
+
+    `entries` and `scores` are the board's on this task, of its headline metric and `board.BIAS`; there may be none.
+    """
+    own = next(entry for entry in found.entries if entry.task == task)
+    rows = pd.concat([*scores, *(table.to_pandas() for table in found.rows)], ignore_index=True)
+    table = board.overview([*entries, own], board.values(rows, own.headline))
+    table["rank"] = table["balance"].rank(ascending=False, method="min").astype("Int64")
+    table["yours"] = (table["folder"] == own.folder).map({True: "▶", False: ""})
+    return table[list(PREVIEW)]
