@@ -6,6 +6,7 @@ equals trec_eval; a cell without relevants has no value (NaN). All take a `Ranki
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -87,8 +88,10 @@ def parse_metric(name: str) -> Metric:
     if family not in _FAMILIES or (separator and not (cut.isascii() and cut.isdigit() and int(cut))):
         raise UnknownName("metric", name, NAMES, "Cut-offs are written name@number, as in ndcg@10.")
     function, at = _FAMILIES[family], int(cut) if separator else None
-    sentence = (function.__doc__ or "").splitlines()[0].replace("`at`", cut or "whole ranking")
-    return Metric(name, sentence, lambda ranking: function(ranking, at))
+    sentence = (function.__doc__ or "").splitlines()[0]
+    if at is None:
+        sentence = re.sub(r"[,;][^,;]* below `at`[^,;.]*", "", sentence).replace("top `at`", "whole ranking")
+    return Metric(name, sentence.replace("`at`", cut), lambda ranking: function(ranking, at))
 
 
 def _in_top(ranking: Ranking, at: int | None) -> np.ndarray:

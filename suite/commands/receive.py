@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.names import DataDir
+from suite.progress import Progress, silent
 
 if TYPE_CHECKING:
     from suite.verify import Verdict
@@ -36,7 +37,9 @@ def receive(
     console.print(f"{target}")
 
 
-def take_in(archive: Path, into: Path, data_dir: Path | None = None) -> tuple[Path | None, tuple[Verdict, ...]]:
+def take_in(
+    archive: Path, into: Path, data_dir: Path | None = None, progress: Progress = silent
+) -> tuple[Path | None, tuple[Verdict, ...]]:
     """Unpack, verify and place; where it is placed, if nothing is wrong, and what was found.
 
     :raises BadResult: the zip is no submission, lacks its card, or holds a revision that is there already.
@@ -52,7 +55,7 @@ def take_in(archive: Path, into: Path, data_dir: Path | None = None) -> tuple[Pa
         folder = unpack(archive, Path(incoming))
         if not (folder / CARD).is_file():
             raise BadResult(f"{archive} has no {CARD}. Make it with panglot submit.")
-        verdicts = verify_folder(folder, data_dir)
+        verdicts = verify_folder(folder, data_dir, progress)
         if any(verdict.level == "failed" for verdict in verdicts):
             return None, verdicts
         return place(folder, into), verdicts

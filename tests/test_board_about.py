@@ -1,0 +1,100 @@
+"""The About page: what it says is what the code does, and what it tells people to type can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+from streamlit.testing.v1 import AppTest
+
+from leaderboard_app.board import SETTINGS as COLUMNS
+from leaderboard_app.definitions import COMMANDS, SETTINGS, SUBSET, TRUST, bias_measures, bibtex, data, metrics, rules
+from leaderboard_app.entries import Trust
+from suite.bias import MEASURES
+from suite.cli import app
+from suite.encoder import load_model
+from suite.metrics import NAMES
+from suite.result import write_result
+from suite.run import run
+from tasks import ALL
+from tests.conftest import TASKS
+
+PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "about.py"
+
+
+def test_everything_that_is_shown_is_defined() -> None:
+    assert set(SETTINGS) == set(COLUMNS)
+    assert set(TRUST) == set(get_args(Trust))
+    assert list(metrics()) == list(NAMES)
+    assert bias_measures() == {measure.name: measure.sentence for measure in MEASURES}
+    assert all("`at`" not in sentence for sentence in metrics().values())
+
+
+def test_rules_are_those_of_the_docstrings() -> None:
+    found = rules()
+    assert found["Ties"].startswith("Ties count against the encoder")
+    assert "1,000" not in found["Ranks"]
+    assert "Holm" in found["Differences"]
+    assert all(text.strip() for text in found.values())
+
+
+@pytest.mark.parametrize("command", COMMANDS.values())
+def test_every_command_can_be_typed(command: str) -> None:
+    name, *arguments = shlex.split(command)
+    assert name == "panglot"
+    group = typer.main.get_command(app)
+    with group.make_context(name, arguments) as context:
+        while isinstance(group, typer.core.TyperGroup):
+            verb, group, arguments = group.resolve_command(context, arguments)
+            assert group is not None
+            context = group.make_context(verb, list(arguments), parent=context)
+    assert context.params
+
+
+def test_the_code_for_a_subset_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en", "zh"])
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    exec(SUBSET.replace("submissions/MODEL@REVISION/xquad-r.json", str(path)), {})
+    assert re.fullmatch(r"Score\(value=0\.\d+, .*\) Score\(value=.*\)\n", capsys.readouterr().out)
+
+
+def test_every_task_has_its_licence_and_its_source() -> None:
+    shown = data(ALL)
+    names = [name for key in shown for name in key.split(", ")]
+    assert sorted(names) == sorted(task.name for task in ALL)
+    for task in ALL:
+        about = next(about for key, about in shown.items() if task.name in key.split(", "))
+        assert task.licence.rstrip(".") in about
+        assert task.citation.rstrip(".") in about
+
+
+def test_every_source_has_an_entry() -> None:
+    text = bibtex(ALL)
+    keys = re.findall(r"^@(?:misc|software)\{([a-z0-9]+),$", text, re.MULTILINE)
+    assert len(set(keys)) == len(keys)
+    assert text.count("{") == text.count("}")
+    for number in {number for task in ALL for number in re.findall(r"\d{4}\.\d{5}", task.citation)}:
+        assert text.count(f"eprint = {{{number}}}") == 1
+
+
+def test_an_entry_by_hand() -> None:
+    task = replace(TASKS["xquad-r"], citation="Roy et al. (2020), LAReQA, EMNLP, arXiv 2004.05484; A book")
+    assert bibtex([task]).split("\n\n")[1:] == [
+        "@misc{roy2020lareqa,\n  author = {Roy and others},\n  title = {{LAReQA}},\n  year = {2020},\n"
+        "  howpublished = {EMNLP},\n  eprint = {2004.05484},\n  archiveprefix = {arXiv},\n}",
+        "@misc{abook,\n  title = {{A book}},\n}",
+    ]
+
+
+def test_the_page_opens() -> None:
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    shown = "\n".join(element.value for element in page.markdown)
+    assert "Ties count against the encoder" in shown
+    assert page.code[-1].value == bibtex(ALL)
+    assert [element.value for element in page.code[: len(COMMANDS)]] == list(COMMANDS.values())

@@ -1,0 +1,312 @@
+"""Uploads: strangers' zips are checked within bounds, kept one beside the other, and never reach the board."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import sys
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from leaderboard_app.check import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check
+from leaderboard_app.inbox import Inbox, NotTaken
+from suite.commands.receive import take_in
+from suite.encoder import load_model
+from suite.result import read_result, write_result
+from suite.run import run
+from suite.submission import LARGEST_ZIP, card_of, pack, write_card
+from tests.conftest import TASKS
+from tests.test_submission import _bombs, _kind, _zip
+
+REAL = Path(__file__).parents[1] / "submissions" / "use-multilingual@0.2.1"
+PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "submit.py"
+SPACES = b" " * (20 << 20)
+
+
+def _quiet(done: int, total: int) -> None:
+    """Nobody looks at the bar."""
+
+
+def _submission(name: str, root: Path) -> Path:
+    outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
+    path = write_result(root, outcome.result, outcome.evidence, outcome.stem)
+    write_card(path.parent, card_of(outcome.result.model, ["starter"], {}))
+    return path.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _submission("random", tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="module")
+def good(folder: Path) -> bytes:
+    return pack(folder, folder.parent / "good.zip").read_bytes()
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    return Inbox(tmp_path / "inbox", tmp_path / "board")
+
+
+def _check(inbox: Inbox, data: bytes, limits: Limits = LIMITS) -> Report:
+    with inbox.incoming(data) as own:
+        report = check(own, _quiet, limits)
+        if report.folder:
+            inbox.keep(own / ARCHIVE, report.folder)
+        assert (own / PLACED / report.folder).is_dir() or not report.folder
+    return report
+
+
+def _kept(inbox: Inbox) -> list[Path]:
+    """The zips in the inbox, beside which nothing is left but the lock."""
+    zips = sorted(inbox.folder.glob("*.zip"))
+    assert {path.name for path in inbox.folder.iterdir()} - {".lock"} == {path.name for path in zips}
+    return zips
+
+
+def test_what_passes_is_kept_as_it_was_sent(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with inbox.incoming(good) as own:
+        report = check(own, lambda done, total: told.append((done, total)))
+        kept = inbox.keep(own / ARCHIVE, "random@1")
+    assert told == [(0, 1), (1, 1)]
+    assert (report.folder, report.refused) == ("random@1", "")
+    assert [(file.name, file.level) for file in report.files] == [
+        ("starter.de-en.json", "recomputed"),
+        ("card.json", "self-reported"),
+    ]
+    assert _kept(inbox) == [kept]
+    assert kept.read_bytes() == good
+    target, _ = take_in(kept, tmp_path / "board")
+    assert target == tmp_path / "board" / "random@1"
+
+
+def test_a_changed_score_is_found(inbox: Inbox, folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    path = copy / "starter.de-en.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    result["settings"]["multi"]["map"][0] = 0.9
+    path.write_text(json.dumps(result), encoding="utf-8")
+    report = _check(inbox, pack(copy, tmp_path / "x.zip").read_bytes())
+    assert report.folder == ""
+    assert report.files[0].level == "failed"
+    assert report.files[0].findings[0].startswith("settings.multi.map[0]: 0.9 is stored, 0.")
+    assert _kept(inbox) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m@1/../../card.json", b"{}", "is no file of a submission"),
+        ("/etc/passwd", b"{}", "is no file of a submission"),
+        ("m@1/evil.py", b"import os", "is no file of a submission"),
+        ("m@1/card.json", SPACES, "unfolds to more than"),
+        (_kind(stat.S_IFLNK | 0o777), b"/etc/passwd", "is a link or a device"),
+        ("m@1/x.json", b"{}", "has no card.json"),
+    ],
+)
+def test_hostile_zips_are_refused(
+    name: zipfile.ZipInfo | str, content: bytes, message: str, inbox: Inbox, tmp_path: Path
+) -> None:
+    report = _check(inbox, _zip(tmp_path / "x.zip", [(name, content)]).read_bytes())
+    assert message in report.refused
+    assert str(tmp_path) not in report.model_dump_json()
+    assert _kept(inbox) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"inbox", "x.zip"}
+
+
+def test_texts_of_a_file_are_made_visible(inbox: Inbox, folder: Path, tmp_path: Path) -> None:
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files["starter.de-en.json"] = '{"\u202egood\\u001b[2J": 1, "<b>": 2}'.encode()
+    entries = [(f"{folder.name}/{name}", data) for name, data in files.items()]
+    report = _check(inbox, _zip(tmp_path / "x.zip", list(entries)).read_bytes())
+    finding = report.files[0].findings[0]
+    assert finding.startswith("starter.de-en.json is no result")
+    assert finding.isprintable()
+    assert str(tmp_path) not in finding
+
+
+def test_bombs_are_refused(inbox: Inbox, folder: Path, tmp_path: Path) -> None:
+    for name, content in islice(_bombs(folder), 0, 8, 3):
+        files = {path.name: path.read_bytes() for path in folder.iterdir()} | {name: content}
+        entries = [(f"{folder.name}/{file}", data) for file, data in files.items()]
+        report = _check(inbox, _zip(tmp_path / "x.zip", list(entries), zipfile.ZIP_STORED).read_bytes())
+        assert not report.folder
+        assert len(report.model_dump_json()) < 5000
+    assert _kept(inbox) == []
+
+
+def test_two_at_once_do_not_mix(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
+    other = _submission("constant", tmp_path)
+    zips = [good, pack(other, tmp_path / "other.zip").read_bytes(), good]
+    with ThreadPoolExecutor(len(zips)) as pool:
+        reports = list(pool.map(lambda data: _check(inbox, data), zips))
+    assert [report.folder for report in reports] == ["random@1", "constant@1", "random@1"]
+    assert sorted(path.read_bytes() for path in _kept(inbox)) == sorted(zips)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(address_space=300 << 20), "needs more than 300 MiB of memory"),
+        (Limits(processor_seconds=1), "took more than 1 seconds of computing"),
+        (Limits(seconds=0.5), "took longer than 0.5 seconds"),
+        (Limits(file_bytes=1000), "File too large"),
+    ],
+)
+def test_what_takes_too_much_is_stopped(limits: Limits, message: str, inbox: Inbox, tmp_path: Path) -> None:
+    start = time.monotonic()
+    report = _check(inbox, pack(REAL, tmp_path / "x.zip").read_bytes(), limits)
+    assert message in report.refused
+    assert time.monotonic() - start < 30
+    assert _kept(inbox) == []
+
+
+def test_a_check_that_breaks_down_is_no_pass(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    assert "broke down (code 1)" in _check(inbox, good).refused
+    assert _kept(inbox) == []
+
+
+def test_whoever_leaves_takes_the_check_along(inbox: Inbox, good: bytes) -> None:
+    def leave(done: int, total: int) -> None:
+        raise RuntimeError("the page was closed")
+
+    for _ in range(3):  # more than run at once: each must give its turn back
+        with pytest.raises(RuntimeError, match="closed"), inbox.incoming(good) as own:
+            check(own, leave)
+    assert _kept(inbox) == []
+
+
+def test_a_full_inbox_says_so(good: bytes, tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox", tmp_path, most_files=2)
+    for _ in range(2):
+        with inbox.incoming(good) as own:
+            inbox.keep(own / ARCHIVE, "random@1")
+    with pytest.raises(NotTaken, match="is full"), inbox.incoming(good):
+        pass
+    small = Inbox(tmp_path / "small", tmp_path, most_bytes=len(good) + 1)
+    with small.incoming(good) as one, small.incoming(good) as other:
+        small.keep(one / ARCHIVE, "one@1")
+        with pytest.raises(NotTaken, match="is full"):
+            small.keep(other / ARCHIVE, "other@1")
+    assert len(_kept(small)) == 1
+
+
+def test_not_too_many_at_a_time(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leaderboard_app.inbox.PATIENCE", 0.1)
+    others = pytest.raises(NotTaken, match="Others are being checked")
+    with inbox.incoming(good), inbox.incoming(good), others, inbox.incoming(good):
+        pass
+    with inbox.incoming(good) as own:
+        assert (own / ARCHIVE).read_bytes() == good
+
+
+def test_what_cannot_be_taken_is_said(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
+    with pytest.raises(NotTaken, match="larger than 128 MiB"), inbox.incoming(bytes(LARGEST_ZIP + 1)):
+        pass
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(NotTaken, match="cannot be written"),
+        Inbox(tmp_path / "file" / "inbox", tmp_path).incoming(good),
+    ):
+        pass
+
+
+def test_left_overs_are_swept_up(inbox: Inbox, good: bytes) -> None:
+    old, new = inbox.folder / ".incoming-old", inbox.folder / ".incoming-new"
+    for path in (old, new):
+        path.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    with inbox.incoming(good):
+        assert (old.exists(), new.exists()) == (False, True)
+
+
+def _page(folder: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(sys, "argv", ["app", str(folder), str(inbox.folder)])
+    return AppTest.from_file(str(PAGE), default_timeout=120).run()
+
+
+def _upload(page: AppTest, data: bytes) -> AppTest:
+    page.file_uploader[0].upload("../../x<b>.zip", data).run()
+    page.button[0].click().run()
+    assert not page.exception
+    return page
+
+
+def test_the_page_shows_a_preview_to_one_person_only(
+    folder: Path, good: bytes, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _submission("constant", inbox.board)
+    page = _upload(_page(inbox.board, inbox, monkeypatch), good)
+    kept = _kept(inbox)[0]
+    assert kept.name in page.success[0].value
+    assert page.code[1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  self-reported"]
+    table = page.dataframe[0].value
+    assert dict(zip(table["model"], table["yours"], strict=True)) == {"random": "▶", "constant": ""}
+    own = table[table["model"] == "random"].iloc[0]
+    result = read_result(folder / "starter.de-en.json")
+    assert [own[name] for name in ("mono", "cross", "multi")] == [
+        result.settings[name]["map"].value for name in ("mono", "cross", "multi")
+    ]
+    assert (own["balance"], own["rank"], own["trust"]) == (result.balance["map"].value, 1, "recomputed")
+    assert "Place 1 of 2" in page.markdown[-1].value
+    assert not _page(inbox.board, inbox, monkeypatch).dataframe
+    assert [path.name for path in inbox.board.iterdir()] == ["constant@1"]
+
+
+def test_the_page_of_an_empty_board_takes_uploads(
+    good: bytes, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    page = _upload(_page(tmp_path / "empty", inbox, monkeypatch), good)
+    assert "Place 1 of 1" in page.markdown[-1].value
+
+
+def test_the_page_says_what_is_wrong(
+    folder: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    (copy / "card.json").write_text("{}", encoding="utf-8")
+    page = _upload(_page(inbox.board, inbox, monkeypatch), pack(copy, tmp_path / "x.zip").read_bytes())
+    assert "refused" in page.error[0].value
+    assert "card.json  failed" in page.code[1].value
+    page.file_uploader[0].upload("other.zip", b"PK").run()
+    assert not page.error
+    _upload(page, b"hello")
+    assert "cannot be unpacked" in page.code[1].value
+    assert _kept(inbox) == []
+
+
+def test_a_revision_that_is_on_the_board(
+    folder: Path, good: bytes, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = _upload(_page(folder.parent, inbox, monkeypatch), good)
+    assert "is on the board" in page.warning[0].value
+    assert not page.dataframe
+    assert _kept(inbox) == []
+
+
+def test_a_session_has_its_number_of_uploads(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = _page(inbox.board, inbox, monkeypatch)
+    page.session_state["uploads"] = 20
+    page.run()
+    assert "20 uploads" in page.warning[0].value
+    assert page.button[0].disabled
+
+
+def test_a_report_is_cut() -> None:
+    file = FileReport(name="x.json", level="failed", findings=("a",) * 20)
+    lines = Report(files=(file,) * 20).lines()
+    assert lines[0] == "x.json  failed"
+    assert lines[-1] == f"and {20 * 21 - 200} more lines"
+    assert len(lines) == 201

@@ -1,0 +1,209 @@
+"""The container: what its file names is there, and the very command that it runs serves the board (without Docker)."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import HTTPError, URLError
+
+import pytest
+import yaml
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from leaderboard_app.check import LIMITS
+from leaderboard_app.inbox import Inbox
+from suite.commands.board import LARGEST_UPLOAD
+from suite.encoder import load_model
+from suite.result import write_result
+from suite.run import run
+from suite.submission import LARGEST_ZIP, card_of, pack, write_card
+from tests.conftest import TASKS
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+PORT = "8501"
+WAIT = 60_000
+"""Milliseconds that a page may take on a busy machine."""
+
+
+def _instructions(name: str) -> list[str]:
+    return re.findall(rf"^{name} (.+)$", DOCKERFILE.replace("\\\n", " "), re.MULTILINE)
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
+    copied = {source for line in _instructions("COPY") for source in line.split()[:-1]}
+    assert copied == kept
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_it_runs_as_a_user_without_rights_on_pinned_versions() -> None:
+    assert "USER panglot" in DOCKERFILE.partition("CMD")[0]
+    assert "--constraint /source/constraints.txt" in DOCKERFILE
+    assert _instructions("EXPOSE") == [PORT]
+    assert PORT in _instructions("HEALTHCHECK CMD")[0]
+
+
+def test_every_package_and_its_data_is_installed() -> None:
+    """An image has no checkout to fall back on."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    there = {path.parent for top in ("suite", "tasks", "leaderboard_app") for path in (ROOT / top).rglob("__init__.py")}
+    assert {".".join(path.relative_to(ROOT).parts) for path in there} == set(settings["packages"])
+    tracked = subprocess.run(
+        ["git", "ls-files", "suite", "tasks", "leaderboard_app"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in tracked.stdout.splitlines():
+        path = ROOT / name
+        if path.suffix != ".py":
+            home = next(parent for parent in path.parents if parent in there)
+            patterns = settings["package-data"].get(".".join(home.relative_to(ROOT).parts), [])
+            inner = str(path.relative_to(home))
+            assert any(fnmatch.fnmatch(inner, pattern) for pattern in patterns), f"{name} is in no package-data."
+
+
+def test_the_head_of_a_space(tmp_path: Path) -> None:
+    """The line of docs/deploy.md, run as it stands there."""
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    line = next(line for line in guide.splitlines() if line.startswith("sed "))
+    (tmp_path / "space").mkdir()
+    done = subprocess.run(
+        ["bash", "-c", line.replace("space/README.md", str(tmp_path / "README.md"))], cwd=ROOT, check=False
+    )
+    assert done.returncode == 0
+    _, head, rest = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    assert yaml.safe_load(head) | {"sdk": "docker", "app_port": int(PORT)} == yaml.safe_load(head)
+    assert rest == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_states_the_limits() -> None:
+    guide = " ".join((ROOT / "docs" / "deploy.md").read_text(encoding="utf-8").split())
+    memory, computing, waiting = LIMITS.address_space >> 30, LIMITS.processor_seconds // 60, LIMITS.seconds / 60
+    assert f"more than {memory} GiB of memory, {computing} minutes of computing or {waiting:g} minutes" in guide
+    assert f"takes {Inbox.most_files} submissions or {Inbox.most_bytes >> 30} GiB" in guide
+    assert f"up to {LARGEST_ZIP >> 20} MiB" in guide
+    assert LARGEST_UPLOAD << 20 == LARGEST_ZIP
+
+
+class Server(NamedTuple):
+    """A board that runs."""
+
+    address: str
+    board: Path
+    inbox: Path
+
+
+@pytest.fixture(scope="module")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good submission, one with a changed score, and a zip that means harm."""
+    root = tmp_path_factory.mktemp("zips")
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    path = write_result(root, outcome.result, outcome.evidence, outcome.stem)
+    card = card_of(outcome.result.model, ["starter"], {"name": "[x](javascript:alert(1)) <b id=evil>bold</b>"})
+    write_card(path.parent, card)
+    pack(path.parent, root / "good.zip")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    result["settings"]["mono"]["map"][0] = 0.9
+    path.write_text(json.dumps(result), encoding="utf-8")
+    pack(path.parent, root / "tampered.zip")
+    with zipfile.ZipFile(root / "hostile.zip", "w") as archive:
+        archive.writestr("m@1/../../<img src=x onerror=alert(1)>", "x")
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The command of the Dockerfile, on a free port of this machine alone."""
+    root = tmp_path_factory.mktemp("deployed")
+    outcome = run(TASKS["starter"], load_model("constant"), ["de", "en"])
+    write_result(root / "submissions", outcome.result, outcome.evidence, outcome.stem)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (words,) = _instructions("CMD")[-1:]
+    instead = {"panglot": str(Path(sys.executable).with_name("panglot")), "0.0.0.0": "127.0.0.1", PORT: str(port)}
+    command = [instead.get(word, word) for word in json.loads(words)]
+    environment = {**os.environ, "PANGLOT_INBOX": str(root / "inbox"), "XDG_CACHE_HOME": str(root / "cache")}
+    with (root / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, root / "log")
+        yield Server(f"http://127.0.0.1:{port}", root / "submissions", root / "inbox")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(WAIT // 100):
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                assert answer.read() == b"ok"
+                return
+        except URLError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+    pytest.fail(log.read_text())
+
+
+def test_the_command_serves_its_page(server: Server) -> None:
+    with urllib.request.urlopen(server.address, timeout=10) as answer:
+        page = answer.read().decode()
+    assert "<title>Streamlit</title>" in page
+    assert not re.search(r"""(?:src|href)=["']?https?://""", page)
+
+
+def test_an_upload_without_the_token_is_refused(server: Server) -> None:
+    request = urllib.request.Request(f"{server.address}/_stcore/upload_file/x/y", b"x", method="PUT")
+    with pytest.raises(HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; continuous integration must have it."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        advice = "There is no Chromium. Install it with: apt-get install chromium"
+        pytest.fail(advice) if os.environ.get("CI") else pytest.skip(advice)
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        yield playwright.chromium.launch(executable_path=path, args=arguments)
+
+
+def _upload(browser: Browser, server: Server, path: Path) -> Page:
+    page = browser.new_context().new_page()
+    page.set_default_timeout(WAIT)
+    page.on("dialog", lambda dialog: pytest.fail(f"a script of the upload ran: {dialog.message}"))
+    page.goto(f"{server.address}/submit")
+    page.set_input_files("input[type=file]", path)
+    page.get_by_role("button", name="Check it").click()
+    return page
+
+
+def test_uploads_in_a_browser(server: Server, browser: Browser, zips: Path) -> None:
+    pages = {name: _upload(browser, server, zips / f"{name}.zip") for name in ("good", "tampered", "hostile")}
+    for name, said in {
+        "good": "Nothing is wrong",
+        "tampered": "0.9 is stored",
+        "hostile": "is no file of a submission",
+    }.items():
+        expect(pages[name].get_by_text(said)).to_be_visible(timeout=WAIT)
+        assert pages[name].locator("#evil, img[src=x]").count() == 0
+    expect(pages["good"].get_by_text("Place 1 of 2 by balance.")).to_be_visible(timeout=WAIT)
+    assert pages["tampered"].get_by_text("Your preview").count() == 0
+    assert [path.read_bytes() for path in server.inbox.glob("*.zip")] == [(zips / "good.zip").read_bytes()]
+    assert [path.name for path in server.board.iterdir()] == ["constant@1"]
