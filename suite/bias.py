@@ -3,6 +3,10 @@
 Every measure is a function of means per query language of a few numbers per query (`statistics`), so values and
 bootstrap intervals come from one computation. Each stands beside the value that a language-blind ranker gets.
 Meaningful only where the candidates are parallel: every language holds an equally good answer.
+
+In pools with images fewer measures mean something (`measures_of`): an image has no language of its own to prefer, and
+where only images are offered there is no language to push up. Pools that mix captions and images have two measures of
+their own: how far apart the modalities stand, and which of them fills the top.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import numpy as np
 
 from suite.arrays import Floats, Ints
 from suite.evidence import NOBODY, Evidence, Ranking
+from suite.image import IMAGES
 from suite.metrics import average_precision
 from suite.sample import macro
 
@@ -34,6 +39,7 @@ def statistics(evidence: Evidence) -> dict[str, Floats]:
         **_first_hits(evidence),
         "removal": _remove_one_target(evidence),
         "consistency": _consistency(evidence, MIX_DEPTH),
+        **_modalities(evidence),
     }
 
 
@@ -192,7 +198,55 @@ MEASURES = (
         _column("consistency"),
         1,
     ),
+    _measure(
+        "modality_gap",
+        "Mean rank of the relevant images minus mean rank of the relevant captions, in one pool of both.",
+        _column("modality_gap"),
+        0,
+    ),
+    _measure(
+        f"same_modality_ratio@{MIX_DEPTH}",
+        f"Share of the top {MIX_DEPTH} that is of the query's modality, over that modality's share of the pool.",
+        _column("own_modality"),
+        1,
+    ),
 )
+
+
+_OF_IMAGE_QUERIES = frozenset(
+    {
+        "rank_distance",
+        "normalised_rank_distance",
+        *(f"complete@{depth}" for depth in COMPLETE_DEPTHS),
+        "max_rank",
+        "kendall_w",
+        f"language_jsd@{MIX_DEPTH}",
+    }
+)
+_OF_CONSISTENCY = frozenset({f"consistency@{MIX_DEPTH}"})
+_OF_MODALITIES = frozenset({"modality_gap", f"same_modality_ratio@{MIX_DEPTH}"})
+
+
+def measures_of(evidence: Evidence) -> tuple[BiasMeasure, ...]:
+    """The measures that mean something in the pool of an evidence.
+
+    Texts alone have all of language; images that ask have those that need no language of the query; images that are
+    asked for have the consistency of parallel captions, and with captions beside them also those of modality.
+    """
+    offers_images, offers_texts = _offers(evidence)
+    if offers_images:
+        names = _OF_CONSISTENCY | (_OF_MODALITIES if offers_texts else frozenset())
+    elif IMAGES in evidence.languages:
+        names = _OF_IMAGE_QUERIES
+    else:
+        names = frozenset(measure.name for measure in MEASURES) - _OF_MODALITIES
+    return tuple(measure for measure in MEASURES if measure.name in names)
+
+
+def _offers(evidence: Evidence) -> tuple[bool, bool]:
+    """Whether there are images among the candidates, and whether there are texts."""
+    images = np.array(evidence.languages) == IMAGES
+    return bool(evidence.sizes[images].sum()), bool(evidence.sizes[~images].sum())
 
 
 def _distances(evidence: Evidence) -> dict[str, Floats]:
@@ -246,6 +300,25 @@ def _top_languages(evidence: Evidence) -> dict[str, Floats]:
     share = pool[evidence.query_language]
     ratio = np.divide(mix[own], share, out=np.full(evidence.queries, np.nan), where=share > 0)
     return {"mix": mix, "pool": np.broadcast_to(pool, mix.shape), "own_ratio": ratio[:, None]}
+
+
+def _modalities(evidence: Evidence) -> dict[str, Floats]:
+    """Ranks of the relevant images from those of the relevant captions, and the share of captions in the top.
+
+    None where the pool does not hold both.
+    """
+    if not all(_offers(evidence)):
+        return {}
+    place = evidence.languages.index(IMAGES)
+    is_image = evidence.language == place
+    rank = _by_pair(evidence.together, evidence.together.rank)
+    gap = _mean_per_query(evidence, rank, is_image) - _mean_per_query(evidence, rank, ~is_image)
+    top = evidence.top_language[:, :MIX_DEPTH]
+    asks_image = (evidence.query_language == place)[:, None]
+    own = (((top == place) == asks_image) & (top != NOBODY)).sum(axis=1) / (top != NOBODY).sum(axis=1)
+    images = evidence.sizes[place] / evidence.sizes.sum()
+    share = np.where(asks_image[:, 0], images, 1 - images)
+    return {"modality_gap": gap[:, None], "own_modality": (own / share)[:, None]}
 
 
 def _alignments(evidence: Evidence) -> dict[str, Floats]:
@@ -304,13 +377,16 @@ def _remove_one_target(evidence: Evidence) -> Floats:
 
 
 def _consistency(evidence: Evidence, depth: int) -> Floats:
-    """Mean RankC overlap of each query's top list with those of the same question in the other languages."""
+    """Mean RankC overlap of each query's top list with those of the same question in the other languages.
+
+    Where a question is asked several times in a language, as by several captions of an image, the first stands for it.
+    """
     languages = len(evidence.languages)
     place = evidence.group * languages + evidence.query_language
     groups = int(evidence.group.max()) + 1
     listed = np.full((groups * languages, depth), NOBODY)
     width = min(depth, evidence.top.shape[1])
-    listed[place, :width] = evidence.top[:, :width]
+    listed[place[::-1], :width] = evidence.top[::-1, :width]
     top = listed.reshape(groups, languages, depth)
     weight = np.exp(-np.arange(1.0, depth + 1))
     weight /= weight.sum() * np.arange(1, depth + 1)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -54,10 +55,13 @@ class VectorCache:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def shelf(self, card: ModelCard, role: Role) -> Shelf:
-        """The shelf of one model in one role; another prompt, precision, length or library is another shelf."""
+    def shelf(self, card: ModelCard, role: Role | Literal["image"]) -> Shelf:
+        """The shelf of one model in one role; another prompt, precision, length or library is another shelf.
+
+        Images have a shelf of their own, whose keys are made of the hashes of their bytes.
+        """
         facts = {"format": FORMAT, "role": role, **card.model_dump(mode="json", exclude=set(_NOT_IN_THE_KEY))}
-        facts["prompts"] = card.prompts.get(role, "")
+        facts["prompts"] = "" if role == "image" else card.prompts.get(role, "")
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in card.name)[-60:]
         return Shelf(self.root / f"{name}.{role}.{hashlib.sha256(text.encode()).hexdigest()[:16]}", text)

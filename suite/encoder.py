@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +15,9 @@ from suite.errors import BadEncoder, UnknownName
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import Scores
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 Role: TypeAlias = Literal["query", "passage"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
@@ -97,6 +100,21 @@ class CountsTokens(Protocol):
 
 
 @runtime_checkable
+class SeesImages(Protocol):
+    """An encoder that puts images into the space of its texts."""
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, dimension] of decoded images, RGB, in their own size; one batch."""
+
+
+@runtime_checkable
+class IgnoresContent(Protocol):
+    """A scorer that looks at ids and languages only, so that texts and images are one to it."""
+
+    ignores_content: Literal[True]
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """A model that scores a whole pool by itself: lexical search, vectors made elsewhere, floors."""
 
@@ -118,6 +136,13 @@ class Composite(Protocol):
 
 
 Model: TypeAlias = Encoder | Scorer | Composite
+
+
+def sees_images(model: Model) -> bool:
+    """Whether a model can score pools that hold images."""
+    if isinstance(model, Composite):
+        return all(map(sees_images, model.members))
+    return isinstance(model, SeesImages | IgnoresContent)
 
 
 class Kind(NamedTuple):
@@ -151,7 +176,7 @@ KINDS: dict[str, Kind] = {
     ),
     "hf": Kind(
         "hf:xlm-roberta-base?pooling=mean",
-        "a transformers encoder with stated pooling: mean, cls, last or max (&normalise=false: dot products)",
+        "a transformers encoder with stated pooling: mean, cls, last, max; own for CLIP (&normalise=false: dot)",
         "suite.encoders.transformer:load",
         TORCH_OPTIONS,
     ),
@@ -159,6 +184,12 @@ KINDS: dict[str, Kind] = {
         "openai:text-embedding-3-small",
         "a model behind an endpoint that speaks OpenAI's API; openai:MODEL@http://host/v1 for any but theirs",
         "suite.encoders.openai:load",
+        ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
+    ),
+    "openai-images": Kind(
+        "openai-images:MODEL@http://host/v1",
+        "the same for a model that takes images too, as content of a message",
+        "suite.encoders.openai:load_with_images",
         ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
     ),
     "model2vec": Kind(
@@ -192,7 +223,7 @@ KINDS: dict[str, Kind] = {
     ),
     "py": Kind(
         "py:my_module:make_encoder",
-        "a Python function that returns an object with encode(texts, role)",
+        "a Python function that returns an object with encode(texts, role), and encode_images(images) if it sees",
         "suite.encoders.function:load",
     ),
     "vectors": Kind("vectors:folder", "vectors made elsewhere, one .npz a task", "suite.encoders.vectors:load"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from suite.arrays import Ints
 from suite.cache import VectorCache
-from suite.encoder import Composite, CountsTokens, Encoder, Model, Role, Scorer
+from suite.encoder import Composite, CountsTokens, Encoder, Model, Role, Scorer, SeesImages
+from suite.errors import BadEncoder
+from suite.image import decode_batches
 from suite.pool import Items, Pool
 from suite.ranking import BLOCK_SCORES
 
@@ -22,9 +24,12 @@ BYTES_PER_TOKEN = 3
 
 
 class RolePlan(NamedTuple):
-    """One role of a plan: texts that differ, those already in the cache, tokens, seconds left, truncation."""
+    """One role of a plan: texts that differ, those already in the cache, tokens, seconds left, truncation.
 
-    role: Role
+    Images are a role of their own, without tokens.
+    """
+
+    role: Role | Literal["image"]
     items: int
     texts: int
     cached: int
@@ -59,14 +64,49 @@ def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None
     """
     if isinstance(model, Scorer | Composite):
         return None
-    queries, dimension = _plan_role(model, pool, "query", cache)
-    candidates, _ = _plan_role(model, pool, "passage", cache)
+    if pool.has_images:
+        queries, dimension = _plan_role(model, pool, _captions(pool), "query", cache)
+        candidates = _plan_images(model, pool, cache)
+    else:
+        queries, dimension = _plan_role(model, pool, pool.queries, "query", cache)
+        candidates, _ = _plan_role(model, pool, pool.candidates, "passage", cache)
     vectors = 4 * dimension * (len(pool.queries) + len(pool.candidates))
     return Plan((queries, candidates), dimension, vectors, 2 * vectors + 12 * BLOCK_SCORES)
 
 
-def _plan_role(encoder: Encoder, pool: Pool, role: Role, cache: VectorCache | None) -> tuple[RolePlan, int]:
-    items = pool.queries if role == "query" else pool.candidates
+def _captions(pool: Pool) -> Items:
+    """The texts of both sides of a pool that holds images."""
+    sides = (pool.queries, pool.candidates)
+    places = [(items, place) for items in sides for place in range(len(items)) if place not in items.images]
+    return Items(
+        tuple(items.ids[place] for items, place in places),
+        tuple(items.texts[place] for items, place in places),
+        np.array([items.language[place] for items, place in places], np.int16),
+    )
+
+
+def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> RolePlan:
+    """The images of both sides; some are encoded to learn the speed.
+
+    :raises BadEncoder: the encoder sees none.
+    """
+    if not isinstance(encoder, SeesImages):
+        raise BadEncoder(f"{encoder.card.name} reads texts only, and there are images.")
+    items = [*pool.queries.images.values(), *pool.candidates.images.values()]
+    unique = list({image.sha256: image for image in items}.values())
+    stored = cache.shelf(encoder.card, "image").find([image.sha256 for image in unique]) if cache else None
+    missing = [image for index, image in enumerate(unique) if stored is None or not stored.there[index]]
+    sample = missing[:: max(1, len(missing) // SAMPLE)]
+    start = perf_counter()
+    for pictures in decode_batches(sample, 8):
+        encoder.encode_images(pictures)
+    seconds = (perf_counter() - start) * len(missing) / max(len(sample), 1)
+    return RolePlan("image", len(items), len(unique), len(unique) - len(missing), 0, seconds, {})
+
+
+def _plan_role(
+    encoder: Encoder, pool: Pool, items: Items, role: Role, cache: VectorCache | None
+) -> tuple[RolePlan, int]:
     texts = sorted({text.strip() for text in items.texts}, key=len)
     stored = cache.shelf(encoder.card, role).find(texts) if cache else None
     missing = [text for index, text in enumerate(texts) if stored is None or not stored.there[index]]

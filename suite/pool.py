@@ -1,10 +1,13 @@
-"""A pool: queries, candidates and which of them answer which, each with its language."""
+"""A pool: queries, candidates and which of them answer which, each with its language.
+
+An item is a text or an image. Images are of the language `zxx`, and their text is empty.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,27 +15,40 @@ import numpy as np
 
 from suite.arrays import Floats, Ints
 from suite.errors import BadData
+from suite.image import Image
+
+NOTHING = -1
+"""Stands in `left_out` for a query to which every candidate is offered."""
 
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """Texts with their ids and languages. `language` [items] indexes the pool's `languages`."""
+    """Texts and images with their ids and languages. `language` [items] indexes the pool's `languages`.
+
+    `images` holds those items that are images, by their place.
+    """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     language: Ints
+    images: Mapping[int, Image] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 class Query(NamedTuple):
-    """One query as a reader yields it; queries with the same `group` are translations of one question."""
+    """One query as a reader yields it; queries with the same `group` are translations of one question.
+
+    `left_out` is the id of a candidate that is never offered to it: the query itself, where it stands in the pool.
+    """
 
     id: str
     text: str
     language: str
     group: str
+    image: Image | None = None
+    left_out: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -41,6 +57,7 @@ class Candidate(NamedTuple):
     id: str
     text: str
     language: str
+    image: Image | None = None
 
 
 class Judgement(NamedTuple):
@@ -57,7 +74,8 @@ class Pool:
 
     `query`, `candidate` and `gain` [judgements] are aligned, ordered by query; the first two index `queries` and
     `candidates`. `groups` [queries] names the parallel question of each query. Candidates stand grouped by language,
-    in the order of `languages`, so that one language is one slice.
+    in the order of `languages`, so that one language is one slice. `left_out` [queries] is the candidate that is not
+    offered to a query, or `NOTHING`; it is empty where every query is offered everything.
 
     :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair.
     """
@@ -69,6 +87,7 @@ class Pool:
     query: Ints
     candidate: Ints
     gain: Floats
+    left_out: Ints
 
     @classmethod
     def of(
@@ -102,6 +121,7 @@ class Pool:
             query=np.array([pair[0] for pair in pairs], np.int32),
             candidate=np.array([pair[1] for pair in pairs], np.int32),
             gain=np.array([pair[2] for pair in pairs], np.float64),
+            left_out=_left_out(asked, candidate_at),
         )
 
     def __post_init__(self) -> None:
@@ -115,6 +135,8 @@ class Pool:
         pairs = np.unique(np.stack([self.query, self.candidate]), axis=1)
         if pairs.shape[1] != len(self.query):
             raise BadData(f"{len(self.query) - pairs.shape[1]} judgements stand twice.")
+        if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
+            raise BadData("A candidate that is left out for a query is judged relevant to it.")
         unjudged = np.setdiff1d(np.arange(len(self.queries)), self.query)
         if len(unjudged):
             some = ", ".join(self.queries.ids[index] for index in unjudged[:5])
@@ -127,18 +149,42 @@ class Pool:
         kept = [self.languages.index(language) for language in languages]
         asking, offering = np.isin(self.queries.language, kept), np.isin(self.candidates.language, kept)
         pairs = asking[self.query] & offering[self.candidate]
-        asked = np.unique(self.query[pairs]).tolist()
-        offered = np.flatnonzero(offering).tolist()
-        queries, candidates, names = self.queries, self.candidates, self.languages
+        return self.part(np.unique(self.query[pairs]), np.flatnonzero(offering), languages)
+
+    def part(self, asked: Ints, offered: Ints, languages: Sequence[str] = ()) -> Pool:
+        """The pool of these queries and candidates, in the order of the whole; `languages` are all unless named.
+
+        :raises BadData: a query is left without a relevant candidate.
+        """
+        pairs = np.isin(self.query, asked) & np.isin(self.candidate, offered)
+        judgements = zip(self.query[pairs].tolist(), self.candidate[pairs].tolist(), self.gain[pairs], strict=True)
         return Pool.of(
-            languages,
-            [Query(queries.ids[q], queries.texts[q], names[queries.language[q]], self.groups[q]) for q in asked],
-            [Candidate(candidates.ids[c], candidates.texts[c], names[candidates.language[c]]) for c in offered],
-            [
-                Judgement(queries.ids[q], candidates.ids[c], float(gain))
-                for q, c, gain in zip(self.query[pairs], self.candidate[pairs], self.gain[pairs], strict=True)
-            ],
+            languages or self.languages,
+            [self._query(index, offered) for index in asked.tolist()],
+            [self._candidate(index) for index in offered.tolist()],
+            [Judgement(self.queries.ids[q], self.candidates.ids[c], float(gain)) for q, c, gain in judgements],
         )
+
+    def _query(self, index: int, offered: Ints) -> Query:
+        items, left_out = self.queries, self.left_out[index] if len(self.left_out) else NOTHING
+        return Query(
+            items.ids[index],
+            items.texts[index],
+            self.languages[items.language[index]],
+            self.groups[index],
+            items.images.get(index),
+            self.candidates.ids[left_out] if left_out in offered else None,
+        )
+
+    def _candidate(self, index: int) -> Candidate:
+        items = self.candidates
+        language = self.languages[items.language[index]]
+        return Candidate(items.ids[index], items.texts[index], language, items.images.get(index))
+
+    @property
+    def has_images(self) -> bool:
+        """Whether an item is an image."""
+        return bool(self.queries.images or self.candidates.images)
 
     @cached_property
     def sizes(self) -> Ints:
@@ -154,24 +200,30 @@ class Pool:
     def fingerprint(self) -> str:
         """sha256 over the content; it does not depend on the order of anything.
 
-        Hashed are the records `query, id, language, group, text`, `candidate, id, language, text` and
-        `judgement, query id, candidate id, gain`, fields ended by NUL, sorted and joined by line feeds.
+        Hashed are the records `query, id, language, group, text`, `candidate, id, language, text`,
+        `judgement, query id, candidate id, gain` and, where there are any, `left out, query id, candidate id`, fields
+        ended by NUL, sorted and joined by line feeds. The record of an image has its sha256 after the empty text.
         """
         return hashlib.sha256("\n".join(sorted(self._records())).encode()).hexdigest()
 
     def _records(self) -> Iterator[str]:
         names = self.languages
         queries, candidates = self.queries, self.candidates
-        for id_, language, group, text in zip(
-            queries.ids, queries.language.tolist(), self.groups, queries.texts, strict=True
+        for index, (id_, language, group, text) in enumerate(
+            zip(queries.ids, queries.language.tolist(), self.groups, queries.texts, strict=True)
         ):
-            yield f"query\0{id_}\0{names[language]}\0{group}\0{text}\0"
-        for id_, language, text in zip(candidates.ids, candidates.language.tolist(), candidates.texts, strict=True):
-            yield f"candidate\0{id_}\0{names[language]}\0{text}\0"
+            yield f"query\0{id_}\0{names[language]}\0{group}\0{text}\0{_digest(queries, index)}"
+        for index, (id_, language, text) in enumerate(
+            zip(candidates.ids, candidates.language.tolist(), candidates.texts, strict=True)
+        ):
+            yield f"candidate\0{id_}\0{names[language]}\0{text}\0{_digest(candidates, index)}"
         for query, candidate, gain in zip(
             self.query.tolist(), self.candidate.tolist(), self.gain.tolist(), strict=True
         ):
             yield f"judgement\0{queries.ids[query]}\0{candidates.ids[candidate]}\0{gain!r}\0"
+        for query, candidate in enumerate(self.left_out.tolist()):
+            if candidate != NOTHING:
+                yield f"left out\0{queries.ids[query]}\0{candidates.ids[candidate]}\0"
 
 
 def _index(ids: list[str], kind: str) -> dict[str, int]:
@@ -187,4 +239,18 @@ def _items(records: Sequence[Query] | Sequence[Candidate], place: dict[str, int]
         ids=tuple(record.id for record in records),
         texts=tuple(record.text for record in records),
         language=np.array([place[record.language] for record in records], np.int16),
+        images={index: image for index, image in enumerate(record.image for record in records) if image},
     )
+
+
+def _left_out(asked: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
+    if not any(query.left_out for query in asked):
+        return np.empty(0, np.int32)
+    unknown = next((query for query in asked if query.left_out and query.left_out not in candidate_at), None)
+    if unknown:
+        raise BadData(f"The query '{unknown.id}' leaves out '{unknown.left_out}', which is no candidate.")
+    return np.array([candidate_at[query.left_out] if query.left_out else NOTHING for query in asked], np.int32)
+
+
+def _digest(items: Items, index: int) -> str:
+    return f"{items.images[index].sha256}\0" if index in items.images else ""

@@ -9,12 +9,17 @@ import numpy as np
 
 from suite.arrays import Floats, Ints
 from suite.evidence import NOBODY, Evidence
-from suite.pool import Pool
+from suite.pool import NOTHING, Pool
 from suite.progress import Progress, silent
 from suite.scores import Scores
 
 DEPTH = 100
 """Candidates kept for each query in the pool of all languages."""
+
+SHORT_DEPTH = 10
+MOST_LISTED = 4_000_000
+"""Candidates kept for all queries together; where there would be more, each keeps `SHORT_DEPTH`, which no score needs
+to be longer."""
 
 BLOCK_SCORES = 8_000_000
 """Scores in one block (32 MB): enough queries at a time for the matrix product to run at full speed."""
@@ -24,15 +29,17 @@ STRIP_SCORES = 500_000
 
 
 def collect_evidence(
-    pool: Pool, scores: Scores, depth: int = DEPTH, block: int | None = None, progress: Progress = silent
+    pool: Pool, scores: Scores, depth: int | None = None, block: int | None = None, progress: Progress = silent
 ) -> Evidence:
     """Count, for every relevant pair and every language, the candidates that score at least as high.
 
-    `block` is the number of queries scored at a time; no count depends on it.
+    `depth` is the length of the lists of the best, `block` the number of queries scored at a time; no count depends
+    on either.
     """
     total, width = len(pool.queries), len(pool.candidates)
+    depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
     block = block or max(1, BLOCK_SCORES // width)
-    counter = _Counter(pool, min(depth, width))
+    counter = _Counter(pool, min(depth, width - bool(len(pool.left_out))))
     with progress("ranking", total) as advance:
         for start in range(0, total, block):
             stop = min(start + block, total)
@@ -58,6 +65,7 @@ class _Counter:
 
     def add(self, start: int, scores: Floats) -> None:
         """Take the scores [queries of the block, candidates] of the queries from `start` on."""
+        scores = self._without_left_out(start, scores)
         pairs = slice(self._first_pair[start], self._first_pair[start + len(scores)])
         self._score[pairs] = scores[self._pool.query[pairs] - start, self._pool.candidate[pairs]]
         rows = max(1, STRIP_SCORES // scores.shape[1])
@@ -65,6 +73,16 @@ class _Counter:
             strip = self._layout.spread(scores[first : first + rows])
             self._count(start + first, strip)
             self._list_top(start + first, strip)
+
+    def _without_left_out(self, start: int, scores: Floats) -> Floats:
+        """The scores with minus infinity for the candidate that a query is not offered, so that it never counts."""
+        left_out = self._pool.left_out[start : start + len(scores)]
+        rows = np.flatnonzero(left_out != NOTHING)
+        if not len(rows):
+            return scores
+        scores = scores.copy()
+        scores[rows, left_out[rows]] = -np.inf
+        return scores
 
     def _count(self, start: int, strip: Floats) -> None:
         """Count what stands at or above each relevant candidate of the strip's queries."""

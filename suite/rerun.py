@@ -18,7 +18,7 @@ from suite.encoder import Composite, Model, Scorer
 from suite.errors import BadResult
 from suite.evidence import NOBODY, Evidence
 from suite.evidence_file import hash_evidence, read_evidence
-from suite.pool import Candidate, Judgement, Pool, Query
+from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.result import Result
 from suite.scoring import score_pool
@@ -163,23 +163,8 @@ def _scores(model: Model, pool: Pool, drawn: Ints, wanted: Sequence[Ints], progr
     whole = isinstance(model, Scorer | Composite)
     kept = np.arange(len(pool.candidates)) if whole else np.unique(np.concatenate(list(wanted)))
     rows = drawn if whole else np.arange(len(drawn))
-    scores = score_pool(model, pool if whole else _part(pool, drawn, kept), progress=progress).scores
+    scores = score_pool(model, pool if whole else pool.part(drawn, kept), progress=progress).scores
     return [
         scores.block(row, row + 1)[0][np.searchsorted(kept, some)]
         for row, some in zip(rows.tolist(), wanted, strict=True)
     ]
-
-
-def _part(pool: Pool, asked: Ints, offered: Ints) -> Pool:
-    """The pool of these queries and candidates, in the order of the whole."""
-    names, queries, candidates = pool.languages, pool.queries, pool.candidates
-    pairs = np.isin(pool.query, asked)
-    return Pool.of(
-        names,
-        [Query(queries.ids[q], queries.texts[q], names[queries.language[q]], pool.groups[q]) for q in asked],
-        [Candidate(candidates.ids[c], candidates.texts[c], names[candidates.language[c]]) for c in offered],
-        [
-            Judgement(queries.ids[q], candidates.ids[c], float(gain))
-            for q, c, gain in zip(pool.query[pairs], pool.candidate[pairs], pool.gain[pairs], strict=True)
-        ],
-    )

@@ -79,6 +79,8 @@ class RunRecord(Record):
     peak_memory_mib: int
     """Largest resident memory of the process."""
     encoding: EncodingRecord | None = None
+    damaged: Count = 0
+    """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
 
 
 class Result(Record):

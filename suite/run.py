@@ -15,9 +15,10 @@ from time import perf_counter
 from typing import NamedTuple
 
 from suite.cache import VectorCache
-from suite.encoder import Model
+from suite.encoder import Model, sees_images
 from suite.errors import BadEncoder
 from suite.evidence import Evidence
+from suite.image import IMAGES
 from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.ranking import collect_evidence
@@ -26,6 +27,7 @@ from suite.result import CurvePoint, EncodingRecord, Result, RunRecord, TaskReco
 from suite.scores import DenseScores
 from suite.scoring import Scored, reduced, score_pool
 from suite.sources import read_pool
+from suite.sources.damage import without_damaged
 from suite.summary import score_evidence
 from suite.task import Task
 from suite.vectors import Encoded
@@ -49,18 +51,22 @@ def run(
     data_dir: Path | None = None,
     cache: VectorCache | None = None,
     curve: Sequence[tuple[int, str]] = (),
+    skip_damaged: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
     """Measure one model on one task, whole or in some of its languages.
 
     `curve` lists dimensions and forms (`FORMS`) to which the vectors are also reduced and scored, without encoding
-    again.
+    again. With `skip_damaged` images and captions that cannot be used are left out, and the result counts them.
 
-    :raises PanglotError: data that is missing or damaged, a model that returns no vectors.
+    :raises PanglotError: a model that cannot see the task's images, data that is missing or damaged, a model that
+        returns no vectors.
     """
+    if task.has_images and not sees_images(model):
+        raise BadEncoder(f"{model.card.name} reads texts only, and {task.name} holds images. Nothing was read.")
     seconds: dict[str, float] = {}
     with _timed(seconds, "read"):
-        pool = read_pool(task, languages, data_dir)
+        pool, damaged = without_damaged(read_pool(task, languages, data_dir), skip_damaged)
     with _timed(seconds, "encode"):
         scored = score_pool(model, pool, cache, progress)
     with _timed(seconds, "rank"):
@@ -78,7 +84,7 @@ def run(
     )
     whole = len(pool.languages) == len(task.languages)
     stem = task.name if whole else f"{task.name}.{'-'.join(pool.languages)}"
-    provenance = _provenance(seconds, _encoding(model, pool, scored, seconds["encode"]))
+    provenance = _provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     return Outcome(Result.of(record, model.card, derived, points, provenance), evidence, stem)
 
 
@@ -108,7 +114,8 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
     longest = model.card.max_length
 
     def reading(encoded: Encoded, items: Items) -> dict[str, dict[str, float]]:
-        return reading_by_language(encoded, items, pool.languages, longest)
+        found = reading_by_language(encoded, items, pool.languages, longest)
+        return {language: facts for language, facts in found.items() if language != IMAGES}
 
     return EncodingRecord(
         texts=scored.queries.texts + scored.candidates.texts,
@@ -126,7 +133,7 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = round(perf_counter() - start, 3)
 
 
-def _provenance(seconds: dict[str, float], encoding: EncodingRecord | None) -> RunRecord:
+def _provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int) -> RunRecord:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -138,6 +145,7 @@ def _provenance(seconds: dict[str, float], encoding: EncodingRecord | None) -> R
         cores=os.cpu_count() or 1,
         seconds=seconds,
         encoding=encoding,
+        damaged=damaged,
         peak_memory_mib=peak // (1 << 20 if sys.platform == "darwin" else 1 << 10),
     )
 

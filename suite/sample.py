@@ -82,7 +82,7 @@ def score_of(drawn: Floats) -> Score | None:
 def _weighted_means(weights: Floats, values: Floats) -> Floats:
     """Means [draws, columns] of `values` [queries, columns] under `weights` [draws, queries], NaN left out."""
     there = ~np.isnan(values)
-    if there.all():
-        return (weights @ values) / weights.sum(axis=1, keepdims=True)
-    total, count = weights @ np.where(there, values, 0.0), weights @ there
+    whole = bool(there.all())
+    total: Floats = weights @ (values if whole else np.where(there, values, 0.0))
+    count: Floats = weights.sum(axis=1, keepdims=True) if whole else weights @ there
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -13,7 +13,7 @@ from suite.encoder import Composite, Model, Scorer
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.scores import DenseScores, Scores
-from suite.vectors import Encoded, encode_items
+from suite.vectors import Encoded, encode_items, encode_with_images
 
 
 class Scored(NamedTuple):
@@ -33,8 +33,11 @@ def score_pool(model: Model, pool: Pool, cache: VectorCache | None = None, progr
         return Scored(model.fuse([score_pool(member, pool, cache, progress).scores for member in model.members]))
     if isinstance(model, Scorer):
         return Scored(model.scores(pool, progress))
-    queries = encode_items(model, pool, "query", cache, progress)
-    candidates = encode_items(model, pool, "passage", cache, progress)
+    if pool.has_images:
+        queries, candidates = encode_with_images(model, pool, cache, progress)
+    else:
+        queries = encode_items(model, pool, "query", cache, progress)
+        candidates = encode_items(model, pool, "passage", cache, progress)
     return Scored(DenseScores(queries.vectors, candidates.vectors), queries, candidates)
 
 

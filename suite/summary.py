@@ -10,6 +10,7 @@ import numpy as np
 from suite import bias
 from suite.arrays import Floats
 from suite.evidence import Evidence
+from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
 from suite.sample import DRAWS, Sample, Score, macro, score_of, scores_of
 
@@ -32,7 +33,8 @@ class Scores:
     its score and to what a language-blind ranker gets. `languages` repeats both for each query language (`cross` for
     queries, `cross_to` for candidates in it). `pairs` has a grid for each metric. `language_mix` and `language_rank`
     [query languages, candidate languages] say what the top 10 is made of and the mean rank of each language's
-    relevant among its parallels, from 1. What the data gives no value for is left out.
+    relevant among its parallels, from 1. What the data gives no value for is left out: a pool with images among its
+    candidates has `multi` only, one that images ask has no `mono`, and only text alone has a `balance`.
     """
 
     settings: dict[str, dict[str, Score]]
@@ -48,46 +50,70 @@ class Scores:
 
 def score_evidence(evidence: Evidence, headline: str, metrics: Sequence[str] = NAMES, draws: int = DRAWS) -> Scores:
     """Every setting, metric, bias measure and interval that the evidence gives."""
-    means = Sample(evidence, draws).means(_per_query(evidence, metrics) | bias.statistics(evidence))
-    by_setting = {metric: _settings(means, metric) for metric in metrics}
+    means = _means(evidence, metrics, draws)
+    by_setting = {metric: _settings(evidence, means, metric) for metric in metrics}
     languages = _Languages(evidence.languages)
-    settings: dict[str, dict[str, Score]] = {"mono": {}, "cross": {}, "multi": {}}
+    wanted = _settings_of(evidence)
+    settings: dict[str, dict[str, Score]] = {setting: {} for setting in wanted}
     balance: dict[str, Score] = {}
     for metric, drawn in by_setting.items():
         overall = {"mono": macro(drawn["mono"]), "cross": _pair_mean(drawn["pairs"]), "multi": macro(drawn["multi"])}
-        for setting, values in overall.items():
-            _put(settings[setting], metric, values)
-        _put(balance, metric, _harmonic_mean(np.stack(list(overall.values()))))
-        for setting in ("mono", "cross", "cross_to", "multi"):
+        for setting in wanted:
+            _put(settings[setting], metric, overall[setting])
             languages.put(setting, metric, drawn[setting])
-    measured, blind = _bias(means, by_setting[headline]["multi"], languages)
-    multi = by_setting[headline]["multi"][0]
+        if "cross" in wanted:
+            _put(balance, metric, _harmonic_mean(np.stack(list(overall.values()))))
+            languages.put("cross_to", metric, drawn["cross_to"])
+    asked_by_images = _is_asked_by_images(evidence)
+    by_language = by_setting[headline]["cross_to" if asked_by_images else "multi"]
+    measured, blind = _bias(evidence, means, by_language, languages)
     return Scores(
         settings={setting: scores for setting, scores in settings.items() if scores},
         balance=balance,
         bias=measured,
         blind=blind,
         languages=languages.scores,
-        worst_language=evidence.languages[int(np.nanargmin(multi))],
+        worst_language=evidence.languages[int(np.nanargmin(by_language[0]))],
         pairs={metric: Grid(scores_of(drawn["pairs"])) for metric, drawn in by_setting.items()},
         language_mix=means["mix"][0],
         language_rank=_mean_ranks(means),
     )
 
 
+def _means(evidence: Evidence, metrics: Sequence[str], draws: int) -> dict[str, Floats]:
+    """Means per query language of everything that is said of a query; two products, to bound the memory of both."""
+    sample = Sample(evidence, draws)
+    return sample.means(_per_query(evidence, metrics)) | sample.means(bias.statistics(evidence))
+
+
+def _settings_of(evidence: Evidence) -> tuple[str, ...]:
+    """The settings of an evidence: only one pool where images are offered, since they are in no language."""
+    if IMAGES in evidence.languages and evidence.sizes[evidence.languages.index(IMAGES)]:
+        return ("multi",)
+    return ("mono", "cross", "multi")
+
+
+def _is_asked_by_images(evidence: Evidence) -> bool:
+    """Whether all queries are images, so that languages differ as candidates only."""
+    asking = {evidence.languages[place] for place in np.unique(evidence.query_language).tolist()}
+    return asking == {IMAGES}
+
+
 def _per_query(evidence: Evidence, metrics: Sequence[str]) -> dict[str, Floats]:
-    """Each metric of each query: in the pool of each language, [queries, languages], and in the whole, [queries, 1]."""
-    values = {}
+    """Each metric of each query: in the pool of each language that has candidates, and in the whole, [queries, 1]."""
+    values, offering = {}, evidence.sizes > 0
     for name in metrics:
         compute = parse_metric(name).compute
-        values[f"within {name}"] = compute(evidence.within).reshape(evidence.queries, -1)
+        values[f"within {name}"] = compute(evidence.within).reshape(evidence.queries, -1)[:, offering]
         values[f"together {name}"] = compute(evidence.together)[:, None]
     return values
 
 
-def _settings(means: bias.Statistics, metric: str) -> dict[str, Floats]:
+def _settings(evidence: Evidence, means: bias.Statistics, metric: str) -> dict[str, Floats]:
     """One metric's means over queries: `pairs` [1 + draws, languages, languages], the others [1 + draws, languages]."""
-    pairs = means[f"within {metric}"]
+    within, languages = means[f"within {metric}"], len(evidence.languages)
+    pairs = np.full((len(within), languages, languages), np.nan)
+    pairs[:, :, evidence.sizes > 0] = within
     others = np.where(np.eye(pairs.shape[2], dtype=bool), np.nan, pairs)
     return {
         "pairs": pairs,
@@ -98,19 +124,24 @@ def _settings(means: bias.Statistics, metric: str) -> dict[str, Floats]:
     }
 
 
-def _bias(means: bias.Statistics, multi: Floats, languages: _Languages) -> tuple[dict[str, Score], dict[str, float]]:
-    """The bias measures and what a language-blind ranker gets; none where no query has parallel relevants."""
+def _bias(
+    evidence: Evidence, means: bias.Statistics, by_language: Floats, languages: _Languages
+) -> tuple[dict[str, Score], dict[str, float]]:
+    """The bias measures and what a language-blind ranker gets; none where no query has parallel relevants.
+
+    Captions that ask for images are parallel themselves.
+    """
     measured: dict[str, Score] = {}
     blind: dict[str, float] = {}
-    if np.isnan(means["distance"][0]).all():
+    if IMAGES not in evidence.languages and np.isnan(means["distance"][0]).all():
         return measured, blind
-    for measure in bias.MEASURES:
+    for measure in bias.measures_of(evidence):
         _put(measured, measure.name, measure.overall(means))
         languages.put("bias", measure.name, measure.by_language(means))
         if measure.blind:
             blind[measure.name] = float(measure.blind(means)[0])
-    _put(measured, "language_spread", np.nanmax(multi, axis=1) - np.nanmin(multi, axis=1))
-    _put(measured, "language_deviation", np.nanstd(multi, axis=1))
+    _put(measured, "language_spread", np.nanmax(by_language, axis=1) - np.nanmin(by_language, axis=1))
+    _put(measured, "language_deviation", np.nanstd(by_language, axis=1))
     return measured, blind | {"language_spread": 0.0, "language_deviation": 0.0}
 
 

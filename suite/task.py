@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from suite.image import IMAGES
 from suite.pool import Pool
 
 
@@ -16,13 +17,16 @@ class Source:
 
     `files` gives the name and sha256 of each part: one for each language, or whatever parts the reader takes. They are
     looked for in `folder` below the data folder and downloaded from `url` otherwise; a task whose files have a fixed
-    place (inside the package, or somebody's own folder) names it in `packaged` instead.
+    place (inside the package, or somebody's own folder) names it in `packaged` instead. Files that are nowhere to be
+    downloaded are made by `build` in a folder of the user's cache; where what it makes may differ from machine to
+    machine, the sha256 is empty and only the content of the pool is checked.
     """
 
     folder: str
     files: Mapping[str, tuple[str, str]]
     url: str = ""
     packaged: Path | None = None
+    build: Callable[[Path], None] | None = None
 
 
 class Size(NamedTuple):
@@ -39,7 +43,8 @@ Reader: TypeAlias = Callable[[Mapping[str, Path]], Pool]
 class Task:
     """One retrieval task over parallel languages.
 
-    `fingerprint` is the `Pool.fingerprint` of the whole task; results on any other content are not comparable.
+    `fingerprint` is the `Pool.fingerprint` of the whole task; results on any other content are not comparable. It is
+    empty for a task whose data nobody has read with this suite yet.
     """
 
     name: str
@@ -57,6 +62,11 @@ class Task:
     def languages(self) -> tuple[str, ...]:
         """The languages, in the order of every table."""
         return tuple(self.sizes)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are images among its queries or candidates."""
+        return IMAGES in self.sizes
 
     @property
     def queries(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from suite.image import IMAGES
 from suite.progress import Advance
 from suite.result import Cell, Result
 from suite.sample import Score
@@ -23,10 +24,27 @@ SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 3
 
 SETTINGS = ("mono", "cross", "multi")
 
+DIRECTIONS = {"-t2i": "text → image", "-i2t": "image → text", "-mixed": "text → both"}
+"""What the ends of the names of tasks with images mean."""
+
 LEGEND = (
     "Below each score its 95 % interval. balance: harmonic mean of the three.\n"
     "rank distance: normalised, 0 perfect, 1 random. own language: share of the\n"
     "top 10 in the query's language over its share of the pool, 1 if blind."
+)
+
+TEXT_BIAS = {"normalised_rank_distance": "rank\ndistance", "same_language_ratio@10": "own\nlanguage"}
+IMAGE_BIAS = {
+    "normalised_rank_distance": "rank\ndistance",
+    "modality_gap": "modality\ngap",
+    "same_modality_ratio@10": "own\nmodality",
+}
+"""What stands beside the scores, and its heading."""
+
+IMAGE_LEGEND = (
+    "Scores are ndcg@10, below each its 95 % interval. modality gap: mean rank of\n"
+    "the relevant image minus that of the relevant captions, 0 if blind. own\n"
+    "modality: share of the top 10 of the query's kind over its share of the pool."
 )
 
 
@@ -48,25 +66,36 @@ def progress_bar(label: str, total: int, console: Console | None = None) -> Iter
 
 
 def score_table(results: Sequence[Result]) -> RenderableType:
-    """The four answers of each result, with intervals."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    """The four answers of each result, with intervals; tasks with images in a table of their own."""
+    images = [result for result in results if IMAGES in result.task.languages]
+    texts = [result for result in results if IMAGES not in result.task.languages]
     many = len({(result.model.name, result.model.revision) for result in results}) > 1
-    if many:
+    tables = []
+    if texts or not images:
+        tables += [_scores_of(texts, many, (*SETTINGS, "balance"), TEXT_BIAS), Text(LEGEND, style="dim")]
+    if images:
+        tables += [_scores_of(images, many, ("cross", "multi"), IMAGE_BIAS), Text(IMAGE_LEGEND, style="dim")]
+    return Group(*tables)
+
+
+def _scores_of(
+    results: Sequence[Result], with_model: bool, settings: Sequence[str], bias: Mapping[str, str]
+) -> RenderableType:
+    """A line for each result; `bias` maps the measures that are shown to their headings."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    if with_model:
         table.add_column("model", overflow="fold")
     table.add_column("task", no_wrap=True)
-    for heading in (*SETTINGS, "balance", "rank\ndistance", "own\nlanguage"):
+    for heading in (*settings, *bias.values()):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         headline = result.task.headline
-        cells = [result.settings.get(setting, {}).get(headline) for setting in SETTINGS]
-        cells += [
-            result.balance.get(headline),
-            result.bias.get("normalised_rank_distance"),
-            result.bias.get("same_language_ratio@10"),
-        ]
-        task = Text(result.task.name).append(f"\n{headline}", style="dim")
-        table.add_row(*([result.model.name] if many else []), task, *map(_with_interval, cells))
-    return Group(table, Text(LEGEND, style="dim"))
+        values = {**{name: result.settings.get(name, {}) for name in SETTINGS}, "balance": result.balance}
+        cells = [*(values[name].get(headline) for name in settings), *map(result.bias.get, bias)]
+        direction = next((said for end, said in DIRECTIONS.items() if result.task.name.endswith(end)), headline)
+        task = Text(result.task.name).append(f"\n{direction}", style="dim")
+        table.add_row(*([result.model.name] if with_model else []), task, *map(_with_interval, cells))
+    return table
 
 
 def curve_table(result: Result) -> RenderableType:

@@ -1,8 +1,28 @@
-"""What is asked: every task, listed by hand, in the order of the leaderboard."""
+"""What is asked: every task, listed by hand, in the order of the leaderboard; and names for several together."""
+
+from collections.abc import Mapping
 
 from suite.task import Task
+from tasks.emoji import EMOJI, EMOJI_KEYWORDS
 from tasks.mlqa_r import MLQA_R
+from tasks.multi30k import MULTI30K
 from tasks.starter_set import STARTER
+from tasks.storybooks import STORYBOOKS
+from tasks.wit import WIT
+from tasks.xflickr_co import XFLICKR_CO
+from tasks.xm3600 import XM3600, XM3600_FIRST
 from tasks.xquad_r import XQUAD_R
 
-ALL: tuple[Task, ...] = (XQUAD_R, MLQA_R, STARTER)
+IMAGE_TEXT = (EMOJI, EMOJI_KEYWORDS, STORYBOOKS, XM3600, XM3600_FIRST, XFLICKR_CO, WIT, MULTI30K)
+
+ALL: tuple[Task, ...] = (XQUAD_R, MLQA_R, *(task for data in IMAGE_TEXT for task in data.tasks), STARTER)
+
+SUITES: Mapping[str, tuple[Task, ...]] = {
+    "murec": tuple(task for task in ALL if task is not STARTER),
+    "m2m": (XQUAD_R, MLQA_R),
+}
+"""`murec`: the Multilingual and multimodal Retrieval Evaluation Collection, a name of ours, no public benchmark.
+`m2m`: the grid of many-to-many directions."""
+
+GROUPS: Mapping[str, tuple[Task, ...]] = {**{data.name: data.tasks for data in IMAGE_TEXT}, **SUITES}
+"""What one name stands for, where it stands for several tasks."""

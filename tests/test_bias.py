@@ -200,8 +200,8 @@ def test_every_measure_has_a_sentence_and_a_place(make_pool: PoolMaker, fixed_sc
     pool = make_pool(questions=30, distractors=3)
     evidence = collect_evidence(pool, fixed_scores(np.random.default_rng(6).random((90, 99))))
     scores = score_evidence(evidence, "map")
-    for measure in bias.MEASURES:
-        assert measure.sentence.endswith(".")
+    assert all(measure.sentence.endswith(".") for measure in bias.MEASURES)
+    for measure in bias.measures_of(evidence):
         assert measure.name in scores.bias
         low, value, high = (scores.bias[measure.name][place] for place in (1, 0, 2))
         assert low <= high

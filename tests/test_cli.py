@@ -13,6 +13,7 @@ import pytest
 from suite.commands.names import find_task, known_tasks
 from suite.encoder import KINDS
 from suite.errors import PanglotError
+from tasks import ALL
 from tests.conftest import TASKS
 
 HEAVY = ("torch", "pandas", "datasets", "streamlit", "transformers", "sentence_transformers", "pyarrow", "pydantic")
@@ -75,7 +76,9 @@ def test_tasks_and_models() -> None:
     assert all(word in listed for word in ("xquad-r", "13,090", "mlqa-r", "20,534", "starter"))
     assert "1,148" in panglot("tasks", "mlqa-r").stdout
     rows = json.loads(panglot("tasks", "--json").stdout)
-    assert {row["name"]: row["candidates"] for row in rows} == {"xquad-r": 13_014, "mlqa-r": 20_534, "starter": 858}
+    sizes = {row["name"]: row["candidates"] for row in rows}
+    assert list(sizes) == [task.name for task in ALL]
+    assert [sizes[name] for name in ("xquad-r", "mlqa-r", "emoji-t2i", "starter")] == [13_014, 20_534, 426, 858]
     assert "language-id" in panglot("models").stdout
     rows = json.loads(panglot("models", "--json").stdout)
     assert [row["example"] for row in rows] == [kind.example for kind in KINDS.values()]
@@ -99,7 +102,7 @@ def test_tasks_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = replace(TASKS["starter"], name="mine")
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [_Entry(mine)])
     assert find_task("mine") is mine
-    assert list(known_tasks()) == ["mine", "xquad-r", "mlqa-r", "starter"]
+    assert list(known_tasks()) == ["mine", *(task.name for task in ALL)]
     for offered, message in ((ImportError("no such module"), "cannot be imported"), (3, "gives 3, which is no Task")):
         monkeypatch.setattr("importlib.metadata.entry_points", lambda group, offered=offered: [_Entry(offered)])
         with pytest.raises(PanglotError, match=message):
@@ -127,7 +130,7 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["run", "bm25", "--tasks", "xqad-r"], "Unknown task 'xqad-r'. Did you mean xquad-r"),
-        (["run", "bm25", "--tasks", "starter,nothing-like-it"], "Unknown task 'nothing-like-it'. Known: mlqa-r"),
+        (["run", "bm25", "--tasks", "starter,nothing-like-it"], "Unknown task 'nothing-like-it'. Known: emoji, "),
         (["run", "use-multilingal"], "Unknown model 'use-multilingal'. Did you mean use-multilingual"),
         (["run", "random", "--languages", "en,xx"], "Unknown language of starter 'xx'. Known: ar, de"),
         (["tasks", "starters"], "Did you mean starter?"),

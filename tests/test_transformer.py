@@ -104,7 +104,7 @@ def test_options(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a/b", r"hf:a/b must state its pooling: hf:a/b\?pooling=mean\|cls\|last\|max\.$"),
+        ("a/b", r"hf:a/b must state its pooling: hf:a/b\?pooling=mean\|cls\|last\|max\|own\.$"),
         ("a/b?pooling=sum", "must state its pooling"),
         (str(MINILM), f"Or write st:{MINILM}, whose own folder says"),
         ("a/b?pooling=cls&normalize=true", "there is no normalize"),

@@ -53,7 +53,32 @@ def find_task(name: str) -> Task:
         from suite.sources.folder import folder_task
 
         return folder_task(Path(name))
-    raise UnknownName("task", name, known, "Data of your own is named by the path of its folder.")
+    from tasks import GROUPS
+
+    raise UnknownName("task", name, [*known, *GROUPS], "Data of your own is named by the path of its folder.")
+
+
+def find_tasks(names: str) -> list[Task]:
+    """The tasks that a list of names means, each once; a name of a set or suite stands for several.
+
+    :raises UnknownName: a name that means nothing; the nearest names.
+    """
+    from tasks import GROUPS
+
+    found = [task for name in split(names) for task in GROUPS.get(name) or [find_task(name)]]
+    return list({task.name: task for task in found}.values())
+
+
+def find_suite(name: str) -> list[Task]:
+    """The tasks of a named suite.
+
+    :raises UnknownName: there is no such suite.
+    """
+    from tasks import SUITES
+
+    if name not in SUITES:
+        raise UnknownName("suite", name, SUITES)
+    return list(SUITES[name])
 
 
 def split(names: str) -> list[str]:

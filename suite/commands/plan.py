@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.names import AsJson, DataDir, find_task, split
+from suite.commands.names import AsJson, DataDir, find_tasks, split
 from suite.commands.options import Cache, Languages, ModelName, TaskNames, open_cache
 
 
@@ -24,7 +24,7 @@ def plan(
 
     [dim]panglot plan intfloat/multilingual-e5-small --tasks xquad-r,mlqa-r[/dim]
     """
-    chosen = [find_task(name) for name in split(tasks)]
+    chosen = find_tasks(tasks)
     from rich.console import Console
 
     from suite.encoder import load_model

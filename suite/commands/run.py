@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.commands.names import DataDir, find_task, split
+from suite.commands.names import DataDir, find_suite, find_tasks, split
 from suite.commands.options import (
     Backend,
     Budget,
@@ -38,12 +41,19 @@ if TYPE_CHECKING:
 def run(
     model: ModelName,
     tasks: TaskNames = "starter",
+    suite: Annotated[
+        str,
+        typer.Option(help="A named collection instead: murec (all tasks) or m2m; what the model cannot see stays out."),
+    ] = "",
     languages: Languages = "",
     out: Annotated[Path, typer.Option(help="Where results are written.")] = Path("submissions"),
     matrix: Annotated[bool, typer.Option("--matrix", help="Print the language × language grid too.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only tasks whose last run failed.")] = False,
     dims: Annotated[str, typer.Option(help="Also score vectors cut to these dimensions, as in 64,128.")] = "",
     quantise: Annotated[str, typer.Option(help="Also score vectors stored as int8, binary.")] = "",
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave damaged images and empty captions out, and count them.")
+    ] = False,
     data_dir: DataDir = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -61,7 +71,7 @@ def run(
 
     [dim]panglot run intfloat/multilingual-e5-small --tasks xquad-r,mlqa-r --matrix[/dim]
     """
-    chosen = [find_task(name) for name in split(tasks)]
+    chosen = find_suite(suite) if suite else find_tasks(tasks)
     points = _curve(dims, quantise)
     from rich.console import Console
 
@@ -83,8 +93,11 @@ def run(
     )
     loaded = load_model(model, options)
     _say_prompts(console, loaded)
-    runner = _Runner(console, loaded, split(languages), out, matrix, data_dir, open_cache(cache, no_cache), points)
-    runner.run(chosen, retry_failed)
+    if suite:
+        chosen = _within_reach(console, loaded, chosen)
+    with _shared_vectors(chosen, open_cache(cache, no_cache)) as opened:
+        runner = _Runner(console, loaded, split(languages), out, matrix, data_dir, opened, points, skip_damaged)
+        runner.run(chosen, retry_failed)
 
 
 class _Runner:
@@ -100,9 +113,11 @@ class _Runner:
         data_dir: Path | None,
         cache: VectorCache | None,
         curve: list[tuple[int, str]],
+        skip_damaged: bool,
     ) -> None:
         self._console, self._model, self._languages, self._out = console, model, languages, out
         self._matrix, self._data_dir, self._cache, self._curve = matrix, data_dir, cache, curve
+        self._skip_damaged = skip_damaged
         self._results: list[Result] = []
         self._written: list[Path] = []
         self._failed = 0
@@ -132,7 +147,14 @@ class _Runner:
         from suite.terminal import pair_matrix, progress_bar
 
         outcome = run(
-            task, self._model, self._languages, self._data_dir, self._cache, self._curve, progress=progress_bar
+            task,
+            self._model,
+            self._languages,
+            self._data_dir,
+            self._cache,
+            self._curve,
+            self._skip_damaged,
+            progress_bar,
         )
         self._written.append(write_result(self._out, outcome.result, outcome.evidence, outcome.stem))
         self._results.append(outcome.result)
@@ -162,6 +184,7 @@ class _Runner:
         return result_folder(self._out, self._model.card) / f"{task.name}.failed.log"
 
     def _show(self) -> None:
+        from suite.image import IMAGES
         from suite.terminal import curve_table, score_table
 
         if self._results:
@@ -172,8 +195,35 @@ class _Runner:
         for path, result in zip(self._written, self._results, strict=True):
             facts = f"{sum(result.run.seconds.values()):.1f} s, {result.run.peak_memory_mib:,} MiB"
             if result.run.encoding:
-                facts += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} texts encoded"
+                noun = "texts and images" if IMAGES in result.task.languages else "texts"
+                facts += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
+            if result.run.damaged:
+                facts += f", {result.run.damaged:,} damaged items left out"
             self._console.print(f"{path}  [dim]{facts}[/]", highlight=False, soft_wrap=True)
+
+
+def _within_reach(console: Console, model: Model, tasks: list[Task]) -> list[Task]:
+    """The tasks whose modalities the model has; the others are named."""
+    from suite.encoder import sees_images
+
+    if sees_images(model):
+        return tasks
+    left_out = [task.name for task in tasks if task.has_images]
+    if left_out:
+        console.print(f"{model.card.name} reads texts only. Left out: {', '.join(left_out)}", highlight=False)
+    return [task for task in tasks if not task.has_images]
+
+
+@contextmanager
+def _shared_vectors(tasks: list[Task], cache: VectorCache | None) -> Iterator[VectorCache | None]:
+    """The cache; without one, image tasks share one as long as the run lasts, so that each image is encoded once."""
+    if cache or not any(task.has_images for task in tasks):
+        yield cache
+        return
+    from suite.cache import VectorCache
+
+    with TemporaryDirectory() as folder:
+        yield VectorCache(Path(folder))
 
 
 def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.names import AsJson
+from suite.commands.names import AsJson, DataDir, find_task
+from suite.errors import PanglotError
 
 
 def show(
@@ -19,6 +20,10 @@ def show(
     by_language: Annotated[
         bool, typer.Option("--by-language", help="Print the scores of each query language.")
     ] = False,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Write a page with example queries and their top candidates to this file.")
+    ] = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Show results that were written before.
@@ -32,7 +37,11 @@ def show(
     from suite.result import find_results, read_result
     from suite.terminal import bias_table, language_table, pair_matrix, score_table
 
-    results = [read_result(path) for path in find_results(paths)]
+    files = list(find_results(paths))
+    results = [read_result(path) for path in files]
+    if gallery:
+        _write_gallery(files, gallery, data_dir)
+        return
     if as_json:
         typer.echo(json.dumps([result.plain() for result in results], ensure_ascii=False, indent=1))
         return
@@ -42,3 +51,23 @@ def show(
         for wanted, draw in ((by_language, language_table), (bias, bias_table), (matrix, pair_matrix)):
             if wanted:
                 console.print(draw(result))
+
+
+def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> None:
+    """Write the page of one result.
+
+    :raises PanglotError: several results are named, or the data here is not what the result is about.
+    """
+    from suite.evidence_file import read_evidence
+    from suite.gallery import gallery
+    from suite.result import read_result
+    from suite.sources import read_pool
+
+    if len(files) != 1:
+        raise PanglotError(f"--gallery shows one result, and {len(files)} are named. Name one file.")
+    result = read_result(files[0])
+    pool = read_pool(find_task(result.task.name), result.task.languages, data_dir)
+    if pool.fingerprint != result.task.fingerprint:
+        raise PanglotError(f"{files[0]} is about other content than the {result.task.name} that is here.")
+    target.write_text(gallery(result, read_evidence(files[0]), pool), encoding="utf-8")
+    typer.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

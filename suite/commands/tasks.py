@@ -42,15 +42,18 @@ def tasks(
 
 
 def _export(task: Task, path: Path, data_dir: Path | None) -> None:
-    """Write ids, languages and texts of a task, so that its vectors can be made elsewhere."""
+    """Write ids, languages and texts of a task, and images as base64, so that its vectors can be made elsewhere."""
     import json
+    from base64 import b64encode
 
     from suite.sources import read_pool
 
     pool = read_pool(task, (), data_dir)
     with path.open("w", encoding="utf-8") as file:
         for role, items in (("query", pool.queries), ("passage", pool.candidates)):
-            for id_, text, language in zip(items.ids, items.texts, items.language, strict=True):
+            for place, (id_, text, language) in enumerate(zip(items.ids, items.texts, items.language, strict=True)):
                 row = {"id": id_, "role": role, "language": pool.languages[language], "text": text}
+                if place in items.images:
+                    row["image"] = b64encode(items.images[place].read()).decode()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
     typer.echo(f"{path}: {len(pool.queries)} queries and {len(pool.candidates)} candidates")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from suite.encoder import ModelCard, Options, Role
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import DenseScores, Scores
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 DIMENSION = 64
 
@@ -43,9 +47,17 @@ class RandomVectors:
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
         """Vectors [texts, 64]."""
         seeds = (hashlib.blake2b(f"{role}\0{text}".encode(), digest_size=16).digest() for text in texts)
-        return np.stack(
-            [np.random.default_rng(int.from_bytes(seed)).standard_normal(DIMENSION, np.float32) for seed in seeds]
-        )
+        return _drawn(seeds)
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, 64], drawn from a hash of the pixels."""
+        return _drawn(hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
+
+
+def _drawn(seeds: Iterable[bytes]) -> Floats:
+    return np.stack(
+        [np.random.default_rng(int.from_bytes(seed)).standard_normal(DIMENSION, np.float32) for seed in seeds]
+    )
 
 
 class ConstantVectors:
@@ -57,10 +69,15 @@ class ConstantVectors:
         """Vectors [texts, 64], all alike."""
         return np.ones((len(texts), DIMENSION), np.float32)
 
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, 64], all alike."""
+        return np.ones((len(images), DIMENSION), np.float32)
+
 
 class LanguageId:
     """Scores 1 where query and candidate are in one language and 0 elsewhere."""
 
+    ignores_content: Literal[True] = True
     card = ModelCard(
         name="language-id",
         revision="1",

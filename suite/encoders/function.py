@@ -1,4 +1,4 @@
-"""`py:module:factory`: any Python object with `encode(texts, role) -> array`."""
+"""`py:module:factory`: any Python object with `encode(texts, role) -> array`; with `encode_images(images)` it sees."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Role
 from suite.errors import BadEncoder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 
 def load(name: str, options: Options) -> FunctionEncoder:
@@ -34,7 +37,8 @@ def load(name: str, options: Options) -> FunctionEncoder:
     encoder = factory()
     if not callable(getattr(encoder, "encode", None)):
         raise BadEncoder(f"py:{name}: {factory_name}() returned {encoder!r}, which has no method encode(texts, role).")
-    return FunctionEncoder(name, encoder, _revision(module))
+    kind = SeeingFunctionEncoder if callable(getattr(encoder, "encode_images", None)) else FunctionEncoder
+    return kind(name, encoder, _revision(module))
 
 
 class FunctionEncoder:
@@ -52,6 +56,15 @@ class FunctionEncoder:
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
         """Whatever the encoder returns; it is checked where all vectors are."""
         vectors: Floats = self._encoder.encode(list(texts), role)
+        return vectors
+
+
+class SeeingFunctionEncoder(FunctionEncoder):
+    """Somebody's encoder of texts and images."""
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Whatever the encoder returns for images, which are RGB and in their own size."""
+        vectors: Floats = self._encoder.encode_images(list(images))
         return vectors
 
 

@@ -1,12 +1,17 @@
-"""`openai:MODEL@http://host/v1`: any endpoint that speaks OpenAI's embeddings API."""
+"""`openai:MODEL@http://host/v1`: any endpoint that speaks OpenAI's embeddings API.
+
+`openai-images:` is the same for a model that takes images too, each as the content of one message, as vLLM reads them.
+"""
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import random
 import re
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from itertools import count
 from threading import Event, Lock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 from weakref import finalize
 
@@ -25,6 +30,9 @@ from pydantic import BaseModel, ValidationError
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Role
 from suite.errors import BadEncoder, require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 OFFICIAL = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
@@ -36,6 +44,11 @@ PRICE = "PANGLOT_PRICE"
 _ADDRESS = re.compile(r"(?P<model>@?[^@]+)(@(?P<url>https?://[^?#\s]+))?")
 CONNECT = 10.0
 """Seconds that a connection may take."""
+IMAGE_TOKENS = 1000.0
+"""About how many an image costs, until the server has said it."""
+
+Asked: TypeAlias = Role | Literal["image"]
+
 _FEWEST_TEXTS = 16
 """A batch is spread over all threads, but not in smaller requests than this."""
 
@@ -81,6 +94,16 @@ def load(name: str, options: Options) -> OpenAIEncoder:
     return OpenAIEncoder(name, options)
 
 
+def load_with_images(name: str, options: Options) -> SeeingOpenAIEncoder:
+    """The same for an endpoint whose model takes images.
+
+    :raises MissingExtra: the client library is not installed.
+    :raises BadEncoder: the endpoint is not there, or refuses the key, the model or an option.
+    """
+    require("openai", "api", f"The model openai-images:{_address(name).public}")
+    return SeeingOpenAIEncoder(name, options)
+
+
 class OpenAIEncoder:
     """One model behind an endpoint; `{role}` in its name becomes `query` or `passage`."""
 
@@ -116,9 +139,13 @@ class OpenAIEncoder:
         prompt = self.card.prompts.get(role, "")
         prompted = [f"{prompt}{text}" for text in texts]
         self._account.check(_tokens(prompted))
+        return self._together(list(self._split(prompted)), role)
+
+    def _together(self, parts: Sequence[list[str]], role: Asked) -> Floats:
+        """The vectors of all parts, several requests at a time; the first that fails for good stops the others."""
         stop = Event()
         with ThreadPoolExecutor(self._manners.concurrency) as threads:
-            futures = [threads.submit(self._request, part, role, stop) for part in self._split(prompted)]
+            futures = [threads.submit(self._request, part, role, stop) for part in parts]
             try:
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
@@ -142,9 +169,9 @@ class OpenAIEncoder:
         if part:
             yield part
 
-    def _request(self, texts: list[str], role: Role, stop: Event) -> _Received:
+    def _request(self, texts: list[str], role: Asked, stop: Event) -> _Received:
         """One request, sent again until it is answered; never after that."""
-        estimate = self._account.reserve(_tokens(texts))
+        estimate = self._account.reserve(IMAGE_TOKENS if role == "image" else _tokens(texts))
         try:
             body = self._answer(texts, role, stop)
         except BaseException:
@@ -156,7 +183,7 @@ class OpenAIEncoder:
             raise BadEncoder(f"{self._backend} answered with something that is no list of vectors: {self._clean(body)}")
         return _Received(self._vectors(answer, len(texts)), answer.system_fingerprint or answer.model or "unknown")
 
-    def _answer(self, texts: list[str], role: Role, stop: Event) -> str:
+    def _answer(self, texts: list[str], role: Asked, stop: Event) -> str:
         """The body of the first answer that is none of failure.
 
         :raises BadEncoder: saying what happened last, when trying again is useless or was done often enough.
@@ -180,24 +207,27 @@ class OpenAIEncoder:
             self._account.retried()
         raise AssertionError
 
-    def _send(self, texts: list[str], role: Role, timeout: float) -> str | _Failure:
+    def _send(self, texts: list[str], role: Asked, timeout: float) -> str | _Failure:
         """Ask once; the failure is a value, so that no exception carries the request and its key any further."""
         from openai import Timeout
 
         model = self._model.replace("{role}", role)
         dimensions = {"dimensions": self._asked} if self._asked else {}
+        limit = Timeout(timeout, connect=min(timeout, CONNECT))
         try:
+            if role == "image":
+                shown = [{"type": "image_url", "image_url": {"url": url}} for url in texts]
+                messages = [{"role": "user", "content": shown}]
+                body = {"model": model, "messages": messages, "encoding_format": "float", **dimensions}
+                answer: str = self._client.post("/embeddings", cast_to=str, body=body, options={"timeout": limit})
+                return answer
             response = self._client.embeddings.with_raw_response.create(
-                model=model,
-                input=texts,
-                encoding_format="float",
-                timeout=Timeout(timeout, connect=min(timeout, CONNECT)),
-                **dimensions,
+                model=model, input=texts, encoding_format="float", timeout=limit, **dimensions
             )
-            body: str = response.text
+            text: str = response.text
         except Exception as error:
             return self._failure(error, model)
-        return body
+        return text
 
     def _failure(self, error: Exception, model: str) -> _Failure:
         """What went wrong, in a sentence that says what to do, and whether it may pass."""
@@ -268,6 +298,22 @@ class OpenAIEncoder:
         key = self._client.api_key
         shown = " ".join((text if key == NO_KEY else text.replace(key, "[key]")).split())
         return shown if len(shown) <= 300 else f"{shown[:297]}..."
+
+
+class SeeingOpenAIEncoder(OpenAIEncoder):
+    """A model behind an endpoint that takes an image as the content of a message; its card is named as it was asked."""
+
+    def __init__(self, name: str, options: Options, manners: Manners = Manners()) -> None:
+        super().__init__(name, options, manners)
+        self.card = self.card.model_copy(update={"name": f"openai-images:{self.card.name.partition(':')[2]}"})
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, dim], float32; an image is a PNG in a data URL, and a request.
+
+        :raises BadEncoder: a request failed for good, or the budget does not suffice for this batch.
+        """
+        self._account.check(len(images) * IMAGE_TOKENS)
+        return self._together([[_data_url(image)] for image in images], "image")
 
 
 class _Address(NamedTuple):
@@ -413,6 +459,12 @@ def _price(budget: float | None) -> float:
             f"it is {given!r}."
         )
     return price
+
+
+def _data_url(image: Picture) -> str:
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
 
 
 def _tokens(texts: Sequence[str]) -> float:

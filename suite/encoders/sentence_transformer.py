@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from suite.arrays import Floats, Ints
 from suite.encoder import ModelCard, Options, Role
 from suite.encoders.revision import folder_revision, hub_revision
 from suite.errors import BadEncoder, PanglotError, require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 """The names under which a model's own configuration keeps its prompts, in the order of sentence-transformers."""
@@ -43,7 +46,12 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
             truncate_dim=options.truncate_dim,
             model_kwargs=weights(options, devices),
         )
-    return SentenceTransformerEncoder(name, model, options, devices)
+    return kind_of(model)(name, model, options, devices)
+
+
+def kind_of(model: Any) -> type[SentenceTransformerEncoder]:
+    """What a model is wrapped in: one that supports images sees them."""
+    return SeeingSentenceTransformer if model.supports("image") else SentenceTransformerEncoder
 
 
 class SentenceTransformerEncoder:
@@ -122,6 +130,25 @@ class SentenceTransformerEncoder:
             self._pool = self._model.start_multi_process_pool(self._devices)
             weakref.finalize(self, self._model.stop_multi_process_pool, self._pool)
         return {"pool": self._pool, "chunk_size": max(-(-texts // len(self._devices)), 1)}
+
+
+class SeeingSentenceTransformer(SentenceTransformerEncoder):
+    """A model that puts images into the space of its texts: CLIP, SigLIP, routers with a way for each."""
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, dimension]; the model's own processor brings each image to its size."""
+        import torch
+
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            vectors: Floats = self._model.encode(
+                list(images),
+                prompt="",
+                batch_size=max(len(images), 1),
+                show_progress_bar=False,
+                convert_to_numpy=True,
+                **self._workers(len(images)),
+            )
+        return np.asarray(vectors, np.float32)
 
 
 def find_devices(options: Options) -> list[str]:

@@ -1,4 +1,7 @@
-"""`hf:name?pooling=mean`: a bare transformers encoder, its token vectors pooled as the person says."""
+"""`hf:name?pooling=mean`: a bare transformers encoder, its token vectors pooled as the person says.
+
+`pooling=own` takes the vectors that the model itself makes of a text and of an image: CLIP, SigLIP and their like.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,16 @@ from suite.encoders.sentence_transformer import (
     explained,
     find_devices,
     is_out_of_reach,
+    kind_of,
     weights,
 )
 from suite.errors import BadEncoder, require
 
 POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}
 """Our names of the poolings, and those of sentence-transformers; all of them leave padding out, on either side."""
+
+OWN = "own"
+"""Stands for a pooling that the model does itself, by `get_text_features` and `get_image_features`."""
 
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 """Texts go in as they are, even where the tokenizer brings a template for chats."""
@@ -52,7 +59,7 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
         )
     similarity: Literal["cosine", "dot"] = "cosine" if request.normalise else "dot"
     suffix = f"?pooling={request.pooling}"
-    return SentenceTransformerEncoder(request.name, model, options, devices, request.pooling, similarity, suffix)
+    return kind_of(model)(request.name, model, options, devices, request.pooling, similarity, suffix)
 
 
 def parse(text: str) -> Request:
@@ -62,12 +69,12 @@ def parse(text: str) -> Request:
     """
     name, _, query = text.partition("?")
     settings = {"normalise": "true", **dict(parse_qsl(query, keep_blank_values=True))}
-    unknown = sorted(set(settings) - {"pooling", "normalise"})
+    unknown, poolings = sorted(set(settings) - {"pooling", "normalise"}), (*POOLINGS, OWN)
     if unknown:
-        raise BadEncoder(f"hf:{text}: there is no {unknown[0]}. It takes pooling={'|'.join(POOLINGS)} and normalise.")
-    if settings.get("pooling") not in POOLINGS:
+        raise BadEncoder(f"hf:{text}: there is no {unknown[0]}. It takes pooling={'|'.join(poolings)} and normalise.")
+    if settings.get("pooling") not in poolings:
         advice = f" Or write st:{name}, whose own folder says." if (Path(name) / "modules.json").is_file() else ""
-        raise BadEncoder(f"hf:{text} must state its pooling: hf:{name}?pooling={'|'.join(POOLINGS)}.{advice}")
+        raise BadEncoder(f"hf:{text} must state its pooling: hf:{name}?pooling={'|'.join(poolings)}.{advice}")
     if settings["normalise"] not in ("true", "false"):
         raise BadEncoder(f"hf:{text}: normalise is true or false, not '{settings['normalise']}'.")
     return Request(name, settings["pooling"], settings["normalise"] == "true")
@@ -78,17 +85,17 @@ def _modules(request: Request, options: Options, devices: list[str]) -> list[Any
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": is_out_of_reach(request.name)}
-    transformer = Transformer(
-        request.name,
-        model_kwargs=weights(options, devices) | shared,
-        config_kwargs=dict(shared),
-        processor_kwargs=dict(shared),
-        modality_config=TEXT_ONLY,
-        module_output_name="token_embeddings",
-    )
+    loading = {"model_kwargs": weights(options, devices) | shared, "config_kwargs": dict(shared)}
+    loading["processor_kwargs"] = dict(shared)
+    unit = [Normalize()] if request.normalise else []
+    if request.pooling == OWN:
+        transformer = Transformer(request.name, **loading)
+        if transformer.module_output_name != "sentence_embedding":
+            raise BadEncoder(f"hf:{request.name} makes no vector of a whole text by itself. State another pooling.")
+        return [transformer, *unit]
+    transformer = Transformer(request.name, **loading, modality_config=TEXT_ONLY, module_output_name="token_embeddings")
     _set_padding(request.name, transformer.tokenizer)
-    pooling = Pooling(transformer.get_embedding_dimension(), POOLINGS[request.pooling])
-    return [transformer, pooling, *([Normalize()] if request.normalise else [])]
+    return [transformer, Pooling(transformer.get_embedding_dimension(), POOLINGS[request.pooling]), *unit]
 
 
 def _set_padding(name: str, tokenizer: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -37,6 +38,8 @@ def load(folder: str, options: Options) -> StoredVectors:
 
 class StoredVectors:
     """Vectors that are read, not made."""
+
+    ignores_content: Literal[True] = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from suite.errors import BadData, MissingData
@@ -16,7 +17,8 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None) -> Path:
     """Path of one part of a task (mostly a language), verified by sha256.
 
     Looks in the package for a task that ships with it; else in `data_dir`, else in the folder that PANGLOT_DATA names,
-    and only where neither is given downloads into the user's cache.
+    and only where neither is given downloads into the user's cache. Files that are made and not downloaded are made
+    there where the folder lacks them.
 
     :raises MissingData: the file is in none of them and cannot be downloaded.
     :raises BadData: the file is not the one that the task was made with.
@@ -27,17 +29,46 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None) -> Path:
     root = data_dir or os.environ.get(DATA_VARIABLE)
     if root:
         path = Path(root) / task.source.folder / name
+        if not path.is_file() and task.source.build:
+            return _built(task, name, sha256)
         if not path.is_file():
             raise MissingData(
                 f"{task.name}: no file {path}. Point --data-dir or {DATA_VARIABLE} to a folder that holds "
-                f"{task.source.folder}/{name}, or leave both out to download it from {task.source.url}"
+                f"{task.source.folder}/{name}, or {_other_way(task)}"
             )
         return _verified(path, sha256)
-    return _download(task, name, sha256)
+    return _built(task, name, sha256) if task.source.build else _download(task, name, sha256)
+
+
+def _built(task: Task, name: str, sha256: str) -> Path:
+    """The file in the user's cache; if it is not there, all files of the task are made, and put there together."""
+    import pooch
+
+    folder = Path(pooch.os_cache("panglot")) / task.source.folder
+    if task.source.build and not (folder / name).is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+            task.source.build(Path(unfinished))
+            folder.mkdir(exist_ok=True)
+            for path in Path(unfinished).iterdir():
+                os.replace(path, folder / path.name)
+    return _verified(folder / name, sha256)
+
+
+def _other_way(task: Task) -> str:
+    if task.source.url:
+        return f"leave both out to download it from {task.source.url}"
+    return "make it from its public sources: docs/image-text.md names them. It cannot be downloaded as it is."
 
 
 def _download(task: Task, name: str, sha256: str) -> Path:
     import pooch
+
+    if not task.source.url:
+        raise MissingData(
+            f"{task.name}: name the folder that holds {task.source.folder}/{name} by --data-dir or {DATA_VARIABLE}, or "
+            f"{_other_way(task)}"
+        )
 
     cache = Path(pooch.os_cache("panglot")) / task.source.folder
     url = f"{task.source.url}/{name}"
@@ -55,7 +86,8 @@ def _download(task: Task, name: str, sha256: str) -> Path:
 
 
 def _verified(path: Path, sha256: str) -> Path:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 and found != sha256:
         raise BadData(f"{path} is damaged or changed: expected sha256 {sha256}, found {found}. Fetch it again.")
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from suite.errors import BadData, UnknownName
+from suite.image import IMAGES
 from suite.pool import Pool
 from suite.sources.fetch import fetch_file
 from suite.task import Size, Task
@@ -16,15 +17,19 @@ from suite.task import Size, Task
 def read_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None = None) -> Pool:
     """Read a task, whole or in some of its languages only.
 
+    Images belong to every choice of languages. A task without a fingerprint is not checked.
+
     :raises UnknownName: a language that the task lacks.
     :raises BadData: the data has other counts or another fingerprint than the task says.
     """
     for language in languages:
         if language not in task.sizes:
             raise UnknownName(f"language of {task.name}", language, task.languages)
-    chosen = [language for language in task.languages if not languages or language in languages]
+    chosen = [name for name in task.languages if not languages or name in languages or name == IMAGES]
     parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
     pool = task.reader({part: fetch_file(task, part, data_dir) for part in parts})
+    if not task.fingerprint:
+        return pool.only([language for language in pool.languages if language in chosen])
     queries = np.bincount(pool.queries.language, minlength=len(pool.languages))
     for place, language in enumerate(pool.languages):
         found = Size(int(queries[place]), int(pool.sizes[place]))

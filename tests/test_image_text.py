@@ -1,0 +1,411 @@
+"""Image-text pools: one encoding for all directions, known ends of every scale, and equal to trec_eval."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytrec_eval
+from PIL import Image as Pillow
+
+from suite.cache import VectorCache
+from suite.encoder import Model, load_model, sees_images
+from suite.encoders.floors import ConstantVectors
+from suite.errors import BadData, BadEncoder
+from suite.evidence import Evidence
+from suite.metrics import parse_metric
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.run import run
+from suite.scoring import score_pool
+from suite.sources import read_pool
+from suite.sources.damage import without_damaged
+from suite.sources.image_text import Caption, ImageText, Shown, image_to_text, mixed, text_to_image
+from suite.summary import Scores, score_evidence
+from suite.task import Size, Source, Task
+from suite.vectors import encode_with_images
+from tasks import GROUPS
+from tests.conftest import TASKS, FixedScores
+from tests.images import Numbers, encoded, image_of, image_text, numbered
+from tests.test_bias import Constant, Perfect, Random
+from tests.test_cli import panglot
+from tests.test_metrics import TREC
+
+LANGUAGES = ("de", "en", "zh")
+DIRECTIONS: Mapping[str, Callable[[ImageText], Pool]] = {"t2i": text_to_image, "i2t": image_to_text, "mixed": mixed}
+
+
+@pytest.fixture(params=DIRECTIONS)
+def direction(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _scores(pool: Pool, model: Model) -> Scores:
+    return score_evidence(collect_evidence(pool, score_pool(model, pool).scores), "ndcg@10", draws=20)
+
+
+def test_the_three_pools_by_hand() -> None:
+    data = image_text(2, ("de", "en"))
+    t2i, i2t, both = (make(data) for make in DIRECTIONS.values())
+    assert t2i.languages == ("de", "en", "zxx")
+    assert t2i.candidates.ids == ("zxx:i0", "zxx:i1")
+    assert [t2i.candidates.ids[c] for c in t2i.candidate] == ["zxx:i0", "zxx:i1", "zxx:i0", "zxx:i1"]
+    assert t2i.groups == ("i0", "i1", "i0", "i1")
+    assert i2t.queries.ids == ("zxx:i0", "zxx:i1")
+    assert [i2t.candidates.ids[c] for c in i2t.candidate] == ["de:i0:0", "en:i0:0", "de:i1:0", "en:i1:0"]
+    assert both.candidates.ids == ("de:i0:0", "de:i1:0", "en:i0:0", "en:i1:0", "zxx:i0", "zxx:i1")
+    assert [both.candidates.ids[c] for c in both.candidate[:2]] == ["en:i0:0", "zxx:i0"]
+    assert [both.candidates.ids[c] for c in both.left_out] == list(both.queries.ids)
+
+
+def test_images_of_one_picture_and_all_their_captions_are_relevant() -> None:
+    files = [image_of(numbered(number)) for number in range(3)]
+    data = ImageText(
+        [Shown("cover", files[0], "page"), Shown("page", files[1], "page"), Shown("other", files[2], "other")],
+        [Caption(f"en:{name}:0", name, "en", text) for name, text in (("cover", "A"), ("page", "B"), ("other", "B"))],
+    )
+    pool = text_to_image(data)
+    assert [(pool.queries.ids[q], pool.candidates.ids[c]) for q, c in zip(pool.query, pool.candidate, strict=True)] == [
+        ("en:cover:0", "zxx:cover"),
+        ("en:cover:0", "zxx:page"),
+        ("en:page:0", "zxx:cover"),
+        ("en:page:0", "zxx:page"),
+        ("en:other:0", "zxx:other"),
+    ]
+    assert np.bincount(image_to_text(data).query).tolist() == [2, 2, 1]
+    assert np.bincount(mixed(data).query).tolist() == [3, 3, 1]
+
+
+def test_a_caption_of_no_image_is_refused() -> None:
+    with pytest.raises(BadData, match="The caption en:x:0 is of image 'x', which is not there"):
+        text_to_image(ImageText([], [Caption("en:x:0", "x", "en", "?")]))
+
+
+def test_own_locale_asks_once_an_image() -> None:
+    pool = mixed(image_text(6, LANGUAGES, captions=2), only_own_locale=True)
+    assert pool.queries.ids == tuple(f"{LANGUAGES[n % 3]}:i{n}:0" for n in (0, 3, 1, 4, 2, 5))
+    assert len(pool.candidates) == 6 * 6 + 6
+    assert set(np.bincount(pool.query).tolist()) == {6}
+
+
+def test_one_encoding_of_each_image_and_caption_serves_all_directions(tmp_path: Path) -> None:
+    """36 languages × many images: the number of image encodings is that of the images."""
+    languages = [f"l{number:02d}" for number in range(36)]
+    data = image_text(150, languages)
+    encoder = Numbers()
+    for make in DIRECTIONS.values():
+        score_pool(encoder, make(data), VectorCache(tmp_path))
+    assert encoder.images == 150
+    assert len(encoder.texts) == len(set(encoder.texts)) == 36 * 150
+    assert {role for role, _ in encoder.texts} == {"query"}
+
+
+def test_a_pool_alone_encodes_nothing_twice() -> None:
+    encoder = Numbers()
+    asked, offered = encode_with_images(encoder, mixed(image_text(10, LANGUAGES)))
+    assert (encoder.images, len(encoder.texts)) == (10, 30)
+    assert (asked.texts, asked.fresh, offered.texts) == (40, 40, 0)
+    assert (asked.vectors == offered.vectors[:30]).all()
+    assert np.linalg.norm(offered.vectors, axis=1) == pytest.approx(np.ones(40))
+
+
+def test_equal_files_and_equal_captions_are_one() -> None:
+    encoder = Numbers()
+    data = image_text(4, ("en",), files=[numbered(1), numbered(1), numbered(2), numbered(3)])
+    pool = text_to_image(ImageText(data.images, [caption._replace(text="1 same") for caption in data.captions]))
+    evidence = collect_evidence(pool, score_pool(encoder, pool).scores)
+    assert (encoder.images, len(encoder.texts)) == (3, 1)
+    assert evidence.together.rank[:2].tolist() == [2, 2]
+
+
+def test_floors_and_ceilings(direction: str) -> None:
+    data = image_text(40, LANGUAGES)
+    pool = DIRECTIONS[direction](data)
+    settings = ("cross", "multi") if direction == "i2t" else ("multi",)
+    perfect = score_evidence(collect_evidence(pool, Perfect(pool)), "ndcg@10", draws=20)
+    assert tuple(perfect.settings) == settings
+    assert all(perfect.settings[setting][name].value == 1 for setting in settings for name in ("ndcg@10", "map"))
+    constant = _scores(pool, ConstantVectors())
+    offered = len(pool.candidates) - bool(len(pool.left_out))
+    relevants = np.bincount(pool.query)[0]
+    places = offered - relevants + 1 + np.arange(relevants)
+    assert constant.settings["multi"]["map"].value == pytest.approx(np.mean((1 + np.arange(relevants)) / places))
+    assert constant.settings["multi"]["recall@10"].value == 0
+    assert constant.balance == {}
+    found = score_evidence(collect_evidence(pool, Random(pool)), "ndcg@10", draws=20).settings["multi"]["recall@10"]
+    assert found.low - 0.03 < 10 / offered < found.high + 0.03
+
+
+def test_a_real_signal_is_found_in_every_direction(direction: str) -> None:
+    scores = _scores(DIRECTIONS[direction](image_text(40, LANGUAGES)), Numbers(noise=0.3))
+    assert scores.settings["multi"]["ndcg@10"].value > 0.99
+
+
+def test_equal_to_trec_eval(direction: str) -> None:
+    pool = DIRECTIONS[direction](image_text(30, LANGUAGES, captions=2))
+    model = Numbers(noise=2.0)
+    scores = score_pool(model, pool).scores.block(0, len(pool.queries))
+    ranking = collect_evidence(pool, score_pool(model, pool).scores).together
+    qrels: dict[str, dict[str, int]] = {}
+    for query, candidate in zip(pool.query, pool.candidate, strict=True):
+        qrels.setdefault(pool.queries.ids[query], {})[pool.candidates.ids[candidate]] = 1
+    listed = {
+        id_: {
+            candidate: float(score)
+            for candidate, score in zip(pool.candidates.ids, row, strict=True)
+            if candidate != id_
+        }
+        for id_, row in zip(pool.queries.ids, scores, strict=True)
+    }
+    peer = pytrec_eval.RelevanceEvaluator(qrels, set(TREC.values())).evaluate(listed)
+    for name, trec in TREC.items():
+        expected = [peer[id_][trec] for id_ in pool.queries.ids]
+        assert parse_metric(name).compute(ranking) == pytest.approx(expected, abs=1e-9), name
+
+
+def test_what_is_left_out_neither_counts_nor_is_listed(fixed_scores: type[FixedScores]) -> None:
+    pool = Pool.of(
+        ("en",),
+        [Query("a", "", "en", "g", left_out="a"), Query("b", "", "en", "g")],
+        [Candidate(id_, "", "en") for id_ in "abc"],
+        [Judgement("a", "c"), Judgement("b", "c")],
+    )
+    matrix = np.array([[9, 1, 2], [9, 1, 2]])
+    evidence = collect_evidence(pool, fixed_scores(matrix))
+    assert evidence.together.rank.tolist() == [1, 2]
+    assert evidence.top.tolist() == [[2, 1], [0, 2]]
+    assert matrix[0, 0] == 9
+    whole = Pool.of(
+        ("en",),
+        [Query("a", "", "en", "g"), Query("b", "", "en", "g")],
+        [Candidate(id_, "", "en") for id_ in "abc"],
+        [Judgement("a", "c"), Judgement("b", "c")],
+    )
+    assert whole.fingerprint != pool.fingerprint
+    assert pool.only(["en"]) is pool
+    assert pool.part(np.array([0]), np.array([1, 2])).left_out.tolist() == []
+    assert pool.part(np.array([0]), np.array([0, 2])).left_out.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "judged", "message"),
+    [("x", "b", "The query 'q' leaves out 'x', which is no candidate"), ("b", "b", "left out for a query is judged")],
+)
+def test_a_pool_says_what_is_wrong_with_what_it_leaves_out(left_out: str, judged: str, message: str) -> None:
+    candidates = [Candidate(id_, "", "en") for id_ in "ab"]
+    with pytest.raises(BadData, match=message):
+        Pool.of(("en",), [Query("q", "", "en", "g", left_out=left_out)], candidates, [Judgement("q", judged)])
+
+
+def test_the_fingerprint_knows_the_bytes_of_images() -> None:
+    pools = [text_to_image(image_text(2, ("en",), files=[numbered(0), numbered(other)])) for other in (1, 2)]
+    assert pools[0].fingerprint != pools[1].fingerprint
+    assert text_to_image(image_text(2, ("en",))).fingerprint == pools[0].fingerprint
+
+
+def _evidence(pool: Pool, scores: np.ndarray) -> Evidence:
+    return collect_evidence(pool, FixedScores(scores))
+
+
+def test_the_modality_gap_by_hand() -> None:
+    pool = mixed(image_text(2, ("de", "en")))
+    # Candidates: de:i0 de:i1 en:i0 en:i1 zxx:i0 zxx:i1. Captions first, the right image last.
+    row = {"de:i0:0": [9, 3, 4, 2, 0, 1], "de:i1:0": [3, 9, 2, 4, 1, 0]}
+    row |= {"en:i0:0": [4, 2, 9, 3, 0, 1], "en:i1:0": [2, 4, 3, 9, 1, 0]}
+    scores = score_evidence(_evidence(pool, np.array([row[id_] for id_ in pool.queries.ids])), "ndcg@10", draws=5)
+    assert set(scores.bias) == {
+        "modality_gap",
+        "same_modality_ratio@10",
+        "consistency@10",
+        "language_spread",
+        "language_deviation",
+    }
+    # The caption in the other language stands at rank 1, the image at 5 of the five that are offered.
+    assert scores.bias["modality_gap"].value == 4
+    # All five are listed: three captions and two images; captions are four of the pool's six.
+    assert scores.bias["same_modality_ratio@10"].value == pytest.approx((3 / 5) / (4 / 6))
+    assert scores.blind["modality_gap"] == 0
+    assert scores.blind["same_modality_ratio@10"] == 1
+
+
+def test_a_blind_ranker_has_no_modality_gap() -> None:
+    pool = mixed(image_text(200, LANGUAGES))
+    found = score_evidence(collect_evidence(pool, Random(pool)), "ndcg@10", draws=50).bias
+    assert abs(found["modality_gap"].value) < 25
+    assert found["same_modality_ratio@10"].value == pytest.approx(1, abs=0.02)
+
+
+def test_what_each_direction_says_of_bias() -> None:
+    data = image_text(30, LANGUAGES)
+    t2i, i2t = _scores(text_to_image(data), Numbers(noise=1)), _scores(image_to_text(data), Numbers(noise=1))
+    assert set(t2i.bias) == {"consistency@10", "language_spread", "language_deviation"}
+    assert {"rank_distance", "kendall_w", "language_jsd@10", "language_spread"} <= set(i2t.bias)
+    assert not {"same_language_ratio@10", "first_hit_own_language", "strong_alignment"} & set(i2t.bias)
+    assert i2t.worst_language in LANGUAGES
+    assert {language for language, found in t2i.languages.items() if found} == set(LANGUAGES)
+    assert set(i2t.languages["zxx"]) == {"cross", "multi", "bias"}
+    assert set(i2t.languages["de"]) == {"cross_to"}
+    constant = text_to_image(image_text(30, LANGUAGES))
+    assert score_evidence(collect_evidence(constant, Constant(constant)), "ndcg@10", draws=5).bias[
+        "consistency@10"
+    ].value == pytest.approx(1)
+
+
+def test_several_captions_of_a_language_are_handled() -> None:
+    scores = _scores(text_to_image(image_text(20, LANGUAGES, captions=3)), Numbers(noise=0.5))
+    assert scores.settings["multi"]["recall@10"].value > 0.9
+    assert 0 < scores.bias["consistency@10"].value <= 1
+
+
+@pytest.mark.parametrize("name", ["use-multilingual", "bm25", "rrf:bm25+use-multilingual"])
+def test_a_model_of_texts_is_refused_before_anything_is_read(name: str, tmp_path: Path) -> None:
+    model = load_model(name)
+    assert not sees_images(model)
+    with pytest.raises(BadEncoder, match=r"reads texts only, and xm3600-t2i holds images\. Nothing was read"):
+        run(TASKS["xm3600-t2i"], model, data_dir=tmp_path)
+
+
+def test_models_that_look_at_no_content_score_images(direction: str) -> None:
+    pool = DIRECTIONS[direction](image_text(5, LANGUAGES))
+    assert collect_evidence(pool, score_pool(load_model("language-id"), pool).scores).queries == len(pool.queries)
+    assert sees_images(load_model("rrf:random+constant"))
+
+
+def test_vectors_of_two_spaces_are_refused() -> None:
+    class Mismatched(Numbers):
+        def encode_images(self, images: object) -> np.ndarray:
+            return super().encode_images(images)[:, :5]  # type: ignore[arg-type]
+
+    with pytest.raises(BadEncoder, match="dimension 64 for captions and of 5 for images"):
+        score_pool(Mismatched(), text_to_image(image_text(3, ("en",))))
+
+
+def test_an_image_that_the_encoder_fails_on_is_named() -> None:
+    class Fails(Numbers):
+        def encode_images(self, images: object) -> np.ndarray:
+            if any(image.getpixel((0, 0))[0] == 2 for image in images):  # type: ignore[attr-defined]
+                raise RuntimeError("dark")
+            return super().encode_images(images)  # type: ignore[arg-type]
+
+    with pytest.raises(BadEncoder, match=r"numbers failed on zxx:i2 \(zxx\): an image. RuntimeError: dark"):
+        score_pool(Fails(), text_to_image(image_text(5, ("en",))))
+
+
+DAMAGED = [numbered(0), b"no image", encoded(Pillow.new("RGB", (1, 1))), numbered(3), numbered(4)]
+
+
+def _damaged() -> ImageText:
+    data = image_text(5, ("de", "en"), files=DAMAGED)
+    empty = [caption._replace(text=" \u00a0") if caption.id == "de:i4:0" else caption for caption in data.captions]
+    return ImageText(data.images, empty)
+
+
+def test_damage_is_named(direction: str) -> None:
+    with pytest.raises(BadData) as caught:
+        without_damaged(DIRECTIONS[direction](_damaged()))
+    said = str(caught.value)
+    assert said.startswith("3 items are damaged: ")
+    assert all(part in said for part in ("zxx:i1: no image", "zxx:i2: a single pixel", "de:i4:0: an empty text"))
+    assert said.endswith("go on without them by --skip-damaged.")
+
+
+def test_damage_is_left_out_and_counted(direction: str) -> None:
+    pool, damaged = without_damaged(DIRECTIONS[direction](_damaged()), skip=True)
+    assert damaged == 3
+    assert {
+        "t2i": (5, 3),
+        "i2t": (3, 9),
+        "mixed": (9, 12),
+    }[direction] == (len(pool.queries), len(pool.candidates))
+    assert _scores(pool, Numbers()).settings["multi"]["ndcg@10"].value > 0.8
+    whole = DIRECTIONS[direction](image_text(3, LANGUAGES))
+    assert without_damaged(whole) == (whole, 0)
+
+
+def test_a_result_says_how_many_were_left_out(tmp_path: Path) -> None:
+    sizes = dict.fromkeys(("de", "en", "zxx"), Size(0, 0))
+    task = Task("t", "", sizes, Source("t", {}), lambda _: text_to_image(_damaged()), "ndcg@10", "", "", "")
+    assert run(task, Numbers(), data_dir=tmp_path, skip_damaged=True).result.run.damaged == 3
+    with pytest.raises(BadData, match="3 items are damaged"):
+        run(task, Numbers(), data_dir=tmp_path)
+
+
+def test_nothing_left_is_said() -> None:
+    data = image_text(2, ("en",), files=[b"x", b"y"])
+    with pytest.raises(BadData, match="No query is left without the damaged items"):
+        without_damaged(text_to_image(data), skip=True)
+
+
+SIZES = {
+    "emoji-t2i": (8520, 426, 8520),
+    "emoji-i2t": (426, 8520, 8520),
+    "emoji-mixed": (8520, 8946, 170_400),
+    "emoji-keywords-t2i": (16_997, 426, 16_997),
+    "storybooks-t2i": (1634, 107, 1878),
+    "storybooks-i2t": (107, 1634, 1878),
+    "storybooks-mixed": (1634, 1741, 28_942),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_real_sets(name: str, data_dir: Path) -> None:
+    pool = read_pool(TASKS[name], data_dir=data_dir)
+    assert (len(pool.queries), len(pool.candidates), len(pool.query)) == SIZES[name]
+    assert without_damaged(pool).damaged == 0
+
+
+def test_real_records(data_dir: Path) -> None:
+    emoji = read_pool(TASKS["emoji-t2i"], ["de"], data_dir)
+    assert emoji.languages == ("de", "zxx")
+    assert emoji.queries.texts[emoji.queries.ids.index("de:u00a9:0")] == "Copyright"
+    books = read_pool(TASKS["storybooks-t2i"], data_dir=data_dir)
+    relevants = Counter(np.bincount(books.query).tolist())
+    assert relevants[2] == 244
+    assert relevants[1] == 1390
+
+
+def test_names_of_sets_and_suites(tmp_path: Path) -> None:
+    assert [task.name for task in GROUPS["emoji"]] == ["emoji-t2i", "emoji-i2t", "emoji-mixed"]
+    assert [task.name for task in GROUPS["m2m"]] == ["xquad-r", "mlqa-r"]
+    assert "starter" not in {task.name for task in GROUPS["murec"]}
+    unknown = panglot("run", "random", "--suite", "murek", cwd=tmp_path)
+    assert "Unknown suite 'murek'. Did you mean murec?" in unknown.stderr
+
+
+def test_run_as_typed(data_dir: Path, tmp_path: Path) -> None:
+    options = ("--tasks", "storybooks", "--out", "out", "--no-cache")
+    done = panglot("run", "random", *options, cwd=tmp_path, PANGLOT_DATA=str(data_dir))
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert all(part in said for part in ("text → image", "image → text", "text → both", "own modality"))
+    assert "0 of 1,723 texts and images encoded" in said
+    shown = panglot("show", "out", cwd=tmp_path, COLUMNS="80").stdout
+    assert "…" not in shown
+    result = json.loads((tmp_path / "out" / "random@1" / "storybooks-mixed.json").read_text(encoding="utf-8"))
+    assert result["task"]["languages"][-1] == "zxx"
+    assert result["balance"] == {}
+    verified = panglot("verify", "out", cwd=tmp_path, PANGLOT_DATA=str(data_dir))
+    assert verified.returncode == 0, verified.stdout
+    page = panglot(
+        "show", "out/random@1/storybooks-i2t.json", "--gallery", "page.html", cwd=tmp_path, PANGLOT_DATA=str(data_dir)
+    )
+    assert page.returncode == 0, page.stderr
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert html.count("<section>") == 24
+    assert 'dir="auto" lang="ar"' in html
+    assert "data:image/jpeg;base64," in html
+    assert "http" not in html
+    assert "Rank of the relevant: " in html
+
+
+def test_a_suite_says_what_it_left_out(tmp_path: Path) -> None:
+    (tmp_path / "xquad-r").mkdir()
+    done = panglot("run", "use-multilingual", "--suite", "murec", cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
+    said = " ".join(done.stdout.split())
+    assert "use-multilingual reads texts only. Left out: emoji-t2i, emoji-i2t, emoji-mixed" in said
+    assert "xquad-r failed" in said
+    assert "emoji-t2i failed" not in said
