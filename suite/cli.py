@@ -6,11 +6,13 @@ import sys
 
 import typer
 
+from suite.commands.ablate import ablate
 from suite.commands.board import board
 from suite.commands.cache import cache
 from suite.commands.compare import compare
 from suite.commands.export import export
 from suite.commands.import_ import import_
+from suite.commands.index import index
 from suite.commands.models import models
 from suite.commands.plan import plan
 from suite.commands.rank import rank
@@ -19,6 +21,7 @@ from suite.commands.run import run
 from suite.commands.show import show
 from suite.commands.submit import submit
 from suite.commands.tasks import tasks
+from suite.commands.train import train
 from suite.commands.verify import verify
 from suite.errors import PanglotError
 
@@ -31,7 +34,7 @@ app = typer.Typer(
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
     "[dim]panglot run use-multilingual --tasks starter[/dim]",
 )
-for verb in (tasks, models, plan, run, show, compare, rank, verify, submit, receive, export, board):
+for verb in (tasks, models, plan, run, show, compare, rank, verify, submit, receive, export, index, board, train, ablate):
     app.command()(verb)
 app.add_typer(import_, name="import")
 app.add_typer(cache, name="cache")

@@ -1,0 +1,126 @@
+"""The trainer against sentence-transformers' own on the same batches and loss, and what drawing batches takes of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from pytest_benchmark.fixture import BenchmarkFixture
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+from benchmarks.conftest import Claim
+from benchmarks.meter import Cost, Meter
+from suite.train.batches import BatchDrawer, BatchSampler
+from suite.train.data import read_pairs
+from suite.train.loss import HybridLoss
+from suite.train.pairs import Pairs
+from suite.train.recipe import Recipe, make_recipe
+from suite.train.towers import build_model
+from suite.train.trainer import Collator, HybridTrainer, PairRows, arguments
+
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return make_recipe(
+        {
+            "name": "speed",
+            "prompts": {"query": "", "passage": ""},
+            "text": {"kind": "static", "dimension": 256, "vocabulary": 20000},
+            "data": [{"name": "ntrex"}],
+            "training": {"steps": STEPS},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs(recipe: Recipe) -> Pairs:
+    return read_pairs(recipe)
+
+
+class InOrder:
+    """Batches of neighbours, as a data set gives them whose rows already stand in the order of their batches."""
+
+    drop_last = False
+
+    def __init__(self, rows: int, batch: int) -> None:
+        self._rows, self.batch_size = rows, batch
+
+    def __len__(self) -> int:
+        return self._rows // self.batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(range(start, start + self.batch_size)) for start in range(0, self._rows, self.batch_size))
+
+
+def ours(recipe: Recipe, pairs: Pairs, model: SentenceTransformer, folder: Path) -> HybridTrainer:
+    return HybridTrainer(
+        BatchSampler(BatchDrawer(pairs, recipe), STEPS, recipe.training.batch),
+        model=model,
+        args=arguments(recipe, folder),
+        train_dataset=PairRows(pairs, recipe),
+        data_collator=Collator(model, recipe, (), None),
+        loss=HybridLoss(model, recipe),
+    )
+
+
+def plain(recipe: Recipe, pairs: Pairs, model: SentenceTransformer, folder: Path) -> SentenceTransformerTrainer:
+    drawer = BatchDrawer(pairs, recipe)
+    rows = [row for step in range(STEPS) for row in drawer.draw(step).rows]
+    texts = {
+        "query": [pairs.texts[place] for place in pairs.query[rows]],
+        "passage": [pairs.texts[place] for place in pairs.passage[rows]],
+    }
+    settings = arguments(recipe, folder).to_dict() | {"report_to": "none"}
+    known = SentenceTransformerTrainingArguments.__dataclass_fields__
+    return SentenceTransformerTrainer(
+        model=model,
+        args=SentenceTransformerTrainingArguments(
+            **{name: value for name, value in settings.items() if name in known and known[name].init},
+            batch_sampler=lambda dataset, **_: InOrder(len(dataset), recipe.training.batch),
+        ),
+        train_dataset=Dataset.from_dict(texts),
+        loss=MultipleNegativesRankingLoss(model, scale=recipe.loss.scale),
+    )
+
+
+def test_throughput(benchmark: BenchmarkFixture, claim: Claim, recipe: Recipe, pairs: Pairs, tmp_path: Path) -> None:
+    """Both trainers from the same start, in turns, the faster of three runs of each."""
+    costs: dict[str, list[Cost]] = {"ours": [], "plain": []}
+    states = {}
+    for turn in range(3):
+        for name, make in (("ours", ours), ("plain", plain)):
+            trainer = make(recipe, pairs, build_model(recipe, pairs.texts), tmp_path / f"{name}{turn}")
+            run = Meter(trainer.train)
+            benchmark.pedantic(run) if (name, turn) == ("ours", 0) else run()
+            costs[name].append(run.total)
+            states[name] = trainer.model.state_dict()
+    assert all(torch.allclose(states["ours"][weight], states["plain"][weight]) for weight in states["ours"])
+    best = {name: min(found, key=lambda cost: cost.cpu) for name, found in costs.items()}
+    claim(
+        f"panglot's trainer over sentence-transformers' on the same {STEPS} batches, CPU",
+        best["ours"].cpu / best["plain"].cpu,
+        at_most=1 / 0.97,
+        **best,
+    )
+
+
+def test_sampler(benchmark: BenchmarkFixture, claim: Claim, recipe: Recipe, pairs: Pairs, tmp_path: Path) -> None:
+    """Drawing all batches of a run, over the run."""
+    drawer = BatchDrawer(pairs, recipe)
+    draw = Meter(lambda: list(BatchSampler(drawer, STEPS, recipe.training.batch)))
+    benchmark(draw)
+    train = Meter(ours(recipe, pairs, build_model(recipe, pairs.texts), tmp_path).train)
+    train()
+    claim(
+        "drawing batches over training on them, CPU",
+        draw.typical.cpu / train.total.cpu,
+        at_most=0.01,
+        drawing=draw.typical,
+        training=train.total,
+    )

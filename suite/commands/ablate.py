@@ -1,0 +1,96 @@
+"""`panglot ablate`: the same recipe with some settings changed, several seeds of each, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suite.commands.names import DataDir, find_task
+from suite.commands.train import Changes, readable_pools
+from suite.errors import require
+
+if TYPE_CHECKING:
+    from suite.pool import Pool
+    from suite.train.ablate import Planned, Scored
+    from suite.train.leak import Leak
+    from suite.train.pairs import Pairs
+    from suite.train.recipe import Recipe
+
+
+def ablate(
+    grid: Annotated[Path, typer.Argument(help="A TOML file, or the name of an ablation of the package.")],
+    changes: Changes = [],  # noqa: B006
+    out: Annotated[Path, typer.Option(help="Folder for models and results; what is there is kept.")] = Path("ablation"),
+    table: Annotated[Path | None, typer.Option(help="Where the table goes; default: NAME.json in --out.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Train and score every arm with every seed, then test the arms against each other.
+
+    [dim]panglot ablate static --out runs/static[/dim]
+    """
+    require("sentence_transformers", "train", "panglot ablate")
+    require("accelerate", "train", "panglot ablate")
+    from rich.console import Console
+
+    from suite.record import write_record
+    from suite.train.ablate import plan, read_ablation, summarise
+    from suite.train.report import experiment_table
+
+    console = Console()
+    ablation = read_ablation(grid)
+    planned = plan(ablation, grid.parent, changes)
+    bench = _Bench(out, data_dir)
+    scored = []
+    for number, model in enumerate(planned, start=1):
+        scored.append(bench.make(model))
+        done = scored[-1]
+        console.print(f"{number}/{len(planned)} {model.recipe.name}  [dim]{done.steps} steps, {done.seconds:.0f} s[/]")
+    experiment = summarise(ablation, scored)
+    target = table or out / f"{ablation.name}.json"
+    write_record(target, experiment)
+    for task in experiment.metric:
+        console.print(experiment_table(experiment, task))
+    console.print(str(target), highlight=False, soft_wrap=True)
+
+
+class _Bench:
+    """Where the models of an ablation are made; arms with the same data read it once."""
+
+    def __init__(self, out: Path, data_dir: Path | None) -> None:
+        self._out, self._data_dir = out, data_dir
+        self._inputs: dict[str, tuple[Pairs, list[Leak]]] = {}
+        self._pools: dict[str, Pool] = {}
+
+    def make(self, planned: Planned) -> Scored:
+        """The model, made or found, and its results."""
+        from suite.terminal import progress_bar
+        from suite.train.ablate import Scored
+        from suite.train.score import score_folder
+        from suite.train.train import read_training, train
+
+        recipe = planned.recipe
+        folder = self._out / "models" / recipe.name
+        training = read_training(recipe, folder)
+        if training is None:
+            pairs, leaks = self._read(recipe)
+            training = train(recipe, folder, pairs, leaks, self._data_dir, progress_bar).training
+        tasks = [find_task(name) for name in recipe.evaluation]
+        if recipe.image is None:
+            tasks = [task for task in tasks if not task.has_images]
+        results = score_folder(
+            folder, tasks, self._out / "results", self._data_dir, progress_bar, self._out / "models" / "features"
+        )
+        return Scored(planned, training.steps, training.seconds, training.best_validation, results)
+
+    def _read(self, recipe: Recipe) -> tuple[Pairs, list[Leak]]:
+        from suite.train.data import data_key, read_pairs
+        from suite.train.leak import check_leaks
+
+        key = data_key(recipe)
+        if key not in self._inputs:
+            self._pools = self._pools or dict(readable_pools(self._data_dir))
+            pairs = read_pairs(recipe, self._data_dir)
+            self._inputs = {key: (pairs, check_leaks(pairs, self._pools))}
+        return self._inputs[key]

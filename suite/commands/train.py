@@ -1,0 +1,74 @@
+"""`panglot train`: make an encoder by a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suite.commands.names import DataDir, find_task, known_tasks
+from suite.errors import MissingData, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from suite.pool import Pool
+
+RecipeFile = Annotated[Path, typer.Argument(help="A TOML file, or the name of a recipe of the package.")]
+Changes = Annotated[list[str], typer.Option("--set", help="Change a setting, as in training.steps=50.")]
+
+
+def train(
+    recipe: RecipeFile,
+    changes: Changes = [],  # noqa: B006
+    out: Annotated[Path, typer.Option(help="Folder in which the model's own folder is made.")] = Path("models"),
+    results: Annotated[Path, typer.Option(help="Where results are written.")] = Path("submissions"),
+    data_dir: DataDir = None,
+) -> None:
+    """Train an encoder by a recipe, or go on where a run stopped; then score it.
+
+    [dim]panglot train static-hybrid --set training.steps=200 --set sampler.alpha=0.25[/dim]
+
+    [dim]torchrun --nproc-per-node 4 -m suite train hybrid.toml[/dim]
+    """
+    from suite.train.recipe import read_recipe
+
+    chosen = read_recipe(recipe, changes)
+    tasks = [find_task(name) for name in chosen.evaluation]
+    require("sentence_transformers", "train", "panglot train")
+    require("accelerate", "train", "panglot train")
+    from rich.console import Console
+
+    from suite.result import read_result
+    from suite.terminal import progress_bar, score_table
+    from suite.train.card import write_card
+    from suite.train.data import read_pairs
+    from suite.train.leak import check_leaks
+    from suite.train.score import score_folder
+    from suite.train.train import is_first_process, train
+
+    console = Console()
+    pairs = read_pairs(chosen, data_dir)
+    leaks = check_leaks(pairs, readable_pools(data_dir))
+    trained = train(chosen, out / chosen.name, pairs, leaks, data_dir, progress_bar)
+    if not is_first_process():
+        return
+    console.print(f"{trained.folder}  [dim]{trained.training.seconds:.0f} s, {trained.training.steps} steps[/]")
+    scored = [read_result(path) for path in score_folder(trained.folder, tasks, results, data_dir, progress_bar)]
+    if scored:
+        write_card(trained.folder, chosen, trained.training, scored)
+        console.print(score_table(scored))
+
+
+def readable_pools(data_dir: Path | None) -> Mapping[str, Pool]:
+    """The pools of all tasks of texts whose data is here: what training data is checked against."""
+    from suite.sources import read_pool
+
+    pools = {}
+    for name, task in known_tasks().items():
+        try:
+            pools[name] = read_pool(task, data_dir=data_dir)
+        except MissingData:
+            continue
+    return pools

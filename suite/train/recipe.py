@@ -1,0 +1,346 @@
+"""A recipe: everything that makes a model, in one TOML file, checked before anything is loaded.
+
+What arXiv 2408.10536 states stands as default: AdamW, learning rate 3e-5, weight decay 0.01, batches of 100 and the
+prompts "Query:" and "Passage:", monolingual and cross-lingual batches half and half. It states neither temperature,
+pooling, length, warm-up nor the number of steps; the defaults of these are ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from suite.errors import BadData, MissingData
+from suite.train.sets import IMAGE_SETS, TEXT_SETS, check_no_evaluation_set
+
+LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
+"""Those of XQuAD-R."""
+
+Kind: TypeAlias = Literal["mono", "cross", "mixed", "image", "captions"]
+"""What a batch can be; `captions` stands in for `image` where captions are paired with captions."""
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Positive: TypeAlias = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """A table of the recipe: frozen, without keys that mean nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Text(Part):
+    """The text tower.
+
+    `base` is a folder or a name of the Hub that sentence-transformers or transformers loads. A `static` tower keeps
+    one vector for each token and averages them: those of the base's own input embeddings, or, without a base, random
+    ones for a vocabulary learnt from the training texts.
+    """
+
+    kind: Literal["encoder", "static"] = "encoder"
+    base: str | None = None
+    vocabulary: Positive | None = None
+    """Tokens that a static tower keeps: the most frequent of the training texts."""
+    dimension: Positive = 256
+    """Of a static tower without a base."""
+    length: Positive = 128
+    """Tokens after which texts are cut."""
+    pooling: Literal["mean", "cls"] = "mean"
+    """Of a base that states none."""
+    frozen_for_images: bool = False
+    """Whether image batches leave the text tower as it is and train the projection alone."""
+
+    @model_validator(mode="after")
+    def _needs(self) -> Text:
+        if self.kind == "encoder" and self.base is None:
+            raise ValueError("an encoder needs a base: a folder or a name of the Hub")
+        if self.kind == "encoder" and self.vocabulary is not None:
+            raise ValueError("only a static tower has a vocabulary to choose")
+        return self
+
+
+class Image(Part):
+    """The image tower: a vision model of the Hub, or `efficientnet-lite0` from its package, and a projection."""
+
+    base: str = "efficientnet-lite0"
+    frozen: bool = True
+    """Whether only the projection is trained; features are then made once."""
+
+
+class TextData(Part):
+    """Pairs of texts: one of the sets in the data folder, or any table with these columns."""
+
+    name: str
+    source: str | None = None
+    """A Parquet file or a data set of the Hub; without it, `name` is a set of the data folder."""
+    split: str = "train"
+    query: str = "query"
+    passage: str = "passage"
+    language: str | None = None
+    """Column with the language of a row."""
+    group: str | None = None
+    """Column that is equal in rows that translate each other."""
+    negative: str | None = None
+    """Column with a passage that is close but wrong."""
+    only_language: str | None = None
+    """Language of all rows, where no column says it."""
+    translate_to: tuple[str, ...] = ()
+    """Languages into which the rows are also translated."""
+    translator: str = "facebook/m2m100_418M"
+
+    @model_validator(mode="after")
+    def _known(self) -> TextData:
+        check_no_evaluation_set(self.name)
+        if self.source is None and self.name not in TEXT_SETS:
+            raise ValueError(f"unknown data set '{self.name}'; known: {', '.join(TEXT_SETS)}, or give a source")
+        if self.source is not None:
+            check_no_evaluation_set(self.source)
+            if self.language is None and self.only_language is None:
+                raise ValueError(f"{self.name}: name the column with the language, or state only_language")
+        return self
+
+
+class ImageData(Part):
+    """Captions with images: the train split of one of the image sets.
+
+    `pairing` is `true`, or one of two controls: `shuffled` gives each caption the image of another, `captions` gives
+    it, in place of the image, a caption of the same image in another language.
+    """
+
+    name: str
+    languages: tuple[str, ...] = ()
+    """Of the captions; all of the recipe by default."""
+    pairing: Literal["true", "shuffled", "captions"] = "true"
+
+    @model_validator(mode="after")
+    def _known(self) -> ImageData:
+        if self.name not in IMAGE_SETS:
+            raise ValueError(f"unknown image set '{self.name}'; known: {', '.join(IMAGE_SETS)}")
+        return self
+
+
+class Sampler(Part):
+    """What batches are made of.
+
+    `mono`: one language a batch, LAReQA's X-X-mono. `cross`: every pair crosses languages, X-Y. `mixed`: every pair in
+    one language, batches of all, LAReQA's X-X. `hybrid`: each batch is mono with probability alpha, cross with beta,
+    image-text with gamma; by default alpha = beta = (1 - gamma) / 2, so that gamma = 0 is the paper.
+    """
+
+    kind: Literal["mono", "cross", "mixed", "hybrid"] = "hybrid"
+    alpha: Share | None = None
+    beta: Share | None = None
+    gamma: Share = 0.0
+    temper: Share = 1.0
+    """Data sets are drawn in proportion to size to this power: 1 proportional, 0 all alike."""
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Sampler:
+        if self.kind != "hybrid" and (self.alpha, self.beta, self.gamma) != (None, None, 0.0):
+            raise ValueError(f"alpha, beta and gamma belong to the sampler hybrid, not to {self.kind}")
+        shares = self.hybrid_shares()
+        if min(shares) < -1e-9 or abs(sum(shares) - 1) > 1e-9:
+            raise ValueError("alpha + beta + gamma must be 1")
+        return self
+
+    def hybrid_shares(self) -> tuple[float, float, float]:
+        """Alpha, beta and gamma with what was left out filled in."""
+        rest = 1 - self.gamma
+        if self.alpha is None and self.beta is None:
+            return rest / 2, rest / 2, self.gamma
+        alpha = rest - (self.beta or 0.0) if self.alpha is None else self.alpha
+        return alpha, rest - alpha if self.beta is None else self.beta, self.gamma
+
+    def shares(self, third: Kind = "image") -> dict[Kind, float]:
+        """Probability of each kind of batch that can come."""
+        if self.kind != "hybrid":
+            return {self.kind: 1.0}
+        kinds: tuple[Kind, ...] = ("mono", "cross", third)
+        return {kind: share for kind, share in zip(kinds, self.hybrid_shares(), strict=True) if share > 0}
+
+
+class Loss(Part):
+    """InfoNCE over the batch: cross-entropy of scale x cosine, the other passages of the batch as negatives."""
+
+    scale: Annotated[float, Field(gt=0)] = 20.0
+    """1 / temperature. The paper states none."""
+    scales: dict[Kind, Annotated[float, Field(gt=0)]] = {}
+    """Where a kind of batch has its own."""
+    learned: bool = False
+    """Whether each kind's scale is trained, from there on."""
+    symmetric: bool = False
+    """Whether passages also look for their queries."""
+    negatives: Literal["batch", "hard"] = "batch"
+    """`hard` adds the negatives that the data sets name."""
+    matryoshka: tuple[Positive, ...] = ()
+    """Dimensions to which vectors are cut, each with its own loss."""
+    mini_batch: Positive | None = None
+    """Rows that are encoded at once, with the gradient of the whole batch (GradCache); for encoders."""
+
+
+class Training(Part):
+    """How long and how fast."""
+
+    steps: Positive = 1000
+    batch: Annotated[int, Field(ge=2)] = 100
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-5
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warmup: Share = 0.0
+    """Share of the steps over which the rate rises; it then falls to 0 in a line."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    checkpoint_every: Positive | None = None
+    """Steps; by default with each validation, or never."""
+
+
+class Validation(Part):
+    """Sentences of FLORES find their translations; the best state is kept. Never an evaluation set."""
+
+    every: Positive | None = None
+    """Steps; never by default, the last state is then kept."""
+    sentences: Positive = 200
+    patience: Positive | None = None
+    """Validations without a better one after which training stops."""
+
+
+class Prompts(Part):
+    """What is put before each text."""
+
+    query: str = "Query: "
+    passage: str = "Passage: "
+
+
+class Recipe(Part):
+    """Everything that makes a model."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 1
+    languages: tuple[str, ...] = LANGUAGES
+    text: Text
+    image: Image | None = None
+    data: tuple[TextData, ...] = ()
+    images: tuple[ImageData, ...] = ()
+    sampler: Sampler = Sampler()
+    loss: Loss = Loss()
+    training: Training = Training()
+    validation: Validation = Validation()
+    prompts: Prompts = Prompts()
+    evaluation: tuple[str, ...] = ()
+    """Tasks that the finished model is scored on."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        text_share = 1 - self.sampler.gamma
+        if self.sampler.gamma > 0 and not self.images:
+            raise ValueError("gamma > 0 needs an image set: add [[images]]")
+        if self.third == "image" and self.sampler.gamma > 0 and self.image is None:
+            raise ValueError("gamma > 0 needs an image tower: add [image]")
+        if len({data.pairing == "captions" for data in self.images}) > 1:
+            raise ValueError("either all image sets pair captions with captions, or none")
+        if text_share > 0 and not self.data:
+            raise ValueError("text batches need a data set: add [[data]]")
+        if self.loss.mini_batch and (self.text.kind == "static" or self.loss.matryoshka or self.loss.learned):
+            raise ValueError("mini_batch is for encoders, with a fixed scale and whole vectors")
+        if len({data.name for data in self.data}) < len(self.data):
+            raise ValueError("two data sets have one name")
+        if self.text.frozen_for_images and self.image is None:
+            raise ValueError("frozen_for_images needs an image tower: add [image]")
+        return self
+
+    @property
+    def third(self) -> Kind:
+        """What the third kind of batch is."""
+        return "captions" if any(data.pairing == "captions" for data in self.images) else "image"
+
+    @property
+    def shares(self) -> dict[Kind, float]:
+        """Probability of each kind of batch."""
+        return self.sampler.shares(self.third)
+
+    @property
+    def digest(self) -> str:
+        """Tells recipes apart, whatever their name: a hash of everything else."""
+        content = self.model_dump(mode="json", exclude={"name"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `key=value` changes to it.
+
+    :raises MissingData: there is no such file.
+    :raises BadData: it is no recipe, with everything that is wrong.
+    """
+    return make_recipe(read_content(path), changes, str(path))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The content of a recipe's or an ablation's file; a name without a file is one of those in the package.
+
+    :raises MissingData: there is no such file.
+    :raises BadData: it is no TOML.
+    """
+    packaged = Path(str(files("suite.train") / "recipes" / f"{path.name.removesuffix('.toml')}.toml"))
+    found = path if path.is_file() else packaged
+    if not found.is_file():
+        known = ", ".join(sorted(file.stem for file in packaged.parent.glob("*.toml")))
+        raise MissingData(f"There is no file {path}. The package has: {known}.")
+    try:
+        return tomllib.loads(found.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadData(f"{path} is no TOML file. {error}.") from error
+
+
+def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: str = "the recipe") -> Recipe:
+    """Check a recipe's content after `key=value` changes.
+
+    :raises BadData: with everything that is wrong.
+    """
+    changed = dict(content)
+    for change in changes:
+        key, separator, value = change.partition("=")
+        if not separator or not key:
+            raise BadData(f"A change is written key=value, as in training.steps=50, not '{change}'.")
+        changed = set_value(changed, key, _value(value))
+    try:
+        return Recipe.model_validate(changed)
+    except ValidationError as error:
+        faults = [_said(fault) for fault in error.errors(include_url=False, include_context=False)]
+        raise BadData(f"{where}: " + "; ".join(faults) + ".") from error
+
+
+def set_value(content: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """The content with one setting changed, which its path names, as in `training.steps` or `data.0.name`.
+
+    :raises BadData: the path leads nowhere.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(content))
+    *way, last = key.split(".")
+    place: Any = changed
+    try:
+        for step in way:
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise BadData(f"'{key}' leads to no setting of the recipe.") from error
+    return changed
+
+
+def _value(text: str) -> Any:
+    """What the text means in TOML; text that means nothing there is itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _said(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

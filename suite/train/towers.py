@@ -1,0 +1,172 @@
+"""Towers: what turns a text into a vector, and where a recipe starts from.
+
+Every module of a finished model is one of sentence-transformers' own, so a saved folder loads without foreign code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Router, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from suite.arrays import Floats
+from suite.errors import BadEncoder
+from suite.train.recipe import Prompts, Recipe, Text
+
+SIF = 1e-3
+"""A token of relative frequency p weighs SIF / (SIF + p) at the start (Arora et al., 2017, equation 3)."""
+
+LEARNT_FROM = 40_000
+"""Texts from which a vocabulary is learnt."""
+DEFAULT_VOCABULARY = 20_000
+LONGEST_PIECE = 10
+
+FEATURES = "features"
+"""The route of image features that are there already; only while training."""
+
+
+def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | None = None) -> SentenceTransformer:
+    """The untrained model of a recipe: the text tower, and beside it an image tower with a projection.
+
+    `image` is a vision module of sentence-transformers with the dimension of its features.
+
+    :raises BadEncoder: the base cannot be loaded, or cannot be made static.
+    """
+    torch.manual_seed(recipe.seed)
+    modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text)
+    dimension = SentenceTransformer(modules=modules, device="cpu").get_embedding_dimension()
+    if image:
+        vision, features = image
+        projection = Dense(features, dimension, bias=True, activation_function=torch.nn.Identity())
+        modules = [_router(modules, {"image": [vision, projection], FEATURES: [projection]})]
+    prompts = {"query": recipe.prompts.query, "document": recipe.prompts.passage}
+    return SentenceTransformer(modules=modules, prompts=prompts, similarity_fn_name="cosine", device="cpu")
+
+
+def finished(model: SentenceTransformer, prompts: Prompts) -> SentenceTransformer:
+    """The model as it is saved, without what only training needs."""
+    if not isinstance(model[0], Router):
+        return model
+    routes = {name: list(modules) for name, modules in model[0].sub_modules.items()}
+    router = _router(routes["text"], {"image": routes["image"]})
+    named = {"query": prompts.query, "document": prompts.passage}
+    return SentenceTransformer(modules=[router], prompts=named, similarity_fn_name="cosine", device=str(model.device))
+
+
+def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
+    """Texts and images go each their own way, whatever their role."""
+    mappings = {(None, "text"): "text", (None, "image"): "image"}
+    return Router({"text": text, **others}, default_route="text", route_mappings=mappings)
+
+
+def _encoder(text: Text) -> list[Any]:
+    """The modules of a base that sentence-transformers or transformers loads."""
+    folder = Path(str(text.base))
+    try:
+        if folder.is_dir() and not (folder / "modules.json").is_file():
+            transformer = Transformer(str(folder), max_seq_length=text.length)
+            dimension = transformer.get_embedding_dimension()
+            return [transformer, Pooling(dimension, pooling_mode=text.pooling), Normalize()]
+        model = SentenceTransformer(text.base, device="cpu")
+    except Exception as error:
+        raise BadEncoder(_not_loaded(text, error)) from error
+    model.max_seq_length = text.length
+    return list(model)
+
+
+def _static(text: Text, texts: Sequence[str]) -> list[Any]:
+    """One vector for each token: the base's own weighted ones, or random ones for a vocabulary learnt here."""
+    if text.base is None:
+        tokenizer = learn_vocabulary(texts, text.vocabulary or DEFAULT_VOCABULARY)
+        weights = torch.randn(tokenizer.get_vocab_size(), text.dimension) / text.dimension**0.5
+    else:
+        start = _from_base(text, tuple(texts))
+        tokenizer, weights = Tokenizer.from_str(start.tokenizer), torch.from_numpy(start.vectors.copy())
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(text.length)
+    return [StaticEmbedding(tokenizer, embedding_weights=weights)]
+
+
+class _Start(NamedTuple):
+    """A tokenizer, as JSON, with a vector for each of its tokens."""
+
+    tokenizer: str
+    vectors: Floats
+
+
+@lru_cache(maxsize=1)
+def _from_base(text: Text, texts: tuple[str, ...]) -> _Start:
+    """The base's input vectors for the most frequent tokens of the texts; the arms of an ablation share them."""
+    tokenizer, vectors = _input_vectors(text)
+    tokenizer.no_truncation()
+    counts = Counter(chain.from_iterable(found.ids for found in tokenizer.encode_batch(list(texts))))
+    if text.vocabulary is not None:
+        tokenizer, kept = trim_vocabulary(tokenizer, counts, text.vocabulary)
+        vectors, counts = vectors[kept], Counter({new: counts[old] for new, old in enumerate(kept)})
+    return _Start(tokenizer.to_str(), vectors * sif_weights(counts, len(vectors))[:, None])
+
+
+def learn_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
+    """Byte-pair merges of lower-cased texts, the same ones whenever they are learnt from the same texts."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Metaspace()])
+    step = max(1, len(texts) // LEARNT_FROM)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=["<unk>"], max_token_length=LONGEST_PIECE, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts[::step], trainer)
+    return tokenizer
+
+
+def trim_vocabulary(tokenizer: Tokenizer, counts: Counter[int], size: int) -> tuple[Tokenizer, list[int]]:
+    """The most frequent pieces of a Unigram tokenizer, with its special ones, and their former places.
+
+    :raises BadEncoder: it is of another kind, whose pieces depend on each other.
+    """
+    content = json.loads(tokenizer.to_str())
+    if content["model"]["type"] != "Unigram":
+        raise BadEncoder(f"Only a Unigram vocabulary can be trimmed, not {content['model']['type']}. Leave it whole.")
+    special = {token["id"] for token in content["added_tokens"]} | {content["model"]["unk_id"]}
+    frequent = [token for token, _ in counts.most_common() if token not in special]
+    kept = sorted([*special, *frequent[: max(0, size - len(special))]])
+    place = {old: new for new, old in enumerate(kept)}
+    content["model"]["vocab"] = [content["model"]["vocab"][old] for old in kept]
+    content["model"]["unk_id"] = place[content["model"]["unk_id"]]
+    for token in content["added_tokens"]:
+        token["id"] = place[token["id"]]
+    content["post_processor"] = None
+    return Tokenizer.from_str(json.dumps(content)), kept
+
+
+def sif_weights(counts: Counter[int], size: int) -> Floats:
+    """Weight of each token, [tokens]; 1 for one that was never seen."""
+    seen = np.array([counts[token] for token in range(size)], np.float32)
+    return SIF / (SIF + seen / max(seen.sum(), 1))
+
+
+def _input_vectors(text: Text) -> tuple[Tokenizer, Floats]:
+    """The tokenizer of a base and the vectors [tokens, dimension] that it looks tokens up in."""
+    try:
+        first = SentenceTransformer(text.base, device="cpu")[0]
+        table = first.embedding if isinstance(first, StaticEmbedding) else first.auto_model.get_input_embeddings()
+        tokenizer = getattr(first.tokenizer, "backend_tokenizer", first.tokenizer)
+        return Tokenizer.from_str(tokenizer.to_str()), table.weight.detach().float().numpy()
+    except Exception as error:
+        raise BadEncoder(_not_loaded(text, error)) from error
+
+
+def _not_loaded(text: Text, error: Exception) -> str:
+    reason = next(iter(str(error).strip().splitlines()), "")
+    return f"text.base: {text.base} cannot be loaded. {type(error).__name__}: {reason}. Name a folder or a Hub model."

