@@ -17,7 +17,7 @@ import streamlit as st
 
 from leaderboard_app.board import Row, image_text, is_text_to_image
 from leaderboard_app.entries import Entry
-from leaderboard_app.evidence_store import stored_evidence
+from leaderboard_app.evidence_store import stored_contributions, stored_evidence
 from leaderboard_app.index import Index, home_of, is_current, read_index, read_scores, update
 from leaderboard_app.pools import recompute
 from leaderboard_app.texts import Texts, read_texts
@@ -168,8 +168,9 @@ def _evidence(home: str, path: str, stamp: str) -> Evidence:
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _contributions(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...] | None) -> Contributions:
-    evidence = stored_evidence(Path(home), Path(path))
-    return contributions(evidence.only(languages) if languages else evidence, metric)
+    if languages:
+        return contributions(stored_evidence(Path(home), Path(path)).only(languages), metric)
+    return stored_contributions(Path(home), Path(path), metric)
 
 
 @st.cache_data(max_entries=64, show_spinner="Ranking …")

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from suite.compare import Contributions, contributions
 from suite.evidence import Evidence
 from suite.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
+from suite.record import write_whole
 
 _NAMES = "names.json"
 _TEXTS = ("query_ids", "candidate_ids", "languages")
@@ -34,6 +36,20 @@ def stored_evidence(home: Path, path: Path) -> Evidence:
     if not target.exists():
         _put(target, read_evidence(path))
     return _get(target)
+
+
+def stored_contributions(home: Path, path: Path, metric: str) -> Contributions:
+    """What each question adds to a metric in the pool of all languages, kept likewise.
+
+    :raises BadResult: a file is missing or is no evidence.
+    """
+    evidence = stored_evidence(home, path)
+    target = home / "evidence" / _key(path) / f"{metric}.npz"
+    if not target.exists():
+        added = contributions(evidence, metric)
+        _save(target, total=added.total, count=added.count)
+    with np.load(target) as stored:
+        return Contributions(evidence.languages, stored["total"], stored["count"])
 
 
 def drop_others(home: Path, paths: Iterable[Path]) -> None:
@@ -66,6 +82,14 @@ def _put(target: Path, evidence: Evidence) -> None:
         unfinished.rename(target)
     except OSError:  # somebody else was quicker
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _save(target: Path, **arrays: np.ndarray) -> None:
+    def write(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    write_whole(target, write)
 
 
 def _get(target: Path) -> Evidence:

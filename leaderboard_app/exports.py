@@ -1,13 +1,17 @@
-"""Tables as text: CSV, LaTeX and Markdown; and text of strangers made harmless."""
+"""Tables as text, charts as drawings; and text of strangers made harmless."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
+import altair as alt
 import pandas as pd
+import vl_convert
 
 NOTHING = "–"
+WIDTH = 640
+"""Points of a chart that is saved, axes left out."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
 _LATEX = {
@@ -62,6 +66,18 @@ FORMATS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
     "Markdown": ("md", "text/markdown", as_markdown),
 }
 """By what the button says: the file's ending, its type, and what makes it."""
+
+
+def as_svg(chart: alt.TopLevelMixin) -> str:
+    """The chart as a drawing for a paper, black on white."""
+    svg: str = vl_convert.vegalite_to_svg(chart.properties(width=WIDTH).to_dict())
+    return svg
+
+
+def as_png(chart: alt.TopLevelMixin) -> bytes:
+    """The same in pixels, two for each point."""
+    png: bytes = vl_convert.vegalite_to_png(chart.properties(width=WIDTH).to_dict(), scale=2)
+    return png
 
 
 def number(value: float) -> str:

@@ -25,8 +25,10 @@ from filelock import FileLock
 from pydantic import BaseModel
 
 from leaderboard_app.entries import SCHEMA, Entry, Found, Trust, published, read_folder
+from leaderboard_app.evidence_store import drop_others, stored_contributions
 from suite.progress import Progress, silent
 from suite.record import write_whole
+from suite.result import read_result
 from suite.verify import Verdict, known_tasks, verify_folder
 
 FORM = f"1 {version('panglot')}"
@@ -96,7 +98,10 @@ def update(folder: Path, progress: Progress = silent) -> None:
 
 
 def check(folder: Path, progress: Progress = silent) -> None:
-    """Verify what has changed since it was verified, one folder at a time; what is found is kept at once."""
+    """Verify what has changed since it was verified, one folder at a time; what is found is kept at once.
+
+    Evidence that holds is put into the store, so that the first visitor does not wait for it.
+    """
     home = home_of(folder)
     with FileLock(home / ".check.lock"):
         stamps = dict(_stamps(folder))
@@ -105,9 +110,11 @@ def check(folder: Path, progress: Progress = silent) -> None:
         left = sorted(set(stamps) - set(done))
         with progress("verifying submissions", len(left)) as advance:
             for name in left:
-                done[name] = _checked(stamps[name], verify_folder(folder / name))
+                done[name] = _checked(stamps[name], _verified(folder / name, home))
                 _save(home / "checks.json", Checks(folders=done))
                 advance(1)
+        if left or len(done) < len(checks.folders):
+            drop_others(home, (path for name in stamps for path in (folder / name).glob("*.json")))
 
 
 def read_index(folder: Path) -> Index:
@@ -127,14 +134,13 @@ def read_index(folder: Path) -> Index:
     fingerprints = _fingerprints(shown)
     for entry in shown:
         if entry.fingerprint not in (None, fingerprints.get(entry.task)):
-            refused[f"{entry.id}.json"] = (
-                "It is on other content than the task, so it cannot be compared."
-            )
+            refused[f"{entry.id}.json"] = "It is on other content than the task, so it cannot be compared."
     shown = [entry for entry in shown if f"{entry.id}.json" not in refused]
     waiting = sum(entry.trust == "not checked" for entry in shown)
     files = (home / "entries.json", home / "checks.json", home / "scores.parquet")
     stamp = " ".join(_stamp_of(path) for path in files if path.exists())
-    return Index(folder, tuple(shown), refused, waiting, stamp)
+    told = {file: why.replace(f"{folder}/", "") for file, why in refused.items()}  # where we keep them is our business
+    return Index(folder, tuple(shown), told, waiting, stamp)
 
 
 def _fingerprints(entries: Sequence[Entry]) -> dict[str, str]:
@@ -199,6 +205,15 @@ def _write_scores(path: Path, kept: Sequence[str], parts: Sequence[Found]) -> No
     names = rows.select(["task", "metric"]).cast(pa.schema({"task": pa.string(), "metric": pa.string()}))
     rows = rows.take(pc.sort_indices(names, [("task", "ascending"), ("metric", "ascending")]))
     write_whole(path, lambda unfinished: pq.write_table(rows, unfinished, ROW_GROUP, compression="zstd"))
+
+
+def _verified(folder: Path, home: Path) -> Sequence[Verdict]:
+    """What is found of one folder; its evidence is put into the store."""
+    verdicts = verify_folder(folder)
+    for verdict in verdicts:
+        if verdict.level in ("recomputed", "reproduced"):
+            stored_contributions(home, verdict.path, read_result(verdict.path).task.headline)
+    return verdicts
 
 
 def _checked(stamp: str, verdicts: Sequence[Verdict]) -> Checked:

@@ -19,7 +19,7 @@ import streamlit as st
 from leaderboard_app.access import read_board, submissions
 from leaderboard_app.board import BIAS, DISTANCE, OWN_LANGUAGE, SETTINGS, Row
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import FORMATS, NOTHING, number, plain
+from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, number, plain
 from leaderboard_app.index import Index
 from suite.bias import MEASURES
 from suite.evidence_file import EVIDENCE_FILES, evidence_file
@@ -78,12 +78,15 @@ def open_board(title: str, sentence: str) -> Index:
 
 
 def pick_task(index: Index) -> str:
-    """The task, measured ones first, in the order of the suite."""
+    """The task, measured ones first, in the order of the suite; it stays chosen from page to page."""
     there = {entry.task for entry in index.entries}
     measured = {entry.task for entry in index.entries if entry.trust != "published"}
     order = [name for name in KNOWN if name in there]
     options = [*order, *sorted(there - set(order))]
     options.sort(key=lambda name: name not in measured)
+    # What came with the address is forgotten when its page is left for the first time, unless it is set by hand.
+    if st.session_state.get("task") in there and "task" not in st.query_params:
+        st.query_params["task"] = st.session_state["task"] = st.session_state["task"]
     task: str = st.selectbox("Task", options, key="task", bind=URL, help=_tasks_help(options))
     return task
 
@@ -155,24 +158,20 @@ def downloads(table: pd.DataFrame, name: str) -> None:
     """Three small buttons; the text is made when one is pressed."""
     with st.container(horizontal=True, gap="small"):
         for label, (ending, kind, write) in FORMATS.items():
-            make: Callable[[], str] = partial(write, table)
-            st.download_button(
-                label,
-                make,
-                f"{name}.{ending}",
-                kind,
-                key=f"{name}.{ending}",
-                on_click="ignore",
-                type="tertiary",
-                icon=":material/download:",
-            )
+            _download(label, f"{name}.{ending}", kind, partial(write, table))
+
+
+def _download(label: str, file: str, kind: str, make: Callable[[], str | bytes]) -> None:
+    icon = ":material/download:"
+    st.download_button(label, make, file, kind, key=file, on_click="ignore", type="tertiary", icon=icon)
 
 
 def show_chart(chart: alt.TopLevelMixin, name: str, about: str) -> None:
-    """A chart with a menu that saves it as SVG or PNG; `about` is what a screen reader says of it."""
-    actions = {"export": {"svg": True, "png": True}, "source": False, "compiled": False, "editor": False}
-    embed = {"embedOptions": {"actions": actions, "downloadFileName": name}}
-    st.altair_chart(chart.properties(usermeta=embed), alt=about)
+    """A chart with its downloads; `about` is what a screen reader says of it."""
+    st.altair_chart(chart, alt=about)
+    with st.container(horizontal=True, gap="small"):
+        _download("SVG", f"{name}.svg", "image/svg+xml", partial(as_svg, chart))
+        _download("PNG", f"{name}.png", "image/png", partial(as_png, chart))
 
 
 def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], dict[str, object]]:
@@ -180,7 +179,8 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
     scores = [name for name in (*SETTINGS, *BIAS, "image-text") if table[name].notna().any()]
     order = ["rank", "rank 95 %", "alike", "model", "parameters", "dimension"]
     for name in scores:
-        order += [name, *([f"{name} low", f"{name} high"] if intervals and f"{name} low" in table else [])]
+        ends = (f"{name} low", f"{name} high") if intervals else ()
+        order += [name, *(end for end in ends if end in table and table[end].notna().any())]
     order += ["trust", "data", "date", "organisation"]
     config: dict[str, object] = {
         name: COLUMN.NumberColumn(SHORT.get(name, name), format="%.3f", help=SENTENCES.get(name), width=80)

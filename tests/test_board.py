@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 from leaderboard_app import board, charts, comparison, model_tables, pools
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import stored_evidence
-from leaderboard_app.exports import as_csv, as_latex, as_markdown, plain
+from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, plain
 from leaderboard_app.index import Index, check, home_of, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
 from suite.compare import compare
@@ -365,6 +365,14 @@ def test_tables_as_text() -> None:
     latex = as_latex(table)
     assert r"\begin{tabular}{lrr}" in latex
     assert r"a|b\_c & -- & -- \\" in latex
+
+
+def test_charts_as_drawings() -> None:
+    chart = charts.bars(pd.DataFrame({"language": ["de <b>"], "pushed": [0.5]}), "language", "pushed", "places")
+    svg = as_svg(chart)
+    assert svg.startswith("<svg")
+    assert "de &lt;b&gt;" in svg
+    assert as_png(chart).startswith(b"\x89PNG")
 
 
 def test_texts_come_with_the_data() -> None:

@@ -53,7 +53,11 @@ st.markdown(plain(SENTENCES[measure]))
 there = [entry for entry in entries if measure in rows.get(entry.id, {})]
 there.sort(key=lambda entry: rows[entry.id][measure].value)
 drawn = board.model_scores(there[:MOST_DRAWN], rows, [measure])
-show_chart(dots(drawn, "model", "setting", measure, blind.get(measure)), f"panglot {task} {measure}", plain(measure))
+show_chart(
+    dots(drawn, "model", "setting", measure, blind.get(measure)),
+    f"panglot {task} {measure}",
+    f"{measure} of all models",
+)
 said = f"The dashed line is what a language-blind ranker gets: {blind[measure]:,.3f}." if measure in blind else ""
 st.caption(f"{said} {f'The first {MOST_DRAWN} of {len(there):,} models.' if len(there) > MOST_DRAWN else ''}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from leaderboard_app import board
@@ -72,7 +71,7 @@ standings = (
 )
 table = board.overview(entries, rows, standings, image_text_of(index), ranked_by)
 
-kept = pd.Series(True, index=table.index)
+kept = table[[*board.SETTINGS, *board.BIAS]].notna().any(axis=1)
 for column, chosen in (("trust", trusts), ("data", seen), ("weights", weights)):
     if chosen:
         kept &= table[column].isin(chosen)
@@ -97,7 +96,7 @@ st.caption(
 )
 
 st.subheader("Quality against bias")
-if "multi" in table and table[["multi", board.DISTANCE]].dropna().empty:
+if table[["multi", board.DISTANCE]].dropna().empty:
     st.info("No model here has both a score in the pool of all languages and a rank distance.")
 else:
     show_chart(

@@ -1,0 +1,73 @@
+"""What each kind of training batch does to the four answers: the ablation of the reference trainer."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app.charts import dots, lines
+from leaderboard_app.exports import plain
+from leaderboard_app.training import alpha_curve, arm_scores, difference_table, read_experiments
+from leaderboard_app.widgets import COLUMN, SENTENCES, URL, fold_table, show_chart, show_table, text_table
+
+SETTINGS = ("mono", "cross", "multi", "balance")
+
+st.title("Trainer")
+st.caption("What monolingual, cross-lingual, hybrid and image-text batches do to a model: an ablation of the trainer.")
+experiments, refused = read_experiments()
+for file, why in refused.items():
+    st.warning(plain(f"{file}: {why}"))
+if not experiments:
+    st.info("There is no ablation yet. Make one with:")
+    st.code("panglot ablate", language="sh")
+    st.stop()
+left, right = st.columns(2)
+with left:
+    name = st.selectbox("Ablation", list(experiments), key="experiment", bind=URL)
+experiment = experiments[name]
+with right:
+    task = st.selectbox("Task", list(dict.fromkeys(row.task for row in experiment.means)), key="on", bind=URL)
+metric = experiment.metric.get(task, "")
+st.markdown(
+    plain(f"{experiment.title}. Started from {experiment.base}; seeds {', '.join(map(str, experiment.seeds))}.")
+)
+name = f"panglot {name} {task}"
+
+st.subheader("Every arm", anchor=False)
+scores = arm_scores(experiment, task, SETTINGS)
+show_chart(dots(scores, "arm", "measure", metric), f"{name} arms", "Scores of every arm.")
+st.caption("Means over seeds; intervals are 95 % bootstrap intervals over parallel questions.")
+fold_table(scores, f"{name} arms")
+with st.expander("What the arms are", icon=":material/menu_book:"):
+    text_table(pd.DataFrame(list(experiment.arms.items()), columns=["arm", "what"]))
+
+curve = alpha_curve(experiment, task, SETTINGS)
+if curve["alpha"].nunique() > 2:
+    st.subheader("From cross-lingual to monolingual batches", anchor=False)
+    titles = ("alpha: share of monolingual batches", metric)
+    show_chart(lines(curve, "alpha", "value", "measure", titles, False), f"{name} alpha", "Scores over alpha.")
+
+biases = [
+    measure for measure in dict.fromkeys(m for row in experiment.means for m in row.means) if measure in SENTENCES
+]
+biases = [measure for measure in biases if measure not in SETTINGS]
+if biases:
+    st.subheader("Bias", anchor=False)
+    measure = st.segmented_control("Measure", biases, default=biases[0], required=True, key="measure", bind=URL)
+    st.caption(plain(SENTENCES[measure]))
+    found = arm_scores(experiment, task, [measure])
+    if found.empty:
+        st.info("This task does not give the measure.")
+    else:
+        show_chart(dots(found, "arm", "measure", measure), f"{name} {measure}", f"{measure} of every arm.")
+
+differences = difference_table(experiment, task)
+if not differences.empty:
+    st.subheader("Which differences hold", anchor=False)
+    number = COLUMN.NumberColumn(format="%.4f")
+    config = dict.fromkeys(("difference", "low", "high", "p"), number)
+    show_table(differences, f"{name} differences", config)
+    st.caption(
+        "difference: other − one, of means over seeds. p: paired permutation test over parallel questions, "
+        "Holm-corrected over the ablation. agreeing: seeds whose own difference has the same sign."
+    )

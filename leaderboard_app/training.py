@@ -1,0 +1,65 @@
+"""Tables of the trainer's ablations; nothing here knows Streamlit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from suite.errors import BadResult
+from suite.train.experiment import Experiment, read_experiment
+
+FOLDER = Path(__file__).with_name("experiments")
+
+MIXED = re.compile(r"hybrid(?:-(\d+))?")
+EVEN = 0.5
+ENDS = {"cross": 0.0, "mono": 1.0}
+"""Arms that stand at the ends of the curve over alpha, the share of monolingual batches."""
+
+
+def read_experiments() -> tuple[dict[str, Experiment], dict[str, str]]:
+    """The ablations that came with the board by name, and what is said of files that are none."""
+    found, refused = {}, {}
+    for path in sorted(FOLDER.glob("*.json")):
+        try:
+            found[path.stem] = read_experiment(path)
+        except BadResult as error:
+            refused[path.name] = str(error)
+    return found, refused
+
+
+def arm_scores(experiment: Experiment, task: str, measures: Sequence[str]) -> pd.DataFrame:
+    """A row for each arm and measure: `arm, measure, value, low, high, seeds`; ends where an interval is known."""
+    rows = []
+    for arm in experiment.means:
+        for measure in measures:
+            if arm.task == task and measure in arm.means:
+                ends = arm.intervals[measure][1:] if measure in arm.intervals else (None, None)
+                rows.append((arm.arm, measure, arm.means[measure], *ends, arm.seeds))
+    columns = ["arm", "measure", "value", "low", "high", "seeds"]
+    table = pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
+    order = {name: place for place, name in enumerate(experiment.arms)}
+    return table.sort_values("arm", key=lambda arms: arms.map(order), kind="stable", ignore_index=True)
+
+
+def alpha_curve(experiment: Experiment, task: str, measures: Sequence[str]) -> pd.DataFrame:
+    """A row for each share of monolingual batches and measure: `alpha, measure, value`, in rising order."""
+    table = arm_scores(experiment, task, measures)
+    table["alpha"] = [alpha_of(arm) for arm in table["arm"]]
+    return table.dropna(subset=["alpha"]).sort_values("alpha", kind="stable", ignore_index=True)
+
+
+def alpha_of(arm: str) -> float | None:
+    """The share of monolingual batches of an arm by its name: `mono`, `hybrid-75`, `hybrid` (half), `cross`."""
+    if arm in ENDS:
+        return ENDS[arm]
+    named = MIXED.fullmatch(arm)
+    return None if named is None else int(named[1]) / 100 if named[1] else EVEN
+
+
+def difference_table(experiment: Experiment, task: str) -> pd.DataFrame:
+    """A row for each pair of arms and setting: the difference, its interval, p and the seeds that agree."""
+    rows = [row.model_dump(exclude={"task"}) for row in experiment.tests if row.task == task]
+    return pd.DataFrame(rows)

@@ -1,0 +1,265 @@
+"""The leaderboard in a real browser, started with the command that a person types."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from leaderboard_app.index import check, update
+from leaderboard_app.pools import recompute
+from suite.encoder import load_model
+from suite.evidence_file import read_evidence
+from suite.result import read_result, write_result
+from suite.run import run
+from tests.conftest import TASKS
+
+MODELS = ("use-multilingual", "bm25", "language-id")
+PAGES = {
+    "": "Leaderboard",
+    "model": "Model",
+    "compare": "Compare",
+    "queries": "Queries",
+    "bias": "Bias",
+    "trainer": "Trainer",
+}
+PHONE = 390
+ADVICE = "There is no Chromium on the path. Install it, on Debian with: apt-get install chromium"
+
+
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models on the starter set, read and verified."""
+    folder = tmp_path_factory.mktemp("submissions")
+    for name in MODELS:
+        outcome = run(TASKS["starter"], load_model(name))
+        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
+    update(folder)
+    check(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(submissions: Path) -> Iterator[str]:
+    """The board on a port of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _wait(f"{address}/_stcore/health", server)
+            yield address
+        finally:
+            server.terminate()
+
+
+def _wait(health: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        assert server.poll() is None, "the board stopped at once"
+        try:
+            with urlopen(health):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("the board did not open")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; continuous integration must have it."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(ADVICE)
+        pytest.skip(ADVICE)
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, headless=True, args=arguments)
+        yield opened
+        opened.close()
+
+
+class Seen:
+    """A page, with what the browser complained of and the addresses that it asked for."""
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.page: Page = browser.new_page(viewport={"width": 1280, "height": 1400})
+        self.address = address
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+        self.page.on("console", lambda message: message.type == "error" and self._note(message.text, message.location))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self._ask(request.url))
+
+    def _note(self, text: str, location: object) -> None:
+        # Streamlit looks for its own endpoints below a page's address before it finds them at the root.
+        if "_stcore" not in str(location):
+            self.errors.append(text)
+
+    def _ask(self, url: str) -> None:
+        if not url.startswith((self.address, "data:", "blob:", self.address.replace("http", "ws"))):
+            self.elsewhere.append(url)
+
+    def open(self, path: str, title: str) -> Page:
+        self.page.goto(f"{self.address}/{path}")
+        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible(timeout=60_000)
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        """Wait until the page is drawn."""
+        self.page.wait_for_timeout(300)
+        expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(
+            timeout=60_000
+        )
+
+    def check(self) -> None:
+        expect(self.page.get_by_test_id("stException")).to_have_count(0)
+        assert self.errors == []
+        assert self.elsewhere == []
+        wide = self.page.evaluate("(document.querySelector('[data-testid=stMain]') || document.body).scrollWidth")
+        assert wide <= self.page.viewport_size["width"]  # type: ignore[index]
+
+
+@pytest.fixture
+def seen(browser: Browser, address: str) -> Iterator[Seen]:
+    opened = Seen(browser, address)
+    yield opened
+    opened.page.close()
+
+
+def download(page: Page, label: str, place: int = 0) -> str:
+    with page.expect_download() as waiting:
+        page.get_by_test_id("stDownloadButton").filter(has_text=label).nth(place).get_by_role("button").click()
+    return Path(waiting.value.path()).read_text(encoding="utf-8")
+
+
+def csv_rows(page: Page, place: int = 0) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(download(page, "CSV", place))))
+
+
+def select_row(page: Page, row: int) -> None:
+    """Tick the box before a row of the first table; the table is a canvas, so it is the place that counts."""
+    table = page.get_by_test_id("stDataFrame").first
+    rows = len(csv_rows(page))
+    box = table.locator("canvas").first.bounding_box()
+    assert box
+    height = box["height"] / (rows + 1)
+    page.mouse.click(box["x"] + 18, box["y"] + (row + 1.5) * height)
+
+
+def path_of(submissions: Path, model: str) -> Path:
+    return next(submissions.glob(f"{model}@*/starter.json"))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_each_page_loads_without_a_complaint(seen: Seen, path: str) -> None:
+    page = seen.open(f"{path}?task=starter", PAGES[path])
+    seen.check()
+    page.set_viewport_size({"width": PHONE, "height": 1400})
+    seen.settle()
+    seen.check()
+
+
+def test_the_table_downloads_as_the_files_have_it(seen: Seen, submissions: Path) -> None:
+    page = seen.open("?task=starter", "Leaderboard")
+    rows = csv_rows(page)
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    for row in rows:
+        result = read_result(path_of(submissions, row["model"]))
+        for setting in ("mono", "cross", "multi"):
+            assert float(row[setting]) == result.settings[setting]["map"].value
+        assert float(row["balance"]) == result.balance["map"].value
+        assert row["trust"] == "recomputed"
+    assert r"\begin{tabular}" in download(page, "LaTeX")
+    assert download(page, "Markdown").startswith("| rank |")
+    seen.check()
+
+
+def test_a_chart_downloads_as_a_drawing(seen: Seen) -> None:
+    page = seen.open("bias?task=starter", "Bias")
+    assert download(page, "SVG").startswith("<svg")
+    seen.check()
+
+
+def test_a_task_stays_chosen_from_page_to_page(seen: Seen) -> None:
+    page = seen.open("?task=xquad-r", "Leaderboard")
+    page.get_by_role("link", name="Bias").click()
+    expect(page.get_by_role("heading", level=1, name="Bias")).to_be_visible()
+    page.wait_for_url("**/bias?task=xquad-r")
+    seen.check()
+
+
+def test_search_and_order_are_in_the_url(seen: Seen) -> None:
+    page = seen.open("?task=starter", "Leaderboard")
+    field = page.get_by_role("textbox", name="Search")
+    field.fill("bm")
+    field.press("Enter")
+    page.wait_for_url("**search=bm*")
+    seen.settle()
+    assert [row["model"] for row in csv_rows(page)] == ["bm25"]
+    again = seen.open("?task=starter&by=mono&search=m", "Leaderboard")
+    assert [row["model"] for row in csv_rows(again)] == ["bm25", "use-multilingual"]
+    seen.check()
+
+
+def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> None:
+    page = seen.open("?task=starter&pool=de&pool=en&pool=zh", "Leaderboard")
+    page.get_by_text("Filters, languages, columns").click()
+    page.get_by_role("button", name="Remove zh").click()
+    page.wait_for_url(lambda url: "pool=en" in url and "pool=zh" not in url)
+    seen.settle()
+    expect(page.get_by_text("Computed again from the evidence")).to_be_visible(timeout=30_000)
+    seen.settle()
+    for row in csv_rows(page):
+        wanted = recompute(read_evidence(path_of(submissions, row["model"])), "map", ("de", "en"))
+        assert float(row["multi"]) == wanted["multi"].value
+    seen.check()
+
+
+def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
+    page = seen.open("?task=starter", "Leaderboard")
+    select_row(page, 0)
+    page.get_by_role("link", name="Open the model").click()
+    expect(page.get_by_role("heading", level=1, name="Model")).to_be_visible()
+    expect(page.get_by_role("heading", level=2, name="use-multilingual")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="Leaderboard")).to_be_visible()
+    seen.settle()
+    for row in (0, 1):
+        select_row(page, row)
+        seen.settle()
+    page.get_by_role("link", name="Compare these 2").click()
+    expect(page.get_by_text("is better in").first).to_be_visible(timeout=30_000)
+    seen.settle()
+    seen.check()
+
+
+def test_a_deep_link_shows_one_query(seen: Seen, submissions: Path) -> None:
+    folder = path_of(submissions, "bm25").parent.name
+    asked = next(id_ for id_ in read_evidence(path_of(submissions, "bm25")).query_ids if id_.startswith("ar:camels"))
+    page = seen.open(f"queries?task=starter&model={folder}&query=ar&id={asked}", "Queries")
+    expect(page.get_by_role("cell", name=asked)).to_be_visible()
+    text = page.locator("table.texts td.text").first
+    assert text.evaluate("cell => getComputedStyle(cell).direction") == "rtl"
+    assert page.locator("table.texts tbody tr").count() == 1 + 11 + 10
+    seen.check()
+
+
+def test_names_that_are_none_do_no_harm(seen: Seen) -> None:
+    page = seen.open("model?task=..%2F..%2Fetc&model=%3Cscript%3E&metric=passwd", "Model")
+    assert "etc" not in page.url
+    seen.check()

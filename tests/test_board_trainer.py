@@ -1,0 +1,101 @@
+"""The page of the trainer's ablations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from leaderboard_app import training
+from suite.record import write_record
+from suite.train.experiment import ArmRow, Experiment, Interval, RunRow, TestRow
+
+PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "trainer.py"
+SCORES = {"cross": 0.1, "hybrid-25": 0.2, "hybrid": 0.3, "mono": 0.25, "image": 0.4}
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    """Five arms on one task; `multi` has an interval, the rank distance none."""
+    return Experiment(
+        name="static",
+        title="Static encoders",
+        base="nothing",
+        metric={"xquad-r": "map"},
+        arms={arm: f"the arm {arm}" for arm in SCORES},
+        seeds=(1,),
+        runs=tuple(
+            RunRow(
+                arm=arm,
+                seed=1,
+                recipe="0",
+                steps=1,
+                seconds=1.0,
+                validation=None,
+                task="xquad-r",
+                scores={"multi": value},
+            )
+            for arm, value in SCORES.items()
+        ),
+        means=tuple(
+            ArmRow(
+                arm=arm,
+                task="xquad-r",
+                seeds=1,
+                means={"multi": value, "rank_distance": 100 * value},
+                spread={},
+                intervals={"multi": Interval(value, value - 0.01, value + 0.01)},
+            )
+            for arm, value in SCORES.items()
+        ),
+        tests=(
+            TestRow(
+                one="mono",
+                other="hybrid",
+                task="xquad-r",
+                setting="multi",
+                difference=0.05,
+                low=0.01,
+                high=0.09,
+                p=0.01,
+                agreeing=1,
+            ),
+        ),
+    )
+
+
+def test_alpha_by_the_name_of_an_arm() -> None:
+    named = {"cross": 0.0, "hybrid-25": 0.25, "hybrid": 0.5, "hybrid-75": 0.75, "mono": 1.0}
+    assert {arm: training.alpha_of(arm) for arm in named} == named
+    assert training.alpha_of("image") is training.alpha_of("hybrid-fewer") is None
+
+
+def test_tables_say_what_the_file_says(experiment: Experiment) -> None:
+    scores = training.arm_scores(experiment, "xquad-r", ["multi", "rank_distance"])
+    multi = scores[scores["measure"] == "multi"].set_index("arm")
+    assert multi["value"].to_dict() == SCORES
+    assert multi["low"].to_dict() == {arm: value - 0.01 for arm, value in SCORES.items()}
+    assert scores[scores["measure"] == "rank_distance"]["low"].isna().all()
+    curve = training.alpha_curve(experiment, "xquad-r", ["multi"])
+    assert curve["value"].tolist() == [0.1, 0.2, 0.3, 0.25]
+    assert training.difference_table(experiment, "xquad-r")["difference"].tolist() == [0.05]
+    assert training.difference_table(experiment, "mlqa-r").empty
+
+
+def test_the_page_shows_an_ablation(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_record(tmp_path / "static.json", experiment)
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    monkeypatch.setattr(training, "FOLDER", tmp_path)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert "broken" in page.warning[0].value
+    assert page.selectbox(key="on").value == "xquad-r"
+    assert page.dataframe[0].value.set_index("arm")["value"].to_dict() == SCORES
+
+
+def test_the_page_without_an_ablation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "FOLDER", tmp_path)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert "no ablation" in page.info[0].value
