@@ -303,15 +303,15 @@ def _top_languages(evidence: Evidence) -> dict[str, Floats]:
 
 
 def _modalities(evidence: Evidence) -> dict[str, Floats]:
-    """Ranks of the relevant images from those of the relevant captions, and the share of captions in the top.
+    """How far the relevant images stand behind the relevant captions, and the share of captions in the top.
 
-    None where the pool does not hold both.
+    Relevants that tie have the mean of their ranks, so that a tie favours neither. None where the pool lacks one kind.
     """
     if not all(_offers(evidence)):
         return {}
     place = evidence.languages.index(IMAGES)
     is_image = evidence.language == place
-    rank = _by_pair(evidence.together, evidence.together.rank)
+    rank = _by_pair(evidence.together, _mean_over_ties(evidence.together, evidence.together.rank))
     gap = _mean_per_query(evidence, rank, is_image) - _mean_per_query(evidence, rank, ~is_image)
     top = evidence.top_language[:, :MIX_DEPTH]
     asks_image = (evidence.query_language == place)[:, None]
