@@ -85,8 +85,9 @@ def pick_task(index: Index) -> str:
     options = [*order, *sorted(there - set(order))]
     options.sort(key=lambda name: name not in measured)
     # What came with the address is forgotten when its page is left for the first time, unless it is set by hand.
-    if st.session_state.get("task") in there and "task" not in st.query_params:
-        st.query_params["task"] = st.session_state["task"] = st.session_state["task"]
+    kept = st.session_state.get("task", options[0])
+    if kept != options[0] and kept in there and "task" not in st.query_params:
+        st.query_params["task"] = st.session_state["task"] = kept
     task: str = st.selectbox("Task", options, key="task", bind=URL, help=_tasks_help(options))
     return task
 
