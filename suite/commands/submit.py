@@ -38,6 +38,7 @@ def submit(
 
     from suite.commands.names import split
     from suite.commands.verify import show
+    from suite.image import IMAGES
     from suite.result import find_results, read_result
     from suite.submission import CARD, card_of, pack, write_card
     from suite.verify import verify_folder
@@ -50,7 +51,9 @@ def submit(
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
     results = [read_result(path) for path in find_results([folder])]
+    seen = ("text", "image") if any(IMAGES in result.task.languages for result in results) else None
     stated: dict[str, object] = {
+        "modalities": seen,
         "name": name,
         "organisation": organisation,
         "licence": licence,
