@@ -361,3 +361,14 @@ def test_packages_may_bring_kinds_of_their_own(monkeypatch: pytest.MonkeyPatch) 
         load_model("broken:x")
     listed = CliRunner().invoke(app, ["models", "--json"])
     assert {"shout:…", "broken:…"} <= {kind["example"] for kind in json.loads(listed.output)}
+
+
+def test_a_card_written_later_is_the_same_model(tmp_path: Path) -> None:
+    from suite.encoders.revision import folder_revision
+
+    (tmp_path / "weights").write_bytes(b"1")
+    before = folder_revision(tmp_path)
+    (tmp_path / "README.md").write_text("Scores", encoding="utf-8")
+    assert folder_revision(tmp_path) == before
+    (tmp_path / "weights").write_bytes(b"2")
+    assert folder_revision(tmp_path) != before
