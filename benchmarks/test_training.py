@@ -1,4 +1,4 @@
-"""The trainer against sentence-transformers' own on the same batches and loss, and what drawing batches takes of a step."""
+"""The trainer against sentence-transformers' own on the same batches and loss, and what drawing batches takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 from pytest_benchmark.fixture import BenchmarkFixture
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from benchmarks.conftest import Claim
@@ -76,14 +76,12 @@ def plain(recipe: Recipe, pairs: Pairs, model: SentenceTransformer, folder: Path
         "query": [pairs.texts[place] for place in pairs.query[rows]],
         "passage": [pairs.texts[place] for place in pairs.passage[rows]],
     }
-    settings = arguments(recipe, folder).to_dict() | {"report_to": "none"}
-    known = SentenceTransformerTrainingArguments.__dataclass_fields__
+    settings = arguments(recipe, folder)
+    settings.report_to = []
+    settings.batch_sampler = lambda dataset, **_: InOrder(len(dataset), recipe.training.batch)
     return SentenceTransformerTrainer(
         model=model,
-        args=SentenceTransformerTrainingArguments(
-            **{name: value for name, value in settings.items() if name in known and known[name].init},
-            batch_sampler=lambda dataset, **_: InOrder(len(dataset), recipe.training.batch),
-        ),
+        args=settings,
         train_dataset=Dataset.from_dict(texts),
         loss=MultipleNegativesRankingLoss(model, scale=recipe.loss.scale),
     )

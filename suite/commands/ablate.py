@@ -9,7 +9,7 @@ import typer
 
 from suite.commands.names import DataDir, find_task
 from suite.commands.train import Changes, readable_pools
-from suite.errors import require
+from suite.errors import BadData, require
 
 if TYPE_CHECKING:
     from suite.pool import Pool
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def ablate(
     grid: Annotated[Path, typer.Argument(help="A TOML file, or the name of an ablation of the package.")],
     changes: Changes = [],  # noqa: B006
+    finished: Annotated[bool, typer.Option("--finished", help="Make nothing: tabulate what is finished.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for models and results; what is there is kept.")] = Path("ablation"),
     table: Annotated[Path | None, typer.Option(help="Where the table goes; default: NAME.json in --out.")] = None,
     data_dir: DataDir = None,
@@ -36,6 +37,7 @@ def ablate(
 
     from suite.record import write_record
     from suite.train.ablate import plan, read_ablation, summarise
+    from suite.train.curves import draw_experiment
     from suite.train.report import experiment_table
 
     console = Console()
@@ -44,12 +46,17 @@ def ablate(
     bench = _Bench(out, data_dir)
     scored = []
     for number, model in enumerate(planned, start=1):
+        if finished and not bench.has(model):
+            continue
         scored.append(bench.make(model))
         done = scored[-1]
         console.print(f"{number}/{len(planned)} {model.recipe.name}  [dim]{done.steps} steps, {done.seconds:.0f} s[/]")
+    if not scored:
+        raise BadData(f"No model of {ablation.name} is finished in {out}. Leave out --finished to make them.")
     experiment = summarise(ablation, scored)
     target = table or out / f"{ablation.name}.json"
     write_record(target, experiment)
+    draw_experiment(experiment, out / f"{ablation.name}.png")
     for task in experiment.metric:
         console.print(experiment_table(experiment, task))
     console.print(str(target), highlight=False, soft_wrap=True)
@@ -62,6 +69,12 @@ class _Bench:
         self._out, self._data_dir = out, data_dir
         self._inputs: dict[str, tuple[Pairs, list[Leak]]] = {}
         self._pools: dict[str, Pool] = {}
+
+    def has(self, planned: Planned) -> bool:
+        """Whether the model is finished."""
+        from suite.train.train import read_training
+
+        return read_training(planned.recipe, self._out / "models" / planned.recipe.name) is not None
 
     def make(self, planned: Planned) -> Scored:
         """The model, made or found, and its results."""

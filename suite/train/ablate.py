@@ -114,7 +114,15 @@ def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[
 
 
 def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
-    """The file of an ablation from the results of its models."""
+    """The file of an ablation from the results of its models; arms without one are left out."""
+    made = {model.planned.arm for model in scored}
+    ablation = ablation.model_copy(
+        update={
+            "arms": {name: arm for name, arm in ablation.arms.items() if name in made},
+            "seeds": tuple(sorted({model.planned.seed for model in scored})),
+            "compare": tuple(pair for pair in _pairs(ablation) if made.issuperset(pair)),
+        }
+    )
     runs = [row for model in scored for row in _run_rows(model)]
     shares: dict[tuple[str, str], list[Contributions]] = {
         (model.planned.arm, task): [] for model in scored for task in _tasks(model)
@@ -128,7 +136,7 @@ def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
     return Experiment(
         name=ablation.name,
         title=ablation.title,
-        base=scored[0].planned.recipe.text.base or "scratch",
+        base=Path(scored[0].planned.recipe.text.base or "scratch").name,
         metric={result.task.name: result.task.headline for result in results},
         arms={name: arm.title for name, arm in ablation.arms.items()},
         seeds=ablation.seeds,
@@ -136,6 +144,10 @@ def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
         means=tuple(means),
         tests=tuple(_tests(ablation, shares, runs)),
     )
+
+
+def _pairs(ablation: Ablation) -> tuple[tuple[str, str], ...]:
+    return ablation.compare or tuple(combinations(ablation.arms, 2))
 
 
 def _tasks(model: Scored) -> list[str]:
@@ -192,9 +204,8 @@ def _tests(
 ) -> list[TestRow]:
     """Every pair of arms on every task and setting, corrected together."""
     rows: list[TestRow] = []
-    pairs = ablation.compare or tuple(combinations(ablation.arms, 2))
     for task in dict.fromkeys(task for _, task in shares):
-        for one, other in pairs:
+        for one, other in ablation.compare:
             parts = shares.get((one, task)), shares.get((other, task))
             if parts[0] and parts[1]:
                 comparison = compare_contributions(_mean(parts[0]), _mean(parts[1]), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -211,6 +212,8 @@ def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArgume
         dataloader_pin_memory=torch.cuda.is_available(),
         accelerator_config={"split_batches": True},
         ddp_find_unused_parameters=recipe.image is not None,
+        use_cpu=not torch.cuda.is_available(),
+        ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not torch.cuda.is_available() else None,
     )
 
 

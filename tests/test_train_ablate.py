@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from suite.compare import contributions
+from suite.errors import BadResult
+from suite.evidence_file import read_evidence
+from suite.record import write_record
+from suite.result import read_result
+from suite.train.ablate import Ablation, Arm, Scored, plan, summarise
+from suite.train.data import read_pairs
+from suite.train.experiment import Experiment, read_experiment
+from suite.train.report import experiment_table
+from suite.train.score import score_folder
+from suite.train.train import read_training, train
+from tests.conftest import TASKS
+
+GRID = """
+name = "tiny"
+languages = ["de", "en", "zh"]
+prompts = { query = "", passage = "" }
+[text]
+kind = "static"
+dimension = 16
+vocabulary = 300
+[[data]]
+name = "own"
+source = "SOURCE"
+language = "lang"
+group = "id"
+[training]
+steps = 6
+batch = 8
+learning_rate = 0.05
+"""
+
+
+@pytest.fixture(scope="module")
+def ablation() -> Ablation:
+    return Ablation(
+        name="tiny",
+        title="Two arms",
+        recipe="tiny.toml",
+        seeds=(1, 2),
+        arms={
+            "mono": Arm(title="one language", set={"sampler.kind": "mono"}),
+            "cross": Arm(title="two", set={"sampler.kind": "cross"}),
+            "never": Arm(title="not made"),
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def scored(ablation: Ablation, tmp_path_factory: pytest.TempPathFactory) -> list[Scored]:
+    folder = tmp_path_factory.mktemp("ablation")
+    rows = [
+        {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
+        for n in range(30)
+        for x in ("de", "en", "zh")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
+    (folder / "tiny.toml").write_text(GRID.replace("SOURCE", str(folder / "rows.parquet")), encoding="utf-8")
+    made = []
+    for model in plan(ablation, folder):
+        if model.arm != "never":
+            target = folder / "models" / model.recipe.name
+            trained = train(model.recipe, target, read_pairs(model.recipe)).training
+            known = read_training(model.recipe, target)
+            assert known is not None
+            assert known.steps == trained.steps == 6
+            results = score_folder(target, [TASKS["starter"]], folder / "results")
+            made.append(Scored(model, trained.steps, trained.seconds, trained.best_validation, results))
+    return made
+
+
+@pytest.fixture(scope="module")
+def experiment(ablation: Ablation, scored: list[Scored]) -> Experiment:
+    return summarise(ablation, scored)
+
+
+def test_means_are_over_the_seeds_of_an_arm(experiment: Experiment) -> None:
+    for row in experiment.means:
+        runs = [run.scores for run in experiment.runs if run.arm == row.arm]
+        assert len(runs) == row.seeds == 2
+        for name, mean in row.means.items():
+            one, other = (run[name] for run in runs)
+            assert mean == pytest.approx((one + other) / 2)
+            assert row.spread[name] == pytest.approx(abs(one - other) / 2**0.5)
+        for name in ("mono", "cross", "multi"):
+            interval = row.intervals[name]
+            assert interval.value == pytest.approx(row.means[name])
+            assert interval.low <= interval.value <= interval.high
+
+
+def test_tests_are_of_the_means_of_the_seeds(experiment: Experiment) -> None:
+    means = {row.arm: row.means for row in experiment.means}
+    assert {(test.one, test.other) for test in experiment.tests} == {("mono", "cross")}
+    for test in experiment.tests:
+        if test.setting != "balance":
+            assert test.difference == pytest.approx(means["cross"][test.setting] - means["mono"][test.setting])
+        assert 0 <= test.agreeing <= 2
+        assert 0 < test.p <= 1
+
+
+def test_arms_without_a_model_are_left_out(experiment: Experiment) -> None:
+    assert set(experiment.arms) == {"mono", "cross"}
+    assert experiment.seeds == (1, 2)
+
+
+def test_the_seeds_of_an_arm_ask_the_same_questions(scored: list[Scored]) -> None:
+    parts = [contributions(read_evidence(path), read_result(path).task.headline) for s in scored for path in s.results]
+    assert all((part.count == parts[0].count).all() for part in parts)
+
+
+def test_the_file_is_read_as_it_was_written(experiment: Experiment, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.json"
+    write_record(path, experiment)
+    read = read_experiment(path)
+    assert [row.arm for row in read.runs] == [row.arm for row in experiment.runs]
+    assert experiment_table(read, "starter")
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(BadResult):
+        read_experiment(path)
