@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-
 CARD = "README.md"
 """What is written about a model changes nothing of it."""
 
