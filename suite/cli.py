@@ -11,6 +11,7 @@ from suite.commands.board import board
 from suite.commands.cache import cache
 from suite.commands.compare import compare
 from suite.commands.export import export
+from suite.commands.fetch import fetch
 from suite.commands.import_ import import_
 from suite.commands.index import index
 from suite.commands.models import models
@@ -18,6 +19,7 @@ from suite.commands.plan import plan
 from suite.commands.rank import rank
 from suite.commands.receive import receive
 from suite.commands.run import run
+from suite.commands.score import score
 from suite.commands.show import show
 from suite.commands.submit import submit
 from suite.commands.tasks import tasks
@@ -34,7 +36,10 @@ app = typer.Typer(
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
     "[dim]panglot run use-multilingual --tasks starter[/dim]",
 )
-for verb in (tasks, models, plan, run, show, compare, rank, verify, submit, receive, export, index, board, train, ablate):
+for verb in (
+    tasks, models, fetch, plan, run, score, show, compare, rank, verify, submit, receive, export, index, board, train,
+    ablate,
+):  # fmt: skip
     app.command()(verb)
 app.add_typer(import_, name="import")
 app.add_typer(cache, name="cache")

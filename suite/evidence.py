@@ -57,7 +57,8 @@ class Evidence:
     [pairs]: `query`, `language` of the candidate, `candidate`, `gain`, the model's `score`, and `above`
     [pairs, languages]. `top` [queries, depth] lists the best candidates of the whole pool, best first, `top_language`
     their languages, `top_score` their scores; equal scores stand there in an order drawn from the ids.
-    `sizes` [languages] counts the candidates. `query_ids` and `candidate_ids` name what the numbers stand for.
+    `sizes` [languages] counts the candidates. `query_ids` and `candidate_ids` name what the numbers stand for. Where
+    it is `divided`, a query met its own language only: nothing is counted across, and the pool of all means nothing.
     """
 
     query_ids: tuple[str, ...]
@@ -75,6 +76,7 @@ class Evidence:
     top: Ints
     top_language: Ints
     top_score: Floats
+    divided: bool = False
 
     @property
     def queries(self) -> int:
@@ -122,6 +124,7 @@ class Evidence:
             top=_pack(self.top[query_kept], listed, NOBODY),
             top_language=_pack(new[self.top_language[query_kept]], listed, NOBODY),
             top_score=_pack(self.top_score[query_kept], listed, -np.inf),
+            divided=self.divided,
         )
 
 

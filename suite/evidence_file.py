@@ -119,7 +119,8 @@ def _evidence_table(evidence: Evidence) -> pa.Table:
         **{f"above.{name}": pa.array(evidence.above[:, place]) for place, name in enumerate(languages)},
     }
     sizes = dict(zip(languages, evidence.sizes.tolist(), strict=True))
-    return pa.table(columns, metadata={"format": str(FORMAT), "sizes": json.dumps(sizes)})
+    divided = {"divided": "1"} if evidence.divided else {}
+    return pa.table(columns, metadata={"format": str(FORMAT), "sizes": json.dumps(sizes), **divided})
 
 
 def _top_table(evidence: Evidence, depth: int) -> pa.Table:
@@ -187,6 +188,7 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
         top=lists[0],
         top_language=lists[1],
         top_score=lists[2],
+        divided=b"divided" in pairs.schema.metadata,
     )
 
 

@@ -15,11 +15,26 @@ from rich.text import Text
 if TYPE_CHECKING:
     from suite.encoder import Kind
     from suite.plan import Plan
+    from suite.stream_plan import StreamPlan
     from suite.task import Task
 
+DISK_FORMS = ("fp32", "fp16", "int8")
 
 NUMERIC = frozenset(
-    {"languages", "queries", "candidates", "shards", "MB", "days old", "texts", "cached", "tokens", "time"}
+    {
+        "languages",
+        "queries",
+        "candidates",
+        "shards",
+        "MB",
+        "days old",
+        "texts",
+        "cached",
+        "tokens",
+        "time",
+        "passages",
+        "hours",
+    }
 )
 """Headings of columns of numbers."""
 
@@ -97,6 +112,22 @@ def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType
         cost = f", the API {plan.tokens / 1e6 * price:,.4f}" if price else ""
         lines.append(Text(f"{needs}{cost}."))
     return Group(*lines)
+
+
+def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) -> RenderableType:
+    """What a corpus would take, language by language."""
+    table = _table("language", "passages", "tokens", "hours")
+    for language in plan.languages:
+        numbers = (f"{language.passages:,}", f"{language.tokens:,}", f"{language.encode_seconds / 3600:,.1f}")
+        table.add_row(language.language, *numbers)
+    disk = ", ".join(f"{plan.disk_bytes(form) / 1e9:,.1f} GB as {form}" for form in DISK_FORMS)
+    cost = f" An API would cost {plan.tokens / 1e6 * price:,.2f}." if price else ""
+    said = (
+        f"{name}: {plan.passages:,} passages, {plan.tokens:,} tokens. Encoding takes {plan.encode_seconds / 3600:,.1f} "
+        f"hours of this machine or its GPU, and the products {plan.product_seconds / 3600:,.2f}; with "
+        f"{workers} like it {plan.seconds(workers) / 3600:,.1f} in all. Vectors of {plan.dimension} take {disk}.{cost}"
+    )
+    return Group(table, Text(said))
 
 
 def _table(*headings: str) -> Table:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,6 +29,12 @@ BLOCK_SCORES = 8_000_000
 STRIP_SCORES = 500_000
 """Scores looked at together while counting (2 MB): they stay in the processor's cache."""
 
+MANY_TIED = 16
+"""Times the length of a list: where more scores reach its floor, they tie there, and are not all sorted."""
+
+LAST_KEY = np.uint64((1 << 64) - 1)
+"""Of a place in a list where nobody stands."""
+
 
 def collect_evidence(
     pool: Pool, scores: Scores, depth: int | None = None, block: int | None = None, progress: Progress = silent
@@ -39,52 +47,143 @@ def collect_evidence(
     total, width = len(pool.queries), len(pool.candidates)
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
     block = block or max(1, BLOCK_SCORES // width)
-    counter = _Counter(pool, min(depth, width - bool(len(pool.left_out))))
+    columns = Columns(pool.sizes, pool.candidates.ids)
+    tally = Tally.empty(len(pool.query), len(pool.languages), total, min(depth, width - bool(len(pool.left_out))))
+    counter = Counter(pool.query, tally)
     with progress("ranking", total) as advance:
         for start in range(0, total, block):
             stop = min(start + block, total)
-            counter.add(start, scores.block(start, stop))
+            counter.add(start, _offered(pool, start, scores.block(start, stop)), columns, pool.candidate)
             advance(stop - start)
-    return counter.evidence()
+    return _evidence(pool, counter)
 
 
-class _Counter:
-    """Fills the arrays of an `Evidence`, a block of queries at a time."""
+def _offered(pool: Pool, start: int, scores: Floats) -> Floats:
+    """The scores with minus infinity for the candidate that a query is not offered, so that it never counts."""
+    left_out = pool.left_out[start : start + len(scores)]
+    rows = np.flatnonzero(left_out != NOTHING)
+    if not len(rows):
+        return scores
+    scores = scores.copy()
+    scores[rows, left_out[rows]] = -np.inf
+    return scores
 
-    def __init__(self, pool: Pool, depth: int) -> None:
-        self._pool = pool
-        self._layout = _Layout(pool.sizes)
-        self._tie_order = self._layout.column[_tie_order(pool.candidates.ids)]
-        self._tie_place = np.empty(len(self._layout.candidate), np.int64)
-        self._tie_place[self._tie_order] = np.arange(len(self._tie_order))
-        self._first_pair = np.searchsorted(pool.query, np.arange(len(pool.queries) + 1))
-        self._score = np.empty(len(pool.query), np.float32)
-        self._above = np.empty((len(pool.query), len(pool.languages)), np.int32)
-        self._top = np.full((len(pool.queries), depth), NOBODY, np.int32)
-        self._top_score = np.full((len(pool.queries), depth), -np.inf, np.float32)
 
-    def add(self, start: int, scores: Floats) -> None:
-        """Take the scores [queries of the block, candidates] of the queries from `start` on."""
-        scores = self._without_left_out(start, scores)
-        pairs = slice(self._first_pair[start], self._first_pair[start + len(scores)])
-        self._score[pairs] = scores[self._pool.query[pairs] - start, self._pool.candidate[pairs]]
+def _evidence(pool: Pool, counter: Counter) -> Evidence:
+    """The finished arrays; a relevant candidate is not above itself."""
+    language = pool.candidates.language[pool.candidate]
+    above, top = counter.tally.above.copy(), counter.tally.top.astype(np.int32)
+    above[np.arange(len(above)), language] -= 1
+    return Evidence(
+        query_ids=pool.queries.ids,
+        candidate_ids=pool.candidates.ids,
+        languages=pool.languages,
+        sizes=pool.sizes,
+        query_language=pool.queries.language,
+        group=pool.group,
+        query=pool.query,
+        candidate=pool.candidate,
+        language=language,
+        gain=pool.gain,
+        score=counter.score,
+        above=above,
+        top=top,
+        top_language=np.where(top == NOBODY, NOBODY, pool.candidates.language[top]),
+        top_score=counter.tally.top_score,
+    )
+
+
+@dataclass(eq=False)
+class Tally:
+    """What was counted of some of the candidates: counts add, lists merge, in any order.
+
+    `above` [pairs, languages] counts the candidates that score at least as high as a relevant one, itself too. `top`
+    [queries, depth] lists the best by their number, best first; `top_score` and `top_key` order them.
+    """
+
+    above: Ints
+    top: Ints
+    top_score: Floats
+    top_key: np.ndarray
+
+    @classmethod
+    def empty(cls, pairs: int, languages: int, queries: int, depth: int) -> Tally:
+        """Nothing counted yet."""
+        return cls(
+            above=np.zeros((pairs, languages), np.int32),
+            top=np.full((queries, depth), NOBODY, np.int64),
+            top_score=np.full((queries, depth), -np.inf, np.float32),
+            top_key=np.full((queries, depth), LAST_KEY),
+        )
+
+    def merge(self, other: Tally) -> None:
+        """Take in what was counted of other candidates."""
+        self.above += other.above
+        scores, keys = (
+            np.concatenate(pair, axis=1) for pair in ((self.top_score, other.top_score), (self.top_key, other.top_key))
+        )
+        best = np.lexsort((keys, -scores), axis=1)[:, : self.top.shape[1]]
+        both = np.concatenate([self.top, other.top], axis=1)
+        self.top, self.top_score, self.top_key = (np.take_along_axis(part, best, 1) for part in (both, scores, keys))
+
+
+class Columns:
+    """Where the candidates of a pool or of a shard stand in a block of scores, and the order of those that tie.
+
+    `first` is the number of the first of them.
+    """
+
+    def __init__(self, sizes: Ints, ids: Sequence[str], first: int = 0) -> None:
+        self.layout = _Layout(sizes)
+        self.number = self.layout.candidate + first
+        self._ids, self._asked = ids, 0
+
+    def keys_of(self, columns: Ints) -> np.ndarray:
+        """The tie keys of some columns: made one by one until as many were asked for as there are, then all at once."""
+        self._asked += len(columns)
+        if self._asked > len(self._ids):
+            return self._keys[columns]
+        return tie_keys([self._ids[candidate] for candidate in self.layout.candidate[columns].tolist()])
+
+    @cached_property
+    def order(self) -> Ints:
+        """All columns in the order of ties, [candidates]."""
+        return self.layout.column[np.argsort(self._keys[self.layout.column], kind="stable")]
+
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        keys = np.full(len(self.layout.candidate), LAST_KEY)
+        keys[self.layout.column] = tie_keys(self._ids)
+        return keys
+
+
+class Counter:
+    """Fills a tally, a block of queries against some of the candidates at a time.
+
+    `query` [pairs] is the query of each relevant pair, `score` [pairs] the score that its relevant candidate got.
+    """
+
+    def __init__(self, query: Ints, tally: Tally, score: Floats | None = None) -> None:
+        self.tally = tally
+        self.score = score if score is not None else np.empty(len(query), np.float32)
+        self._query = query
+        self._first_pair = np.searchsorted(query, np.arange(len(tally.top) + 1))
+
+    def add(self, start: int, scores: Floats, columns: Columns, relevant: Ints | None = None) -> None:
+        """Take the scores [queries of the block, candidates] of the queries from `start` on.
+
+        `relevant` [pairs] says where the relevant candidates stand in them; without it their scores are known.
+        """
+        if relevant is not None:
+            pairs = slice(self._first_pair[start], self._first_pair[start + len(scores)])
+            self.score[pairs] = scores[self._query[pairs] - start, relevant[pairs]]
         rows = max(1, STRIP_SCORES // scores.shape[1])
         for first in range(0, len(scores), rows):
-            strip = self._layout.spread(scores[first : first + rows])
-            self._count(start + first, strip)
-            self._list_top(start + first, strip)
+            strip = columns.layout.spread(scores[first : first + rows])
+            self._count(start + first, strip, columns)
+            self._list_top(start + first, strip, columns)
 
-    def _without_left_out(self, start: int, scores: Floats) -> Floats:
-        """The scores with minus infinity for the candidate that a query is not offered, so that it never counts."""
-        left_out = self._pool.left_out[start : start + len(scores)]
-        rows = np.flatnonzero(left_out != NOTHING)
-        if not len(rows):
-            return scores
-        scores = scores.copy()
-        scores[rows, left_out[rows]] = -np.inf
-        return scores
-
-    def _count(self, start: int, strip: Floats) -> None:
+    def _count(self, start: int, strip: Floats, columns: Columns) -> None:
         """Count what stands at or above each relevant candidate of the strip's queries."""
         first = self._first_pair[start : start + len(strip)]
         relevants = np.diff(self._first_pair[start : start + len(strip) + 1])
@@ -92,61 +191,51 @@ class _Counter:
             rows = np.flatnonzero(relevants > place)
             pairs = first[rows] + place
             scores = strip if len(rows) == len(strip) else strip[rows]
-            self._above[pairs] = self._layout.count(scores >= self._score[pairs, None])
+            self.tally.above[pairs] += columns.layout.count(scores >= self.score[pairs, None])
 
-    def _list_top(self, start: int, strip: Floats) -> None:
-        """Keep the best candidates of each query.
+    def _list_top(self, start: int, strip: Floats, columns: Columns) -> None:
+        """Keep the best candidates of each query; those few that reach the floor are sorted."""
+        tally, depth = self.tally, self.tally.top.shape[1]
+        floor = self._floor(start, strip)
+        reaching = np.flatnonzero(strip >= floor[:, None])
+        bounds = np.searchsorted(reaching, strip.shape[1] * np.arange(len(strip) + 1))
+        for index in np.flatnonzero(np.diff(bounds)).tolist():
+            row, scores = start + index, strip[index]
+            found = reaching[bounds[index] : bounds[index + 1]] - strip.shape[1] * index
+            if len(found) > MANY_TIED * depth:
+                tied = _tied(scores, floor[index], columns, depth)
+                found = np.concatenate([found[scores[found] > floor[index]], tied])
+            score, key, number = scores[found], columns.keys_of(found), columns.number[found]
+            if tally.top[row, 0] != NOBODY:
+                score, key = np.concatenate([tally.top_score[row], score]), np.concatenate([tally.top_key[row], key])
+                number = np.concatenate([tally.top[row], number])
+            best = np.lexsort((key, -score))[:depth]
+            place = slice(len(best))
+            tally.top[row, place], tally.top_score[row, place] = number[best], score[best]
+            tally.top_key[row, place] = key[best]
 
-        With the columns in groups of eight, at least `depth` scores reach the `depth`-th largest of the groups' maxima
-        and fewer than eight times `depth` exceed it: those few are sorted, and ties at that floor fill the rest.
+    def _floor(self, start: int, strip: Floats) -> Floats:
+        """A score that the best of each query reach and few others, [rows].
+
+        That is the last of the list where it is full. Else, with the columns in groups of eight, at least `depth`
+        scores reach the `depth`-th largest of the groups' maxima and fewer than eight times `depth` exceed it.
         """
-        depth = self._top.shape[1]
-        maxima = strip.reshape(len(strip), 8, -1).max(axis=1)
-        floor = np.full(len(strip), np.finfo(np.float32).min)
-        if maxima.shape[1] > depth:
+        depth = self.tally.top.shape[1]
+        last = self.tally.top_score[start : start + len(strip), -1]
+        floor = np.maximum(last, np.finfo(np.float32).min)
+        if strip.shape[1] > 8 * depth and np.isinf(last).any():
+            maxima = strip.reshape(len(strip), 8, -1).max(axis=1)
             floor = np.maximum(floor, np.partition(maxima, -depth, axis=1)[:, -depth])
-        width = strip.shape[1]
-        above = np.flatnonzero(strip > floor[:, None])
-        bounds = np.searchsorted(above, width * np.arange(len(strip) + 1))
-        for index, scores in enumerate(strip):
-            columns = above[bounds[index] : bounds[index + 1]] - width * index
-            best = columns[np.lexsort((self._tie_place[columns], -scores[columns]))][:depth]
-            if len(best) < depth:
-                best = np.concatenate([best, self._tied(scores, floor[index], depth - len(best))])
-            self._top[start + index] = self._layout.candidate[best]
-            self._top_score[start + index] = scores[best]
+        return floor
 
-    def _tied(self, scores: Floats, value: float, count: int) -> Ints:
-        """The first `count` columns, in the order of ties, that score exactly `value`."""
-        for columns in (self._tie_order[: 8 * self._top.shape[1]], self._tie_order):
-            tied = columns[scores[columns] == value][:count]
-            if len(tied) == count:
-                break
-        return tied
 
-    def evidence(self) -> Evidence:
-        """The finished arrays; a relevant candidate is not above itself."""
-        pool = self._pool
-        language = pool.candidates.language[pool.candidate]
-        above = self._above.copy()
-        above[np.arange(len(above)), language] -= 1
-        return Evidence(
-            query_ids=pool.queries.ids,
-            candidate_ids=pool.candidates.ids,
-            languages=pool.languages,
-            sizes=pool.sizes,
-            query_language=pool.queries.language,
-            group=pool.group,
-            query=pool.query,
-            candidate=pool.candidate,
-            language=language,
-            gain=pool.gain,
-            score=self._score,
-            above=above,
-            top=self._top,
-            top_language=np.where(self._top == NOBODY, NOBODY, pool.candidates.language[self._top]),
-            top_score=self._top_score,
-        )
+def _tied(scores: Floats, value: float, columns: Columns, count: int) -> Ints:
+    """The first `count` columns, in the order of ties, that score exactly `value`."""
+    for part in (columns.order[: 8 * count], columns.order):
+        tied = part[scores[part] == value][:count]
+        if len(tied) == count:
+            break
+    return tied
 
 
 class _Layout:
@@ -181,10 +270,10 @@ class _Layout:
         return np.add.reduceat(counts, self._bytes[:-1], axis=1, dtype=np.int32)
 
 
-def _tie_order(ids: Sequence[str]) -> Ints:
-    """The candidates in a fixed order that has nothing to do with their place or language, [candidates].
+def tie_keys(ids: Sequence[str]) -> np.ndarray:
+    """What orders equal scores in the list of the best, [candidates].
 
-    Equal scores need some order in the list of the best; any order by place in the file would favour a language.
+    It has nothing to do with a candidate's place or language: any order by place in the file would favour a language.
     """
     digests = [hashlib.blake2b(id_.encode(), digest_size=8).digest() for id_ in ids]
-    return np.argsort(np.frombuffer(b"".join(digests), ">u8"), kind="stable")
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)

@@ -65,13 +65,13 @@ def run(
     if task.has_images and not sees_images(model):
         raise BadEncoder(f"{model.card.name} reads texts only, and {task.name} holds images. Nothing was read.")
     seconds: dict[str, float] = {}
-    with _timed(seconds, "read"):
+    with timed(seconds, "read"):
         pool, damaged = without_damaged(read_pool(task, languages, data_dir), skip_damaged)
-    with _timed(seconds, "encode"):
+    with timed(seconds, "encode"):
         scored = score_pool(model, pool, cache, progress)
-    with _timed(seconds, "rank"):
+    with timed(seconds, "rank"):
         evidence = collect_evidence(pool, scored.scores, progress=progress)
-    with _timed(seconds, "score"):
+    with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
     points = [_curve_point(task, pool, scored, dimension, form) for dimension, form in curve]
     record = TaskRecord(
@@ -84,8 +84,8 @@ def run(
     )
     whole = len(pool.languages) == len(task.languages)
     stem = task.name if whole else f"{task.name}.{'-'.join(pool.languages)}"
-    provenance = _provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
-    return Outcome(Result.of(record, model.card, derived, points, provenance), evidence, stem)
+    run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
+    return Outcome(Result.of(record, model.card, derived, points, run_record), evidence, stem)
 
 
 def _curve_point(task: Task, pool: Pool, scored: Scored, dimension: int, form: str) -> CurvePoint:
@@ -127,13 +127,15 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Keep how long a step took, in seconds of the clock."""
     start = perf_counter()
     yield
     seconds[step] = round(perf_counter() - start, 3)
 
 
-def _provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int) -> RunRecord:
+def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
+    """Where, when and how fast this run was."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from suite.image import IMAGES
 from suite.pool import Pool
+from suite.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,17 @@ class Source:
     `files` gives the name and sha256 of each part: one for each language, or whatever parts the reader takes. They are
     looked for in `folder` below the data folder and downloaded from `url` otherwise; a task whose files have a fixed
     place (inside the package, or somebody's own folder) names it in `packaged` instead. Files that are nowhere to be
-    downloaded are made by `build` in a folder of the user's cache; where what it makes may differ from machine to
-    machine, the sha256 is empty and only the content of the pool is checked.
+    downloaded are made by `build` in a folder of the user's cache. Their bytes depend on the library that writes them,
+    so what is made is checked by the fingerprint of its pool, and only what is given by sha256. With `reencoded` even
+    the images depend on a library: what is made then may have another fingerprint, and its results do not compare.
     """
 
     folder: str
     files: Mapping[str, tuple[str, str]]
     url: str = ""
     packaged: Path | None = None
-    build: Callable[[Path], None] | None = None
+    build: Callable[[Path, Progress], None] | None = None
+    reencoded: bool = False
 
 
 class Size(NamedTuple):

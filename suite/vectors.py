@@ -75,6 +75,16 @@ def encode_items(
     return Encoded(work.vectors[rows], work.tokens[rows], len(work.keys), len(work.missing))
 
 
+def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> Floats:
+    """Vectors [items, dim] of texts of one language, without looking into the cache or writing to it.
+
+    :raises BadEncoder: as `encode_items`.
+    """
+    named = _Named([language], [items])
+    work = _encode(encoder, _Texts(encoder, role, named, BATCH_TEXTS), role, None, "encoding", silent)
+    return work.vectors[work.places(named.keys[0])]
+
+
 def encode_with_images(
     encoder: Encoder, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
 ) -> tuple[Encoded, Encoded]:

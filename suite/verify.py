@@ -103,24 +103,32 @@ def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None
     :raises BadData: the data that is here is damaged.
     """
     root = str(data_dir or os.environ.get(DATA_VARIABLE) or "")
-    if not (root or task.source.packaged or _is_downloaded(task)):
+    given = bool(root) and (not task.source.build or _holds(Path(root), task))
+    if not (given or task.source.packaged or _is_cached(task)):
         return None
     return _pool(task.name, languages, root)
 
 
 @lru_cache(maxsize=4)
 def _pool(name: str, languages: tuple[str, ...], root: str) -> Pool | None:
+    task = known_tasks()[name]
     try:
-        return read_pool(known_tasks()[name], languages, Path(root) if root else None)
+        whole = read_pool(task, (), Path(root) if root else None) if task.source.reencoded else None
+        if whole and whole.fingerprint != task.fingerprint:
+            return None
+        return read_pool(task, languages, Path(root) if root else None)
     except MissingData:
         return None
 
 
-def _is_downloaded(task: Task) -> bool:
+def _is_cached(task: Task) -> bool:
     import pooch
 
-    folder = Path(pooch.os_cache("panglot")) / task.source.folder
-    return all((folder / name).is_file() for name, _ in task.source.files.values())
+    return _holds(Path(pooch.os_cache("panglot")), task)
+
+
+def _holds(root: Path, task: Task) -> bool:
+    return all((root / task.source.folder / name).is_file() for name, _ in task.source.files.values())
 
 
 def _check_file(path: Path) -> None:
@@ -204,7 +212,11 @@ class _Check:
         if pool:
             known |= {"fingerprint": pool.fingerprint, "queries": len(pool.queries)}
         elif whole:
-            known |= {"fingerprint": task.fingerprint, "queries": task.queries}
+            known["queries"] = task.queries
+            if task.fingerprint:
+                known["fingerprint"] = task.fingerprint
+            else:
+                self._unchecked.append("The fingerprint: nobody has read this set yet.")
         else:
             self._unchecked.append("The fingerprint of these languages: the task's data is not here.")
         if not pool:

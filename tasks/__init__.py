@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from suite.task import Task
 from tasks.emoji import EMOJI, EMOJI_KEYWORDS
+from tasks.miracl import MIRACL, MIRACL_HN
 from tasks.mlqa_r import MLQA_R
 from tasks.multi30k import MULTI30K
 from tasks.starter_set import STARTER
@@ -15,10 +16,17 @@ from tasks.xquad_r import XQUAD_R
 
 IMAGE_TEXT = (EMOJI, EMOJI_KEYWORDS, STORYBOOKS, XM3600, XM3600_FIRST, XFLICKR_CO, WIT, MULTI30K)
 
-ALL: tuple[Task, ...] = (XQUAD_R, MLQA_R, *(task for data in IMAGE_TEXT for task in data.tasks), STARTER)
+ALL: tuple[Task, ...] = (
+    XQUAD_R,
+    MLQA_R,
+    *(task for data in IMAGE_TEXT for task in data.tasks),
+    MIRACL_HN,
+    MIRACL,
+    STARTER,
+)
 
 SUITES: Mapping[str, tuple[Task, ...]] = {
-    "murec": tuple(task for task in ALL if task is not STARTER),
+    "murec": tuple(task for task in ALL if task not in (MIRACL, STARTER)),
     "m2m": (XQUAD_R, MLQA_R),
 }
 """`murec`: the Multilingual and multimodal Retrieval Evaluation Collection, a name of ours, no public benchmark.

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from suite.sources.archive import Archive
+from suite.sources.emoji import EmojiSources
 from suite.sources.image_text import read_emoji
 from suite.task import Source
 from tasks.image_text import ImageTextSet
@@ -28,12 +30,32 @@ LANGUAGES = (
     "vi",
     "zh",
 )
+PUBLIC = EmojiSources(
+    images=Archive(
+        "https://github.com/googlefonts/noto-emoji/archive/b3e3051a088047d19fd4d49b1c3ac42fb8c3aaf8.tar.gz",
+    ),
+    annotations=Archive(
+        "https://registry.npmjs.org/cldr-annotations-full/-/cldr-annotations-full-47.0.0.tgz",
+        "1d0bca9131d66d3a4ffe91f4150c13484fcf6cb44774c0dd50ca1a1b541310e9",
+    ),
+    derived=Archive(
+        "https://registry.npmjs.org/cldr-annotations-derived-full/-/cldr-annotations-derived-full-47.0.0.tgz",
+        "67ed8a37312daf8754dc9be859d0c616725a62b7b75236ff67f78b87708bea88",
+    ),
+    groups=Archive(
+        "https://registry.npmjs.org/unicode-emoji-json/-/unicode-emoji-json-0.9.0.tgz",
+        "ae7efacb55533385bf8767d613dbd36c71226669759d95919a6e9059f5e4c401",
+    ),
+    languages=LANGUAGES,
+    expected=1418,
+)
 SOURCE = Source(
     "emoji",
     {
         "images": ("images.parquet", "968da217265fbfc2a456ca8f49fa1ce6c72570e6cc04c39ce234d01f9c37f7b9"),
         "texts": ("texts.parquet", "663dec1617be321249a994aacfb1a6489b973e1b4ee9e9b067fd5c3152e7ad83"),
     },
+    build=PUBLIC.build,
 )
 EMOJI = ImageTextSet(
     name="emoji",

@@ -1,11 +1,24 @@
 """Storybooks: the pictures of picture books and the texts of their pages in 16 languages (African Storybook)."""
 
+from suite.sources.archive import Archive
 from suite.sources.image_text import read_storybooks
+from suite.sources.storybooks import StorybookSources
 from suite.task import Source
 from tasks.image_text import ImageTextSet
 
 LANGUAGES = ("ar", "bn", "de", "el", "en", "es", "fa", "fr", "hi", "ja", "ko", "ru", "sw", "tr", "vi", "zh")
 
+HOST = "https://github.com/global-asp"
+PUBLIC = StorybookSources(
+    images=Archive(f"{HOST}/gsn-imagebank/archive/0df409752c86adc92685816e19e6085c4e4496f1.tar.gz"),
+    texts={
+        Archive(f"{HOST}/storybooks-norge/archive/dde184a2fdc84565a04ffbcf922748941f2147b3.tar.gz"): tuple(
+            language for language in LANGUAGES if language != "ja"
+        ),
+        Archive(f"{HOST}/storybooks-brasil/archive/cb52c0b54a615b5fb662b16376780c0545058f87.tar.gz"): ("ja",),
+    },
+    texts_sha256="82d84f3f82de5d344c81eaac030cd2a421ec32140e585fb5703b5dcf26e3823e",
+)
 STORYBOOKS = ImageTextSet(
     name="storybooks",
     title="Pages of picture books and their texts in 16 languages",
@@ -17,6 +30,8 @@ STORYBOOKS = ImageTextSet(
             "images": ("images.parquet", "d2d1132e1a1f5a8bbcb30ac9dec83a380effff1114c14e123e4b123a6ba2ea51"),
             "texts": ("texts.parquet", "a2cc2c204ac60ab53bf276c503c43a29de335d6bada204aead1c126e0d228b5f"),
         },
+        build=PUBLIC.build,
+        reencoded=True,
     ),
     read=read_storybooks,
     licence="CC BY 3.0 and CC BY 4.0",

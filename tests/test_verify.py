@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import suite.verify
 from suite.encoder import load_model
 from suite.errors import BadResult
 from suite.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from suite.pool import Pool
+from suite.progress import Progress
 from suite.rerun import attestation_file, rerun, write_attestation
 from suite.result import read_result, write_result
 from suite.run import run
 from suite.sources.fetch import DATA_VARIABLE
-from suite.verify import verify, verify_folder
+from suite.task import Source
+from suite.verify import pool_of, verify, verify_folder
 from tests.conftest import TASKS
 
 EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
@@ -73,6 +77,42 @@ def test_without_the_data_less_is_checked_and_said(
         "The fingerprint of these languages",
         "Ids, groups and judgements",
     ]
+
+
+def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread = replace(TASKS["starter"], fingerprint="", source=Source("nowhere", {"en": ("en.json", "")}))
+    monkeypatch.setattr("suite.verify.known_tasks", lambda: {"starter": unread})
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    verdict = verify(written)
+    assert (verdict.level, verdict.findings) == ("recomputed", ())
+    assert verdict.unchecked[0] == "The fingerprint: nobody has read this set yet."
+
+
+def test_results_on_images_that_were_encoded_anew_are_of_another_content(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is here is not what was published, and says nothing about a result on it, nor on the published set."""
+    task = TASKS["starter"]
+    published = replace(task, fingerprint="0" * 64, source=replace(task.source, reencoded=True))
+    monkeypatch.setattr("suite.verify.known_tasks", lambda: {"starter": published})
+    monkeypatch.setattr("suite.verify._pool", suite.verify._pool.__wrapped__)
+    verdict = verify(original)
+    assert verdict.level == "failed"
+    assert [finding.partition(":")[0] for finding in verdict.findings] == ["task.fingerprint"]
+    assert verdict.unchecked == ("Ids, groups and judgements: the task's data is not here.",)
+
+
+def test_verifying_makes_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+
+    def build(folder: Path, progress: Progress) -> None:
+        raise AssertionError("It would be downloaded.")
+
+    task = replace(TASKS["emoji-t2i"], source=replace(TASKS["emoji-t2i"].source, build=build))
+    assert pool_of(task, task.languages) is None
 
 
 def test_without_evidence_it_is_self_reported(written: Path) -> None:

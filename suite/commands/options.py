@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from suite.cache import VectorCache
+    from suite.streamed_run import How
 
 _MODEL = "Model"
 _CACHE = "Vector cache"
+_LARGE = "Large corpora"
 
 ModelName = Annotated[str, typer.Argument(help="What to score; panglot models lists the ways of naming it.")]
 TaskNames = Annotated[str, typer.Option(help="Names of tasks, or folders with data of your own, divided by commas.")]
@@ -31,6 +34,48 @@ TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code of its repository.", rich_help_panel=_MODEL)
 ]
 Budget = Annotated[float | None, typer.Option(min=0, help="Most that an API may cost.", rich_help_panel=_MODEL)]
+
+Shards = Annotated[
+    int | None,
+    typer.Option(min=1, help="Parts of each language; default: of 100,000 passages.", rich_help_panel=_LARGE),
+]
+Half = Annotated[bool, typer.Option("--half", help="Keep vectors in 16 bits.", rich_help_panel=_LARGE)]
+AllowMissing = Annotated[
+    bool,
+    typer.Option("--allow-missing", help="Leave out judged passages that the corpus lacks.", rich_help_panel=_LARGE),
+]
+Engine = Annotated[Literal["here", "ray"], typer.Option(help="Who counts the parts.", rich_help_panel=_LARGE)]
+Address = Annotated[str | None, typer.Option(help="Of a Ray cluster; default: this machine.", rich_help_panel=_LARGE)]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Of Ray; default: one a processor or GPU.", rich_help_panel=_LARGE)
+]
+Gpus = Annotated[float, typer.Option(min=0, help="Of each worker of Ray.", rich_help_panel=_LARGE)]
+
+
+def stream_options(
+    load: Callable[[], Any],
+    cache: Path | None,
+    shards: int | None,
+    half: bool,
+    allow_missing: bool,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    gpus: float,
+) -> How:
+    """How a corpus is divided and counted; checkpoints are kept beside the vectors.
+
+    :raises PanglotError: there is no Ray, or no cluster at the address.
+    """
+    from suite.cache import default_root
+    from suite.streamed_run import How
+
+    cluster = None
+    if engine == "ray":
+        from suite.cluster import Cluster
+
+        cluster = Cluster(workers, address, gpus)
+    return How((cache or default_root()) / "checkpoints", shards, half, allow_missing, cluster, load)
 
 
 def open_cache(folder: Path | None, no_cache: bool) -> VectorCache | None:

@@ -18,6 +18,7 @@ def plan(
     data_dir: DataDir = None,
     cache: Cache = None,
     price: Annotated[float, typer.Option(help="Of an API, for a million tokens.")] = 0.0,
+    workers: Annotated[int, typer.Option(min=1, help="Machines or GPUs like this one, for corpora.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would take, from a measurement on a few texts: nothing is written.
@@ -27,14 +28,22 @@ def plan(
     chosen = find_tasks(tasks)
     from rich.console import Console
 
+    from suite.corpus import StreamedTask
     from suite.encoder import load_model
-    from suite.listing import list_plans
+    from suite.listing import list_plans, list_stream_plan
     from suite.plan import plan_run
     from suite.sources import read_pool
+    from suite.stream_plan import FORMS, plan_stream
 
     loaded = load_model(model)
     opened = open_cache(cache, no_cache=False)
-    plans = {task.name: plan_run(loaded, read_pool(task, split(languages), data_dir), opened) for task in chosen}
+    corpora = [task for task in chosen if isinstance(task, StreamedTask)]
+    large = {task.name: plan_stream(loaded, task, split(languages), data_dir) for task in corpora}
+    plans = {
+        task.name: plan_run(loaded, read_pool(task, split(languages), data_dir), opened)
+        for task in chosen
+        if task.name not in large
+    }
     if as_json:
         rows = {
             name: made
@@ -49,6 +58,20 @@ def plan(
             }
             for name, made in plans.items()
         }
+        rows |= {
+            name: {
+                "dimension": made.dimension,
+                "seconds": made.seconds(workers),
+                "tokens": made.tokens,
+                "disk_bytes": {form: made.disk_bytes(form) for form in FORMS},
+                "languages": [language._asdict() for language in made.languages],
+            }
+            for name, made in large.items()
+        }
         typer.echo(json.dumps(rows, indent=1))
-    else:
-        Console().print(list_plans(plans, price))
+        return
+    console = Console()
+    if plans:
+        console.print(list_plans(plans, price))
+    for name, stream in large.items():
+        console.print(list_stream_plan(name, stream, workers, price))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +13,15 @@ import typer
 
 from suite.commands.names import DataDir, find_suite, find_tasks, split
 from suite.commands.options import (
+    Address,
+    AllowMissing,
     Backend,
     Budget,
     Cache,
     Device,
+    Engine,
+    Gpus,
+    Half,
     Languages,
     MaxLength,
     ModelName,
@@ -23,10 +29,13 @@ from suite.commands.options import (
     PassagePrompt,
     Precision,
     QueryPrompt,
+    Shards,
     TaskNames,
     TruncateDim,
     TrustRemoteCode,
+    Workers,
     open_cache,
+    stream_options,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
     from suite.cache import VectorCache
     from suite.encoder import Model
     from suite.result import Result
+    from suite.run import Outcome
+    from suite.streamed_run import How
     from suite.task import Task
 
 
@@ -66,6 +77,13 @@ def run(
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     budget: Budget = None,
+    shards: Shards = None,
+    half: Half = False,
+    allow_missing: AllowMissing = False,
+    engine: Engine = "here",
+    address: Address = None,
+    workers: Workers = None,
+    gpus: Gpus = 0,
 ) -> None:
     """Score a model: one encoding pass, four answers.
 
@@ -95,8 +113,10 @@ def run(
     _say_prompts(console, loaded)
     if suite:
         chosen = _within_reach(console, loaded, chosen)
+    load = partial(load_model, model, options)
+    how = partial(stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus)
     with _shared_vectors(chosen, open_cache(cache, no_cache)) as opened:
-        runner = _Runner(console, loaded, split(languages), out, matrix, data_dir, opened, points, skip_damaged)
+        runner = _Runner(console, loaded, split(languages), out, matrix, data_dir, opened, points, skip_damaged, how)
         runner.run(chosen, retry_failed)
 
 
@@ -114,10 +134,11 @@ class _Runner:
         cache: VectorCache | None,
         curve: list[tuple[int, str]],
         skip_damaged: bool,
+        how: Callable[[], How],
     ) -> None:
         self._console, self._model, self._languages, self._out = console, model, languages, out
         self._matrix, self._data_dir, self._cache, self._curve = matrix, data_dir, cache, curve
-        self._skip_damaged = skip_damaged
+        self._skip_damaged, self._how = skip_damaged, how
         self._results: list[Result] = []
         self._written: list[Path] = []
         self._failed = 0
@@ -143,24 +164,25 @@ class _Runner:
 
     def _run(self, task: Task) -> None:
         from suite.result import write_result
-        from suite.run import run
-        from suite.terminal import pair_matrix, progress_bar
+        from suite.terminal import pair_matrix
 
-        outcome = run(
-            task,
-            self._model,
-            self._languages,
-            self._data_dir,
-            self._cache,
-            self._curve,
-            self._skip_damaged,
-            progress_bar,
-        )
+        outcome = self._outcome(task)
         self._written.append(write_result(self._out, outcome.result, outcome.evidence, outcome.stem))
         self._results.append(outcome.result)
         self._log(task).unlink(missing_ok=True)
         if self._matrix:
             self._console.print(pair_matrix(outcome.result))
+
+    def _outcome(self, task: Task) -> Outcome:
+        from suite.corpus import StreamedTask
+        from suite.run import run
+        from suite.streamed_run import run_streamed
+        from suite.terminal import progress_bar
+
+        where = (self._languages, self._data_dir, self._cache)
+        if isinstance(task, StreamedTask):
+            return run_streamed(task, self._model, self._how(), *where, progress_bar)
+        return run(task, self._model, *where, self._curve, self._skip_damaged, progress_bar)
 
     def _fail(self, task: Task, error: Exception, code: int) -> None:
         """Keep the traceback in a log, say one line, go on."""

@@ -1,4 +1,4 @@
-"""Find a task's files: in the data folder, else in the download cache; always verified."""
+"""Find a task's files: in the data folder, else in the user's cache, where they are downloaded or made."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import tempfile
 from pathlib import Path
 
 from suite.errors import BadData, MissingData
+from suite.progress import Progress, silent
 from suite.task import Task
 
 DATA_VARIABLE = "PANGLOT_DATA"
 
 
-def fetch_file(task: Task, part: str, data_dir: Path | None = None) -> Path:
-    """Path of one part of a task (mostly a language), verified by sha256.
+def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Progress = silent) -> Path:
+    """Path of one part of a task (mostly a language), verified by sha256 unless it is made here.
 
     Looks in the package for a task that ships with it; else in `data_dir`, else in the folder that PANGLOT_DATA names,
     and only where neither is given downloads into the user's cache. Files that are made and not downloaded are made
@@ -30,17 +31,17 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None) -> Path:
     if root:
         path = Path(root) / task.source.folder / name
         if not path.is_file() and task.source.build:
-            return _built(task, name, sha256)
+            return _built(task, name, progress)
         if not path.is_file():
             raise MissingData(
                 f"{task.name}: no file {path}. Point --data-dir or {DATA_VARIABLE} to a folder that holds "
                 f"{task.source.folder}/{name}, or {_other_way(task)}"
             )
         return _verified(path, sha256)
-    return _built(task, name, sha256) if task.source.build else _download(task, name, sha256)
+    return _built(task, name, progress) if task.source.build else _download(task, name, sha256)
 
 
-def _built(task: Task, name: str, sha256: str) -> Path:
+def _built(task: Task, name: str, progress: Progress) -> Path:
     """The file in the user's cache; if it is not there, all files of the task are made, and put there together."""
     import pooch
 
@@ -48,17 +49,17 @@ def _built(task: Task, name: str, sha256: str) -> Path:
     if task.source.build and not (folder / name).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-            task.source.build(Path(unfinished))
+            task.source.build(Path(unfinished), progress)
             folder.mkdir(exist_ok=True)
             for path in Path(unfinished).iterdir():
                 os.replace(path, folder / path.name)
-    return _verified(folder / name, sha256)
+    return folder / name
 
 
 def _other_way(task: Task) -> str:
     if task.source.url:
         return f"leave both out to download it from {task.source.url}"
-    return "make it from its public sources: docs/image-text.md names them. It cannot be downloaded as it is."
+    return "ask those who made the task: it names no address to download it from."
 
 
 def _download(task: Task, name: str, sha256: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import MissingData, require
+from suite.progress import Progress, silent
 
 ROW_GROUP = 64
 """Images that are in memory together."""
@@ -35,7 +36,7 @@ class HubSet:
     locale: str = ""
     shared: bool = False
 
-    def fetch(self, folder: Path) -> None:
+    def fetch(self, folder: Path, progress: Progress = silent) -> None:
         """Write `images.parquet` and `texts.parquet` into a folder.
 
         :raises MissingExtra: the library datasets is not installed.

@@ -1,0 +1,61 @@
+"""`panglot score`: score a TREC run that was made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suite.commands.names import AsJson, DataDir, find_task, split
+from suite.commands.options import Languages
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from suite.bridge.trec_scores import RunScores
+
+SHOWN = ("ndcg@10", "recall@100", "map", "mrr@10")
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="A TREC run file, gzipped if its name ends in .gz.")],
+    task: Annotated[str, typer.Option(help="The task that it is a run of.")],
+    languages: Languages = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a TREC run as trec_eval does: by score, then by id; what is not listed is not found.
+
+    [dim]panglot score run.sw.trec.gz --task miracl-hn --languages sw[/dim]
+    """
+    from rich.console import Console
+
+    from suite.bridge.trec import read_run
+    from suite.bridge.trec_scores import score_run
+
+    scores = score_run(find_task(task), read_run(run), split(languages), data_dir)
+    if as_json:
+        typer.echo(scores.model_dump_json(indent=1))
+    else:
+        _show(Console(), scores)
+
+
+def _show(console: Console, scores: RunScores) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("language")
+    for name in SHOWN:
+        table.add_column(name, justify="right")
+    rows = scores.by_language | ({"mean": scores.scores} if len(scores.languages) > 1 else {})
+    for language, own in rows.items():
+        table.add_row(language, *(f"{own[name].value:.4f}" for name in SHOWN))
+    console.print(table)
+    console.print(
+        f"{scores.task}, {scores.setting}, {scores.queries:,} queries, {scores.queries_without_list:,} without a list. "
+        f"The evidence is truncated: lists end after {scores.longest_list:,}, and {scores.relevant_not_listed:,} of "
+        f"{scores.relevant:,} relevant candidates have no rank.",
+        highlight=False,
+    )

@@ -1,0 +1,75 @@
+"""Belebele: a made-up twin of the same form gives every setting, and what is not parallel is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.errors import BadData
+from suite.ranking import collect_evidence
+from suite.scores import DenseScores
+from suite.sources import read_pool
+from suite.sources.belebele import parallel_pool
+from suite.summary import score_evidence
+from tasks.belebele import BELEBELE, LANGUAGES
+
+PASSAGES, QUESTIONS = 12, 20
+
+
+def write_twin(folder: Path, languages: Sequence[str], passages: int = PASSAGES) -> dict[str, Path]:
+    paths = {}
+    for language in languages:
+        rows = [
+            {
+                "link": f"https://example.org/{number % passages}",
+                "question_number": number // passages + 1,
+                "flores_passage": f"passage {number % passages} in {language}",
+                "question": f"question {number} in {language}",
+            }
+            for number in range(QUESTIONS)
+        ]
+        paths[language] = folder / f"{language}.jsonl"
+        paths[language].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return paths
+
+
+def test_sizes_are_those_of_the_paper() -> None:
+    assert len(BELEBELE.languages) == 122
+    assert (BELEBELE.queries, BELEBELE.candidates) == (109_800, 59_536)
+
+
+def test_every_setting_and_pair_from_one_evidence(tmp_path: Path) -> None:
+    languages = LANGUAGES[:14]
+    pool = parallel_pool(write_twin(tmp_path, languages))
+    assert (len(pool.queries), len(pool.candidates)) == (14 * QUESTIONS, 14 * PASSAGES)
+    assert len(pool.query) == 14 * 14 * QUESTIONS
+    random = np.random.default_rng(0)
+    vectors = [random.standard_normal((len(items), 8), np.float32) for items in (pool.queries, pool.candidates)]
+    scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), "ndcg@10", ["ndcg@10"], draws=10)
+    assert set(scores.settings) == {"mono", "cross", "multi"}
+    assert scores.pairs["ndcg@10"].values.shape == (14, 14, 3)
+    assert not np.isnan(scores.pairs["ndcg@10"].values).any()
+    assert "normalised_rank_distance" in scores.bias
+
+
+def test_some_languages_are_read_from_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "belebele").mkdir()
+    write_twin(tmp_path / "belebele", ["swh_Latn", "yor_Latn"])
+    assert read_pool(BELEBELE, ["swh_Latn", "yor_Latn"], tmp_path).languages == ("swh_Latn", "yor_Latn")
+
+
+def test_what_is_not_parallel_is_refused(tmp_path: Path) -> None:
+    paths = write_twin(tmp_path, ["swh_Latn"]) | write_twin(tmp_path, ["yor_Latn"], PASSAGES - 1)
+    with pytest.raises(BadData, match="yor_Latn has other passages than swh_Latn"):
+        parallel_pool(paths)
+
+
+def test_a_line_without_a_question_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "swh_Latn.jsonl"
+    path.write_text('{"link": "a"}\n', encoding="utf-8")
+    with pytest.raises(BadData, match=r"swh_Latn\.jsonl, line 1: not a question"):
+        parallel_pool({"swh_Latn": path})

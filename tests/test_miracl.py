@@ -1,0 +1,159 @@
+"""MIRACL: the published questions and counts, corpora in the published format, and what is wrong with damaged ones."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from suite.corpus import judged_pool, survey
+from suite.errors import BadData, MissingData
+from suite.pool import Judgement
+from suite.sources import read_pool
+from suite.sources.miracl import JsonlCorpus, folder_corpus, read_questions
+from tasks.miracl import MIRACL, MIRACL_HN
+
+POSITIVE = dict(
+    ar=5658, bn=863, de=811, en=2326, es=2987, fa=1314, fi=2447, fr=731, hi=752, id=3088, ja=1790, ko=547, ru=3560,
+    sw=910, te=854, th=1343, yo=144, zh=994,
+)  # fmt: skip
+"""Relevant pairs of each language's dev set, as published."""
+
+PASSAGES = [
+    {"docid": "1#0", "title": "Maji", "text": "Maji ni kiowevu."},
+    {"docid": "1#1", "title": "", "text": "Hayana rangi."},
+    {"docid": "2#0", "title": "Nairobi", "text": "Mji mkuu wa Kenya."},
+]
+
+
+def write_corpus(folder: Path, passages: list[dict[str, str]] = PASSAGES, name: str = "docs-0.jsonl.gz") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in passages).encode()))
+    return folder / name
+
+
+def corpus_of(folder: Path, passages: list[dict[str, str]] = PASSAGES) -> JsonlCorpus:
+    write_corpus(folder / "sw", passages)
+    return folder_corpus(folder, ["sw"])
+
+
+class TestQuestions:
+    def test_counts_are_those_that_are_published(self, data_dir: Path) -> None:
+        questions = read_questions(MIRACL, MIRACL.languages, data_dir)
+        assert len(questions.queries) == MIRACL.queries == 13_495
+        assert len(questions.judgements) == sum(POSITIVE.values()) == 31_119
+        for language, size in MIRACL.sizes.items():
+            assert sum(query.language == language for query in questions.queries) == size.queries
+            own = [judgement for judgement in questions.judgements if judgement.query.startswith(f"{language}:")]
+            assert len(own) == POSITIVE[language]
+            assert all(judgement.candidate.startswith(f"{language}:") for judgement in own)
+
+    def test_corpora_are_as_large_as_published(self, data_dir: Path) -> None:
+        with (data_dir / "miracl" / "corpus_stats.csv").open(encoding="utf-8") as file:
+            published = {row["lang"]: int(row["passages"]) for row in csv.DictReader(file)}
+        assert {language: size.candidates for language, size in MIRACL.sizes.items()} == published
+        assert MIRACL.candidates == 106_332_152
+        assert (MIRACL_HN.queries, MIRACL_HN.candidates) == (11_076, 2_449_382)
+        for language in ("bn", "sw", "yo"):
+            assert MIRACL_HN.sizes[language] == MIRACL.sizes[language]
+
+    def test_the_tier_asks_the_queries_that_its_list_names(self, data_dir: Path, tmp_path: Path) -> None:
+        (tmp_path / "miracl").symlink_to(data_dir / "miracl")
+        everything = read_questions(MIRACL, ["ar"], tmp_path)
+        ids = [query.id.removeprefix("ar:") for query in everything.queries[:1000]]
+        (tmp_path / "miracl-hn").mkdir()
+        (tmp_path / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids), encoding="utf-8")
+        tier = MIRACL_HN.questions(MIRACL_HN, ["ar"], tmp_path)
+        assert tier.queries == everything.queries[:1000]
+        assert {judgement.query for judgement in tier.judgements} == {query.id for query in tier.queries}
+        (tmp_path / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids[1:]), encoding="utf-8")
+        with pytest.raises(BadData, match="miracl-hn, ar: expected 1000 queries, not 999"):
+            MIRACL_HN.questions(MIRACL_HN, ["ar"], tmp_path)
+
+    def test_a_changed_file_is_refused(self, data_dir: Path, tmp_path: Path) -> None:
+        for part in ("topics", "qrels"):
+            name = f"{part}/{part}.miracl-v1.0-yo-dev.tsv.gz"
+            content = gzip.decompress((data_dir / "miracl" / name).read_bytes())
+            (tmp_path / "miracl" / part).mkdir(parents=True)
+            (tmp_path / "miracl" / name).write_bytes(gzip.compress(content.replace(b"\t", b"\tx", 1)))
+        with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or changed"):
+            read_questions(MIRACL, ["yo"], tmp_path)
+
+    def test_candidates_are_never_held(self, data_dir: Path) -> None:
+        with pytest.raises(MissingData):
+            read_pool(MIRACL, ("yo",), data_dir)
+
+
+class TestCorpus:
+    def test_real_passages_load_as_a_corpus(self, data_dir: Path, tmp_path: Path) -> None:
+        rows = gzip.decompress((data_dir / "miracl" / "sample_docs_mrtydi-1.1.jsonl.gz").read_bytes()).splitlines()
+        passages = [json.loads(row) for row in rows]
+        languages = sorted({row["lang"] for row in passages})
+        for language in languages:
+            write_corpus(tmp_path / f"miracl-corpus-v1.0-{language}", [p for p in passages if p["lang"] == language])
+        corpus = folder_corpus(tmp_path, languages)
+        judged = {judgement.candidate for judgement in read_questions(MIRACL, languages, data_dir).judgements}
+        surveys = {language: survey(corpus, language, judged) for language in languages}
+        assert {language: own.size for language, own in surveys.items()} == dict.fromkeys(languages, 4)
+        first = next(corpus.passages("sw"))
+        row = next(p for p in passages if p["lang"] == "sw")
+        assert first == (f"sw:{row['docid']}", f"{row['title']}\n{row['text']}")
+        assert sum(len(own.found) for own in surveys.values()) > 0
+
+    def test_text_is_title_line_feed_text(self, tmp_path: Path) -> None:
+        texts = [passage.text for passage in corpus_of(tmp_path).passages("sw")]
+        assert texts == ["Maji\nMaji ni kiowevu.", "Hayana rangi.", "Nairobi\nMji mkuu wa Kenya."]
+
+    def test_reading_starts_anywhere_across_files(self, tmp_path: Path) -> None:
+        write_corpus(tmp_path / "sw", PASSAGES[:2], "docs-0.jsonl.gz")
+        write_corpus(tmp_path / "sw", PASSAGES[2:], "docs-1.jsonl.gz")
+        corpus = folder_corpus(tmp_path, ["sw"])
+        whole = list(corpus.passages("sw"))
+        assert [list(corpus.passages("sw", start)) for start in range(4)] == [whole[start:] for start in range(4)]
+
+    def test_fingerprint_is_of_the_content_not_its_order(self, tmp_path: Path) -> None:
+        one = survey(corpus_of(tmp_path / "a"), "sw", ())
+        other = survey(corpus_of(tmp_path / "b", PASSAGES[::-1]), "sw", ())
+        changed = survey(corpus_of(tmp_path / "c", [*PASSAGES[:2], {**PASSAGES[2], "text": "Mji."}]), "sw", ())
+        assert one.fingerprint == other.fingerprint != changed.fingerprint
+
+    def test_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(MissingData, match=r"no \.jsonl or \.jsonl\.gz files"):
+            folder_corpus(tmp_path, ["sw"])
+
+
+class TestDamage:
+    def test_an_id_that_stands_twice(self, tmp_path: Path) -> None:
+        with pytest.raises(BadData, match="sw: 1 ids stand twice in the corpus, the first sw:1#1"):
+            survey(corpus_of(tmp_path, [*PASSAGES, PASSAGES[1]]), "sw", ())
+
+    def test_a_file_that_is_cut_short(self, tmp_path: Path) -> None:
+        path = write_corpus(tmp_path / "sw", PASSAGES * 100)
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(BadData, match=r"docs-0\.jsonl\.gz is damaged or cut short"):
+            survey(folder_corpus(tmp_path, ["sw"]), "sw", ())
+
+    @pytest.mark.parametrize("row", ['{"docid": 1, "text": "x"}', '{"text": "x"}', "[]", "{"])
+    def test_a_line_that_is_no_passage(self, tmp_path: Path, row: str) -> None:
+        (tmp_path / "sw").mkdir()
+        (tmp_path / "sw" / "docs.jsonl").write_text(f'{{"docid": "1", "text": "x"}}\n{row}\n', encoding="utf-8")
+        with pytest.raises(BadData, match=r"docs\.jsonl, line 2: no passage"):
+            survey(folder_corpus(tmp_path, ["sw"]), "sw", ())
+
+    def test_a_judged_passage_that_the_corpus_lacks(self, data_dir: Path) -> None:
+        questions = read_questions(MIRACL, ["sw"], data_dir)
+        found = {judgement.candidate: "text" for judgement in questions.judgements}
+        gone = sorted(found)[:7]
+        for id_ in gone:
+            del found[id_]
+        with pytest.raises(BadData, match="7 passages that the corpus lacks") as refused:
+            judged_pool(questions, ["sw"], found)
+        assert [id_ in str(refused.value) for id_ in gone] == [True] * 5 + [False] * 2
+        pool = judged_pool(questions, ["sw"], found, allow_missing=True)
+        kept = [judgement for judgement in questions.judgements if judgement.candidate in found]
+        assert len(pool.query) == len(kept)
+        assert set(pool.queries.ids) == {judgement.query for judgement in kept}
+        assert Judgement(pool.queries.ids[pool.query[0]], pool.candidates.ids[pool.candidate[0]]) in kept

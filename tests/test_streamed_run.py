@@ -1,0 +1,144 @@
+"""A whole run over a corpus: real questions, made-up passages; killed, resumed, from the cache, and refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.cache import VectorCache
+from suite.corpus import StreamedTask
+from suite.encoder import Role, load_model
+from suite.encoders.floors import RandomVectors
+from suite.errors import BadData, BadEncoder, UnknownName
+from suite.evidence_file import read_evidence
+from suite.result import write_result
+from suite.sources.miracl import read_questions
+from suite.streamed_run import How, run_streamed
+from suite.summary import score_evidence
+from suite.task import Size
+from tasks.miracl import MIRACL
+
+LANGUAGES = ("sw", "yo")
+DISTRACTORS = 300
+
+
+@pytest.fixture
+def data(data_dir: Path, tmp_path: Path) -> Path:
+    """The real questions, and corpora of their relevant passages and some more."""
+    (tmp_path / "miracl").mkdir()
+    for part in ("topics", "qrels"):
+        (tmp_path / "miracl" / part).symlink_to(data_dir / "miracl" / part)
+    for language in LANGUAGES:
+        judged = {j.candidate.removeprefix(f"{language}:") for j in read_questions(MIRACL, [language]).judgements}
+        ids = [*sorted(judged), *(f"none#{number}" for number in range(DISTRACTORS))]
+        rows = [json.dumps({"docid": id_, "title": "A title", "text": f"Text {id_} in {language}."}) for id_ in ids]
+        (tmp_path / "miracl" / language).mkdir()
+        (tmp_path / "miracl" / language / "docs-0.jsonl.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+    return tmp_path
+
+
+@pytest.fixture
+def task() -> StreamedTask:
+    """MIRACL with corpora as large as those made up."""
+    sizes = dict(MIRACL.sizes)
+    for language in LANGUAGES:
+        judged = {judgement.candidate for judgement in read_questions(MIRACL, [language]).judgements}
+        sizes[language] = Size(sizes[language].queries, len(judged) + DISTRACTORS)
+    return replace(MIRACL, sizes=sizes)
+
+
+@pytest.fixture(autouse=True)
+def real_questions(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_DATA", str(data_dir))
+
+
+class Counting(RandomVectors):
+    """Counts the texts that it encodes, and fails after so many."""
+
+    def __init__(self, most: int = 1 << 30) -> None:
+        self.texts, self.most = 0, most
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        self.texts += len(texts)
+        if self.texts > self.most:
+            raise RuntimeError("killed")
+        return super().encode(texts, role)
+
+
+def test_each_language_stands_alone(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+    outcome = run_streamed(task, RandomVectors(), How(tmp_path / "checkpoints", 5), LANGUAGES, data)
+    result = outcome.result
+    assert list(result.settings) == ["mono"]
+    assert (result.balance, result.bias) == ({}, {})
+    assert outcome.stem == "miracl.sw-yo"
+    assert result.task.queries == 482 + 119
+    assert result.task.candidates == sum(task.sizes[language].candidates for language in LANGUAGES)
+    by_language = [result.languages[language]["mono"]["ndcg@10"].value for language in LANGUAGES]
+    assert result.settings["mono"]["ndcg@10"].value == pytest.approx(np.mean(by_language), abs=1e-12)
+    for language, value in zip(LANGUAGES, by_language, strict=True):
+        alone = run_streamed(task, RandomVectors(), How(tmp_path / "checkpoints"), [language], data).result
+        assert alone.settings["mono"]["ndcg@10"].value == pytest.approx(value, abs=1e-9)
+    assert not list((tmp_path / "checkpoints").glob("*"))
+
+
+def test_scores_follow_from_the_files(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+    outcome = run_streamed(task, RandomVectors(), How(tmp_path / "checkpoints"), LANGUAGES, data)
+    path = write_result(tmp_path / "out", outcome.result, outcome.evidence, outcome.stem)
+    again = score_evidence(read_evidence(path), "ndcg@10")
+    assert read_evidence(path).divided
+    assert list(again.settings) == ["mono"]
+    assert again.settings["mono"]["map"].value == pytest.approx(outcome.result.settings["mono"]["map"].value, abs=1e-12)
+
+
+def test_a_killed_run_goes_on_and_changes_nothing(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+    how, cache = How(tmp_path / "checkpoints", 20), VectorCache(tmp_path / "vectors")
+    whole = run_streamed(task, Counting(), How(tmp_path / "other", 20), ["yo"], data).result
+    killed = Counting(most=500)
+    with pytest.raises(BadEncoder):
+        run_streamed(task, killed, how, ["yo"], data, cache)
+    assert len(list(how.checkpoints.glob("miracl.yo.*.npz"))) == 1
+    resumed = Counting()
+    assert run_streamed(task, resumed, how, ["yo"], data, cache).result.settings == whole.settings
+    assert 0 < resumed.texts < task.sizes["yo"].candidates
+    cached = Counting()
+    assert run_streamed(task, cached, how, ["yo"], data, cache).result.settings == whole.settings
+    assert cached.texts == 0
+
+
+def test_a_corpus_that_changed_since_the_checkpoint_is_refused(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+    how = How(tmp_path / "checkpoints", 20)
+    with pytest.raises(BadEncoder):
+        run_streamed(task, Counting(most=500), how, ["yo"], data)
+    path = data / "miracl" / "yo" / "docs-0.jsonl.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"none#7 in", b"changed in")))
+    with pytest.raises(BadData, match="of another corpus, model or division"):
+        run_streamed(task, Counting(), how, ["yo"], data)
+    assert len(list(how.checkpoints.glob("*.npz"))) == 1
+
+
+def test_another_size_is_refused_unless_asked_for(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="holds 440 passages, not 49,043"):
+        run_streamed(MIRACL, RandomVectors(), How(tmp_path / "checkpoints"), ["yo"], data)
+    how = How(tmp_path / "checkpoints", allow_missing=True)
+    assert run_streamed(MIRACL, RandomVectors(), how, ["yo"], data).result.task.candidates == 440
+
+
+def test_half_precision_is_the_same_from_the_cache(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "vectors")
+    how = How(tmp_path / "checkpoints", half=True)
+    first = run_streamed(task, RandomVectors(), how, ["yo"], data, cache).result
+    assert run_streamed(task, RandomVectors(), how, ["yo"], data, cache).result.settings == first.settings
+    assert len(list((tmp_path / "vectors" / "streamed").rglob("*.fp16.npz"))) == 1
+
+
+def test_what_cannot_be_streamed_is_refused(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+    with pytest.raises(BadEncoder, match="makes no vectors"):
+        run_streamed(task, load_model("bm25"), How(tmp_path), ["yo"], data)
+    with pytest.raises(UnknownName):
+        run_streamed(task, RandomVectors(), How(tmp_path), ["xx"], data)
