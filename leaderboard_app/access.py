@@ -15,18 +15,18 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app.board import Row, image_text, is_text_to_image
+from leaderboard_app.board import Row, best_first, image_text, is_text_to_image, values
 from leaderboard_app.entries import Entry
-from leaderboard_app.evidence_store import stored_contributions, stored_evidence
+from leaderboard_app.evidence_store import stored_contributions, stored_evidence, stored_standings
 from leaderboard_app.index import Index, home_of, is_current, read_index, read_scores, update
-from leaderboard_app.pools import recompute
+from leaderboard_app.pools import Recomputed, recompute
 from leaderboard_app.texts import Texts, read_texts
-from suite.compare import Comparison, Contributions, compare_contributions, contributions
+from suite.compare import Comparison, Contributions, compare_contributions
 from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.progress import Advance
 from suite.result import Result, read_result
-from suite.standings import Standings, rank_contributions
+from suite.standings import Standing, rank_contributions
 
 LOOK_AGAIN = "20s"
 """How long a change of the files may go unseen."""
@@ -54,6 +54,12 @@ def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overal
     return _scores(str(index.folder), index.stamp, tuple(tasks), tuple(metrics), overall)
 
 
+def best_of(index: Index, entries: Sequence[Entry]) -> Entry:
+    """The entry of a task that a page opens on."""
+    task, headline = entries[0].task, entries[0].headline
+    return best_first(entries, values(scores_of(index, [task], [headline], overall=True), headline))[0]
+
+
 def result_of(index: Index, entry: Entry) -> Result:
     """The result file of an entry that was measured here.
 
@@ -75,25 +81,28 @@ def evidence_of(index: Index, entry: Entry) -> Evidence:
     return _evidence(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp)
 
 
-def contributions_of(
-    index: Index, entry: Entry, metric: str, languages: tuple[str, ...] | None = None
-) -> Contributions:
-    """What each question adds to the scores of an entry, in the pool of these languages or of all.
+def contributions_of(index: Index, entry: Entry, metric: str) -> Contributions:
+    """What each question adds to the scores of an entry in the pool of all languages.
 
     :raises BadResult: the evidence cannot be read.
     """
-    return _contributions(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp, metric, languages)
+    return _contributions(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp, metric)
 
 
 def standings_of(
     index: Index, entries: Sequence[Entry], metric: str, setting: str, languages: tuple[str, ...] | None = None
-) -> Standings | None:
-    """Ranks, their intervals and letters of the entries that have evidence; none where there is nothing to rank."""
-    ids = tuple(entry.id for entry in entries if entry.evidence)
+) -> tuple[Standing, ...]:
+    """Ranks, their intervals and letters of the entries that have evidence, in the pool of these languages or of all.
+
+    None while there is evidence that is still to be verified: a rank is among all.
+    """
+    ids = tuple(entry.id for entry in entries if entry.verified)
+    if not ids or any(entry.trust == "not checked" for entry in entries):
+        return ()
     try:
-        return _standings(index, index.stamp, ids, metric, setting, languages) if ids else None
+        return _standings(index, index.stamp, ids, metric, setting, languages)
     except BadResult:
-        return None
+        return ()
 
 
 def comparison_of(index: Index, one: Entry, other: Entry, metric: str) -> Comparison:
@@ -167,30 +176,30 @@ def _evidence(home: str, path: str, stamp: str) -> Evidence:
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def _contributions(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...] | None) -> Contributions:
-    if languages:
-        return contributions(stored_evidence(Path(home), Path(path)).only(languages), metric)
+def _contributions(home: str, path: str, stamp: str, metric: str) -> Contributions:
     return stored_contributions(Path(home), Path(path), metric)
 
 
 @st.cache_data(max_entries=64, show_spinner="Ranking …")
 def _standings(
     _index: Index, stamp: str, ids: tuple[str, ...], metric: str, setting: str, languages: tuple[str, ...] | None
-) -> Standings:
-    by_id = {entry.id: entry for entry in _index.entries}
-    added = {id_: contributions_of(_index, by_id[id_], metric, languages) for id_ in ids}
-    return rank_contributions(added, metric, setting)
+) -> tuple[Standing, ...]:
+    home, paths = home_of(_index.folder), {id_: _index.folder / f"{id_}.json" for id_ in ids}
+    if languages is None:
+        return stored_standings(home, paths, metric, setting)
+    added = {id_: _recomputed(str(home), str(path), stamp, metric, languages).added for id_, path in paths.items()}
+    return rank_contributions(added, metric, setting).models
 
 
 def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: tuple[str, ...]) -> dict[str, Row]:
-    """Scores in the pool of these languages of every entry that has evidence."""
-    chosen = [entry for entry in entries if entry.evidence]
+    """Scores in the pool of these languages of every entry whose evidence holds."""
+    chosen = [entry for entry in entries if entry.verified]
     home = str(home_of(index.folder))
     rows = {}
     with _bar("Computing again from the evidence", len(chosen)) as advance:
         for entry in chosen:
             with suppress(BadResult):
-                rows[entry.id] = _recomputed(home, str(result_path(index, entry)), index.stamp, metric, languages)
+                rows[entry.id] = _recomputed(home, str(result_path(index, entry)), index.stamp, metric, languages).row
             advance(1)
     return rows
 
@@ -211,6 +220,6 @@ def _comparison(_index: Index, stamp: str, one: str, other: str, metric: str) ->
     return compare_contributions(first, second, metric)
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
-def _recomputed(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...]) -> Row:
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _recomputed(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...]) -> Recomputed:
     return recompute(stored_evidence(Path(home), Path(path)), metric, languages)

@@ -17,8 +17,7 @@ PAGES = {
 HERE = Path(__file__).parent / "app_pages"
 
 st.set_page_config(page_title="Panglot", page_icon="🌐", layout="wide")
-there = {name: title for name, title in PAGES.items() if (HERE / f"{name}.py").exists()}
 st.navigation(
-    [st.Page(HERE / f"{name}.py", title=title, default=name == "overview") for name, title in there.items()],
+    [st.Page(HERE / f"{name}.py", title=title, default=name == "overview") for name, title in PAGES.items()],
     position="top",
 ).run()

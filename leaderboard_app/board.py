@@ -10,7 +10,7 @@ import pandas as pd
 from leaderboard_app.entries import ALL, Entry
 from suite.bias import MIX_DEPTH
 from suite.sample import Score
-from suite.standings import Standings
+from suite.standings import Standing
 
 SETTINGS = ("balance", "mono", "cross", "multi")
 DISTANCE = "normalised_rank_distance"
@@ -66,6 +66,16 @@ def values(scores: pd.DataFrame, metric: str, view: View = OVERALL) -> dict[str,
     return found
 
 
+def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]:
+    """Entries by balance, then by the other settings; what papers printed stands last."""
+
+    def order(entry: Entry) -> tuple[bool, list[float]]:
+        row = rows.get(entry.id, {})
+        return entry.trust == "published", [-row.get(setting, NO_SCORE).value for setting in ("balance", "multi")]
+
+    return sorted(entries, key=order)
+
+
 def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
     """Of each result, its bias measures over all languages, from rows of the index."""
     found: dict[str, Row] = {}
@@ -91,7 +101,7 @@ def model_scores(entries: Iterable[Entry], rows: Mapping[str, Row], names: Seque
 def overview(
     entries: Iterable[Entry],
     rows: Mapping[str, Row],
-    standings: Standings | None = None,
+    standings: Iterable[Standing] = (),
     image_text: Mapping[str, float] | None = None,
     by: str = "balance",
 ) -> pd.DataFrame:
@@ -99,7 +109,7 @@ def overview(
 
     Intervals stand in columns of their own (`mono low`, `mono high`); what a result lacks is missing.
     """
-    standing = {model.name: model for model in standings.models} if standings else {}
+    standing = {model.name: model for model in standings}
     table = [
         {
             "rank": standing[entry.id].place if entry.id in standing else None,
@@ -166,7 +176,10 @@ def long_form(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def pairs(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.DataFrame:
-    """The metric of every ordered pair of one result, one row each, in the order of the languages."""
+    """The metric of every ordered pair of one result, one row each, in the order of the languages.
+
+    Languages that do not ask, or that are not offered, have no row.
+    """
     single = (scores["metric"] == metric) & (scores["query"] != ALL) & (scores["candidate"] != ALL)
     found = {
         (query, candidate): score
@@ -175,7 +188,8 @@ def pairs(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.Dat
         )
     }
     columns = ("query", "candidate", "value", "low", "high")
-    rows = [(q, c, *found.get((q, c), (None, None, None))) for q in languages for c in languages]
+    asking, offered = ([name for name in languages if any(name == pair[end] for pair in found)] for end in (0, 1))
+    rows = [(q, c, *found.get((q, c), (None, None, None))) for q in asking for c in offered]
     return pd.DataFrame(rows, columns=columns).astype({"value": float, "low": float, "high": float})
 
 

@@ -95,8 +95,9 @@ def dots(table: pd.DataFrame, category: str, series: str, title: str, blind: flo
         **_by(series, names),
     )
     x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=8))
-    rules = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
-    chart = rules + base.mark_point(filled=True, size=55).encode(x=x)
+    chart = alt.layer(base.mark_point(filled=True, size=55).encode(x=x))
+    if table["low"].notna().any():
+        chart = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q") + chart
     if blind is not None:
         chart = _vertical(blind, "language-blind") + chart
     return chart.properties(height=(10 + 10 * len(names)) * len(order) + AXIS + LEGEND * (len(names) > 1))

@@ -58,6 +58,11 @@ class Entry(Record):
     source: str = ""
     """Where the numbers of a reported result stand."""
 
+    @property
+    def verified(self) -> bool:
+        """Whether its evidence was found to hold; it stands in the store then."""
+        return self.trust in ("recomputed", "reproduced")
+
 
 class Row(NamedTuple):
     """One score. `query` and `candidate` are languages, or ALL; a pair of one language is `mono`."""

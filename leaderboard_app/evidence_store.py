@@ -10,21 +10,23 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from suite.compare import Contributions, contributions
 from suite.evidence import Evidence
 from suite.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
 from suite.record import write_whole
+from suite.standings import Standing, rank_contributions
 
-_NAMES = "names.json"
-_TEXTS = ("query_ids", "candidate_ids", "languages")
-_ARRAYS = tuple(field.name for field in fields(Evidence) if field.name not in _TEXTS)
+_STANDINGS = TypeAdapter(tuple[Standing, ...])
+_REST = "rest.json"
+"""What of an evidence is no array."""
 
 
 def stored_evidence(home: Path, path: Path) -> Evidence:
@@ -43,17 +45,32 @@ def stored_contributions(home: Path, path: Path, metric: str) -> Contributions:
 
     :raises BadResult: a file is missing or is no evidence.
     """
-    evidence = stored_evidence(home, path)
     target = home / "evidence" / _key(path) / f"{metric}.npz"
     if not target.exists():
-        added = contributions(evidence, metric)
-        _save(target, total=added.total, count=added.count)
+        added = contributions(stored_evidence(home, path), metric)
+        _save(target, languages=np.array(added.languages), total=added.total, count=added.count)
     with np.load(target) as stored:
-        return Contributions(evidence.languages, stored["total"], stored["count"])
+        return Contributions(tuple(stored["languages"].tolist()), stored["total"], stored["count"])
+
+
+def stored_standings(home: Path, paths: Mapping[str, Path], metric: str, setting: str) -> tuple[Standing, ...]:
+    """Ranks, their intervals and letters of results by name, in the pool of all languages, kept likewise.
+
+    :raises BadResult: a file is missing or is no evidence, or the models cannot be ranked.
+    """
+    named = " ".join([metric, setting, *(f"{name} {_key(path)}" for name, path in sorted(paths.items()))])
+    target = home / "standings" / f"{_digest(named)}.json"
+    if not target.exists():
+        added = {name: stored_contributions(home, path, metric) for name, path in paths.items()}
+        standings = rank_contributions(added, metric, setting).models
+        target.parent.mkdir(exist_ok=True)
+        write_whole(target, lambda unfinished: unfinished.write_bytes(_STANDINGS.dump_json(standings)))
+    return _STANDINGS.validate_json(target.read_bytes())
 
 
 def drop_others(home: Path, paths: Iterable[Path]) -> None:
     """Remove from the store what does not belong to these result files as they are now."""
+    shutil.rmtree(home / "standings", ignore_errors=True)
     kept = {_key(path) for path in paths}
     for target in (home / "evidence").glob("*"):
         if target.name not in kept:
@@ -61,23 +78,28 @@ def drop_others(home: Path, paths: Iterable[Path]) -> None:
 
 
 def _key(path: Path) -> str:
-    """Changes with the path, size and time of the evidence files."""
+    """What the store calls the evidence of a result: changes with the path, size and time of its files."""
     parts = [str(path.resolve())]
     for name in EVIDENCE_FILES:
         file = evidence_file(path, name)
         status = file.stat() if file.exists() else None
         parts.append(f"{status.st_mtime_ns} {status.st_size}" if status else "")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return _digest("\n".join(parts))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _put(target: Path, evidence: Evidence) -> None:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     unfinished.mkdir(parents=True, exist_ok=True)
-    names = {name: getattr(evidence, name) for name in _TEXTS}
-    (unfinished / _NAMES).write_text(json.dumps(names), encoding="utf-8")
-    for name in _ARRAYS:
-        values = getattr(evidence, name)
-        np.save(unfinished / f"{name}.npy", values.astype(np.int32) if values.dtype.kind == "i" else values)
+    rest = {field.name: getattr(evidence, field.name) for field in fields(Evidence)}
+    for name, values in list(rest.items()):
+        if isinstance(values, np.ndarray):
+            np.save(unfinished / f"{name}.npy", values.astype(np.int32) if values.dtype.kind == "i" else values)
+            del rest[name]
+    (unfinished / _REST).write_text(json.dumps(rest), encoding="utf-8")
     try:
         unfinished.rename(target)
     except OSError:  # somebody else was quicker
@@ -93,6 +115,6 @@ def _save(target: Path, **arrays: np.ndarray) -> None:
 
 
 def _get(target: Path) -> Evidence:
-    values: dict[str, Any] = {name: np.load(target / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-    names = json.loads((target / _NAMES).read_bytes())
-    return Evidence(**values | {name: tuple(names[name]) for name in _TEXTS})
+    rest = json.loads((target / _REST).read_bytes())
+    values: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in rest.items()}
+    return Evidence(**values, **{path.stem: np.load(path, mmap_mode="r") for path in target.glob("*.npy")})

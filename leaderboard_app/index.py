@@ -13,6 +13,7 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +25,10 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from pydantic import BaseModel
 
+from leaderboard_app.board import SETTINGS
 from leaderboard_app.entries import SCHEMA, Entry, Found, Trust, published, read_folder
-from leaderboard_app.evidence_store import drop_others, stored_contributions
+from leaderboard_app.evidence_store import drop_others, stored_contributions, stored_standings
+from suite.errors import BadResult
 from suite.progress import Progress, silent
 from suite.record import write_whole
 from suite.result import read_result
@@ -82,7 +85,7 @@ def update(folder: Path, progress: Progress = silent) -> None:
     with FileLock(home / ".lock"):
         stamps = dict(_stamps(folder))
         known = _load(home / "entries.json", Known)
-        if known.stamps == stamps and known.entries and (home / "scores.parquet").exists():
+        if _is_whole(home, known) and known.stamps == stamps:
             return
         same = {name for name, stamp in stamps.items() if known.stamps.get(name) == stamp}
         kept = Found(
@@ -115,6 +118,7 @@ def check(folder: Path, progress: Progress = silent) -> None:
                 advance(1)
         if left or len(done) < len(checks.folders):
             drop_others(home, (path for name in stamps for path in (folder / name).glob("*.json")))
+            _rank(read_index(folder), progress)
 
 
 def read_index(folder: Path) -> Index:
@@ -164,7 +168,13 @@ def read_scores(folder: Path, tasks: Sequence[str], metrics: Sequence[str], over
 
 def is_current(folder: Path) -> bool:
     """Whether the index has read all that is there now."""
-    return _load(home_of(folder) / "entries.json", Known).stamps == dict(_stamps(folder))
+    home = home_of(folder)
+    known = _load(home / "entries.json", Known)
+    return _is_whole(home, known) and known.stamps == dict(_stamps(folder))
+
+
+def _is_whole(home: Path, known: Known) -> bool:
+    return bool(known.entries) and (home / "scores.parquet").exists()
 
 
 def home_of(folder: Path) -> Path:
@@ -205,6 +215,21 @@ def _write_scores(path: Path, kept: Sequence[str], parts: Sequence[Found]) -> No
     names = rows.select(["task", "metric"]).cast(pa.schema({"task": pa.string(), "metric": pa.string()}))
     rows = rows.take(pc.sort_indices(names, [("task", "ascending"), ("metric", "ascending")]))
     write_whole(path, lambda unfinished: pq.write_table(rows, unfinished, ROW_GROUP, compression="zstd"))
+
+
+def _rank(index: Index, progress: Progress) -> None:
+    """Put into the store how the models stand on each task, as the overview shows it first."""
+    entries = [entry for entry in index.entries if entry.verified]
+    tasks = list(dict.fromkeys(entry.task for entry in entries))
+    home = home_of(index.folder)
+    with progress("ranking", len(tasks)) as advance:
+        for task in tasks:
+            there = [entry for entry in entries if entry.task == task]
+            paths = {entry.id: index.folder / f"{entry.id}.json" for entry in there}
+            for setting in SETTINGS:
+                with suppress(BadResult):  # pools with images have no mono
+                    stored_standings(home, paths, there[0].headline, setting)
+            advance(1)
 
 
 def _verified(folder: Path, home: Path) -> Sequence[Verdict]:

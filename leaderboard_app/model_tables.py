@@ -87,7 +87,11 @@ def mix_table(result: Result, sizes: Sequence[float]) -> pd.DataFrame:
             rows.append(
                 (query, candidate, share, size / total, ratio, value, _times(ratio), _times(ratio) + " × its share")
             )
-    return pd.DataFrame(rows, columns=["query", "candidate", "share", "of the pool", "ratio", "value", "shown", "note"])
+    table = pd.DataFrame(
+        rows, columns=["query", "candidate", "share", "of the pool", "ratio", "value", "shown", "note"]
+    )
+    asked = table.groupby("query")["ratio"].transform("count") > 0
+    return table[asked & (table["of the pool"] > 0)]
 
 
 def rank_table(result: Result) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from leaderboard_app.board import BIAS, Row
 from suite.arrays import Floats
+from suite.compare import Contributions, contributions
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import parse_metric
 from suite.sample import Score
@@ -19,12 +20,21 @@ NOT_DRAWN = float("nan")
 """Ends of the interval of a score for which none was drawn."""
 
 
-def recompute(evidence: Evidence, metric: str, languages: Sequence[str]) -> Row:
-    """The overview's scores in the pool of some languages, as `score_evidence` gives them, without intervals."""
-    scores = score_evidence(evidence.only(languages), metric, [metric], draws=1)
+class Recomputed(NamedTuple):
+    """What one model gives in another pool: the overview's scores without intervals, and what ranks follow from."""
+
+    row: Row
+    added: Contributions
+
+
+def recompute(evidence: Evidence, metric: str, languages: Sequence[str]) -> Recomputed:
+    """The overview's scores in the pool of some languages, as `score_evidence` gives them."""
+    pool = evidence.only(languages)
+    scores = score_evidence(pool, metric, [metric], draws=1, measures=BIAS)
     overall = {setting: by_metric.get(metric) for setting, by_metric in scores.settings.items()}
     overall |= {"balance": scores.balance.get(metric), **{name: scores.bias.get(name) for name in BIAS}}
-    return {name: Score(score.value, NOT_DRAWN, NOT_DRAWN) for name, score in overall.items() if score}
+    row = {name: Score(score.value, NOT_DRAWN, NOT_DRAWN) for name, score in overall.items() if score}
+    return Recomputed(row, contributions(pool, metric))
 
 
 def rank_curve(evidence: Evidence, most: int = 10_000) -> pd.DataFrame:

@@ -16,13 +16,14 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app.access import read_board, submissions
+from leaderboard_app.access import best_of, read_board, submissions
 from leaderboard_app.board import BIAS, DISTANCE, OWN_LANGUAGE, SETTINGS, Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, number, plain
 from leaderboard_app.index import Index
 from suite.bias import MEASURES
 from suite.evidence_file import EVIDENCE_FILES, evidence_file
+from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
 from suite.submission import CARD
 from tasks import ALL as TASKS
@@ -110,23 +111,25 @@ def pick_metric(headline: str) -> str:
     return metric
 
 
-def pick_model(entries: Sequence[Entry], label: str = "Model", key: str = "model") -> Entry:
-    """One of the entries of a task, named in the URL by its folder."""
+def pick_model(index: Index, entries: Sequence[Entry]) -> Entry:
+    """One of the entries of a task, named in the URL by its folder; the best of them unless chosen otherwise."""
     by_folder = {entry.folder: entry for entry in entries}
-    return by_folder[st.selectbox(label, list(by_folder), key=key, bind=URL)]
+    first = list(by_folder).index(best_of(index, entries).folder)
+    return by_folder[st.selectbox("Model", list(by_folder), index=first, key="model", bind=URL)]
 
 
 def pick_pool(languages: Sequence[str]) -> tuple[str, ...]:
-    """The languages of the pool, in their order; all of them unless chosen otherwise."""
+    """The languages of the pool, in their order; all of them unless chosen otherwise. Images stay in any pool."""
+    spoken = [language for language in languages if language != IMAGES]
     chosen = st.multiselect(
         "Choose the languages in the pool",
-        languages,
-        default=list(languages),
+        spoken,
+        default=spoken,
         key="pool",
         bind=URL,
         help="Scores and bias are computed again from the evidence, as if the pool held these languages alone.",
     )
-    kept = tuple(language for language in languages if language in chosen)
+    kept = tuple(language for language in languages if language in chosen or language == IMAGES)
     return kept if len(kept) > 1 else tuple(languages)
 
 
@@ -184,7 +187,9 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
         order += [name, *(end for end in ends if end in table and table[end].notna().any())]
     order += ["trust", "data", "date", "organisation"]
     config: dict[str, object] = {
-        name: COLUMN.NumberColumn(SHORT.get(name, name), format="%.3f", help=SENTENCES.get(name), width=80)
+        name: COLUMN.NumberColumn(
+            SHORT.get(name, name), format="%.3f", help=SENTENCES.get(name), width=70 if name in SETTINGS else 96
+        )
         for name in scores
     }
     for name in scores:
@@ -194,7 +199,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
         "rank": COLUMN.NumberColumn("rank", width=50, help="Place among all models with evidence on this task."),
         "rank 95 %": COLUMN.TextColumn("95 %", width=60, help="95 % interval of the rank, from bootstrap draws."),
         "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
-        "model": COLUMN.TextColumn("model", pinned=True, width=190),
+        "model": COLUMN.TextColumn("model", pinned=True, width=200),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
         "dimension": COLUMN.NumberColumn("dim", format="%d", width=55, help="Dimension of its vectors."),
         "trust": COLUMN.TextColumn("trust", help=TRUST, width=105),
@@ -269,9 +274,11 @@ def notices(index: Index) -> None:
         with st.expander(f"{len(index.refused)} files are not shown", icon=":material/report:"):
             rows = [{"file": file, "why": why} for file, why in index.refused.items()]
             st.dataframe(pd.DataFrame(rows), hide_index=True)
-    note = getattr(KNOWN.get(str(st.session_state.get("task", ""))), "note", "")
-    if note:
-        st.info(note)
+    task = KNOWN.get(str(st.session_state.get("task", "")))
+    if task and task.note:
+        st.info(task.note)
+    if task and IMAGES in task.languages:
+        st.caption(f"{IMAGES} stands for images, which are in no language.")
 
 
 @st.fragment(run_every="3s")

@@ -11,7 +11,7 @@ their own: how far apart the modalities stand, and which of them fills the top.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,18 +29,13 @@ Statistics: TypeAlias = Mapping[str, Floats]
 """By name, values [queries, width], or their means [draws, languages, width]."""
 
 
-def statistics(evidence: Evidence) -> dict[str, Floats]:
-    """The numbers per query from which all bias measures follow, each [queries, width]; NaN where undefined."""
-    return {
-        **_distances(evidence),
-        **_within_query_ranks(evidence),
-        **_top_languages(evidence),
-        **_alignments(evidence),
-        **_first_hits(evidence),
-        "removal": _remove_one_target(evidence),
-        "consistency": _consistency(evidence, MIX_DEPTH),
-        **_modalities(evidence),
-    }
+def statistics(evidence: Evidence, measures: Collection[str]) -> dict[str, Floats]:
+    """The numbers per query from which these measures follow, each [queries, width]; NaN where undefined."""
+    found = {**_distances(evidence), **_within_query_ranks(evidence), **_top_languages(evidence)}
+    for compute, needed_by in _NEEDED_BY_FEW.items():
+        if needed_by.intersection(measures):
+            found |= compute(evidence)
+    return found
 
 
 class BiasMeasure(NamedTuple):
@@ -311,7 +306,7 @@ def _modalities(evidence: Evidence) -> dict[str, Floats]:
         return {}
     place = evidence.languages.index(IMAGES)
     is_image = evidence.language == place
-    rank = _by_pair(evidence.together, _mean_over_ties(evidence.together, evidence.together.rank))
+    rank = _by_pair(evidence.together, _mean_over_ties(evidence.together, evidence.together.rank.astype(np.float64)))
     gap = _mean_per_query(evidence, rank, is_image) - _mean_per_query(evidence, rank, ~is_image)
     top = evidence.top_language[:, :MIX_DEPTH]
     asks_image = (evidence.query_language == place)[:, None]
@@ -362,7 +357,7 @@ def _first_hits(evidence: Evidence) -> dict[str, Floats]:
     }
 
 
-def _remove_one_target(evidence: Evidence) -> Floats:
+def _remove_one_target(evidence: Evidence) -> dict[str, Floats]:
     """Loss of average precision without the own-language relevant, minus the mean loss without another one."""
     ranking = evidence.together
     relevants = ranking.relevants[ranking.cell]
@@ -373,10 +368,11 @@ def _remove_one_target(evidence: Evidence) -> Floats:
     loss = average_precision(ranking)[ranking.cell] - (before + after) / np.maximum(relevants - 1, 1)
     loss = _by_pair(ranking, _mean_over_ties(ranking, loss))
     own = evidence.language == evidence.query_language[evidence.query]
-    return (_mean_per_query(evidence, loss, own) - _mean_per_query(evidence, loss, ~own))[:, None]
+    removal = _mean_per_query(evidence, loss, own) - _mean_per_query(evidence, loss, ~own)
+    return {"removal": removal[:, None]}
 
 
-def _consistency(evidence: Evidence, depth: int) -> Floats:
+def _consistency(evidence: Evidence) -> dict[str, Floats]:
     """Mean RankC overlap of each query's top list with those of the same question in the other languages.
 
     Where a question is asked several times in a language, as by several captions of an image, the first stands for it.
@@ -384,12 +380,12 @@ def _consistency(evidence: Evidence, depth: int) -> Floats:
     languages = len(evidence.languages)
     place = evidence.group * languages + evidence.query_language
     groups = int(evidence.group.max()) + 1
-    listed = np.full((groups * languages, depth), NOBODY)
-    width = min(depth, evidence.top.shape[1])
+    listed = np.full((groups * languages, MIX_DEPTH), NOBODY)
+    width = min(MIX_DEPTH, evidence.top.shape[1])
     listed[place[::-1], :width] = evidence.top[::-1, :width]
-    top = listed.reshape(groups, languages, depth)
-    weight = np.exp(-np.arange(1.0, depth + 1))
-    weight /= weight.sum() * np.arange(1, depth + 1)
+    top = listed.reshape(groups, languages, MIX_DEPTH)
+    weight = np.exp(-np.arange(1.0, MIX_DEPTH + 1))
+    weight /= weight.sum() * np.arange(1, MIX_DEPTH + 1)
     total, count = np.zeros((groups, languages)), np.zeros((groups, languages))
     for one in range(languages):
         for other in range(one + 1, languages):
@@ -399,7 +395,7 @@ def _consistency(evidence: Evidence, depth: int) -> Floats:
                 total[both, language] += value
                 count[both, language] += 1
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean.reshape(-1)[place][:, None]
+    return {"consistency": mean.reshape(-1)[place][:, None]}
 
 
 def _overlaps(one: Ints, other: Ints) -> Ints:
@@ -433,3 +429,13 @@ def _mean_per_query(evidence: Evidence, values: np.ndarray, where: np.ndarray) -
     total = np.bincount(evidence.query, weights=values * where, minlength=evidence.queries)
     count = np.bincount(evidence.query, weights=where, minlength=evidence.queries)
     return np.divide(total, count, out=np.full(evidence.queries, np.nan), where=count > 0)
+
+
+_NEEDED_BY_FEW: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]] = {
+    _alignments: frozenset({"strong_alignment", "weak_alignment", "alignment_gap"}),
+    _first_hits: frozenset({"first_hit_own_language"}),
+    _remove_one_target: frozenset({"remove_one_target"}),
+    _consistency: _OF_CONSISTENCY,
+    _modalities: _OF_MODALITIES,
+}
+"""Statistics that only some measures follow from: they take most of the time, and are left out where none is wanted."""

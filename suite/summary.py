@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +48,15 @@ class Scores:
     language_rank: Floats
 
 
-def score_evidence(evidence: Evidence, headline: str, metrics: Sequence[str] = NAMES, draws: int = DRAWS) -> Scores:
-    """Every setting, metric, bias measure and interval that the evidence gives."""
-    means = _means(evidence, metrics, draws)
+def score_evidence(
+    evidence: Evidence,
+    headline: str,
+    metrics: Sequence[str] = NAMES,
+    draws: int = DRAWS,
+    measures: Collection[str] = BIAS_NAMES,
+) -> Scores:
+    """Every setting, metric, bias measure and interval that the evidence gives, of those that are wanted."""
+    means = _means(evidence, metrics, draws, measures)
     by_setting = {metric: _settings(evidence, means, metric) for metric in metrics}
     languages = _Languages(evidence.languages)
     wanted = _settings_of(evidence)
@@ -66,7 +72,7 @@ def score_evidence(evidence: Evidence, headline: str, metrics: Sequence[str] = N
             languages.put("cross_to", metric, drawn["cross_to"])
     asked_by_images = _is_asked_by_images(evidence)
     by_language = by_setting[headline]["cross_to" if asked_by_images else "multi"]
-    measured, blind = _bias(evidence, means, by_language, languages)
+    measured, blind = _bias(evidence, means, by_language, languages, measures)
     return Scores(
         settings={setting: scores for setting, scores in settings.items() if scores},
         balance=balance,
@@ -80,14 +86,16 @@ def score_evidence(evidence: Evidence, headline: str, metrics: Sequence[str] = N
     )
 
 
-def _means(evidence: Evidence, metrics: Sequence[str], draws: int) -> dict[str, Floats]:
+def _means(evidence: Evidence, metrics: Sequence[str], draws: int, measures: Collection[str]) -> dict[str, Floats]:
     """Means per query language of everything that is said of a query; two products, to bound the memory of both."""
     sample = Sample(evidence, draws)
-    return sample.means(_per_query(evidence, metrics)) | sample.means(bias.statistics(evidence))
+    return sample.means(_per_query(evidence, metrics)) | sample.means(bias.statistics(evidence, measures))
 
 
 def _settings_of(evidence: Evidence) -> tuple[str, ...]:
     """The settings of an evidence: only one pool where images are offered, since they are in no language."""
+    if evidence.divided:
+        return ("mono",)
     if IMAGES in evidence.languages and evidence.sizes[evidence.languages.index(IMAGES)]:
         return ("multi",)
     return ("mono", "cross", "multi")
@@ -125,7 +133,11 @@ def _settings(evidence: Evidence, means: bias.Statistics, metric: str) -> dict[s
 
 
 def _bias(
-    evidence: Evidence, means: bias.Statistics, by_language: Floats, languages: _Languages
+    evidence: Evidence,
+    means: bias.Statistics,
+    by_language: Floats,
+    languages: _Languages,
+    measures: Collection[str],
 ) -> tuple[dict[str, Score], dict[str, float]]:
     """The bias measures and what a language-blind ranker gets; none where no query has parallel relevants.
 
@@ -133,9 +145,9 @@ def _bias(
     """
     measured: dict[str, Score] = {}
     blind: dict[str, float] = {}
-    if IMAGES not in evidence.languages and np.isnan(means["distance"][0]).all():
+    if evidence.divided or (IMAGES not in evidence.languages and np.isnan(means["distance"][0]).all()):
         return measured, blind
-    for measure in bias.measures_of(evidence):
+    for measure in (measure for measure in bias.measures_of(evidence) if measure.name in measures):
         _put(measured, measure.name, measure.overall(means))
         languages.put("bias", measure.name, measure.by_language(means))
         if measure.blind:

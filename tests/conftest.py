@@ -12,7 +12,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a
 import numpy as np
 import pytest
 
+from suite.encoder import load_model
 from suite.pool import Candidate, Judgement, Pool, Query
+from suite.result import write_result
+from suite.run import run
 from suite.sources import read_pool
 from tasks import ALL
 
@@ -50,6 +53,16 @@ def starter() -> Pool:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or writes the user's own cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def starter_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of three models on the starter set, as files; a test that changes them takes a copy."""
+    folder = tmp_path_factory.mktemp("starter_results")
+    for name in ("use-multilingual", "bm25", "language-id"):
+        outcome = run(TASKS["starter"], load_model(name))
+        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
+    return folder
 
 
 PoolMaker = Callable[..., Pool]

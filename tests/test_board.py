@@ -28,7 +28,7 @@ from leaderboard_app.texts import Texts, cell, read_texts, texts_table
 from suite.compare import compare
 from suite.encoder import load_model
 from suite.evidence_file import read_evidence
-from suite.result import Result, find_results, read_result, write_result
+from suite.result import Result, find_results, read_result
 from suite.run import run
 from suite.summary import BIAS_NAMES
 from tests.conftest import TASKS
@@ -36,17 +36,11 @@ from tests.conftest import TASKS
 HERE = Path(__file__).parents[1]
 PAGES = HERE / "leaderboard_app" / "app_pages"
 COMMITTED = HERE / "submissions"
-MODELS = ("use-multilingual", "bm25", "language-id")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of three models on the starter set."""
-    folder = tmp_path_factory.mktemp("submissions")
-    for name in MODELS:
-        outcome = run(TASKS["starter"], load_model(name))
-        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
-    return folder
+def made(starter_results: Path) -> Path:
+    return starter_results
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +159,8 @@ def test_only_what_changed_is_read_and_verified_again(copy: Path) -> None:
     update(copy, note)  # type: ignore[arg-type]
     check(copy, note)  # type: ignore[arg-type]
     read, verified = "reading submissions", "verifying submissions"
-    assert seen == [(read, 3), (verified, 3), (verified, 0), (read, 1), (verified, 1)]
+    ranked = ("ranking", 1)
+    assert seen == [(read, 3), (verified, 3), ranked, (verified, 0), (read, 1), (verified, 1), ranked]
 
 
 def test_a_changed_result_is_not_shown(copy: Path) -> None:
@@ -218,7 +213,7 @@ def test_stored_evidence_is_the_files(made: Path, tmp_path: Path) -> None:
 def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) -> None:
     languages = ("de", "en", "zh")
     measured = run(TASKS["starter"], load_model("bm25"), languages).result
-    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", languages)
+    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", languages).row
     assert set(row) == {*board.SETTINGS, *board.BIAS}
     for name in ("mono", "cross", "multi"):
         assert row[name].value == pytest.approx(measured.settings[name]["map"].value, abs=1e-12)
@@ -439,7 +434,7 @@ def test_choosing_languages_computes_again(open_page: Open, index: Index, made: 
     test = open_page("overview", index.folder, task="starter", pool=["de", "en"])
     assert not test.exception
     shown = test.dataframe[0].value.set_index("model")
-    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en"))
+    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
     assert shown.loc["bm25", "multi"] == row["multi"].value
     assert shown["rank"].notna().all()
 

@@ -5,27 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from leaderboard_app.index import check, update
 from leaderboard_app.pools import recompute
-from suite.encoder import load_model
 from suite.evidence_file import read_evidence
-from suite.result import read_result, write_result
-from suite.run import run
-from tests.conftest import TASKS
+from suite.result import read_result
+from tests.browsing import WAIT, free_port, open_browser, served, settle
 
-MODELS = ("use-multilingual", "bm25", "language-id")
 PAGES = {
     "": "Leaderboard",
     "model": "Model",
@@ -33,63 +25,43 @@ PAGES = {
     "queries": "Queries",
     "bias": "Bias",
     "trainer": "Trainer",
+    "submit": "Submit",
+    "about": "About",
 }
 PHONE = 390
-ADVICE = "There is no Chromium on the path. Install it, on Debian with: apt-get install chromium"
 
 
 @pytest.fixture(scope="module")
-def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def submissions(starter_results: Path) -> Path:
     """Three models on the starter set, read and verified."""
-    folder = tmp_path_factory.mktemp("submissions")
-    for name in MODELS:
-        outcome = run(TASKS["starter"], load_model(name))
-        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
-    update(folder)
-    check(folder)
-    return folder
+    update(starter_results)
+    check(starter_results)
+    return starter_results
 
 
 @pytest.fixture(scope="module")
-def address(submissions: Path) -> Iterator[str]:
+def address(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The board on a port of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
-    address = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait(f"{address}/_stcore/health", server)
-            yield address
-        finally:
-            server.terminate()
-
-
-def _wait(health: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert server.poll() is None, "the board stopped at once"
-        try:
-            with urlopen(health):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("the board did not open")
+    with served(command, port, tmp_path_factory.mktemp("server") / "log"):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; continuous integration must have it."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail(ADVICE)
-        pytest.skip(ADVICE)
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, headless=True, args=arguments)
-        yield opened
-        opened.close()
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: the folder that PANGLOT_SCREENSHOTS names, or one of its own."""
+    named = os.environ.get("PANGLOT_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    pytestconfig.get_terminal_writer().line(f"\nScreenshots: {folder}")
+    return folder
 
 
 class Seen:
@@ -115,16 +87,12 @@ class Seen:
 
     def open(self, path: str, title: str) -> Page:
         self.page.goto(f"{self.address}/{path}")
-        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible(timeout=60_000)
-        self.settle()
+        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible(timeout=WAIT)
+        settle(self.page)
         return self.page
 
     def settle(self) -> None:
-        """Wait until the page is drawn."""
-        self.page.wait_for_timeout(300)
-        expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(
-            timeout=60_000
-        )
+        settle(self.page)
 
     def check(self) -> None:
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
@@ -166,12 +134,15 @@ def path_of(submissions: Path, model: str) -> Path:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_each_page_loads_without_a_complaint(seen: Seen, path: str) -> None:
+def test_each_page_loads_without_a_complaint(seen: Seen, path: str, pictures: Path) -> None:
     page = seen.open(f"{path}?task=starter", PAGES[path])
     seen.check()
+    page.screenshot(path=pictures / f"{path or 'overview'}.png")
+    page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": PHONE, "height": 1400})
     seen.settle()
     seen.check()
+    page.screenshot(path=pictures / f"{path or 'overview'}-phone-dark.png")
 
 
 def test_the_table_downloads_as_the_files_have_it(seen: Seen, submissions: Path) -> None:
@@ -225,7 +196,7 @@ def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> Non
     expect(page.get_by_text("Computed again from the evidence")).to_be_visible(timeout=30_000)
     seen.settle()
     for row in csv_rows(page):
-        wanted = recompute(read_evidence(path_of(submissions, row["model"])), "map", ("de", "en"))
+        wanted = recompute(read_evidence(path_of(submissions, row["model"])), "map", ("de", "en")).row
         assert float(row["multi"]) == wanted["multi"].value
     seen.check()
 

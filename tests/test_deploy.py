@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import tomllib
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from leaderboard_app.check import LIMITS
 from leaderboard_app.inbox import Inbox
@@ -31,13 +26,12 @@ from suite.encoder import load_model
 from suite.result import write_result
 from suite.run import run
 from suite.submission import LARGEST_ZIP, card_of, pack, write_card
+from tests.browsing import WAIT, free_port, open_browser, served
 from tests.conftest import TASKS
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PORT = "8501"
-WAIT = 60_000
-"""Milliseconds that a page may take on a busy machine."""
 
 
 def _instructions(name: str) -> list[str]:
@@ -130,33 +124,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("deployed")
     outcome = run(TASKS["starter"], load_model("constant"), ["de", "en"])
     write_result(root / "submissions", outcome.result, outcome.evidence, outcome.stem)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (words,) = _instructions("CMD")[-1:]
     instead = {"panglot": str(Path(sys.executable).with_name("panglot")), "0.0.0.0": "127.0.0.1", PORT: str(port)}
     command = [instead.get(word, word) for word in json.loads(words)]
-    environment = {**os.environ, "PANGLOT_INBOX": str(root / "inbox"), "XDG_CACHE_HOME": str(root / "cache")}
-    with (root / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, root / "log")
+    variables = {"PANGLOT_INBOX": str(root / "inbox"), "XDG_CACHE_HOME": str(root / "cache")}
+    with served(command, port, root / "log", root, variables):
         yield Server(f"http://127.0.0.1:{port}", root / "submissions", root / "inbox")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(WAIT // 100):
-        try:
-            with urllib.request.urlopen(address, timeout=5) as answer:
-                assert answer.read() == b"ok"
-                return
-        except URLError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-    pytest.fail(log.read_text())
 
 
 def test_the_command_serves_its_page(server: Server) -> None:
@@ -174,14 +148,8 @@ def test_an_upload_without_the_token_is_refused(server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; continuous integration must have it."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        advice = "There is no Chromium. Install it with: apt-get install chromium"
-        pytest.fail(advice) if os.environ.get("CI") else pytest.skip(advice)
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        yield playwright.chromium.launch(executable_path=path, args=arguments)
+    with open_browser() as browser:
+        yield browser
 
 
 def _upload(browser: Browser, server: Server, path: Path) -> Page:

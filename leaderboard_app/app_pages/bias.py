@@ -64,7 +64,11 @@ st.caption(f"{said} {f'The first {MOST_DRAWN} of {len(there):,} models.' if len(
 st.subheader("All measures", anchor=False)
 config = {name: COLUMN.NumberColumn(name.replace("_", " "), format="%.3f", help=SENTENCES[name]) for name in named}
 config["model"] = COLUMN.TextColumn(pinned=True, width=190)
-show_table(bias_table(entries, rows, blind, named), f"panglot {task} bias", config)
+show_table(
+    bias_table([*there, *(entry for entry in entries if entry not in there)], rows, blind, named),
+    f"panglot {task} bias",
+    config,
+)
 with st.expander("What each measure means", icon=":material/menu_book:"):
     text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))
 
@@ -72,7 +76,7 @@ st.subheader("Winners and losers", anchor=False)
 if not measured:
     st.info("No model on this task was measured here.")
     st.stop()
-entry = pick_model(measured)
+entry = pick_model(index, measured)
 try:
     result = result_of(index, entry)
 except BadResult as error:

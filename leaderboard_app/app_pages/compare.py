@@ -49,7 +49,7 @@ if len(with_evidence) < 2:
     st.stop()
 scores = scores_of(index, [task], [metric, *board.BIAS])
 rows = board.values(scores, metric)
-best = sorted(with_evidence, key=lambda name: -rows[with_evidence[name].id].get("balance", board.NO_SCORE).value)
+best = [entry.folder for entry in board.best_first(with_evidence.values(), rows)]
 label = f"Models, at most {MOST_COMPARED}; the first is A"
 options = sorted(with_evidence)
 folders = st.multiselect(label, options, default=best[:2], max_selections=MOST_COMPARED, key="models", bind=URL)
@@ -80,7 +80,7 @@ except BadResult as error:
 st.markdown(f"**{plain(sentence(comparison))}**")
 number = COLUMN.NumberColumn(format="%.4f")
 numbers = dict.fromkeys(("A", "B", "difference", "low", "high", "p (Holm)", "smallest detectable"), number)
-show_table(setting_table(comparison), f"{name} settings", numbers)
+show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", numbers)
 st.caption(
     "difference: B − A with its 95 % bootstrap interval. found: at 5 % by a paired permutation test over parallel "
     f"questions ({comparison.groups:,}), Holm-corrected over the table. smallest detectable: what one such test finds "

@@ -32,7 +32,7 @@ with left:
     task = pick_task(index)
 entries = entries_on(index, task)
 with middle:
-    entry = pick_model(entries)
+    entry = pick_model(index, entries)
 with right:
     metric = pick_metric(entry.headline)
 notices(index)
@@ -46,7 +46,7 @@ text_table(card_table(entry))
 name = f"{entry.folder} {task} {metric}"
 
 grid = board.pairs(scores, metric, entry.languages)
-if grid["value"].notna().any():
+if grid["candidate"].nunique() > 1:
     st.subheader("Every pair of languages", anchor=False)
     show_chart(heat_map(grid), f"{name} pairs", f"{metric} × 100 of every query and candidate language.")
     st.caption(f"{plain(metric)} × 100, queries down, candidates across; the diagonal is mono.")
@@ -71,7 +71,7 @@ except BadResult as error:
     st.warning(plain(str(error)))
     st.stop()
 
-if evidence is not None:
+if evidence is not None and (evidence.sizes > 0).sum() > 1:
     st.subheader("What the top 10 is made of", anchor=False)
     mix = mix_table(result, evidence.sizes.tolist())
     about = "Share of each language in the top 10 over its share of the pool."
@@ -79,6 +79,7 @@ if evidence is not None:
     st.caption(f"{about} 1 is language-blind; purple is too much, orange too little. Queries down, candidates across.")
     fold_table(mix[["query", "candidate", "share", "of the pool", "ratio"]], f"{name} mix")
 
+if evidence is not None:
     st.subheader("Where the answers stand", anchor=False)
     curve = rank_curve(evidence)
     about = "Share of the relevant candidates at a rank or better, in the pool of all languages."

@@ -42,12 +42,14 @@ with middle:
 with right:
     searched = st.text_input("Search", key="search", bind=URL, placeholder="model or organisation", max_chars=80)
 
+overall = board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True), metric)
+settings = [name for name in board.SETTINGS if any(name in row for row in overall.values())] or board.SETTINGS
 with st.expander("Filters, languages, columns", icon=":material/tune:"):
     one, two, three = st.columns(3)
     with one:
         query = st.selectbox("Query language", [EVERY, *languages], key="query", bind=URL)
         candidate = st.selectbox("Candidate language", [EVERY, *languages], key="candidate", bind=URL)
-        ranked_by = st.selectbox("Rank by", board.SETTINGS, key="by", bind=URL)
+        ranked_by = st.selectbox("Rank by", settings, key="by", bind=URL)
     with two:
         trusts = st.multiselect("Trust", sorted({entry.trust for entry in entries}), key="trust", bind=URL)
         seen = st.multiselect("Task's data", list(board.SEEN.values()), key="data", bind=URL)
@@ -61,14 +63,14 @@ notices(index)
 
 view = board.View(*(ALL if name == EVERY else name for name in (query, candidate)))
 whole = pool == tuple(languages)
-if whole:
+if whole and not any(view):
+    rows = overall
+elif whole:
     rows = board.values(scores_of(index, [task], [metric, *board.BIAS]), metric, view)
 else:
     rows = recomputed(index, entries, metric, pool)
     st.info(f"Computed again from the evidence, in the pool of {', '.join(pool)}. Without evidence there is no score.")
-standings = (
-    standings_of(index, entries, metric, ranked_by, None if whole else pool) if not any(view) or not whole else None
-)
+standings = () if whole and any(view) else standings_of(index, entries, metric, ranked_by, None if whole else pool)
 table = board.overview(entries, rows, standings, image_text_of(index), ranked_by)
 
 kept = table[[*board.SETTINGS, *board.BIAS]].notna().any(axis=1)
@@ -109,7 +111,7 @@ else:
 st.subheader("Quality against cost")
 against = st.segmented_control("Against", list(AGAINST), default="parameters", required=True, key="against", bind=URL)
 column, falls = AGAINST[against]
-costly = table.dropna(subset=[column, "balance"])
+costly = table.dropna(subset=[column, ranked_by])
 if costly.empty:
     st.info(f"No model here states its {column}.")
 else:
@@ -117,11 +119,11 @@ else:
         scatter(
             costly.astype({column: float}),
             column,
-            "balance",
-            (against, f"{metric}, balance"),
+            ranked_by,
+            (against, f"{metric}, {ranked_by}"),
             log_x=True,
             x_falls=falls,
         ),
         f"panglot {task} quality and {against}",
-        f"Balance against {against}.",
+        f"{ranked_by} against {against}.",
     )

@@ -37,7 +37,7 @@ if not entries:
     st.info("No model on this task has evidence to look into.")
     st.stop()
 with middle:
-    entry = pick_model(entries)
+    entry = pick_model(index, entries)
 notices(index)
 try:
     evidence = evidence_of(index, entry)
@@ -48,10 +48,12 @@ asking = [name for place, name in enumerate(evidence.languages) if (evidence.que
 left, middle, right = st.columns(3)
 with left:
     language = st.selectbox("Query language", asking, key="query", bind=URL)
+table = query_table(evidence, language)
+orders = [name for name, (column, _) in ORDERS.items() if table[column].any()]
 with middle:
-    order = st.selectbox("Order", list(ORDERS), key="order", bind=URL)
+    order = st.selectbox("Order", orders or list(ORDERS), key="order", bind=URL)
 column, rising = ORDERS[order]
-table = query_table(evidence, language).sort_values(column, ascending=rising, kind="stable", ignore_index=True)
+table = table.sort_values(column, ascending=rising, kind="stable", ignore_index=True)
 texts = texts_of(entry.task, entry.languages)
 if texts.queries:
     table["text"] = pd.Series([texts.queries.get(id_) or "image" for id_ in table["query"]], dtype=object)

@@ -34,7 +34,7 @@ def board(
     assert spec is not None
     assert spec.origin is not None
     quiet = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
-    quiet += ["--client.toolbarMode=minimal", "--runner.magicEnabled=false"]
+    quiet += ["--client.toolbarMode=minimal", "--client.showErrorDetails=none", "--runner.magicEnabled=false"]
     quiet += [f"--server.maxUploadSize={LARGEST_UPLOAD}"]
     listen = [f"--server.address={address}", f"--server.port={port}"]
     typer.echo(f"http://{address}:{port}")

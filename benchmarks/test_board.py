@@ -1,0 +1,200 @@
+"""The leaderboard with 1,000 submissions, 50 of them with the whole evidence of XQuAD-R.
+
+They are copies of the committed results under names of their own. Verification is left out of the preparation, since
+it happens once and in a process of its own; what it leaves for the pages is made. Required are processor seconds: what
+a page takes on a machine that has nothing else to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from pytest_benchmark.fixture import BenchmarkFixture
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.conftest import Claim
+from benchmarks.meter import Cost, Meter
+from leaderboard_app import index
+from suite.evidence_file import NEEDED, evidence_file
+from suite.result import find_results, read_result
+from suite.verify import Verdict
+from tests.browsing import WAIT, free_port, open_browser, served, settle
+
+HERE = Path(__file__).parents[1]
+PAGES = HERE / "leaderboard_app" / "app_pages"
+TASK = "xquad-r"
+SUBMISSIONS, WITH_EVIDENCE = 1000, 50
+TURNS = 5
+SESSIONS = 20
+VISITED = ("", "model", "bias")
+SWITCHED = ("model", "compare", "queries", "bias", "trainer", "submit", "about", "overview")
+FILTERS = {
+    "search": "07",
+    "query": "de",
+    "candidate": "en",
+    "by": "mono",
+    "trust": ["recomputed"],
+    "weights": ["open"],
+    "size": "600 M",
+    "modality": ["text"],
+    "intervals": True,
+}
+KINDS = ("text_input", "selectbox", "multiselect", "toggle")
+RECOMPUTED = {"another metric": ("metric", "ndcg@10"), "3 languages": ("pool", ["ar", "de", "en"])}
+
+
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The submissions and their index, in a cache of their own."""
+    folder = tmp_path_factory.mktemp("submissions")
+    bases = sorted((HERE / "submissions").glob(f"*/{TASK}.json"))
+    for place, base in enumerate(islice(cycle(bases), SUBMISSIONS)):
+        _copy(base, folder, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(index, "verify_folder", _believe)
+        patch.setattr(sys, "argv", ["board", str(folder)])
+        index.update(folder)
+        index.check(folder)
+        yield folder
+
+
+def _copy(base: Path, folder: Path, place: int) -> None:
+    path = folder / f"org__model-{place:04d}@1" / base.name
+    path.parent.mkdir()
+    result = json.loads(base.read_text(encoding="utf-8"))
+    result["model"] |= {"name": f"org/model-{place:04d}", "revision": "1"}
+    result["model"]["parameters"] = random.Random(place).choice((20, 100, 300, 600, 7000)) * 10**6
+    if place < WITH_EVIDENCE:
+        for name in NEEDED:
+            shutil.copy(evidence_file(base, name), path.parent)
+    else:
+        result["evidence"] = {}
+    path.write_text(json.dumps(result), encoding="utf-8")
+
+
+def _believe(folder: Path) -> tuple[Verdict, ...]:
+    return tuple(
+        Verdict(path, "recomputed" if read_result(path).evidence else "self-reported")
+        for path in find_results([folder])
+    )
+
+
+def visit(page: str) -> AppTest:
+    """The page as the server computes it for a visitor who has just come."""
+    seen = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=WAIT / 1000).run()
+    assert not seen.exception
+    return seen
+
+
+def choose(page: AppTest, key: str, value: object) -> None:
+    """Set one widget of a page, and draw the page again."""
+    widget = next(widget for kind in KINDS for widget in getattr(page, kind) if widget.key == key)
+    widget.set_value(value).run()
+    assert not page.exception
+
+
+def test_switching_pages(benchmark: BenchmarkFixture, claim: Claim, submissions: Path) -> None:
+    """Server time. The first view of a page reads what the later ones remember."""
+    visit("overview")
+    meters = {page: Meter(visit) for page in SWITCHED}
+    for page, meter in meters.items():
+        for _ in range(TURNS):
+            meter(page)
+    benchmark.pedantic(visit, ("overview",), rounds=1)
+    first = {page: meter.calls[0] for page, meter in meters.items()}
+    claim(
+        "first view of a page, median, CPU seconds of the server",
+        median(c.cpu for c in first.values()),
+        at_most=1.5,
+        **first,
+    )
+    later = {page: meter.typical for page, meter in meters.items()}
+    claim(
+        "later views, slowest page, CPU seconds of the server",
+        max(cost.cpu for cost in later.values()),
+        at_most=1.5,
+        **later,
+    )
+
+
+def test_filters(benchmark: BenchmarkFixture, claim: Claim, submissions: Path) -> None:
+    """Server time of the overview after one widget was changed."""
+    page = visit("overview")
+    kept = {key: next(w.value for kind in KINDS for w in getattr(page, kind) if w.key == key) for key in FILTERS}
+    meters = {key: Meter(choose) for key in FILTERS}
+    for key, meter in meters.items():
+        for _ in range(TURNS):
+            meter(page, key, FILTERS[key])
+            choose(page, key, kept[key])
+    benchmark.pedantic(page.run, rounds=1)
+    parts = {key: meter.typical for key, meter in meters.items()}
+    claim(
+        "filter, median, CPU seconds of the server", median(cost.cpu for cost in parts.values()), at_most=0.5, **parts
+    )
+    for what, (key, value) in RECOMPUTED.items():
+        once = Meter(choose)
+        once(visit("overview"), key, value)
+        claim(f"{what} for {WITH_EVIDENCE} models, once, CPU seconds of the server", once.total.cpu, cost=once.total)
+
+
+def test_server(
+    benchmark: BenchmarkFixture, claim: Claim, submissions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """From the command to a drawn overview in a browser; then many visitors at once."""
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
+    command = [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
+    address = f"http://127.0.0.1:{port}"
+    with open_browser() as browser:
+        page = browser.new_page()
+        start = perf_counter()
+        with served(command, port, log) as server:
+            page.goto(address)
+            expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
+            cost = Cost(_cpu_seconds(server.pid), perf_counter() - start)
+            claim("command to drawn overview, CPU seconds of the server", cost.cpu, at_most=5, cost=cost)
+            page.close()
+            start = perf_counter()
+            contexts = [browser.new_context() for _ in range(SESSIONS)]
+            benchmark.pedantic(_visit_all, (contexts, address), rounds=1)
+            each = (perf_counter() - start) / (SESSIONS * len(VISITED))
+            claim(f"{SESSIONS} sessions at once, {len(VISITED)} pages each, wall seconds a page", each)
+            claim("largest memory of the server, MiB", _most_memory(server.pid), at_most=1536)
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def _cpu_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _most_memory(process: int) -> float:
+    """MiB that were resident at most."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def _visit_all(contexts: list[BrowserContext], address: str) -> None:
+    """Each session opens each page; all sessions at the same time."""
+    pages: list[Page] = [context.new_page() for context in contexts]
+    for place in range(len(VISITED)):
+        for session, page in enumerate(pages):
+            page.goto(f"{address}/{VISITED[(place + session) % len(VISITED)]}", wait_until="commit")
+        for page in pages:
+            expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=WAIT)
+            settle(page)
+            expect(page.get_by_test_id("stException")).to_have_count(0)
+            expect(page.get_by_test_id("stDataFrame").or_(page.get_by_test_id("stVegaLiteChart")).first).to_be_visible(
+                timeout=WAIT
+            )

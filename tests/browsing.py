@@ -1,0 +1,80 @@
+"""The board behind a port of this machine, and the browser that looks at it; for tests and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+ADVICE = "There is no Chromium on the path. Install it, on Debian with: apt-get install chromium"
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
+
+WAIT = 60_000
+"""Milliseconds that a page may take on a busy machine."""
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """The system's Chromium; continuous integration must have it."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(ADVICE)
+        pytest.skip(ADVICE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, headless=True, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def free_port() -> int:
+    """A port of this machine alone that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def served(
+    command: Sequence[str], port: int, log: Path, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The board that a command starts, once it answers."""
+    environment = {**os.environ, **(variables or {})}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + WAIT / 1000
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urlopen(health, timeout=5) as answer:
+                assert answer.read() == b"ok"
+                return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(log.read_text())
+
+
+def settle(page: Page) -> None:
+    """Wait until the page is drawn."""
+    page.wait_for_timeout(300)
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=WAIT)
