@@ -7,21 +7,26 @@ a page takes on a machine that has nothing else to do.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import expect
 from pytest_benchmark.fixture import BenchmarkFixture
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.testing.v1 import AppTest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
@@ -29,14 +34,16 @@ from leaderboard_app import index
 from suite.evidence_file import NEEDED, evidence_file
 from suite.result import find_results, read_result
 from suite.verify import Verdict
-from tests.browsing import WAIT, free_port, open_browser, served, settle
+from tests.browsing import WAIT, free_port, open_browser, served
 
 HERE = Path(__file__).parents[1]
 PAGES = HERE / "leaderboard_app" / "app_pages"
 TASK = "xquad-r"
 SUBMISSIONS, WITH_EVIDENCE = 1000, 50
-TURNS = 5
+TURNS = 3
 SESSIONS = 20
+MOST_OF_A_HEAD = 10
+"""Elements that a page without content has at most."""
 VISITED = ("", "model", "bias")
 SWITCHED = ("model", "compare", "queries", "bias", "trainer", "submit", "about", "overview")
 FILTERS = {
@@ -149,29 +156,36 @@ def test_filters(benchmark: BenchmarkFixture, claim: Claim, submissions: Path) -
         claim(f"{what} for {WITH_EVIDENCE} models, once, CPU seconds of the server", once.total.cpu, cost=once.total)
 
 
-def test_server(
-    benchmark: BenchmarkFixture, claim: Claim, submissions: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """From the command to a drawn overview in a browser; then many visitors at once."""
-    port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
-    address = f"http://127.0.0.1:{port}"
+def test_cold_start(benchmark: BenchmarkFixture, claim: Claim, submissions: Path, tmp_path: Path) -> None:
+    """From the command to a drawn overview in a browser."""
+    port = free_port()
     with open_browser() as browser:
         page = browser.new_page()
-        start = perf_counter()
-        with served(command, port, log) as server:
-            page.goto(address)
-            expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
-            cost = Cost(_cpu_seconds(server.pid), perf_counter() - start)
-            claim("command to drawn overview, CPU seconds of the server", cost.cpu, at_most=5, cost=cost)
-            page.close()
-            start = perf_counter()
-            contexts = [browser.new_context() for _ in range(SESSIONS)]
-            benchmark.pedantic(_visit_all, (contexts, address), rounds=1)
-            each = (perf_counter() - start) / (SESSIONS * len(VISITED))
-            claim(f"{SESSIONS} sessions at once, {len(VISITED)} pages each, wall seconds a page", each)
-            claim("largest memory of the server, MiB", _most_memory(server.pid), at_most=1536)
+
+        def start() -> Cost:
+            begun = perf_counter()
+            with served(_command(submissions, port), port, tmp_path / "log") as server:
+                page.goto(f"http://127.0.0.1:{port}")
+                expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
+                return Cost(_cpu_seconds(server.pid), perf_counter() - begun)
+
+        cost = benchmark.pedantic(start, rounds=1)
+    claim("command to drawn overview, CPU seconds of the server", cost.cpu, at_most=5, cost=cost)
+
+
+def test_many_sessions(benchmark: BenchmarkFixture, claim: Claim, submissions: Path, tmp_path: Path) -> None:
+    """All sessions at the same time on one server, and what memory that takes."""
+    port, log, load = free_port(), tmp_path / "log", Meter(_visit_at_once)
+    with served(_command(submissions, port), port, log) as server:
+        benchmark.pedantic(load, (port,), rounds=1)
+        each = load.total.wall / (SESSIONS * len(VISITED))
+        claim(f"{SESSIONS} sessions at once, {len(VISITED)} pages each, wall seconds a page", each)
+        claim("largest memory of the server, MiB", _most_memory(server.pid), at_most=1536)
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def _command(submissions: Path, port: int) -> list[str]:
+    return [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
 
 
 def _cpu_seconds(process: int) -> float:
@@ -185,16 +199,34 @@ def _most_memory(process: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
-def _visit_all(contexts: list[BrowserContext], address: str) -> None:
-    """Each session opens each page; all sessions at the same time."""
-    pages: list[Page] = [context.new_page() for context in contexts]
-    for place in range(len(VISITED)):
-        for session, page in enumerate(pages):
-            page.goto(f"{address}/{VISITED[(place + session) % len(VISITED)]}", wait_until="commit")
+def _visit_at_once(port: int) -> None:
+    """Each session opens each page, all sessions at the same time; browsers would take the server's cores."""
+
+    async def all_sessions() -> None:
+        await asyncio.gather(
+            *(_session(port, VISITED[place % 3 :] + VISITED[: place % 3]) for place in range(SESSIONS))
+        )
+
+    asyncio.run(all_sessions())
+
+
+async def _session(port: int, pages: Sequence[str]) -> None:
+    """One visitor in the protocol of Streamlit's own client: ask for a page, read until its script has finished."""
+    address = f"ws://127.0.0.1:{port}/_stcore/stream"
+    async with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket:
         for page in pages:
-            expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=WAIT)
-            settle(page)
-            expect(page.get_by_test_id("stException")).to_have_count(0)
-            expect(page.get_by_test_id("stDataFrame").or_(page.get_by_test_id("stVegaLiteChart")).first).to_be_visible(
-                timeout=WAIT
-            )
+            asked = BackMsg()
+            asked.rerun_script.page_name = page
+            await socket.send(asked.SerializeToString())
+            elements = 0
+            while (said := await _read(socket)).WhichOneof("type") != "script_finished":
+                elements += said.WhichOneof("type") == "delta"
+                assert said.delta.new_element.WhichOneof("type") != "exception"
+            assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+            assert elements > MOST_OF_A_HEAD, page
+
+
+async def _read(socket: ClientConnection) -> ForwardMsg:
+    message = ForwardMsg()
+    message.ParseFromString(await asyncio.wait_for(socket.recv(decode=False), WAIT / 1000))
+    return message

@@ -153,7 +153,7 @@ def _fingerprints(entries: Sequence[Entry]) -> dict[str, str]:
     for entry in entries:
         if entry.fingerprint:
             counted.setdefault(entry.task, Counter())[entry.fingerprint] += 1
-    known = {name: task.fingerprint for name, task in known_tasks().items()}
+    known = {name: task.fingerprint for name, task in known_tasks().items() if task.fingerprint}
     return {name: counter.most_common(1)[0][0] for name, counter in counted.items()} | known
 
 

@@ -66,7 +66,7 @@ def run(
         raise BadEncoder(f"{model.card.name} reads texts only, and {task.name} holds images. Nothing was read.")
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
-        pool, damaged = without_damaged(read_pool(task, languages, data_dir), skip_damaged)
+        pool, damaged = without_damaged(read_pool(task, languages, data_dir, progress), skip_damaged)
     with timed(seconds, "encode"):
         scored = score_pool(model, pool, cache, progress)
     with timed(seconds, "rank"):

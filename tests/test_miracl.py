@@ -111,7 +111,10 @@ class TestCorpus:
         write_corpus(tmp_path / "sw", PASSAGES[:2], "docs-0.jsonl.gz")
         write_corpus(tmp_path / "sw", PASSAGES[2:], "docs-1.jsonl.gz")
         corpus = folder_corpus(tmp_path, ["sw"])
+        from_nothing = [list(folder_corpus(tmp_path, ["sw"]).passages("sw", start)) for start in range(4)]
         whole = list(corpus.passages("sw"))
+        assert list(corpus.counts.values()) == [2, 1]
+        assert from_nothing == [whole[start:] for start in range(4)]
         assert [list(corpus.passages("sw", start)) for start in range(4)] == [whole[start:] for start in range(4)]
 
     def test_fingerprint_is_of_the_content_not_its_order(self, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ st.subheader("All measures", anchor=False)
 config = {name: COLUMN.NumberColumn(name.replace("_", " "), format="%.3f", help=SENTENCES[name]) for name in named}
 config["model"] = COLUMN.TextColumn(pinned=True, width=190)
 show_table(
-    bias_table([*there, *(entry for entry in entries if entry not in there)], rows, blind, named),
+    bias_table([*there, *(entry for entry in entries if measure not in rows.get(entry.id, {}))], rows, blind, named),
     f"panglot {task} bias",
     config,
 )

@@ -16,9 +16,9 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,18 +92,30 @@ def _content(task: Task, part: str, data_dir: Path | None) -> bytes:
 
 @dataclass(frozen=True)
 class JsonlCorpus:
-    """The passages of each language in its files, in the order of the files and of their lines."""
+    """The passages of each language in its files, in the order of the files and of their lines.
+
+    `counts` remembers how many passages a file holds once it was read to its end, so that reading from later on need
+    not unpack it again; it goes along to other processes.
+    """
 
     files: Mapping[str, tuple[Path, ...]]
+    counts: dict[Path, int] = field(default_factory=dict, compare=False)
 
     def passages(self, language: str, start: int = 0) -> Iterator[Passage]:
         """The passages of one language, from the one at `start` on.
 
         :raises BadData: a file is cut short, or a line is no passage.
         """
-        lines = chain.from_iterable(map(_lines, self.files[language]))
-        for path, number, line in islice(lines, start, None):
-            yield _passage(language, path, number, line)
+        first = 0
+        for path in self.files[language]:
+            if first + self.counts.get(path, start + 1) > start:
+                count = 0
+                for number, line in _lines(path):
+                    if first + count >= start:
+                        yield _passage(language, path, number, line)
+                    count += 1
+                self.counts[path] = count
+            first += self.counts[path]
 
 
 def folder_corpus(folder: Path, languages: Iterable[str]) -> JsonlCorpus:
@@ -123,13 +135,13 @@ def _files(folder: Path, language: str) -> list[Path]:
     return sorted(path for place in places for path in place.glob("*.jsonl*") if path.suffix in (".jsonl", ".gz"))
 
 
-def _lines(path: Path) -> Iterator[tuple[Path, int, bytes]]:
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not empty, with where they stand."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield path, number, line
+                    yield number, line
     except (EOFError, OSError, zlib.error) as error:
         raise BadData(f"{path} is damaged or cut short. {error}. Fetch it again.") from error
 
