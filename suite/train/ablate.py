@@ -219,11 +219,12 @@ def _test_rows(comparison: Comparison, one: str, other: str, task: str, runs: Se
         arm: {row.seed: row.scores for row in runs if (row.arm, row.task) == (arm, task)} for arm in (one, other)
     }
     cells = comparison.by_setting
+    seeds = by_seed[one].keys() & by_seed[other].keys()
     for place, setting in enumerate(CELLS):
-        if np.isnan(cells.p[place]):
+        scored = all(setting in by_seed[arm][seed] for arm in (one, other) for seed in seeds)
+        if not scored or np.isnan(cells.p[place]):
             continue
         difference = float(cells.difference[place])
-        seeds = by_seed[one].keys() & by_seed[other].keys()
         agreeing = [(by_seed[other][s][setting] - by_seed[one][s][setting]) * difference > 0 for s in seeds]
         yield TestRow(
             one=one,
