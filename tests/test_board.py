@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import board, charts, comparison, model_tables, pools
 from leaderboard_app.entries import ALL, Entry
-from leaderboard_app.evidence_store import stored_evidence
+from leaderboard_app.evidence_store import stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, plain
 from leaderboard_app.index import Index, check, home_of, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
@@ -30,6 +30,7 @@ from suite.encoder import load_model
 from suite.evidence_file import read_evidence
 from suite.result import Result, find_results, read_result
 from suite.run import run
+from suite.standings import rank
 from suite.summary import BIAS_NAMES
 from tests.conftest import TASKS
 
@@ -408,7 +409,7 @@ def test_each_page_opens(open_page: Open, index: Index, page: str, task: str) ->
 def test_an_empty_board_shows_what_papers_printed(open_page: Open, tmp_path: Path, page: str) -> None:
     test = open_page(page, tmp_path)
     assert not test.exception
-    assert test.title
+    assert test.selectbox(key="task").value in TASKS
 
 
 def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) -> None:
@@ -437,6 +438,36 @@ def test_choosing_languages_computes_again(open_page: Open, index: Index, made: 
     row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
     assert shown.loc["bm25", "multi"] == row["multi"].value
     assert shown["rank"].notna().all()
+
+
+def test_ranks_wait_until_all_is_verified(open_page: Open, copy: Path) -> None:
+    update(copy)
+    shown = open_page("overview", copy, task="starter").dataframe[0].value
+    assert len(shown) == 3
+    assert shown["rank"].isna().all()
+    check(copy)
+    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].tolist() == [1, 2, 3]
+
+
+def test_stored_standings_are_those_of_the_suite(made: Path, tmp_path: Path) -> None:
+    paths = {name: path_of(made, name) for name in ("bm25", "use-multilingual")}
+    wanted = rank({name: read_evidence(path) for name, path in paths.items()}, "map", "balance").models
+    for _ in range(2):
+        assert stored_standings(tmp_path, paths, "map", "balance") == wanted
+    assert len(list((tmp_path / "standings").iterdir())) == 1
+
+
+@pytest.mark.parametrize("page", ["model", "queries"])
+def test_a_page_opens_on_the_best_model(open_page: Open, index: Index, page: str) -> None:
+    opened = open_page(page, index.folder, task="starter").selectbox(key="model").value
+    assert opened.startswith("use-multilingual@")
+
+
+def test_images_stay_in_any_pool(open_page: Open) -> None:
+    test = open_page("overview", COMMITTED, task="emoji-t2i", pool=["de", "en"])
+    assert not test.exception
+    assert "zxx" not in test.multiselect(key="pool").options
+    assert any("in the pool of de, en, zxx" in info.value for info in test.info)
 
 
 def test_the_board_without_evidence(open_page: Open, copy: Path) -> None:
