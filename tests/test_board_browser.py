@@ -207,7 +207,8 @@ def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
     page.get_by_role("link", name="Open the model").click()
     expect(page.get_by_role("heading", level=1, name="Model")).to_be_visible()
     expect(page.get_by_role("heading", level=2, name="use-multilingual")).to_be_visible()
-    page.go_back()
+    seen.settle()
+    page.get_by_role("link", name="Overview").click()
     expect(page.get_by_role("heading", level=1, name="Leaderboard")).to_be_visible()
     seen.settle()
     for row in (0, 1):
