@@ -20,7 +20,7 @@ from suite.sources import read_pool
 from tasks import ALL
 
 TASKS = {task.name: task for task in ALL}
-FOLDER = Path(os.environ.get("PANGLOT_DATA") or Path(__file__).parents[2] / "shared" / "data")
+FOLDER = Path(os.environ.get("PANGLOT_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
 
 
 @pytest.fixture(scope="session")
