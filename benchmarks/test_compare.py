@@ -8,7 +8,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
-from suite.compare import Contributions, compare_contributions
+from suite.compare import compare_contributions
+from suite.contributions import Contributions
 from suite.standings import rank_contributions
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")

@@ -21,7 +21,8 @@ from leaderboard_app.evidence_store import stored_contributions, stored_evidence
 from leaderboard_app.index import Index, home_of, is_current, read_index, read_scores, update
 from leaderboard_app.pools import Recomputed, recompute
 from leaderboard_app.texts import Texts, read_texts
-from suite.compare import Comparison, Contributions, compare_contributions
+from suite.compare import Comparison, compare_contributions
+from suite.contributions import Contributions
 from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.progress import Advance

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from leaderboard_app.pools import query_values
-from suite.compare import Comparison, Contributions, Differences, members_of
+from suite.compare import Comparison, Differences
+from suite.contributions import Contributions, members_of
 from suite.evidence import Evidence
 
 MARK = "*"

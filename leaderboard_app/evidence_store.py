@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from suite.compare import Contributions, contributions
+from suite.contributions import Contributions, contributions
 from suite.evidence import Evidence
 from suite.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
 from suite.record import write_whole

@@ -9,20 +9,14 @@ from math import erfc
 import numpy as np
 
 from suite.arrays import Bools, Floats
-from suite.compare import (
-    ALPHA,
+from suite.compare import ALPHA, DRAWS, ROUNDING, check_same_queries, holm, place_of, sign_chunks
+from suite.contributions import (
     BALANCE,
-    DRAWS,
-    ROUNDING,
     SETTINGS,
     Contributions,
     check_same_counts,
-    check_same_queries,
     contributions,
-    holm,
     members_of,
-    place_of,
-    sign_chunks,
     with_balance,
     with_linear_balance,
 )

@@ -11,16 +11,9 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from suite import compare as tests
 from suite import standings
-from suite.compare import (
-    Contributions,
-    compare,
-    compare_contributions,
-    contributions,
-    holm,
-    sign_chunks,
-)
+from suite.compare import compare, compare_contributions, holm, sign_chunks
+from suite.contributions import Contributions, contributions, members_of, with_linear_balance
 from suite.encoder import load_model
 from suite.errors import BadResult, UnknownName
 from suite.evidence import Evidence
@@ -136,7 +129,7 @@ def test_scores_and_intervals_are_those_of_the_suite(partly_parallel: tuple[Evid
 
 def test_shares_sum_to_the_scores(partly_parallel: tuple[Evidence, Evidence]) -> None:
     added = contributions(partly_parallel[0], "ndcg@10")
-    shares = tests.with_linear_balance(added.shares(tests.members_of(3)))
+    shares = with_linear_balance(added.shares(members_of(3)))
     ours = compare(*partly_parallel, "ndcg@10", draws=1)
     assert shares[:, :4].sum(axis=0) == pytest.approx(ours.by_setting.one, abs=1e-12)
 
@@ -226,7 +219,7 @@ def test_equal_to_swapping_by_loops_with_the_same_signs(partly_parallel: tuple[E
 
 
 def test_agrees_with_scipy(one: Evidence, other: Evidence) -> None:
-    members = tests.members_of(3)
+    members = members_of(3)
     shares, other_shares = (contributions(evidence, "map").shares(members)[:, :3] for evidence in (one, other))
     theirs = permutation_test(
         (shares, other_shares),
@@ -245,7 +238,7 @@ def test_agrees_with_scipy(one: Evidence, other: Evidence) -> None:
 def test_exact_where_all_swaps_can_be_listed() -> None:
     random = np.random.default_rng(3)
     one, other = simulated(random, 8), simulated(random, 8)
-    members = tests.members_of(3)
+    members = members_of(3)
     difference = contributions(other, "map").shares(members) - contributions(one, "map").shares(members)
     every = np.array(list(product([-1, 1], repeat=8))) @ difference
     exact = (np.abs(every) >= np.abs(difference.sum(axis=0)) - 1e-12).mean(axis=0)

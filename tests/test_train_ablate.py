@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from suite.compare import contributions
+from suite.contributions import contributions
 from suite.errors import BadResult
 from suite.evidence_file import read_evidence
 from suite.record import write_record

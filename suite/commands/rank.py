@@ -13,7 +13,7 @@ from suite.commands.names import AsJson
 from suite.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
-    from suite.compare import Contributions
+    from suite.contributions import Contributions
     from suite.result import Result, TaskRecord
 
 
@@ -74,7 +74,7 @@ def _contributions(results: dict[Path, Result], metric: str) -> Iterator[tuple[s
 
     :raises BadResult: two results of one model.
     """
-    from suite.compare import contributions
+    from suite.contributions import contributions
     from suite.evidence_file import read_evidence
 
     seen: dict[str, Path] = {}

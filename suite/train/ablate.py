@@ -14,16 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from suite.compare import (
-    SETTINGS,
-    Comparison,
-    Contributions,
-    compare_contributions,
-    contributions,
-    holm,
-    members_of,
-    with_balance,
-)
+from suite.compare import Comparison, compare_contributions, holm
+from suite.contributions import SETTINGS, Contributions, contributions, members_of, with_balance
 from suite.errors import BadData
 from suite.evidence_file import read_evidence
 from suite.result import Result, read_result
