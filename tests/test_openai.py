@@ -27,7 +27,8 @@ import pytest
 
 from suite.cache import VectorCache
 from suite.encoder import Options, load_model
-from suite.encoders.openai import Manners, OpenAIEncoder, _retry_after
+from suite.encoders.endpoint import Manners, _retry_after
+from suite.encoders.openai import OpenAIEncoder
 from suite.errors import BadEncoder, MissingExtra
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
@@ -461,7 +462,7 @@ def test_the_key_is_shown_nowhere(
         "".join(traceback.format_exception(caught.value)),
         *(repr(error) for error in _chain(caught.value)),
         repr(encoder),
-        repr(encoder._client),
+        repr(encoder._endpoint._client),
         repr(encoder.meter),
         encoder.card.model_dump_json(),
         caplog.text,

@@ -11,7 +11,7 @@ import numpy as np
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options
-from suite.encoders.sparse import BATCH, card, encode_distinct, open_model, stated_kind
+from suite.encoders.kinds import BATCH, card, encode_distinct, open_model, stated_kind
 from suite.errors import BadEncoder, require
 from suite.pool import Items, Pool
 from suite.progress import Progress

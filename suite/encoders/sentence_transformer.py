@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,14 +12,12 @@ import numpy as np
 
 from suite.arrays import Floats, Ints
 from suite.encoder import ModelCard, Options, Role
+from suite.encoders.loading import PROMPT_NAMES, check_folder, explained, find_devices, is_out_of_reach, weights
 from suite.encoders.revision import folder_revision, hub_revision
-from suite.errors import BadEncoder, PanglotError, require
+from suite.errors import BadEncoder, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-
-PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
-"""The names under which a model's own configuration keeps its prompts, in the order of sentence-transformers."""
 
 LONGEST = 1_000_000
 """Tokenizers that know no limit state an absurd one."""
@@ -149,108 +146,6 @@ class SeeingSentenceTransformer(SentenceTransformerEncoder):
                 **self._workers(len(images)),
             )
         return np.asarray(vectors, np.float32)
-
-
-def find_devices(options: Options) -> list[str]:
-    """The devices asked for, or the best one that is there.
-
-    :raises BadEncoder: a device that is not there, or that cannot do what is asked of it.
-    """
-    import torch
-    from sentence_transformers.util import get_device_name
-
-    devices = [device.strip() for device in (options.device or get_device_name()).split(",")]
-    if options.backend == "openvino":
-        if options.device not in (None, "cpu"):
-            raise BadEncoder(f"--backend openvino computes on the processor. Leave out --device {options.device}.")
-        return ["cpu"]
-    for device in devices:
-        try:
-            torch.empty(0, device=device)
-        except Exception as error:
-            raise BadEncoder(f"There is no device '{device}' here. {_first_line(error)}") from error
-    if options.precision == "fp16" and any(torch.device(device).type == "cpu" for device in devices):
-        raise BadEncoder("--precision fp16 needs a GPU. On a processor ask for --precision bf16.")
-    return devices
-
-
-def weights(options: Options, devices: list[str]) -> dict[str, Any]:
-    """Settings for loading weights: their type, which the checkpoint would choose otherwise, and what export needs.
-
-    In bf16 on the processor they stay float32, since autocast is faster there and closer; worker processes do not see
-    an autocast, so with several devices the weights themselves are bf16.
-    """
-    import torch
-
-    if options.backend == "openvino":
-        return {"dtype": torch.float32, "attn_implementation": "eager"}
-    kept = options.precision == "fp32" or devices == ["cpu"]
-    return {"dtype": torch.float32 if kept else {"bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]}
-
-
-def check_folder(name: str, *files: str) -> None:
-    """Refuse a folder that holds none of these files.
-
-    :raises BadEncoder: naming them.
-    """
-    folder = Path(name)
-    if folder.is_dir() and not any((folder / file).is_file() for file in files):
-        described = f"neither {files[0]} nor {files[1]}" if len(files) > 1 else f"no {files[0]}"
-        raise BadEncoder(f"{folder} is no model: it has {described}.")
-
-
-def is_out_of_reach(name: str) -> bool:
-    """Whether the Hub cannot be asked about a name, so that only its cache is left; asked once, not for every file."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if Path(name).is_dir():
-        return False
-    try:
-        HfApi().model_info(name, timeout=10)
-    except HfHubHTTPError:
-        return False
-    except Exception:
-        return True
-    return False
-
-
-@contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Turn whatever fails while a model is loaded into one sentence with the next step.
-
-    :raises BadEncoder: with that sentence.
-    """
-    try:
-        yield
-    except PanglotError:
-        raise
-    except Exception as error:
-        raise BadEncoder(_reason(name, error)) from error
-
-
-def _reason(name: str, error: Exception) -> str:
-    if "trust_remote_code" in str(error):
-        return f"{name} runs code from its own repository. Read that code, and allow it by --trust-remote-code."
-    if not Path(name).is_dir() and not _is_cached(name):
-        return (
-            f"{name} is no folder here, is not in the Hub's cache, and could not be fetched. Check the name and the "
-            f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {_first_line(error)}"
-        )
-    return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {_first_line(error)}"
-
-
-def _is_cached(name: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    try:
-        return isinstance(try_to_load_from_cache(name, "config.json"), str)
-    except ValueError:
-        return False
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
 
 
 def _check_tokenizer(name: str, tokenizer: Any) -> None:

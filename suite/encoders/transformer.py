@@ -10,15 +10,8 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from suite.encoder import Options
-from suite.encoders.sentence_transformer import (
-    SentenceTransformerEncoder,
-    check_folder,
-    explained,
-    find_devices,
-    is_out_of_reach,
-    kind_of,
-    weights,
-)
+from suite.encoders.loading import check_folder, explained, find_devices, is_out_of_reach, weights
+from suite.encoders.sentence_transformer import SentenceTransformerEncoder, kind_of
 from suite.errors import BadEncoder, require
 
 POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}
