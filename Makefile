@@ -3,6 +3,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# As many processes as there are cores, a file in one of them: what a file makes once, it shares.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 # A data folder beside the checkout is used where there is one; see README, "Data".
 export PANGLOT_DATA ?= $(wildcard ../shared/data)
 
@@ -10,31 +12,41 @@ export PANGLOT_DATA ?= $(wildcard ../shared/data)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench board clean
+.PHONY: demo test check coverage mutation bench board docs readme clean
 
 demo: $(VENV)/.core
-	$(BIN)/panglot run use-multilingual --tasks starter --matrix
-	@echo
-	@echo "That was a real encoder on a small set. Next:"
-	@echo "  $(BIN)/panglot run use-multilingual --tasks xquad-r,mlqa-r   the full tasks, about two minutes"
-	@echo "  $(BIN)/panglot models                                        what else can be scored"
+	@$(BIN)/panglot demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	$(BIN)/panglot verify submissions
+
+coverage: $(VENV)/.dev
+	$(PYTEST) --cov
+
+mutation: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.mutation
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,rounds
 
 board: $(VENV)/.board
 	$(BIN)/panglot board
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+# What the README shows of the code: its tables, and the picture of the terminal.
+readme: $(VENV)/.core
+	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/terminal.py
 
 clean:
 	rm -rf $(VENV)
@@ -57,4 +69,8 @@ $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.board: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[board]'
+	@touch $@ $(VENV)/.core
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[docs]'
 	@touch $@ $(VENV)/.core

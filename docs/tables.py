@@ -1,0 +1,121 @@
+"""Make the tables of README.md and docs/tree.md anew from the code: python docs/tables.py (or make readme)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from leaderboard_app.definitions import bias_measures
+from suite.encoder import KINDS
+from suite.image import IMAGES
+from suite.metrics import NAMES, parse_metric
+from suite.task import Task
+from tasks import ALL, GROUPS, SUITES
+
+ROOT = Path(__file__).parents[1]
+
+
+def with_tables(text: str) -> str:
+    """The text with what stands between `<!-- NAME: ... -->` and `<!-- end of NAME -->` made again."""
+    for name, table in TABLES.items():
+        between = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        if between.search(text):
+            made = "".join(f"{line}\n" for line in ("", *table(), ""))
+            text = between.sub(lambda found, made=made: f"{found[1]}{made}{found[2]}", text)
+    return text
+
+
+def tasks() -> list[str]:
+    """A row for each task; those on one set of images and captions share a row."""
+    groups = {task.name: (name, group) for name, group in GROUPS.items() if name not in SUITES for task in group}
+    sets = dict(groups.get(task.name, (task.name, (task,))) for task in ALL)
+    rows = (_task_row(name, group) for name, group in sets.items())
+    return _table(("task", "languages", "queries", "candidates", "headline", "licence of the data"), rows)
+
+
+def _task_row(name: str, group: Sequence[Task]) -> tuple[str, ...]:
+    task = group[0]
+    directions = ", ".join(f"`{other.name.removeprefix(name)}`" for other in group)
+    languages = [language for language in task.languages if language != IMAGES]
+    asked, offered = f"{task.queries:,}", f"{task.candidates:,}"
+    if task.has_images:
+        asked, offered = f"{asked} captions", f"{offered} images"
+    named = f"`{name}` ({directions})" if task.has_images else f"`{name}`"
+    return named, str(len(languages)), asked, offered, f"`{task.headline}`", task.licence
+
+
+def models() -> list[str]:
+    """A row for each way of naming a model, as `panglot models` lists them."""
+    return _table(("model", "what it is"), ((f"`{kind.example}`", kind.sentence) for kind in KINDS.values()))
+
+
+def metrics() -> list[str]:
+    """A row for each family of metrics."""
+    return _table(("metric", "what it is, of one query"), _families())
+
+
+def _families() -> Iterator[tuple[str, str]]:
+    for _, group in groupby(NAMES, lambda name: name.partition("@")[0]):
+        names = list(group)
+        deepest = max(names, key=lambda name: int(name.partition("@")[2] or 0))
+        sentence = parse_metric(deepest).sentence
+        if len(names) > 1:
+            sentence = re.sub(rf"\b{deepest.partition('@')[2]}\b", "k", sentence)
+        yield ", ".join(f"`{name}`" for name in names), sentence
+
+
+def bias() -> list[str]:
+    """A row for each measure of language bias."""
+    return _table(("measure", "what it is"), ((f"`{name}`", said) for name, said in bias_measures().items()))
+
+
+def tree() -> list[str]:
+    """A table for each package; the modules of `suite` stand in the order in which they build on each other."""
+    order = [name for layer in reversed(_layers()) for name in layer.split(" : ")]
+    place = {name: number for number, name in enumerate(order)}
+    lines = []
+    for package in _packages():
+        paths = [path for path in package.glob("*.py") if not path.stem.startswith("__")]
+        paths.sort(key=lambda path: (place.get(_dotted(path), len(order)), path.stem))
+        rows = _table(("file", "what it is"), map(_module_row, paths))
+        lines += ["", f"## `{package.relative_to(ROOT).as_posix()}/`", "", *rows]
+    return lines[1:]
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _packages() -> Iterator[Path]:
+    for top in ("tasks", "suite", "leaderboard_app", "examples"):
+        yield from sorted({path.parent for path in (ROOT / top).rglob("*.py")})
+
+
+def _layers() -> Sequence[str]:
+    """The order of imports that import-linter holds."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    return next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+
+
+def _module_row(path: Path) -> tuple[str, str]:
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return f"`{path.name}`", " ".join(said.split("\n\n")[0].split()).replace("|", r"\|")
+
+
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (headings, ("---",) * len(headings), *rows)]
+
+
+TABLES: Mapping[str, Callable[[], list[str]]] = {
+    function.__name__: function for function in (tasks, models, metrics, bias, tree)
+}
+PAGES = (ROOT / "README.md", ROOT / "docs" / "tree.md")
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

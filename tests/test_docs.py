@@ -1,0 +1,170 @@
+"""What the pages say is so: their code runs, their commands exist, their tables are those of the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.core import TyperGroup
+
+from suite.cli import app
+from tests.documents import PAGES, ROOT, Block, blocks, name
+
+LONGEST = 120
+"""Seconds that one command may take."""
+
+RUN = [page for page in PAGES if any(block.language in ("sh", "python") and not block.reason for block in blocks(page))]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def _furnish(folder: Path, page: Path) -> None:
+    """Put into a folder what the code of a page finds around it: the submissions that it names, and the examples."""
+    text = page.read_text(encoding="utf-8")
+    without = shutil.ignore_patterns("*.top100.parquet")
+    for submission in (ROOT / "submissions").iterdir():
+        if submission.name in text:
+            shutil.copytree(submission, folder / "submissions" / submission.name, ignore=without)
+    (folder / "examples").symlink_to(ROOT / "examples")
+
+
+@pytest.mark.parametrize("page", RUN, ids=name)
+def test_code_runs(page: Path, tmp_path: Path) -> None:
+    _furnish(tmp_path, page)
+    for block in blocks(page):
+        if block.title:
+            path = tmp_path / block.title
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif not block.reason:
+            for command in _commands(block):
+                _run(command, tmp_path)
+
+
+def _commands(block: Block) -> list[list[str]]:
+    if block.language == "python":
+        return [[sys.executable, "-W", "error", "-c", block.text]]
+    return [["bash", "-c", line] for line in block.lines] if block.language == "sh" else []
+
+
+def _run(command: list[str], folder: Path) -> None:
+    own = Path(sys.executable).parent
+    settings = {"PATH": f"{own}:{os.environ['PATH']}", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
+    environment = os.environ | settings
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
+    )
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_code_that_is_not_run_could_be(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.text, name(page), "exec")
+        if block.language == "sh" and block.reason:
+            for line in block.lines:
+                _check(line)
+
+
+def _check(line: str) -> None:
+    """A verb of ours takes these options; a target of the Makefile is there."""
+    for part in line.split("&&"):
+        words = shlex.split(part, comments=True)
+        if words[0] == "panglot":
+            _parse(words[1:])
+        if words[0] == "make":
+            assert re.search(rf"^{words[1]}:", MAKEFILE, re.MULTILINE), line
+
+
+def _parse(words: list[str]) -> None:
+    """Read words as the command line does, and do nothing; files that only a reader would have need not be here."""
+    command = typer.main.get_command(app)
+    context = command.make_context("panglot", words)
+    while isinstance(command, TyperGroup):
+        verb, found, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None
+        try:
+            command, context = found, found.make_context(verb, words, parent=context)
+        except typer.BadParameter as error:
+            if not error.message.endswith("does not exist."):
+                raise
+            return
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_code_is_overlooked(page: Path) -> None:
+    fences = re.findall(r"^```", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) == 2 * len(list(blocks(page)))
+
+
+def test_a_wrong_option_would_be_seen() -> None:
+    with pytest.raises(Exception, match="No such option"):
+        _check("panglot show submissions --no-such-option   # a comment")
+    with pytest.raises(Exception, match="No such command"):
+        _check("panglot no-such-verb")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=name)
+def test_commands_of_workflows_exist(path: Path) -> None:
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+    for step in chain.from_iterable(job["steps"] for job in jobs):
+        assert ("uses" in step) != ("run" in step)
+        for line in step.get("run", "").splitlines():
+            if re.match(r"panglot |make |unset ", line):
+                _check(line)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == version("panglot")
+    assert {"title", "authors", "message", "cff-version"} <= citation.keys()
+
+
+def test_links_of_the_front_pages_lead_somewhere() -> None:
+    for page in ROOT.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+            assert (page.parent / target).exists(), f"{name(page)}: {target}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tree.md"])
+def test_tables_are_those_of_the_code(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs" / "tables.py"))["with_tables"](text) == text, "make readme makes it anew."
+
+
+def test_the_picture_of_the_terminal_is_what_it_prints() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "terminal.py"))
+    assert script["PICTURE"].read_text(encoding="utf-8") == script["picture"](), "make readme takes it anew."
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """Strict: a link that leads nowhere, or a page outside the navigation, is an error."""
+    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert "panglot run" in (tmp_path / "site" / "cli" / "index.html").read_text(encoding="utf-8")
+    loaded = re.compile(
+        r'<(?:script|img|iframe|source)[^>]+src="https?://|<link[^>]+rel="(?!canonical)[^>]+href="https?://'
+    )
+    assert not [page for page in pages if loaded.search(page.read_text(encoding="utf-8"))]
+
+
+def test_every_verb_is_somewhere_in_the_pages() -> None:
+    said = set(chain.from_iterable(re.findall(r"panglot ([a-z]+)", page.read_text(encoding="utf-8")) for page in PAGES))
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    assert set(command.commands) <= said
