@@ -4,7 +4,7 @@ It lives in the user's cache, in a folder named after the submissions' path, and
 size and time say has changed is read and verified again. `scores.parquet` is sorted by task and metric, so that a page
 reads the few row groups that it shows.
 
-    python -m leaderboard_app.index [FOLDER]     what `panglot index` runs
+    python -m leaderboard_app.index [--json] [FOLDER]     what `panglot index` runs
 """
 
 from __future__ import annotations
@@ -266,13 +266,17 @@ def main(arguments: Sequence[str]) -> None:
     """Bring the index of a folder up to date, and say what is not shown."""
     from rich.console import Console
 
+    from suite.commands.output import print_json
     from suite.terminal import progress_bar
 
-    folder = Path(arguments[0] if arguments else "submissions")
+    folder = Path(next((argument for argument in arguments if argument != "--json"), "submissions"))
     steps: tuple[Callable[[Path, Progress], None], ...] = (update, check)
     for step in steps:
         step(folder, progress_bar)
     index = read_index(folder)
+    if "--json" in arguments:
+        print_json({"shown": len(index.entries), "refused": index.refused})
+        return
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{len(index.entries)} results are shown, {len(index.refused)} are not.")
     for file, why in index.refused.items():

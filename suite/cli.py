@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from shutil import get_terminal_size
 
 import typer
 
@@ -10,8 +11,10 @@ from suite.commands.ablate import ablate
 from suite.commands.board import board
 from suite.commands.cache import cache
 from suite.commands.compare import compare
+from suite.commands.demo import demo
 from suite.commands.export import export
 from suite.commands.fetch import fetch
+from suite.commands.help import Verb, Verbs
 from suite.commands.import_ import import_
 from suite.commands.index import index
 from suite.commands.models import models
@@ -27,22 +30,32 @@ from suite.commands.train import train
 from suite.commands.verify import verify
 from suite.errors import PanglotError
 
+WIDEST_HELP = 80
+
+MEASURE, READ, SHARE, MAKE = "Measure", "Read", "Share", "Make"
+
 app = typer.Typer(
-    add_completion=True,
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["--help", "-h"],
+        "terminal_width": min(get_terminal_size().columns, WIDEST_HELP) - 2,
+    },
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
-    "[dim]panglot run use-multilingual --tasks starter[/dim]",
+    "Example: panglot run use-multilingual --tasks starter",
 )
-for verb in (
-    tasks, models, fetch, plan, run, score, show, compare, rank, verify, submit, receive, export, index, board, train,
-    ablate,
-):  # fmt: skip
-    app.command()(verb)
-app.add_typer(import_, name="import")
-app.add_typer(cache, name="cache")
+for heading, verbs in {
+    MEASURE: (demo, run, plan, score, tasks, models, fetch),
+    READ: (show, compare, rank, index, board),
+    SHARE: (verify, submit, receive, export),
+    MAKE: (train, ablate),
+}.items():
+    for verb in verbs:
+        app.command(cls=Verb, rich_help_panel=heading)(verb)
+app.add_typer(cache, name="cache", rich_help_panel=MEASURE)
+app.add_typer(import_, name="import", rich_help_panel=SHARE)
 
 
 def main() -> None:
@@ -50,10 +63,16 @@ def main() -> None:
     try:
         app()
     except PanglotError as error:
-        from rich.console import Console
-        from rich.text import Text
+        _stop(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _stop(f"{error.filename}: {error.strerror}. Mend that, or name another place.")
 
-        Console(stderr=True, soft_wrap=True).print(
-            Text("Error: ", style="bold red").append(str(error), style="not bold")
-        )
-        sys.exit(2)
+
+def _stop(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, soft_wrap=True).print(Text("Error: ", style="bold red").append(message, style="not bold"))
+    sys.exit(2)

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
 from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
 from suite.arrays import Floats
 from suite.compare import ALPHA, Comparison, Differences
+from suite.result import DIVIDED
 from suite.standings import Standings
+from suite.tables import FoldingTable, Grid, prose
 
 ONE, MIDDLE, OTHER = (230, 97, 1), (247, 247, 247), (94, 60, 153)
 """Orange where A is better, purple where B is: the two ends of PuOr, told apart without red and green."""
@@ -24,17 +24,14 @@ MARK = "*"
 NOTHING = "–"
 
 LEGEND = (
-    "difference: B − A, with its 95 % bootstrap interval; * found at α = .05 by a\n"
-    "paired permutation test, Holm-corrected over {cells} of this table.\n"
-    "smallest detectable: what one such test finds in 80 % of samples."
+    "difference: B − A, with its 95 % bootstrap interval; * found at α = .05 by a paired permutation test, "
+    "Holm-corrected over {cells} of this table. smallest detectable: what one such test finds in 80 % of samples."
 )
-LANGUAGES_LEGEND = (
-    "B − A of each query language; * as above, over {cells} of this table.\n--setting adds the intervals."
-)
+LANGUAGES_LEGEND = "B − A of each query language; * as above, over {cells} of this table. --setting adds the intervals."
 MATRIX_LEGEND = "orange: A is better, purple: B is better. * Holm-corrected over {cells}."
 RANK_LEGEND = (
-    "Two models share a letter exactly where no difference between them was found\n"
-    "(paired permutation tests, α = .05, Holm over {pairs}). Intervals: bootstrap."
+    "Two models share a letter exactly where no difference between them was found (paired permutation tests, "
+    "α = .05, Holm over {pairs}). Intervals: bootstrap."
 )
 
 
@@ -55,9 +52,11 @@ def comparison_view(names: Names, comparison: Comparison, matrix: bool = False) 
         Text(f"\n{title}, {comparison.groups:,} parallel questions", style="bold"),
         Text(f"A  {names.one}\nB  {names.other}"),
         _difference_table("setting", comparison.settings, comparison.by_setting),
-        Text(sentence(comparison), style="bold"),
-        Text(LEGEND.format(cells=_count(comparison.by_setting.cells, "test")), style="dim"),
+        prose(sentence(comparison), "bold"),
+        prose(LEGEND.format(cells=_count(comparison.by_setting.cells, "test"))),
     ]
+    if comparison.divided:
+        parts.append(prose(DIVIDED))
     if not one_language:
         parts.extend(_by_language(comparison))
     if matrix:
@@ -113,13 +112,13 @@ def comparison_json(names: Names, comparison: Comparison) -> dict[str, Any]:
 
 def rank_view(task: str, standings: Standings) -> RenderableType:
     """Models with their scores, the intervals of score and rank, and letters."""
-    table = _table()
+    table = FoldingTable()
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("95 %\nof rank", justify="right", no_wrap=True)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     for heading in (standings.setting, "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("alike", overflow="fold")
+    table.add_column("alike", min_width=6)
     for model in standings.models:
         interval = f"{model.low}–{model.high}" if model.low < model.high else str(model.low)
         score = f"{_short(model.score.low)} – {_short(model.score.high)}"
@@ -127,9 +126,7 @@ def rank_view(task: str, standings: Standings) -> RenderableType:
         table.add_row(str(model.place), interval, model.name, _short(model.score.value), score, alike)
     pairs = len(standings.models) * (len(standings.models) - 1) // 2
     title = f"{task}, {standings.metric} in {standings.setting}, {standings.groups:,} parallel questions"
-    return Group(
-        Text(f"\n{title}", style="bold"), table, Text(RANK_LEGEND.format(pairs=_count(pairs, "pair")), style="dim")
-    )
+    return Group(Text(f"\n{title}", style="bold"), table, prose(RANK_LEGEND.format(pairs=_count(pairs, "pair"))))
 
 
 def rank_json(task: str, standings: Standings) -> dict[str, Any]:
@@ -164,18 +161,18 @@ def _by_language(comparison: Comparison) -> list[RenderableType]:
         title = f"\n{settings[0]} by query language"
         table = _difference_table("language", languages, cells[:, 0])
         return [Text(title, style="bold"), table, Text(f"* Holm over {_count(cells.cells, 'test')}.", style="dim")]
-    table = _table()
+    table = FoldingTable()
     for heading in ("language", *settings):
-        table.add_column(heading, justify="left" if heading == "language" else "right")
+        table.add_column(heading, justify="left" if heading == "language" else "right", no_wrap=True)
     for row, language in enumerate(languages):
         table.add_row(language, *(_difference(cells, (row, column)) for column in range(len(settings))))
-    legend = Text(LANGUAGES_LEGEND.format(cells=_count(cells.cells, "test")), style="dim")
+    legend = prose(LANGUAGES_LEGEND.format(cells=_count(cells.cells, "test")))
     return [Text("\nby query language", style="bold"), table, legend]
 
 
-def _difference_table(heading: str, names: Sequence[str], cells: Differences) -> Table:
+def _difference_table(heading: str, names: Sequence[str], cells: Differences) -> FoldingTable:
     """A row for each cell of a family, with all that is known of it."""
-    table = _table()
+    table = FoldingTable()
     table.add_column(heading)
     for column in ("A", "B", "difference", "95 % interval", "p (Holm)", "smallest\ndetectable"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -199,15 +196,13 @@ def _matrix(comparison: Comparison) -> list[RenderableType]:
     """Differences × 100 of every pair in colour, queries down, candidates across."""
     cells = comparison.by_pair
     largest = float(np.nanmax(np.abs(cells.difference), initial=0.0))
-    table = Table(box=None, padding=0)
-    table.add_column("")
-    for language in comparison.languages:
-        table.add_column(language, justify="center", min_width=6)
-    for row, language in enumerate(comparison.query_languages):
-        table.add_row(f"{language} ", *(_heat(cells, (row, at), largest) for at in range(len(comparison.languages))))
+    rows = [
+        (language, [_heat(cells, (row, at), largest) for at in range(len(comparison.languages))])
+        for row, language in enumerate(comparison.query_languages)
+    ]
     title = f"\n{comparison.metric}, B − A × 100: query language down, candidate language across"
-    legend = MATRIX_LEGEND.format(cells=_count(cells.cells, "test"))
-    return [Text(title, style="bold"), table, Text(legend, style="dim")]
+    legend = prose(MATRIX_LEGEND.format(cells=_count(cells.cells, "test")))
+    return [Text(title, style="bold"), Grid(comparison.languages, rows, cell_width=6), legend]
 
 
 def _heat(cells: Differences, at: tuple[int, int], largest: float) -> Text:
@@ -274,10 +269,6 @@ def _record(cells: Differences, at: int | tuple[int, int]) -> dict[str, float | 
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 10)
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from suite.tables import FoldingTable, facts, prose
 
 if TYPE_CHECKING:
     from suite.encoder import Kind
@@ -20,23 +20,8 @@ if TYPE_CHECKING:
 
 DISK_FORMS = ("fp32", "fp16", "int8")
 
-NUMERIC = frozenset(
-    {
-        "languages",
-        "queries",
-        "candidates",
-        "shards",
-        "MB",
-        "days old",
-        "texts",
-        "cached",
-        "tokens",
-        "time",
-        "passages",
-        "hours",
-    }
-)
-"""Headings of columns of numbers."""
+LEAST_PROSE = 16
+"""Columns of running text that can still be read."""
 
 
 def task_facts(task: Task) -> dict[str, Any]:
@@ -57,23 +42,23 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 def list_tasks(tasks: Sequence[Task]) -> RenderableType:
     """One line a task."""
-    table = _table("task", "asks", "languages", "queries", "candidates", "headline")
+    table = _table("task", "asks", "languages,queries,candidates")
     for task in tasks:
         numbers = (len(task.languages), task.queries, task.candidates)
-        table.add_row(task.name, task.title, *(f"{number:,}" for number in numbers), task.headline)
+        table.add_row(task.name, task.title, *(f"{number:,}" for number in numbers))
     return table
 
 
 def describe(task: Task) -> RenderableType:
     """All about one task."""
-    table = _table("language", "queries", "candidates")
+    table = _table("language", numbers="queries,candidates")
     for language, size in task.sizes.items():
         table.add_row(language, *(f"{number:,}" for number in size))
     table.add_row("all", f"{task.queries:,}", f"{task.candidates:,}", style="bold")
-    lines = [Text(task.name, style="bold").append(f"  {task.title}", style="not bold"), Text(task.note)]
-    facts = {"headline": task.headline, "licence": task.licence, "cite": task.citation, "fingerprint": task.fingerprint}
-    lines += [Text(f"{name:<12}", style="dim").append(value, style="not dim") for name, value in facts.items()]
-    return Group(*(line for line in lines if line.plain), table)
+    title = Text(task.name, style="bold").append(f"  {task.title}", style="not bold")
+    known = {"headline": task.headline, "licence": task.licence, "cite": task.citation, "fingerprint": task.fingerprint}
+    stated = facts((name, value) for name, value in known.items() if value)
+    return Group(title, *([prose(task.note, "")] if task.note else []), stated, table)
 
 
 def list_kinds(kinds: Iterable[Kind]) -> RenderableType:
@@ -86,21 +71,23 @@ def list_kinds(kinds: Iterable[Kind]) -> RenderableType:
 
 def list_shelves(rows: Sequence[Mapping[str, Any]], root: Path) -> RenderableType:
     """One line for each model and role in the vector cache."""
-    table = _table("model", "revision", "role", "precision", "shards", "MB", "days old")
+    table = _table("model,revision,role,precision", numbers="shards,MB,days old")
     for row in rows:
         facts = (row["name"], row["revision"], row["role"], row["precision"])
         table.add_row(*facts, str(row["shards"]), f"{row['bytes'] / 1e6:,.1f}", f"{row['days']:.0f}")
+    if not rows:
+        return Text(f"{root} is empty: a run fills it.")
     total = sum(row["bytes"] for row in rows)
     return Group(table, Text(f"{root}: {total / 1e6:,.1f} MB", style="dim"))
 
 
 def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType:
     """What each task would take."""
-    table = _table("task", "role", "texts", "cached", "tokens", "time", "most truncated")
+    table = _table("task,role", numbers="texts,cached,tokens,time,most truncated")
     lines: list[RenderableType] = [table]
     for name, plan in plans.items():
         if plan is None:
-            lines.append(Text(f"{name}: this model makes no vectors; it takes seconds."))
+            lines.append(prose(f"{name}: this model makes no vectors; it takes seconds.", ""))
             continue
         for role in plan.roles:
             worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
@@ -110,13 +97,13 @@ def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType
         needs = f"{name}: vectors of {plan.dimension} take {plan.disk_bytes / 1e6:,.0f} MB on disk, "
         needs += f"the run about {plan.memory_bytes / 1e6:,.0f} MB of memory beside the model"
         cost = f", the API {plan.tokens / 1e6 * price:,.4f}" if price else ""
-        lines.append(Text(f"{needs}{cost}."))
+        lines.append(prose(f"{needs}{cost}.", ""))
     return Group(*lines)
 
 
 def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) -> RenderableType:
     """What a corpus would take, language by language."""
-    table = _table("language", "passages", "tokens", "hours")
+    table = _table("language", numbers="passages,tokens,hours")
     for language in plan.languages:
         numbers = (f"{language.passages:,}", f"{language.tokens:,}", f"{language.encode_seconds / 3600:,.1f}")
         table.add_row(language.language, *numbers)
@@ -127,12 +114,16 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
         f"hours of this machine or its GPU, and the products {plan.product_seconds / 3600:,.2f}; with "
         f"{workers} like it {plan.seconds(workers) / 3600:,.1f} in all. Vectors of {plan.dimension} take {disk}.{cost}"
     )
-    return Group(table, Text(said))
+    return Group(table, prose(said, ""))
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for heading in headings:
-        numeric = heading in NUMERIC
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+def _table(names: str, prose: str = "", numbers: str = "") -> FoldingTable:
+    """A table of columns with names, which never break, running text, which does, and numbers."""
+    table = FoldingTable()
+    for heading in filter(None, names.split(",")):
+        table.add_column(heading, no_wrap=True)
+    for heading in filter(None, prose.split(",")):
+        table.add_column(heading, min_width=LEAST_PROSE)
+    for heading in filter(None, numbers.split(",")):
+        table.add_column(heading, justify="right", no_wrap=True)
     return table

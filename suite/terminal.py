@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
 from suite.image import IMAGES
 from suite.progress import Advance
-from suite.result import Cell, Result
+from suite.result import DIVIDED, Cell, Result
 from suite.sample import Score
 from suite.summary import BIAS_NAMES
+from suite.tables import FoldingTable, Grid, prose
 
 SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """Viridis: even to the eye, readable without colour vision."""
@@ -28,9 +27,8 @@ DIRECTIONS = {"-t2i": "text → image", "-i2t": "image → text", "-mixed": "tex
 """What the ends of the names of tasks with images mean."""
 
 LEGEND = (
-    "Below each score its 95 % interval. balance: harmonic mean of the three.\n"
-    "rank distance: normalised, 0 perfect, 1 random. own language: share of the\n"
-    "top 10 in the query's language over its share of the pool, 1 if blind."
+    "With each score its 95 % interval. balance: harmonic mean of the three. rank distance: normalised, 0 perfect, "
+    "1 random. own language: share of the top 10 in the query's language over its share of the pool, 1 if blind."
 )
 
 TEXT_BIAS = {"normalised_rank_distance": "rank\ndistance", "same_language_ratio@10": "own\nlanguage"}
@@ -42,9 +40,8 @@ IMAGE_BIAS = {
 """What stands beside the scores, and its heading."""
 
 IMAGE_LEGEND = (
-    "Scores are ndcg@10, below each its 95 % interval. modality gap: mean rank of\n"
-    "the relevant image minus that of the relevant captions, 0 if blind. own\n"
-    "modality: share of the top 10 of the query's kind over its share of the pool."
+    "Scores are ndcg@10, with each its 95 % interval. modality gap: mean rank of the relevant image minus that of the "
+    "relevant captions, 0 if blind. own modality: share of the top 10 of the query's kind over its share of the pool."
 )
 
 
@@ -72,9 +69,10 @@ def score_table(results: Sequence[Result]) -> RenderableType:
     many = len({(result.model.name, result.model.revision) for result in results}) > 1
     tables = []
     if texts or not images:
-        tables += [_scores_of(texts, many, (*SETTINGS, "balance"), TEXT_BIAS), Text(LEGEND, style="dim")]
+        tables += [_scores_of(texts, many, (*SETTINGS, "balance"), TEXT_BIAS), prose(LEGEND)]
+        tables += [prose(f"{name}: {DIVIDED}") for name in sorted({each.task.name for each in texts if each.divided})]
     if images:
-        tables += [_scores_of(images, many, ("cross", "multi"), IMAGE_BIAS), Text(IMAGE_LEGEND, style="dim")]
+        tables += [_scores_of(images, many, ("cross", "multi"), IMAGE_BIAS), prose(IMAGE_LEGEND)]
     return Group(*tables)
 
 
@@ -82,9 +80,9 @@ def _scores_of(
     results: Sequence[Result], with_model: bool, settings: Sequence[str], bias: Mapping[str, str]
 ) -> RenderableType:
     """A line for each result; `bias` maps the measures that are shown to their headings."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = FoldingTable()
     if with_model:
-        table.add_column("model", overflow="fold")
+        table.add_column("model", no_wrap=True)
     table.add_column("task", no_wrap=True)
     for heading in (*settings, *bias.values()):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -100,11 +98,11 @@ def _scores_of(
 
 def curve_table(result: Result) -> RenderableType:
     """The headline scores in fewer dimensions and bits."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("form")
+    table = FoldingTable()
+    table.add_column("form", no_wrap=True)
     headings = ("dimension", *SETTINGS, "rank\ndistance")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for point in result.curve:
         values = [point.scores.get(name) for name in (*SETTINGS, "normalised_rank_distance")]
         cells = ["–" if value is None else _number(value) for value in values]
@@ -115,7 +113,7 @@ def curve_table(result: Result) -> RenderableType:
 def language_table(result: Result) -> RenderableType:
     """The headline metric and the two bias headlines of each query language."""
     metric = result.task.headline
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = FoldingTable()
     headings = (
         "language",
         "mono",
@@ -126,7 +124,7 @@ def language_table(result: Result) -> RenderableType:
         "own\nlanguage",
     )
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "language" else "right")
+        table.add_column(heading, justify="left" if heading == "language" else "right", no_wrap=True)
     for language in result.task.languages:
         scores = result.languages.get(language, {})
         cells = [scores.get(setting, {}).get(metric) for setting in ("mono", "cross", "cross_to", "multi")]
@@ -138,15 +136,18 @@ def language_table(result: Result) -> RenderableType:
 
 def bias_table(result: Result) -> RenderableType:
     """Every bias measure beside what a language-blind ranker gets."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("measure")
+    title = f"{result.task.name}, language bias in the pool of all languages"
+    if result.divided:
+        return _titled(title, prose(DIVIDED))
+    table = FoldingTable()
+    table.add_column("measure", no_wrap=True)
     for heading in ("value", "95 % interval", "language-blind"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name in (name for name in BIAS_NAMES if name in result.bias):
         score = result.bias[name]
         blind = result.blind.get(name)
         table.add_row(name, _number(score.value), _interval(score), "–" if blind is None else _number(blind))
-    return _titled(f"{result.task.name}, language bias in the pool of all languages", table)
+    return _titled(title, table)
 
 
 def pair_matrix(result: Result) -> RenderableType:
@@ -155,16 +156,13 @@ def pair_matrix(result: Result) -> RenderableType:
     grid = result.pairs[metric]
     values = [cell.value for row in grid for cell in row if cell]
     low, high = min(values), max(values)
-    table = Table(box=None, padding=0)
-    table.add_column("")
-    for language in result.task.languages:
-        table.add_column(language, justify="center", min_width=5)
-    for language, row in zip(result.task.languages, grid, strict=True):
-        table.add_row(f"{language} ", *(_heat(cell, low, high) for cell in row))
-    return _titled(f"{result.task.name}, {metric} × 100: query language down, candidate language across", table)
+    languages = result.task.languages
+    rows = [(language, [_heat(cell, low, high) for cell in row]) for language, row in zip(languages, grid, strict=True)]
+    title = f"{result.task.name}, {metric} × 100: query language down, candidate language across"
+    return _titled(title, Grid(languages, rows, cell_width=5))
 
 
-def _titled(title: str, table: Table) -> RenderableType:
+def _titled(title: str, table: RenderableType) -> RenderableType:
     return Group(Text(f"\n{title}", style="bold"), table)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.names import DataDir, find_task
+from suite.commands.output import AsJson, check_writable, open_console, print_json
 from suite.commands.train import Changes, readable_pools
 from suite.errors import BadData, require
 
@@ -20,27 +21,31 @@ if TYPE_CHECKING:
 
 
 def ablate(
-    grid: Annotated[Path, typer.Argument(help="A TOML file, or the name of an ablation of the package.")],
+    grid: Annotated[Path, typer.Argument(metavar="GRID", help="A TOML file, or an ablation of the package.")],
     changes: Changes = [],  # noqa: B006
-    finished: Annotated[bool, typer.Option("--finished", help="Make nothing: tabulate what is finished.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for models and results; what is there is kept.")] = Path("ablation"),
-    table: Annotated[Path | None, typer.Option(help="Where the table goes; default: NAME.json in --out.")] = None,
+    finished: Annotated[bool, typer.Option("--finished", help="Train nothing: show what is finished.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For models and results.")] = Path("ablation"),
+    table: Annotated[Path | None, typer.Option(metavar="FILE", help="The table; default: in --out.")] = None,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Train and score every arm with every seed, then test the arms against each other.
+    """Train and score a recipe with some settings changed, and compare.
 
-    [dim]panglot ablate static --out runs/static[/dim]
+    Every arm with every seed; the arms are tested against each other. What is there already is kept.
+
+    Example: panglot ablate static --out runs/static
     """
     require("sentence_transformers", "train", "panglot ablate")
     require("accelerate", "train", "panglot ablate")
-    from rich.console import Console
+    check_writable(out, "--out")
+    from rich.text import Text
 
     from suite.record import write_record
     from suite.train.ablate import plan, read_ablation, summarise
     from suite.train.curves import draw_experiment
     from suite.train.report import experiment_table
 
-    console = Console()
+    console = open_console(aside=as_json)
     ablation = read_ablation(grid)
     planned = plan(ablation, grid.parent, changes)
     bench = _Bench(out, data_dir)
@@ -50,16 +55,20 @@ def ablate(
             continue
         scored.append(bench.make(model))
         done = scored[-1]
-        console.print(f"{number}/{len(planned)} {model.recipe.name}  [dim]{done.steps} steps, {done.seconds:.0f} s[/]")
+        effort = f"  {done.steps} steps, {done.seconds:.0f} s"
+        console.print(Text(f"{number}/{len(planned)} {model.recipe.name}").append(effort, "dim"), soft_wrap=True)
     if not scored:
         raise BadData(f"No model of {ablation.name} is finished in {out}. Leave out --finished to make them.")
     experiment = summarise(ablation, scored)
     target = table or out / f"{ablation.name}.json"
     write_record(target, experiment)
     draw_experiment(experiment, out / f"{ablation.name}.png")
+    if as_json:
+        print_json(experiment.model_dump(mode="json"))
+        return
     for task in experiment.metric:
         console.print(experiment_table(experiment, task))
-    console.print(str(target), highlight=False, soft_wrap=True)
+    console.print(str(target), soft_wrap=True)
 
 
 class _Bench:
@@ -93,7 +102,13 @@ class _Bench:
         if recipe.image is None:
             tasks = [task for task in tasks if not task.has_images]
         results = score_folder(
-            folder, tasks, self._out / "results", self._data_dir, progress_bar, self._out / "models" / "features"
+            folder,
+            tasks,
+            self._out / "results",
+            self._data_dir,
+            progress_bar,
+            self._out / "models" / "features",
+            recipe.training.precision,
         )
         return Scored(planned, training.steps, training.seconds, training.best_validation, results)
 

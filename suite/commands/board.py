@@ -7,21 +7,23 @@ from typing import Annotated
 
 import typer
 
+from suite.commands.index import Folder, check_there
+
 LARGEST_UPLOAD = 128
 """MiB; as large as a zip that the suite unpacks."""
 
 
 def board(
-    folder: Annotated[Path, typer.Argument(help="The results to show.")] = Path("submissions"),
-    port: Annotated[int, typer.Option(help="Where it listens.")] = 8501,
-    address: Annotated[str, typer.Option(help="Who can reach it: 0.0.0.0 lets others in.")] = "127.0.0.1",
+    folder: Folder = Path("submissions"),
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Where it listens.")] = 8501,
+    address: Annotated[str, typer.Option(metavar="IP", help="0.0.0.0 lets others in.")] = "127.0.0.1",
     inbox: Annotated[
-        Path, typer.Option(envvar="PANGLOT_INBOX", help="Where uploads go that passed; made when the first one does.")
+        Path, typer.Option(metavar="FOLDER", envvar="PANGLOT_INBOX", help="For uploads that passed.")
     ] = Path("inbox"),
 ) -> None:
     """Open the leaderboard on a folder of results.
 
-    [dim]panglot board submissions/[/dim]
+    Example: panglot board submissions/
     """
     import os
     import sys
@@ -30,6 +32,7 @@ def board(
     from suite.errors import require
 
     require("streamlit", "board", "The leaderboard")
+    check_there(folder)
     spec = find_spec("leaderboard_app.app")
     assert spec is not None
     assert spec.origin is not None
@@ -37,7 +40,7 @@ def board(
     quiet += ["--client.toolbarMode=minimal", "--client.showErrorDetails=none", "--runner.magicEnabled=false"]
     quiet += [f"--server.maxUploadSize={LARGEST_UPLOAD}"]
     listen = [f"--server.address={address}", f"--server.port={port}"]
-    typer.echo(f"http://{address}:{port}")
+    typer.echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
     folders = [str(folder.resolve()), str(inbox.resolve())]
     command = [sys.executable, "-m", "streamlit", "run", spec.origin, *quiet, *listen, "--", *folders]
     sys.stdout.flush()

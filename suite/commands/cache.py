@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.commands.names import AsJson
+from suite.commands.help import Verb, Verbs
+from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from suite.cache import VectorCache
 
-Root = Annotated[Path | None, typer.Option("--cache", help="Folder of the vector cache.")]
+Root = Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="The vector cache.")]
 
-cache = typer.Typer(no_args_is_help=True, help="Look into the vector cache, check it, make room.")
+cache = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look into the vector cache, check it, make room.\n\nExample: panglot cache ls",
+)
 
 
-@cache.command()
+@cache.command(cls=Verb)
 def ls(root: Root = None, as_json: AsJson = False) -> None:
     """List what is there: models, roles, sizes.
 
-    [dim]panglot cache ls[/dim]
+    Example: panglot cache ls
     """
-    from rich.console import Console
-
     from suite.listing import list_shelves
 
     opened = _open(root)
@@ -34,40 +38,51 @@ def ls(root: Root = None, as_json: AsJson = False) -> None:
         for shelf in opened.shelves()
     ]
     if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        print_json(rows)
     else:
-        Console().print(list_shelves(rows, opened.root))
+        open_console().print(list_shelves(rows, opened.root))
 
 
-@cache.command()
-def verify(root: Root = None) -> None:
-    """Read every shard and compare it with its checksum; damaged ones are encoded again when they are needed.
+@cache.command(cls=Verb)
+def verify(root: Root = None, as_json: AsJson = False) -> None:
+    """Compare every shard with its checksum.
 
-    [dim]panglot cache verify[/dim]
+    Damaged shards are encoded again when they are needed; exit code 1 if there are any.
+
+    Example: panglot cache verify
     """
-    damaged = [path for shelf in _open(root).shelves() for path in shelf.damaged()]
-    for path in damaged:
-        typer.echo(f"damaged: {path}")
-    typer.echo(f"{len(damaged)} damaged shards")
+    damaged = [str(path) for shelf in _open(root).shelves() for path in shelf.damaged()]
+    if as_json:
+        print_json({"damaged": damaged})
+    else:
+        for path in damaged:
+            typer.echo(f"damaged: {path}")
+        typer.echo(f"{len(damaged)} damaged shards")
     raise typer.Exit(1 if damaged else 0)
 
 
-@cache.command()
+@cache.command(cls=Verb)
 def prune(
     root: Root = None,
-    days: Annotated[float, typer.Option(help="Remove what nothing was added to for so many days.")] = 30,
-    model: Annotated[str, typer.Option(help="Only models with this in their name.")] = "",
+    days: Annotated[
+        float, typer.Option(metavar="N", min=0, help="Remove what nothing was added to for so many days.")
+    ] = 30,
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only models with this in their name.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Remove vectors that are old, or of one model.
 
-    [dim]panglot cache prune --days 7[/dim]
+    Example: panglot cache prune --days 7
     """
     removed = 0
     for shelf in list(_open(root).shelves()):
         if model in _facts(shelf.facts)["name"] and shelf.unused_days >= days:
             removed += shelf.size
             shelf.remove()
-    typer.echo(f"{removed / 1e6:,.1f} MB removed")
+    if as_json:
+        print_json({"removed_bytes": removed})
+    else:
+        typer.echo(f"{removed / 1e6:,.1f} MB removed")
 
 
 def _open(root: Path | None) -> VectorCache:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from suite.commands.names import AsJson
+from suite.commands.completion import complete_task
+from suite.commands.output import AsJson, open_console, print_json
 from suite.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
     from suite.result import Result
 
-TaskName = Annotated[str | None, typer.Option(help="Only this task.")]
-MetricName = Annotated[str | None, typer.Option(help="As in ndcg@10; default: the headline metric of the task.")]
+TaskName = Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.", autocompletion=complete_task)]
+MetricName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="As in ndcg@10; default: the headline of the task.")
+]
 Setting = Annotated[
-    Literal["mono", "cross", "multi"] | None, typer.Option(help="Only this; shows its query languages in full.")
+    Literal["mono", "cross", "multi"] | None,
+    typer.Option(metavar="mono|cross|multi", help="Only this, its languages in full."),
 ]
 
 
@@ -26,19 +30,17 @@ def compare(
     other: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
     task: TaskName = None,
     setting: Setting = None,
-    language: Annotated[str | None, typer.Option(help="Only queries in this language.")] = None,
+    language: Annotated[str | None, typer.Option(metavar="en", help="Only queries in this language.")] = None,
     metric: MetricName = None,
-    matrix: Annotated[bool, typer.Option("--matrix", help="Print the language × language grid.")] = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grid too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Test whether two models differ, in every setting, query language and pair.
+    """Test whether two models differ, and where.
 
-    [dim]panglot compare submissions/random@1 submissions/use-multilingual@0.2.1 --matrix[/dim]
+    In every setting, query language and pair of languages, with what could have been found.
+
+    Example: panglot compare submissions/bm25@0.3.16 submissions/random@1
     """
-    import json
-
-    from rich.console import Console
-
     from suite import compare as tests
     from suite.comparison_view import Names, comparison_json, comparison_view
     from suite.evidence_file import read_evidence
@@ -51,10 +53,9 @@ def compare(
         comparison = tests.compare(evidence, other_evidence, metric or record.headline, draws).only(setting, language)
         compared.append((Names(record.name, *(named.model for named in pair)), comparison))
     if as_json:
-        records = [comparison_json(*names_and_comparison) for names_and_comparison in compared]
-        typer.echo(json.dumps(records, ensure_ascii=False, indent=1))
+        print_json([comparison_json(*names_and_comparison) for names_and_comparison in compared])
         return
-    console = Console()
+    console = open_console()
     for names, comparison in compared:
         console.print(comparison_view(names, comparison, matrix))
 

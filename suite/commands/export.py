@@ -12,18 +12,21 @@ from suite.errors import PanglotError
 
 
 def export(
-    result: Annotated[Path, typer.Argument(help="A result file, or the folder of a model.")],
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result file, or the folder of a model.")],
     format: Annotated[  # noqa: A002
         Literal["mteb", "model-index", "trec"],
         typer.Option(
-            help="mteb's result file, YAML for a model card, or a TREC run of the best 100 (.gz where so named)."
+            metavar="FORM",
+            help="mteb: its result file; model-index: YAML of a model card; trec: a run of the best 100.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="File to write; default: the terminal.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: the terminal. A name in .gz is compressed.")
+    ] = None,
 ) -> None:
-    """Write a result for mteb, for a model card of the Hugging Face Hub, or for trec_eval.
+    """Write a result for mteb, a model card of the Hub, or trec_eval.
 
-    [dim]panglot export submissions/use-multilingual@0.2.1 --format model-index[/dim]
+    Example: panglot export submissions/bm25@0.3.16 --format model-index
     """
     from suite.result import find_results
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from suite.commands.completion import complete_tasks
 from suite.commands.names import DataDir, find_tasks, split
 from suite.commands.options import Languages
+from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from suite.pool import Pool
@@ -16,25 +18,33 @@ if TYPE_CHECKING:
 
 
 def fetch(
-    tasks: Annotated[list[str], typer.Argument(help="Names of tasks or of sets of them, as in emoji xquad-r.")],
+    tasks: Annotated[
+        list[str],
+        typer.Argument(metavar="TASK", help="Tasks or sets of them.", autocompletion=complete_tasks),
+    ],
     languages: Languages = "",
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Download the data of tasks, or make it from its public sources, into the user's cache; and check it.
+    """Download the data of tasks, or make it, and check it.
 
-    What is there already, or in the data folder, is only checked. A run fetches by itself what it lacks.
+    It goes to the user's cache. What is there already, or in the data folder, is only checked. A run fetches by itself
+    what it lacks.
 
-    [dim]panglot fetch emoji storybooks[/dim]
+    Example: panglot fetch emoji storybooks
     """
-    from rich.console import Console
-
-    console = Console()
+    console = open_console(aside=as_json)
+    rows = []
     for task in find_tasks(",".join(tasks)):
-        console.print(f"{task.name}: {_fetch(task, split(languages), data_dir)}", highlight=False, soft_wrap=True)
+        facts, said = _fetch(task, split(languages), data_dir)
+        rows.append({"task": task.name, **facts})
+        console.print(f"{task.name}: {said}", soft_wrap=True)
+    if as_json:
+        print_json(rows)
 
 
-def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> str:
-    """What is there now, and how it was checked."""
+def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dict[str, Any], str]:
+    """What is there now, and how it was checked: as facts and in words."""
     from suite.corpus import StreamedTask
     from suite.sources import read_pool
     from suite.terminal import progress_bar
@@ -43,9 +53,17 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> str:
         chosen = languages or task.languages
         questions = task.questions(task, chosen, data_dir)
         task.corpus(task, chosen, data_dir, progress_bar)
-        return f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"
+        said = f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"
+        return {"queries": len(questions.queries), "languages": list(chosen)}, said
     pool = read_pool(task, languages, data_dir, progress_bar)
-    return f"{len(pool.queries):,} queries, {len(pool.candidates):,} candidates{_compared(task, pool)}"
+    facts = {
+        "queries": len(pool.queries),
+        "candidates": len(pool.candidates),
+        "languages": list(pool.languages),
+        "fingerprint": pool.fingerprint,
+        "as_published": pool.fingerprint == task.fingerprint if pool.languages == task.languages else None,
+    }
+    return facts, f"{len(pool.queries):,} queries, {len(pool.candidates):,} candidates{_compared(task, pool)}"
 
 
 def _compared(task: Task, pool: Pool) -> str:

@@ -7,46 +7,66 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from suite.commands.help import Verb, Verbs
+from suite.commands.output import AsJson, check_writable, print_json
+
 if TYPE_CHECKING:
     from suite.bridge import ReportedResult
 
-Out = Annotated[Path, typer.Option(help="Where rows are written, as MODEL@REVISION/TASK.reported.json.")]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="For rows, as MODEL@REVISION/TASK.reported.json.")]
 
-import_ = typer.Typer(no_args_is_help=True, help="Take in scores that others report.")
+import_ = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Take in scores that others report.\n\nExample: panglot import published",
+)
 
 
-@import_.command()
+@import_.command(cls=Verb)
 def mteb(
-    folder: Annotated[Path, typer.Argument(help="Results of mteb: MODEL/REVISION/TASK.json, at any depth.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="With MODEL/REVISION/TASK.json of mteb, at any depth.")
+    ],
     out: Out = Path("submissions"),
+    as_json: AsJson = False,
 ) -> None:
-    """Take in mteb results on tasks of this suite, and say of all others why they are left out.
+    """Take in mteb's results on tasks of this suite.
 
-    [dim]panglot import mteb ~/.cache/mteb/results[/dim]
+    Says of all others why they are left out.
+
+    Example: panglot import mteb ~/.cache/mteb/results
     """
     from suite.bridge.mteb_import import read_mteb_results
     from tasks import ALL
 
     imported = read_mteb_results(folder, ALL)
-    _write(out, imported.reported)
-    for what, reason in imported.left_out:
-        typer.echo(f"left out: {what}. {reason}")
+    _write(out, imported.reported, [f"{what}. {reason}" for what, reason in imported.left_out], as_json)
 
 
-@import_.command()
-def published(out: Out = Path("submissions")) -> None:
+@import_.command(cls=Verb)
+def published(out: Out = Path("submissions"), as_json: AsJson = False) -> None:
     """Write the tables of arXiv 2408.10536 and 2004.05484 as rows.
 
-    [dim]panglot import published[/dim]
+    Example: panglot import published
     """
     from suite.bridge.published import published_results
 
-    _write(out, published_results())
+    _write(out, published_results(), [], as_json)
 
 
-def _write(out: Path, reported: list[ReportedResult]) -> None:
+def _write(out: Path, reported: list[ReportedResult], left_out: list[str], as_json: bool) -> None:
+    """Write the rows, and say which and what is left out."""
     from suite.bridge import write_reported
 
-    for row in reported:
-        typer.echo(f"{row.level}: {write_reported(out, row)}")
-    typer.echo(f"rows written: {len(reported)}")
+    check_writable(out, "--out")
+    written = [(row.level, str(write_reported(out, row))) for row in reported]
+    if as_json:
+        rows = [{"level": level, "file": file} for level, file in written]
+        print_json({"written": rows, "left_out": left_out})
+        return
+    for level, file in written:
+        typer.echo(f"{level}: {file}")
+    typer.echo(f"rows written: {len(written)}")
+    for reason in left_out:
+        typer.echo(f"left out: {reason}")

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from suite.commands.output import AsJson
 
-def index(folder: Annotated[Path, typer.Argument(help="The results to read.")] = Path("submissions")) -> None:
-    """Read and verify what is new in a folder of results, so that the leaderboard opens at once.
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The results.")]
 
-    [dim]panglot index submissions/[/dim]
+
+def index(folder: Folder = Path("submissions"), as_json: AsJson = False) -> None:
+    """Read and verify new results, so that the leaderboard opens at once.
+
+    Example: panglot index submissions/
     """
     import os
     import sys
@@ -19,6 +23,20 @@ def index(folder: Annotated[Path, typer.Argument(help="The results to read.")] =
     from suite.errors import require
 
     require("streamlit", "board", "The leaderboard")
-    command = [sys.executable, "-m", "leaderboard_app.index", str(folder.resolve())]
+    check_there(folder)
+    command = [sys.executable, "-m", "leaderboard_app.index", *(["--json"] if as_json else []), str(folder.resolve())]
     sys.stdout.flush()
     os.execv(command[0], command)
+
+
+def check_there(folder: Path) -> None:
+    """Check that there is a folder of results.
+
+    :raises BadResult: there is none, as outside a checkout.
+    """
+    from suite.errors import BadResult
+
+    if not folder.is_dir():
+        raise BadResult(
+            f"There is no folder {folder} here. panglot run MODEL --out {folder} makes it, or name another."
+        )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from suite.commands.names import AsJson
+from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from suite.encoder import Kind
@@ -15,20 +13,16 @@ if TYPE_CHECKING:
 def models(as_json: AsJson = False) -> None:
     """List the ways of naming a model.
 
-    [dim]panglot models[/dim]
+    Example: panglot models
     """
-    import json
-
-    from rich.console import Console
-
     from suite.encoder import KINDS
     from suite.listing import list_kinds
 
     kinds = [*KINDS.values(), *_third_parties()]
     if as_json:
-        typer.echo(json.dumps([{"example": kind.example, "sentence": kind.sentence} for kind in kinds], indent=1))
+        print_json([{"example": kind.example, "sentence": kind.sentence} for kind in kinds])
     else:
-        Console().print(list_kinds(kinds))
+        open_console().print(list_kinds(kinds))
 
 
 def _third_parties() -> list[Kind]:

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder with the tasks' data; default: the one PANGLOT_DATA names, else it is downloaded."),
+    typer.Option(metavar="FOLDER", help="The data; default: PANGLOT_DATA, else a download."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 def known_tasks() -> dict[str, Task]:

@@ -8,48 +8,76 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from suite.commands.completion import complete_model, complete_tasks
+from suite.commands.output import check_writable
+
 if TYPE_CHECKING:
     from suite.cache import VectorCache
     from suite.streamed_run import How
 
 _MODEL = "Model"
-_CACHE = "Vector cache"
 _LARGE = "Large corpora"
 
-ModelName = Annotated[str, typer.Argument(help="What to score; panglot models lists the ways of naming it.")]
-TaskNames = Annotated[str, typer.Option(help="Names of tasks, or folders with data of your own, divided by commas.")]
-Languages = Annotated[str, typer.Option(help="Only these, as in en,de,zh; default: all of the task.")]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="As panglot models lists them.", autocompletion=complete_model)
+]
+TaskNames = Annotated[
+    str, typer.Option(metavar="A,B", help="Tasks, or folders of your own data.", autocompletion=complete_tasks)
+]
+Languages = Annotated[str, typer.Option(metavar="en,de", help="Only these languages; default: all.")]
 
-Cache = Annotated[Path | None, typer.Option(help="Folder of the vector cache.", rich_help_panel=_CACHE)]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Encode everything afresh.", rich_help_panel=_CACHE)]
+Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="The vector cache.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Encode everything afresh.")]
 
-QueryPrompt = Annotated[str | None, typer.Option(help="What to put before queries.", rich_help_panel=_MODEL)]
-PassagePrompt = Annotated[str | None, typer.Option(help="What to put before passages.", rich_help_panel=_MODEL)]
-Precision = Annotated[Literal["fp32", "bf16", "fp16"], typer.Option(help="Of its weights.", rich_help_panel=_MODEL)]
-Backend = Annotated[Literal["torch", "openvino"], typer.Option(help="What computes.", rich_help_panel=_MODEL)]
-TruncateDim = Annotated[int | None, typer.Option(min=1, help="Cut vectors to this length.", rich_help_panel=_MODEL)]
-MaxLength = Annotated[int | None, typer.Option(min=1, help="Cut texts to so many tokens.", rich_help_panel=_MODEL)]
-Device = Annotated[str | None, typer.Option(help="As in cpu, cuda or cuda:0,cuda:1.", rich_help_panel=_MODEL)]
+QueryPrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What to put before queries.", rich_help_panel=_MODEL)
+]
+PassagePrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What to put before passages.", rich_help_panel=_MODEL)
+]
+Precision = Annotated[
+    Literal["fp32", "bf16", "fp16"],
+    typer.Option(metavar="fp32|bf16|fp16", help="Of its weights.", rich_help_panel=_MODEL),
+]
+Backend = Annotated[
+    Literal["torch", "openvino"], typer.Option(metavar="torch|openvino", help="What computes.", rich_help_panel=_MODEL)
+]
+TruncateDim = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Cut vectors to this length.", rich_help_panel=_MODEL)
+]
+MaxLength = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Cut texts to so many tokens.", rich_help_panel=_MODEL)
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="NAME", help="As in cpu, cuda or cuda:0,cuda:1.", rich_help_panel=_MODEL)
+]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code of its repository.", rich_help_panel=_MODEL)
 ]
-Budget = Annotated[float | None, typer.Option(min=0, help="Most that an API may cost.", rich_help_panel=_MODEL)]
+Budget = Annotated[
+    float | None, typer.Option(metavar="MONEY", min=0, help="Most that an API may cost.", rich_help_panel=_MODEL)
+]
 
 Shards = Annotated[
     int | None,
-    typer.Option(min=1, help="Parts of each language; default: of 100,000 passages.", rich_help_panel=_LARGE),
+    typer.Option(metavar="N", min=1, help="Parts a language; default: of 100,000.", rich_help_panel=_LARGE),
 ]
 Half = Annotated[bool, typer.Option("--half", help="Keep vectors in 16 bits.", rich_help_panel=_LARGE)]
 AllowMissing = Annotated[
-    bool,
-    typer.Option("--allow-missing", help="Leave out judged passages that the corpus lacks.", rich_help_panel=_LARGE),
+    bool, typer.Option("--allow-missing", help="Leave out judged passages that are not there.", rich_help_panel=_LARGE)
 ]
-Engine = Annotated[Literal["here", "ray"], typer.Option(help="Who counts the parts.", rich_help_panel=_LARGE)]
-Address = Annotated[str | None, typer.Option(help="Of a Ray cluster; default: this machine.", rich_help_panel=_LARGE)]
+Engine = Annotated[
+    Literal["here", "ray"], typer.Option(metavar="here|ray", help="Who counts the parts.", rich_help_panel=_LARGE)
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Of a Ray cluster; default: this machine.", rich_help_panel=_LARGE),
+]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Of Ray; default: one a processor or GPU.", rich_help_panel=_LARGE)
+    int | None,
+    typer.Option(metavar="N", min=1, help="Of Ray; default: one a CPU or GPU.", rich_help_panel=_LARGE),
 ]
-Gpus = Annotated[float, typer.Option(min=0, help="Of each worker of Ray.", rich_help_panel=_LARGE)]
+Gpus = Annotated[float, typer.Option(metavar="N", min=0, help="Of each worker of Ray.", rich_help_panel=_LARGE)]
 
 
 def stream_options(
@@ -79,7 +107,14 @@ def stream_options(
 
 
 def open_cache(folder: Path | None, no_cache: bool) -> VectorCache | None:
-    """The cache that was asked for: the user's own, another, or none."""
+    """The cache that was asked for: the user's own, another, or none.
+
+    :raises PanglotError: nothing can be written there.
+    """
     from suite.cache import VectorCache, default_root
 
-    return None if no_cache else VectorCache(folder or default_root())
+    if no_cache:
+        return None
+    root = folder or default_root()
+    check_writable(root, "--cache")
+    return VectorCache(root)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from suite.commands.names import AsJson, DataDir, find_tasks, split
+from suite.commands.names import DataDir, find_tasks, split
 from suite.commands.options import Cache, Languages, ModelName, TaskNames, open_cache
+from suite.commands.output import AsJson, open_console, print_json
+
+if TYPE_CHECKING:
+    from suite.plan import Plan
+    from suite.stream_plan import StreamPlan
 
 
 def plan(
@@ -17,23 +22,23 @@ def plan(
     languages: Languages = "",
     data_dir: DataDir = None,
     cache: Cache = None,
-    price: Annotated[float, typer.Option(help="Of an API, for a million tokens.")] = 0.0,
-    workers: Annotated[int, typer.Option(min=1, help="Machines or GPUs like this one, for corpora.")] = 1,
+    price: Annotated[float, typer.Option(metavar="MONEY", min=0, help="Of an API, for a million tokens.")] = 0.0,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Machines or GPUs like this one.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would take, from a measurement on a few texts: nothing is written.
+    """Say what a run would take: time, memory, disk, cost.
 
-    [dim]panglot plan intfloat/multilingual-e5-small --tasks xquad-r,mlqa-r[/dim]
+    Measured on a few texts; nothing is written.
+
+    Example: panglot plan use-multilingual --tasks xquad-r,mlqa-r
     """
     chosen = find_tasks(tasks)
-    from rich.console import Console
-
     from suite.corpus import StreamedTask
     from suite.encoder import load_model
     from suite.listing import list_plans, list_stream_plan
     from suite.plan import plan_run
     from suite.sources import read_pool
-    from suite.stream_plan import FORMS, plan_stream
+    from suite.stream_plan import plan_stream
 
     loaded = load_model(model)
     opened = open_cache(cache, no_cache=False)
@@ -45,33 +50,44 @@ def plan(
         if task.name not in large
     }
     if as_json:
-        rows = {
-            name: made
-            and {
-                "dimension": made.dimension,
-                "seconds": made.seconds,
-                "tokens": made.tokens,
-                "cost": made.tokens / 1e6 * price,
-                "disk_bytes": made.disk_bytes,
-                "memory_bytes": made.memory_bytes,
-                "roles": [role._asdict() for role in made.roles],
-            }
-            for name, made in plans.items()
-        }
-        rows |= {
-            name: {
-                "dimension": made.dimension,
-                "seconds": made.seconds(workers),
-                "tokens": made.tokens,
-                "disk_bytes": {form: made.disk_bytes(form) for form in FORMS},
-                "languages": [language._asdict() for language in made.languages],
-            }
-            for name, made in large.items()
-        }
-        typer.echo(json.dumps(rows, indent=1))
+        print_json({**_records(plans, price), **_stream_records(large, workers, price)})
         return
-    console = Console()
+    console = open_console()
     if plans:
         console.print(list_plans(plans, price))
     for name, stream in large.items():
         console.print(list_stream_plan(name, stream, workers, price))
+
+
+def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:
+    """Plans as plain data; null for a model that makes no vectors."""
+    return {
+        name: plan
+        and {
+            "dimension": plan.dimension,
+            "seconds": plan.seconds,
+            "tokens": plan.tokens,
+            "cost": plan.tokens / 1e6 * price,
+            "disk_bytes": plan.disk_bytes,
+            "memory_bytes": plan.memory_bytes,
+            "roles": [role._asdict() for role in plan.roles],
+        }
+        for name, plan in plans.items()
+    }
+
+
+def _stream_records(plans: Mapping[str, StreamPlan], workers: int, price: float) -> dict[str, Any]:
+    """Plans of corpora as plain data."""
+    from suite.stream_plan import FORMS
+
+    return {
+        name: {
+            "dimension": plan.dimension,
+            "seconds": plan.seconds(workers),
+            "tokens": plan.tokens,
+            "cost": plan.tokens / 1e6 * price,
+            "disk_bytes": {form: plan.disk_bytes(form) for form in FORMS},
+            "languages": [language._asdict() for language in plan.languages],
+        }
+        for name, plan in plans.items()
+    }

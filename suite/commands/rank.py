@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from suite.commands.compare import MetricName, TaskName
-from suite.commands.names import AsJson
+from suite.commands.output import AsJson, open_console, print_json
 from suite.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 
 def rank(
-    paths: Annotated[list[Path], typer.Argument(help="Result files, or folders that hold them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that hold them.")],
     task: TaskName = None,
     setting: Annotated[
-        Literal["mono", "cross", "multi", "balance"], typer.Option(help="What they are ranked by.")
-    ] = "multi",
+        Literal["mono", "cross", "multi", "balance"] | None,
+        typer.Option(
+            metavar="NAME", help="By mono, cross, multi or balance; default: multi, or mono of divided tasks."
+        ),
+    ] = None,
     metric: MetricName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank models, with intervals of their ranks and letters for those that cannot be told apart.
+    """Rank models, with letters for those that cannot be told apart.
 
-    [dim]panglot rank submissions/ --task starter[/dim]
+    The rank of each has an interval, too.
+
+    Example: panglot rank submissions/ --task xquad-r
     """
-    import json
-
-    from rich.console import Console
-
     from suite.comparison_view import rank_json, rank_view
     from suite.result import find_results, read_result
     from suite.standings import rank_contributions
@@ -43,11 +44,12 @@ def rank(
     record = _only_task(results, task)
     chosen = {path: result for path, result in results.items() if result.task.name == record.name}
     name = metric or record.headline
+    setting = setting or ("mono" if any(result.divided for result in chosen.values()) else "multi")
     standings = rank_contributions(dict(_contributions(chosen, name)), name, setting)
     if as_json:
-        typer.echo(json.dumps(rank_json(record.name, standings), ensure_ascii=False, indent=1))
+        print_json(rank_json(record.name, standings))
         return
-    Console().print(rank_view(record.name, standings))
+    open_console().print(rank_view(record.name, standings))
 
 
 def _only_task(results: dict[Path, Result], name: str | None) -> TaskRecord:

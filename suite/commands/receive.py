@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.names import DataDir
+from suite.commands.output import AsJson, check_writable, open_console, print_json
 from suite.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -15,26 +16,31 @@ if TYPE_CHECKING:
 
 
 def receive(
-    archive: Annotated[Path, typer.Argument(help="The zip that panglot submit made.")],
-    into: Annotated[Path, typer.Option(help="The folder of submissions.")] = Path("submissions"),
+    archive: Annotated[Path, typer.Argument(metavar="ZIP", exists=True, help="What panglot submit made.")],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="The submissions.")] = Path("submissions"),
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Unpack a submission safely, verify it, and put it in its place; never over a revision that is there.
+    """Unpack a submission safely, verify it, and put it in its place.
 
-    [dim]panglot receive bm25@0.3.16.zip --into submissions[/dim]
+    Never over a revision that is there. Exit code 1 if it is refused.
+
+    Example: panglot receive bm25@0.3.16.zip --into submissions
     """
-    from rich.console import Console
+    from suite.commands.verify import as_record, show
 
-    from suite.commands.verify import show
-
-    console = Console(soft_wrap=True, highlight=False)
+    check_writable(into, "--into")
+    console = open_console(aside=as_json)
     target, verdicts = take_in(archive, into, data_dir)
-    for verdict in verdicts:
+    if as_json:
+        print_json({"folder": target and str(target), "verdicts": [as_record(verdict) for verdict in verdicts]})
+    for verdict in verdicts if not as_json else ():
         show(console, verdict)
     if target is None:
-        console.print(f"{archive} is refused; nothing was written.", style="bold red")
+        console.print(f"{archive} is refused; nothing was written.", style="bold red", soft_wrap=True)
         raise typer.Exit(1)
-    console.print(f"{target}")
+    if not as_json:
+        console.print(f"{target}", soft_wrap=True)
 
 
 def take_in(

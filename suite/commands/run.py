@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from suite.commands.completion import complete_suite
 from suite.commands.names import DataDir, find_suite, find_tasks, split
 from suite.commands.options import (
     Address,
@@ -37,15 +38,14 @@ from suite.commands.options import (
     open_cache,
     stream_options,
 )
+from suite.commands.output import AsJson, check_writable, open_console, print_json
+from suite.commands.runner import Runner, show_results
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from suite.cache import VectorCache
     from suite.encoder import Model
-    from suite.result import Result
-    from suite.run import Outcome
-    from suite.streamed_run import How
     from suite.task import Task
 
 
@@ -54,16 +54,16 @@ def run(
     tasks: TaskNames = "starter",
     suite: Annotated[
         str,
-        typer.Option(help="A named collection instead: murec (all tasks) or m2m; what the model cannot see stays out."),
+        typer.Option(metavar="NAME", help="murec or m2m: all that the model can see.", autocompletion=complete_suite),
     ] = "",
     languages: Languages = "",
-    out: Annotated[Path, typer.Option(help="Where results are written.")] = Path("submissions"),
-    matrix: Annotated[bool, typer.Option("--matrix", help="Print the language × language grid too.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
+    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grid too.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only tasks whose last run failed.")] = False,
-    dims: Annotated[str, typer.Option(help="Also score vectors cut to these dimensions, as in 64,128.")] = "",
-    quantise: Annotated[str, typer.Option(help="Also score vectors stored as int8, binary.")] = "",
+    dims: Annotated[str, typer.Option(metavar="N,M", help="Also vectors cut to these dimensions.")] = "",
+    quantise: Annotated[str, typer.Option(metavar="A,B", help="Also vectors as int8, as binary.")] = "",
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Leave damaged images and empty captions out, and count them.")
+        bool, typer.Option("--skip-damaged", help="Leave out images and captions that are damaged.")
     ] = False,
     data_dir: DataDir = None,
     cache: Cache = None,
@@ -84,19 +84,20 @@ def run(
     address: Address = None,
     workers: Workers = None,
     gpus: Gpus = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Score a model: one encoding pass, four answers.
 
-    [dim]panglot run intfloat/multilingual-e5-small --tasks xquad-r,mlqa-r --matrix[/dim]
+    Example: panglot run use-multilingual --tasks starter --matrix
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks)
     points = _curve(dims, quantise)
-    from rich.console import Console
-
-    console = Console()
-    console.print(f"[bold]{model}[/] on {', '.join(task.name for task in chosen)}", highlight=False)
+    check_writable(out, "--out")
+    console = open_console(aside=as_json)
+    _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
     from suite.encoder import Options, load_model
+    from suite.result import read_result
 
     options = Options(
         query_prompt=query_prompt,
@@ -110,118 +111,26 @@ def run(
         budget=budget,
     )
     loaded = load_model(model, options)
-    _say_prompts(console, loaded)
+    for role, prompt in loaded.card.prompts.items():  # they change scores: a person should see which are used
+        _say(console, f"{role} prompt:", repr(prompt))
     if suite:
         chosen = _within_reach(console, loaded, chosen)
     load = partial(load_model, model, options)
     how = partial(stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus)
     with _shared_vectors(chosen, open_cache(cache, no_cache)) as opened:
-        runner = _Runner(console, loaded, split(languages), out, matrix, data_dir, opened, points, skip_damaged, how)
-        runner.run(chosen, retry_failed)
+        runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, how)
+        code = runner.run(chosen, retry_failed)
+    if as_json:
+        print_json([read_result(path).plain() for path in runner.results])
+    else:
+        show_results(console, runner.results, matrix)
+    raise typer.Exit(code)
 
 
-class _Runner:
-    """Runs the tasks one by one; one that fails does not lose the others."""
+def _say(console: Console, what: str, said: str) -> None:
+    from rich.text import Text
 
-    def __init__(
-        self,
-        console: Console,
-        model: Model,
-        languages: list[str],
-        out: Path,
-        matrix: bool,
-        data_dir: Path | None,
-        cache: VectorCache | None,
-        curve: list[tuple[int, str]],
-        skip_damaged: bool,
-        how: Callable[[], How],
-    ) -> None:
-        self._console, self._model, self._languages, self._out = console, model, languages, out
-        self._matrix, self._data_dir, self._cache, self._curve = matrix, data_dir, cache, curve
-        self._skip_damaged, self._how = skip_damaged, how
-        self._results: list[Result] = []
-        self._written: list[Path] = []
-        self._failed = 0
-
-    def run(self, tasks: list[Task], retry_failed: bool) -> None:
-        """Run, show, and exit with 2 if a person can mend what failed, with 1 if the fault is ours."""
-        from suite.errors import PanglotError
-
-        for task in tasks:
-            if retry_failed and not self._log(task).exists():
-                continue
-            try:
-                self._run(task)
-            except PanglotError as error:
-                if len(tasks) == 1:
-                    raise
-                self._fail(task, error, 2)
-            except Exception as error:
-                self._fail(task, error, 1)
-        self._show()
-        if self._failed:
-            raise typer.Exit(self._failed)
-
-    def _run(self, task: Task) -> None:
-        from suite.result import write_result
-        from suite.terminal import pair_matrix
-
-        outcome = self._outcome(task)
-        self._written.append(write_result(self._out, outcome.result, outcome.evidence, outcome.stem))
-        self._results.append(outcome.result)
-        self._log(task).unlink(missing_ok=True)
-        if self._matrix:
-            self._console.print(pair_matrix(outcome.result))
-
-    def _outcome(self, task: Task) -> Outcome:
-        from suite.corpus import StreamedTask
-        from suite.run import run
-        from suite.streamed_run import run_streamed
-        from suite.terminal import progress_bar
-
-        where = (self._languages, self._data_dir, self._cache)
-        if isinstance(task, StreamedTask):
-            return run_streamed(task, self._model, self._how(), *where, progress_bar)
-        return run(task, self._model, *where, self._curve, self._skip_damaged, progress_bar)
-
-    def _fail(self, task: Task, error: Exception, code: int) -> None:
-        """Keep the traceback in a log, say one line, go on."""
-        import traceback
-
-        from rich.text import Text
-
-        from suite.errors import PanglotError
-
-        log = self._log(task)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        said = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
-        message = Text(f"{task.name} failed: ", style="bold red").append(f"{said} ", "not bold")
-        self._console.print(message.append(f"({log}; run it again with --retry-failed)", "dim"), soft_wrap=True)
-        self._failed = max(self._failed, code) if self._failed != 1 else 1
-
-    def _log(self, task: Task) -> Path:
-        from suite.result import result_folder
-
-        return result_folder(self._out, self._model.card) / f"{task.name}.failed.log"
-
-    def _show(self) -> None:
-        from suite.image import IMAGES
-        from suite.terminal import curve_table, score_table
-
-        if self._results:
-            self._console.print(score_table(self._results))
-        for result in self._results:
-            if result.curve:
-                self._console.print(curve_table(result))
-        for path, result in zip(self._written, self._results, strict=True):
-            facts = f"{sum(result.run.seconds.values()):.1f} s, {result.run.peak_memory_mib:,} MiB"
-            if result.run.encoding:
-                noun = "texts and images" if IMAGES in result.task.languages else "texts"
-                facts += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
-            if result.run.damaged:
-                facts += f", {result.run.damaged:,} damaged items left out"
-            self._console.print(f"{path}  [dim]{facts}[/]", highlight=False, soft_wrap=True)
+    console.print(Text(what, style="bold").append(f" {said}", style="not bold"), soft_wrap=True)
 
 
 def _within_reach(console: Console, model: Model, tasks: list[Task]) -> list[Task]:
@@ -232,7 +141,7 @@ def _within_reach(console: Console, model: Model, tasks: list[Task]) -> list[Tas
         return tasks
     left_out = [task.name for task in tasks if task.has_images]
     if left_out:
-        console.print(f"{model.card.name} reads texts only. Left out: {', '.join(left_out)}", highlight=False)
+        console.print(f"{model.card.name} reads texts only. Left out: {', '.join(left_out)}", soft_wrap=True)
     return [task for task in tasks if not task.has_images]
 
 
@@ -262,9 +171,3 @@ def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:
     if not dimensions and not forms:
         return []
     return [(dimension, form) for dimension in [*dimensions, 0] for form in ("float32", *forms)]
-
-
-def _say_prompts(console: Console, model: Model) -> None:
-    """Prompts change scores: a person should see which are used."""
-    for role, prompt in model.card.prompts.items():
-        console.print(f"[dim]{role} prompt:[/] {prompt!r}", highlight=False)

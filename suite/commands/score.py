@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.commands.names import AsJson, DataDir, find_task, split
+from suite.commands.completion import complete_task
+from suite.commands.names import DataDir, find_task, split
 from suite.commands.options import Languages
+from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,26 +21,28 @@ SHOWN = ("ndcg@10", "recall@100", "map", "mrr@10")
 
 
 def score(
-    run: Annotated[Path, typer.Argument(help="A TREC run file, gzipped if its name ends in .gz.")],
-    task: Annotated[str, typer.Option(help="The task that it is a run of.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", exists=True, help="A TREC run, gzipped if its name ends in .gz.")
+    ],
+    task: Annotated[str, typer.Option(metavar="TASK", help="What it is a run of.", autocompletion=complete_task)],
     languages: Languages = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a TREC run as trec_eval does: by score, then by id; what is not listed is not found.
+    """Score a TREC run of any other system, as trec_eval does.
 
-    [dim]panglot score run.sw.trec.gz --task miracl-hn --languages sw[/dim]
+    By score, then by id; what is not listed is not found.
+
+    Example: panglot score run.sw.trec.gz --task miracl-hn --languages sw
     """
-    from rich.console import Console
-
     from suite.bridge.trec import read_run
     from suite.bridge.trec_scores import score_run
 
     scores = score_run(find_task(task), read_run(run), split(languages), data_dir)
     if as_json:
-        typer.echo(scores.model_dump_json(indent=1))
+        print_json(scores.model_dump(mode="json"))
     else:
-        _show(Console(), scores)
+        _show(open_console(), scores)
 
 
 def _show(console: Console, scores: RunScores) -> None:
@@ -56,6 +60,5 @@ def _show(console: Console, scores: RunScores) -> None:
     console.print(
         f"{scores.task}, {scores.setting}, {scores.queries:,} queries, {scores.queries_without_list:,} without a list. "
         f"The evidence is truncated: lists end after {scores.longest_list:,}, and {scores.relevant_not_listed:,} of "
-        f"{scores.relevant:,} relevant candidates have no rank.",
-        highlight=False,
+        f"{scores.relevant:,} relevant candidates have no rank."
     )

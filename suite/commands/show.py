@@ -7,33 +7,26 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.names import AsJson, DataDir, find_task
+from suite.commands.names import DataDir, find_task
+from suite.commands.output import AsJson, open_console, print_json
 from suite.errors import PanglotError
 
 
 def show(
-    paths: Annotated[list[Path], typer.Argument(help="Result files, or folders that hold them.")],
-    matrix: Annotated[bool, typer.Option("--matrix", help="Print the language × language grids.")] = False,
-    bias: Annotated[
-        bool, typer.Option("--bias", help="Print every bias measure beside its language-blind value.")
-    ] = False,
-    by_language: Annotated[
-        bool, typer.Option("--by-language", help="Print the scores of each query language.")
-    ] = False,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that hold them.")],
+    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grids too.")] = False,
+    bias: Annotated[bool, typer.Option("--bias", help="Every bias measure, and what a blind ranker gets.")] = False,
+    by_language: Annotated[bool, typer.Option("--by-language", help="The scores of each query language.")] = False,
     gallery: Annotated[
-        Path | None, typer.Option(help="Write a page with example queries and their top candidates to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write a page of example queries and their candidates.")
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Show results that were written before.
 
-    [dim]panglot show submissions/ --bias[/dim]
+    Example: panglot show submissions/use-multilingual@0.2.1 --bias
     """
-    import json
-
-    from rich.console import Console
-
     from suite.result import find_results, read_result
     from suite.terminal import bias_table, language_table, pair_matrix, score_table
 
@@ -43,9 +36,9 @@ def show(
         _write_gallery(files, gallery, data_dir)
         return
     if as_json:
-        typer.echo(json.dumps([result.plain() for result in results], ensure_ascii=False, indent=1))
+        print_json([result.plain() for result in results])
         return
-    console = Console()
+    console = open_console()
     console.print(score_table(results))
     for result in results:
         for wanted, draw in ((by_language, language_table), (bias, bias_table), (matrix, pair_matrix)):

@@ -8,49 +8,62 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from suite.commands.names import DataDir
+from suite.commands.output import AsJson, check_writable, open_console, print_json
 
 if TYPE_CHECKING:
     from suite.encoder import ModelCard
 
-STATES = "trained, parent (on the data set it was made from), zero-shot (declared) or unknown"
+STATES = "trained, parent (on the data that the task was made from), zero-shot (declared) or unknown"
+
+NEXT = """
+Next: hand the zip in on the leaderboard's page, or unpack it into submissions/ of a fork and open a pull request.
+What the page does with it: panglot receive {zip} --into submissions"""
 
 
 def submit(
-    folder: Annotated[Path, typer.Argument(help="The folder with the results of one model.")],
-    name: Annotated[str | None, typer.Option(help="As the leaderboard shows it.")] = None,
-    organisation: Annotated[str | None, typer.Option(help="Who made the model.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the weights, as in Apache-2.0.")] = None,
-    parameters: Annotated[int | None, typer.Option(help="Their number.")] = None,
-    weights: Annotated[Literal["open", "closed"] | None, typer.Option(help="Whether anyone can have them.")] = None,
-    languages: Annotated[str, typer.Option(help="That the model was made for, as in en,de,zh.")] = "",
-    link: Annotated[str | None, typer.Option(help="An https address that tells more.")] = None,
-    contact: Annotated[str | None, typer.Option(help="How to reach you, if you wish.")] = None,
-    training: Annotated[list[str] | None, typer.Option(help=f"TASK=STATE: {STATES}.")] = None,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The results of one model.")],
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="As the leaderboard shows it.")] = None,
+    organisation: Annotated[str | None, typer.Option(metavar="TEXT", help="Who made the model.")] = None,
+    licence: Annotated[str | None, typer.Option(metavar="NAME", help="Of the weights, as in Apache-2.0.")] = None,
+    parameters: Annotated[int | None, typer.Option(metavar="N", min=0, help="Their number.")] = None,
+    weights: Annotated[
+        Literal["open", "closed"] | None, typer.Option(metavar="open|closed", help="Whether anyone can have them.")
+    ] = None,
+    languages: Annotated[str, typer.Option(metavar="en,de", help="That the model was made for.")] = "",
+    link: Annotated[str | None, typer.Option(metavar="URL", help="An https address that tells more.")] = None,
+    contact: Annotated[str | None, typer.Option(metavar="TEXT", help="How to reach you, if you wish.")] = None,
+    training: Annotated[list[str] | None, typer.Option(metavar="TASK=STATE", help=f"{STATES}.")] = None,
     card_from_hub: Annotated[bool, typer.Option("--card-from-hub", help="Ask the Hub for the rest (network).")] = False,
-    out: Annotated[Path | None, typer.Option(help="The zip; default: the folder's name here.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The zip; default: the folder's name here.")] = None,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Verify results, write card.json beside them, and pack all into one zip.
+    """Verify results, write card.json beside them, pack all into a zip.
 
-    [dim]panglot submit submissions/bm25@0.3.16 --licence MIT --training xquad-r=zero-shot[/dim]
+    Exit code 1 if anything does not hold.
+
+    Example: panglot submit submissions/bm25@0.3.16 --licence MIT
     """
-    from rich.console import Console
+    from rich.text import Text
 
     from suite.commands.names import split
-    from suite.commands.verify import show
+    from suite.commands.verify import as_record, show
     from suite.image import IMAGES
     from suite.result import find_results, read_result
     from suite.submission import CARD, card_of, pack, write_card
     from suite.verify import verify_folder
 
-    console = Console(soft_wrap=True, highlight=False)
+    paths = list(find_results([folder]))
+    target = out or Path(f"{folder.resolve().name}.zip")
+    check_writable(target.absolute().parent, "--out")
+    console = open_console(aside=as_json)
     (folder / CARD).unlink(missing_ok=True)
     verdicts = verify_folder(folder, data_dir)
     for verdict in verdicts:
         show(console, verdict)
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
-    results = [read_result(path) for path in find_results([folder])]
+    results = [read_result(path) for path in paths]
     seen = ("text", "image") if any(IMAGES in result.task.languages for result in results) else None
     stated: dict[str, object] = {
         "modalities": seen,
@@ -69,12 +82,14 @@ def submit(
         known = _from_hub(results[0].model) | known
     card = card_of(results[0].model, sorted({result.task.name for result in results}), known)
     write_card(folder, card)
-    target = pack(folder, out or Path(f"{folder.resolve().name}.zip"))
-    console.print(f"{folder / CARD}\n{target}  [dim]{target.stat().st_size / 1e6:.1f} MB[/]")
-    console.print(
-        "Next: hand the zip in on the leaderboard's page, or unpack it into submissions/ of a fork and open a pull "
-        f"request.\nWhat the page does with it: panglot receive {target} --into submissions"
-    )
+    pack(folder, target)
+    if as_json:
+        made = {"zip": str(target), "card": card.model_dump(mode="json")}
+        print_json(made | {"verdicts": [as_record(verdict) for verdict in verdicts]})
+        return
+    console.print(str(folder / CARD), soft_wrap=True)
+    console.print(Text(str(target)).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)
+    console.print(NEXT.format(zip=target), soft_wrap=True)
 
 
 def _training(stated: list[str]) -> dict[str, str]:

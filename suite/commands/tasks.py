@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.commands.names import AsJson, DataDir, find_task, known_tasks
+from suite.commands.completion import complete_task
+from suite.commands.names import DataDir, find_task, known_tasks
+from suite.commands.output import AsJson, open_console, print_json
 from suite.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -15,33 +17,33 @@ if TYPE_CHECKING:
 
 
 def tasks(
-    name: Annotated[str | None, typer.Argument(help="Say all about this task.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write the task's items to this file, one JSON a line.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="TASK", help="Say all about this one.", autocompletion=complete_task)
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the items of the task here, one JSON a line.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """List the tasks, or say all about one of them.
 
-    [dim]panglot tasks xquad-r[/dim]
+    Example: panglot tasks xquad-r
     """
-    import json
-
-    from rich.console import Console
-
     from suite.listing import describe, list_tasks, task_facts
 
     chosen = [find_task(name)] if name else list(known_tasks().values())
     if export:
         if not name:
             raise PanglotError("--export writes one task: name it, as in panglot tasks starter --export items.jsonl")
-        _export(chosen[0], export, data_dir)
+        _export(chosen[0], export, data_dir, as_json)
     elif as_json:
-        typer.echo(json.dumps([task_facts(task) for task in chosen], ensure_ascii=False, indent=1))
+        print_json([task_facts(task) for task in chosen])
     else:
-        Console().print(describe(chosen[0]) if name else list_tasks(chosen))
+        open_console().print(describe(chosen[0]) if name else list_tasks(chosen))
 
 
-def _export(task: Task, path: Path, data_dir: Path | None) -> None:
+def _export(task: Task, path: Path, data_dir: Path | None, as_json: bool) -> None:
     """Write ids, languages and texts of a task, and images as base64, so that its vectors can be made elsewhere."""
     import json
     from base64 import b64encode
@@ -56,4 +58,7 @@ def _export(task: Task, path: Path, data_dir: Path | None) -> None:
                 if place in items.images:
                     row["image"] = b64encode(items.images[place].read()).decode()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    typer.echo(f"{path}: {len(pool.queries)} queries and {len(pool.candidates)} candidates")
+    if as_json:
+        print_json({"file": str(path), "queries": len(pool.queries), "candidates": len(pool.candidates)})
+    else:
+        typer.echo(f"{path}: {len(pool.queries)} queries and {len(pool.candidates)} candidates")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.names import DataDir, find_task, known_tasks
+from suite.commands.output import AsJson, check_writable, open_console, print_json
 from suite.errors import MissingData, require
 
 if TYPE_CHECKING:
@@ -15,22 +16,25 @@ if TYPE_CHECKING:
 
     from suite.pool import Pool
 
-RecipeFile = Annotated[Path, typer.Argument(help="A TOML file, or the name of a recipe of the package.")]
-Changes = Annotated[list[str], typer.Option("--set", help="Change a setting, as in training.steps=50.")]
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, or a recipe of the package.")]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Change a setting, as in training.steps=50.")
+]
 
 
 def train(
     recipe: RecipeFile,
     changes: Changes = [],  # noqa: B006
-    out: Annotated[Path, typer.Option(help="Folder in which the model's own folder is made.")] = Path("models"),
-    results: Annotated[Path, typer.Option(help="Where results are written.")] = Path("submissions"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the folder of the model.")] = Path("models"),
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Train an encoder by a recipe, or go on where a run stopped; then score it.
+    """Train an encoder by a recipe, then score it.
 
-    [dim]panglot train static-hybrid --set training.steps=200 --set sampler.alpha=0.25[/dim]
+    Goes on where a run stopped. On several GPUs: torchrun --nproc-per-node 4 -m suite train RECIPE
 
-    [dim]torchrun --nproc-per-node 4 -m suite train hybrid.toml[/dim]
+    Example: panglot train static-hybrid --set training.steps=200
     """
     from suite.train.recipe import read_recipe
 
@@ -38,7 +42,9 @@ def train(
     tasks = [find_task(name) for name in chosen.evaluation]
     require("sentence_transformers", "train", "panglot train")
     require("accelerate", "train", "panglot train")
-    from rich.console import Console
+    check_writable(out, "--out")
+    check_writable(results, "--results")
+    from rich.text import Text
 
     from suite.result import read_result
     from suite.terminal import progress_bar, score_table
@@ -48,16 +54,22 @@ def train(
     from suite.train.score import score_folder
     from suite.train.train import is_first_process, train
 
-    console = Console()
+    console = open_console(aside=as_json)
     pairs = read_pairs(chosen, data_dir)
     leaks = check_leaks(pairs, readable_pools(data_dir))
     trained = train(chosen, out / chosen.name, pairs, leaks, data_dir, progress_bar)
     if not is_first_process():
         return
-    console.print(f"{trained.folder}  [dim]{trained.training.seconds:.0f} s, {trained.training.steps} steps[/]")
-    scored = [read_result(path) for path in score_folder(trained.folder, tasks, results, data_dir, progress_bar)]
+    effort = f"  {trained.training.seconds:.0f} s, {trained.training.steps} steps"
+    console.print(Text(str(trained.folder)).append(effort, "dim"), soft_wrap=True)
+    precision = chosen.training.precision
+    paths = score_folder(trained.folder, tasks, results, data_dir, progress_bar, precision=precision)
+    scored = [read_result(path) for path in paths]
     if scored:
         write_card(trained.folder, chosen, trained.training, scored)
+    if as_json:
+        print_json({"folder": str(trained.folder), "results": [result.plain() for result in scored]})
+    elif scored:
         console.print(score_table(scored))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from suite.commands.names import DataDir
+from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,27 +21,45 @@ SHOWN = 3
 
 
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Result files, a model's folder, or a folder of such folders.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Result files, folders of models, or a folder of those.")
+    ],
     rerun: Annotated[bool, typer.Option("--rerun", help="Score a sample of queries again with the model.")] = False,
-    sample: Annotated[int, typer.Option(help="Queries that --rerun draws.", min=1)] = 200,
-    model: Annotated[str, typer.Option(help="How the model of --rerun is named here; default: as in the result.")] = "",
+    sample: Annotated[int, typer.Option(metavar="N", help="Queries that --rerun draws.", min=1)] = 200,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="What --rerun loads; default: as the result names it.")
+    ] = "",
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Recompute every score from the evidence, and check that the evidence is possible; exit code 1 if anything is not.
+    """Recompute every score from the evidence beside it.
 
-    [dim]panglot verify submissions/[/dim]
+    Checks also that the evidence is possible. Exit code 1 if anything does not hold.
+
+    Example: panglot verify submissions/
     """
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
-    failed = False
+    console = open_console()
+    verdicts = []
     for verdict in _verdicts(paths, data_dir):
         if rerun and verdict.level in ("recomputed", "reproduced"):
             verdict = _rerun(verdict, model, sample, data_dir)
-        show(console, verdict)
-        failed |= verdict.level == "failed"
-    if failed:
+        verdicts.append(verdict)
+        if not as_json:
+            show(console, verdict)
+    if as_json:
+        print_json([as_record(verdict) for verdict in verdicts])
+    if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
+
+
+def as_record(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain data."""
+    return {
+        "file": str(verdict.path),
+        "level": verdict.level,
+        "findings": list(verdict.findings),
+        "unchecked": list(verdict.unchecked),
+    }
 
 
 def show(console: Console, verdict: Verdict) -> None:
@@ -48,13 +67,14 @@ def show(console: Console, verdict: Verdict) -> None:
     from rich.text import Text
 
     good = verdict.level != "failed"
-    console.print(Text(str(verdict.path)).append(f"  {verdict.level}", "green" if good else "bold red"))
+    line = Text(str(verdict.path)).append(f"  {verdict.level}", "green" if good else "bold red")
+    console.print(line, soft_wrap=True)
     for finding in verdict.findings[:SHOWN]:
-        console.print(Text(f"  {finding}"))
+        console.print(Text(f"  {finding}"), soft_wrap=True)
     if len(verdict.findings) > SHOWN:
-        console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"))
+        console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
     for note in verdict.unchecked:
-        console.print(Text(f"  not checked: {note}", "dim"))
+        console.print(Text(f"  not checked: {note}", "dim"), soft_wrap=True)
 
 
 def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:

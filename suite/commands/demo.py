@@ -1,0 +1,71 @@
+"""`panglot demo`: a real model on a small set, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from suite.commands.output import AsJson, check_writable, open_console, print_json
+
+MODEL, TASK = "use-multilingual", "starter"
+
+WELCOME = """\
+Scoring a real encoder, Universal Sentence Encoder multilingual, on questions and
+answers in 11 languages. It takes some seconds, and no network."""
+
+NEXT = """
+Each language was asked within itself (mono), across each other one (cross) and
+in one pool of all (multi). The result and its evidence are in
+{folder}
+
+Next:
+  which languages it favours
+    {command} show {folder} --bias
+  a full task: 11 languages, 13,090 queries
+    {command} run {model} --tasks xquad-r
+  what else can be scored
+    {command} models
+"""
+
+
+def demo(as_json: AsJson = False) -> None:
+    """Score the embedded model on a small set: start here.
+
+    Results go to a folder of the user's cache, and what to do next is said.
+
+    Example: panglot demo
+    """
+    typer.echo(WELCOME, err=as_json)  # before anything is loaded
+    out = _folder()
+    check_writable(out, "XDG_CACHE_HOME")
+
+    from suite.commands.names import find_task
+    from suite.encoder import load_model
+    from suite.result import read_result, write_result
+    from suite.run import run
+    from suite.terminal import pair_matrix, progress_bar, score_table
+
+    outcome = run(find_task(TASK), load_model(MODEL), progress=progress_bar)
+    path = write_result(out, outcome.result, outcome.evidence, outcome.stem)
+    if as_json:
+        print_json(read_result(path).plain())
+        return
+    console = open_console()
+    console.print(score_table([outcome.result]))
+    console.print(pair_matrix(outcome.result))
+    console.print(NEXT.format(folder=path.parent, command=_command(), model=MODEL), soft_wrap=True)
+
+
+def _folder() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("panglot")) / "demo"
+
+
+def _command() -> str:
+    """How this command is typed here: by its path where the shell does not find it."""
+    import sys
+    from shutil import which
+
+    return "panglot" if which("panglot") else sys.argv[0]

@@ -1,0 +1,70 @@
+"""Help that fits on a screen: plain text as wide as the terminal, options and verbs under their headings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+OPTIONS = "Arguments and options"
+VERBS = "Verbs"
+
+# Contexts and formatters are click's, which newer versions of Typer bring along under another name.
+
+
+class Verb(TyperCommand):
+    """A verb whose options are listed by `rich_help_panel`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments first, then the options."""
+        _write_options(self, ctx, formatter)
+
+
+class Verbs(TyperGroup):
+    """Several verbs, listed by `rich_help_panel`, with the whole first sentence of each."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, then the verbs."""
+        _write_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the verbs."""
+        verbs: list[Any] = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        width = max(len(verb.name) for verb in verbs)
+        rows = (
+            (getattr(verb, "rich_help_panel", None) or VERBS, (f"{verb.name:<{width}}", _first_paragraph(verb.help)))
+            for verb in verbs
+        )
+        _write(rows, formatter)
+
+
+def _write_options(verb: Verb | Verbs, ctx: Any, formatter: Any) -> None:
+    rows = (
+        (getattr(parameter, "rich_help_panel", None) or OPTIONS, (_name(parameter, record[0]), record[1]))
+        for parameter in verb.get_params(ctx)
+        if (record := parameter.get_help_record(ctx))
+    )
+    _write(rows, formatter)
+
+
+def _write(rows: Iterable[tuple[str, tuple[str, str]]], formatter: Any) -> None:
+    """Write rows of two columns under their headings; in a narrow terminal long names get a line of their own."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for heading, row in rows:
+        sections.setdefault(heading, []).append(row)
+    for heading, section in sections.items():
+        with formatter.section(heading):
+            formatter.write_dl(section, col_max=min(30, formatter.width // 3))
+
+
+def _name(parameter: Any, with_type: str) -> str:
+    """How it is typed; an argument without its type, which its name implies."""
+    if parameter.param_type_name != "argument":
+        return with_type
+    return f"{parameter.metavar}..." if parameter.nargs == -1 else parameter.metavar
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.split("\n\n")[0].split()).removesuffix(".")

@@ -1,0 +1,126 @@
+"""Runs the tasks of one model one by one, and says how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from suite.cache import VectorCache
+    from suite.encoder import Model
+    from suite.result import Result
+    from suite.run import Outcome
+    from suite.streamed_run import How
+    from suite.task import Task
+
+
+@dataclass
+class Runner:
+    """One model, and how it is measured; a task that fails does not lose the others."""
+
+    console: Console
+    model: Model
+    languages: list[str]
+    out: Path
+    data_dir: Path | None
+    cache: VectorCache | None
+    curve: list[tuple[int, str]]
+    """Dimensions and forms to which vectors are also reduced."""
+    skip_damaged: bool
+    how: Callable[[], How]
+    """How corpora are divided, asked for when there is one."""
+    results: dict[Path, Result] = field(default_factory=dict)
+    """What was written, and where."""
+    _failed: int = 0
+
+    def run(self, tasks: list[Task], retry_failed: bool) -> int:
+        """Run the tasks; the exit code is 2 if a person can mend what failed, 1 if the fault is ours."""
+        from suite.errors import PanglotError
+
+        for task in tasks:
+            if retry_failed and not self._log(task).exists():
+                continue
+            try:
+                self._run(task)
+            except PanglotError as error:
+                if len(tasks) == 1:
+                    raise
+                self._fail(task, error, 2)
+            except Exception as error:
+                self._fail(task, error, 1)
+        return self._failed
+
+    def _run(self, task: Task) -> None:
+        from suite.result import write_result
+
+        outcome = self._outcome(task)
+        path = write_result(self.out, outcome.result, outcome.evidence, outcome.stem)
+        self.results[path] = outcome.result
+        self._log(task).unlink(missing_ok=True)
+
+    def _outcome(self, task: Task) -> Outcome:
+        from suite.corpus import StreamedTask
+        from suite.run import run
+        from suite.streamed_run import run_streamed
+        from suite.terminal import progress_bar
+
+        where = (self.languages, self.data_dir, self.cache)
+        if isinstance(task, StreamedTask):
+            return run_streamed(task, self.model, self.how(), *where, progress_bar)
+        return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar)
+
+    def _fail(self, task: Task, error: Exception, code: int) -> None:
+        """Keep the traceback in a log, say one line, go on."""
+        import traceback
+
+        from rich.text import Text
+
+        from suite.errors import PanglotError
+
+        log = self._log(task)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        said = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
+        message = Text(f"{task.name} failed: ", style="bold red").append(f"{said} ", "not bold")
+        self.console.print(message.append(f"({log}; run it again with --retry-failed)", "dim"), soft_wrap=True)
+        self._failed = max(self._failed, code) if self._failed != 1 else 1
+
+    def _log(self, task: Task) -> Path:
+        from suite.result import result_folder
+
+        return result_folder(self.out, self.model.card) / f"{task.name}.failed.log"
+
+
+def show_results(console: Console, results: dict[Path, Result], matrix: bool) -> None:
+    """The grids, the scores, and where they were written at what cost."""
+    from rich.text import Text
+
+    from suite.terminal import curve_table, pair_matrix, score_table
+
+    for result in results.values():
+        if matrix:
+            console.print(pair_matrix(result))
+    if results:
+        console.print(score_table(list(results.values())))
+    for result in results.values():
+        if result.curve:
+            console.print(curve_table(result))
+    for path, result in results.items():
+        console.print(Text(str(path)).append(f"  {_effort(result)}", "dim"), soft_wrap=True)
+
+
+def _effort(result: Result) -> str:
+    """Time, memory, and what was encoded anew."""
+    from suite.image import IMAGES
+
+    said = f"{sum(result.run.seconds.values()):.1f} s, {result.run.peak_memory_mib:,} MiB"
+    if result.run.encoding:
+        noun = "texts and images" if IMAGES in result.task.languages else "texts"
+        said += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
+    if result.run.damaged:
+        said += f", {result.run.damaged:,} damaged items left out"
+    return said

@@ -1,0 +1,132 @@
+"""The help of every verb: it fits on a screen, and its example works as typed; what a shell completes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from suite.cli import WIDEST_HELP, app
+from suite.commands.completion import complete_model, complete_suite, complete_task, complete_tasks
+from suite.commands.names import find_tasks
+from suite.encoder import KINDS
+from tasks import ALL, GROUPS, SUITES
+
+LINES = 42
+"""Of a screen."""
+
+ROOT: Any = typer.main.get_command(app)
+REPOSITORY = Path(__file__).parents[1]
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every verb and group of verbs."""
+    yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from walk(inner, (*path, name))
+
+
+VERBS = list(walk(ROOT))
+
+
+def help_of(path: tuple[str, ...], columns: int = WIDEST_HELP) -> list[str]:
+    done = CliRunner().invoke(app, [*path, "--help"], prog_name="panglot", terminal_width=columns - 2)
+    assert done.exit_code == 0
+    return done.stdout.splitlines()
+
+
+def example_of(path: tuple[str, ...]) -> list[str]:
+    """The words after `panglot`, of an example that may go over two lines."""
+    paragraphs = "\n".join(line.strip() for line in help_of(path)).split("\n\n")
+    (example,) = (part for part in paragraphs if part.startswith("Example: "))
+    words = shlex.split(example.removeprefix("Example: "))
+    assert words[0] == "panglot"
+    return words[1:]
+
+
+@pytest.mark.parametrize("path", VERBS, ids=" ".join)
+def test_help_fits_on_a_screen(path: tuple[str, ...]) -> None:
+    lines = help_of(path)
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= WIDEST_HELP
+    for columns in (40, 60):
+        assert max(len(line) for line in help_of(path, columns)) <= columns
+
+
+def test_the_first_page_names_every_verb_in_a_line_each() -> None:
+    lines = help_of(())
+    for name in ROOT.commands:
+        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+    for heading in ("Measure:", "Read:", "Share:", "Make:"):
+        assert heading in lines
+
+
+@pytest.mark.parametrize("path", VERBS, ids=" ".join)
+def test_examples_parse(path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = example_of(path)
+    for word in words:
+        if word.startswith("submissions/"):
+            assert (REPOSITORY / word).is_dir()
+        if word.endswith((".gz", ".zip")):
+            (tmp_path / word).touch()
+    if "--tasks" in words:
+        assert find_tasks(words[words.index("--tasks") + 1])
+    monkeypatch.chdir(tmp_path)
+    command = ROOT
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    assert command.make_context(command.name, words).command is command
+
+
+def test_names_are_completed() -> None:
+    assert complete_task("star") == ["starter"]
+    assert complete_task("") == [task.name for task in ALL]
+    assert complete_tasks("starter,ml") == ["starter,mlqa-r"]
+    assert set(GROUPS) <= set(complete_tasks(""))
+    assert complete_suite("m") == list(SUITES)
+    assert complete_model("use") == ["use-multilingual"]
+    assert complete_model("o") == ["openai:", "openai-images:"]
+    assert len(complete_model("")) == len(KINDS)
+
+
+def complete(words: str) -> list[str]:
+    """What bash is offered for the last of the words."""
+    variables = {"_PANGLOT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    return _panglot({**os.environ, **variables}).stdout.split()
+
+
+def _panglot(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("panglot")), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+
+
+def test_a_shell_completes_verbs_options_and_names() -> None:
+    assert complete("panglot ru") == ["run"]
+    assert complete("panglot cache p") == ["prune"]
+    assert complete("panglot run x --retr") == ["--retry-failed"]
+    assert complete("panglot run x --tasks emoji-k") == ["emoji-keywords", "emoji-keywords-t2i", "emoji-keywords-i2t"]
+    assert complete("panglot run lan") == ["language-id"]
+
+
+@pytest.mark.parametrize(("shell", "sign"), [("bash", "COMPREPLY"), ("zsh", "#compdef"), ("fish", "complete ")])
+def test_the_scripts_of_shells_are_shown(shell: str, sign: str) -> None:
+    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert sign in _panglot(environment, "--show-completion", shell).stdout
+
+
+def test_completion_loads_nothing_heavy() -> None:
+    heavy = ("torch", "pandas", "pyarrow", "sentence_transformers", "streamlit", "rich.markdown")
+    script = (
+        "import sys; import suite.cli; from suite.commands.completion import complete_tasks, complete_model\n"
+        f"complete_tasks(''), complete_model(''); print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

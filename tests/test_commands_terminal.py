@@ -1,0 +1,209 @@
+"""What a person sees: narrow terminals, pipes, colour, and messages that say what to do."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+from typer.testing import CliRunner, Result
+
+from suite.cli import app, main
+from suite.encoder import KINDS
+from suite.errors import PanglotError
+from suite.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
+from tasks import ALL
+
+PANGLOT = str(Path(sys.executable).with_name("panglot"))
+
+
+def panglot(*arguments: str, columns: int | None = None) -> Result:
+    width = None if columns is None else str(columns)
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": width}, catch_exceptions=False)
+
+
+def drawn(renderable: object, columns: int) -> list[str]:
+    console = Console(width=columns, markup=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def table() -> FoldingTable:
+    made = FoldingTable()
+    made.add_column("name", no_wrap=True)
+    made.add_column("what it is", min_width=10)
+    made.add_column("own\nlanguage", justify="right", no_wrap=True)
+    made.add_row("one", "a few words of prose", Text("1.5\n.9–2.1"))
+    return made
+
+
+def test_a_table_folds_where_words_would_break() -> None:
+    assert [line.split() for line in drawn(table(), 40)[4:6]] == [
+        ["one", "a", "few", "words", "of", "prose", "1.5"],
+        [".9–2.1"],
+    ]
+    assert [line.split() for line in drawn(table(), 29)[4:6]] == [
+        ["one", "a", "few", "words", "1.5"],
+        ["of", "prose", ".9–2.1"],
+    ]
+    assert drawn(table(), 27) == [
+        "",
+        "one",
+        "  what it is    a few words",
+        "                of prose",
+        "  own language  1.5 .9–2.1",
+        "",
+    ]
+
+
+def test_a_grid_comes_in_parts() -> None:
+    rows = [(name, [Text(f"{name}{column}") for column in "abcde"]) for name in ("x", "y")]
+    whole = drawn(Grid("abcde", rows, 4), 22)
+    assert [line.split() for line in whole] == [
+        [*"abcde"],
+        ["x", *(f"x{column}" for column in "abcde")],
+        ["y", *(f"y{column}" for column in "abcde")],
+    ]
+    parts = drawn(Grid("abcde", rows, 4), 14)
+    assert [line.split()[-1] for line in parts] == ["c", "xc", "yc", "e", "xe", "ye"]
+    assert len(drawn(Grid("abcde", rows, 4), 1)) == 15
+
+
+def test_prose_and_facts_wrap() -> None:
+    assert max(map(len, drawn(prose("word " * 100), 200))) <= LONGEST_LINE
+    assert drawn(facts([("sum", Text("0123456789"))], indent=2), 12) == ["  sum  01234", "       56789"]
+
+
+@pytest.fixture(scope="module")
+def shown(starter_results: Path) -> list[list[str]]:
+    """Command lines that print tables."""
+    bm25, use = (str(next(starter_results.glob(f"{name}@*"))) for name in ("bm25", "use-multilingual"))
+    return [
+        ["tasks"],
+        ["tasks", "mlqa-r"],
+        ["models"],
+        ["plan", "language-id"],
+        ["cache", "ls"],
+        ["show", use, bm25, "--bias", "--by-language", "--matrix"],
+        ["compare", bm25, use, "--matrix"],
+        ["compare", bm25, use, "--setting", "multi"],
+        ["rank", str(starter_results)],
+    ]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_nothing_is_cut_in_a_narrow_terminal(shown: list[list[str]], columns: int) -> None:
+    for arguments in shown:
+        said = panglot(*arguments, columns=columns).stdout
+        assert "…" not in said.replace("…)", ""), arguments
+        paths = [line for line in said.splitlines() if "/" in line]
+        assert all(len(line.rstrip()) <= columns for line in said.splitlines() if line not in paths), arguments
+
+
+def test_a_pipe_gets_whole_lines_without_colour(shown: list[list[str]]) -> None:
+    for arguments in shown:
+        done = panglot(*arguments)
+        assert "\x1b" not in done.stdout
+        assert done.stderr == ""
+    lines = panglot("tasks").stdout.splitlines()
+    assert all(any(task.name in line and task.title in line for line in lines) for task in ALL)
+    lines = panglot("models").stdout.splitlines()
+    assert all(any(kind.example in line and kind.sentence in line for line in lines) for kind in KINDS.values())
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What the command writes to a terminal of 100 columns."""
+    outside, inside = pty.openpty()
+    variables = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    variables |= {"TERM": "xterm-256color", "COLUMNS": "100", **environment}
+    with subprocess.Popen([PANGLOT, *arguments], stdout=inside, stderr=inside, env=variables) as process:
+        os.close(inside)
+        written = b""
+        try:
+            while part := os.read(outside, 1 << 16):
+                written += part
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        assert process.wait() == 0
+    os.close(outside)
+    return written.decode()
+
+
+def test_colour_is_for_terminals_that_want_it(shown: list[list[str]]) -> None:
+    show = next(arguments for arguments in shown if arguments[0] == "show")
+    assert ";48;5;" in on_a_terminal(*show)
+    assert ";5;" not in on_a_terminal(*show, NO_COLOR="1")
+
+
+@pytest.mark.parametrize("arguments", [["tasks"], ["tasks", "--json"], ["models"], ["--help"]], ids=" ".join)
+def test_a_reader_that_leaves_early_is_no_error(arguments: list[str]) -> None:
+    with subprocess.Popen([PANGLOT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu"], "No such command 'rnu'. Did you mean 'run'?"),
+        (["run"], "Missing argument 'MODEL'"),
+        (["run", "random", "--task", "starter"], "No such option: --task (Possible options: --tasks)"),
+        (["run", "random", "--precision", "fp8"], "'--precision': Value error, 'fp8' is not one of 'fp32', 'bf16'"),
+        (["run", "random", "--max-length", "0"], "'--max-length': Input should be greater than or equal to 1"),
+        (["score", "nowhere", "--task", "starter"], "'RUN': path 'nowhere' does not exist"),
+        (["receive", "nowhere.zip"], "'ZIP': path 'nowhere.zip' does not exist"),
+        (["cache", "prune", "--days", "-1"], "'--days': Input should be greater than or equal to 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_in_usage(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = panglot(*arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "--help' for help" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "random", "--out", "file/x"], "--out: nothing can be written to file/x, since .*/file is no folder"),
+        (["run", "random", "--cache", "file"], "--cache: nothing can be written to file"),
+        (["train", "static-hybrid", "--results", "file"], "--results: nothing can be written to file"),
+        (["ablate", "static", "--out", "file"], "--out: nothing can be written to file"),
+        (["import", "published", "--out", "file"], "--out: nothing can be written to file"),
+        (["receive", "file", "--into", "file"], "--into: nothing can be written to file"),
+        (["board"], "There is no folder submissions here. panglot run MODEL --out submissions makes it"),
+        (["index", "elsewhere"], "There is no folder elsewhere here"),
+        (["submit", "empty"], "There is no result in empty. Name a result file, or the folder of a model."),
+        (["verify", "empty"], "There is no submission in empty"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_that_a_person_can_mend(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PanglotError, match=message):
+        panglot(*arguments)
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["panglot", "tasks", "starter", "--export", "nowhere/items.jsonl"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "nowhere/items.jsonl: No such file or directory." in capsys.readouterr().err
