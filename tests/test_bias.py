@@ -118,6 +118,24 @@ def test_kendall_w_is_friedmans(make_pool: PoolMaker, fixed_scores: type[FixedSc
         assert found[language]["bias"]["kendall_w"].value == pytest.approx(expected)
 
 
+def test_lists_that_a_choice_of_languages_empties_do_not_count(fixed_scores: type[FixedScores]) -> None:
+    """The English query lists German candidates only: once German has left the pool, its list says nothing."""
+    pool = Pool.of(
+        ("de", "en", "es"),
+        [Query(f"{language}:q", "", language, "q") for language in ("en", "es")],
+        [Candidate(f"{language}{n}", "", language) for language in ("de", "en", "es") for n in range(2)],
+        [Judgement(f"{asked}:q", f"{found}0") for asked in ("en", "es") for found in ("en", "es")],
+    )
+    whole = collect_evidence(pool, fixed_scores(np.array([[9, 8, 4, 3, 2, 1], [4, 3, 1, 2, 9, 8]])), depth=2)
+    evidence = whole.only(["en", "es"])
+    assert _statistic(evidence, "own_ratio") == pytest.approx([np.nan, 2], nan_ok=True)
+    assert bias.statistics(evidence, [])["mix"].tolist() == [pytest.approx([np.nan] * 2, nan_ok=True), [0, 1]]
+    scores = score_evidence(evidence, "map", draws=3)
+    assert scores.bias["same_language_ratio@10"].value == 2
+    assert "same_language_ratio@10" not in scores.languages["en"]["bias"]
+    assert scores.bias["language_jsd@10"] == scores.languages["es"]["bias"]["language_jsd@10"]
+
+
 def _scores(pool: Pool, kind: type) -> Scores:
     return score_evidence(collect_evidence(pool, kind(pool)), "map", ["map"], draws=10)
 

@@ -43,9 +43,8 @@ make = Slow
 
 COMMAND = """
 import sys
-import suite.vectors
-suite.vectors.BATCH_TEXTS, suite.vectors.SHARD_TEXTS = 16, 64
-suite.vectors.encode_items.__defaults__ = (*suite.vectors.encode_items.__defaults__[:2], 16)
+import suite.encoding, suite.inputs
+suite.inputs.BATCH_TEXTS, suite.encoding.SHARD_TEXTS = 16, 64
 from suite.cli import main
 main()
 """
@@ -203,12 +202,16 @@ def test_two_models_of_one_dimension_are_never_mixed(pool: Pool, tmp_path: Path)
     assert len(list(cache.shelves())) == 3
 
 
-def test_an_encoder_that_fails_keeps_what_it_did_before(pool: Pool, tmp_path: Path) -> None:
+def test_an_encoder_that_fails_keeps_what_it_did_before(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 10)
+
     def fail_on_the_last(vectors: np.ndarray, texts: list[str]) -> np.ndarray:
         return np.full_like(vectors, np.nan) if "text  0" in texts else vectors
 
     with pytest.raises(PanglotError, match="NaN"):
-        encode_items(Lengths(fail_on_the_last), pool, "passage", VectorCache(tmp_path), batch_texts=10)
+        encode_items(Lengths(fail_on_the_last), pool, "passage", VectorCache(tmp_path))
     assert encode_items(Lengths(), pool, "passage", VectorCache(tmp_path)).fresh == 10
 
 
@@ -231,7 +234,7 @@ class Counting(Lengths):
 
 
 def test_batches_hold_a_budget_of_tokens(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.vectors.BATCH_TOKENS", 30)
+    monkeypatch.setattr("suite.inputs.BATCH_TOKENS", 30)
     encoder = Counting()
     encoded = encode_items(encoder, pool, "passage")
     assert set(encoded.tokens.tolist()) == {2, 3}

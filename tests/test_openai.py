@@ -416,12 +416,13 @@ def test_a_run_that_the_budget_stopped_goes_on_without_sending_anything_twice(
     server: Server, url: str, make_pool: PoolMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PANGLOT_PRICE", "1000")
+    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 10)
     pool, cache = make_pool(questions=10, distractors=10), VectorCache(tmp_path)
     with pytest.raises(BadEncoder, match="already made are in the cache"):
-        encode_items(OpenAIEncoder(f"tiny@{url}", Options(budget=0.35)), pool, "passage", cache, batch_texts=10)
+        encode_items(OpenAIEncoder(f"tiny@{url}", Options(budget=0.35)), pool, "passage", cache)
     assert 20 < sum(len(asked.body["input"]) for asked in server.asked) < 40
     encoder = OpenAIEncoder(f"tiny@{url}", Options(budget=2))
-    encode_items(encoder, pool, "passage", cache, batch_texts=10)
+    encode_items(encoder, pool, "passage", cache)
     sent = Counter(text for asked in server.asked for text in asked.body["input"])
     assert sent == {"Panglot": 2} | dict.fromkeys(pool.candidates.texts, 1)
 

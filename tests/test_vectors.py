@@ -39,9 +39,10 @@ def pool() -> Pool:
     )
 
 
-def test_each_text_is_encoded_once_and_stripped(pool: Pool) -> None:
+def test_each_text_is_encoded_once_and_stripped(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 2)
     encoder = Lengths()
-    vectors = encode_items(encoder, pool, "passage", batch_texts=2).vectors
+    vectors = encode_items(encoder, pool, "passage").vectors
     assert sorted(text for _, text in encoder.asked) == ["a", "aa", "aaa", "bb", "same"]
     assert {role for role, _ in encoder.asked} == {"passage"}
     assert vectors.shape == (10, 3)
@@ -62,10 +63,11 @@ def test_dot_products_keep_their_length(pool: Pool) -> None:
     assert encode_items(Lengths(similarity="dot"), pool, "query").vectors.tolist() == [[4, 1, 1], [5, 0, 1]]
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3, 100])
-def test_chunks_do_not_matter(pool: Pool, chunk: int) -> None:
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_the_size_of_batches_does_not_matter(pool: Pool, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = encode_items(Lengths(), pool, "passage").vectors
-    assert (encode_items(Lengths(), pool, "passage", batch_texts=chunk).vectors == expected).all()
+    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", size)
+    assert (encode_items(Lengths(), pool, "passage").vectors == expected).all()
 
 
 def _nan(vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
@@ -109,7 +111,11 @@ def _wider(vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     ],
 )
 def test_what_is_no_vector_is_named(
-    pool: Pool, spoil: Callable[[np.ndarray, Sequence[str]], np.ndarray], message: str
+    pool: Pool,
+    spoil: Callable[[np.ndarray, Sequence[str]], np.ndarray],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 2)
     with pytest.raises(BadEncoder, match=message):
-        encode_items(Lengths(spoil), pool, "passage", batch_texts=2)
+        encode_items(Lengths(spoil), pool, "passage")

@@ -1,0 +1,67 @@
+"""What is measured in a pool: the measures that mean something there, and the numbers from which they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from suite.arrays import Floats
+from suite.bias.lists import MIX_DEPTH, consistency, top_languages
+from suite.bias.measures import MEASURES, BiasMeasure
+from suite.bias.modality import modalities, offers
+from suite.bias.ranks import (
+    COMPLETE_DEPTHS,
+    alignments,
+    distances,
+    first_hits,
+    remove_one_target,
+    within_query_ranks,
+)
+from suite.evidence import Evidence
+from suite.image import IMAGES
+
+_OF_IMAGE_QUERIES = frozenset(
+    {
+        "rank_distance",
+        "normalised_rank_distance",
+        *(f"complete@{depth}" for depth in COMPLETE_DEPTHS),
+        "max_rank",
+        "kendall_w",
+        f"language_jsd@{MIX_DEPTH}",
+    }
+)
+_OF_CONSISTENCY = frozenset({f"consistency@{MIX_DEPTH}"})
+_OF_MODALITIES = frozenset({"modality_gap", f"same_modality_ratio@{MIX_DEPTH}"})
+_NEEDED_BY_FEW: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]] = {
+    alignments: frozenset({"strong_alignment", "weak_alignment", "alignment_gap"}),
+    first_hits: frozenset({"first_hit_own_language"}),
+    remove_one_target: frozenset({"remove_one_target"}),
+    consistency: _OF_CONSISTENCY,
+    modalities: _OF_MODALITIES,
+}
+"""Statistics that only some measures follow from: they take most of the time, and are left out where none is wanted."""
+
+
+def statistics(evidence: Evidence, measures: Collection[str]) -> dict[str, Floats]:
+    """The numbers per query from which these measures follow, each [queries, width]; NaN where undefined."""
+    found = {**distances(evidence), **within_query_ranks(evidence), **top_languages(evidence)}
+    for compute, needed_by in _NEEDED_BY_FEW.items():
+        if needed_by.intersection(measures):
+            found |= compute(evidence)
+    return found
+
+
+def measures_of(evidence: Evidence) -> tuple[BiasMeasure, ...]:
+    """The measures that mean something in the pool of an evidence.
+
+    Texts alone have all of language. Images that ask have no language of their own to prefer: they have those that
+    need none. Images that are asked for are in no language that could be pushed up: what remains is the consistency
+    of parallel captions, and with captions beside them the measures of modality.
+    """
+    offered = offers(evidence)
+    if offered.images:
+        names = _OF_CONSISTENCY | (_OF_MODALITIES if offered.texts else frozenset())
+    elif IMAGES in evidence.languages:
+        names = _OF_IMAGE_QUERIES
+    else:
+        names = frozenset(measure.name for measure in MEASURES) - _OF_MODALITIES
+    return tuple(measure for measure in MEASURES if measure.name in names)

@@ -1,0 +1,153 @@
+"""Encoding: inputs through a model batch by batch; what comes out is checked, remembered and brought to unit length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from suite.arrays import Floats, Ints
+from suite.cache import UNCOUNTED, Shelf, VectorCache
+from suite.encoder import ModelCard, Role
+from suite.errors import BadEncoder, PanglotError
+from suite.inputs import Inputs
+from suite.progress import Advance, Progress
+
+SHARD_TEXTS = 1024
+SHARD_SECONDS = 20.0
+"""A shard is written when either is reached: what a killed run loses."""
+
+UNIT_ROWS = 8192
+"""Vectors that are brought to unit length at a time, so that no second copy of all of them is made."""
+
+
+def encode(
+    card: ModelCard,
+    inputs: Inputs,
+    role: Role | Literal["image"],
+    cache: VectorCache | None,
+    label: str,
+    progress: Progress,
+) -> Encoding:
+    """All inputs encoded, from the cache as far as they are there, and of unit length where cosine is asked.
+
+    :raises BadEncoder: naming the item, its language and its text, when the model fails or returns no vector for it.
+    """
+    encoding = Encoding(card.name, inputs, cache.shelf(card, role) if cache else None)
+    with progress(label, len(inputs.keys)) as advance:
+        advance(len(inputs.keys) - len(encoding.missing))
+        encoding.encode_missing(advance)
+    if card.similarity == "cosine":
+        for start in range(0, len(encoding.vectors), UNIT_ROWS):
+            rows = encoding.vectors[start : start + UNIT_ROWS]
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return encoding
+
+
+class Encoding:
+    """Vectors and tokens of inputs by `keys`: what the cache has of them, and what is `missing` and remains."""
+
+    def __init__(self, name: str, inputs: Inputs, shelf: Shelf | None) -> None:
+        self._name, self._inputs, self._shelf = name, inputs, shelf
+        self.keys = inputs.keys
+        stored = shelf.find(self.keys) if shelf else None
+        self.vectors = stored.vectors if stored else np.empty((0, 0), np.float32)
+        self.tokens: Ints = stored.tokens if stored else np.full(len(self.keys), UNCOUNTED, np.int32)
+        self.missing: Ints = np.flatnonzero(~stored.there) if stored else np.arange(len(self.keys))
+        self._fresh: list[int] = []
+        self._written = time.monotonic()
+
+    def places(self, keys: Sequence[str]) -> Ints:
+        """The row of each key, [keys]."""
+        place = {key: row for row, key in enumerate(self.keys)}
+        return np.array([place[key] for key in keys])
+
+    def encode_missing(self, advance: Advance) -> None:
+        """Encode what the cache lacks; write shards as it goes, also when it is interrupted."""
+        if not len(self.missing):
+            return
+        try:
+            self.tokens[self.missing] = self._inputs.count_tokens(self.missing)
+            for rows, batch in self._inputs.batches(self.missing, self.tokens[self.missing]):
+                self._take(rows, batch)
+                advance(len(rows))
+                if len(self._fresh) >= SHARD_TEXTS or time.monotonic() - self._written > SHARD_SECONDS:
+                    self._write()
+        finally:
+            self._write()
+
+    def _take(self, rows: list[int], batch: Sequence[Any]) -> None:
+        """Encode a batch; where memory does not suffice, its halves."""
+        try:
+            vectors = self._inputs.encode(batch)
+        except PanglotError:
+            raise
+        except Exception as error:
+            if _is_out_of_memory(error) and len(rows) > 1:
+                half = len(rows) // 2
+                self._take(rows[:half], batch[:half])
+                self._take(rows[half:], batch[half:])
+                return
+            culprit = self._describe(rows[_first_failing(self._inputs.encode, batch)])
+            raise BadEncoder(f"{self._name} failed on {culprit}. {type(error).__name__}: {error}") from error
+        self._keep(rows, self._checked(np.asarray(vectors), rows))
+
+    def _describe(self, row: int) -> str:
+        return self._inputs.describe(self.keys[row])
+
+    def _checked(self, vectors: Floats, rows: list[int]) -> Floats:
+        """The vectors as float32; whatever is no vector is refused with the item it was made of."""
+        name, first = self._name, rows[0]
+        if vectors.ndim != 2 or len(vectors) != len(rows) or not vectors.shape[1]:
+            raise BadEncoder(
+                f"{name} returned an array of shape {vectors.shape} for {len(rows)} {self._inputs.noun}, the first "
+                f"{self._describe(first)}. Expected ({len(rows)}, dimension)."
+            )
+        if not np.issubdtype(vectors.dtype, np.floating):
+            raise BadEncoder(f"{name} returned {vectors.dtype} for {self._describe(first)}. Expected floats.")
+        if self.vectors.size and vectors.shape[1] != self.vectors.shape[1]:
+            raise BadEncoder(
+                f"{name} returned vectors of dimension {self.vectors.shape[1]} and then of {vectors.shape[1]}, "
+                f"from {self._describe(first)} on."
+            )
+        vectors = vectors.astype(np.float32)
+        for fault, where in (
+            ("NaN or infinity", ~np.isfinite(vectors).all(axis=1)),
+            ("a zero vector", ~vectors.any(axis=1)),
+        ):
+            if where.any():
+                culprit = self._describe(rows[int(np.argmax(where))])
+                raise BadEncoder(f"{name} returned {fault} for {culprit} ({where.sum()} of {len(rows)}).")
+        return vectors
+
+    def _keep(self, rows: list[int], vectors: Floats) -> None:
+        if not self.vectors.size:
+            self.vectors = np.empty((len(self.keys), vectors.shape[1]), np.float32)
+        self.vectors[rows] = vectors
+        self._fresh += rows
+
+    def _write(self) -> None:
+        if self._shelf and self._fresh:
+            keys = [self.keys[row] for row in self._fresh]
+            self._shelf.add(keys, self.vectors[self._fresh], self.tokens[self._fresh])
+        self._fresh, self._written = [], time.monotonic()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+
+
+def _first_failing(encode: Callable[[Sequence[Any]], Floats], batch: Sequence[Any]) -> int:
+    """The place of the input that makes the model raise, found by halving; of the last if only all together do."""
+    start, stop = 0, len(batch)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            encode(batch[start:middle])
+        except Exception:
+            stop = middle
+        else:
+            start = middle
+    return start
