@@ -29,32 +29,54 @@ PICTURES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny CLIP with random weights, its tokenizer and its image processor, as transformers saves them."""
-    import torch
+def _tokenizer() -> Any:
+    """A tokenizer of a few words."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from tokenizers.processors import TemplateProcessing
-    from transformers import CLIPConfig, CLIPModel, CLIPProcessor, PreTrainedTokenizerFast
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers import PreTrainedTokenizerFast
 
-    folder = tmp_path_factory.mktemp("clip")
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
     special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=16, **special)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    ids = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    return PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=16, **special)
+
+
+SHAPE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+TEXTS = {**SHAPE, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0, "vocab_size": len(WORDS)}
+EYES = {**SHAPE, "image_size": 32, "patch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny CLIP with random weights, its tokenizer and its image processor, as transformers saves them."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("clip")
     torch.manual_seed(0)
-    config = CLIPConfig(
-        text_config={**shape, **ids, "vocab_size": len(WORDS), "max_position_embeddings": 16},
-        vision_config={**shape, "image_size": 32, "patch_size": 8},
-        projection_dim=8,
-    )
+    config = CLIPConfig(text_config={**TEXTS, "max_position_embeddings": 16}, vision_config=EYES, projection_dim=8)
     CLIPModel(config).save_pretrained(folder)
     eyes = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    CLIPProcessor(image_processor=eyes, tokenizer=tokenizer).save_pretrained(folder)
+    CLIPProcessor(image_processor=eyes, tokenizer=_tokenizer()).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SigLIP with random weights, in the same way."""
+    import torch
+    from transformers import SiglipConfig, SiglipModel, SiglipProcessor
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("siglip")
+    torch.manual_seed(0)
+    SiglipModel(SiglipConfig(text_config={**TEXTS, "max_position_embeddings": 12}, vision_config=EYES)).save_pretrained(
+        folder
+    )
+    eyes = SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    SiglipProcessor(image_processor=eyes, tokenizer=_tokenizer()).save_pretrained(folder)
     return folder
 
 
@@ -82,6 +104,25 @@ def test_clip_is_what_transformers_makes_of_it(clip: Path) -> None:
     assert ours.encode_images(PICTURES) == pytest.approx(images, abs=1e-5)
     assert ours.encode(["a red picture"], "query") == pytest.approx(texts, abs=1e-5)
     assert np.linalg.norm(load_model(f"hf:{clip}?pooling=own").encode_images(PICTURES), axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["st:{}", "hf:{}?pooling=own&normalise=false"])
+def test_siglip_reads_its_padding_as_it_was_trained(siglip: Path, name: str) -> None:
+    """It has no attention mask, so a text must be padded to one length whatever stands beside it in a batch."""
+    import torch
+    from transformers import SiglipModel, SiglipProcessor
+
+    peer, processor = SiglipModel.from_pretrained(siglip), SiglipProcessor.from_pretrained(siglip)
+    padded = processor(text=["a red picture"], padding="max_length", max_length=12, return_tensors="pt")
+    with torch.inference_mode():
+        images = peer.get_image_features(**processor(images=PICTURES, return_tensors="pt")).pooler_output.numpy()
+        texts = peer.get_text_features(**padded).pooler_output.numpy()
+    ours = load_model(name.format(siglip))
+    assert isinstance(ours, SeesImages)
+    assert ours.card.max_length == 12
+    assert ours.encode_images(PICTURES) == pytest.approx(images, abs=1e-5)
+    assert ours.encode(["a red picture"], "query") == pytest.approx(texts, abs=1e-5)
+    assert ours.encode(["a red picture", "a " * 20], "query")[:1] == pytest.approx(texts, abs=1e-5)
 
 
 def test_a_router_of_towers_sees(clip: Path, tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class SentenceTransformerEncoder:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         _check_tokenizer(name, getattr(model[0], "tokenizer", None))
         _set_length(name, model, options.max_length)
+        _pad_as_trained(model[0])
         _check_dimension(name, model, options.truncate_dim)
         library = f"sentence-transformers {version('sentence-transformers')}, torch {version('torch')}"
         if options.backend == "openvino":
@@ -156,6 +157,13 @@ def _check_tokenizer(name: str, tokenizer: Any) -> None:
     special = len(getattr(tokenizer, "all_special_tokens", ()))
     if tokenizer is None or (special and len(tokenizer) <= special):
         raise BadEncoder(f"{name} has no tokenizer. Put its tokenizer.json beside its weights.")
+
+
+def _pad_as_trained(module: Any) -> None:
+    """Pad texts for SigLIP to its full length: it reads its padding, and else a vector would depend on its batch."""
+    if str(getattr(getattr(module, "config", None), "model_type", "")).startswith("siglip"):
+        module.max_seq_length = min(module.max_seq_length or LONGEST, module.config.text_config.max_position_embeddings)
+        module.processing_kwargs = {"text": {"padding": "max_length"}, **module.processing_kwargs}
 
 
 def _prompts(model: Any, options: Options) -> dict[Role, str]:
