@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pytrec_eval
 from PIL import Image as Pillow
+from PIL.Image import Image as Picture
+from pyarrow import Table, parquet
 
 from suite.cache import VectorCache
 from suite.encoder import Model, load_model, sees_images
@@ -92,15 +94,26 @@ def test_own_locale_asks_once_an_image() -> None:
     assert set(np.bincount(pool.query).tolist()) == {6}
 
 
+class Cheap(Numbers):
+    """Counts only: its vectors cost nothing."""
+
+    def encode(self, texts: Sequence[str], role: str) -> np.ndarray:
+        self.texts += [(role, text) for text in texts]
+        return np.ones((len(texts), 2))
+
+    def encode_images(self, images: Sequence[Picture]) -> np.ndarray:
+        self.images += len(images)
+        return np.ones((len(images), 2))
+
+
 def test_one_encoding_of_each_image_and_caption_serves_all_directions(tmp_path: Path) -> None:
-    """36 languages × many images: the number of image encodings is that of the images."""
-    languages = [f"l{number:02d}" for number in range(36)]
-    data = image_text(150, languages)
-    encoder = Numbers()
-    for make in DIRECTIONS.values():
-        score_pool(encoder, make(data), VectorCache(tmp_path))
-    assert encoder.images == 150
-    assert len(encoder.texts) == len(set(encoder.texts)) == 36 * 150
+    """36 languages × 3,600 images are 3,600 encodings of images; one for each language would be 129,600."""
+    data = image_text(3600, [f"l{number:02d}" for number in range(36)])
+    encoder = Cheap()
+    for pool in (text_to_image(data), image_to_text(data), mixed(data, only_own_locale=True)):
+        encode_with_images(encoder, pool, VectorCache(tmp_path))
+    assert encoder.images == 3600
+    assert len(encoder.texts) == len(set(encoder.texts)) == 36 * 3600
     assert {role for role, _ in encoder.texts} == {"query"}
 
 
@@ -316,7 +329,7 @@ def test_damage_is_named(direction: str) -> None:
     said = str(caught.value)
     assert said.startswith("3 items are damaged: ")
     assert all(part in said for part in ("zxx:i1: no image", "zxx:i2: a single pixel", "de:i4:0: an empty text"))
-    assert said.endswith("go on without them by --skip-damaged.")
+    assert said.endswith("go on without it by --skip-damaged.")
 
 
 def test_damage_is_left_out_and_counted(direction: str) -> None:
@@ -344,6 +357,25 @@ def test_nothing_left_is_said() -> None:
     data = image_text(2, ("en",), files=[b"x", b"y"])
     with pytest.raises(BadData, match="No query is left without the damaged items"):
         without_damaged(text_to_image(data), skip=True)
+
+
+def test_damage_as_typed(tmp_path: Path) -> None:
+    """In a set of the Hub as it is stored, one of whose images breaks off."""
+    files = [numbered(0), numbered(1)[:45], numbered(2)]
+    texts = [{"id": f"{n}", "lang": language, "text": f"{n} {language}"} for language in ("cs", "en") for n in range(3)]
+    (tmp_path / "multi30k").mkdir()
+    images = [{"id": f"{n}", "locale": "", "image": file} for n, file in enumerate(files)]
+    for name, rows in ("images", images), ("texts", texts):
+        parquet.write_table(Table.from_pylist(rows), tmp_path / "multi30k" / f"{name}.parquet")
+    command = ("run", "random", "--tasks", "multi30k-t2i", "--out", "out")
+    stopped = panglot(*command, cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
+    assert stopped.returncode != 0
+    assert "1 item is damaged: zxx:1: no image that can be decoded" in " ".join(stopped.stderr.split())
+    assert not list((tmp_path / "out").rglob("*.evidence.parquet"))
+    done = panglot(*command, "--skip-damaged", cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stdout
+    (path,) = (tmp_path / "out").rglob("multi30k-t2i.*.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["run"]["damaged"] == 1
 
 
 SIZES = {

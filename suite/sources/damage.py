@@ -44,9 +44,8 @@ def without_damaged(pool: Pool, skip: bool = False) -> Usable:
     if not skip:
         shown = "; ".join(f"{id_}: {fault}" for id_, fault in list(named.items())[:SHOWN])
         more = f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
-        raise BadData(
-            f"{len(named)} items are damaged: {shown}{more}. Mend them, or go on without them by --skip-damaged."
-        )
+        count = "1 item is" if len(named) == 1 else f"{len(named)} items are"
+        raise BadData(f"{count} damaged: {shown}{more}. Mend what is there, or go on without it by --skip-damaged.")
     kept = np.setdiff1d(np.arange(len(pool.candidates)), list(offered))
     answered = np.unique(pool.query[np.isin(pool.candidate, kept)])
     asking = np.setdiff1d(answered, list(asked))
