@@ -11,6 +11,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a
 
 import numpy as np
 import pytest
+from hypothesis import Phase, settings
 
 from suite.encoder import load_model
 from suite.pool import Candidate, Judgement, Pool, Query
@@ -18,6 +19,8 @@ from suite.result import write_result
 from suite.run import run
 from suite.sources import read_pool
 from tasks import ALL
+
+settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
 
 TASKS = {task.name: task for task in ALL}
 FOLDER = Path(os.environ.get("PANGLOT_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()

@@ -13,10 +13,12 @@ from suite.pool import Pool
 def ranks(pool: Pool, scores: np.ndarray, query: int, languages: Sequence[int]) -> list[tuple[int, int]]:
     """(rank, candidate) of each relevant of a query among the candidates of some languages, best first.
 
-    Among equal scores all others come before the relevants: ties count against the encoder.
+    Among equal scores all others come before the relevants: ties count against the encoder. A candidate that is left
+    out for the query is not offered.
     """
     relevant = set(pool.candidate[pool.query == query].tolist())
-    offered = [c for c in range(len(pool.candidates)) if pool.candidates.language[c] in languages]
+    left_out = pool.left_out[query] if len(pool.left_out) else None
+    offered = [c for c in range(len(pool.candidates)) if pool.candidates.language[c] in languages and c != left_out]
     order = sorted(offered, key=lambda c: (-scores[query, c], c in relevant))
     return [(place, candidate) for place, candidate in enumerate(order, start=1) if candidate in relevant]
 

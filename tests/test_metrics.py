@@ -41,6 +41,7 @@ def _ranking(cell: list[int], rank: list[int], gain: list[float], cells: int) ->
         ("success@1", [1, 0]),
         ("success@5", [1, 1]),
         ("ndcg@10", [(1 + 1 / 2) / (1 + 0.6309297535714575 + 1 / 2), 0.43067655807339306]),
+        ("ndcg@2", [1 / (1 + 0.6309297535714575), 0]),
         ("map@3", [(1 + 2 / 3) / 3, 0]),
     ],
 )
@@ -48,6 +49,12 @@ def test_by_hand(name: str, expected: list[float]) -> None:
     values = parse_metric(name).compute(_ranking([0, 0, 0, 1], [1, 3, 12, 4], [1, 1, 1, 1], 3))
     assert values[:2] == pytest.approx(expected, abs=1e-12)
     assert np.isnan(values[2])
+
+
+def test_without_any_relevant_there_is_no_value() -> None:
+    nobody = np.zeros(0, int)
+    ranking = Ranking(nobody, nobody, nobody, np.zeros(0), np.zeros(0), 2)
+    assert all(np.isnan(parse_metric(name).compute(ranking)).tolist() == [True, True] for name in NAMES)
 
 
 def test_graded_gain_by_hand() -> None:
@@ -88,9 +95,29 @@ def test_names_parse_to_themselves(name: str) -> None:
     assert "`" not in metric.sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("map", "The mean, over the relevant candidates, of the precision at each one's rank."),
+        (
+            "map@30",
+            "The mean, over the relevant candidates, of the precision at each one's rank; those below 30 add nothing.",
+        ),
+        ("ndcg@10", "Gain discounted by log2(rank + 1) in the top 10, over the best that any order could reach."),
+        ("ndcg", "Gain discounted by log2(rank + 1) in the whole ranking, over the best that any order could reach."),
+        ("recall@5", "The share of the relevant candidates that stand in the top 5."),
+        ("mrr@10", "One over the rank of the first relevant candidate, 0 where it stands below 10."),
+        ("mrr", "One over the rank of the first relevant candidate."),
+        ("success@1", "1 where a relevant candidate stands in the top 1, else 0."),
+    ],
+)
+def test_a_metric_says_what_it_is(name: str, sentence: str) -> None:
+    assert parse_metric(name).sentence == sentence
+
+
 @pytest.mark.parametrize("name", ["ndgc@10", "ndcg@0", "ndcg@-1", "ndcg@", "ndcg@ten", "ndcg@²", ""])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(UnknownName, match="Unknown metric"):
+    with pytest.raises(UnknownName, match=r"^Unknown metric '.* Cut-offs are written name@number, as in ndcg@10\.$"):
         parse_metric(name)
 
 

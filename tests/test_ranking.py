@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,8 +15,8 @@ from hypothesis import strategies as st
 
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import NAMES, parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
+from suite.pool import NOTHING, Candidate, Judgement, Pool, Query
+from suite.ranking import Columns, Counter, Tally, collect_evidence, tie_keys
 from suite.scores import DenseScores
 from tests import naive
 from tests.conftest import FixedScores, PoolMaker
@@ -20,15 +26,17 @@ LANGUAGES = ("de", "en", "th", "zh")
 
 @st.composite
 def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
-    """Pools with graded and missing relevants, empty languages, and scores of few values."""
+    """Pools with graded and missing relevants, empty languages, candidates left out, and scores of few values."""
     candidates = draw(st.lists(st.integers(0, 3), min_size=2, max_size=40))
     queries = draw(st.integers(1, 6))
     pairs = st.tuples(st.integers(0, queries - 1), st.integers(0, len(candidates) - 1))
     judged = draw(st.dictionaries(pairs, st.sampled_from([1.0, 2.0, 3.0]), max_size=30))
     judged |= {(query, 0): 1.0 for query in range(queries)}
+    unjudged = [[n for n in range(len(candidates)) if (query, n) not in judged] for query in range(queries)]
+    left_out = [draw(st.sampled_from([None, *(f"c{n}" for n in others[:2])])) for others in unjudged]
     pool = Pool.of(
         LANGUAGES,
-        [Query(f"q{n}", "", LANGUAGES[n % 4], f"g{n // 2}") for n in range(queries)],
+        [Query(f"q{n}", "", LANGUAGES[n % 4], f"g{n // 2}", left_out=left_out[n]) for n in range(queries)],
         [Candidate(f"c{n}", "", LANGUAGES[language]) for n, language in enumerate(candidates)],
         [Judgement(f"q{query}", f"c{candidate}", gain) for (query, candidate), gain in judged.items()],
     )
@@ -36,11 +44,13 @@ def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
     return pool, np.array(values, np.float32).reshape(queries, len(candidates))
 
 
-@settings(max_examples=200, deadline=None)
-@given(scored_pools(), st.integers(1, 7))
-def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], block: int) -> None:
+@settings(max_examples=100, deadline=None)
+@given(scored_pools(), st.integers(1, 7), st.sampled_from([1, 90, 500_000]))
+def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], block: int, strip: int) -> None:
     pool, scores = case
-    evidence = collect_evidence(pool, FixedScores(scores), depth=10, block=block)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("suite.ranking.STRIP_SCORES", strip)
+        evidence = collect_evidence(pool, FixedScores(scores), depth=10, block=block)
     for languages, ranking in [([place], evidence.within) for place in range(4)] + [
         (list(range(4)), evidence.together)
     ]:
@@ -58,17 +68,120 @@ def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], bl
                     assert values[name][cell] == pytest.approx(wanted[name], abs=1e-12), name
 
 
-@settings(max_examples=100, deadline=None)
-@given(scored_pools(), st.integers(1, 12))
-def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: int) -> None:
+@settings(max_examples=60, deadline=None)
+@given(scored_pools(), st.integers(1, 12), st.integers(1, 7), st.sampled_from([1, 90, 500_000]))
+def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: int, block: int, strip: int) -> None:
     pool, scores = case
-    evidence = collect_evidence(pool, FixedScores(scores), depth=depth)
-    kept = min(depth, len(pool.candidates))
-    for query, listed in enumerate(evidence.top):
-        assert len(set(listed.tolist())) == kept
-        assert evidence.top_score[query].tolist() == sorted(scores[query].tolist(), reverse=True)[:kept]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("suite.ranking.STRIP_SCORES", strip)
+        evidence = collect_evidence(pool, FixedScores(scores), depth=depth, block=block)
+    kept = min(depth, len(pool.candidates) - bool(len(pool.left_out)))
+    keys = tie_keys(pool.candidates.ids)
+    for query, listed in enumerate(evidence.top.tolist()):
+        left_out = pool.left_out[query] if len(pool.left_out) else NOTHING
+        offered = [candidate for candidate in range(len(pool.candidates)) if candidate != left_out]
+        assert listed == sorted(offered, key=lambda c: (-scores[query, c], keys[c]))[:kept]
         assert scores[query, listed].tolist() == evidence.top_score[query].tolist()
         assert (evidence.top_language[query] == pool.candidates.language[listed]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(scored_pools(), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_counts_add_and_lists_merge_in_any_order(case: tuple[Pool, np.ndarray], depth: int, random: Random) -> None:
+    """The candidates arrive in parts, some counted one after the other, some apart and then put together."""
+    pool, scores = case
+    pool = replace(pool, left_out=np.empty(0, np.int32))
+    whole = collect_evidence(pool, FixedScores(scores), depth=depth)
+    cuts = sorted({0, len(pool.candidates), *random.choices(range(len(pool.candidates)), k=3)})
+    parts = [slice(*pair) for pair in pairwise(cuts)]
+    random.shuffle(parts)
+    tallies = [Tally.empty(pool, whole.top.shape[1]) for _ in range(2)]
+    for part in parts:
+        sizes = np.bincount(pool.candidates.language[part], minlength=4)
+        columns = Columns(sizes, pool.candidates.ids[part], part.start)
+        Counter(pool, random.choice(tallies), whole.score).add(0, scores[:, part], columns)
+    tallies[0].merge(tallies[1])
+    own = (whole.language[:, None] == np.arange(4)).astype(int)
+    assert tallies[0].above.tolist() == (whole.above + own).tolist()
+    assert tallies[0].top.tolist() == whole.top.tolist()
+    assert tallies[0].top_score.tolist() == whole.top_score.tolist()
+
+
+@pytest.mark.parametrize("depth", [5, 100, 1000])
+def test_the_top_of_a_large_pool(depth: int) -> None:
+    random = np.random.default_rng(depth)
+    pool = Pool.of(
+        ("de", "en"),
+        [Query(f"q{n}", "", "de", f"g{n}") for n in range(9)],
+        [Candidate(f"{language}{n}", "", language) for language in ("de", "en") for n in range(6001)],
+        [Judgement(f"q{n}", "de0") for n in range(9)],
+    )
+    scores = np.argsort(random.random((9, 12_002)), axis=1).astype(np.float32)
+    expected = np.argsort(-scores, axis=1)[:, :depth]
+    assert collect_evidence(pool, FixedScores(scores), depth=depth).top.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("tied", [20, 60, 900])
+def test_ties_that_are_too_many_to_sort_are_ordered_all_the_same(tied: int) -> None:
+    """The list is of three, so that more than 48 that tie are looked at in the order of ties, a few first."""
+    ids = [f"c{n}" for n in range(1000)]
+    pool = Pool.of(
+        ("de",), [Query("q", "", "de", "g")], [Candidate(id_, "", "de") for id_ in ids], [Judgement("q", "c0")]
+    )
+    scores = np.zeros((1, 1000), np.float32)
+    scores[0, np.random.default_rng(tied).choice(1000, tied, replace=False)] = 1
+    keys = tie_keys(ids)
+    for best in ({}, {500: 2.0}, {500: 2.0, 7: 3.0}):
+        scores[0, list(best)] = list(best.values())
+        expected = sorted(range(1000), key=lambda candidate: (-scores[0, candidate], keys[candidate]))[:3]
+        assert collect_evidence(pool, FixedScores(scores), depth=3).top.tolist() == [expected]
+
+
+def test_lists_are_long_where_they_may_be(make_pool: PoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = make_pool(questions=4, distractors=46)
+    for most, depth in ((1200, 100), (1199, 10)):
+        monkeypatch.setattr("suite.ranking.MOST_LISTED", most)
+        assert collect_evidence(pool, FixedScores(np.zeros((12, 150)))).top.shape == (12, depth)
+
+
+def test_progress_is_told_query_by_query(make_pool: PoolMaker) -> None:
+    told: list[object] = []
+
+    @contextmanager
+    def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+        told.append((what, total))
+        yield told.append
+
+    collect_evidence(make_pool(), FixedScores(np.zeros((9, 15))), block=4, progress=progress)
+    assert told == [("ranking", 9), 4, 4, 1]
+
+
+def test_numbers_take_four_bytes(make_pool: PoolMaker) -> None:
+    """A pool of a million candidates in eighteen languages has a hundred million counts."""
+    pool = make_pool()
+    tally = Tally.empty(pool, 5)
+    assert [tally.above.dtype, tally.top_score.dtype] == [np.int32, np.float32]
+    assert [tally.top.dtype, tally.top_key.dtype] == [np.int64, np.uint64]  # corpora can be larger than 2^31
+    evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))))
+    assert [evidence.above.dtype, evidence.top.dtype] == [np.int32, np.int32]
+    assert [evidence.score.dtype, evidence.top_score.dtype] == [np.float32, np.float32]
+
+
+def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"c{n}" for n in range(10)]
+    made: list[str] = []
+
+    def noted(ids: Sequence[str]) -> np.ndarray:
+        made.extend(ids)
+        return tie_keys(ids)
+
+    monkeypatch.setattr("suite.ranking.tie_keys", noted)
+    columns = Columns(np.array([4, 6]), ids)
+    assert columns.keys_of(np.array([0, 9, 3])).tolist() == tie_keys(["c0", "c5", "c3"]).tolist()
+    assert columns.keys_of(np.array([3, 13, 0])).tolist() == tie_keys(["c3", "c9", "c0"]).tolist()
+    assert made == ["c0", "c5", "c3", "c9"]
+    assert sorted(columns.order.tolist()) == [0, 1, 2, 3, 8, 9, 10, 11, 12, 13]
+    assert sorted(made) == ids
 
 
 def test_a_long_tie_at_the_end_of_the_top_is_cut_by_id_not_by_place(fixed_scores: type[FixedScores]) -> None:

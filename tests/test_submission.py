@@ -31,7 +31,7 @@ from suite.commands.receive import take_in
 from suite.encoder import ModelCard, load_model
 from suite.errors import BadResult
 from suite.evidence_file import read_evidence
-from suite.parquet import read_table
+from suite.parquet import Form, read_table
 from suite.record import read_record
 from suite.rerun import Attestation
 from suite.result import Result, read_result, write_result
@@ -331,7 +331,7 @@ def test_any_bytes_are_no_parquet(data: bytes, ends: bool, tmp_path_factory: pyt
     path = tmp_path_factory.getbasetemp() / "any.parquet"
     path.write_bytes(b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1" if ends else data)
     with pytest.raises(BadResult):
-        read_table(path, lambda _: {})
+        read_table(path, lambda _: Form({}))
 
 
 def test_an_extension_type_is_never_resolved(folder: Path, tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_an_extension_type_is_never_resolved(folder: Path, tmp_path: Path) -> No
         pq.write_table(table, tmp_path / "x.parquet")
         resolved.clear()
         with pytest.raises(BadResult, match="names an extension type"):
-            read_table(tmp_path / "x.parquet", lambda _: {"group": pa.int32()})
+            read_table(tmp_path / "x.parquet", lambda _: Form({"group": pa.int32()}))
         assert not resolved
     finally:
         pa.unregister_extension_type("panglot.trap")
@@ -374,7 +374,7 @@ def test_an_extension_type_is_never_resolved(folder: Path, tmp_path: Path) -> No
 def test_other_tables_are_refused(table: pa.Table, message: str, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(BadResult, match=message):
-        read_table(tmp_path / "x.parquet", lambda _: {"a": pa.int32()})
+        read_table(tmp_path / "x.parquet", lambda _: Form({"a": pa.int32()}))
 
 
 def _bombs(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -1,0 +1,138 @@
+"""Impossible evidence: each thing that cannot be is said, by the check that is there for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from suite.evidence import Evidence
+from suite.evidence_check import check_evidence
+from suite.evidence_file import shorten
+from suite.pool import Pool
+from suite.ranking import collect_evidence
+from suite.result import TaskRecord
+from suite.scores import DenseScores
+from tests.conftest import TASKS
+
+STARTER = TASKS["starter"]
+
+
+@pytest.fixture(scope="module")
+def evidence(starter: Pool) -> Evidence:
+    """True evidence of random vectors, as its files give it back."""
+    random = np.random.default_rng(0)
+    vectors = (random.standard_normal((len(items), 16), np.float32) for items in (starter.queries, starter.candidates))
+    found = collect_evidence(starter, DenseScores(*vectors))
+    return replace(found, top_score=shorten(found.top_score))
+
+
+@pytest.fixture(scope="module")
+def record(starter: Pool) -> TaskRecord:
+    return TaskRecord(
+        name=STARTER.name,
+        fingerprint=starter.fingerprint,
+        headline=STARTER.headline,
+        languages=starter.languages,
+        queries=len(starter.queries),
+        candidates=len(starter.candidates),
+    )
+
+
+def _swapped(ids: tuple[str, ...], place: int, new: str) -> tuple[str, ...]:
+    return (*ids[:place], new, *ids[place + 1 :])
+
+
+def _with(array: np.ndarray, place: int | tuple[int, int], value: float) -> np.ndarray:
+    changed = array.copy()
+    changed[place] = value
+    return changed
+
+
+def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
+    assert check_evidence(evidence, STARTER, record, starter) == []
+    assert check_evidence(evidence, STARTER, record, None) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda e: {"sizes": e.sizes[::-1] + np.arange(11)},
+            "The evidence counts other candidates than the task, which has [78, 78, 78, 78, 78, 78, 78, 78, 78, 78, 78]"
+            " in ar, de, el, en, es, hi, ru, th, tr, vi, zh.",
+        ),
+        (
+            lambda e: {"query_language": np.zeros_like(e.query_language)},
+            "The evidence has 572 queries, or more in a language than the task.",
+        ),
+        (lambda e: {"group": e.group + 1}, "The groups of queries are not numbered from 0 on."),
+        (
+            lambda e: {"language": _with(e.language, 0, (e.language[0] + 1) % 11)},
+            "A candidate stands in two languages.",
+        ),
+        (
+            lambda e: (
+                {"candidate": _with(e.candidate, 1, e.candidate[0]), "language": e.language * 0}
+                | {"top_language": e.top_language * 0}
+            ),
+            "A relevant candidate of a query stands there twice.",
+        ),
+        (
+            lambda e: {"gain": _with(e.gain, 7, 0)},
+            "There are scores or gains that are no numbers, or gains of 0 and less.",
+        ),
+        (lambda e: {"top": _with(e.top, (3, 99), -1)}, "A list of the best is not 10 or 100 candidates long."),
+        (
+            lambda e: {"query_ids": _swapped(e.query_ids, 2, "en:another\n")},
+            r"The queries are not the task's; the first that differs is 'en:another\n'.",
+        ),
+        (
+            lambda e: {"candidate_ids": _swapped(e.candidate_ids, 5, "de:ü")},
+            r"'de:\xfc' is no candidate of the task.",
+        ),
+        (
+            lambda e: {"candidate": _with(e.candidate, 0, e.candidate[0] + 1)},
+            "The column 'relevant candidate' is not the task's, first in row 0.",
+        ),
+        (lambda e: {"gain": _with(e.gain, 7, 2)}, "The column 'gain' is not the task's, first in row 7."),
+        (
+            lambda e: (
+                {"top": np.concatenate([e.top[:, :1], e.top[:, :1], e.top[:, 2:]], axis=1)}
+                | {
+                    "top_language": np.concatenate(
+                        [e.top_language[:, :1], e.top_language[:, :1], e.top_language[:, 2:]], 1
+                    )
+                }
+            ),
+            "A candidate stands twice in a list of the best.",
+        ),
+        (lambda e: {"top_score": e.top_score[:, ::-1]}, "The scores of a list of the best are not in order."),
+    ],
+)
+def test_what_cannot_be_is_said(
+    evidence: Evidence,
+    record: TaskRecord,
+    starter: Pool,
+    change: Callable[[Evidence], dict[str, object]],
+    message: str,
+) -> None:
+    assert message in check_evidence(replace(evidence, **change(evidence)), STARTER, record, starter)
+
+
+def test_a_relevant_pair_too_few(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
+    pairs = ("query", "candidate", "language", "gain", "score", "above")
+    shorter = replace(evidence, **{name: getattr(evidence, name)[:-1] for name in pairs})
+    assert check_evidence(shorter, STARTER, record, starter) == ["There are 6291 relevant pairs; the task has 6292."]
+    assert check_evidence(shorter, STARTER, record, None) == []
+
+
+def test_a_list_in_another_language(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
+    """A candidate that is relevant to nobody can claim any language until the task is looked at."""
+    distractor = np.setdiff1d(evidence.top, evidence.candidate)[0]
+    claimed = (starter.candidates.language[distractor] + 1) % 11
+    language = np.where(evidence.top == distractor, claimed, evidence.top_language)
+    findings = check_evidence(replace(evidence, top_language=language), STARTER, record, starter)
+    assert findings == ["A candidate in a list of the best has another language in the task."]

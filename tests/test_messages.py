@@ -1,0 +1,237 @@
+"""What is said at borders that no other test meets: where the fault is, and what to do about it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from suite.bridge.trec import read_run, run_lines
+from suite.cache import VectorCache
+from suite.compare import DRAWS, enough_draws
+from suite.corpus import refuse_to_hold
+from suite.encoder import load_model
+from suite.encoders.use import load as load_use
+from suite.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
+from suite.evidence_file import evidence_file, read_evidence, write_table
+from suite.pool import Pool
+from suite.progress import silent
+from suite.ranking import collect_evidence
+from suite.record import read_record
+from suite.sources.archive import Archive
+from suite.sources.emoji import _json
+from suite.sources.fetch import DATA_VARIABLE, fetch_file
+from suite.sources.folder import folder_task
+from suite.sources.image_text import read_hub
+from suite.sources.lareqa import sentence_pool
+from suite.sources.miracl import read_questions
+from suite.sources.storybooks import StorybookSources
+from suite.submission import SubmissionCard, place, unpack
+from suite.task import Source
+from suite.vectors import encode_with_images
+from tasks.miracl import MIRACL
+from tests.conftest import TASKS, FixedScores, PoolMaker
+
+
+class TestPool:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda pool: {"candidates": replace(pool.candidates, language=pool.candidates.language[::-1])}, "grouped"),
+            (lambda pool: {"query": pool.query[::-1]}, "Judgements must be ordered by query"),
+            (lambda pool: {"gain": pool.gain * 0}, "gain of 0 or less; list relevant pairs only"),
+        ],
+    )
+    def test_arrays_that_contradict_each_other(
+        self, make_pool: PoolMaker, change: Callable[[Pool], dict[str, object]], message: str
+    ) -> None:
+        pool = make_pool()
+        with pytest.raises(BadData, match=message):
+            replace(pool, **change(pool))
+
+
+class TestSources:
+    def test_an_answer_outside_of_every_sentence(self, tmp_path: Path) -> None:
+        question = {"id": "q7", "question": "?", "answers": [{"answer_start": 40}]}
+        paragraph = {"context": "One. Two.", "sentence_breaks": [[0, 4], [5, 9]], "qas": [question]}
+        path = tmp_path / "en.json"
+        path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), encoding="utf-8")
+        with pytest.raises(
+            BadData, match=r"en\.json: the answer of question q7 starts in no sentence \(character 40\)"
+        ):
+            sentence_pool({"en": path})
+
+    def test_a_file_of_another_encoding(self, tmp_path: Path) -> None:
+        for name in ("corpus.jsonl", "qrels.tsv"):
+            (tmp_path / name).touch()
+        (tmp_path / "queries.jsonl").write_bytes('{"_id": "1", "text": "für"}\n'.encode("latin-1"))
+        with pytest.raises(BadData, match=r"queries\.jsonl is not UTF-8"):
+            folder_task(tmp_path)
+
+    def test_a_table_without_the_columns(self, tmp_path: Path) -> None:
+        path = tmp_path / "texts.parquet"
+        pq.write_table(pa.table({"id": ["1"]}), path)
+        with pytest.raises(BadData, match=r"texts\.parquet is no table with the columns id, lang, text"):
+            read_hub({"images": path, "texts": path})
+
+    def test_a_task_that_names_no_address(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        task = replace(TASKS["xquad-r"], source=Source("mine", {"en": ("en.json", "")}))
+        monkeypatch.delenv(DATA_VARIABLE, raising=False)
+        with pytest.raises(MissingData, match=r"holds mine/en\.json by --data-dir .* it names no address"):
+            fetch_file(task, "en")
+        with pytest.raises(MissingData, match="ask those who made the task: it names no address"):
+            fetch_file(task, "en", tmp_path)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [(gzip.compress(b"1\ttext\n2\n"), "line 2 has 1 columns, not 2"), (b"1\ttext", "is damaged or cut short")],
+    )
+    def test_topics_that_are_no_table(self, tmp_path: Path, content: bytes, message: str) -> None:
+        task = replace(MIRACL, source=Source("topics", {"sw.topics": ("sw.tsv", "")}))
+        (tmp_path / "topics").mkdir()
+        (tmp_path / "topics" / "sw.tsv.gz").write_bytes(content)
+        with pytest.raises(BadData, match=message):
+            read_questions(task, ["sw"], tmp_path)
+
+    def test_a_corpus_is_not_held(self) -> None:
+        with pytest.raises(MissingData, match="too many to hold; panglot run streams them"):
+            refuse_to_hold({})
+
+
+class TestVectors:
+    def test_a_shard_that_is_none_though_its_name_fits(self, tmp_path: Path) -> None:
+        shelf = VectorCache(tmp_path).shelf(load_model("random").card, "query")
+        shelf.add(["a", "b"], np.ones((2, 3)), np.ones(2, np.int32))
+        found = shelf.find(["a", "c"])
+        assert found is not None
+        assert found.there.tolist() == [True, False]
+        content = b"no archive"
+        (shard,) = shelf.shards()
+        shard.write_bytes(content)
+        shard.rename(shard.with_stem(hashlib.sha256(content).hexdigest()))
+        assert shelf.find(["a", "c"]) is None
+        assert shelf.shards() == []
+
+    def test_stored_vectors_of_other_queries(self, starter: Pool, tmp_path: Path) -> None:
+        one = {
+            "query_ids": ["en:other"],
+            "query_vectors": [[1.0]],
+            "candidate_ids": ["c"],
+            "candidate_vectors": [[1.0]],
+        }
+        np.savez(tmp_path / "other.npz", **{name: np.array(values) for name, values in one.items()})
+        model = load_model(f"vectors:{tmp_path}")
+        with pytest.raises(MissingData, match=f"No file in .* has a vector for {starter.queries.ids[0]}"):
+            model.scores(starter, silent)
+
+
+def _archive(path: Path, name: str, data: bytes) -> Archive:
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo(f"top/{name}")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return Archive(path.as_uri())
+
+
+class TestArchives:
+    def test_the_checksum_is_of_the_whole_file(self, tmp_path: Path) -> None:
+        archive = _archive(tmp_path / "a.tgz", "x", b"data")
+        with (tmp_path / "a.tgz").open("ab") as file:
+            file.write(b"more" * 100_000)
+        sha256 = hashlib.sha256((tmp_path / "a.tgz").read_bytes()).hexdigest()
+        assert [tuple(member) for member in replace(archive, sha256=sha256).read(lambda name: True)] == [("x", b"data")]
+
+    def test_a_file_that_is_no_json(self, tmp_path: Path) -> None:
+        archive = _archive(tmp_path / "a.tgz", "names.json", b"{")
+        with pytest.raises(BadData, match=r"a\.tgz: names\.json is not JSON"):
+            list(_json(archive, lambda name: name))
+
+    def test_pictures_that_are_damaged_or_not_there(self, tmp_path: Path) -> None:
+        archive = _archive(tmp_path / "images.tgz", "0001/01.jpg", b"<html>")
+        sources = StorybookSources(archive, {}, "")
+        with pytest.raises(BadData, match=r"images\.tgz: 0001/01\.jpg is "):
+            sources._pictures(["0001-01"], silent)
+        with pytest.raises(BadData, match=r"images\.tgz has no picture of 2 pages, as 0002-01"):
+            sources._pictures(["0002-01", "0002-02"], silent)
+
+
+class TestSubmissions:
+    def test_a_zip_that_is_compressed_otherwise(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_BZIP2) as file:
+            file.writestr("m@1/card.json", b"{}")
+        with pytest.raises(BadResult, match=r"compressed in a way that is not taken\. Use store or deflate"):
+            unpack(tmp_path / "x.zip", tmp_path)
+
+    def test_a_disk_that_takes_no_more(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(self: Path, target: Path) -> Path:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "rename", full)
+        (tmp_path / "board").mkdir()
+        with pytest.raises(BadResult, match=r"m@1 cannot be written\. No space left on device"):
+            place(tmp_path / "m@1", tmp_path / "board")
+
+
+class TestResults:
+    def test_a_run_needs_long_lists(self, make_pool: PoolMaker) -> None:
+        pool = make_pool()
+        evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))), depth=4)
+        with pytest.raises(BadResult, match="Only 4 places of each list are here"):
+            next(run_lines(evidence, "x"))
+
+    def test_a_run_of_too_many_lines(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("suite.bridge.trec.MOST_LINES", 2)
+        path = tmp_path / "a.run"
+        path.write_text("".join(f"q Q0 c{place} {place} 1.5 x\n" for place in (1, 2, 3)), encoding="utf-8")
+        with pytest.raises(BadResult, match="more than 2 lines"):
+            read_run(path)
+
+    def test_a_list_of_a_query_that_nobody_asked(self, starter_results: Path, tmp_path: Path) -> None:
+        path = next(starter_results.glob("bm25@*/starter.json"))
+        for name in ("evidence", "top10"):
+            (tmp_path / f"starter.{name}.parquet").write_bytes(evidence_file(path, name).read_bytes())
+        file = tmp_path / "starter.top10.parquet"
+        table = pq.read_table(file)
+        asked = pa.array(["en:nobody", *table["query"].to_pylist()[1:]]).dictionary_encode()
+        write_table(table.set_column(0, "query", asked), file)
+        with pytest.raises(BadResult, match=r"'en:nobody' in column query is unknown"):
+            read_evidence(tmp_path / "starter.json")
+
+    @pytest.mark.parametrize(("languages", "draws"), [(2, DRAWS), (30, 36_000), (100, 400_000)])
+    def test_draws_for_a_board_of_models(self, languages: int, draws: int) -> None:
+        """The smallest p, 1 / (1 + draws), times all ordered pairs is at most half of 0.05."""
+        assert enough_draws(languages) == draws
+        assert languages**2 / (1 + draws) <= 0.05 / 2
+
+
+class TestRecords:
+    @pytest.mark.parametrize(
+        ("limit", "message"),
+        [("LARGEST_JSON", "is larger than 0 MiB; no result is"), ("MOST_FAULTS", r"format 1: it has \d+ faults\.$")],
+    )
+    def test_more_than_is_read(self, limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(f"suite.record.{limit}", 1)
+        (tmp_path / "x.json").write_text('{"odd": 1, "odder": 2}', encoding="utf-8")
+        with pytest.raises(BadResult, match=message):
+            read_record(tmp_path / "x.json", SubmissionCard)
+
+
+def test_a_prefix_that_nobody_offers() -> None:
+    with pytest.raises(UnknownName, match=r"Unknown model 'nokind:x'\. .* a folder by its path"):
+        load_model("nokind:x")
+
+
+def test_an_encoder_of_texts_sees_no_images(make_pool: PoolMaker) -> None:
+    with pytest.raises(BadEncoder, match="encodes no images"):
+        encode_with_images(load_use("", None), make_pool())

@@ -1,0 +1,106 @@
+"""Plans: what is counted is what a run then does, and nothing is left to do once it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.cache import VectorCache
+from suite.encoder import ModelCard, Role, load_model
+from suite.errors import BadEncoder
+from suite.plan import SAMPLE, plan_run
+from suite.pool import Pool
+from suite.ranking import BLOCK_SCORES
+from suite.scoring import score_pool
+from suite.sources.image_text import image_to_text
+from tests.conftest import PoolMaker
+from tests.images import image_text
+
+
+class Words:
+    """Counts words as tokens, of which it takes three; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.card = ModelCard(name="words", revision="1", library="none", max_length=3)
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        self.asked += texts
+        return np.ones((len(texts), 5))
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        return np.array([len(text.split()) for text in texts])
+
+
+def test_tokens_truncation_and_bytes_by_hand(make_pool: PoolMaker) -> None:
+    """Queries have three words, candidates three; with a title the Chinese candidates have five."""
+    pool = make_pool(questions=2, distractors=1)
+    texts = tuple(f"{text} and more" if text.endswith("zh") else text for text in pool.candidates.texts)
+    plan = plan_run(Words(), _with_texts(pool, texts), None)
+    assert plan is not None
+    queries, candidates = plan.roles
+    assert (queries.role, queries.items, queries.texts, queries.cached, queries.tokens) == ("query", 6, 6, 0, 18)
+    assert (candidates.role, candidates.items, candidates.tokens) == ("passage", 9, 6 * 3 + 3 * 5)
+    assert queries.truncated == {"de": 0.0, "en": 0.0, "zh": 0.0}
+    assert candidates.truncated == {"de": 0.0, "en": 0.0, "zh": 1.0}
+    assert plan.tokens == 18 + 33
+    assert plan.seconds == queries.seconds + candidates.seconds > 0
+    assert plan.dimension == 5
+    assert plan.disk_bytes == 4 * 5 * (6 + 9)
+    assert plan.memory_bytes == 2 * plan.disk_bytes + 12 * BLOCK_SCORES
+
+
+def _with_texts(pool: Pool, texts: tuple[str, ...]) -> Pool:
+    from dataclasses import replace
+
+    return replace(pool, candidates=replace(pool.candidates, texts=texts))
+
+
+def test_a_few_texts_are_encoded_for_the_speed(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=200, distractors=0)
+    encoder = Words()
+    plan = plan_run(encoder, pool, None)
+    assert plan is not None
+    assert [role.texts for role in plan.roles] == [600, 600]
+    assert 2 * SAMPLE <= len(encoder.asked) <= 4 * SAMPLE
+
+
+def test_after_the_run_nothing_is_left(make_pool: PoolMaker, tmp_path: Path) -> None:
+    pool, cache, model = make_pool(), VectorCache(tmp_path), load_model("random")
+    before = plan_run(model, pool, cache)
+    score_pool(model, pool, cache)
+    after = plan_run(model, pool, cache)
+    assert before is not None
+    assert after is not None
+    assert [role.cached for role in before.roles] == [0, 0]
+    assert [role.cached for role in after.roles] == [9, 15]
+    assert (after.seconds, after.tokens) == (0, 0)
+    assert before.tokens > 0
+
+
+def test_images_are_a_role_of_their_own(tmp_path: Path) -> None:
+    pool = image_to_text(image_text(5, ("de", "en"), captions=2))
+    cache, model = VectorCache(tmp_path), load_model("random")
+    plan = plan_run(model, pool, cache)
+    assert plan is not None
+    captions, images = plan.roles
+    assert (captions.role, captions.items, captions.texts) == ("query", 20, 20)
+    assert (images.role, images.items, images.texts, images.cached, images.tokens) == ("image", 5, 5, 0, 0)
+    assert images.seconds > 0
+    score_pool(model, pool, cache)
+    after = plan_run(model, pool, cache)
+    assert after is not None
+    assert [role.cached for role in after.roles] == [20, 5]
+
+
+def test_a_model_of_texts_has_no_plan_for_images() -> None:
+    with pytest.raises(BadEncoder, match="words reads texts only, and there are images"):
+        plan_run(Words(), image_to_text(image_text(2, ("de",))), None)
+
+
+@pytest.mark.parametrize("name", ["bm25", "language-id"])
+def test_models_without_vectors_take_no_plan(name: str, make_pool: PoolMaker) -> None:
+    assert plan_run(load_model(name), make_pool(), None) is None
