@@ -71,7 +71,9 @@ def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]
 
     def order(entry: Entry) -> tuple[bool, list[float]]:
         row = rows.get(entry.id, {})
-        return entry.trust == "published", [-row.get(setting, NO_SCORE).value for setting in ("balance", "multi")]
+        return entry.trust == "published", [
+            -row.get(setting, NO_SCORE).value for setting in ("balance", "multi", "mono")
+        ]
 
     return sorted(entries, key=order)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +22,11 @@ from leaderboard_app.entries import Entry
 from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, number, plain
 from leaderboard_app.index import Index
 from suite.bias import MEASURES
+from suite.evidence import is_narrow
 from suite.evidence_file import EVIDENCE_FILES, evidence_file
 from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
+from suite.result import DIVIDED
 from suite.submission import CARD
 from tasks import ALL as TASKS
 
@@ -98,6 +100,14 @@ def entries_on(index: Index, task: str) -> list[Entry]:
     return [entry for entry in index.entries if entry.task == task]
 
 
+def tell_divided(rows: Mapping[str, Row]) -> bool:
+    """Say so where the scores, by result, are of a task that has no pool of all languages."""
+    divided = bool(rows) and all(set(row) == {"mono"} for row in rows.values())
+    if divided:
+        st.info(DIVIDED)
+    return divided
+
+
 def pick_metric(headline: str) -> str:
     """A metric; the task's headline unless chosen otherwise."""
     metric: str = st.selectbox(
@@ -120,6 +130,9 @@ def pick_model(index: Index, entries: Sequence[Entry]) -> Entry:
 
 def pick_pool(languages: Sequence[str]) -> tuple[str, ...]:
     """The languages of the pool, in their order; all of them unless chosen otherwise. Images stay in any pool."""
+    if is_narrow(len(languages)):
+        st.caption(f"The pool is that of all {len(languages)} languages: of so many, no other follows.")
+        return tuple(languages)
     spoken = [language for language in languages if language != IMAGES]
     chosen = st.multiselect(
         "Choose the languages in the pool",

@@ -116,6 +116,11 @@ class Comparison:
         """The columns of `by_language`."""
         return tuple(name for name in self.settings if name != "balance")
 
+    @property
+    def divided(self) -> bool:
+        """Whether nothing is known of a pool of all languages."""
+        return "multi" in self.settings and bool(np.isnan(self.by_setting.one[self.settings.index("multi")]))
+
     def only(self, setting: str | None = None, language: str | None = None) -> Comparison:
         """One setting, the queries of one language, or both: choose them before looking, the correction follows.
 

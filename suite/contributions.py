@@ -59,11 +59,12 @@ class Contributions:
 
 
 def contributions(evidence: Evidence, metric: str) -> Contributions:
-    """Sums and counts of a metric for each parallel question, query language and pool."""
+    """Sums and counts of a metric for each parallel question, query language and pool; none of a pool that is none."""
     compute = parse_metric(metric).compute
     languages = len(evidence.languages)
     alone = compute(evidence.within).reshape(evidence.queries, languages)
-    values = np.column_stack([alone, compute(evidence.together)])
+    together = np.full(evidence.queries, np.nan) if evidence.divided else compute(evidence.together)
+    values = np.column_stack([alone, together])
     shape = (int(evidence.group.max()) + 1, languages, languages + 1)
     total, count = np.zeros(shape), np.zeros(shape, np.int32)
     where = (evidence.group, evidence.query_language)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from suite.arrays import Bools, Ints
-from suite.evidence import NOBODY, Evidence
+from suite.evidence import ASKED, NOBODY, WITHIN, Evidence, itself, narrowed
 from suite.evidence_file import SHORT, shorten
 from suite.pool import Pool
 from suite.ranking import DEPTH
@@ -21,8 +21,9 @@ def check_evidence(evidence: Evidence, task: Task, record: TaskRecord, pool: Poo
     if not findings and pool:
         findings = list(_check_against_pool(evidence, pool))
     if not findings:
-        counted = _counted(evidence)
-        levels = _Levels(evidence, counted)
+        own = itself(evidence.language, evidence.asked, len(evidence.languages))
+        counted = evidence.above.astype(np.int64) + own
+        levels = _Levels(evidence, counted, own)
         findings = [*_check_counts(evidence, counted, levels), *_check_lists(evidence, counted, levels)]
     return findings
 
@@ -85,21 +86,16 @@ def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:
         yield "A candidate in a list of the best has another language in the task."
 
 
-def _counted(evidence: Evidence) -> Ints:
-    """For each relevant and language, the candidates that score at least as high, itself too, [pairs, languages]."""
-    counted = evidence.above.astype(np.int64)
-    counted[np.arange(len(counted)), evidence.language] += 1
-    return counted
-
-
 class _Levels:
     """The relevants of each query by score, those of one score together: `order` [pairs], `first` [levels] in it.
 
-    `level` [pairs] is the level of each pair, `opens` [levels] tells the best of its query, `floor` [levels, languages]
-    what must at least be counted: what the level before counts, and the relevants of this one.
+    `level` [pairs] is the level of each pair, `opens` [levels] tells the best of its query. `shared` are the counts
+    that mean the same for all relevants of a query: each, or of narrow ones all but the first. `floor` [levels, shared]
+    is what must at least be counted: what the level before counts, and the relevants of this one.
     """
 
-    def __init__(self, evidence: Evidence, counted: Ints) -> None:
+    def __init__(self, evidence: Evidence, counted: Ints, own: Ints) -> None:
+        self.shared = slice(ASKED if evidence.narrow else 0, None)
         self.order = np.lexsort((-evidence.score, evidence.query))
         query, score = evidence.query[self.order], evidence.score[self.order]
         opens = np.diff(query, prepend=-1) != 0
@@ -107,22 +103,33 @@ class _Levels:
         self.opens = opens[self.first]
         self.level = np.empty(len(query), np.int64)
         self.level[self.order] = np.repeat(np.arange(len(self.first)), np.diff(self.first, append=len(query)))
-        relevants = np.zeros((len(self.first), counted.shape[1]), np.int64)
-        np.add.at(relevants, (self.level, evidence.language), 1)
-        self.counted = counted[self.order[self.first]]
+        relevants = np.add.reduceat(own[self.order, self.shared], self.first, axis=0, dtype=np.int64)
+        self.counted = counted[self.order[self.first], self.shared]
         self.before = np.where(self.opens[:, None], 0, np.roll(self.counted, 1, axis=0))
         self.floor = self.before + relevants
 
 
 def _check_counts(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator[str]:
     """The counts could come from scores: they fit into the pool, equal scores count alike, lower ones count more."""
+    sizes = np.broadcast_to(evidence.sizes, (len(counted), len(evidence.languages)))
+    most = narrowed(sizes, evidence.language, evidence.asked)
     rules = {
-        "counts fewer than none or more than there are": (evidence.above < 0) | (counted > evidence.sizes),
-        "counts otherwise than another of the same score": counted != levels.counted[levels.level],
+        "counts fewer than none or more than there are": (evidence.above < 0) | (counted > most),
+        "counts otherwise than another of the same score": counted[:, levels.shared] != levels.counted[levels.level],
         "counts fewer than those that score higher": (levels.counted < levels.floor)[levels.level],
+        "counts more in a language than in all": _more_than_all(evidence)[:, None],
     }
     for rule, broken in rules.items():
         yield from _say(evidence, broken.any(axis=1), f"a relevant {rule}")
+
+
+def _more_than_all(evidence: Evidence) -> Bools:
+    """Whether narrow counts contradict each other, [pairs]."""
+    if not evidence.narrow:
+        return np.zeros(len(evidence.above), bool)
+    within, asked, together = evidence.above.T.astype(np.int64)
+    same = evidence.language == evidence.asked
+    return np.where(same, within != asked, False) | (within + np.where(same, 0, asked) > together)
 
 
 def _check_lists(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator[str]:
@@ -133,12 +140,12 @@ def _check_lists(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator
         yield "A candidate stands twice in a list of the best."
     if np.any(np.diff(scores, axis=1) > 0):
         yield "The scores of a list of the best are not in order."
-    reach = counted.sum(axis=1)
+    reach = _in_all(evidence, counted)
     place = _places_in_lists(evidence)
     listed = place < depth
     own = shorten(evidence.score)
     lowest = scores[query, np.clip(reach, 1, depth) - 1]
-    before = levels.before.sum(axis=1)[levels.level]
+    before = _in_all(evidence, levels.before)[levels.level]
     rules = {
         "stands in the list where its counts do not allow": np.where(
             listed, (place >= reach) | (place < before), reach <= depth
@@ -151,6 +158,12 @@ def _check_lists(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator
     }
     for rule, broken in rules.items():
         yield from _say(evidence, broken, f"a relevant {rule}")
+
+
+def _in_all(evidence: Evidence, counts: Ints) -> Ints:
+    """How many they are in the whole pool, [rows]; the last of narrow counts says so."""
+    total: Ints = counts[:, -1] if evidence.narrow else counts.sum(axis=1)
+    return total
 
 
 def _places_in_lists(evidence: Evidence) -> Ints:
@@ -171,8 +184,19 @@ def _fewer_than_listed(evidence: Evidence, counted: Ints, reach: Ints) -> Bools:
     fewer = np.zeros(len(counted), bool)
     for language in range(len(evidence.languages)):
         shown = np.cumsum(evidence.top_language == language, axis=1, dtype=np.int32)
-        fewer |= shown[evidence.query, reach - 1] > counted[:, language]
+        for pairs, counts in _of_language(evidence, counted, language):
+            fewer[pairs] |= shown[evidence.query[pairs], reach[pairs] - 1] > counts
     return fewer
+
+
+def _of_language(evidence: Evidence, counted: Ints, language: int) -> Iterator[tuple[slice | Ints, Ints]]:
+    """The pairs that count the candidates of a language, and their counts."""
+    if not evidence.narrow:
+        yield slice(None), counted[:, language]
+        return
+    for column, own in ((WITHIN, evidence.language), (ASKED, evidence.asked)):
+        pairs = np.flatnonzero(own == language)
+        yield pairs, counted[pairs, column]
 
 
 def _say(evidence: Evidence, broken: Bools, what: str) -> Iterator[str]:

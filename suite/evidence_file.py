@@ -18,8 +18,8 @@ from pydantic import TypeAdapter
 
 from suite.arrays import Floats, Ints
 from suite.errors import BadResult
-from suite.evidence import NOBODY, Evidence
-from suite.parquet import TEXT, read_table
+from suite.evidence import NARROW, NOBODY, Evidence, is_narrow
+from suite.parquet import TEXT, Form, Limits, read_table
 from suite.ranking import DEPTH
 from suite.record import FORMAT, Count, write_whole
 
@@ -47,7 +47,11 @@ _TOP_COLUMNS: dict[str, pa.DataType] = {
     "candidate_language": TEXT,
     "score": pa.float32(),
 }
+_TOP_FORM = Form(_TOP_COLUMNS)
 _SIZES = TypeAdapter(dict[str, Count])
+
+NARROW_LIMITS = Limits(file=128 << 20, unfolded=512 << 20, cells=160 << 20)
+"""Of narrow evidence: Belebele's 13,395,600 relevant pairs in 122 languages take 92 MiB and 134 million cells."""
 
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
@@ -63,11 +67,11 @@ def read_evidence(path: Path) -> Evidence:
     :raises BadResult: a file is missing or is no evidence, or the lists are not each other's beginning.
     """
     try:
-        pairs = read_table(evidence_file(path, "evidence"), _evidence_columns)
-        short = _evidence(pairs, read_table(evidence_file(path, "top10"), lambda _: _TOP_COLUMNS), SHORT)
+        pairs = read_table(evidence_file(path, "evidence"), _evidence_form, NARROW_LIMITS.file)
+        short = _evidence(pairs, read_table(evidence_file(path, "top10"), lambda _: _TOP_FORM), SHORT)
         if not evidence_file(path, "top100").exists():
             return short
-        whole = _evidence(pairs, read_table(evidence_file(path, "top100"), lambda _: _TOP_COLUMNS), DEPTH)
+        whole = _evidence(pairs, read_table(evidence_file(path, "top100"), lambda _: _TOP_FORM), DEPTH)
         _check_beginning(short, whole)
         return whole
     except (BadResult, ValueError) as error:
@@ -105,7 +109,7 @@ def evidence_file(path: Path, name: str) -> Path:
 
 
 def _evidence_table(evidence: Evidence) -> pa.Table:
-    """A row for each relevant pair; ids as dictionaries, counts as one column a language."""
+    """A row for each relevant pair; ids as dictionaries, counts as one column a language, or as those of `NARROW`."""
     languages = evidence.languages
     asked = evidence.query
     columns = {
@@ -116,7 +120,7 @@ def _evidence_table(evidence: Evidence) -> pa.Table:
         "candidate_language": _coded(evidence.language, languages),
         "gain": pa.array(evidence.gain.astype(np.float32)),
         "score": pa.array(evidence.score),
-        **{f"above.{name}": pa.array(evidence.above[:, place]) for place, name in enumerate(languages)},
+        **{name: pa.array(evidence.above[:, place]) for place, name in enumerate(_count_columns(languages))},
     }
     sizes = dict(zip(languages, evidence.sizes.tolist(), strict=True))
     divided = {"divided": "1"} if evidence.divided else {}
@@ -137,9 +141,14 @@ def _top_table(evidence: Evidence, depth: int) -> pa.Table:
     )
 
 
-def _evidence_columns(metadata: Mapping[bytes, bytes]) -> dict[str, pa.DataType]:
-    above = {f"above.{language}": pa.int32() for language in _sizes(metadata)}
-    return {**_PAIR_COLUMNS, **above}
+def _evidence_form(metadata: Mapping[bytes, bytes]) -> Form:
+    languages = tuple(_sizes(metadata))
+    columns = {**_PAIR_COLUMNS, **dict.fromkeys(_count_columns(languages), pa.int32())}
+    return Form(columns, NARROW_LIMITS) if is_narrow(len(languages)) else Form(columns)
+
+
+def _count_columns(languages: Sequence[str]) -> list[str]:
+    return [f"above.{name}" for name in (NARROW if is_narrow(len(languages)) else languages)]
 
 
 def _sizes(metadata: Mapping[bytes, bytes]) -> dict[str, int]:
@@ -156,7 +165,7 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
     query_ids = asked_names[asked[first]]
     if len(np.unique(asked[first])) < len(first) or not len(first):
         raise ValueError("The rows of a query do not stand together, or there are none.")
-    query = np.repeat(np.arange(len(first)), np.diff(first, append=len(pairs)))
+    query = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(first, append=len(pairs)))
     query_language, group = _places(pairs, "query_language", languages), pairs["group"].to_numpy()
     if any(np.any(values != values[first][query]) for values in (query_language, group)):
         raise ValueError("The rows of a query differ in its language or group.")
@@ -184,7 +193,7 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
         language=_places(pairs, "candidate_language", languages),
         gain=pairs["gain"].to_numpy().astype(np.float64),
         score=pairs["score"].to_numpy(),
-        above=np.stack([pairs[f"above.{name}"].to_numpy() for name in languages], axis=1),
+        above=np.stack([pairs[name].to_numpy() for name in _count_columns(languages)], axis=1),
         top=lists[0],
         top_language=lists[1],
         top_score=lists[2],
@@ -195,12 +204,12 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
 def _decoded(table: pa.Table, column: str) -> tuple[Ints, np.ndarray]:
     """A column of text as codes [rows] and the different names that occur, sorted."""
     if not len(table):
-        return np.empty(0, np.int64), np.empty(0, object)
+        return np.empty(0, np.int32), np.empty(0, object)
     values = table[column].chunk(0)
     names, codes = np.array(values.dictionary.to_pylist(), object), values.indices.to_numpy()
     used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
     unique, place = np.unique(names[used], return_inverse=True)
-    number = np.zeros(len(names), np.int64)
+    number = np.zeros(len(names), np.int32)
     number[used] = place
     return number[codes], unique
 
@@ -208,7 +217,7 @@ def _decoded(table: pa.Table, column: str) -> tuple[Ints, np.ndarray]:
 def _shared(*columns: tuple[Ints, np.ndarray]) -> tuple[np.ndarray, list[Ints]]:
     """Several columns of text with one list of names."""
     names = np.unique(np.concatenate([names for _, names in columns]))
-    return names, [np.searchsorted(names, own)[codes] if len(own) else codes for codes, own in columns]
+    return names, [np.searchsorted(names, own).astype(np.int32)[codes] if len(own) else codes for codes, own in columns]
 
 
 def _places(table: pa.Table, column: str, names: Sequence[str] | np.ndarray) -> Ints:
@@ -218,7 +227,7 @@ def _places(table: pa.Table, column: str, names: Sequence[str] | np.ndarray) -> 
     unknown = next((name for name in found if name not in place), None)
     if unknown is not None:
         raise ValueError(f"'{unknown}' in column {column} is unknown.")
-    return np.array([place[name] for name in found], np.int64)[codes]
+    return np.array([place[name] for name in found], np.int32)[codes]
 
 
 def _coded(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:

@@ -6,6 +6,7 @@ An item is a text or an image. Images are of the language `zxx`, and their text 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -107,20 +108,22 @@ class Pool:
         offered.sort(key=lambda candidate: place[candidate.language])
         query_at = _index([query.id for query in asked], "query")
         candidate_at = _index([candidate.id for candidate in offered], "candidate")
-        pairs = []
+        query, candidate, gain = array("i"), array("i"), array("d")
         for judgement in judgements:
             if judgement.query not in query_at or judgement.candidate not in candidate_at:
                 raise BadData(f"A judgement names '{judgement.query}' and '{judgement.candidate}'; one is not there.")
-            pairs.append((query_at[judgement.query], candidate_at[judgement.candidate], judgement.gain))
-        pairs.sort()
+            query.append(query_at[judgement.query])
+            candidate.append(candidate_at[judgement.candidate])
+            gain.append(judgement.gain)
+        order = np.lexsort((candidate, query))
         return cls(
             languages=tuple(languages),
             queries=_items(asked, place),
             candidates=_items(offered, place),
             groups=tuple(query.group for query in asked),
-            query=np.array([pair[0] for pair in pairs], np.int32),
-            candidate=np.array([pair[1] for pair in pairs], np.int32),
-            gain=np.array([pair[2] for pair in pairs], np.float64),
+            query=np.array(query, np.int32)[order],
+            candidate=np.array(candidate, np.int32)[order],
+            gain=np.array(gain, np.float64)[order],
             left_out=_left_out(asked, candidate_at),
         )
 
@@ -132,9 +135,9 @@ class Pool:
             raise BadData("Judgements must be ordered by query.")
         if np.any(self.gain <= 0):
             raise BadData("A judgement has a gain of 0 or less; list relevant pairs only.")
-        pairs = np.unique(np.stack([self.query, self.candidate]), axis=1)
-        if pairs.shape[1] != len(self.query):
-            raise BadData(f"{len(self.query) - pairs.shape[1]} judgements stand twice.")
+        pairs = len(np.unique(self.query.astype(np.int64) * len(self.candidates) + self.candidate))
+        if pairs != len(self.query):
+            raise BadData(f"{len(self.query) - pairs} judgements stand twice.")
         if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
             raise BadData("A candidate that is left out for a query is judged relevant to it.")
         unjudged = np.setdiff1d(np.arange(len(self.queries)), self.query)
@@ -204,26 +207,39 @@ class Pool:
         `judgement, query id, candidate id, gain` and, where there are any, `left out, query id, candidate id`, fields
         ended by NUL, sorted and joined by line feeds. The record of an image has its sha256 after the empty text.
         """
-        return hashlib.sha256("\n".join(sorted(self._records())).encode()).hexdigest()
+        content, separator = hashlib.sha256(), ""
+        for record in self._records():
+            content.update(f"{separator}{record}".encode())
+            separator = "\n"
+        return content.hexdigest()
 
     def _records(self) -> Iterator[str]:
-        names = self.languages
-        queries, candidates = self.queries, self.candidates
-        for index, (id_, language, group, text) in enumerate(
-            zip(queries.ids, queries.language.tolist(), self.groups, queries.texts, strict=True)
-        ):
-            yield f"query\0{id_}\0{names[language]}\0{group}\0{text}\0{_digest(queries, index)}"
-        for index, (id_, language, text) in enumerate(
-            zip(candidates.ids, candidates.language.tolist(), candidates.texts, strict=True)
-        ):
-            yield f"candidate\0{id_}\0{names[language]}\0{text}\0{_digest(candidates, index)}"
-        for query, candidate, gain in zip(
-            self.query.tolist(), self.candidate.tolist(), self.gain.tolist(), strict=True
-        ):
-            yield f"judgement\0{queries.ids[query]}\0{candidates.ids[candidate]}\0{gain!r}\0"
-        for query, candidate in enumerate(self.left_out.tolist()):
-            if candidate != NOTHING:
-                yield f"left out\0{queries.ids[query]}\0{candidates.ids[candidate]}\0"
+        """The records in their order: those of one kind, and of one query, at a time, since there can be millions."""
+        names, queries, candidates = self.languages, self.queries, self.candidates
+        yield from sorted(
+            f"candidate\0{id_}\0{names[language]}\0{text}\0{_digest(candidates, index)}"
+            for index, (id_, language, text) in enumerate(
+                zip(candidates.ids, candidates.language.tolist(), candidates.texts, strict=True)
+            )
+        )
+        first = np.searchsorted(self.query, np.arange(len(queries) + 1)).tolist()
+        for query in sorted(range(len(queries)), key=lambda query: f"{queries.ids[query]}\0"):
+            pairs = slice(first[query], first[query + 1])
+            yield from sorted(
+                f"judgement\0{queries.ids[query]}\0{candidates.ids[candidate]}\0{gain!r}\0"
+                for candidate, gain in zip(self.candidate[pairs].tolist(), self.gain[pairs].tolist(), strict=True)
+            )
+        yield from sorted(
+            f"left out\0{queries.ids[query]}\0{candidates.ids[candidate]}\0"
+            for query, candidate in enumerate(self.left_out.tolist())
+            if candidate != NOTHING
+        )
+        yield from sorted(
+            f"query\0{id_}\0{names[language]}\0{group}\0{text}\0{_digest(queries, index)}"
+            for index, (id_, language, group, text) in enumerate(
+                zip(queries.ids, queries.language.tolist(), self.groups, queries.texts, strict=True)
+            )
+        )
 
 
 def _index(ids: list[str], kind: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from suite.arrays import Floats, Ints
-from suite.evidence import NOBODY, Evidence
+from suite.evidence import NARROW, NOBODY, Evidence, is_narrow, itself, narrowed
 from suite.pool import NOTHING, Pool
 from suite.progress import Progress, silent
 from suite.scores import Scores
@@ -48,8 +48,8 @@ def collect_evidence(
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
     block = block or max(1, BLOCK_SCORES // width)
     columns = Columns(pool.sizes, pool.candidates.ids)
-    tally = Tally.empty(len(pool.query), len(pool.languages), total, min(depth, width - bool(len(pool.left_out))))
-    counter = Counter(pool.query, tally)
+    tally = Tally.empty(pool, min(depth, width - bool(len(pool.left_out))))
+    counter = Counter(pool, tally)
     with progress("ranking", total) as advance:
         for start in range(0, total, block):
             stop = min(start + block, total)
@@ -71,9 +71,9 @@ def _offered(pool: Pool, start: int, scores: Floats) -> Floats:
 
 def _evidence(pool: Pool, counter: Counter) -> Evidence:
     """The finished arrays; a relevant candidate is not above itself."""
-    language = pool.candidates.language[pool.candidate]
-    above, top = counter.tally.above.copy(), counter.tally.top.astype(np.int32)
-    above[np.arange(len(above)), language] -= 1
+    language, asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
+    above, top = counter.tally.above, counter.tally.top.astype(np.int32)
+    above -= itself(language, asked, len(pool.languages))
     return Evidence(
         query_ids=pool.queries.ids,
         candidate_ids=pool.candidates.ids,
@@ -97,7 +97,7 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
 class Tally:
     """What was counted of some of the candidates: counts add, lists merge, in any order.
 
-    `above` [pairs, languages] counts the candidates that score at least as high as a relevant one, itself too. `top`
+    `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, itself too. `top`
     [queries, depth] lists the best by their number, best first; `top_score` and `top_key` order them.
     """
 
@@ -107,10 +107,11 @@ class Tally:
     top_key: np.ndarray
 
     @classmethod
-    def empty(cls, pairs: int, languages: int, queries: int, depth: int) -> Tally:
+    def empty(cls, pool: Pool, depth: int) -> Tally:
         """Nothing counted yet."""
+        queries, languages = len(pool.queries), len(pool.languages)
         return cls(
-            above=np.zeros((pairs, languages), np.int32),
+            above=np.zeros((len(pool.query), len(NARROW) if is_narrow(languages) else languages), np.int32),
             top=np.full((queries, depth), NOBODY, np.int64),
             top_score=np.full((queries, depth), -np.inf, np.float32),
             top_key=np.full((queries, depth), LAST_KEY),
@@ -136,38 +137,33 @@ class Columns:
     def __init__(self, sizes: Ints, ids: Sequence[str], first: int = 0) -> None:
         self.layout = _Layout(sizes)
         self.number = self.layout.candidate + first
-        self._ids, self._asked = ids, 0
+        self._ids, self._keys = ids, np.full(len(self.layout.candidate), LAST_KEY)
 
     def keys_of(self, columns: Ints) -> np.ndarray:
-        """The tie keys of some columns: made one by one until as many were asked for as there are, then all at once."""
-        self._asked += len(columns)
-        if self._asked > len(self._ids):
-            return self._keys[columns]
-        return tie_keys([self._ids[candidate] for candidate in self.layout.candidate[columns].tolist()])
+        """The tie keys of some columns; each is made when it is asked for the first time."""
+        new = columns[self._keys[columns] == LAST_KEY]
+        if len(new):
+            self._keys[new] = tie_keys([self._ids[candidate] for candidate in self.layout.candidate[new].tolist()])
+        return self._keys[columns]
 
     @cached_property
     def order(self) -> Ints:
         """All columns in the order of ties, [candidates]."""
-        return self.layout.column[np.argsort(self._keys[self.layout.column], kind="stable")]
-
-    @cached_property
-    def _keys(self) -> np.ndarray:
-        keys = np.full(len(self.layout.candidate), LAST_KEY)
-        keys[self.layout.column] = tie_keys(self._ids)
-        return keys
+        return self.layout.column[np.argsort(self.keys_of(self.layout.column), kind="stable")]
 
 
 class Counter:
     """Fills a tally, a block of queries against some of the candidates at a time.
 
-    `query` [pairs] is the query of each relevant pair, `score` [pairs] the score that its relevant candidate got.
+    `pool` says what is relevant, `score` [pairs] is the score that each relevant candidate got.
     """
 
-    def __init__(self, query: Ints, tally: Tally, score: Floats | None = None) -> None:
+    def __init__(self, pool: Pool, tally: Tally, score: Floats | None = None) -> None:
         self.tally = tally
-        self.score = score if score is not None else np.empty(len(query), np.float32)
-        self._query = query
-        self._first_pair = np.searchsorted(query, np.arange(len(tally.top) + 1))
+        self.score = score if score is not None else np.empty(len(pool.query), np.float32)
+        self._query = pool.query
+        self._language, self._asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
+        self._first_pair = np.searchsorted(pool.query, np.arange(len(tally.top) + 1))
 
     def add(self, start: int, scores: Floats, columns: Columns, relevant: Ints | None = None) -> None:
         """Take the scores [queries of the block, candidates] of the queries from `start` on.
@@ -191,7 +187,8 @@ class Counter:
             rows = np.flatnonzero(relevants > place)
             pairs = first[rows] + place
             scores = strip if len(rows) == len(strip) else strip[rows]
-            self.tally.above[pairs] += columns.layout.count(scores >= self.score[pairs, None])
+            counts = columns.layout.count(scores >= self.score[pairs, None])
+            self.tally.above[pairs] += narrowed(counts, self._language[pairs], self._asked[pairs])
 
     def _list_top(self, start: int, strip: Floats, columns: Columns) -> None:
         """Keep the best candidates of each query; those few that reach the floor are sorted."""
@@ -259,6 +256,8 @@ class _Layout:
 
     def spread(self, scores: Floats) -> Floats:
         """Scores [rows, candidates] put into the columns of this layout, [rows, columns]."""
+        if len(self.column) == len(self.candidate):
+            return scores.astype(np.float32, copy=False)
         strip = np.full((len(scores), len(self.candidate)), -np.inf, np.float32)
         for columns, candidates in self._slices:
             strip[:, columns] = scores[:, candidates]

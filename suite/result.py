@@ -25,6 +25,12 @@ from suite.summary import Scores
 
 NO_RESULTS = ("card.json", ".reported.json", ".attestation.json")
 """Ends of the names of JSON files that stand beside results and are none."""
+DIVIDED = (
+    "A query meets the passages of its own language only: there is no pool of all languages, hence neither cross nor "
+    "multi nor language bias."
+)
+"""What is said beside scores of a divided task."""
+
 Cell: TypeAlias = Score | None
 ByMetric: TypeAlias = dict[str, Score]
 
@@ -127,6 +133,11 @@ class Result(Record):
             curve=tuple(curve),
             run=run,
         )
+
+    @property
+    def divided(self) -> bool:
+        """Whether queries met their own language only; a pool of one language has `multi` too."""
+        return set(self.settings) == {"mono"}
 
     def plain(self) -> dict[str, Any]:
         """The scores without intervals, pairs named `query language-candidate language`."""

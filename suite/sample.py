@@ -36,17 +36,22 @@ class Sample:
         self._group = evidence.group
         self._queries = [np.flatnonzero(evidence.query_language == place) for place in range(len(evidence.languages))]
 
+    @property
+    def rows(self) -> int:
+        """The data itself and its draws."""
+        return len(self._weights)
+
     def means(self, values: Mapping[str, Floats]) -> dict[str, Floats]:
         """Mean of each of `values` [queries, width] over the queries of a language, [1 + draws, languages, width].
 
         NaN means that a query has no value in that column; a language without any has the mean NaN.
         """
-        columns = np.concatenate(list(values.values()), axis=1)
-        means = np.full((len(self._weights), len(self._queries), columns.shape[1]), np.nan)
+        ends = np.cumsum([value.shape[1] for value in values.values()])
+        means = np.full((len(self._weights), len(self._queries), ends[-1]), np.nan)
         for language, queries in enumerate(self._queries):
             if len(queries):
-                means[:, language] = _weighted_means(self._weights[:, self._group[queries]], columns[queries])
-        ends = np.cumsum([value.shape[1] for value in values.values()])
+                columns = np.concatenate([value[queries] for value in values.values()], axis=1)
+                means[:, language] = _weighted_means(self._weights[:, self._group[queries]], columns)
         return dict(zip(values, np.split(means, ends[:-1], axis=2), strict=True))
 
 

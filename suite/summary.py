@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from suite.evidence import Evidence
 from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
 from suite.sample import DRAWS, Sample, Score, macro, score_of, scores_of
+
+MOST_MEANS = 16_000_000
+"""Means of pairs of languages that are in memory at once (128 MB)."""
 
 BIAS_NAMES = (*(measure.name for measure in bias.MEASURES), "language_spread", "language_deviation")
 """In the order of every table; the last two are over the languages' headline scores in the pool of all."""
@@ -31,7 +35,8 @@ class Scores:
 
     `settings` holds `mono`, `cross` and `multi` by metric; `balance` their harmonic mean. `bias` maps each measure to
     its score and to what a language-blind ranker gets. `languages` repeats both for each query language (`cross` for
-    queries, `cross_to` for candidates in it). `pairs` has a grid for each metric. `language_mix` and `language_rank`
+    queries, `cross_to` for candidates in it). `pairs` has a grid for each metric, but only for the headline where the
+    evidence is narrow. `language_mix` and `language_rank`
     [query languages, candidate languages] say what the top 10 is made of and the mean rank of each language's
     relevant among its parallels, from 1. What the data gives no value for is left out: a pool with images among its
     candidates has `multi` only, one that images ask has no `mono`, and only text alone has a `balance`.
@@ -56,40 +61,61 @@ def score_evidence(
     measures: Collection[str] = BIAS_NAMES,
 ) -> Scores:
     """Every setting, metric, bias measure and interval that the evidence gives, of those that are wanted."""
-    means = _means(evidence, metrics, draws, measures)
-    by_setting = {metric: _settings(evidence, means, metric) for metric in metrics}
-    languages = _Languages(evidence.languages)
-    wanted = _settings_of(evidence)
-    settings: dict[str, dict[str, Score]] = {setting: {} for setting in wanted}
-    balance: dict[str, Score] = {}
-    for metric, drawn in by_setting.items():
-        overall = {"mono": macro(drawn["mono"]), "cross": _pair_mean(drawn["pairs"]), "multi": macro(drawn["multi"])}
-        for setting in wanted:
-            _put(settings[setting], metric, overall[setting])
-            languages.put(setting, metric, drawn[setting])
-        if "cross" in wanted:
-            _put(balance, metric, _harmonic_mean(np.stack(list(overall.values()))))
-            languages.put("cross_to", metric, drawn["cross_to"])
-    asked_by_images = _is_asked_by_images(evidence)
-    by_language = by_setting[headline]["cross_to" if asked_by_images else "multi"]
-    measured, blind = _bias(evidence, means, by_language, languages, measures)
+    sample, languages = Sample(evidence, draws), _Languages(evidence.languages)
+    found = _score_settings(evidence, sample, headline, metrics, languages)
+    means = sample.means(bias.statistics(evidence, measures))
+    measured, blind = _bias(evidence, means, found.by_language, languages, measures)
     return Scores(
-        settings={setting: scores for setting, scores in settings.items() if scores},
-        balance=balance,
+        settings={setting: scores for setting, scores in found.settings.items() if scores},
+        balance=found.balance,
         bias=measured,
         blind=blind,
         languages=languages.scores,
-        worst_language=evidence.languages[int(np.nanargmin(by_language[0]))],
-        pairs={metric: Grid(scores_of(drawn["pairs"])) for metric, drawn in by_setting.items()},
-        language_mix=means["mix"][0],
+        worst_language=evidence.languages[int(np.nanargmin(found.by_language[0]))],
+        pairs=found.pairs,
+        language_mix=means["mix"][0].copy(),
         language_rank=_mean_ranks(means),
     )
 
 
-def _means(evidence: Evidence, metrics: Sequence[str], draws: int, measures: Collection[str]) -> dict[str, Floats]:
-    """Means per query language of everything that is said of a query; two products, to bound the memory of both."""
-    sample = Sample(evidence, draws)
-    return sample.means(_per_query(evidence, metrics)) | sample.means(bias.statistics(evidence, measures))
+class _Settings(NamedTuple):
+    """The scores of each setting, balance and pairs by metric; `by_language` [1 + draws, languages] of the headline."""
+
+    settings: dict[str, dict[str, Score]]
+    balance: dict[str, Score]
+    pairs: dict[str, Grid]
+    by_language: Floats
+
+
+def _score_settings(
+    evidence: Evidence, sample: Sample, headline: str, metrics: Sequence[str], languages: _Languages
+) -> _Settings:
+    """Every metric in every setting; the means of pairs are gone when it returns, since they can be large."""
+    wanted = _settings_of(evidence)
+    by_language: Floats = np.empty((0, 0))
+    found = _Settings({setting: {} for setting in wanted}, {}, {}, by_language)
+    for metric, drawn in _by_metric(evidence, sample, metrics):
+        overall = {"mono": macro(drawn["mono"]), "cross": _pair_mean(drawn["pairs"]), "multi": macro(drawn["multi"])}
+        for setting in wanted:
+            _put(found.settings[setting], metric, overall[setting])
+            languages.put(setting, metric, drawn[setting])
+        if "cross" in wanted:
+            _put(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))))
+            languages.put("cross_to", metric, drawn["cross_to"])
+        if metric == headline or not evidence.narrow:
+            found.pairs[metric] = Grid(scores_of(drawn["pairs"]))
+        if metric == headline:
+            by_language = drawn["cross_to" if _is_asked_by_images(evidence) else "multi"].copy()
+    return found._replace(by_language=by_language)
+
+
+def _by_metric(evidence: Evidence, sample: Sample, metrics: Sequence[str]) -> Iterator[tuple[str, dict[str, Floats]]]:
+    """Each metric's means over queries, of as many metrics in one product as `MOST_MEANS` allows."""
+    together = max(1, MOST_MEANS // (sample.rows * len(evidence.languages) ** 2))
+    for first in range(0, len(metrics), together):
+        names = metrics[first : first + together]
+        means = sample.means(_per_query(evidence, names))
+        yield from ((name, _settings(evidence, means, name)) for name in names)
 
 
 def _settings_of(evidence: Evidence) -> tuple[str, ...]:

@@ -35,6 +35,6 @@ BELEBELE = Task(
     fingerprint="",
     licence="CC BY-SA 4.0",
     citation="Bandarkar et al. (2024), The Belebele Benchmark, ACL, arXiv 2308.16884",
-    note="Nobody has read it with this suite yet: there is no fingerprint to compare with. The evidence grows with the "
-    "cube of the number of languages; name some by --languages.",
+    note="Nobody has read it with this suite yet: there is no fingerprint to compare with. Of more than 32 languages "
+    "evidence gives every score but no smaller pool; name the languages of one by --languages.",
 )

@@ -5,15 +5,23 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from suite.corpus import judged_pool, survey
+from suite.corpus import Passage, judged_pool, survey
 from suite.errors import BadData, MissingData
+from suite.parquet import TEXT, Form, read_table
 from suite.pool import Judgement
+from suite.progress import Advance, Progress, silent
 from suite.sources import read_pool
-from suite.sources.miracl import JsonlCorpus, folder_corpus, read_questions
+from suite.sources.miracl import HubCorpora, JsonlCorpus, folder_corpus, read_questions
 from tasks.miracl import MIRACL, MIRACL_HN
 
 POSITIVE = dict(
@@ -81,6 +89,22 @@ class TestQuestions:
             (tmp_path / "miracl" / name).write_bytes(gzip.compress(content.replace(b"\t", b"\tx", 1)))
         with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or changed"):
             read_questions(MIRACL, ["yo"], tmp_path)
+
+    def test_a_damaged_file_is_refused(self, data_dir: Path, tmp_path: Path) -> None:
+        for part in ("topics", "qrels"):
+            name = f"{part}/{part}.miracl-v1.0-yo-dev.tsv.gz"
+            (tmp_path / "miracl" / part).mkdir(parents=True)
+            (tmp_path / "miracl" / name).write_bytes((data_dir / "miracl" / name).read_bytes()[:-9])
+        with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or cut short"):
+            read_questions(MIRACL, ["yo"], tmp_path)
+
+    def test_the_lists_of_the_whole_task_can_be_read(self, tmp_path: Path) -> None:
+        """A hundred passages for each query, all of them different."""
+        ids = [f"en:{number}#{number % 50}" for number in range(100 * MIRACL.queries)]
+        codes = pa.array(range(len(ids)), pa.int32())
+        table = pa.table({"candidate": pa.DictionaryArray.from_arrays(codes, pa.array(ids))})
+        pq.write_table(table, tmp_path / "x.parquet")
+        assert len(read_table(tmp_path / "x.parquet", lambda _: Form({"candidate": TEXT}))) == len(ids)
 
     def test_candidates_are_never_held(self, data_dir: Path) -> None:
         with pytest.raises(MissingData):
@@ -160,3 +184,72 @@ class TestDamage:
         assert len(pool.query) == len(kept)
         assert set(pool.queries.ids) == {judgement.query for judgement in kept}
         assert Judgement(pool.queries.ids[pool.query[0]], pool.candidates.ids[pool.candidate[0]]) in kept
+
+
+class TestHub:
+    """A folder that `datasets` reads as it reads a repository of the Hub."""
+
+    ROWS: ClassVar = [
+        {"_id": f"{n}#0", "title": f"Title {n}", "text": f"Text {n}."}
+        if n
+        else {"_id": "0#0", "title": "", "text": "T"}
+        for n in range(7)
+    ]
+
+    @pytest.fixture
+    def tier(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubCorpora:
+        """Files of three passages each are fetched from it."""
+        twin = tmp_path / "twin"
+        tables = {"yo-corpus": self.ROWS, "yo-queries": [{"_id": row["_id"], "text": "?"} for row in self.ROWS[:2]]}
+        configs = ""
+        for name, rows in tables.items():
+            (twin / name).mkdir(parents=True)
+            pq.write_table(pa.Table.from_pylist(rows), twin / name / "dev.parquet")
+            configs += f"- config_name: {name}\n  data_files:\n  - split: dev\n    path: {name}/dev.parquet\n"
+        (twin / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", encoding="utf-8")
+        (tmp_path / "miracl").mkdir()
+        monkeypatch.setattr("suite.sources.miracl.FILE_PASSAGES", 3)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        return HubCorpora(str(twin), "main")
+
+    def read(self, tier: HubCorpora, data_dir: Path, progress: Progress = silent) -> list[Passage]:
+        return list(tier(MIRACL, ["yo"], data_dir, progress).passages("yo"))
+
+    def test_a_corpus_is_fetched_once_in_files(self, tier: HubCorpora, tmp_path: Path) -> None:
+        expected = [
+            (f"yo:{row['_id']}", f"{row['title']}\n{row['text']}" if row["title"] else "T") for row in self.ROWS
+        ]
+        assert self.read(tier, tmp_path) == expected
+        names = ["docs-00000.jsonl.gz", "docs-00001.jsonl.gz", "docs-00002.jsonl.gz"]
+        assert sorted(path.name for path in (tmp_path / "miracl" / "yo").iterdir()) == names
+        shutil.rmtree(tmp_path / "twin")
+        assert self.read(tier, tmp_path) == expected
+
+    def test_a_killed_fetch_goes_on_where_it_was(self, tier: HubCorpora, tmp_path: Path) -> None:
+        @contextmanager
+        def killed(label: str, total: int) -> Iterator[Advance]:
+            def advance(done: int) -> None:
+                if done:
+                    raise KeyboardInterrupt
+
+            yield advance
+
+        with pytest.raises(KeyboardInterrupt):
+            self.read(tier, tmp_path, killed)
+        folder = tmp_path / "miracl" / "yo"
+        assert sorted(path.name for path in folder.iterdir()) == ["docs-00000.jsonl.gz", "unfinished"]
+        written = (folder / "docs-00000.jsonl.gz").stat().st_mtime_ns
+        assert [passage.id for passage in self.read(tier, tmp_path)] == [f"yo:{n}#0" for n in range(7)]
+        assert (folder / "docs-00000.jsonl.gz").stat().st_mtime_ns == written
+        assert not (folder / "unfinished").exists()
+
+    def test_the_queries_that_are_asked_are_fetched_once(self, tier: HubCorpora, tmp_path: Path) -> None:
+        assert tier.read_asked(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
+        shutil.rmtree(tmp_path / "twin")
+        assert tier.read_asked(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
+
+    def test_what_is_not_there_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        with pytest.raises(MissingData, match="What was fetched stays"):
+            self.read(HubCorpora(str(tmp_path / "nowhere"), "main"), tmp_path)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,7 @@ from suite.encoder import Role, load_model
 from suite.encoders.floors import RandomVectors
 from suite.errors import BadData, BadEncoder, UnknownName
 from suite.evidence_file import read_evidence
-from suite.result import write_result
+from suite.result import read_result, write_result
 from suite.sources.miracl import read_questions
 from suite.streamed_run import How, run_streamed
 from suite.summary import score_evidence
@@ -142,3 +145,47 @@ def test_what_cannot_be_streamed_is_refused(data: Path, task: StreamedTask, tmp_
         run_streamed(task, load_model("bm25"), How(tmp_path), ["yo"], data)
     with pytest.raises(UnknownName):
         run_streamed(task, RandomVectors(), How(tmp_path), ["xx"], data)
+
+
+SLOW = '''
+import time
+from suite.encoders.floors import RandomVectors
+
+class Slow(RandomVectors):
+    """Takes its time over shards, not over single questions or judged passages that come first."""
+    def encode(self, texts, role):
+        if any("none#" in text for text in texts):
+            time.sleep(0.5)
+        return super().encode(texts, role)
+'''
+
+
+def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) -> None:
+    """The whole command, by two workers of Ray: killed after its first shards, and called again."""
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    command = [sys.executable, "-m", "suite", "run", "py:slow:Slow", "--tasks", "miracl", "--languages", "yo"]
+    command += ["--data-dir", str(data), "--allow-missing", "--shards", "20", "--engine", "ray", "--workers", "2"]
+    command += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
+    checkpoints = tmp_path / "cache" / "checkpoints"
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    killed = start()
+    while not list(checkpoints.glob("*.npz")):
+        assert killed.poll() is None, killed.communicate()
+        time.sleep(0.05)
+    killed.kill()
+    killed.communicate()
+    (left,) = checkpoints.glob("*.npz")
+    with np.load(left) as arrays:
+        done = json.loads(arrays["facts"].tobytes())["done"]
+    assert 0 < len(done) < 20
+    resumed = start()
+    said = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, said
+    assert not list(checkpoints.glob("*.npz"))
+    whole = run_streamed(MIRACL, RandomVectors(), How(tmp_path, 20, allow_missing=True), ["yo"], data).result
+    found = read_result(next((tmp_path / "out").glob("*/miracl.yo.json"))).settings["mono"]
+    for name, score in whole.settings["mono"].items():
+        assert found[name] == pytest.approx(score, abs=1e-9), name

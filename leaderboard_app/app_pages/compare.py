@@ -29,6 +29,7 @@ from leaderboard_app.widgets import (
     query_links,
     show_chart,
     show_table,
+    tell_divided,
 )
 from suite.comparison_view import sentence
 from suite.errors import BadResult
@@ -58,6 +59,7 @@ if len(folders) < 2:
     st.info("Choose two models or more.")
     st.stop()
 chosen = [with_evidence[folder] for folder in folders]
+divided = tell_divided({entry.id: rows.get(entry.id, {}) for entry in chosen})
 name = f"panglot {task} {metric}"
 
 st.subheader("Scores", anchor=False)
@@ -87,25 +89,25 @@ st.caption(
     "in 80 % of samples."
 )
 
-st.subheader("Every pair of languages", anchor=False)
-pairs = pair_table(comparison)
-largest = float(pairs["value"].abs().max())
-show_chart(
-    deviation_map(pairs, 0, largest or 1.0, "B − A, × 100"), f"{name} pairs", "Difference of every pair of languages."
-)
-st.caption("B − A × 100; purple: B is better, orange: A is better. A star marks a difference that was found.")
-fold_table(pairs.drop(columns=["value", "shown", "note"]), f"{name} pairs", numbers)
+if not divided:
+    st.subheader("Every pair of languages", anchor=False)
+    pairs = pair_table(comparison)
+    largest = float(pairs["value"].abs().max())
+    chart = deviation_map(pairs, 0, largest or 1.0, "B − A, × 100")
+    show_chart(chart, f"{name} pairs", "Difference of every pair of languages.")
+    st.caption("B − A × 100; purple: B is better, orange: A is better. A star marks a difference that was found.")
+    fold_table(pairs.drop(columns=["value", "shown", "note"]), f"{name} pairs", numbers)
 
 st.subheader("Every query language", anchor=False)
 languages = language_table(comparison)
 spread = languages.rename(columns={"difference": "value"})[["language", "setting", "value", "low", "high"]].dropna()
 show_chart(dots(spread, "language", "setting", "B − A", 0.0), f"{name} languages", "Differences by query language.")
-fold_table(languages, f"{name} languages", numbers)
+fold_table(languages.dropna(subset=["difference"]), f"{name} languages", numbers)
 
 st.subheader("Where they disagree most", anchor=False)
 with st.container(horizontal=True):
-    settings = list(comparison.language_settings)
-    setting = st.segmented_control("Setting", settings, default="multi", required=True, key="setting", bind=URL)
+    settings = ["mono"] if divided else list(comparison.language_settings)
+    setting = st.segmented_control("Setting", settings, default=settings[-1], required=True, key="setting", bind=URL)
     language = st.selectbox("Query language", [EVERY, *comparison.query_languages], key="query", bind=URL, width=200)
 added = [contributions_of(index, entry, metric) for entry in (one, other)]
 spread_of_questions = histogram(question_histogram(added[0], added[1], setting), f"B − A in {setting}")

@@ -22,6 +22,7 @@ from leaderboard_app.widgets import (
     score_metrics,
     show_chart,
     show_files,
+    tell_divided,
     text_table,
 )
 from suite.errors import BadResult
@@ -43,10 +44,11 @@ row = board.values(scores, metric).get(entry.id, {})
 st.header(plain(entry.name), anchor=False)
 score_metrics(row)
 text_table(card_table(entry))
+divided = tell_divided({entry.id: row})
 name = f"{entry.folder} {task} {metric}"
 
 grid = board.pairs(scores, metric, entry.languages)
-if grid["candidate"].nunique() > 1:
+if grid["candidate"].nunique() > 1 and not divided:
     st.subheader("Every pair of languages", anchor=False)
     show_chart(heat_map(grid), f"{name} pairs", f"{metric} × 100 of every query and candidate language.")
     st.caption(f"{plain(metric)} × 100, queries down, candidates across; the diagonal is mono.")
@@ -71,7 +73,7 @@ except BadResult as error:
     st.warning(plain(str(error)))
     st.stop()
 
-if evidence is not None and (evidence.sizes > 0).sum() > 1:
+if evidence is not None and (evidence.sizes > 0).sum() > 1 and not divided:
     st.subheader("What the top 10 is made of", anchor=False)
     mix = mix_table(result, evidence.sizes.tolist())
     about = "Share of each language in the top 10 over its share of the pool."
@@ -82,7 +84,8 @@ if evidence is not None and (evidence.sizes > 0).sum() > 1:
 if evidence is not None:
     st.subheader("Where the answers stand", anchor=False)
     curve = rank_curve(evidence)
-    about = "Share of the relevant candidates at a rank or better, in the pool of all languages."
+    of = "the query's language" if divided else "all languages"
+    about = f"Share of the relevant candidates at a rank or better, in the pool of {of}."
     show_chart(
         lines(curve, "rank", "share", "relevant", ("rank", "share at it or better"), True), f"{name} ranks", about
     )

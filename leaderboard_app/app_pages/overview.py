@@ -20,6 +20,7 @@ from leaderboard_app.widgets import (
     pick_task,
     show_chart,
     show_table,
+    tell_divided,
 )
 
 EVERY = "every"
@@ -60,6 +61,7 @@ with st.expander("Filters, languages, columns", icon=":material/tune:"):
         intervals = st.toggle("Show 95 % intervals", key="intervals", bind=URL)
     pool = pick_pool(languages)
 notices(index)
+divided = tell_divided(overall)
 
 view = board.View(*(ALL if name == EVERY else name for name in (query, candidate)))
 whole = pool == tuple(languages)
@@ -97,10 +99,12 @@ st.caption(
     "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Select rows to open or compare."
 )
 
-st.subheader("Quality against bias")
-if table[["multi", board.DISTANCE]].dropna().empty:
+if not divided:
+    st.subheader("Quality against bias")
+both = table[["multi", board.DISTANCE]].dropna()
+if both.empty and not divided:
     st.info("No model here has both a score in the pool of all languages and a rank distance.")
-else:
+if not both.empty:
     show_chart(
         scatter(table, "multi", board.DISTANCE, (f"{metric}, multi", "normalised rank distance"), y_falls=True),
         f"panglot {task} quality and bias",

@@ -20,6 +20,7 @@ from leaderboard_app.widgets import (
     show_table,
 )
 from suite.errors import BadResult
+from suite.result import DIVIDED
 
 ORDERS = {
     "largest rank distance": ("rank distance", False),
@@ -28,7 +29,7 @@ ORDERS = {
     "highest average precision": ("average precision", False),
 }
 
-index = open_board("Queries", "Single queries in the pool of all languages.")
+index = open_board("Queries", "Single queries, where their answers stand, and what stands above them.")
 left, middle = st.columns(2)
 with left:
     task = pick_task(index)
@@ -44,6 +45,8 @@ try:
 except BadResult as error:
     st.warning(plain(str(error)))
     st.stop()
+if evidence.divided:
+    st.info(DIVIDED)
 asking = [name for place, name in enumerate(evidence.languages) if (evidence.query_language == place).any()]
 left, middle, right = st.columns(3)
 with left:
@@ -82,7 +85,7 @@ st.html(texts_table(["id", "language", "query"], [[query, language, asked]], [Fa
 if not texts.queries:
     st.info("Texts are shown where the task's data is on this machine; ids stand here instead.")
 for heading, listed, marked in (
-    ("Its answers in all languages", relevants_of(evidence, query), False),
+    ("Its answers" if evidence.divided else "Its answers in all languages", relevants_of(evidence, query), False),
     ("The model's top 10", best_of(evidence, query), True),
 ):
     st.subheader(heading, anchor=False)
@@ -90,5 +93,6 @@ for heading, listed, marked in (
     answers = [marked and item.relevant for item in listed]
     st.html(texts_table(["rank", "language", "text"], rows, answers, 2))
 st.caption(
-    "Answers in the top 10 are set in bold. Ranks are those in the pool of all languages; ties count against it."
+    "Answers in the top 10 are set in bold. Ranks are those in the "
+    f"pool of {'its language' if evidence.divided else 'all languages'}; ties count against it."
 )

@@ -111,7 +111,11 @@ def _subsets(scores: Scores, languages: Sequence[str]) -> Iterator[tuple[tuple[s
     """The values of every subset that the data has, by mteb's names of the metrics."""
     for row, query in enumerate(languages):
         for column, candidate in enumerate(languages):
-            cells = {theirs: float(scores.pairs[ours].values[row, column, 0]) for ours, theirs in METRICS.items()}
+            cells = {
+                theirs: float(scores.pairs[ours].values[row, column, 0])
+                for ours, theirs in METRICS.items()
+                if ours in scores.pairs
+            }
             if not any(isnan(value) for value in cells.values()):
                 yield (query, candidate), cells
         if "multi" in scores.languages[query]:

@@ -1,0 +1,133 @@
+"""A task without a pool of all languages, as people see it: mono alone, and a sentence that says why."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from rich.console import Console, RenderableType
+from streamlit.testing.v1 import AppTest
+
+from leaderboard_app.index import check, update
+from suite.compare import compare
+from suite.comparison_view import Names, comparison_view
+from suite.encoders.floors import RandomVectors
+from suite.evidence import Evidence
+from suite.evidence_file import read_evidence
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.result import DIVIDED, Result, TaskRecord, read_result, write_result
+from suite.run import provenance
+from suite.scores import DenseScores
+from suite.standings import rank
+from suite.streaming import together
+from suite.summary import score_evidence
+from suite.task import Size
+from suite.terminal import bias_table, pair_matrix, score_table
+from suite.verify import verify
+from tasks.miracl import MIRACL
+
+PAGES = Path(__file__).parents[1] / "leaderboard_app" / "app_pages"
+LANGUAGES = ("sw", "yo")
+QUERIES, PASSAGES = 8, 15
+TASK = replace(MIRACL, sizes=dict.fromkeys(LANGUAGES, Size(QUERIES, PASSAGES)))
+
+
+def part(language: str, noise: float) -> Evidence:
+    """Of one language: each query near its one passage."""
+    random = np.random.default_rng(len(language) + ord(language[0]))
+    passages = random.standard_normal((PASSAGES, 6))
+    queries = passages[:QUERIES] + noise * random.standard_normal((QUERIES, 6))
+    pool = Pool.of(
+        [language],
+        [Query(f"{language}:q{n}", "", language, f"{language}:q{n}") for n in range(QUERIES)],
+        [Candidate(f"{language}:{n:02}", "", language) for n in range(PASSAGES)],
+        [Judgement(f"{language}:q{n}", f"{language}:{n:02}") for n in range(QUERIES)],
+    )
+    return collect_evidence(pool, DenseScores(queries, passages), depth=10)
+
+
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, the first the better one."""
+    folder = tmp_path_factory.mktemp("submissions")
+    record = TaskRecord(
+        name=TASK.name,
+        fingerprint="0" * 64,
+        headline=TASK.headline,
+        languages=LANGUAGES,
+        queries=TASK.queries,
+        candidates=TASK.candidates,
+    )
+    for name, noise in (("good", 0.2), ("poor", 2.0)):
+        evidence = together([part(language, noise) for language in LANGUAGES])
+        card = RandomVectors().card.model_copy(update={"name": name})
+        scores = score_evidence(evidence, TASK.headline, draws=1000)
+        write_result(folder, Result.of(record, card, scores, [], provenance({}, None)), evidence, TASK.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(submissions: Path) -> list[Path]:
+    return sorted(submissions.glob("*/miracl.json"))
+
+
+def said(view: RenderableType) -> str:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(view)
+    return " ".join(captured.get().split())
+
+
+def test_the_result_holds(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.ALL", (TASK,))
+    for file in files:
+        assert verify(file).findings == ()
+        assert read_result(file).divided
+
+
+def test_tables_say_why_they_are_empty(files: list[Path]) -> None:
+    result = read_result(files[0])
+    assert f"miracl: {DIVIDED}" in said(score_table([result]))
+    assert DIVIDED in said(bias_table(result))
+    for view in (score_table([result]), pair_matrix(result)):
+        assert "nan" not in said(view)
+
+
+def test_only_mono_is_tested(files: list[Path]) -> None:
+    comparison = compare(*map(read_evidence, files), "ndcg@10", draws=1000)
+    assert (comparison.by_setting.cells, comparison.by_language.cells, comparison.by_pair.cells) == (1, 2, 2)
+    assert comparison.divided
+    view = said(comparison_view(Names("miracl", "good", "poor"), comparison, matrix=True))
+    assert DIVIDED in view
+    assert "A is better in mono." in view
+    assert "nan" not in view
+
+
+def test_models_are_ranked_by_mono(files: list[Path]) -> None:
+    models = {file.parent.name: read_evidence(file) for file in files}
+    assert [model.name for model in rank(models, "ndcg@10", "mono").models] == ["good@1", "poor@1"]
+
+
+@pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
+def test_each_page_of_the_board_says_why(submissions: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    monkeypatch.setattr("tasks.ALL", (TASK,))
+    monkeypatch.setattr("leaderboard_app.access._start_checks", lambda index: None)
+    monkeypatch.setattr(sys, "argv", ["app", str(submissions)])
+    update(submissions)
+    check(submissions)
+    opened = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=60)
+    opened.query_params["task"] = "miracl"
+    opened.run()
+    assert not opened.exception
+    told = [info.value for info in opened.info]
+    assert DIVIDED in told or any("they need parallel candidates" in text for text in told)
+    headings = {heading.value for heading in opened.subheader}
+    assert not headings & {"Quality against bias", "What the top 10 is made of", "Every pair of languages"}
+    assert page == "bias" or not any("pool of all" in caption.value for caption in opened.caption)

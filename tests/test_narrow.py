@@ -1,0 +1,194 @@
+"""Narrow evidence, of pools of very many languages: three counts give the scores that one of each language gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.arrays import Floats
+from suite.errors import BadResult
+from suite.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
+from suite.evidence_check import check_evidence
+from suite.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
+from suite.parquet import LIMITS, Limits
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.result import TaskRecord
+from suite.summary import Scores, score_evidence
+from suite.task import Size, Task
+from tasks.belebele import BELEBELE
+from tests import naive
+
+LANGUAGES = tuple(f"l{number:02}" for number in range(40))
+QUESTIONS, PASSAGES = 12, 8
+TASK = replace(BELEBELE, sizes=dict.fromkeys(LANGUAGES, Size(QUESTIONS, PASSAGES)))
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    """Questions about parallel passages, some about the same one."""
+    return Pool.of(
+        LANGUAGES,
+        [Query(f"{name}:q{n}", "", name, f"q{n}") for name in LANGUAGES for n in range(QUESTIONS)],
+        [Candidate(f"{name}:p{n}", "", name) for name in LANGUAGES for n in range(PASSAGES)],
+        [
+            Judgement(f"{asking}:q{n}", f"{offering}:p{n % PASSAGES}")
+            for asking in LANGUAGES
+            for offering in LANGUAGES
+            for n in range(QUESTIONS)
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def products() -> Floats:
+    """Of small integers, so that many tie; the passages of every third language are exact, of others blurred."""
+    random = np.random.default_rng(5)
+    passages = random.integers(-3, 4, (PASSAGES, 6))
+    blur = np.arange(len(LANGUAGES)) % 3
+    candidates = np.concatenate([passages + random.integers(-most, most + 1, passages.shape) for most in blur])
+    asked = passages[np.arange(QUESTIONS) % PASSAGES]
+    queries = np.concatenate([asked + random.integers(-1, 2, asked.shape) for _ in LANGUAGES])
+    return (queries @ candidates.T).astype(np.float32)
+
+
+class Fixed:
+    def __init__(self, scores: Floats) -> None:
+        self._scores = scores
+
+    def block(self, start: int, stop: int) -> Floats:
+        return self._scores[start:stop]
+
+
+def score(evidence: Evidence) -> Scores:
+    return score_evidence(evidence, "ndcg@10", ["map", "ndcg@10", "recall@5"], draws=20)
+
+
+@pytest.fixture(scope="module")
+def narrow(pool: Pool, products: Floats) -> Evidence:
+    return collect_evidence(pool, Fixed(products))
+
+
+@pytest.fixture(scope="module")
+def full(pool: Pool, products: Floats) -> tuple[Evidence, Scores]:
+    """The same with a count of every language, as pools of fewer languages have it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("suite.evidence.WIDEST", len(LANGUAGES))
+        evidence = collect_evidence(pool, Fixed(products))
+        assert evidence.above.shape == (len(pool.query), len(LANGUAGES))
+        return evidence, score(evidence)
+
+
+def test_the_counts_are_those_of_the_full_evidence(narrow: Evidence, full: tuple[Evidence, Scores]) -> None:
+    wide = full[0]
+    assert narrow.narrow
+    assert narrow.above.tolist() == narrowed(wide.above, wide.language, wide.asked).tolist()
+    assert narrow.top.tolist() == wide.top.tolist()
+
+
+def test_ranks_are_those_of_a_sorted_pool(pool: Pool, products: Floats, narrow: Evidence) -> None:
+    for ranking, languages in ((narrow.together, range(len(LANGUAGES))), (narrow.within, [7])):
+        for query in (0, 100, 479):
+            cell = query if ranking is narrow.together else query * len(LANGUAGES) + 7
+            expected = [rank for rank, _ in naive.ranks(pool, products, query, list(languages))]
+            assert ranking.rank[ranking.cell == cell].tolist() == expected
+
+
+def test_every_score_is_that_of_the_full_evidence(narrow: Evidence, full: tuple[Evidence, Scores]) -> None:
+    ours, expected = score(narrow), full[1]
+    for name in ("settings", "balance", "bias", "blind", "languages", "worst_language"):
+        assert getattr(ours, name) == getattr(expected, name), name
+    assert {"mono", "cross", "multi"} == set(ours.settings)
+    assert {"strong_alignment", "weak_alignment", "remove_one_target", "kendall_w"} <= set(ours.bias)
+    np.testing.assert_array_equal(ours.pairs["ndcg@10"].values, expected.pairs["ndcg@10"].values)
+    np.testing.assert_array_equal(ours.language_mix, expected.language_mix)
+    np.testing.assert_array_equal(ours.language_rank, expected.language_rank)
+
+
+def test_all_pairs_are_one_matrix(narrow: Evidence) -> None:
+    pairs = score(narrow).pairs
+    assert list(pairs) == ["ndcg@10"]
+    assert pairs["ndcg@10"].values.shape == (40, 40, 3)
+
+
+def test_no_other_pool_follows(narrow: Evidence) -> None:
+    assert narrow.only(LANGUAGES) is narrow
+    with pytest.raises(BadResult, match=r"Of 40 languages only the whole pool .* --languages l00,l01"):
+        narrow.only(["l00", "l01"])
+
+
+def test_it_is_the_same_from_its_files(narrow: Evidence, tmp_path: Path) -> None:
+    write_evidence(tmp_path / "a.json", narrow)
+    read = read_evidence(tmp_path / "a.json")
+    assert read.above.tolist() == narrow.above.tolist()
+    assert score(read).settings == score(narrow).settings
+
+
+class TestCheck:
+    def findings(self, evidence: Evidence, pool: Pool, task: Task = TASK) -> list[str]:
+        record = TaskRecord(
+            name=task.name,
+            fingerprint=pool.fingerprint,
+            headline=task.headline,
+            languages=task.languages,
+            queries=task.queries,
+            candidates=task.candidates,
+        )
+        return check_evidence(evidence, task, record, pool)
+
+    def test_true_evidence_is_possible(self, narrow: Evidence, pool: Pool, tmp_path: Path) -> None:
+        write_evidence(tmp_path / "a.json", narrow)
+        assert self.findings(read_evidence(tmp_path / "a.json"), pool) == []
+
+    @pytest.mark.parametrize(
+        ("column", "rows", "value", "said"),
+        [
+            (WITHIN, 1, PASSAGES, "more than there are"),
+            (WITHIN, 1, -1, "fewer than none"),
+            (ASKED, 1, 3, "otherwise than another of the same score"),
+            (TOGETHER, 8, 38, "fewer than those that score higher"),
+        ],
+    )
+    def test_a_changed_count_is_found(
+        self, narrow: Evidence, pool: Pool, tmp_path: Path, column: int, rows: int, value: int, said: str
+    ) -> None:
+        """Of some of the relevants that tie in the last places of their query, behind 32 others."""
+        own = narrow.query == 294
+        tied = np.flatnonzero(own & (narrow.score == narrow.score[own].min()))
+        assert np.unique(narrow.above[tied, ASKED:], axis=0).tolist() == [[2, 69]]
+        above = narrow.above.copy()
+        above[tied[:rows], column] = value
+        write_evidence(tmp_path / "a.json", replace(narrow, above=above))
+        assert any(said in finding for finding in self.findings(read_evidence(tmp_path / "a.json"), pool))
+
+    def test_counts_that_contradict_each_other_are_found(self, narrow: Evidence, pool: Pool, tmp_path: Path) -> None:
+        above = narrow.above.copy()
+        own = np.flatnonzero((narrow.language == narrow.asked) & (above[:, WITHIN] < PASSAGES - 1))
+        above[own, WITHIN] += 1
+        write_evidence(tmp_path / "a.json", replace(narrow, above=above))
+        findings = self.findings(read_evidence(tmp_path / "a.json"), pool)
+        assert any("more in a language than in all" in finding for finding in findings)
+
+
+def test_only_narrow_files_may_be_large(narrow: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_evidence(tmp_path / "a.json", narrow)
+    monkeypatch.setattr("suite.evidence_file.NARROW_LIMITS", Limits(cells=10 * len(narrow.query) - 1))
+    with pytest.raises(BadResult, match="it claims 19200 rows"):
+        read_evidence(tmp_path / "a.json")
+    monkeypatch.setattr("suite.evidence_file.NARROW_LIMITS", Limits(file=1000))
+    with pytest.raises(BadResult, match="it is larger than 0 MiB"):
+        read_evidence(tmp_path / "a.json")
+
+
+def test_belebele_is_within_the_limits() -> None:
+    rows = BELEBELE.queries * len(BELEBELE.languages)
+    assert rows == 13_395_600
+    assert rows * 10 <= NARROW_LIMITS.cells
+    assert 3 * LIMITS.cells < rows * 10
+
+
+def test_the_columns_have_names() -> None:
+    assert [NARROW[place] for place in (WITHIN, ASKED, TOGETHER)] == ["within", "asked", "together"]

@@ -1,0 +1,80 @@
+"""What a corpus would take, from a measurement of some seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from suite.encoder import Role, load_model
+from suite.encoders.floors import RandomVectors
+from suite.errors import BadEncoder
+from suite.listing import list_stream_plan
+from suite.stream_plan import BATCH, plan_stream
+from tasks.miracl import MIRACL
+
+
+class Counting(RandomVectors):
+    """Remembers what it encoded, and has one token for every two characters."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        self.seen += texts
+        return super().encode(texts, role)
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        return np.array([len(text) // 2 for text in texts])
+
+
+def test_every_language_is_measured_with_texts_as_long_as_its_passages(data_dir: Path) -> None:
+    encoder = Counting()
+    plan = plan_stream(encoder, MIRACL, ["yo", "sw"], data_dir, seconds=0)
+    assert [part.language for part in plan.languages] == ["sw", "yo"]
+    assert len(encoder.seen) == 1 + 2 * BATCH
+    for part, text in zip(plan.languages, (encoder.seen[1], encoder.seen[1 + BATCH]), strict=True):
+        assert len(text) == MIRACL.characters[part.language] // MIRACL.sizes[part.language].candidates
+        assert (part.passages, part.queries) == MIRACL.sizes[part.language][::-1]
+        assert part.tokens == pytest.approx(part.passages * (len(text) // 2), abs=1)
+        assert part.encode_seconds > 0
+    assert plan.passages == 131_924 + 49_043
+    assert plan.tokens == sum(part.tokens for part in plan.languages)
+
+
+def test_work_divides_and_disk_follows_from_the_form(data_dir: Path) -> None:
+    plan = plan_stream(RandomVectors(), MIRACL, ["yo"], data_dir, seconds=0)
+    assert plan.seconds(8) == pytest.approx(plan.seconds() / 8)
+    assert plan.seconds() == plan.encode_seconds + plan.product_seconds
+    numbers = 49_043 * plan.dimension
+    assert [plan.disk_bytes(form) for form in ("fp32", "fp16", "int8")] == [4 * numbers, 2 * numbers, numbers]
+
+
+def test_the_whole_of_miracl_is_planned_at_once(data_dir: Path) -> None:
+    plan = plan_stream(RandomVectors(), MIRACL, (), data_dir, seconds=0)
+    assert plan.passages == 106_332_152
+    assert [part.language for part in plan.languages] == list(MIRACL.languages)
+
+
+def test_tokens_are_guessed_where_the_encoder_counts_none(data_dir: Path) -> None:
+    (part,) = plan_stream(RandomVectors(), MIRACL, ["te"], data_dir, seconds=0).languages
+    assert part.tokens > part.passages * 10
+
+
+def test_what_makes_no_vectors_is_refused(data_dir: Path) -> None:
+    with pytest.raises(BadEncoder, match="makes no vectors, and miracl is streamed"):
+        plan_stream(load_model("bm25"), MIRACL, ["yo"], data_dir, seconds=0)
+
+
+def test_what_people_see_of_it(data_dir: Path) -> None:
+    plan = plan_stream(RandomVectors(), MIRACL, ["yo"], data_dir, seconds=0)
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(list_stream_plan("miracl", plan, workers=8, price=0.0))
+    said = captured.get()
+    assert "49,043" in said
+    assert all(form in said for form in ("fp32", "fp16", "int8"))
+    assert "with 8 like it" in " ".join(said.split())
