@@ -40,7 +40,7 @@ def arm_scores(experiment: Experiment, task: str, measures: Sequence[str]) -> pd
                 rows.append((arm.arm, measure, arm.means[measure], *ends, arm.seeds))
     columns = ["arm", "measure", "value", "low", "high", "seeds"]
     table = pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
-    order = {name: place for place, name in enumerate(experiment.arms)}
+    order = {arm.name: place for place, arm in enumerate(experiment.arms)}
     return table.sort_values("arm", key=lambda arms: arms.map(order), kind="stable", ignore_index=True)
 
 

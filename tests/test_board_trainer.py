@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import training
 from suite.record import write_record
-from suite.train.experiment import ArmRow, Experiment, Interval, RunRow, TestRow
+from suite.train.ablate import read_ablation
+from suite.train.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 
 PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "trainer.py"
 SCORES = {"cross": 0.1, "hybrid-25": 0.2, "hybrid": 0.3, "mono": 0.25, "image": 0.4}
@@ -23,7 +24,7 @@ def experiment() -> Experiment:
         title="Static encoders",
         base="nothing",
         metric={"xquad-r": "map"},
-        arms={arm: f"the arm {arm}" for arm in SCORES},
+        arms=tuple(ArmTitle(arm, f"the arm {arm}") for arm in SCORES),
         seeds=(1,),
         runs=tuple(
             RunRow(
@@ -83,6 +84,14 @@ def test_tables_say_what_the_file_says(experiment: Experiment) -> None:
     assert training.difference_table(experiment, "mlqa-r").empty
 
 
+def test_the_ablations_that_come_with_the_board_are_in_the_order_of_their_grids() -> None:
+    found, refused = training.read_experiments()
+    assert set(found) == {"static", "transformer"}
+    assert not refused
+    for name, experiment in found.items():
+        assert [arm.name for arm in experiment.arms] == list(read_ablation(Path(name)).arms)
+
+
 def test_the_page_shows_an_ablation(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_record(tmp_path / "static.json", experiment)
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
@@ -91,7 +100,9 @@ def test_the_page_shows_an_ablation(experiment: Experiment, tmp_path: Path, monk
     assert not page.exception
     assert "broken" in page.warning[0].value
     assert page.selectbox(key="on").value == "xquad-r"
-    assert page.dataframe[0].value.set_index("arm")["value"].to_dict() == SCORES
+    shown = page.dataframe[0].value
+    assert shown["arm"].tolist() == list(SCORES)
+    assert shown.set_index("arm")["value"].to_dict() == SCORES
 
 
 def test_the_page_without_an_ablation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

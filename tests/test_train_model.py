@@ -26,7 +26,8 @@ from suite.train.loss import HybridLoss
 from suite.train.pairs import Caption, Pairs, PairsBuilder
 from suite.train.recipe import Image, Recipe, make_recipe
 from suite.train.score import RemembersFeatures, score_folder
-from suite.train.towers import learn_vocabulary, sif_weights, trim_vocabulary
+from suite.train.smaller import trim_vocabulary
+from suite.train.towers import learn_vocabulary, sif_weights
 from suite.train.train import read_training, train
 from suite.train.vision import image_features, load_vision
 from tests.conftest import TASKS
@@ -133,6 +134,8 @@ def test_a_finished_folder_is_scored_as_any_model(rows: Path, tmp_path: Path) ->
     paths = score_folder(folder, [TASKS["starter"]], tmp_path / "results")
     assert paths == score_folder(folder, [TASKS["starter"]], tmp_path / "results")
     assert paths[0].is_file()
+    in_bfloat16 = score_folder(folder, [TASKS["starter"]], tmp_path / "results", precision="bf16")
+    assert in_bfloat16[0].parent.name == f"{paths[0].parent.name}+precision-bf16"
 
 
 def test_the_loss_is_infonce_of_scaled_cosines(rows: Path) -> None:

@@ -59,7 +59,7 @@ def test_captions_for_images_need_no_image_tower() -> None:
         ({"sampler": {"kind": "mono", "alpha": 0.5}}, "belong to the sampler hybrid"),
         ({"data": []}, "text batches need a data set"),
         ({"text": {}}, "an encoder needs a base"),
-        ({"text": {"kind": "encoder", "base": "x", "vocabulary": 9}}, "only a static tower has a vocabulary"),
+        ({"text": {"kind": "static", "layers": 3}}, "a static tower has no layers"),
         ({"loss": {"mini_batch": 8}}, "mini_batch is for encoders"),
         ({"data": [{"name": "ntrex"}, {"name": "ntrex"}]}, "two data sets have one name"),
         ({"data": [{"name": "own", "source": "rows.parquet"}]}, "name the column with the language"),
@@ -107,9 +107,9 @@ def test_a_change_leaves_the_given_content_alone() -> None:
     assert given["text"]["kind"] == "static"
 
 
-def test_the_digest_is_of_everything_but_the_name() -> None:
+def test_the_digest_is_of_everything_that_makes_the_model() -> None:
     digest = make_recipe(content()).digest
-    assert make_recipe(content(name="other")).digest == digest
+    assert make_recipe(content(name="other", evaluation=["xquad-r"])).digest == digest
     assert make_recipe(content(seed=2)).digest != digest
 
 
@@ -134,6 +134,12 @@ def test_the_ablation_of_the_package_plans_every_arm_and_seed() -> None:
     text_steps = by_arm["image"].training.steps * (1 - by_arm["image"].sampler.gamma)
     assert by_arm["hybrid-fewer"].training.steps == text_steps
     assert {model.recipe.text.base for model in planned} == {"some/base"}
+
+
+def test_an_arm_can_have_seeds_of_its_own() -> None:
+    planned = plan(read_ablation(Path("transformer")), Path())
+    seeds = {arm: [model.seed for model in planned if model.arm == arm] for arm in ("mono", "start")}
+    assert seeds == {"mono": [1, 2, 3], "start": [1]}
 
 
 def test_an_ablation_compares_only_arms_that_it_has(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ show_chart(dots(scores, "arm", "measure", metric), f"{name} arms", "Scores of ev
 st.caption("Means over seeds; intervals are 95 % bootstrap intervals over parallel questions.")
 fold_table(scores, f"{name} arms")
 with st.expander("What the arms are", icon=":material/menu_book:"):
-    text_table(pd.DataFrame(list(experiment.arms.items()), columns=["arm", "what"]))
+    text_table(pd.DataFrame(experiment.arms, columns=["arm", "what"]))
 
 curve = alpha_curve(experiment, task, SETTINGS)
 if curve["alpha"].nunique() > 2:

@@ -20,7 +20,7 @@ from suite.errors import BadData
 from suite.evidence_file import read_evidence
 from suite.result import Result, read_result
 from suite.sample import draw_groups, scores_of
-from suite.train.experiment import MEASURES, ArmRow, Experiment, Interval, RunRow, TestRow
+from suite.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 from suite.train.recipe import Recipe, make_recipe, read_content, set_value
 
 CELLS = (*SETTINGS, "balance")
@@ -34,6 +34,8 @@ class Arm(BaseModel):
     title: str
     set: dict[str, Any] = {}
     """Settings by their path, as in "sampler.kind" = "mono"."""
+    seeds: tuple[int, ...] = ()
+    """Where this arm has others than the grid; one is enough for what no seed changes."""
 
 
 class Ablation(BaseModel):
@@ -97,7 +99,7 @@ def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[
     content = read_content(own if own.is_file() else Path(ablation.recipe))
     planned = []
     for name, arm in ablation.arms.items():
-        for seed in ablation.seeds:
+        for seed in arm.seeds or ablation.seeds:
             settings = dict(content)
             for key, value in {**arm.set, "seed": seed, "name": f"{ablation.name}-{name}-{seed}"}.items():
                 settings = set_value(settings, key, value)
@@ -130,7 +132,7 @@ def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
         title=ablation.title,
         base=Path(scored[0].planned.recipe.text.base or "scratch").name,
         metric={result.task.name: result.task.headline for result in results},
-        arms={name: arm.title for name, arm in ablation.arms.items()},
+        arms=tuple(ArmTitle(name, arm.title) for name, arm in ablation.arms.items()),
         seeds=ablation.seeds,
         runs=tuple(runs),
         means=tuple(means),

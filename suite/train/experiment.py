@@ -19,6 +19,13 @@ class Interval(NamedTuple):
     high: float
 
 
+class ArmTitle(NamedTuple):
+    """An arm and what it is, in a few words."""
+
+    name: str
+    title: str
+
+
 class RunRow(Record):
     """One model on one task."""
 
@@ -77,8 +84,8 @@ class Experiment(Record):
     """What models started from."""
     metric: dict[str, str]
     """Headline metric of each task."""
-    arms: dict[str, str]
-    """What each arm is, in a few words, in the order of every table."""
+    arms: tuple[ArmTitle, ...]
+    """In the order of every table."""
     seeds: tuple[int, ...]
     runs: tuple[RunRow, ...]
     means: tuple[ArmRow, ...]

@@ -48,7 +48,9 @@ class Text(Part):
     kind: Literal["encoder", "static"] = "encoder"
     base: str | None = None
     vocabulary: Positive | None = None
-    """Tokens that a static tower keeps: the most frequent of the training texts."""
+    """Tokens that are kept: the most frequent of the training texts."""
+    layers: Positive | None = None
+    """Layers of an encoder that are kept, of the first and the last."""
     dimension: Positive = 256
     """Of a static tower without a base."""
     length: Positive = 128
@@ -62,8 +64,8 @@ class Text(Part):
     def _needs(self) -> Text:
         if self.kind == "encoder" and self.base is None:
             raise ValueError("an encoder needs a base: a folder or a name of the Hub")
-        if self.kind == "encoder" and self.vocabulary is not None:
-            raise ValueError("only a static tower has a vocabulary to choose")
+        if self.kind == "static" and self.layers is not None:
+            raise ValueError("a static tower has no layers to keep")
         return self
 
 
@@ -191,7 +193,8 @@ class Training(Part):
 
     steps: Positive = 1000
     batch: Annotated[int, Field(ge=2)] = 100
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-5
+    learning_rate: Annotated[float, Field(ge=0)] = 3e-5
+    """0 leaves the start as it is, to be measured."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     warmup: Share = 0.0
     """Share of the steps over which the rate rises; it then falls to 0 in a line."""
@@ -266,8 +269,8 @@ class Recipe(Part):
 
     @property
     def digest(self) -> str:
-        """Tells recipes apart, whatever their name: a hash of everything else."""
-        content = self.model_dump(mode="json", exclude={"name"})
+        """Tells models apart: a hash of all that makes one, so without the name and the tasks it is scored on."""
+        content = self.model_dump(mode="json", exclude={"name", "evaluation"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

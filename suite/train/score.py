@@ -13,8 +13,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
 
 from suite.arrays import Floats, Ints
-from suite.encoder import Model, Options, Role
-from suite.encoders.sentence_transformer import load
+from suite.encoder import Model, Options, Precision, Role, load_model
 from suite.errors import BadEncoder
 from suite.progress import Progress, silent
 from suite.record import write_whole
@@ -33,13 +32,14 @@ def score_folder(
     data_dir: Path | None = None,
     progress: Progress = silent,
     features: Path | None = None,
+    precision: Precision = "fp32",
 ) -> list[Path]:
     """The result files of a model's folder on tasks, made where they are not there yet.
 
     With `features`, a folder, pictures go through the vision tower once for all models that have the same one.
     """
-    loaded: Model = load(str(folder), Options())
-    model = RemembersFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
+    loaded = load_model(str(folder), Options(precision=precision))
+    model: Model = RemembersFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
     paths = []
     for task in tasks:
         path = result_folder(results, model.card) / f"{task.name}.json"

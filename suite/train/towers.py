@@ -5,11 +5,9 @@ Every module of a finished model is one of sentence-transformers' own, so a save
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +21,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from suite.arrays import Floats
 from suite.errors import BadEncoder
 from suite.train.recipe import Prompts, Recipe, Text
+from suite.train.smaller import count_tokens, keep_layers, keep_tokens, trim_vocabulary
 
 SIF = 1e-3
 """A token of relative frequency p weighs SIF / (SIF + p) at the start (Arora et al., 2017, equation 3)."""
@@ -44,7 +43,7 @@ def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | N
     :raises BadEncoder: the base cannot be loaded, or cannot be made static.
     """
     torch.manual_seed(recipe.seed)
-    modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text)
+    modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text, texts)
     dimension = SentenceTransformer(modules=modules, device="cpu").get_embedding_dimension()
     if image:
         vision, features = image
@@ -70,8 +69,19 @@ def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
     return Router({"text": text, **others}, default_route="text", route_mappings=mappings)
 
 
-def _encoder(text: Text) -> list[Any]:
-    """The modules of a base that sentence-transformers or transformers loads."""
+def _encoder(text: Text, texts: Sequence[str]) -> list[Any]:
+    """The modules of a base that sentence-transformers or transformers loads, made smaller where the recipe says so."""
+    modules = _loaded(text)
+    if text.layers:
+        keep_layers(modules[0], text.layers)
+    if text.vocabulary:
+        keep_tokens(modules[0], texts, text.vocabulary)
+    modules[0].max_seq_length = text.length
+    return modules
+
+
+def _loaded(text: Text) -> list[Any]:
+    """The modules of the base; a plain encoder gets pooling and normalisation."""
     folder = Path(str(text.base))
     try:
         if folder.is_dir() and not (folder / "modules.json").is_file():
@@ -81,7 +91,6 @@ def _encoder(text: Text) -> list[Any]:
         model = SentenceTransformer(text.base, device="cpu")
     except Exception as error:
         raise BadEncoder(_not_loaded(text, error)) from error
-    model.max_seq_length = text.length
     return list(model)
 
 
@@ -110,7 +119,7 @@ def _from_base(text: Text, texts: tuple[str, ...]) -> _Start:
     """The base's input vectors for the most frequent tokens of the texts; the arms of an ablation share them."""
     tokenizer, vectors = _input_vectors(text)
     tokenizer.no_truncation()
-    counts = Counter(chain.from_iterable(found.ids for found in tokenizer.encode_batch(list(texts))))
+    counts = count_tokens(tokenizer, texts)
     if text.vocabulary is not None:
         tokenizer, kept = trim_vocabulary(tokenizer, counts, text.vocabulary)
         vectors, counts = vectors[kept], Counter({new: counts[old] for new, old in enumerate(kept)})
@@ -128,26 +137,6 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts[::step], trainer)
     return tokenizer
-
-
-def trim_vocabulary(tokenizer: Tokenizer, counts: Counter[int], size: int) -> tuple[Tokenizer, list[int]]:
-    """The most frequent pieces of a Unigram tokenizer, with its special ones, and their former places.
-
-    :raises BadEncoder: it is of another kind, whose pieces depend on each other.
-    """
-    content = json.loads(tokenizer.to_str())
-    if content["model"]["type"] != "Unigram":
-        raise BadEncoder(f"Only a Unigram vocabulary can be trimmed, not {content['model']['type']}. Leave it whole.")
-    special = {token["id"] for token in content["added_tokens"]} | {content["model"]["unk_id"]}
-    frequent = [token for token, _ in counts.most_common() if token not in special]
-    kept = sorted([*special, *frequent[: max(0, size - len(special))]])
-    place = {old: new for new, old in enumerate(kept)}
-    content["model"]["vocab"] = [content["model"]["vocab"][old] for old in kept]
-    content["model"]["unk_id"] = place[content["model"]["unk_id"]]
-    for token in content["added_tokens"]:
-        token["id"] = place[token["id"]]
-    content["post_processor"] = None
-    return Tokenizer.from_str(json.dumps(content)), kept
 
 
 def sif_weights(counts: Counter[int], size: int) -> Floats:

@@ -1,0 +1,175 @@
+"""`panglot train` and `panglot ablate` as a person types them, on forty made questions and the starter set."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from suite.cli import app
+from suite.errors import BadData
+from suite.sources import read_pool
+from suite.train.experiment import read_experiment
+from tests.conftest import TASKS
+
+RECIPE = """
+name = "small"
+languages = ["de", "en", "zh"]
+evaluation = ["starter"]
+[text]
+kind = "static"
+dimension = 16
+vocabulary = 300
+[[data]]
+name = "own"
+source = "SOURCE"
+language = "lang"
+group = "id"
+[training]
+steps = 6
+batch = 8
+learning_rate = 0.05
+checkpoint_every = 2
+"""
+GRID = """
+name = "tiny"
+title = "Two arms"
+recipe = "small.toml"
+seeds = [1]
+[arms.mono]
+title = "one language"
+set = { "sampler.kind" = "mono" }
+[arms.cross]
+title = "two languages"
+set = { "sampler.kind" = "cross" }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a recipe, a grid and their data; leaks are looked for in the starter set alone."""
+    rows = [
+        {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
+        for n in range(40)
+        for x in ("de", "en", "zh")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    (tmp_path / "small.toml").write_text(RECIPE.replace("SOURCE", str(tmp_path / "rows.parquet")), encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(GRID, encoding="utf-8")
+    for verb in ("train", "ablate"):
+        pools = {"starter": read_pool(TASKS["starter"])}
+        monkeypatch.setattr(f"suite.commands.{verb}.readable_pools", lambda data_dir, pools=pools: pools)
+    return tmp_path
+
+
+def panglot(*arguments: str) -> str:
+    """What the command says; its error, where it ends in one, is raised."""
+    return CliRunner().invoke(app, arguments, catch_exceptions=False, env={"COLUMNS": "120"}).output
+
+
+def train_in(folder: Path, *changes: str) -> str:
+    places = ["--out", str(folder / "models"), "--results", str(folder / "results")]
+    return panglot("train", str(folder / "small.toml"), *places, *(part for c in changes for part in ("--set", c)))
+
+
+class Killed(Exception):
+    pass
+
+
+def killing_at(step: int) -> Callable[[str, int], Any]:
+    @contextmanager
+    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        done = 0
+
+        def advance(by: int) -> None:
+            nonlocal done
+            done += by
+            if label == "training" and done == step:
+                raise Killed
+
+        yield advance
+
+    return progress
+
+
+@pytest.mark.parametrize("verb", ["train", "ablate"])
+def test_help_names_every_option(verb: str) -> None:
+    said = panglot(verb, "--help")
+    for option in ("--set", "--out", "--data-dir"):
+        assert option in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("data.0.name=ntrx", "unknown data set 'ntrx'"),
+        ("sampler.alpha=2", "less than or equal to 1"),
+        ("sampler.gamma=0.5", "gamma > 0 needs an image set"),
+        ("evaluation=['xquad']", "did you mean"),
+        ("training.step=3", "Extra inputs are not permitted"),
+    ],
+)
+def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, said: str) -> None:
+    program = (
+        "import sys\nfrom suite.cli import app\nfrom suite.errors import PanglotError\n"
+        "try:\n    app()\nexcept PanglotError as error:\n    print(error)\nprint('torch' in sys.modules)"
+    )
+    arguments = ["train", "static-hybrid", "--out", str(tmp_path / "models"), "--set", change]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    assert said.lower() in done.stdout.lower()
+    assert done.stdout.split()[-1] == "False"
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_language_without_pairs_is_told_before_the_base_is_loaded(folder: Path) -> None:
+    with pytest.raises(BadData, match="No data set has enough pairs for mono batches of 8 in 'fr'"):
+        train_in(folder, "languages=['de', 'en', 'fr']", "text.base=nowhere/at-all")
+
+
+def test_train_scores_what_it_made_and_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = train_in(folder, "name=whole")
+    assert "6 steps" in said
+    assert "starter" in said
+    card = (folder / "models" / "whole" / "README.md").read_text(encoding="utf-8")
+    assert "| starter | map |" in card
+    assert len(list((folder / "results").glob("whole@*/starter.json"))) == 1
+
+    with monkeypatch.context() as patched:
+        patched.setattr("suite.terminal.progress_bar", killing_at(3))
+        with pytest.raises(Killed):
+            train_in(folder, "name=cut")
+    assert not (folder / "models" / "cut" / "model.safetensors").exists()
+    train_in(folder, "name=cut")
+    weights = [load_file(next((folder / "models" / name).rglob("model.safetensors"))) for name in ("whole", "cut")]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+def test_ablate_makes_what_is_not_there_yet(folder: Path) -> None:
+    places = ["--out", str(folder / "runs")]
+    grid = [str(folder / "tiny.toml"), *places, "--set", "training.steps=3"]
+    with pytest.raises(BadData, match="No model of tiny is finished"):
+        panglot("ablate", *grid, "--finished")
+    said = panglot("ablate", *grid)
+    for part in ("1/2 tiny-mono-1", "2/2 tiny-cross-1", "starter, map", "tiny.json"):
+        assert part in said
+    assert [arm.name for arm in read_experiment(folder / "runs" / "tiny.json").arms] == ["mono", "cross"]
+    assert (folder / "runs" / "tiny.png").is_file()
+
+    made = {arm: folder / "runs" / "models" / f"tiny-{arm}-1" / "README.md" for arm in ("mono", "cross")}
+    before = {arm: path.stat().st_mtime_ns for arm, path in made.items()}
+    (folder / "runs" / "models" / "tiny-cross-1.training" / "training.json").unlink()
+    panglot("ablate", *grid, "--finished", "--table", str(folder / "half.json"))
+    assert [arm.name for arm in read_experiment(folder / "half.json").arms] == ["mono"]
+    panglot("ablate", *grid)
+    after = {arm: path.stat().st_mtime_ns for arm, path in made.items()}
+    assert after["mono"] == before["mono"]
+    assert after["cross"] > before["cross"]

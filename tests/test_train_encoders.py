@@ -1,0 +1,375 @@
+"""What needs an encoder, here a tiny one: losses, hard negatives, image towers, smaller starts, early stopping."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from datasets import Dataset
+from PIL import Image as Pillow
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from suite.encoder import SeesImages, load_model
+from suite.errors import BadEncoder, MissingData
+from suite.train.batches import BatchDrawer, BatchSampler
+from suite.train.data import read_pairs
+from suite.train.loss import HybridLoss
+from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
+from suite.train.recipe import Image, Recipe, make_recipe
+from suite.train.smaller import keep_layers, keep_tokens
+from suite.train.towers import build_model
+from suite.train.train import train
+from suite.train.trainer import Collator, PairRows
+from suite.train.vision import load_vision
+
+LANGUAGES = ("de", "en", "zh")
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+LETTERS = "▁abcdefghijklmnopqrstuvwxyz0123456789"
+LAYERS = 4
+DIMENSION = 16
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of random weights that reads letters, as transformers saves one."""
+    folder = tmp_path_factory.mktemp("base") / "letters"
+    letters = Tokenizer(models.Unigram([*((s, 0.0) for s in SPECIAL), *((c, -3.0) for c in LETTERS)], unk_id=3))
+    letters.pre_tokenizer = pre_tokenizers.Metaspace()
+    letters.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=letters, cls_token="<s>", pad_token="<pad>", sep_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": DIMENSION, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 32}
+    drop = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    vocabulary = len(SPECIAL) + len(LETTERS)
+    config = BertConfig(vocab_size=vocabulary, pad_token_id=1, initializer_range=0.3, **sizes, **drop)
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def entries(hard: bool = False) -> list[Entry]:
+    """Twelve parallel questions with their passages, and with a wrong passage where negatives are hard."""
+    return [
+        Entry(str(n), x, f"{x} ask {n}", f"{x} say {n} and {n}", f"{x} other {n}" if hard else None)
+        for n in range(12)
+        for x in LANGUAGES
+    ]
+
+
+def pairs_of(found: list[Entry]) -> Pairs:
+    builder = PairsBuilder(LANGUAGES)
+    builder.add_texts("ntrex", found)
+    return builder.build()
+
+
+def recipe_of(base: Path, **parts: Any) -> Recipe:
+    content = {
+        "name": "tiny",
+        "languages": list(LANGUAGES),
+        "text": {"base": str(base), "length": 32},
+        "data": [{"name": "ntrex"}],
+        "training": {"steps": 2, "batch": 6, "learning_rate": 0.01},
+    }
+    return make_recipe(content | parts)
+
+
+def gradients(
+    model: SentenceTransformer, recipe: Recipe, pairs: Pairs, features: torch.Tensor | None = None
+) -> tuple[float, dict[str, torch.Tensor]]:
+    """The loss of the first batch, and its gradient in every weight."""
+    batch = BatchDrawer(pairs, recipe).draw(0)
+    collated = Collator(model, recipe, pairs.images, features)(PairRows(pairs, recipe).__getitems__(batch.rows))
+    label = collated.pop("label")
+    columns = [
+        {name.removeprefix(f"{column}_"): value for name, value in collated.items() if name.startswith(f"{column}_")}
+        for column in ("query", "passage", "negative")
+    ]
+    model.zero_grad()
+    loss = HybridLoss(model, recipe)([column for column in columns if column], label)
+    loss.backward()
+    found = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+    return float(loss.detach()), {name: gradient.clone() for name, gradient in found.items()}
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("negatives", ["batch", "hard"])
+def test_small_parts_of_a_batch_give_the_gradient_of_the_whole(base: Path, negatives: str, symmetric: bool) -> None:
+    """GradCache (arXiv 2101.06983): exactly the gradient, in less memory."""
+    pairs = pairs_of(entries(hard=negatives == "hard"))
+    settings = {"negatives": negatives, "symmetric": symmetric}
+    plain = recipe_of(base, loss=settings)
+    model = build_model(plain, pairs.texts)
+    expected, whole = gradients(model, plain, pairs)
+    found, parts = gradients(model, recipe_of(base, loss={**settings, "mini_batch": 4}), pairs)
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert parts.keys() == whole.keys()
+    for name, gradient in whole.items():
+        torch.testing.assert_close(parts[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+class Plain(torch.nn.Module):
+    """A model that takes vectors for texts."""
+
+    def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return features
+
+
+def loss_of(recipe: Recipe, *columns: list[list[float]]) -> float:
+    features = [{"sentence_embedding": torch.tensor(column)} for column in columns]
+    return float(HybridLoss(Plain(), recipe)(features, "mono").detach())
+
+
+def test_matryoshka_is_the_mean_over_cut_vectors(base: Path) -> None:
+    """Cosines 1, 0, 0, 1 in two dimensions give .1269 at scale 2; in one, where all are 1, ln 2 = .6931."""
+    recipe = recipe_of(base, loss={"scale": 2.0, "matryoshka": [2, 1]})
+    vectors = [[1.0, 1.0], [1.0, -1.0]]
+    assert loss_of(recipe, vectors, vectors) == pytest.approx((0.12692801 + 0.69314718) / 2)
+
+
+def test_hard_negatives_join_the_candidates(base: Path) -> None:
+    """Each query has itself (cosine 1), the other passage (0) and both negatives (1 and 0): -ln(e² / (2e² + 2))."""
+    recipe = recipe_of(base, loss={"scale": 2.0, "negatives": "hard"})
+    vectors = [[1.0, 0.0], [0.0, 1.0]]
+    assert loss_of(recipe, vectors, vectors, vectors[::-1]) == pytest.approx(0.12692801 + 0.69314718)
+
+
+def test_hard_negatives_come_from_the_column_that_the_recipe_names(base: Path, tmp_path: Path) -> None:
+    rows = [{"query": e.query, "passage": e.passage, "lang": e.language, "wrong": e.negative} for e in entries(True)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    own = {"name": "own", "source": str(tmp_path / "rows.parquet"), "language": "lang", "negative": "wrong"}
+    recipe = recipe_of(base, data=[own], sampler={"kind": "mono"}, loss={"negatives": "hard"})
+    pairs = read_pairs(recipe)
+    row = PairRows(pairs, recipe).__getitems__([0])[0]
+    assert row["negative"].split()[1:] == ["other", row["query"].split()[-1]]
+    with_negatives = train(recipe, tmp_path / "hard", pairs).training.history[0]["loss"]
+    without = train(recipe_of(base, data=[own], sampler={"kind": "mono"}), tmp_path / "batch", pairs)
+    assert with_negatives > without.training.history[0]["loss"]
+
+
+def test_each_kind_of_batch_has_its_own_temperature(base: Path) -> None:
+    recipe = recipe_of(base, loss={"scale": 20.0, "scales": {"mono": 2.0}})
+    vectors = [[1.0, 0.0], [0.0, 1.0]]
+    assert loss_of(recipe, vectors, vectors) == pytest.approx(0.12692801)
+    assert HybridLoss(Plain(), recipe).scales() == pytest.approx({"mono": 2.0, "cross": 20.0})
+
+
+def test_matryoshka_small_parts_and_bfloat16_train(base: Path, tmp_path: Path) -> None:
+    pairs, training = pairs_of(entries()), {"steps": 2, "batch": 6, "precision": "bf16"}
+    for name, loss in {"cut": {"matryoshka": [16, 8]}, "parts": {"mini_batch": 2}}.items():
+        folder = train(recipe_of(base, loss=loss, training=training), tmp_path / name, pairs).folder
+        assert SentenceTransformer(str(folder), device="cpu").encode(["en ask"]).shape == (1, DIMENSION)
+
+
+def test_a_data_set_as_the_hub_has_them(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of Parquet files goes the way of a name of the Hub; only the named split is read."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    for split, found in {"train": entries(), "test": entries()[:1]}.items():
+        rows = [{"q": e.query, "a": e.passage, "x": e.language, "n": e.group} for e in found]
+        (tmp_path / "set").mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set" / f"{split}.parquet")
+    columns = {"query": "q", "passage": "a", "language": "x", "group": "n"}
+    recipe = recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "set"), **columns}])
+    assert read_pairs(recipe).texts == pairs_of(entries()).texts
+    with pytest.raises(MissingData, match="is no file and cannot be had"):
+        read_pairs(recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "none"), **columns}]))
+
+
+def test_a_static_tower_starts_from_the_vectors_of_its_base(base: Path) -> None:
+    """Of two tokens seen three times and once, the frequent one weighs .001 / (.001 + .75)."""
+    recipe = recipe_of(base, text={"kind": "static", "base": str(base), "vocabulary": len(SPECIAL) + 3})
+    module = build_model(recipe, ["aaa", "b"])[0]
+    kept = {piece: module.tokenizer.token_to_id(piece) for piece in "ab▁"}
+    assert None not in kept.values()
+    whole = build_model(recipe_of(base), [])
+    table, place = whole[0].auto_model.get_input_embeddings().weight, whole.tokenizer.convert_tokens_to_ids
+    for piece, share in {"a": 3 / 10, "b": 1 / 10, "▁": 2 / 10}.items():
+        expected = table[place(piece)] * 0.001 / (0.001 + share)
+        torch.testing.assert_close(module.embedding.weight[kept[piece]], expected)
+
+
+def test_a_smaller_start_is_the_base_with_layers_left_out(base: Path, tmp_path: Path) -> None:
+    """Three of four layers are the first two and the last; texts of kept tokens are read as before."""
+    texts = ["en ask 1", "de say 2 and 2"]
+    vocabulary = len(SPECIAL) + len(set("▁".join(texts).replace(" ", "▁")))
+    text = {"base": str(base), "length": 32, "layers": 3, "vocabulary": vocabulary}
+    recipe = recipe_of(base, text=text, prompts={"query": "", "passage": ""})
+    build_model(recipe, texts).save_pretrained(str(tmp_path / "smaller"))
+    smaller = SentenceTransformer(str(tmp_path / "smaller"), device="cpu")
+    assert smaller[0].auto_model.get_input_embeddings().num_embeddings == vocabulary
+
+    whole = build_model(recipe_of(base), texts)
+    del whole[0].auto_model.encoder.layer[2]
+    np.testing.assert_allclose(smaller.encode(texts), whole.encode(texts), atol=1e-6)
+    assert smaller.tokenizer("xzw")["input_ids"] == [0, smaller.tokenizer("▁")["input_ids"][1], 3, 2]
+
+
+def test_a_smaller_start_that_cannot_be(base: Path) -> None:
+    model = build_model(recipe_of(base), [])
+    with pytest.raises(BadEncoder, match="5 of the base's 4 layers"):
+        keep_layers(model[0], 5)
+    model.tokenizer._tokenizer.model = models.WordLevel({"<unk>": 3}, unk_token="<unk>")
+    with pytest.raises(BadEncoder, match="Only a Unigram vocabulary"):
+        keep_tokens(model[0], ["a"], 5)
+
+
+def picture(number: int) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 255, (40, 60, 3), np.uint8)
+    Pillow.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module", params=["vit", "clip"])
+def vision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vision model of random weights, as the Hub has them."""
+    from transformers import CLIPVisionConfig, CLIPVisionModel, ViTConfig, ViTModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("vision") / request.param
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    torch.manual_seed(0)
+    if request.param == "vit":
+        ViTModel(ViTConfig(image_size=32, patch_size=16, **sizes)).save_pretrained(folder)
+        ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    else:
+        CLIPVisionModel(CLIPVisionConfig(image_size=32, patch_size=16, **sizes)).save_pretrained(folder)
+        side = {"height": 32, "width": 32}
+        CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_vision_model_of_one_s_own_learns_only_where_it_is_not_frozen(
+    base: Path, vision: Path, frozen: bool, tmp_path: Path
+) -> None:
+    builder = PairsBuilder(LANGUAGES)
+    captions = [Caption(str(n), x, f"{x} picture {n}") for n in range(6) for x in LANGUAGES]
+    builder.add_texts("ntrex", entries())
+    builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
+    recipe = recipe_of(
+        base,
+        image={"base": str(vision), "frozen": frozen},
+        images=[{"name": "emoji"}],
+        sampler={"gamma": 1.0},
+    )
+    folder = train(recipe, tmp_path / "models" / "seeing", builder.build()).folder
+    trained = SentenceTransformer(str(folder), device="cpu")
+    before = SentenceTransformer(modules=[build_vision(vision)], device="cpu").state_dict()
+    after = {name.partition("sub_modules.image.0.")[2]: weight for name, weight in trained.state_dict().items()}
+    same = [torch.equal(weight, after[name.removeprefix("0.")]) for name, weight in before.items()]
+    assert all(same) if frozen else not all(same)
+    model = load_model(str(folder))
+    assert isinstance(model, SeesImages)
+    assert model.encode_images([Pillow.open(io.BytesIO(picture(0)))]).shape == (1, DIMENSION)
+
+
+def test_image_batches_can_leave_the_text_tower_alone(base: Path, vision: Path) -> None:
+    builder = PairsBuilder(LANGUAGES)
+    builder.add_texts("ntrex", entries())
+    captions = [Caption(str(n), "en", f"picture {n}") for n in range(6)]
+    builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
+    pairs = builder.build()
+    for frozen in (False, True):
+        recipe = recipe_of(
+            base,
+            text={"base": str(base), "length": 32, "frozen_for_images": frozen},
+            image={"base": str(vision)},
+            images=[{"name": "emoji"}],
+            sampler={"gamma": 1.0},
+        )
+        tower = load_vision(Image(base=str(vision)))
+        features = torch.ones(len(pairs.images), tower.dimension)
+        found = gradients(build_model(recipe, pairs.texts, tower), recipe, pairs, features)[1]
+        assert any(".text." in name for name in found) != frozen
+        assert any(".image.1." in name for name in found)
+
+
+def build_vision(folder: Path) -> Any:
+    return load_vision(Image(base=str(folder))).module
+
+
+def test_a_folder_without_a_vision_model_is_told(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadEncoder, match=r"image\.base"):
+        build_vision(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(("patience", "steps"), [(1, 2), (3, 4), (None, 6)])
+def test_training_stops_after_validations_without_a_better_one(
+    base: Path, tmp_path: Path, patience: int | None, steps: int
+) -> None:
+    """A rate of 0 never gets better than the first validation; each comes after one step."""
+    rows = [{"id": n, "lang": x, "text": f"{x} {n} {n * n}"} for n in range(8) for x in LANGUAGES]
+    (tmp_path / "train").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train" / "validation_flores_sib200.parquet")
+    recipe = recipe_of(
+        base,
+        training={"steps": 6, "batch": 6, "learning_rate": 0.0},
+        validation={"every": 1, "sentences": 8, "patience": patience},
+    )
+    training = train(recipe, tmp_path / "models" / "tiny", pairs_of(entries()), data_dir=tmp_path).training
+    assert (training.steps, training.best_step) == (steps, 1)
+    assert training.best_validation is not None
+    assert 0 <= training.best_validation <= 1
+
+
+class Recorder(MultipleNegativesRankingLoss):
+    """The stock loss, which notes how many rows came."""
+
+    def forward(self, sentence_features: Any, labels: Any) -> torch.Tensor:
+        columns = list(sentence_features)
+        self.seen = [*getattr(self, "seen", []), len(columns[0]["input_ids"])]
+        return super().forward(columns, labels)
+
+
+def test_the_stock_trainer_takes_the_sampler(base: Path, tmp_path: Path) -> None:
+    """Its batches are the sampler's, in order: a data set that notes what is asked of it sees them."""
+    pairs, asked = pairs_of(entries()), []
+
+    def note(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        asked.append(rows["row"])
+        return {"query": rows["query"], "passage": rows["passage"]}
+
+    recipe = recipe_of(base, training={"steps": 5, "batch": 6})
+    drawer = BatchDrawer(pairs, recipe)
+    data = Dataset.from_dict(
+        {
+            "row": list(range(len(pairs))),
+            "query": [pairs.texts[place] for place in pairs.query],
+            "passage": [pairs.texts[place] for place in pairs.passage],
+        }
+    )
+    model = build_model(recipe, pairs.texts)
+    settings = SentenceTransformerTrainingArguments(
+        output_dir=str(tmp_path),
+        max_steps=5,
+        batch_sampler=lambda dataset, **others: BatchSampler(drawer, 5, 6),
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+    )
+    loss = Recorder(model)
+    trainer = SentenceTransformerTrainer(model=model, args=settings, train_dataset=data.with_transform(note), loss=loss)
+    trainer.train()
+    assert loss.seen == [6] * 5
+    assert [rows for rows in asked if len(rows) == 6][-5:] == [drawer.draw(step).rows for step in range(5)]

@@ -1,0 +1,78 @@
+"""Two processes on one machine, as torchrun starts them, make the model of one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+
+from suite.train.data import read_pairs
+from suite.train.recipe import make_recipe
+from suite.train.train import read_training, train
+
+# The second process is forked off after the imports, which take longer than the training, and the two meet in a file:
+# all else is what torchrun sets.
+PROGRAM = """
+import os, sys
+from pathlib import Path
+import torch
+from suite.train.data import read_pairs
+from suite.train.recipe import Recipe
+from suite.train.train import train
+from suite.train.trainer import arguments
+
+folder = Path(sys.argv[1])
+recipe = Recipe.model_validate_json((folder / "recipe.json").read_bytes())
+pairs = read_pairs(recipe)
+child = os.fork()
+rank = "1" if child == 0 else "0"
+os.environ.update(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", MASTER_ADDR="127.0.0.1")
+os.environ.update(MASTER_PORT="1", GLOO_SOCKET_IFNAME="lo")
+meeting = f"file://{folder / 'meeting'}"
+torch.distributed.init_process_group("gloo", init_method=meeting, rank=int(rank), world_size=2)
+assert arguments(recipe, folder / "two.training").world_size == 2
+train(recipe, folder / "two", pairs)
+torch.distributed.destroy_process_group()
+if child:
+    sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_two_processes_make_the_model_of_one(tmp_path: Path) -> None:
+    rows = [
+        {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
+        for n in range(40)
+        for x in ("de", "en", "zh")
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    recipe = make_recipe(
+        {
+            "name": "two",
+            "languages": ["de", "en", "zh"],
+            "text": {"kind": "static", "dimension": 16, "vocabulary": 300},
+            "data": [{"name": "own", "source": str(tmp_path / "rows.parquet"), "language": "lang", "group": "id"}],
+            "loss": {"learned": True},
+            "training": {"steps": 8, "batch": 8, "learning_rate": 0.05},
+        }
+    )
+    (tmp_path / "recipe.json").write_text(recipe.model_dump_json(), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    together = read_training(recipe, tmp_path / "two")
+    alone = train(recipe, tmp_path / "one", read_pairs(recipe)).training
+    assert together is not None
+    assert together.scales == pytest.approx(alone.scales, abs=1e-4)
+    found, expected = (load_file(next((tmp_path / name).rglob("model.safetensors"))) for name in ("two", "one"))
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        assert found[name].numpy() == pytest.approx(weight.numpy(), abs=1e-5)
+        assert weight.std() > 0
