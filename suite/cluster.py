@@ -132,7 +132,7 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=KNOCK_SECONDS).close()
 
 
-class _Worker:
+class _Worker:  # pragma: no cover - lives in processes of Ray, which are killed, not ended
     """One encoder, and what every shard is held against."""
 
     def __init__(self, asked: Asked, corpus: Corpus, load: Callable[[], ShardVectors], depth: int) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from suite.arrays import Floats, Ints
+from suite.errors import BadEncoder
 from suite.evidence import NARROW, NOBODY, Evidence, is_narrow, itself, narrowed
 from suite.pool import NOTHING, Pool
 from suite.progress import Progress, silent
@@ -43,6 +44,8 @@ def collect_evidence(
 
     `depth` is the length of the lists of the best, `block` the number of queries scored at a time; no count depends
     on either.
+
+    :raises BadEncoder: a score that is no finite number.
     """
     total, width = len(pool.queries), len(pool.candidates)
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
@@ -53,9 +56,26 @@ def collect_evidence(
     with progress("ranking", total) as advance:
         for start in range(0, total, block):
             stop = min(start + block, total)
-            counter.add(start, _offered(pool, start, scores.block(start, stop)), columns, pool.candidate)
+            found = checked(scores.block(start, stop), pool.queries.ids[start:stop])
+            counter.add(start, _offered(pool, start, found), columns, pool.candidate)
             advance(stop - start)
     return _evidence(pool, counter)
+
+
+def checked(scores: Floats, query_ids: Sequence[str]) -> Floats:
+    """The scores [queries, candidates] if all of them are finite.
+
+    :raises BadEncoder: naming the first query that has another.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        suspect = not np.isfinite(scores.sum())  # quicker than to ask each, and never finite where one is not
+    if suspect and not np.isfinite(scores).all():
+        query = query_ids[int(np.argmin(np.isfinite(scores).all(axis=1)))]
+        raise BadEncoder(
+            f"A score for the query {query!r} is NaN or infinite. Scores must be finite; those of vectors that are not "
+            "of unit length can overflow."
+        )
+    return scores
 
 
 def _offered(pool: Pool, start: int, scores: Floats) -> Floats:

@@ -25,7 +25,7 @@ from suite.errors import BadData
 from suite.evidence import NOBODY, Evidence
 from suite.pool import Pool
 from suite.progress import Progress, silent
-from suite.ranking import BLOCK_SCORES, DEPTH, Columns, Counter, Tally
+from suite.ranking import BLOCK_SCORES, DEPTH, Columns, Counter, Tally, checked
 
 SHARD_PASSAGES = 100_000
 """Passages in a shard, unless their number is asked for."""
@@ -70,7 +70,7 @@ class Asked:
             first = self._place.setdefault(vector.tobytes(), index)
             self._place.setdefault(text.strip(), first)
         own = np.array([self._place[text.strip()] for text in pool.candidates.texts])
-        self._scores = self.queries @ relevant.T
+        self._scores = checked(self.queries @ relevant.T, pool.queries.ids)
         self._first = np.unique(relevant[:, 0])
         self.score = self._scores[pool.query, own[pool.candidate]]
 
@@ -94,7 +94,7 @@ class Asked:
         counter = Counter(self.pool, tally, self.score)
         block = max(1, BLOCK_SCORES // len(passages))
         for start in range(0, len(self.queries), block):
-            scores = self.queries[start : start + block] @ vectors.T
+            scores = checked(self.queries[start : start + block] @ vectors.T, self.pool.queries.ids[start:])
             if len(here):
                 scores[:, here] = self._scores[start : start + block, there]
             counter.add(start, scores, columns)

@@ -24,7 +24,7 @@ Training: TypeAlias = Literal["trained", "parent", "zero-shot", "unknown"]
 """On this task's data; on the data set that it was made from; declared to be on neither; not known."""
 
 LARGEST_ZIP = 128 << 20
-LARGEST_ENTRY = 64 << 20
+LARGEST_ENTRY = 128 << 20
 LARGEST_TOTAL = 256 << 20
 MOST_ENTRIES = 256
 MOST_DIRECTORY_BYTES = 1 << 20

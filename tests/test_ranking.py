@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suite.errors import BadEncoder
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import NAMES, parse_metric
 from suite.pool import NOTHING, Candidate, Judgement, Pool, Query
@@ -312,3 +313,18 @@ def test_evidence_of_some_languages_is_that_of_their_own_pool(starter: Pool) -> 
             expected.candidate_ids[index] for index in expected.top[query, : len(listed)]
         ]
     assert 10 < width <= 100
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("candidate", [0, 4])
+def test_a_score_that_is_no_number_stops_the_run(value: float, candidate: int) -> None:
+    pool = Pool.of(
+        ("de", "en"),
+        [Query("first", "", "de", "1"), Query("second", "", "de", "2")],
+        [Candidate(f"{language}{number}", "", language) for language in ("de", "en") for number in range(3)],
+        [Judgement("first", "de0"), Judgement("second", "de0")],
+    )
+    scores = np.zeros((2, 6), np.float32)
+    scores[1, candidate] = value
+    with pytest.raises(BadEncoder, match="query 'second' is NaN or infinite"):
+        collect_evidence(pool, FixedScores(scores))
