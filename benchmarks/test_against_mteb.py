@@ -22,7 +22,7 @@ from benchmarks.meter import Cost, Meter
 from benchmarks.peer import MeteredEncoder, evaluate, pairs_task
 from suite.encoder import Encoder
 from suite.pool import Pool
-from suite.result import Result, write_result
+from suite.results.result import Result, write_result
 from suite.run import run
 from suite.sources import read_pool
 from suite.task import Task

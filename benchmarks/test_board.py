@@ -31,9 +31,9 @@ from websockets.typing import Subprotocol
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
 from leaderboard_app import index
-from suite.evidence_file import NEEDED, evidence_file
-from suite.result import find_results, read_result
-from suite.verify import Verdict
+from suite.results.evidence_file import NEEDED, evidence_file
+from suite.results.result import find_results, read_result
+from suite.trust.verify import Verdict
 from tests.browsing import WAIT, free_port, open_browser, served
 
 HERE = Path(__file__).parents[1]

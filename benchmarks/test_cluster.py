@@ -19,9 +19,9 @@ from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
 from benchmarks.test_streaming import Generated, ask, drawn
 from suite.arrays import Floats
-from suite.cluster import Cluster
 from suite.corpus import Passage
-from suite.streaming import SHARD_PASSAGES, Checkpoint, ShardVectors, shards_of, stream
+from suite.shards.cluster import Cluster
+from suite.shards.streaming import SHARD_PASSAGES, Checkpoint, ShardVectors, shards_of, stream
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

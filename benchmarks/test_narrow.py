@@ -14,9 +14,9 @@ from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
 from benchmarks.test_streaming import MEBIBYTE, resident
 from suite.arrays import Floats
-from suite.evidence_file import evidence_file, write_evidence
 from suite.pool import Items
 from suite.ranking import collect_evidence
+from suite.results.evidence_file import evidence_file, write_evidence
 from suite.scores import DenseScores
 from suite.sources.belebele import parallel_pool
 from suite.summary import score_evidence

@@ -21,13 +21,13 @@ from leaderboard_app.evidence_store import stored_contributions, stored_evidence
 from leaderboard_app.index import Index, home_of, is_current, read_index, read_scores, update
 from leaderboard_app.pools import Recomputed, recompute
 from leaderboard_app.texts import Texts, read_texts
-from suite.compare import Comparison, compare_contributions
-from suite.contributions import Contributions
+from suite.comparison.contributions import Contributions
+from suite.comparison.paired import Comparison, compare_contributions
+from suite.comparison.standings import Standing, rank_contributions
 from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.progress import Advance
-from suite.result import Result, read_result
-from suite.standings import Standing, rank_contributions
+from suite.results.result import Result, read_result
 
 LOOK_AGAIN = "20s"
 """How long a change of the files may go unseen."""

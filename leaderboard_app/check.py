@@ -21,9 +21,9 @@ from typing import TypeAlias
 from suite.commands.receive import take_in
 from suite.errors import BadResult
 from suite.progress import Advance
-from suite.record import Record, read_record, write_record
-from suite.submission import LARGEST_ENTRY, LARGEST_ZIP
-from suite.verify import Level, Verdict
+from suite.results.record import Record, read_record, write_record
+from suite.trust.submission import LARGEST_ENTRY, LARGEST_ZIP
+from suite.trust.verify import Level, Verdict
 
 ARCHIVE = "upload.zip"
 PLACED = "unpacked"

@@ -1,4 +1,4 @@
-"""Tables of two models side by side, from the paired tests of `suite.compare`; nothing here knows Streamlit."""
+"""Tables of two models side by side, from the tests of `suite.comparison.paired`; nothing here knows Streamlit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from leaderboard_app.pools import query_values
-from suite.compare import Comparison, Differences
-from suite.contributions import Contributions, members_of
+from suite.comparison.contributions import Contributions, members_of
+from suite.comparison.paired import Comparison, Differences
 from suite.evidence import Evidence
 
 MARK = "*"

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import metadata
 
-import suite.compare
+import suite.comparison.paired
+import suite.comparison.standings
 import suite.evidence
 import suite.sample
-import suite.standings
 from suite.bias import MEASURES
 from suite.metrics import NAMES, parse_metric
 from suite.task import Task
@@ -46,7 +46,7 @@ COMMANDS = {
 
 SUBSET = """\
 from pathlib import Path
-from suite.evidence_file import read_evidence
+from suite.results.evidence_file import read_evidence
 from suite.summary import score_evidence
 
 evidence = read_evidence(Path("submissions/MODEL@REVISION/xquad-r.json"))
@@ -65,9 +65,9 @@ def rules() -> dict[str, str]:
         "Evidence": _paragraph(suite.evidence, "`above"),
         "Ties": _paragraph(suite.evidence, "Ties count"),
         "Intervals": _paragraph(suite.sample, "A draw takes"),
-        "Ranks": _paragraph(suite.standings.rank_contributions, "The rank interval"),
-        "Letters": _paragraph(suite.standings.Standing, "Two models share"),
-        "Differences": _paragraph(suite.compare, "- Test"),
+        "Ranks": _paragraph(suite.comparison.standings.rank_contributions, "The rank interval"),
+        "Letters": _paragraph(suite.comparison.standings.Standing, "Two models share"),
+        "Differences": _paragraph(suite.comparison.paired, "- Test"),
     }
 
 

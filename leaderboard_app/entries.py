@@ -11,10 +11,10 @@ import pyarrow as pa
 from suite.bridge import ReportedResult, read_reported
 from suite.bridge.published import published_results
 from suite.errors import BadResult
-from suite.evidence_file import NEEDED, evidence_file
-from suite.record import Record, read_record
-from suite.result import Result, find_results, read_result
-from suite.submission import CARD, SubmissionCard
+from suite.results.evidence_file import NEEDED, evidence_file
+from suite.results.record import Record, read_record
+from suite.results.result import Result, find_results, read_result
+from suite.trust.submission import CARD, SubmissionCard
 
 REPORTED = ".reported.json"
 ALL = ""

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from suite.contributions import Contributions, contributions
+from suite.comparison.contributions import Contributions, contributions
+from suite.comparison.standings import Standing, rank_contributions
 from suite.evidence import Evidence
-from suite.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
-from suite.record import write_whole
-from suite.standings import Standing, rank_contributions
+from suite.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
+from suite.results.record import write_whole
 
 _STANDINGS = TypeAdapter(tuple[Standing, ...])
 _REST = "rest.json"

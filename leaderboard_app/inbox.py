@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from leaderboard_app.check import ARCHIVE
 from suite.errors import PanglotError
-from suite.submission import LARGEST_ZIP
+from suite.trust.submission import LARGEST_ZIP
 
 AT_ONCE = 2
 """Checks that run at a time; each may take gigabytes."""

@@ -30,9 +30,9 @@ from leaderboard_app.entries import SCHEMA, Entry, Found, Trust, published, read
 from leaderboard_app.evidence_store import drop_others, stored_contributions, stored_standings
 from suite.errors import BadResult
 from suite.progress import Progress, silent
-from suite.record import write_whole
-from suite.result import read_result
-from suite.verify import Verdict, known_tasks, verify_folder
+from suite.results.record import write_whole
+from suite.results.result import read_result
+from suite.trust.verify import Verdict, known_tasks, verify_folder
 
 FORM = f"1 {version('panglot')}"
 """An index of another form is built anew."""
@@ -267,7 +267,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
 
     from suite.commands.output import print_json
-    from suite.terminal import progress_bar
+    from suite.view.terminal import progress_bar
 
     folder = Path(next((argument for argument in arguments if argument != "--json"), "submissions"))
     steps: tuple[Callable[[Path, Progress], None], ...] = (update, check)

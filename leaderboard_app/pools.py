@@ -10,7 +10,7 @@ import pandas as pd
 
 from leaderboard_app.board import BIAS, Row
 from suite.arrays import Floats
-from suite.contributions import Contributions, contributions
+from suite.comparison.contributions import Contributions, contributions
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import parse_metric
 from suite.sample import Score

@@ -23,11 +23,11 @@ from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, number, pl
 from leaderboard_app.index import Index
 from suite.bias import MEASURES
 from suite.evidence import is_narrow
-from suite.evidence_file import EVIDENCE_FILES, evidence_file
 from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
-from suite.result import DIVIDED
-from suite.submission import CARD
+from suite.results.evidence_file import EVIDENCE_FILES, evidence_file
+from suite.results.result import DIVIDED
+from suite.trust.submission import CARD
 from tasks import ALL as TASKS
 
 URL = "query-params"

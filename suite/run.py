@@ -23,7 +23,7 @@ from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.ranking import collect_evidence
 from suite.reading import reading_by_language
-from suite.result import CurvePoint, EncodingRecord, Result, RunRecord, TaskRecord
+from suite.results.result import CurvePoint, EncodingRecord, Result, RunRecord, TaskRecord
 from suite.scores import DenseScores
 from suite.scoring import Scored, reduced, score_pool
 from suite.sources import read_pool

@@ -15,7 +15,7 @@ from hypothesis import Phase, settings
 
 from suite.encoder import load_model
 from suite.pool import Candidate, Judgement, Pool, Query
-from suite.result import write_result
+from suite.results.result import write_result
 from suite.run import run
 from suite.sources import read_pool
 from tasks import ALL

@@ -25,12 +25,12 @@ from leaderboard_app.evidence_store import stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, plain
 from leaderboard_app.index import Index, check, home_of, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
-from suite.compare import compare
+from suite.comparison.paired import compare
+from suite.comparison.standings import rank
 from suite.encoder import load_model
-from suite.evidence_file import read_evidence
-from suite.result import Result, find_results, read_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import Result, find_results, read_result
 from suite.run import run
-from suite.standings import rank
 from suite.summary import BIAS_NAMES
 from tests.conftest import TASKS
 

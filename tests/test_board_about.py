@@ -19,7 +19,7 @@ from suite.bias import MEASURES
 from suite.cli import app
 from suite.encoder import load_model
 from suite.metrics import NAMES
-from suite.result import write_result
+from suite.results.result import write_result
 from suite.run import run
 from tasks import ALL
 from tests.conftest import TASKS

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from leaderboard_app.index import check, update
 from leaderboard_app.pools import recompute
-from suite.evidence_file import read_evidence
-from suite.result import read_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import read_result
 from tests.browsing import WAIT, free_port, open_browser, served, settle
 
 PAGES = {

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import training
-from suite.record import write_record
+from suite.results.record import write_record
 from suite.train.ablate import read_ablation
 from suite.train.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 

@@ -22,11 +22,11 @@ from suite.bridge.published import DATA, published_results
 from suite.bridge.trec import run_lines
 from suite.encoder import load_model
 from suite.errors import BadData, BadResult, UnknownName
-from suite.evidence_file import read_evidence
 from suite.metrics import parse_metric
 from suite.pool import Pool
 from suite.ranking import collect_evidence
-from suite.result import read_result, write_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import read_result, write_result
 from suite.run import Outcome, run
 from tasks import ALL
 from tests.conftest import TASKS, FixedScores, PoolMaker

@@ -169,7 +169,7 @@ def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
     assert "ZeroDivisionError: in the factory" in done.stderr
 
 
-@pytest.mark.parametrize("statement", ["import suite.cli", "import suite.cli, tasks, suite.listing"])
+@pytest.mark.parametrize("statement", ["import suite.cli", "import suite.cli, tasks, suite.view.listing"])
 def test_the_command_starts_light(statement: str) -> None:
     script = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from suite.cli import app, main
 from suite.encoder import KINDS
 from suite.errors import PanglotError
-from suite.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
+from suite.view.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
 from tasks import ALL
 
 PANGLOT = str(Path(sys.executable).with_name("panglot"))

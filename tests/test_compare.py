@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from suite import standings
-from suite.compare import compare, compare_contributions, holm, sign_chunks
-from suite.contributions import Contributions, contributions, members_of, with_linear_balance
+from suite.comparison import standings
+from suite.comparison.contributions import Contributions, contributions, members_of, with_linear_balance
+from suite.comparison.paired import compare, compare_contributions, holm, sign_chunks
+from suite.comparison.standings import rank, rank_contributions
 from suite.encoder import load_model
 from suite.errors import BadResult, UnknownName
 from suite.evidence import Evidence
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
-from suite.result import write_result
+from suite.results.result import write_result
 from suite.run import Outcome, run
-from suite.standings import rank, rank_contributions
 from suite.summary import score_evidence
 from tests.conftest import TASKS, FixedScores
 from tests.test_cli import panglot
@@ -435,7 +435,7 @@ def test_compare_prints_for_eighty_columns_and_pipes(folders: dict[str, Path], e
 
 
 def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Outcome]) -> None:
-    from suite.comparison_view import sentence
+    from suite.view.comparison import sentence
 
     evidence = outcomes["random"].evidence
     again = replace(evidence, above=np.roll(evidence.above.reshape(52, 11, 11, 11), 1, axis=0).reshape(-1, 11))
@@ -470,7 +470,7 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
 
 
 def test_letters_in_a_row_are_abbreviated() -> None:
-    from suite.comparison_view import _run, _runs
+    from suite.view.comparison import _run, _runs
 
     assert [_run("abcdefg", *run) for run in _runs([0, 1, 3, 4, 5, 6])] == ["a b", "d–g"]
     assert list(_runs([])) == []

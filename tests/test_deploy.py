@@ -23,9 +23,9 @@ from leaderboard_app.check import LIMITS
 from leaderboard_app.inbox import Inbox
 from suite.commands.board import LARGEST_UPLOAD
 from suite.encoder import load_model
-from suite.result import write_result
+from suite.results.result import write_result
 from suite.run import run
-from suite.submission import LARGEST_ZIP, card_of, pack, write_card
+from suite.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.browsing import WAIT, free_port, open_browser, served
 from tests.conftest import TASKS
 

@@ -13,22 +13,22 @@ from rich.console import Console, RenderableType
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.index import check, update
-from suite.compare import compare
-from suite.comparison_view import Names, comparison_view
+from suite.comparison.paired import compare
+from suite.comparison.standings import rank
 from suite.encoders.floors import RandomVectors
 from suite.evidence import Evidence
-from suite.evidence_file import read_evidence
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
-from suite.result import DIVIDED, Result, TaskRecord, read_result, write_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import DIVIDED, Result, TaskRecord, read_result, write_result
 from suite.run import provenance
 from suite.scores import DenseScores
-from suite.standings import rank
-from suite.streaming import together
+from suite.shards.streaming import together
 from suite.summary import score_evidence
 from suite.task import Size
-from suite.terminal import bias_table, pair_matrix, score_table
-from suite.verify import verify
+from suite.trust.verify import verify
+from suite.view.comparison import Names, comparison_view
+from suite.view.terminal import bias_table, pair_matrix, score_table
 from tasks.miracl import MIRACL
 
 PAGES = Path(__file__).parents[1] / "leaderboard_app" / "app_pages"

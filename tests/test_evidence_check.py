@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from suite.evidence import Evidence
-from suite.evidence_check import check_evidence
-from suite.evidence_file import shorten
 from suite.pool import Pool
 from suite.ranking import collect_evidence
-from suite.result import TaskRecord
+from suite.results.evidence_file import shorten
+from suite.results.result import TaskRecord
 from suite.scores import DenseScores
+from suite.trust.evidence_check import check_evidence
 from tests.conftest import TASKS
 
 STARTER = TASKS["starter"]

@@ -19,16 +19,16 @@ import pytest
 
 from suite.bridge.trec import read_run, run_lines
 from suite.cache import VectorCache
-from suite.compare import DRAWS, enough_draws
+from suite.comparison.paired import DRAWS, enough_draws
 from suite.corpus import refuse_to_hold
 from suite.encoder import load_model
 from suite.encoders.use import load as load_use
 from suite.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
-from suite.evidence_file import evidence_file, read_evidence, write_table
 from suite.pool import Pool
 from suite.progress import silent
 from suite.ranking import collect_evidence
-from suite.record import read_record
+from suite.results.evidence_file import evidence_file, read_evidence, write_table
+from suite.results.record import read_record
 from suite.sources.archive import Archive
 from suite.sources.emoji import _json
 from suite.sources.fetch import DATA_VARIABLE, fetch_file
@@ -37,8 +37,8 @@ from suite.sources.image_text import read_hub
 from suite.sources.lareqa import sentence_pool
 from suite.sources.miracl import read_questions
 from suite.sources.storybooks import StorybookSources
-from suite.submission import SubmissionCard, place, unpack
 from suite.task import Source
+from suite.trust.submission import SubmissionCard, place, unpack
 from suite.vectors import encode_with_images
 from tasks.miracl import MIRACL
 from tests.conftest import TASKS, FixedScores, PoolMaker
@@ -221,7 +221,7 @@ class TestRecords:
         [("LARGEST_JSON", "is larger than 0 MiB; no result is"), ("MOST_FAULTS", r"format 1: it has \d+ faults\.$")],
     )
     def test_more_than_is_read(self, limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(f"suite.record.{limit}", 1)
+        monkeypatch.setattr(f"suite.results.record.{limit}", 1)
         (tmp_path / "x.json").write_text('{"odd": 1, "odder": 2}', encoding="utf-8")
         with pytest.raises(BadResult, match=message):
             read_record(tmp_path / "x.json", SubmissionCard)

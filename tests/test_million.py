@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from suite.arrays import Floats
-from suite.cluster import Cluster
 from suite.corpus import Passage
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
 from suite.scores import DenseScores
+from suite.shards.cluster import Cluster
+from suite.shards.streaming import Asked, Checkpoint, ShardVectors, shards_of, stream
 from suite.sources.miracl import read_questions
-from suite.streaming import Asked, Checkpoint, ShardVectors, shards_of, stream
 from tasks.miracl import MIRACL
 
 PASSAGES = 1_000_000

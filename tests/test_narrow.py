@@ -11,14 +11,14 @@ import pytest
 from suite.arrays import Floats
 from suite.errors import BadResult
 from suite.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
-from suite.evidence_check import check_evidence
-from suite.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
 from suite.parquet import LIMITS, Limits
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
-from suite.result import TaskRecord
+from suite.results.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
+from suite.results.result import TaskRecord
 from suite.summary import Scores, score_evidence
 from suite.task import Size, Task
+from suite.trust.evidence_check import check_evidence
 from tasks.belebele import BELEBELE
 from tests import naive
 
@@ -175,10 +175,10 @@ class TestCheck:
 
 def test_only_narrow_files_may_be_large(narrow: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_evidence(tmp_path / "a.json", narrow)
-    monkeypatch.setattr("suite.evidence_file.NARROW_LIMITS", Limits(cells=10 * len(narrow.query) - 1))
+    monkeypatch.setattr("suite.results.evidence_file.NARROW_LIMITS", Limits(cells=10 * len(narrow.query) - 1))
     with pytest.raises(BadResult, match="it claims 19200 rows"):
         read_evidence(tmp_path / "a.json")
-    monkeypatch.setattr("suite.evidence_file.NARROW_LIMITS", Limits(file=1000))
+    monkeypatch.setattr("suite.results.evidence_file.NARROW_LIMITS", Limits(file=1000))
     with pytest.raises(BadResult, match="it is larger than 0 MiB"):
         read_evidence(tmp_path / "a.json")
 

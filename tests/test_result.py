@@ -10,8 +10,8 @@ import pytest
 
 from suite.encoder import ModelCard, load_model
 from suite.errors import BadResult
-from suite.evidence_file import read_evidence
-from suite.result import find_results, read_result, result_folder, write_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import find_results, read_result, result_folder, write_result
 from suite.run import Outcome, run
 from suite.summary import score_evidence
 from tests.conftest import TASKS

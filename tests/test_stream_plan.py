@@ -12,8 +12,8 @@ from rich.console import Console
 from suite.encoder import Role, load_model
 from suite.encoders.floors import RandomVectors
 from suite.errors import BadEncoder
-from suite.listing import list_stream_plan
-from suite.stream_plan import BATCH, plan_stream
+from suite.shards.plan import BATCH, plan_stream
+from suite.view.listing import list_stream_plan
 from tasks.miracl import MIRACL
 
 

@@ -19,10 +19,10 @@ from suite.corpus import StreamedTask
 from suite.encoder import Role, load_model
 from suite.encoders.floors import RandomVectors
 from suite.errors import BadData, BadEncoder, UnknownName
-from suite.evidence_file import read_evidence
-from suite.result import read_result, write_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import read_result, write_result
+from suite.shards.run import How, run_streamed
 from suite.sources.miracl import read_questions
-from suite.streamed_run import How, run_streamed
 from suite.summary import score_evidence
 from suite.task import Size
 from tasks.miracl import MIRACL

@@ -20,7 +20,7 @@ from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
 from suite.scores import DenseScores
-from suite.streaming import Asked, Checkpoint, Shard, shards_of, stream, together
+from suite.shards.streaming import Asked, Checkpoint, Shard, shards_of, stream, together
 
 PASSAGES = 20_000
 """`test_million.py` has the million."""
@@ -257,7 +257,7 @@ class TestRay:
     def cluster(self) -> Iterator[object]:
         import ray
 
-        from suite.cluster import Cluster
+        from suite.shards.cluster import Cluster
 
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         yield Cluster(workers=2)
@@ -305,7 +305,7 @@ def test_no_cluster_at_an_address() -> None:
     import sys
 
     code = (
-        "from suite.cluster import Cluster\nfrom suite.errors import PanglotError\n"
+        "from suite.shards.cluster import Cluster\nfrom suite.errors import PanglotError\n"
         "try: Cluster(address='127.0.0.1:1')\nexcept PanglotError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)

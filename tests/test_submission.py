@@ -30,14 +30,14 @@ from pydantic import BaseModel
 from suite.commands.receive import take_in
 from suite.encoder import ModelCard, load_model
 from suite.errors import BadResult
-from suite.evidence_file import read_evidence
 from suite.parquet import Form, read_table
-from suite.record import read_record
-from suite.rerun import Attestation
-from suite.result import Result, read_result, write_result
+from suite.results.evidence_file import read_evidence
+from suite.results.record import read_record
+from suite.results.result import Result, read_result, write_result
 from suite.run import run
-from suite.submission import SubmissionCard, card_of, check_name, pack, place, unpack, write_card
-from suite.verify import verify, verify_folder
+from suite.trust.rerun import Attestation
+from suite.trust.submission import SubmissionCard, card_of, check_name, pack, place, unpack, write_card
+from suite.trust.verify import verify, verify_folder
 from tests.conftest import TASKS
 
 HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))

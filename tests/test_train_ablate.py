@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from suite.contributions import contributions
+from suite.comparison.contributions import contributions
 from suite.errors import BadResult
-from suite.evidence_file import read_evidence
-from suite.record import write_record
-from suite.result import read_result
+from suite.results.evidence_file import read_evidence
+from suite.results.record import write_record
+from suite.results.result import read_result
 from suite.train.ablate import Ablation, Arm, Scored, plan, summarise
 from suite.train.data import read_pairs
 from suite.train.experiment import Experiment, read_experiment

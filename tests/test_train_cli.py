@@ -144,7 +144,7 @@ def test_train_scores_what_it_made_and_goes_on_where_it_stopped(folder: Path, mo
     assert len(list((folder / "results").glob("whole@*/starter.json"))) == 1
 
     with monkeypatch.context() as patched:
-        patched.setattr("suite.terminal.progress_bar", killing_at(3))
+        patched.setattr("suite.view.terminal.progress_bar", killing_at(3))
         with pytest.raises(Killed):
             train_in(folder, "name=cut")
     assert not (folder / "models" / "cut" / "model.safetensors").exists()

@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import suite.verify
+import suite.trust.verify
 from suite.encoder import load_model
 from suite.errors import BadResult
-from suite.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from suite.pool import Pool
 from suite.progress import Progress
-from suite.rerun import attestation_file, rerun, write_attestation
-from suite.result import read_result, write_result
+from suite.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
+from suite.results.result import read_result, write_result
 from suite.run import run
 from suite.sources.fetch import DATA_VARIABLE
 from suite.task import Source
-from suite.verify import pool_of, verify, verify_folder
+from suite.trust.rerun import attestation_file, rerun, write_attestation
+from suite.trust.verify import pool_of, verify, verify_folder
 from tests.conftest import TASKS
 
 EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
@@ -83,7 +83,7 @@ def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unread = replace(TASKS["starter"], fingerprint="", source=Source("nowhere", {"en": ("en.json", "")}))
-    monkeypatch.setattr("suite.verify.known_tasks", lambda: {"starter": unread})
+    monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {"starter": unread})
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     verdict = verify(written)
     assert (verdict.level, verdict.findings) == ("recomputed", ())
@@ -96,8 +96,8 @@ def test_results_on_images_that_were_encoded_anew_are_of_another_content(
     """What is here is not what was published, and says nothing about a result on it, nor on the published set."""
     task = TASKS["starter"]
     published = replace(task, fingerprint="0" * 64, source=replace(task.source, reencoded=True))
-    monkeypatch.setattr("suite.verify.known_tasks", lambda: {"starter": published})
-    monkeypatch.setattr("suite.verify._pool", suite.verify._pool.__wrapped__)
+    monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {"starter": published})
+    monkeypatch.setattr("suite.trust.verify._pool", suite.trust.verify._pool.__wrapped__)
     verdict = verify(original)
     assert verdict.level == "failed"
     assert [finding.partition(":")[0] for finding in verdict.findings] == ["task.fingerprint"]

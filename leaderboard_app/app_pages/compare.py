@@ -31,8 +31,8 @@ from leaderboard_app.widgets import (
     show_table,
     tell_divided,
 )
-from suite.comparison_view import sentence
 from suite.errors import BadResult
+from suite.view.comparison import sentence
 
 EVERY = "every"
 MOST_QUERIES = 200

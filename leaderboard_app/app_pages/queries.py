@@ -20,7 +20,7 @@ from leaderboard_app.widgets import (
     show_table,
 )
 from suite.errors import BadResult
-from suite.result import DIVIDED
+from suite.results.result import DIVIDED
 
 ORDERS = {
     "largest rank distance": ("rank distance", False),

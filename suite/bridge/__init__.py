@@ -14,8 +14,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.encoder import ModelCard
-from suite.record import read_record
-from suite.result import result_folder
+from suite.results.record import read_record
+from suite.results.result import result_folder
 
 SETTINGS = ("mono", "cross", "multi")
 

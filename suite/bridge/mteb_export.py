@@ -11,7 +11,7 @@ from suite.bridge import SETTINGS
 from suite.errors import UnknownName
 from suite.evidence import Evidence
 from suite.metrics import NAMES
-from suite.result import Result
+from suite.results.result import Result
 from suite.summary import Scores, score_evidence
 
 SPLIT = "test"

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from suite.bridge import SETTINGS, ReportedResult, balance_of
 from suite.bridge.mteb_export import METRICS, SPLIT, mteb_name, subset_name
 from suite.errors import BadResult
-from suite.record import read_record
+from suite.results.record import read_record
 from suite.task import Task
 
 CITATION = "Scored with mteb (Muennighoff et al., 2023, arXiv 2210.07316)"

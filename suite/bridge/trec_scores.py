@@ -19,7 +19,7 @@ from suite.errors import BadResult
 from suite.evidence import Ranking
 from suite.metrics import NAMES, parse_metric
 from suite.pool import Judgement, Pool, Query
-from suite.record import Count, Record
+from suite.results.record import Count, Record
 from suite.sample import Score, draw_groups, macro, score_of
 from suite.sources import read_pool
 from suite.task import Task

@@ -40,7 +40,7 @@ def ablate(
     check_writable(out, "--out")
     from rich.text import Text
 
-    from suite.record import write_record
+    from suite.results.record import write_record
     from suite.train.ablate import plan, read_ablation, summarise
     from suite.train.curves import draw_experiment
     from suite.train.report import experiment_table
@@ -87,10 +87,10 @@ class _Bench:
 
     def make(self, planned: Planned) -> Scored:
         """The model, made or found, and its results."""
-        from suite.terminal import progress_bar
         from suite.train.ablate import Scored
         from suite.train.score import score_folder
         from suite.train.train import read_training, train
+        from suite.view.terminal import progress_bar
 
         recipe = planned.recipe
         folder = self._out / "models" / recipe.name

@@ -30,7 +30,7 @@ def ls(root: Root = None, as_json: AsJson = False) -> None:
 
     Example: panglot cache ls
     """
-    from suite.listing import list_shelves
+    from suite.view.listing import list_shelves
 
     opened = _open(root)
     rows = [

@@ -13,7 +13,7 @@ from suite.commands.output import AsJson, open_console, print_json
 from suite.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
-    from suite.result import Result
+    from suite.results.result import Result
 
 TaskName = Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.", autocompletion=complete_task)]
 MetricName = Annotated[
@@ -41,9 +41,9 @@ def compare(
 
     Example: panglot compare submissions/bm25@0.3.16 submissions/random@1
     """
-    from suite import compare as tests
-    from suite.comparison_view import Names, comparison_json, comparison_view
-    from suite.evidence_file import read_evidence
+    from suite.comparison import paired as tests
+    from suite.results.evidence_file import read_evidence
+    from suite.view.comparison import Names, comparison_json, comparison_view
 
     compared = []
     for pair in _pairs(_results(one), _results(other), task):
@@ -83,7 +83,7 @@ def _results(path: Path) -> dict[tuple[str, str], _Named]:
 
     :raises BadResult: there are none, or those of several models.
     """
-    from suite.result import find_results, read_result
+    from suite.results.result import find_results, read_result
 
     found = [_Named(file, read_result(file)) for file in find_results([path])]
     models = sorted({named.model for named in found})

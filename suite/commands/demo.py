@@ -42,9 +42,9 @@ def demo(as_json: AsJson = False) -> None:
 
     from suite.commands.names import find_task
     from suite.encoder import load_model
-    from suite.result import read_result, write_result
+    from suite.results.result import read_result, write_result
     from suite.run import run
-    from suite.terminal import pair_matrix, progress_bar, score_table
+    from suite.view.terminal import pair_matrix, progress_bar, score_table
 
     outcome = run(find_task(TASK), load_model(MODEL), progress=progress_bar)
     path = write_result(out, outcome.result, outcome.evidence, outcome.stem)

@@ -28,7 +28,7 @@ def export(
 
     Example: panglot export submissions/bm25@0.3.16 --format model-index
     """
-    from suite.result import find_results
+    from suite.results.result import find_results
 
     paths = list(find_results([result]))
     if format != "model-index" and len(paths) > 1:
@@ -45,7 +45,7 @@ def export(
 def _model_index(paths: list[Path]) -> Iterable[str]:
     """One block for all results of a model."""
     from suite.bridge.mteb_export import model_index
-    from suite.result import read_result
+    from suite.results.result import read_result
 
     results = [read_result(path) for path in paths]
     models = sorted({f"{result.model.name}@{result.model.revision}" for result in results})
@@ -58,16 +58,16 @@ def _mteb(path: Path) -> Iterable[str]:
     import json
 
     from suite.bridge.mteb_export import mteb_result
-    from suite.evidence_file import read_evidence
-    from suite.result import read_result
+    from suite.results.evidence_file import read_evidence
+    from suite.results.result import read_result
 
     return [json.dumps(mteb_result(read_result(path), read_evidence(path)), indent=1)]
 
 
 def _trec(path: Path) -> Iterable[str]:
     from suite.bridge.trec import run_lines
-    from suite.evidence_file import read_evidence
-    from suite.result import read_result
+    from suite.results.evidence_file import read_evidence
+    from suite.results.result import read_result
 
     model = read_result(path).model
     return run_lines(read_evidence(path), f"{model.name}@{model.revision}")

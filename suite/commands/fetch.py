@@ -47,7 +47,7 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dic
     """What is there now, and how it was checked: as facts and in words."""
     from suite.corpus import StreamedTask
     from suite.sources import read_pool
-    from suite.terminal import progress_bar
+    from suite.view.terminal import progress_bar
 
     if isinstance(task, StreamedTask):
         chosen = languages or task.languages

@@ -16,7 +16,7 @@ def models(as_json: AsJson = False) -> None:
     Example: panglot models
     """
     from suite.encoder import KINDS
-    from suite.listing import list_kinds
+    from suite.view.listing import list_kinds
 
     kinds = [*KINDS.values(), *_third_parties()]
     if as_json:

@@ -13,7 +13,7 @@ from suite.commands.output import check_writable
 
 if TYPE_CHECKING:
     from suite.cache import VectorCache
-    from suite.streamed_run import How
+    from suite.shards.run import How
 
 _MODEL = "Model"
 _LARGE = "Large corpora"
@@ -96,11 +96,11 @@ def stream_options(
     :raises PanglotError: there is no Ray, or no cluster at the address.
     """
     from suite.cache import default_root
-    from suite.streamed_run import How
+    from suite.shards.run import How
 
     cluster = None
     if engine == "ray":
-        from suite.cluster import Cluster
+        from suite.shards.cluster import Cluster
 
         cluster = Cluster(workers, address, gpus)
     return How((cache or default_root()) / "checkpoints", shards, half, allow_missing, cluster, load)

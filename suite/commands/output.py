@@ -21,7 +21,7 @@ def open_console(aside: bool = False) -> Console:
     """Where tables and lines go: standard output, or standard error with `aside`, as beside JSON."""
     from rich.console import Console
 
-    from suite.tables import UNBOUNDED
+    from suite.view.tables import UNBOUNDED
 
     console = Console(stderr=aside, highlight=False, markup=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:

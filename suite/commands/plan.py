@@ -13,7 +13,7 @@ from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from suite.plan import Plan
-    from suite.stream_plan import StreamPlan
+    from suite.shards.plan import StreamPlan
 
 
 def plan(
@@ -35,10 +35,10 @@ def plan(
     chosen = find_tasks(tasks)
     from suite.corpus import StreamedTask
     from suite.encoder import load_model
-    from suite.listing import list_plans, list_stream_plan
     from suite.plan import plan_run
+    from suite.shards.plan import plan_stream
     from suite.sources import read_pool
-    from suite.stream_plan import plan_stream
+    from suite.view.listing import list_plans, list_stream_plan
 
     loaded = load_model(model)
     opened = open_cache(cache, no_cache=False)
@@ -78,7 +78,7 @@ def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:
 
 def _stream_records(plans: Mapping[str, StreamPlan], workers: int, price: float) -> dict[str, Any]:
     """Plans of corpora as plain data."""
-    from suite.stream_plan import FORMS
+    from suite.shards.plan import FORMS
 
     return {
         name: {

@@ -13,8 +13,8 @@ from suite.commands.output import AsJson, open_console, print_json
 from suite.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
-    from suite.contributions import Contributions
-    from suite.result import Result, TaskRecord
+    from suite.comparison.contributions import Contributions
+    from suite.results.result import Result, TaskRecord
 
 
 def rank(
@@ -35,9 +35,9 @@ def rank(
 
     Example: panglot rank submissions/ --task xquad-r
     """
-    from suite.comparison_view import rank_json, rank_view
-    from suite.result import find_results, read_result
-    from suite.standings import rank_contributions
+    from suite.comparison.standings import rank_contributions
+    from suite.results.result import find_results, read_result
+    from suite.view.comparison import rank_json, rank_view
 
     files = {path.resolve(): path for path in find_results(paths)}
     results = {path: read_result(path) for path in files.values()}
@@ -76,8 +76,8 @@ def _contributions(results: dict[Path, Result], metric: str) -> Iterator[tuple[s
 
     :raises BadResult: two results of one model.
     """
-    from suite.contributions import contributions
-    from suite.evidence_file import read_evidence
+    from suite.comparison.contributions import contributions
+    from suite.results.evidence_file import read_evidence
 
     seen: dict[str, Path] = {}
     for path, result in results.items():

@@ -12,7 +12,7 @@ from suite.commands.output import AsJson, check_writable, open_console, print_js
 from suite.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from suite.verify import Verdict
+    from suite.trust.verify import Verdict
 
 
 def receive(
@@ -53,8 +53,8 @@ def take_in(
     import tempfile
 
     from suite.errors import BadResult
-    from suite.submission import CARD, place, unpack
-    from suite.verify import verify_folder
+    from suite.trust.submission import CARD, place, unpack
+    from suite.trust.verify import verify_folder
 
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=into) as incoming:

@@ -97,7 +97,7 @@ def run(
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
     from suite.encoder import Options, load_model
-    from suite.result import read_result
+    from suite.results.result import read_result
 
     options = Options(
         query_prompt=query_prompt,

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from suite.cache import VectorCache
     from suite.encoder import Model
-    from suite.result import Result
+    from suite.results.result import Result
     from suite.run import Outcome
-    from suite.streamed_run import How
+    from suite.shards.run import How
     from suite.task import Task
 
 
@@ -55,7 +55,7 @@ class Runner:
         return self._failed
 
     def _run(self, task: Task) -> None:
-        from suite.result import write_result
+        from suite.results.result import write_result
 
         outcome = self._outcome(task)
         path = write_result(self.out, outcome.result, outcome.evidence, outcome.stem)
@@ -65,8 +65,8 @@ class Runner:
     def _outcome(self, task: Task) -> Outcome:
         from suite.corpus import StreamedTask
         from suite.run import run
-        from suite.streamed_run import run_streamed
-        from suite.terminal import progress_bar
+        from suite.shards.run import run_streamed
+        from suite.view.terminal import progress_bar
 
         where = (self.languages, self.data_dir, self.cache)
         if isinstance(task, StreamedTask):
@@ -90,7 +90,7 @@ class Runner:
         self._failed = max(self._failed, code) if self._failed != 1 else 1
 
     def _log(self, task: Task) -> Path:
-        from suite.result import result_folder
+        from suite.results.result import result_folder
 
         return result_folder(self.out, self.model.card) / f"{task.name}.failed.log"
 
@@ -99,7 +99,7 @@ def show_results(console: Console, results: dict[Path, Result], matrix: bool) ->
     """The grids, the scores, and where they were written at what cost."""
     from rich.text import Text
 
-    from suite.terminal import curve_table, pair_matrix, score_table
+    from suite.view.terminal import curve_table, pair_matrix, score_table
 
     for result in results.values():
         if matrix:

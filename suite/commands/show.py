@@ -27,8 +27,8 @@ def show(
 
     Example: panglot show submissions/use-multilingual@0.2.1 --bias
     """
-    from suite.result import find_results, read_result
-    from suite.terminal import bias_table, language_table, pair_matrix, score_table
+    from suite.results.result import find_results, read_result
+    from suite.view.terminal import bias_table, language_table, pair_matrix, score_table
 
     files = list(find_results(paths))
     results = [read_result(path) for path in files]
@@ -51,10 +51,10 @@ def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> No
 
     :raises PanglotError: several results are named, or the data here is not what the result is about.
     """
-    from suite.evidence_file import read_evidence
-    from suite.gallery import gallery
-    from suite.result import read_result
+    from suite.results.evidence_file import read_evidence
+    from suite.results.result import read_result
     from suite.sources import read_pool
+    from suite.view.gallery import gallery
 
     if len(files) != 1:
         raise PanglotError(f"--gallery shows one result, and {len(files)} are named. Name one file.")

@@ -49,9 +49,9 @@ def submit(
     from suite.commands.names import split
     from suite.commands.verify import as_record, show
     from suite.image import IMAGES
-    from suite.result import find_results, read_result
-    from suite.submission import CARD, card_of, pack, write_card
-    from suite.verify import verify_folder
+    from suite.results.result import find_results, read_result
+    from suite.trust.submission import CARD, card_of, pack, write_card
+    from suite.trust.verify import verify_folder
 
     paths = list(find_results([folder]))
     target = out or Path(f"{folder.resolve().name}.zip")

@@ -30,7 +30,7 @@ def tasks(
 
     Example: panglot tasks xquad-r
     """
-    from suite.listing import describe, list_tasks, task_facts
+    from suite.view.listing import describe, list_tasks, task_facts
 
     chosen = [find_task(name)] if name else list(known_tasks().values())
     if export:

@@ -46,13 +46,13 @@ def train(
     check_writable(results, "--results")
     from rich.text import Text
 
-    from suite.result import read_result
-    from suite.terminal import progress_bar, score_table
+    from suite.results.result import read_result
     from suite.train.card import write_card
     from suite.train.data import read_pairs
     from suite.train.leak import check_leaks
     from suite.train.score import score_folder
     from suite.train.train import is_first_process, train
+    from suite.view.terminal import progress_bar, score_table
 
     console = open_console(aside=as_json)
     pairs = read_pairs(chosen, data_dir)

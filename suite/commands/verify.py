@@ -14,7 +14,7 @@ from suite.commands.output import AsJson, open_console, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from suite.verify import Verdict
+    from suite.trust.verify import Verdict
 
 SHOWN = 3
 """Findings shown of each file."""
@@ -79,8 +79,8 @@ def show(console: Console, verdict: Verdict) -> None:
 
 def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
     from suite.errors import BadResult
-    from suite.submission import CARD
-    from suite.verify import verify, verify_folder
+    from suite.trust.submission import CARD
+    from suite.trust.verify import verify, verify_folder
 
     for path in paths:
         if path.is_file() and path.name != CARD:
@@ -99,10 +99,10 @@ def _rerun(verdict: Verdict, name: str, sample: int, data_dir: Path | None) -> V
 
     from suite.commands.names import find_task
     from suite.encoder import Options, load_model
-    from suite.rerun import rerun, write_attestation
-    from suite.result import read_result
+    from suite.results.result import read_result
     from suite.sources import read_pool
-    from suite.terminal import progress_bar
+    from suite.trust.rerun import rerun, write_attestation
+    from suite.view.terminal import progress_bar
 
     result = read_result(verdict.path)
     card = result.model

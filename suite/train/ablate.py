@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from suite.compare import Comparison, compare_contributions, holm
-from suite.contributions import SETTINGS, Contributions, contributions, members_of, with_balance
+from suite.comparison.contributions import SETTINGS, Contributions, contributions, members_of, with_balance
+from suite.comparison.paired import Comparison, compare_contributions, holm
 from suite.errors import BadData
-from suite.evidence_file import read_evidence
-from suite.result import Result, read_result
+from suite.results.evidence_file import read_evidence
+from suite.results.result import Result, read_result
 from suite.sample import draw_groups, scores_of
 from suite.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 from suite.train.recipe import Recipe, make_recipe, read_content, set_value

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from suite.record import Record, write_whole
-from suite.result import Result
+from suite.results.record import Record, write_whole
+from suite.results.result import Result
 from suite.train.batches import BatchDrawer
 from suite.train.leak import Leak
 from suite.train.pairs import Pairs

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from suite.contributions import SETTINGS
+from suite.comparison.contributions import SETTINGS
 from suite.train.experiment import ArmRow, Experiment
 from suite.train.trainer import kinds_logged
 

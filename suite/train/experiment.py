@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from suite.record import FORMAT, Record, read_record
+from suite.results.record import FORMAT, Record, read_record
 
 MEASURES = ("mono", "cross", "multi", "balance", "rank_distance", "normalised_rank_distance", "same_language_ratio@10")
 """The columns of every table; the first four are of the task's headline metric."""

@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from suite.errors import BadData
 from suite.progress import Progress, silent
-from suite.record import write_record
+from suite.results.record import write_record
 from suite.train.batches import BatchDrawer, BatchSampler
 from suite.train.card import Training, write_card
 from suite.train.curves import draw_curves

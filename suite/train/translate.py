@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from suite.errors import BadEncoder, require
-from suite.record import write_whole
+from suite.results.record import write_whole
 from suite.train.pairs import Entry
 from suite.train.recipe import TextData
 

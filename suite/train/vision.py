@@ -23,7 +23,7 @@ from transformers.models.efficientnet.image_processing_pil_efficientnet import E
 from suite.errors import BadEncoder, require
 from suite.image import Image, decode
 from suite.progress import Progress, silent
-from suite.record import write_whole
+from suite.results.record import write_whole
 from suite.train.recipe import Image as Tower
 
 LITE0 = "efficientnet-lite0"

@@ -13,7 +13,7 @@ from suite.arrays import Ints
 from suite.evidence import Evidence
 from suite.image import decode
 from suite.pool import Items, Pool
-from suite.result import Result
+from suite.results.result import Result
 
 SHOWN = 8
 """Candidates of each list."""

@@ -21,14 +21,14 @@ from suite.errors import BadData, BadEncoder, UnknownName
 from suite.evidence import Evidence
 from suite.pool import Items, Pool
 from suite.progress import Progress, silent
-from suite.result import Result, TaskRecord
+from suite.results.result import Result, TaskRecord
 from suite.run import Outcome, provenance, timed
-from suite.streaming import Asked, Checkpoint, Shard, ShardVectors, shards_of, stream, together
+from suite.shards.streaming import Asked, Checkpoint, Shard, ShardVectors, shards_of, stream, together
 from suite.summary import score_evidence
 from suite.vectors import encode_items, encode_texts
 
 if TYPE_CHECKING:
-    from suite.cluster import Cluster
+    from suite.shards.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from rich.style import Style
 from rich.text import Text
 
 from suite.arrays import Floats
-from suite.compare import ALPHA, Comparison, Differences
-from suite.result import DIVIDED
-from suite.standings import Standings
-from suite.tables import FoldingTable, Grid, prose
+from suite.comparison.paired import ALPHA, Comparison, Differences
+from suite.comparison.standings import Standings
+from suite.results.result import DIVIDED
+from suite.view.tables import FoldingTable, Grid, prose
 
 ONE, MIDDLE, OTHER = (230, 97, 1), (247, 247, 247), (94, 60, 153)
 """Orange where A is better, purple where B is: the two ends of PuOr, told apart without red and green."""

@@ -9,8 +9,7 @@ from math import erfc
 import numpy as np
 
 from suite.arrays import Bools, Floats
-from suite.compare import ALPHA, DRAWS, ROUNDING, check_same_queries, holm, place_of, sign_chunks
-from suite.contributions import (
+from suite.comparison.contributions import (
     BALANCE,
     SETTINGS,
     Contributions,
@@ -20,6 +19,7 @@ from suite.contributions import (
     with_balance,
     with_linear_balance,
 )
+from suite.comparison.paired import ALPHA, DRAWS, ROUNDING, check_same_queries, holm, place_of, sign_chunks
 from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.sample import LEVEL, Score, draw_groups, scores_of

@@ -14,7 +14,7 @@ from suite.errors import PanglotError, require
 from suite.evidence import Evidence
 from suite.progress import Progress, silent
 from suite.ranking import DEPTH, Tally
-from suite.streaming import Asked, Checkpoint, Shard, ShardVectors, State, evidence_of, read_shard
+from suite.shards.streaming import Asked, Checkpoint, Shard, ShardVectors, State, evidence_of, read_shard
 
 RETRIES = 3
 """Times that a shard is tried again when its worker is lost."""

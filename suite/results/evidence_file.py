@@ -21,7 +21,7 @@ from suite.errors import BadResult
 from suite.evidence import NARROW, NOBODY, Evidence, is_narrow
 from suite.parquet import TEXT, Form, Limits, read_table
 from suite.ranking import DEPTH
-from suite.record import FORMAT, Count, write_whole
+from suite.results.record import FORMAT, Count, write_whole
 
 EVIDENCE_FILES = ("evidence", "top10", "top100")
 """What the evidence beside `<task>.json` is called: `<task>.evidence.parquet` and so on."""

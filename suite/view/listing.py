@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from suite.tables import FoldingTable, facts, prose
+from suite.view.tables import FoldingTable, facts, prose
 
 if TYPE_CHECKING:
     from suite.encoder import Kind
     from suite.plan import Plan
-    from suite.stream_plan import StreamPlan
+    from suite.shards.plan import StreamPlan
     from suite.task import Task
 
 DISK_FORMS = ("fp32", "fp16", "int8")

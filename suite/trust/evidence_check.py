@@ -8,10 +8,10 @@ import numpy as np
 
 from suite.arrays import Bools, Ints
 from suite.evidence import ASKED, NOBODY, WITHIN, Evidence, itself, narrowed
-from suite.evidence_file import SHORT, shorten
 from suite.pool import Pool
 from suite.ranking import DEPTH
-from suite.result import TaskRecord
+from suite.results.evidence_file import SHORT, shorten
+from suite.results.result import TaskRecord
 from suite.task import Task
 
 

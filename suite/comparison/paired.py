@@ -22,7 +22,7 @@ from statistics import NormalDist
 import numpy as np
 
 from suite.arrays import Bools, Floats, Ints, divide
-from suite.contributions import (
+from suite.comparison.contributions import (
     BALANCE,
     SETTINGS,
     Contributions,

@@ -1,6 +1,6 @@
 """Whether a submission says what it shows: each score follows from the evidence, and the evidence is possible.
 
-What a forger can still do is to invent consistent evidence; only scoring again (`suite.rerun`) finds that.
+What a forger can still do is to invent consistent evidence; only scoring again (`suite.trust.rerun`) finds that.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, Literal, TypeAlias
 
 from suite.errors import BadResult, MissingData
 from suite.evidence import Evidence
-from suite.evidence_check import check_evidence
-from suite.evidence_file import EVIDENCE_FILES, SHORT, evidence_file, is_evidence_of, read_evidence
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.ranking import DEPTH
-from suite.record import DECIMALS, read_record
-from suite.rerun import Attestation, attestation_file
-from suite.result import Result, find_results, read_result, result_folder
+from suite.results.evidence_file import EVIDENCE_FILES, SHORT, evidence_file, is_evidence_of, read_evidence
+from suite.results.record import DECIMALS, read_record
+from suite.results.result import Result, find_results, read_result, result_folder
 from suite.sources import read_pool
 from suite.sources.fetch import DATA_VARIABLE
-from suite.submission import CARD, SubmissionCard, check_name, check_text
 from suite.summary import score_evidence
 from suite.task import Task
+from suite.trust.evidence_check import check_evidence
+from suite.trust.rerun import Attestation, attestation_file
+from suite.trust.submission import CARD, SubmissionCard, check_name, check_text
 
 Level: TypeAlias = Literal["failed", "self-reported", "recomputed", "reproduced"]
 

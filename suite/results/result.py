@@ -1,6 +1,6 @@
 """A result: what is said of one model on one task, and the evidence that it follows from.
 
-`<model>@<revision>/<task>.json` holds the scores, the Parquet files of `suite.evidence_file` beside it the evidence.
+`<model>@<revision>/<task>.json` holds the scores; the Parquet files of `evidence_file.py` beside it are the evidence.
 The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` gives every number again.
 """
 
@@ -18,8 +18,8 @@ from pydantic import Field
 from suite.encoder import ModelCard
 from suite.errors import BadResult
 from suite.evidence import Evidence
-from suite.evidence_file import hash_evidence, write_evidence
-from suite.record import FORMAT, Count, Record, read_record, write_record
+from suite.results.evidence_file import hash_evidence, write_evidence
+from suite.results.record import FORMAT, Count, Record, read_record, write_record
 from suite.sample import Score
 from suite.summary import Scores
 

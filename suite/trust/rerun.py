@@ -17,10 +17,10 @@ from suite.arrays import Floats, Ints
 from suite.encoder import Composite, Model, Scorer
 from suite.errors import BadResult
 from suite.evidence import NOBODY, Evidence
-from suite.evidence_file import hash_evidence, read_evidence
 from suite.pool import Pool
 from suite.progress import Progress, silent
-from suite.result import Result
+from suite.results.evidence_file import hash_evidence, read_evidence
+from suite.results.result import Result
 from suite.scoring import score_pool
 
 NEAR = 1e-3

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from suite.image import IMAGES
 from suite.progress import Advance
-from suite.result import DIVIDED, Cell, Result
+from suite.results.result import DIVIDED, Cell, Result
 from suite.sample import Score
 from suite.summary import BIAS_NAMES
-from suite.tables import FoldingTable, Grid, prose
+from suite.view.tables import FoldingTable, Grid, prose
 
 SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """Viridis: even to the eye, readable without colour vision."""

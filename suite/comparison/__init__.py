@@ -1,0 +1,1 @@
+"""Whether models differ, and in what order they stand."""

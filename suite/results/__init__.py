@@ -1,0 +1,1 @@
+"""The files of a result: written whole, read without trust."""

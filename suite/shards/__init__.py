@@ -1,0 +1,1 @@
+"""Corpora that pass by in shards, on one machine or on many."""

@@ -1,0 +1,1 @@
+"""Whether a result is what it says: checked, scored again, handed in."""
