@@ -134,7 +134,7 @@ def main(folder: Path, limits: Limits) -> None:
         report = Report(files=tuple(map(_of_file, verdicts)), folder=target.name if target else "")
     except BadResult as error:
         report = Report(refused=_plain(str(error)))
-    except MemoryError:
+    except (MemoryError, SystemError):  # the interpreter itself says the latter where it cannot even make the former
         most = limits.address_space >> 20
         report = Report(refused=f"The check was stopped: it needs more than {most} MiB of memory.")
     write_record(Path(REPORT), report)

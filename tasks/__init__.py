@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from suite.task import Task
+from tasks.belebele import BELEBELE
 from tasks.emoji import EMOJI, EMOJI_KEYWORDS
 from tasks.miracl import MIRACL, MIRACL_HN
 from tasks.mlqa_r import MLQA_R
@@ -19,6 +20,7 @@ IMAGE_TEXT = (EMOJI, EMOJI_KEYWORDS, STORYBOOKS, XM3600, XM3600_FIRST, XFLICKR_C
 ALL: tuple[Task, ...] = (
     XQUAD_R,
     MLQA_R,
+    BELEBELE,
     *(task for data in IMAGE_TEXT for task in data.tasks),
     MIRACL_HN,
     MIRACL,
