@@ -104,3 +104,9 @@ class FixedScores:
 @pytest.fixture
 def fixed_scores() -> type[FixedScores]:
     return FixedScores
+
+
+@pytest.fixture
+def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages opened in this process start no other that verifies submissions: it would outlive the test."""
+    monkeypatch.setattr("leaderboard_app.access._start_checks", lambda index: None)

@@ -34,6 +34,8 @@ from suite.run import run
 from suite.summary import BIAS_NAMES
 from tests.conftest import TASKS
 
+pytestmark = pytest.mark.usefixtures("no_checks")
+
 HERE = Path(__file__).parents[1]
 PAGES = HERE / "leaderboard_app" / "app_pages"
 COMMITTED = HERE / "submissions"
@@ -384,7 +386,6 @@ Open = Callable[..., AppTest]
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     st.cache_data.clear()
     st.cache_resource.clear()
-    monkeypatch.setattr("leaderboard_app.access._start_checks", lambda index: None)
 
     def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app", str(folder)])

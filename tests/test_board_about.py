@@ -24,6 +24,8 @@ from suite.run import run
 from tasks import ALL
 from tests.conftest import TASKS
 
+pytestmark = pytest.mark.usefixtures("no_checks")
+
 PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "about.py"
 
 

@@ -26,6 +26,8 @@ from suite.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.conftest import TASKS
 from tests.test_submission import _bombs, _kind, _zip
 
+pytestmark = pytest.mark.usefixtures("no_checks")
+
 REAL = Path(__file__).parents[1] / "submissions" / "use-multilingual@0.2.1"
 PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "submit.py"
 SPACES = b" " * (20 << 20)

@@ -31,6 +31,8 @@ from suite.view.comparison import Names, comparison_view
 from suite.view.terminal import bias_table, pair_matrix, score_table
 from tasks.miracl import MIRACL
 
+pytestmark = pytest.mark.usefixtures("no_checks")
+
 PAGES = Path(__file__).parents[1] / "leaderboard_app" / "app_pages"
 LANGUAGES = ("sw", "yo")
 QUERIES, PASSAGES = 8, 15
@@ -118,7 +120,6 @@ def test_each_page_of_the_board_says_why(submissions: Path, page: str, monkeypat
     st.cache_data.clear()
     st.cache_resource.clear()
     monkeypatch.setattr("tasks.ALL", (TASK,))
-    monkeypatch.setattr("leaderboard_app.access._start_checks", lambda index: None)
     monkeypatch.setattr(sys, "argv", ["app", str(submissions)])
     update(submissions)
     check(submissions)
