@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +17,8 @@ from suite.errors import BadData
 from suite.sources import read_pool
 from suite.train.experiment import read_experiment
 from tests.conftest import TASKS
+from tests.killing import Killed, killing_at
+from tests.test_commands_json import panglot as json_of
 
 RECIPE = """
 name = "small"
@@ -79,26 +78,6 @@ def panglot(*arguments: str) -> str:
 def train_in(folder: Path, *changes: str) -> str:
     places = ["--out", str(folder / "models"), "--results", str(folder / "results")]
     return panglot("train", str(folder / "small.toml"), *places, *(part for c in changes for part in ("--set", c)))
-
-
-class Killed(Exception):
-    pass
-
-
-def killing_at(step: int) -> Callable[[str, int], Any]:
-    @contextmanager
-    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-        done = 0
-
-        def advance(by: int) -> None:
-            nonlocal done
-            done += by
-            if label == "training" and done == step:
-                raise Killed
-
-        yield advance
-
-    return progress
 
 
 @pytest.mark.parametrize("verb", ["train", "ablate"])
@@ -173,3 +152,15 @@ def test_ablate_makes_what_is_not_there_yet(folder: Path) -> None:
     after = {arm: path.stat().st_mtime_ns for arm, path in made.items()}
     assert after["mono"] == before["mono"]
     assert after["cross"] > before["cross"]
+
+
+def test_train_prints_what_it_made(folder: Path) -> None:
+    places = ["--out", str(folder / "models"), "--results", str(folder / "results")]
+    made = json_of("train", str(folder / "small.toml"), *places, "--set", "training.steps=1")
+    assert Path(made["folder"]).is_dir()
+    assert [row["task"] for row in made["results"]] == ["starter"]
+
+
+def test_ablate_prints_the_experiment(folder: Path) -> None:
+    made = json_of("ablate", str(folder / "tiny.toml"), "--out", str(folder / "runs"), "--set", "training.steps=1")
+    assert [name for name, *_ in made["arms"]] == ["mono", "cross"]

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from suite.train.towers import learn_vocabulary, sif_weights
 from suite.train.train import read_training, train
 from suite.train.vision import image_features, load_vision
 from tests.conftest import TASKS
+from tests.killing import Killed, killing_at
 
 LANGUAGES = ("de", "en", "zh")
 
@@ -63,26 +62,6 @@ def small(rows: Path, **parts: Any) -> Recipe:
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return SentenceTransformer(str(folder), device="cpu", trust_remote_code=False).state_dict()
-
-
-class Killed(Exception):
-    pass
-
-
-def killing_at(step: int) -> Callable[[str, int], Any]:
-    @contextmanager
-    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-        done = 0
-
-        def advance(by: int) -> None:
-            nonlocal done
-            done += by
-            if done == step:
-                raise Killed
-
-        yield advance
-
-    return progress
 
 
 @pytest.mark.parametrize("step", [3, 4, 6, 11])
