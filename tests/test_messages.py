@@ -95,7 +95,11 @@ class TestSources:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [(gzip.compress(b"1\ttext\n2\n"), "line 2 has 1 columns, not 2"), (b"1\ttext", "is damaged or cut short")],
+        [
+            (gzip.compress(b"1\ttext\n2\n", mtime=0), "line 2 has 1 columns, not 2"),
+            (b"1\ttext", "is damaged or cut short"),
+        ],
+        ids=["one column", "not gzip"],
     )
     def test_topics_that_are_no_table(self, tmp_path: Path, content: bytes, message: str) -> None:
         task = replace(MIRACL, source=Source("topics", {"sw.topics": ("sw.tsv", "")}))
