@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suite.best import Best
+from suite.columns import Columns, Names, tie_keys
 from suite.errors import BadEncoder
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import NAMES, parse_metric
 from suite.pool import NOTHING, Candidate, Judgement, Pool, Query
-from suite.ranking import Columns, Counter, Tally, collect_evidence, tie_keys
+from suite.ranking import Counter, Tally, collect_evidence
 from suite.scores import DenseScores
 from tests import naive
 from tests.conftest import FixedScores, PoolMaker
@@ -99,13 +101,21 @@ def test_counts_add_and_lists_merge_in_any_order(case: tuple[Pool, np.ndarray], 
     tallies = [Tally.empty(pool, whole.top.shape[1]) for _ in range(2)]
     for part in parts:
         sizes = np.bincount(pool.candidates.language[part], minlength=4)
-        columns = Columns(sizes, pool.candidates.ids[part], part.start)
-        Counter(pool, random.choice(tallies), whole.score).add(0, scores[:, part], columns)
+        tally = random.choice(tallies)
+        tally.best.names.add(part.start, pool.candidates.ids[part])
+        columns = Columns(sizes, tally.best.names, part.start)
+        Counter(pool, tally, whole.score).add(0, scores[:, part], columns)
+        if random.random() < 0.5:
+            tally.best.forget()
     tallies[0].merge(tallies[1])
     own = (whole.language[:, None] == np.arange(4)).astype(int)
     assert tallies[0].above.tolist() == (whole.above + own).tolist()
-    assert tallies[0].top.tolist() == whole.top.tolist()
-    assert tallies[0].top_score.tolist() == whole.top_score.tolist()
+    best = tallies[0].best
+    assert best.number.tolist() == whole.top.tolist()
+    assert best.score.tolist() == whole.top_score.tolist()
+    listed = sorted({NOBODY, *whole.top.ravel().tolist()})
+    assert best.names.numbers.tolist() == listed
+    assert best.names.ids.tolist() == ["" if number == NOBODY else pool.candidates.ids[number] for number in listed]
 
 
 @pytest.mark.parametrize("depth", [5, 100, 1000])
@@ -161,8 +171,8 @@ def test_numbers_take_four_bytes(make_pool: PoolMaker) -> None:
     """A pool of a million candidates in eighteen languages has a hundred million counts."""
     pool = make_pool()
     tally = Tally.empty(pool, 5)
-    assert [tally.above.dtype, tally.top_score.dtype] == [np.int32, np.float32]
-    assert [tally.top.dtype, tally.top_key.dtype] == [np.int64, np.uint64]  # corpora can be larger than 2^31
+    assert [tally.above.dtype, tally.best.score.dtype] == [np.int32, np.float32]
+    assert tally.best.number.dtype == np.int64  # corpora can be larger than 2^31
     evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))))
     assert [evidence.above.dtype, evidence.top.dtype] == [np.int32, np.int32]
     assert [evidence.score.dtype, evidence.top_score.dtype] == [np.float32, np.float32]
@@ -176,13 +186,34 @@ def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.Mon
         made.extend(ids)
         return tie_keys(ids)
 
-    monkeypatch.setattr("suite.ranking.tie_keys", noted)
-    columns = Columns(np.array([4, 6]), ids)
-    assert columns.keys_of(np.array([0, 9, 3])).tolist() == tie_keys(["c0", "c5", "c3"]).tolist()
-    assert columns.keys_of(np.array([3, 13, 0])).tolist() == tie_keys(["c3", "c9", "c0"]).tolist()
-    assert made == ["c0", "c5", "c3", "c9"]
-    assert sorted(columns.order.tolist()) == [0, 1, 2, 3, 8, 9, 10, 11, 12, 13]
-    assert sorted(made) == ids
+    monkeypatch.setattr("suite.columns.tie_keys", noted)
+    names = Names()
+    names.add(20, ids)
+    assert names.keys_of(np.array([[20, 29], [23, 20]])).tolist() == _rows(["c0", "c9"], ["c3", "c0"])
+    assert names.keys_of(np.array([[23, 25]])).tolist() == _rows(["c3", "c5"])
+    assert made == ["c0", "c3", "c9", "c5"]
+    names.keep(np.array([29, NOBODY]))
+    names.add(20, ids[:8])
+    assert names.keys_of(np.array([[NOBODY, 29]])).tolist() == [[0, tie_keys(["c9"])[0]]]
+    assert made[4:] == []
+    columns = Columns(np.array([3, 4]), names, 20)
+    assert sorted(columns.order.tolist()) == [0, 1, 2, 8, 9, 10, 11]
+    assert sorted(made[4:]) == ids[:7]
+
+
+def _rows(*rows: list[str]) -> list[list[int]]:
+    return [tie_keys(row).tolist() for row in rows]
+
+
+def test_no_tie_key_is_made_where_nothing_ties(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = Best.empty(2, 3)
+    best.names.add(0, [f"c{n}" for n in range(16)])
+    strip = np.random.default_rng(0).permuted(np.tile(np.arange(16, dtype=np.float32), (2, 1)), axis=1)
+    with monkeypatch.context() as patch:
+        patch.delattr("suite.columns.tie_keys")
+        best.offer(0, strip, Columns(np.array([16]), best.names))
+    assert best.number.tolist() == np.argsort(-strip, axis=1)[:, :3].tolist()
+    assert best.score.tolist() == [[15, 14, 13]] * 2
 
 
 def test_a_long_tie_at_the_end_of_the_top_is_cut_by_id_not_by_place(fixed_scores: type[FixedScores]) -> None:

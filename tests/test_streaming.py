@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.corpus import Passage
-from suite.errors import BadData, PanglotError
+from suite.errors import BadData, BadEncoder, PanglotError
 from suite.evidence import NOBODY, Evidence
 from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
@@ -147,6 +147,30 @@ def test_integer_vectors_give_exactly_the_same(size: int, shards: int, spread: i
     expected = collect_evidence(whole, DenseScores(queries, vectors), depth=depth)
     assert assert_same(found, expected) == 0
     assert found.top_score.tolist() == expected.top_score.tolist()
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 3e38])
+@pytest.mark.parametrize("place", [0, PASSAGES - 1])
+def test_a_passage_whose_score_is_no_number_stops_the_run(case: Case, value: float, place: int) -> None:
+    def vectors_of(passages: Sequence[Passage], language: str) -> np.ndarray:
+        vectors = case.vectors(passages, language)
+        vectors[[passage.id == f"sw:{place}" for passage in passages]] = value
+        return vectors
+
+    with pytest.raises(BadEncoder, match=r"query 'sw:q\d+' is NaN or infinite"):
+        stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 3), vectors_of)
+
+
+def test_long_vectors_are_scored_as_others(case: Case) -> None:
+    """Their squares overflow, their scores do not."""
+    passages = list(case.corpus.passages("sw"))
+    own = [passages[int(id_.removeprefix("sw:"))] for id_ in case.asked.pool.candidates.ids]
+    asked = Asked(case.asked.pool, case.asked.queries * np.float32(2.0**70), case.vectors(own, "sw"))
+    found = stream(asked, case.corpus, shards_of("sw", PASSAGES, 3), case.vectors)
+    assert (
+        found.above.tolist()
+        == stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 3), case.vectors).above.tolist()
+    )
 
 
 class Killed(Exception):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from suite.corpus import Corpus
 from suite.errors import PanglotError, require
@@ -20,13 +20,6 @@ RETRIES = 3
 """Times that a shard is tried again when its worker is lost."""
 
 KNOCK_SECONDS = 5.0
-
-
-class Counted(NamedTuple):
-    """What a worker sends back of one shard."""
-
-    tally: Tally
-    names: dict[int, str]
 
 
 class Cluster:
@@ -73,9 +66,9 @@ class Cluster:
         left = [shard for shard in shards if shard.start not in state.done]
         with progress(f"streaming {asked.pool.languages[0]}", shards[-1].stop) as advance:
             advance(sum(shard.stop - shard.start for shard in shards if shard.start in state.done))
-            for shard, counted in self._results(asked, corpus, left, load, depth):
-                state.tally.merge(counted.tally)
-                state.note(shard, counted.names)
+            for shard, tally in self._results(asked, corpus, left, load, depth):
+                state.tally.merge(tally)
+                state.done.add(shard.start)
                 if checkpoint:
                     checkpoint.write(state)
                 advance(shard.stop - shard.start)
@@ -111,7 +104,7 @@ class Cluster:
             shard = waiting.pop()
             running[actor.count.remote(shard)] = shard, actor
 
-    def _value(self, reference: Any, shard: Shard) -> Counted:
+    def _value(self, reference: Any, shard: Shard) -> Tally:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
@@ -138,9 +131,10 @@ class _Worker:  # pragma: no cover - lives in processes of Ray, which are killed
     def __init__(self, asked: Asked, corpus: Corpus, load: Callable[[], ShardVectors], depth: int) -> None:
         self._asked, self._corpus, self._vectors_of, self._depth = asked, corpus, load(), depth
 
-    def count(self, shard: Shard) -> Counted:
+    def count(self, shard: Shard) -> Tally:
         """Read, encode and count one shard."""
         passages = read_shard(self._corpus, shard)
         tally = self._asked.tally(self._depth)
         vectors = self._vectors_of(passages, shard.language)
-        return Counted(tally, self._asked.count(tally, passages, vectors, shard.start))
+        self._asked.count(tally, passages, vectors, shard.start)
+        return tally

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,12 +20,14 @@ from zipfile import BadZipFile
 import numpy as np
 
 from suite.arrays import Floats, Ints
+from suite.best import Best
+from suite.columns import Columns, Names
 from suite.corpus import Corpus, Passage
 from suite.errors import BadData
 from suite.evidence import NOBODY, Evidence
 from suite.pool import Pool
 from suite.progress import Progress, silent
-from suite.ranking import BLOCK_SCORES, DEPTH, Columns, Counter, Tally, checked
+from suite.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, checked
 
 SHARD_PASSAGES = 100_000
 """Passages in a shard, unless their number is asked for."""
@@ -72,29 +74,39 @@ class Asked:
         own = np.array([self._place[text.strip()] for text in pool.candidates.texts])
         self._scores = checked(self.queries @ relevant.T, pool.queries.ids)
         self._first = np.unique(relevant[:, 0])
+        self._tame = _is_tame(self.queries)
         self.score = self._scores[pool.query, own[pool.candidate]]
 
     def tally(self, depth: int = DEPTH) -> Tally:
         """Nothing counted yet."""
         return Tally.empty(self.pool, depth)
 
-    def count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> dict[int, str]:
-        """Add a shard to a tally, `first` being the number of its first passage; the ids of those it lists."""
+    def count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> None:
+        """Add a shard to a tally, `first` being the number of its first passage."""
         vectors = np.ascontiguousarray(vectors, np.float32)
+        memory = np.empty(max(BLOCK_SCORES, TILE_PASSAGES), np.float32)
+        tally.best.names.add(first, [passage.id for passage in passages])
         for start in range(0, len(passages), TILE_PASSAGES):
             tile = slice(start, start + TILE_PASSAGES)
-            self._count(tally, passages[tile], vectors[tile], first + start)
-        listed = np.unique(tally.top[tally.top >= first])
-        return {number: passages[number - first].id for number in listed.tolist()}
+            self._count(tally, passages[tile], vectors[tile], first + start, memory)
+        tally.best.forget()
 
-    def _count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> None:
-        """Add passages that are multiplied together."""
+    def _count(
+        self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray
+    ) -> None:
+        """Add passages that are multiplied together, in memory that all tiles share: fresh pages take as long again."""
         here, there = self._known(passages, vectors)
-        columns = Columns(np.array([len(passages)]), [passage.id for passage in passages], first)
+        columns = Columns(np.array([len(passages)]), tally.best.names, first)
         counter = Counter(self.pool, tally, self.score)
+        tame = self._tame and _is_tame(vectors)
         block = max(1, BLOCK_SCORES // len(passages))
         for start in range(0, len(self.queries), block):
-            scores = checked(self.queries[start : start + block] @ vectors.T, self.pool.queries.ids[start:])
+            asking = self.queries[start : start + block]
+            scores = memory[: len(asking) * len(vectors)].reshape(len(asking), len(vectors))
+            with np.errstate(invalid="ignore", over="ignore"):
+                np.matmul(asking, vectors.T, out=scores)
+            if not tame:
+                checked(scores, self.pool.queries.ids[start:])
             if len(here):
                 scores[:, here] = self._scores[start : start + block, there]
             counter.add(start, scores, columns)
@@ -109,20 +121,18 @@ class Asked:
         return np.stack([here, known[here]])
 
 
+def _is_tame(vectors: Floats) -> bool:
+    """Whether their lengths are finite, and so their products (Cauchy-Schwarz): quicker to see than each score."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(np.vdot(vectors, vectors)))
+
+
 @dataclass(eq=False)
 class State:
-    """How far a language is: its tally, the ids of those that are listed, and the shards that are done."""
+    """How far a language is: its tally, and where the shards begin that are done."""
 
     tally: Tally
-    names: dict[int, str] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
-
-    def note(self, shard: Shard, names: Mapping[int, str]) -> None:
-        """A shard is counted; ids of passages that are no longer listed go."""
-        self.names.update(names)
-        listed = set(np.unique(self.tally.top).tolist())
-        self.names = {number: id_ for number, id_ in self.names.items() if number in listed}
-        self.done.add(shard.start)
 
 
 @dataclass(frozen=True)
@@ -140,7 +150,8 @@ class Checkpoint:
         try:
             with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as arrays:
                 facts = json.loads(arrays["facts"].tobytes())
-                tally = Tally(*(arrays[name] for name in ("above", "top", "top_score", "top_key")))
+                names = Names(arrays["named"], facts["names"])
+                tally = Tally(arrays["above"], Best(arrays["number"], arrays["score"], names))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, BadZipFile) as error:
@@ -150,19 +161,20 @@ class Checkpoint:
                 f"The checkpoint {self.path} is of another corpus, model or division into shards than this run. "
                 "It is kept; delete it to start anew, or run again what it was made with."
             )
-        return State(tally, {int(number): id_ for number, id_ in facts["names"].items()}, set(facts["done"]))
+        return State(tally, set(facts["done"]))
 
     def write(self, state: State) -> None:
         """Save a state, whole or not at all."""
-        facts = {"fingerprint": self.fingerprint, "names": state.names, "done": sorted(state.done)}
-        content, tally = io.BytesIO(), state.tally
+        content, best = io.BytesIO(), state.tally.best
+        names = best.names.ids.tolist()
+        facts = {"fingerprint": self.fingerprint, "names": names, "done": sorted(state.done)}
         np.savez(
             content,
             facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
-            above=tally.above,
-            top=tally.top,
-            top_score=tally.top_score,
-            top_key=tally.top_key,
+            above=state.tally.above,
+            number=best.number,
+            score=best.score,
+            named=best.names.numbers,
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
@@ -188,8 +200,8 @@ def stream(
     with progress(f"streaming {asked.pool.languages[0]}", shards[-1].stop) as advance:
         advance(sum(shard.stop - shard.start for shard in shards if shard.start in state.done))
         for shard, passages in _read(corpus, left):
-            names = asked.count(state.tally, passages, vectors_of(passages, shard.language), shard.start)
-            state.note(shard, names)
+            asked.count(state.tally, passages, vectors_of(passages, shard.language), shard.start)
+            state.done.add(shard.start)
             if checkpoint:
                 checkpoint.write(state)
             advance(shard.stop - shard.start)
@@ -219,13 +231,14 @@ def _read(corpus: Corpus, shards: Sequence[Shard]) -> Iterator[tuple[Shard, list
 
 def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
     """The evidence of one language; a relevant passage is not above itself."""
-    ids = sorted({*pool.candidates.ids, *state.names.values()})
+    best = state.tally.best
+    named = best.names.ids.tolist()[1:]
+    ids = sorted({*pool.candidates.ids, *named})
     place = {id_: index for index, id_ in enumerate(ids)}
     candidate = np.array([place[id_] for id_ in pool.candidates.ids])
-    listed, codes = np.unique(state.tally.top, return_inverse=True)
-    names = [NOBODY if number == NOBODY else place[state.names[number]] for number in listed.tolist()]
-    top = np.take(np.array(names, np.int32), codes.reshape(state.tally.top.shape))
-    width = min(top.shape[1], size)
+    numbered = np.array([NOBODY, *(place[id_] for id_ in named)], np.int32)
+    top = numbered[best.names.places(best.number)]
+    width = min(best.depth, size)
     return Evidence(
         query_ids=pool.queries.ids,
         candidate_ids=tuple(ids),
@@ -241,7 +254,7 @@ def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
         above=state.tally.above - 1,
         top=top[:, :width],
         top_language=np.where(top == NOBODY, NOBODY, 0)[:, :width],
-        top_score=state.tally.top_score[:, :width],
+        top_score=best.score[:, :width],
         divided=True,
     )
 
