@@ -13,8 +13,11 @@ import pytest
 from suite.encoder import KINDS, load_model
 from suite.encoders.bm25 import analyser
 from suite.errors import BadData, BadEncoder, MissingData, MissingExtra, UnknownName
+from suite.metrics import parse_metric
 from suite.pool import Pool
+from suite.ranking import collect_evidence
 from suite.run import Outcome, run
+from suite.scores import DenseScores
 from suite.vectors import encode_items
 from tests.conftest import TASKS
 
@@ -84,6 +87,16 @@ def test_the_embedded_default() -> None:
 
 def test_stored_vectors_give_what_their_encoder_gives(stored: Path) -> None:
     assert _map(_run(f"vectors:{stored}")) == pytest.approx(_map(_run("use-multilingual")), abs=1e-6)
+
+
+def test_half_precision_moves_ndcg_of_a_real_encoder_by_less_than_a_thousandth(starter: Pool) -> None:
+    encoder, values = load_model("use-multilingual"), []
+    sides = [encode_items(encoder, starter, role).vectors for role in ("query", "passage")]
+    for kind in (np.float32, np.float16):
+        evidence = collect_evidence(starter, DenseScores(sides[0], sides[1].astype(kind)))
+        values.append([parse_metric("ndcg@10").compute(ranks).mean() for ranks in (evidence.within, evidence.together)])
+    assert (sides[1].astype(np.float16) != sides[1]).mean() > 0.9
+    assert values[0] == pytest.approx(values[1], abs=1e-3)
 
 
 def test_bm25_finds_words_and_hardly_crosses_languages() -> None:
