@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from suite.commands.output import AsJson
+from suite.commands.output import AsJson, check_writable
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The results.")]
 
@@ -30,13 +30,17 @@ def index(folder: Folder = Path("submissions"), as_json: AsJson = False) -> None
 
 
 def check_there(folder: Path) -> None:
-    """Check that there is a folder of results.
+    """Check that there is a folder of results, and a place for its index.
 
     :raises BadResult: there is none, as outside a checkout.
+    :raises PanglotError: the user's cache cannot be written to.
     """
+    import pooch
+
     from suite.errors import BadResult
 
     if not folder.is_dir():
         raise BadResult(
             f"There is no folder {folder} here. panglot run MODEL --out {folder} makes it, or name another."
         )
+    check_writable(Path(pooch.os_cache("panglot")), "The user's cache (XDG_CACHE_HOME)")

@@ -80,10 +80,6 @@ class _Hashed(io.RawIOBase):
     def __init__(self, response: IO[bytes]) -> None:
         self._response, self._digest = response, hashlib.sha256()
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill a buffer, as far as there are bytes."""
         data = self._response.read(memoryview(buffer).nbytes)
