@@ -18,6 +18,8 @@ from suite.corpus import StreamedTask
 from suite.encoder import Composite, CountsTokens, Encoder, Model, Scorer
 from suite.errors import BadEncoder
 from suite.plan import BYTES_PER_TOKEN
+from suite.ranking import BLOCK_SCORES
+from suite.shards.streaming import TILE_PASSAGES
 
 SECONDS = 30.0
 """How long the encoder is measured, in all languages together."""
@@ -26,7 +28,7 @@ BATCH = 16
 FORMS = {"fp32": 4, "fp16": 2, "int8": 1}
 """Bytes of a number."""
 
-PRODUCT = (80, 100_000)
+PRODUCT = (BLOCK_SCORES // TILE_PASSAGES, TILE_PASSAGES)
 """Queries and passages in the block of scores whose product is measured."""
 
 
