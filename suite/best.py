@@ -26,7 +26,7 @@ class Best:
     def empty(cls, queries: int, depth: int) -> Best:
         """Lists in which nobody stands."""
         shape = queries, depth
-        return cls(np.full(shape, NOBODY, np.int64), np.full(shape, -np.inf, np.float32), Names())
+        return cls(np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32), Names())
 
     @property
     def depth(self) -> int:
@@ -41,7 +41,7 @@ class Best:
             return
         place = self.depth + np.arange(len(row)) - np.searchsorted(row, row)
         shape = len(strip), int(place.max()) + 1
-        score, number = np.full(shape, -np.inf, np.float32), np.full(shape, NOBODY, np.int64)
+        score, number = np.full(shape, -np.inf, np.float32), np.full(shape, NOBODY)
         score[:, : self.depth], number[:, : self.depth] = self.score[queries], self.number[queries]
         score[row, place], number[row, place] = strip[row, column], columns.number[column]
         self.score[queries], self.number[queries] = self._first(score, number)
@@ -59,13 +59,12 @@ class Best:
 
     def _first(self, score: Floats, number: Ints) -> tuple[Floats, Ints]:
         """The best of each row, in order; keys are made for the rows in which some tie."""
-        order = np.argsort(-score, axis=1)[:, : self.depth + 1]
+        order = np.argsort(-score)[:, : self.depth + 1]
         found = np.take_along_axis(score, order, 1)
-        equal = (found[:, 1:] == found[:, :-1]) & (found[:, 1:] != -np.inf)
-        tied = np.flatnonzero(equal.any(axis=1))
+        tied = np.flatnonzero((found[:, 1:] == found[:, :-1]).any(axis=1))
         if len(tied):
             keys = self.names.keys_of(number[tied])
-            order[tied] = np.lexsort((keys, -score[tied]), axis=1)[:, : self.depth + 1]
+            order[tied] = np.lexsort((keys, -score[tied]))[:, : self.depth + 1]
         best = order[:, : self.depth]
         return np.take_along_axis(score, best, 1), np.take_along_axis(number, best, 1)
 
@@ -74,14 +73,14 @@ class Best:
         floor = self._floor(queries, strip)
         reaching = np.flatnonzero(strip >= floor[:, None])
         row, column = np.divmod(reaching, strip.shape[1])
-        crowded = np.flatnonzero(np.bincount(row, minlength=len(strip)) > MANY_TIED * self.depth)
+        crowded = np.flatnonzero(np.bincount(row) > MANY_TIED * self.depth)
         if not len(crowded):
             return row, column
         few = [_few(strip[index], floor[index], columns, self.depth) for index in crowded.tolist()]
         others = ~np.isin(row, crowded)
         row = np.concatenate([row[others], np.repeat(crowded, [len(found) for found in few])])
         column = np.concatenate([column[others], *few])
-        order = np.argsort(row, kind="stable")
+        order = np.argsort(row)
         return row[order], column[order]
 
     def _floor(self, queries: slice, strip: Floats) -> Floats:

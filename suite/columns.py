@@ -93,7 +93,7 @@ class Columns:
     @cached_property
     def order(self) -> Ints:
         """All columns that a candidate has, in the order of ties, [candidates]."""
-        return self._taken[np.argsort(self._names.keys_of(self.number[self._taken]), kind="stable")]
+        return self._taken[np.argsort(self._names.keys_of(self.number[self._taken]))]
 
     def spread(self, scores: Floats) -> Floats:
         """Scores [rows, candidates] put into these columns, [rows, columns]."""

@@ -173,6 +173,10 @@ def test_numbers_take_four_bytes(make_pool: PoolMaker) -> None:
     tally = Tally.empty(pool, 5)
     assert [tally.above.dtype, tally.best.score.dtype] == [np.int32, np.float32]
     assert tally.best.number.dtype == np.int64  # corpora can be larger than 2^31
+    for sizes in ([8, 16], [3, 4]):
+        columns, strip = Columns(np.array(sizes), tally.best.names), np.zeros((9, sum(sizes)), np.float32)
+        assert columns.spread(strip.astype(np.float64)).dtype == np.float32
+        assert np.shares_memory(columns.spread(strip), strip) == (sizes == [8, 16])
     evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))))
     assert [evidence.above.dtype, evidence.top.dtype] == [np.int32, np.int32]
     assert [evidence.score.dtype, evidence.top_score.dtype] == [np.float32, np.float32]
