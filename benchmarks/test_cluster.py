@@ -20,8 +20,9 @@ from benchmarks.meter import Meter
 from benchmarks.test_streaming import Generated, ask, drawn
 from suite.arrays import Floats
 from suite.corpus import Passage
+from suite.shards.checkpoint import Checkpoint
 from suite.shards.cluster import Cluster
-from suite.shards.streaming import SHARD_PASSAGES, Checkpoint, ShardVectors, shards_of, stream
+from suite.shards.streaming import SHARD_PASSAGES, ShardVectors, shards_of, stream
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

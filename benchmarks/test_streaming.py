@@ -23,7 +23,8 @@ from suite.arrays import Floats
 from suite.corpus import Passage
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import BLOCK_SCORES
-from suite.shards.streaming import SHARD_PASSAGES, TILE_PASSAGES, Asked, shards_of, stream
+from suite.shards.counting import TILE_PASSAGES, Asked
+from suite.shards.streaming import SHARD_PASSAGES, shards_of, stream
 
 QUERIES = 2000
 DIMENSION = 384

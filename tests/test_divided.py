@@ -23,7 +23,7 @@ from suite.results.evidence_file import read_evidence
 from suite.results.result import DIVIDED, Result, TaskRecord, read_result, write_result
 from suite.run import provenance
 from suite.scores import DenseScores
-from suite.shards.streaming import together
+from suite.shards.gathering import together
 from suite.summary import score_evidence
 from suite.task import Size
 from suite.trust.verify import verify

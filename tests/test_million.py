@@ -22,8 +22,10 @@ from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
 from suite.scores import DenseScores
+from suite.shards.checkpoint import Checkpoint
 from suite.shards.cluster import Cluster
-from suite.shards.streaming import Asked, Checkpoint, ShardVectors, shards_of, stream
+from suite.shards.counting import Asked
+from suite.shards.streaming import ShardVectors, shards_of, stream
 from suite.sources.miracl import read_questions
 from tasks.miracl import MIRACL
 

@@ -20,7 +20,10 @@ from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
 from suite.scores import DenseScores
-from suite.shards.streaming import Asked, Checkpoint, Shard, shards_of, stream, together
+from suite.shards.checkpoint import Checkpoint
+from suite.shards.counting import Asked
+from suite.shards.gathering import together
+from suite.shards.streaming import Shard, shards_of, stream
 
 PASSAGES = 20_000
 """`test_million.py` has the million."""

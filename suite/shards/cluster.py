@@ -14,7 +14,10 @@ from suite.errors import PanglotError, require
 from suite.evidence import Evidence
 from suite.progress import Progress, silent
 from suite.ranking import DEPTH, Tally
-from suite.shards.streaming import Asked, Checkpoint, Shard, ShardVectors, State, evidence_of, read_shard
+from suite.shards.checkpoint import Checkpoint, State
+from suite.shards.counting import Asked
+from suite.shards.gathering import evidence_of
+from suite.shards.streaming import Shard, ShardVectors, read_shard
 
 RETRIES = 3
 """Times that a shard is tried again when its worker is lost."""

@@ -19,7 +19,7 @@ from suite.encoder import Composite, CountsTokens, Encoder, Model, Scorer
 from suite.errors import BadEncoder
 from suite.plan import BYTES_PER_TOKEN
 from suite.ranking import BLOCK_SCORES
-from suite.shards.streaming import TILE_PASSAGES
+from suite.shards.counting import TILE_PASSAGES
 
 SECONDS = 30.0
 """How long the encoder is measured, in all languages together."""

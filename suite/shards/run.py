@@ -23,7 +23,10 @@ from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.results.result import Result, TaskRecord
 from suite.run import Outcome, provenance, timed
-from suite.shards.streaming import Asked, Checkpoint, Shard, ShardVectors, shards_of, stream, together
+from suite.shards.checkpoint import Checkpoint
+from suite.shards.counting import Asked
+from suite.shards.gathering import together
+from suite.shards.streaming import Shard, ShardVectors, shards_of, stream
 from suite.summary import score_evidence
 from suite.vectors import encode_items, encode_texts
 
