@@ -203,9 +203,7 @@ def test_mistakes_that_a_person_can_mend(
 def test_an_index_that_cannot_be_kept_is_told(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(
-        PanglotError, match=r"XDG_CACHE_HOME\): nothing can be written to .*, since .*file is no"
-    ):
+    with pytest.raises(PanglotError, match=r"XDG_CACHE_HOME\): nothing can be written to .*, since .*file is no"):
         panglot(verb, str(tmp_path))
 
 
