@@ -29,6 +29,9 @@ ARCHIVE = "upload.zip"
 PLACED = "unpacked"
 REPORT = "report.json"
 
+ELSEWHERE = "Check it with panglot verify, and hand it in by a pull request."
+"""What is left where a result is too large for this server."""
+
 LONGEST_FINDING = 500
 MOST_LINES = 200
 LONGEST_LINE = 100
@@ -117,9 +120,10 @@ def _listen(process: subprocess.Popen[bytes], told: Told) -> None:
 
 def _stopped(code: int, late: bool, limits: Limits) -> str:
     if late:
-        return f"The check was stopped: it took longer than {limits.seconds:g} seconds."
+        return f"The check was stopped: it took longer than {limits.seconds:g} seconds. {ELSEWHERE}"
     if code == -signal.SIGXCPU:
-        return f"The check was stopped: it took more than {limits.processor_seconds} seconds of computing."
+        most = limits.processor_seconds
+        return f"The check was stopped: it took more than {most} seconds of computing. {ELSEWHERE}"
     if code == -signal.SIGKILL:
         return "The check was stopped by this machine, which is short of memory or shutting down. Try again later."
     return f"The check broke down (code {code}). The log of this server says why."
@@ -136,7 +140,7 @@ def main(folder: Path, limits: Limits) -> None:
         report = Report(refused=_plain(str(error)))
     except (MemoryError, SystemError):  # the interpreter itself says the latter where it cannot even make the former
         most = limits.address_space >> 20
-        report = Report(refused=f"The check was stopped: it needs more than {most} MiB of memory.")
+        report = Report(refused=f"The check was stopped: it needs more than {most} MiB of memory. {ELSEWHERE}")
     write_record(Path(REPORT), report)
 
 
