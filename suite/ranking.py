@@ -11,7 +11,7 @@ from suite.arrays import Floats, Ints
 from suite.best import Best
 from suite.columns import Columns
 from suite.errors import BadEncoder
-from suite.evidence import NARROW, NOBODY, Evidence, is_narrow, itself, narrowed
+from suite.evidence import NARROW, Evidence, is_narrow, itself, narrowed
 from suite.pool import NOTHING, Pool
 from suite.progress import Progress, silent
 from suite.scores import Scores
@@ -104,7 +104,7 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
         score=counter.score,
         above=above,
         top=top,
-        top_language=np.where(top == NOBODY, NOBODY, pool.candidates.language[top]),
+        top_language=pool.candidates.language[top],
         top_score=best.score,
     )
 

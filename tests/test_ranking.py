@@ -350,6 +350,12 @@ def test_evidence_of_some_languages_is_that_of_their_own_pool(starter: Pool) -> 
     assert 10 < width <= 100
 
 
+def test_scores_may_be_large_as_long_as_they_are_numbers(make_pool: PoolMaker) -> None:
+    scores = np.full((9, 15), 3e38, np.float32)
+    scores[:, 4] = -3e38
+    assert collect_evidence(make_pool(), FixedScores(scores)).top_score.max() == np.float32(3e38)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("candidate", [0, 4])
 def test_a_score_that_is_no_number_stops_the_run(value: float, candidate: int) -> None:
