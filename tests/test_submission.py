@@ -334,7 +334,9 @@ def test_any_bytes_are_no_parquet(data: bytes, ends: bool, tmp_path_factory: pyt
         read_table(path, lambda _: Form({}))
 
 
-def test_an_extension_type_is_never_resolved(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [0, 100, 4_000, 6_000, 9_000, 12_000, 200_000])
+def test_an_extension_type_is_never_resolved(more: int, tmp_path: Path) -> None:
+    """However long the schema is: its length stands before it, in bytes that can be letters of its own alphabet."""
     resolved = []
 
     class Trap(pa.ExtensionType):
@@ -352,7 +354,7 @@ def test_an_extension_type_is_never_resolved(folder: Path, tmp_path: Path) -> No
     pa.register_extension_type(Trap())
     try:
         table = pa.table({"group": pa.ExtensionArray.from_storage(Trap(), pa.array([1], pa.int32()))})
-        pq.write_table(table, tmp_path / "x.parquet")
+        pq.write_table(table.replace_schema_metadata({"more": "x" * more}), tmp_path / "x.parquet")
         resolved.clear()
         with pytest.raises(BadResult, match="names an extension type"):
             read_table(tmp_path / "x.parquet", lambda _: Form({"group": pa.int32()}))
