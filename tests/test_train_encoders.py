@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from suite.train.towers import build_model
 from suite.train.train import train
 from suite.train.trainer import Collator, PairRows
 from suite.train.vision import load_vision
+from tests.killing import Killed, killing_at
 
 LANGUAGES = ("de", "en", "zh")
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
@@ -177,6 +180,20 @@ def test_matryoshka_small_parts_and_bfloat16_train(base: Path, tmp_path: Path) -
         assert SentenceTransformer(str(folder), device="cpu").encode(["en ask"]).shape == (1, DIMENSION)
 
 
+def test_a_killed_run_with_dropout_goes_on_to_the_same_weights(base: Path, tmp_path: Path) -> None:
+    dropping = shutil.copytree(base, tmp_path / "dropping")
+    config = json.loads((dropping / "config.json").read_text(encoding="utf-8"))
+    (dropping / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.3}), encoding="utf-8")
+    recipe = recipe_of(dropping, training={"steps": 6, "batch": 6, "learning_rate": 0.01, "checkpoint_every": 2})
+    pairs = pairs_of(entries())
+    whole = train(recipe, tmp_path / "whole" / "tiny", pairs).folder
+    with pytest.raises(Killed):
+        train(recipe, tmp_path / "cut" / "tiny", pairs, progress=killing_at(3))
+    resumed = train(recipe, tmp_path / "cut" / "tiny", pairs).folder
+    expected, found = (SentenceTransformer(str(folder), device="cpu").state_dict() for folder in (whole, resumed))
+    assert all(torch.equal(weight, found[name]) for name, weight in expected.items())
+
+
 def test_a_data_set_as_the_hub_has_them(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of Parquet files goes the way of a name of the Hub; only the named split is read."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
@@ -189,6 +206,14 @@ def test_a_data_set_as_the_hub_has_them(base: Path, tmp_path: Path, monkeypatch:
     assert read_pairs(recipe).texts == pairs_of(entries()).texts
     with pytest.raises(MissingData, match="is no file and cannot be had"):
         read_pairs(recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "none"), **columns}]))
+
+
+def test_only_a_base_that_states_no_pooling_gets_the_recipe_s(base: Path, tmp_path: Path) -> None:
+    plain = build_model(recipe_of(base, text={"base": str(base), "pooling": "cls"}), [])
+    assert plain[1].pooling_mode == "cls"
+    plain.save_pretrained(str(tmp_path / "whole"))
+    stated = build_model(recipe_of(base, text={"base": str(tmp_path / "whole"), "pooling": "mean"}), [])
+    assert stated[1].pooling_mode == "cls"
 
 
 def test_a_static_tower_starts_from_the_vectors_of_its_base(base: Path) -> None:
@@ -236,10 +261,10 @@ def picture(number: int) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(scope="module", params=["vit", "clip"])
+@pytest.fixture(scope="module", params=["vit", "clip-vision", "clip"])
 def vision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vision model of random weights, as the Hub has them."""
-    from transformers import CLIPVisionConfig, CLIPVisionModel, ViTConfig, ViTModel
+    """A vision model of random weights, as the Hub has them; `clip` is one of texts too."""
+    from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionModel, ViTConfig, ViTModel
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -250,7 +275,10 @@ def vision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ViTModel(ViTConfig(image_size=32, patch_size=16, **sizes)).save_pretrained(folder)
         ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     else:
-        CLIPVisionModel(CLIPVisionConfig(image_size=32, patch_size=16, **sizes)).save_pretrained(folder)
+        sees = CLIPVisionConfig(image_size=32, patch_size=16, **sizes)
+        reads = {**sizes, "hidden_size": 4, "vocab_size": 9, "bos_token_id": 0, "eos_token_id": 2}
+        whole = CLIPConfig(text_config=reads, vision_config=sees.to_dict(), projection_dim=6)
+        (CLIPModel(whole) if request.param == "clip" else CLIPVisionModel(sees)).save_pretrained(folder)
         side = {"height": 32, "width": 32}
         CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side).save_pretrained(folder)
     return folder
@@ -306,10 +334,23 @@ def build_vision(folder: Path) -> Any:
     return load_vision(Image(base=str(folder))).module
 
 
-def test_a_folder_without_a_vision_model_is_told(base: Path, tmp_path: Path) -> None:
+def test_of_a_model_that_reads_and_sees_only_the_part_that_sees_is_taken(vision: Path) -> None:
+    tower = load_vision(Image(base=str(vision)))
+    assert tower.dimension == 8
+    assert not any("text" in name for name, _ in tower.module.named_parameters())
+
+
+def test_what_makes_no_vector_of_a_picture_is_told(base: Path, tmp_path: Path) -> None:
+    from transformers import ResNetConfig, ResNetModel
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadEncoder, match=r"image\.base"):
-        build_vision(tmp_path / "empty")
+    maps = tmp_path / "maps"
+    ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1])).save_pretrained(maps)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(maps)
+    for folder, said in ((tmp_path / "empty", ""), (base, ""), (maps, "no vector, but an array of shape")):
+        with pytest.raises(BadEncoder, match=rf"image\.base: .*{said}.* Name a vision model"):
+            build_vision(folder)
 
 
 @pytest.mark.parametrize(("patience", "steps"), [(1, 2), (3, 4), (None, 6)])

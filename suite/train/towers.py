@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding
+from sentence_transformers.util import is_sentence_transformer_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from suite.arrays import Floats
@@ -82,16 +82,14 @@ def _encoder(text: Text, texts: Sequence[str]) -> list[Any]:
 
 def _loaded(text: Text) -> list[Any]:
     """The modules of the base; a plain encoder gets pooling and normalisation."""
-    folder = Path(str(text.base))
+    base = str(text.base)
     try:
-        if folder.is_dir() and not (folder / "modules.json").is_file():
-            transformer = Transformer(str(folder), max_seq_length=text.length)
-            dimension = transformer.get_embedding_dimension()
-            return [transformer, Pooling(dimension, pooling_mode=text.pooling), Normalize()]
-        model = SentenceTransformer(text.base, device="cpu")
+        if is_sentence_transformer_model(base):
+            return list(SentenceTransformer(base, device="cpu"))
+        transformer = Transformer(base, max_seq_length=text.length)
     except Exception as error:
         raise BadEncoder(_not_loaded(text, error)) from error
-    return list(model)
+    return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling), Normalize()]
 
 
 def _static(text: Text, texts: Sequence[str]) -> list[Any]:
@@ -157,5 +155,5 @@ def _input_vectors(text: Text) -> tuple[Tokenizer, Floats]:
 
 
 def _not_loaded(text: Text, error: Exception) -> str:
-    reason = next(iter(str(error).strip().splitlines()), "")
+    reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
     return f"text.base: {text.base} cannot be loaded. {type(error).__name__}: {reason}. Name a folder or a Hub model."

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image as Pillow
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
-from transformers import AutoModel, EfficientNetConfig, EfficientNetModel
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, EfficientNetConfig, EfficientNetModel
 from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
 
 from suite.errors import BadEncoder, require
@@ -44,7 +45,7 @@ class Vision(NamedTuple):
 def load_vision(image: Tower) -> Vision:
     """The vision model of a recipe.
 
-    :raises BadEncoder: there is no such model.
+    :raises BadEncoder: there is no such model, or it does not make one vector of a picture.
     :raises MissingExtra: EfficientNet-Lite0's package is not installed.
     """
     if image.base == LITE0:
@@ -53,11 +54,39 @@ def load_vision(image: Tower) -> Vision:
             vision = Vision(_module(folder), FEATURES)
     else:
         try:
-            vision = Vision(_module(image.base), AutoModel.from_pretrained(image.base).config.hidden_size)
+            module = _named(image.base)
+            vision = Vision(module, _dimension(module))
         except Exception as error:
-            raise BadEncoder(f"image.base: {image.base} cannot be loaded as a vision model. {error}") from error
+            raise BadEncoder(_not_loaded(image.base, error)) from error
     vision.module.requires_grad_(not image.frozen)
     return vision
+
+
+def _named(base: str) -> Transformer:
+    """A vision model of transformers; of a model of pictures and texts, as CLIP is, the part that sees."""
+    if not hasattr(AutoConfig.from_pretrained(base), "vision_config"):
+        return _module(base)
+    with TemporaryDirectory() as folder:
+        AutoModel.from_pretrained(base).vision_model.save_pretrained(folder)
+        AutoImageProcessor.from_pretrained(base).save_pretrained(folder)
+        return _module(folder)
+
+
+def _dimension(module: Transformer) -> int:
+    """How long the vector of a picture is, by looking at an empty one."""
+    empty = Pillow.new("RGB", (SIDE, SIDE))
+    found = SentenceTransformer(modules=[module], device="cpu").encode([empty], show_progress_bar=False)
+    if found.ndim != 2:
+        raise ValueError(f"It makes of a picture no vector, but an array of shape {found.shape[1:]}")
+    return int(found.shape[1])
+
+
+def _not_loaded(base: str, error: Exception) -> str:
+    reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+    return (
+        f"image.base: {base} cannot be loaded as a vision model. {type(error).__name__}: {reason}. "
+        "Name a vision model or a CLIP of transformers, a folder or one of the Hub."
+    )
 
 
 def image_features(vision: Vision, images: Sequence[bytes], cache: Path, progress: Progress = silent) -> torch.Tensor:
