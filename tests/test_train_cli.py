@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, s
     assert said.lower() in done.stdout.lower()
     assert done.stdout.split()[-1] == "False"
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "said"),
+    [
+        ("train", "static", "static is no recipe but an ablation, many of them. Run: panglot ablate static"),
+        ("ablate", "static-hybrid", "static-hybrid is no ablation but one recipe. Run: panglot train static-hybrid"),
+    ],
+)
+def test_a_recipe_and_an_ablation_are_told_apart(verb: str, name: str, said: str) -> None:
+    with pytest.raises(BadData, match=re.escape(said)):
+        panglot(verb, name)
 
 
 def test_a_language_without_pairs_is_told_before_the_base_is_loaded(folder: Path) -> None:

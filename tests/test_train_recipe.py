@@ -79,7 +79,11 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["google/xquad", "facebook/mlqa", "xquad_r", "miracl/miracl", "validation_flores_sib200"]
+    "name",
+    [
+        *("google/xquad", "facebook/mlqa", "xquad_r", "miracl/miracl", "validation_flores_sib200"),
+        *("romrawinjp/multi30k", "mteb/xflickrco", "google/crossmodal_3600", "mteb/wit", "wikimedia/wit_base"),
+    ],
 )
 def test_evaluation_sets_are_refused(name: str) -> None:
     with pytest.raises(BadData, match="a model must not see it"):
@@ -148,5 +152,5 @@ def test_an_ablation_compares_only_arms_that_it_has(tmp_path: Path) -> None:
         'name = "x"\ntitle = "x"\nrecipe = "static-hybrid"\ncompare = [["a", "b"]]\n[arms.a]\ntitle = "a"\n',
         encoding="utf-8",
     )
-    with pytest.raises(BadData, match="arms that there are not: b"):
+    with pytest.raises(BadData, match=r"grid.toml is no ablation: compare names arms that there are not: b\.$"):
         read_ablation(grid)

@@ -21,7 +21,7 @@ from suite.results.evidence_file import read_evidence
 from suite.results.result import Result, read_result
 from suite.sample import draw_groups, scores_of
 from suite.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
-from suite.train.recipe import Recipe, make_recipe, read_content, set_value
+from suite.train.recipe import Recipe, faults, make_recipe, read_content, set_value
 
 CELLS = (*SETTINGS, "balance")
 
@@ -84,10 +84,13 @@ def read_ablation(path: Path) -> Ablation:
     :raises MissingData: there is no such file.
     :raises BadData: it is no grid.
     """
+    content = read_content(path)
+    if "text" in content:
+        raise BadData(f"{path} is no ablation but one recipe. Run: panglot train {path}")
     try:
-        return Ablation.model_validate(read_content(path))
+        return Ablation.model_validate(content)
     except ValidationError as error:
-        raise BadData(f"{path} is no ablation. {error}") from error
+        raise BadData(f"{path} is no ablation: {faults(error)}.") from error
 
 
 def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[Planned]:

@@ -70,7 +70,11 @@ class Text(Part):
 
 
 class Image(Part):
-    """The image tower: a vision model of the Hub, or `efficientnet-lite0` from its package, and a projection."""
+    """The image tower and a projection.
+
+    `base` is `efficientnet-lite0`, from its package, or a folder or a name of the Hub that transformers loads: a vision
+    model, or a CLIP or SigLIP, of which only the part that sees is taken.
+    """
 
     base: str = "efficientnet-lite0"
     frozen: bool = True
@@ -280,7 +284,10 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     :raises MissingData: there is no such file.
     :raises BadData: it is no recipe, with everything that is wrong.
     """
-    return make_recipe(read_content(path), changes, str(path))
+    content = read_content(path)
+    if "arms" in content:
+        raise BadData(f"{path} is no recipe but an ablation, many of them. Run: panglot ablate {path}")
+    return make_recipe(content, changes, str(path))
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -314,8 +321,7 @@ def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: 
     try:
         return Recipe.model_validate(changed)
     except ValidationError as error:
-        faults = [_said(fault) for fault in error.errors(include_url=False, include_context=False)]
-        raise BadData(f"{where}: " + "; ".join(faults) + ".") from error
+        raise BadData(f"{where}: {faults(error)}.") from error
 
 
 def set_value(content: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -341,6 +347,11 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def faults(error: ValidationError) -> str:
+    """All that is wrong, each with its place."""
+    return "; ".join(_said(fault) for fault in error.errors(include_url=False, include_context=False))
 
 
 def _said(fault: Any) -> str:
