@@ -19,6 +19,13 @@ EVALUATION_SETS = (
     "belebele",
     "squad-dev",
     "xm3600",
+    "crossmodal-3600",
+    "multi30k",
+    "xflickr",
+    "iglue",
+    "mteb/wit",
+    "google/wit",
+    "wit-base",
 )
 """Parts of names of data sets that hold what models are evaluated or validated on."""
 
