@@ -107,6 +107,19 @@ def test_the_page_shows_an_ablation(experiment: Experiment, tmp_path: Path, monk
     assert shown.set_index("arm")["value"].to_dict() == SCORES
 
 
+def test_a_task_without_measures_of_bias_has_no_such_section(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = ArmRow(arm="image", task="emoji-t2i", seeds=1, means={"multi": 0.1}, spread={}, intervals={})
+    write_record(tmp_path / "static.json", experiment.model_copy(update={"means": (*experiment.means, pictures)}))
+    monkeypatch.setattr(training, "FOLDER", tmp_path)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert "Bias" in [heading.value for heading in page.subheader]
+    page.selectbox(key="on").set_value("emoji-t2i").run()
+    assert not page.exception
+    assert "Bias" not in [heading.value for heading in page.subheader]
+
+
 def test_the_page_without_an_ablation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "FOLDER", tmp_path)
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()

@@ -35,7 +35,9 @@ name = f"panglot {name} {task}"
 
 st.subheader("Every arm", anchor=False)
 scores = arm_scores(experiment, task, SETTINGS)
-show_chart(dots(scores, "arm", "measure", metric), f"{name} arms", "Scores of every arm.")
+measures = scores["measure"].unique()
+title = f"{measures[0]}, {metric}" if len(measures) == 1 else metric
+show_chart(dots(scores, "arm", "measure", title), f"{name} arms", "Scores of every arm.")
 st.caption("Means over seeds; intervals are 95 % bootstrap intervals over parallel questions.")
 fold_table(scores, f"{name} arms")
 with st.expander("What the arms are", icon=":material/menu_book:"):
@@ -47,19 +49,14 @@ if curve["alpha"].nunique() > 2:
     titles = ("alpha: share of monolingual batches", metric)
     show_chart(lines(curve, "alpha", "value", "measure", titles, False), f"{name} alpha", "Scores over alpha.")
 
-biases = [
-    measure for measure in dict.fromkeys(m for row in experiment.means for m in row.means) if measure in SENTENCES
-]
-biases = [measure for measure in biases if measure not in SETTINGS]
+given = dict.fromkeys(measure for row in experiment.means if row.task == task for measure in row.means)
+biases = [measure for measure in given if measure in SENTENCES and measure not in SETTINGS]
 if biases:
     st.subheader("Bias", anchor=False)
     measure = st.segmented_control("Measure", biases, default=biases[0], required=True, key="measure", bind=URL)
     st.caption(plain(SENTENCES[measure]))
     found = arm_scores(experiment, task, [measure])
-    if found.empty:
-        st.info("This task does not give the measure.")
-    else:
-        show_chart(dots(found, "arm", "measure", measure), f"{name} {measure}", f"{measure} of every arm.")
+    show_chart(dots(found, "arm", "measure", measure), f"{name} {measure}", f"{measure} of every arm.")
 
 differences = difference_table(experiment, task)
 if not differences.empty:
