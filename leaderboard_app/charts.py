@@ -17,6 +17,9 @@ GREY = "#888888"
 ROW = 30
 """Pixels of a row in a grid."""
 
+FEW_PLACES = 8
+"""Points of a line up to which the axis names each of them."""
+
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
@@ -126,11 +129,13 @@ def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, s
     """A line for each series."""
     names = list(dict.fromkeys(table[series]))
     scale = alt.Scale(type="log", base=2 if y != "share" else 10) if log_x else alt.Scale(zero=False)
+    places = sorted(table[x].unique().tolist())
+    axis = alt.Axis(values=places, format=".6~g") if len(places) <= FEW_PLACES else alt.Axis()
     return (
         alt.Chart(table)
         .mark_line(point=len(table) < 80, strokeWidth=2)
         .encode(
-            x=alt.X(f"{x}:Q", title=titles[0], scale=scale),
+            x=alt.X(f"{x}:Q", title=titles[0], scale=scale, axis=axis),
             y=alt.Y(f"{y}:Q", title=titles[1], scale=alt.Scale(zero=False)),
             tooltip=[series, x, alt.Tooltip(f"{y}:Q", format=".4f")],
             **_by(series, names),
