@@ -18,7 +18,8 @@ from suite.train.batches import BatchDrawer, BatchSampler
 from suite.train.data import read_pairs
 from suite.train.loss import HybridLoss
 from suite.train.pairs import Pairs
-from suite.train.recipe import Recipe, make_recipe
+from suite.train.recipe import Recipe
+from suite.train.recipe_file import make_recipe
 from suite.train.towers import build_model
 from suite.train.trainer import Collator, HybridTrainer, PairRows, arguments
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from suite.errors import BadData
 from suite.train.batches import BatchDrawer, BatchSampler
 from suite.train.pairs import NOTHING, Caption, Entry, Pairs, PairsBuilder
-from suite.train.recipe import Recipe, make_recipe
+from suite.train.recipe import Recipe
+from suite.train.recipe_file import make_recipe
 
 LANGUAGES = ("de", "en", "zh")
 GROUPS = 30

@@ -30,7 +30,8 @@ from suite.train.batches import BatchDrawer, BatchSampler
 from suite.train.data import read_pairs
 from suite.train.loss import HybridLoss
 from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
-from suite.train.recipe import Image, Recipe, make_recipe
+from suite.train.recipe import Image, Recipe
+from suite.train.recipe_file import make_recipe
 from suite.train.smaller import keep_layers, keep_tokens
 from suite.train.towers import build_model
 from suite.train.train import train

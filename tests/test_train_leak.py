@@ -13,7 +13,8 @@ from suite.sources import read_pool
 from suite.train.data import data_folder, read_pairs, text_entries
 from suite.train.leak import check_leaks, plain, runs
 from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
-from suite.train.recipe import TextData, make_recipe
+from suite.train.recipe import TextData
+from suite.train.recipe_file import make_recipe
 from suite.train.translate import translated
 from tests.conftest import TASKS
 

@@ -22,7 +22,8 @@ from suite.sources import read_pool
 from suite.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
 from suite.train.loss import HybridLoss
 from suite.train.pairs import Caption, Pairs, PairsBuilder
-from suite.train.recipe import Image, Recipe, make_recipe
+from suite.train.recipe import Image, Recipe
+from suite.train.recipe_file import make_recipe
 from suite.train.score import RemembersFeatures, score_folder
 from suite.train.smaller import trim_vocabulary
 from suite.train.towers import learn_vocabulary, sif_weights

@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from suite.train.data import read_pairs
-from suite.train.recipe import make_recipe
+from suite.train.recipe_file import make_recipe
 from suite.train.train import read_training, train
 
 # The second process is forked off after the imports, which take longer than the training, and the two meet in a file:

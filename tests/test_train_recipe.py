@@ -7,7 +7,8 @@ import pytest
 
 from suite.errors import BadData, MissingData
 from suite.train.ablate import plan, read_ablation
-from suite.train.recipe import Recipe, make_recipe, read_recipe, set_value
+from suite.train.recipe import Recipe
+from suite.train.recipe_file import make_recipe, read_recipe, set_value
 
 
 def content(**parts: Any) -> dict[str, Any]:

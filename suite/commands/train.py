@@ -36,7 +36,7 @@ def train(
 
     Example: panglot train static-hybrid --set training.steps=200
     """
-    from suite.train.recipe import read_recipe
+    from suite.train.recipe_file import read_recipe
 
     chosen = read_recipe(recipe, changes)
     tasks = [find_task(name) for name in chosen.evaluation]

@@ -21,7 +21,8 @@ from suite.results.evidence_file import read_evidence
 from suite.results.result import Result, read_result
 from suite.sample import draw_groups, scores_of
 from suite.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
-from suite.train.recipe import Recipe, faults, make_recipe, read_content, set_value
+from suite.train.recipe import Recipe
+from suite.train.recipe_file import faults, make_recipe, read_content, set_value
 
 CELLS = (*SETTINGS, "balance")
 
