@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from suite.comparison.contributions import contributions
@@ -18,25 +16,7 @@ from suite.train.report import experiment_table
 from suite.train.score import score_folder
 from suite.train.train import read_training, train
 from tests.conftest import TASKS
-
-GRID = """
-name = "tiny"
-languages = ["de", "en", "zh"]
-prompts = { query = "", passage = "" }
-[text]
-kind = "static"
-dimension = 16
-vocabulary = 300
-[[data]]
-name = "own"
-source = "SOURCE"
-language = "lang"
-group = "id"
-[training]
-steps = 6
-batch = 8
-learning_rate = 0.05
-"""
+from tests.recipes import write_recipe
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +24,7 @@ def ablation() -> Ablation:
     return Ablation(
         name="tiny",
         title="Two arms",
-        recipe="tiny.toml",
+        recipe="small.toml",
         seeds=(1, 2),
         arms={
             "mono": Arm(title="one language", set={"sampler.kind": "mono"}),
@@ -57,13 +37,7 @@ def ablation() -> Ablation:
 @pytest.fixture(scope="module")
 def scored(ablation: Ablation, tmp_path_factory: pytest.TempPathFactory) -> list[Scored]:
     folder = tmp_path_factory.mktemp("ablation")
-    rows = [
-        {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
-        for n in range(30)
-        for x in ("de", "en", "zh")
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
-    (folder / "tiny.toml").write_text(GRID.replace("SOURCE", str(folder / "rows.parquet")), encoding="utf-8")
+    write_recipe(folder)
     made = []
     for model in plan(ablation, folder):
         if model.arm != "never":

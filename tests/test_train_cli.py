@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -19,27 +17,9 @@ from suite.sources import read_pool
 from suite.train.experiment import read_experiment
 from tests.conftest import TASKS
 from tests.killing import Killed, killing_at
+from tests.recipes import write_recipe
 from tests.test_commands_json import panglot as json_of
 
-RECIPE = """
-name = "small"
-languages = ["de", "en", "zh"]
-evaluation = ["starter"]
-[text]
-kind = "static"
-dimension = 16
-vocabulary = 300
-[[data]]
-name = "own"
-source = "SOURCE"
-language = "lang"
-group = "id"
-[training]
-steps = 6
-batch = 8
-learning_rate = 0.05
-checkpoint_every = 2
-"""
 GRID = """
 name = "tiny"
 title = "Two arms"
@@ -57,13 +37,7 @@ set = { "sampler.kind" = "cross" }
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a recipe, a grid and their data; leaks are looked for in the starter set alone."""
-    rows = [
-        {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
-        for n in range(40)
-        for x in ("de", "en", "zh")
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
-    (tmp_path / "small.toml").write_text(RECIPE.replace("SOURCE", str(tmp_path / "rows.parquet")), encoding="utf-8")
+    write_recipe(tmp_path)
     (tmp_path / "tiny.toml").write_text(GRID, encoding="utf-8")
     for verb in ("train", "ablate"):
         pools = {"starter": read_pool(TASKS["starter"])}

@@ -48,7 +48,7 @@ class Asked:
     def count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> None:
         """Add a shard to a tally, `first` being the number of its first passage."""
         vectors = np.ascontiguousarray(vectors, np.float32)
-        memory = np.empty(max(BLOCK_SCORES, TILE_PASSAGES), np.float32)
+        memory = np.empty(BLOCK_SCORES, np.float32)
         tally.best.names.add(first, [passage.id for passage in passages])
         for start in range(0, len(passages), TILE_PASSAGES):
             tile = slice(start, start + TILE_PASSAGES)
@@ -58,12 +58,12 @@ class Asked:
     def _count(
         self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray
     ) -> None:
-        """Add passages that are multiplied together, in memory that all tiles share: fresh pages take as long again."""
+        """Add passages that are multiplied together, in memory that all tiles share."""
         here, there = self._known(passages, vectors)
         columns = Columns(np.array([len(passages)]), tally.best.names, first)
         counter = Counter(self.pool, tally, self.score)
         tame = self._tame and _is_tame(vectors)
-        block = max(1, BLOCK_SCORES // len(passages))
+        block = BLOCK_SCORES // len(passages)
         for start in range(0, len(self.queries), block):
             asking = self.queries[start : start + block]
             scores = memory[: len(asking) * len(vectors)].reshape(len(asking), len(vectors))
