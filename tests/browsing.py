@@ -22,6 +22,8 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disa
 WAIT = 60_000
 """Milliseconds that a page may take on a busy machine."""
 
+expect.set_options(timeout=WAIT)
+
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
@@ -58,7 +60,7 @@ def served(
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(WAIT / 1000)
 
 
 def _wait(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -66,7 +68,7 @@ def _wait(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         try:
-            with urlopen(health, timeout=5) as answer:
+            with urlopen(health, timeout=WAIT / 1000) as answer:
                 assert answer.read() == b"ok"
                 return
         except OSError:
@@ -77,4 +79,4 @@ def _wait(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def settle(page: Page) -> None:
     """Wait until the page is drawn."""
     page.wait_for_timeout(300)
-    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=WAIT)
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()

@@ -389,7 +389,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=60)
+        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=600)
         for name, value in query.items():
             test.query_params[name] = value
         return test.run()

@@ -94,7 +94,7 @@ def test_an_entry_by_hand() -> None:
 
 
 def test_the_page_opens() -> None:
-    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=600).run()
     assert not page.exception
     shown = "\n".join(element.value for element in page.markdown)
     assert "Ties count against the encoder" in shown

@@ -16,7 +16,7 @@ from leaderboard_app.index import check, update
 from leaderboard_app.pools import recompute
 from suite.results.evidence_file import read_evidence
 from suite.results.result import read_result
-from tests.browsing import WAIT, free_port, open_browser, served, settle
+from tests.browsing import free_port, open_browser, served, settle
 
 PAGES = {
     "": "Leaderboard",
@@ -87,7 +87,7 @@ class Seen:
 
     def open(self, path: str, title: str) -> Page:
         self.page.goto(f"{self.address}/{path}")
-        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible(timeout=WAIT)
+        expect(self.page.get_by_role("heading", level=1, name=title)).to_be_visible()
         settle(self.page)
         return self.page
 
@@ -193,7 +193,7 @@ def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> Non
     page.get_by_role("button", name="Remove zh").click()
     page.wait_for_url(lambda url: "pool=en" in url and "pool=zh" not in url)
     seen.settle()
-    expect(page.get_by_text("Computed again from the evidence")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Computed again from the evidence")).to_be_visible()
     seen.settle()
     for row in csv_rows(page):
         wanted = recompute(read_evidence(path_of(submissions, row["model"])), "map", ("de", "en")).row
@@ -215,7 +215,7 @@ def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
         select_row(page, row)
         seen.settle()
     page.get_by_role("link", name="Compare these 2").click()
-    expect(page.get_by_text("is better in").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("is better in").first).to_be_visible()
     seen.settle()
     seen.check()
 
@@ -226,8 +226,8 @@ def test_a_deep_link_shows_one_query(seen: Seen, submissions: Path) -> None:
     page = seen.open(f"queries?task=starter&model={folder}&query=ar&id={asked}", "Queries")
     expect(page.get_by_role("cell", name=asked)).to_be_visible()
     text = page.locator("table.texts td.text").first
-    assert text.evaluate("cell => getComputedStyle(cell).direction") == "rtl"
-    assert page.locator("table.texts tbody tr").count() == 1 + 11 + 10
+    expect(text).to_have_css("direction", "rtl")
+    expect(page.locator("table.texts tbody tr")).to_have_count(1 + 11 + 10)
     seen.check()
 
 

@@ -275,7 +275,7 @@ def _result(folder: Path) -> dict[str, object]:
 def test_killed_at_ten_moments_it_goes_on_where_it_was(slow: Path) -> None:
     """Kill -9, again and again: the same result, and no kill costs more than a shard of each role."""
     whole = _start(slow, "asked-whole", "whole")
-    assert whole.wait(60) == 0
+    assert whole.wait(900) == 0
     for path in (slow / "vectors").rglob("*.npz"):
         path.unlink()
     moments = random.Random(8)
@@ -285,7 +285,7 @@ def test_killed_at_ten_moments_it_goes_on_where_it_was(slow: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     last = _start(slow, "asked-killed")
-    assert last.wait(60) == 0
+    assert last.wait(900) == 0
     assert _result(slow / "out") == _result(slow / "whole")
     asked = Counter((slow / "asked-killed").read_text(encoding="utf-8").splitlines())
     wanted = set((slow / "asked-whole").read_text(encoding="utf-8").splitlines())
@@ -295,9 +295,9 @@ def test_killed_at_ten_moments_it_goes_on_where_it_was(slow: Path) -> None:
 
 def test_two_runs_share_a_cache(slow: Path) -> None:
     runs = [_start(slow, f"asked-{n}", f"out-{n}") for n in range(2)]
-    assert [run.wait(60) for run in runs] == [0, 0]
+    assert [run.wait(900) for run in runs] == [0, 0]
     assert _result(slow / "out-0") == _result(slow / "out-1")
     third = _start(slow, "asked-third", "out-third")
-    assert third.wait(60) == 0
+    assert third.wait(900) == 0
     assert _result(slow / "out-third") == _result(slow / "out-0")
     assert not (slow / "asked-third").exists()

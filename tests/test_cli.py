@@ -30,7 +30,7 @@ def panglot(*arguments: str, cwd: Path | None = None, **environment: str) -> sub
         cwd=cwd,
         env={**os.environ, "COLUMNS": "100", **environment},
         check=False,
-        timeout=300,
+        timeout=900,
     )
 
 

@@ -105,7 +105,7 @@ def complete(words: str) -> list[str]:
 
 def _panglot(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("panglot")), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=900)
 
 
 def test_a_shell_completes_verbs_options_and_names() -> None:

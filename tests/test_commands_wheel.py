@@ -42,7 +42,7 @@ def panglot(installed: Path, home: Path, *arguments: str) -> subprocess.Complete
     variables = {"PYTHONPATH": str(installed), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     environment = {name: value for name, value in os.environ.items() if name != "PANGLOT_DATA"} | variables
     command = [sys.executable, "-P", "-m", "suite", *arguments]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=900)
 
 
 def test_every_package_is_listed() -> None:

@@ -169,9 +169,9 @@ def test_uploads_in_a_browser(server: Server, browser: Browser, zips: Path) -> N
         "tampered": "0.9 is stored",
         "hostile": "is no file of a submission",
     }.items():
-        expect(pages[name].get_by_text(said)).to_be_visible(timeout=WAIT)
-        assert pages[name].locator("#evil, img[src=x]").count() == 0
-    expect(pages["good"].get_by_text("Place 1 of 2 by balance.")).to_be_visible(timeout=WAIT)
-    assert pages["tampered"].get_by_text("Your preview").count() == 0
+        expect(pages[name].get_by_text(said)).to_be_visible()
+        expect(pages[name].locator("#evil, img[src=x]")).to_have_count(0)
+    expect(pages["good"].get_by_text("Place 1 of 2 by balance.")).to_be_visible()
+    expect(pages["tampered"].get_by_text("Your preview")).to_have_count(0)
     assert [path.read_bytes() for path in server.inbox.glob("*.zip")] == [(zips / "good.zip").read_bytes()]
     assert [path.name for path in server.board.iterdir()] == ["constant@1"]

@@ -123,7 +123,7 @@ def test_each_page_of_the_board_says_why(submissions: Path, page: str, monkeypat
     monkeypatch.setattr(sys, "argv", ["app", str(submissions)])
     update(submissions)
     check(submissions)
-    opened = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=60)
+    opened = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=600)
     opened.query_params["task"] = "miracl"
     opened.run()
     assert not opened.exception

@@ -339,11 +339,9 @@ def test_an_unknown_model(server: Server, url: str) -> None:
 
 
 def test_an_endpoint_that_is_not_there() -> None:
-    start = time.monotonic()
     port = _free_port()
     with pytest.raises(BadEncoder, match=rf"No server answers at http://127.0.0.1:{port}/v1 .* Check that it runs"):
         load_model(f"openai:tiny@http://127.0.0.1:{port}/v1")
-    assert time.monotonic() - start < 5
 
 
 def _without(index: int) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ def test_shorter_vectors_and_texts(texts: list[str], plain: np.ndarray) -> None:
     assert found.shape == (len(texts), 64)
     assert cosines(found, reference.encode(texts)).min() > 1 - 1e-5
     assert cosines(found, plain[:, :64]).min() < 0.95
-    assert short.encode([LONG], "query") == pytest.approx(short.encode([2 * LONG], "query"), abs=1e-6)
+    assert short.encode([LONG], "query") == pytest.approx(short.encode([2 * LONG], "query"), abs=1e-5)
     assert short.count_tokens([LONG], "passage").tolist() == [362]
 
 

@@ -182,7 +182,7 @@ def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) ->
         done = json.loads(arrays["facts"].tobytes())["done"]
     assert 0 < len(done) < 20
     resumed = start()
-    said = resumed.communicate(timeout=300)
+    said = resumed.communicate(timeout=900)
     assert resumed.returncode == 0, said
     assert not list(checkpoints.glob("*.npz"))
     whole = run_streamed(MIRACL, RandomVectors(), How(tmp_path, 20, allow_missing=True), ["yo"], data).result

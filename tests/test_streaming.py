@@ -335,6 +335,6 @@ def test_no_cluster_at_an_address() -> None:
         "from suite.shards.cluster import Cluster\nfrom suite.errors import PanglotError\n"
         "try: Cluster(address='127.0.0.1:1')\nexcept PanglotError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900, check=False)
     assert "There is no Ray cluster at 127.0.0.1:1" in done.stdout, done.stderr[-2000:]
     assert issubclass(BadData, PanglotError)

@@ -500,7 +500,7 @@ def test_unpack_takes_only_an_empty_place(archive: Path, tmp_path: Path) -> None
 
 def panglot(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "suite", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=900)
 
 
 def test_the_three_verbs(folder: Path, tmp_path: Path) -> None:

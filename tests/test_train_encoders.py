@@ -97,7 +97,7 @@ def recipe_of(base: Path, **parts: Any) -> Recipe:
 def gradients(
     model: SentenceTransformer, recipe: Recipe, pairs: Pairs, features: torch.Tensor | None = None
 ) -> tuple[float, dict[str, torch.Tensor]]:
-    """The loss of the first batch, and its gradient in every weight."""
+    """The loss of the first batch, and its gradient in every weight, in the precision of the model."""
     batch = BatchDrawer(pairs, recipe).draw(0)
     collated = Collator(model, recipe, pairs.images, features)(PairRows(pairs, recipe).__getitems__(batch.rows))
     label = collated.pop("label")
@@ -115,17 +115,20 @@ def gradients(
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("negatives", ["batch", "hard"])
 def test_small_parts_of_a_batch_give_the_gradient_of_the_whole(base: Path, negatives: str, symmetric: bool) -> None:
-    """GradCache (arXiv 2101.06983): exactly the gradient, in less memory."""
+    """GradCache (arXiv 2101.06983): exactly the gradient, in less memory.
+
+    In float64, where sums in another order differ by 1e-15: in float32 the difference depends on the processor.
+    """
     pairs = pairs_of(entries(hard=negatives == "hard"))
     settings = {"negatives": negatives, "symmetric": symmetric}
     plain = recipe_of(base, loss=settings)
-    model = build_model(plain, pairs.texts)
+    model = build_model(plain, pairs.texts).double()
     expected, whole = gradients(model, plain, pairs)
     found, parts = gradients(model, recipe_of(base, loss={**settings, "mini_batch": 4}), pairs)
-    assert found == pytest.approx(expected, rel=1e-5)
+    assert found == pytest.approx(expected, rel=1e-12)
     assert parts.keys() == whole.keys()
     for name, gradient in whole.items():
-        torch.testing.assert_close(parts[name], gradient, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(parts[name], gradient, rtol=1e-9, atol=1e-12)
 
 
 class Plain(torch.nn.Module):
@@ -242,7 +245,7 @@ def test_a_smaller_start_is_the_base_with_layers_left_out(base: Path, tmp_path: 
 
     whole = build_model(recipe_of(base), texts)
     del whole[0].auto_model.encoder.layer[2]
-    np.testing.assert_allclose(smaller.encode(texts), whole.encode(texts), atol=1e-6)
+    np.testing.assert_allclose(smaller.encode(texts), whole.encode(texts), atol=1e-5)
     assert smaller.tokenizer("xzw")["input_ids"] == [0, smaller.tokenizer("▁")["input_ids"][1], 3, 2]
 
 

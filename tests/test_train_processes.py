@@ -64,7 +64,7 @@ def test_two_processes_make_the_model_of_one(tmp_path: Path) -> None:
     )
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json(), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False, timeout=900
     )
     assert done.returncode == 0, done.stderr
     together = read_training(recipe, tmp_path / "two")
