@@ -226,7 +226,7 @@ KINDS: dict[str, Kind] = {
         "a Python function that returns an object with encode(texts, role), and encode_images(images) if it sees",
         "suite.encoders.function:load",
     ),
-    "vectors": Kind("vectors:folder", "vectors made elsewhere, one .npz a task", "suite.encoders.vectors:load"),
+    "vectors": Kind("vectors:folder", "vectors made elsewhere, one file TASK.npz for each task", "suite.encoders.vectors:load"),
     "random": Kind("random", "random vectors: the floor", "suite.encoders.floors:load_random"),
     "constant": Kind(
         "constant", "one vector for everything: the floor under ties", "suite.encoders.floors:load_constant"

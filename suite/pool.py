@@ -76,7 +76,8 @@ class Pool:
     `query`, `candidate` and `gain` [judgements] are aligned, ordered by query; the first two index `queries` and
     `candidates`. `groups` [queries] names the parallel question of each query. Candidates stand grouped by language,
     in the order of `languages`, so that one language is one slice. `left_out` [queries] is the candidate that is not
-    offered to a query, or `NOTHING`; it is empty where every query is offered everything.
+    offered to a query, or `NOTHING`; it is empty where every query is offered everything. `task` names the task that it
+    was read from, if any, and `is_whole` says whether it holds all of that task's languages.
 
     :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair.
     """
@@ -89,6 +90,8 @@ class Pool:
     candidate: Ints
     gain: Floats
     left_out: Ints
+    task: str = ""
+    is_whole: bool = True
 
     @classmethod
     def of(
@@ -97,6 +100,8 @@ class Pool:
         queries: Iterable[Query],
         candidates: Iterable[Candidate],
         judgements: Iterable[Judgement],
+        task: str = "",
+        is_whole: bool = True,
     ) -> Pool:
         """Build a pool from records in any order."""
         place = {language: index for index, language in enumerate(languages)}
@@ -125,6 +130,8 @@ class Pool:
             candidate=np.array(candidate, np.int32)[order],
             gain=np.array(gain, np.float64)[order],
             left_out=_left_out(asked, candidate_at),
+            task=task,
+            is_whole=is_whole,
         )
 
     def __post_init__(self) -> None:
@@ -166,6 +173,8 @@ class Pool:
             [self._query(index, offered) for index in asked.tolist()],
             [self._candidate(index) for index in offered.tolist()],
             [Judgement(self.queries.ids[q], self.candidates.ids[c], float(gain)) for q, c, gain in judgements],
+            task=self.task,
+            is_whole=False,
         )
 
     def _query(self, index: int, offered: Ints) -> Query:

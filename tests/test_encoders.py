@@ -12,7 +12,7 @@ import pytest
 
 from suite.encoder import KINDS, load_model
 from suite.encoders.bm25 import analyser
-from suite.errors import BadData, BadEncoder, MissingData, MissingExtra, UnknownName
+from suite.errors import BadEncoder, MissingExtra, UnknownName
 from suite.metrics import parse_metric
 from suite.pool import Pool
 from suite.ranking import collect_evidence
@@ -203,32 +203,6 @@ def test_a_missing_library_is_named_with_its_install_command(monkeypatch: pytest
     monkeypatch.setattr("suite.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'panglot\[st\]'"):
         load_model("intfloat/multilingual-e5-small")
-
-
-def test_stored_vectors_that_do_not_fit(stored: Path, starter: Pool) -> None:
-    path = stored / "starter.npz"
-    arrays = dict(np.load(path))
-
-    def refused(error: type[Exception], message: str, **changed: np.ndarray) -> None:
-        np.savez(path, **(arrays | changed))
-        with pytest.raises(error, match=message):
-            _run(f"vectors:{stored}")
-
-    refused(MissingData, "has no vector for 1 items, the first", query_ids=np.array(["x", *arrays["query_ids"][1:]]))
-    refused(BadData, r"572 ids but vectors of shape \(571, 512\)", query_vectors=arrays["query_vectors"][1:])
-    zero = arrays["candidate_vectors"].copy()
-    zero[3] = 0
-    refused(
-        BadData,
-        f"1 vectors are zero, NaN or infinite, the first that of {arrays['candidate_ids'][3]}",
-        candidate_vectors=zero,
-    )
-    np.savez(path, query_ids=arrays["query_ids"])
-    with pytest.raises(BadData, match="lacks the arrays query_vectors, candidate_ids, candidate_vectors"):
-        _run(f"vectors:{stored}")
-    np.savez(path, **{name: np.array(["x", None], object) for name in arrays})
-    with pytest.raises(BadData, match="cannot be read"):
-        _run(f"vectors:{stored}")
 
 
 def test_every_kind_can_be_imported() -> None:

@@ -127,18 +127,6 @@ class TestVectors:
         assert shelf.find(["a", "c"]) is None
         assert shelf.shards() == []
 
-    def test_stored_vectors_of_other_queries(self, starter: Pool, tmp_path: Path) -> None:
-        one = {
-            "query_ids": ["en:other"],
-            "query_vectors": [[1.0]],
-            "candidate_ids": ["c"],
-            "candidate_vectors": [[1.0]],
-        }
-        np.savez(tmp_path / "other.npz", **{name: np.array(values) for name, values in one.items()})
-        model = load_model(f"vectors:{tmp_path}")
-        with pytest.raises(MissingData, match=f"No file in .* has a vector for {starter.queries.ids[0]}"):
-            model.scores(starter, silent)
-
 
 def _archive(path: Path, name: str, data: bytes) -> Archive:
     with tarfile.open(path, "w:gz") as archive:

@@ -1,4 +1,4 @@
-"""`vectors:folder`: vectors made elsewhere, in one file `<task's fingerprint or name>.npz` a task.
+"""`vectors:folder`: vectors made elsewhere, in one file `TASK.npz` a task.
 
 The file holds four arrays: `query_ids` [queries] and `candidate_ids` [candidates], text, and `query_vectors`
 [queries, dim] and `candidate_vectors` [candidates, dim], floats. Rows may stand in any order; ids say which is which.
@@ -8,10 +8,9 @@ The file holds four arrays: `query_ids` [queries] and `candidate_ids` [candidate
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
-from typing import Literal
-from zipfile import BadZipFile
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,42 +48,100 @@ class StoredVectors:
         self.card = ModelCard(name=f"vectors:{folder.name}", revision=digest.hexdigest()[:12], library="numpy")
 
     def scores(self, pool: Pool, progress: Progress) -> Scores:
-        """Cosines of the stored vectors of this pool's items."""
-        for path in sorted(self._folder.glob("*.npz")):
-            arrays = _read(path)
-            query_ids = arrays["query_ids"].tolist()
-            if pool.queries.ids[0] in query_ids:
-                return DenseScores(
-                    _rows(path, query_ids, arrays["query_vectors"], pool.queries),
-                    _rows(path, arrays["candidate_ids"].tolist(), arrays["candidate_vectors"], pool.candidates),
-                )
-        raise MissingData(f"No file in {self._folder} has a vector for {pool.queries.ids[0]}.")
+        """Cosines of the stored vectors of this pool's items.
+
+        :raises MissingData: there is no file for the pool's task, or it lacks some of the items.
+        :raises BadData: the file is damaged, or its content is not one vector for each item.
+        """
+        path = self._file(pool)
+        arrays = _read(path)
+        sides = [
+            _Side(path, role, arrays[f"{role}_ids"], arrays[f"{role}_vectors"]).of(items, pool.is_whole)
+            for role, items in (("query", pool.queries), ("candidate", pool.candidates))
+        ]
+        if sides[0].shape[1] != sides[1].shape[1]:
+            raise BadData(
+                f"{path}: query_vectors have {sides[0].shape[1]} dimensions, candidate_vectors {sides[1].shape[1]}."
+            )
+        return DenseScores(*sides)
+
+    def _file(self, pool: Pool) -> Path:
+        """The file named after the pool's task or fingerprint; what another file holds is never looked at."""
+        named = self._folder / f"{pool.task}.npz"
+        if pool.task and named.is_file():
+            return named
+        marked = self._folder / f"{pool.fingerprint}.npz"
+        if marked.is_file():
+            return marked
+        found = ", ".join(path.name for path in sorted(self._folder.glob("*.npz")))
+        raise MissingData(
+            f"{self._folder} has no vectors for {pool.task or 'this pool'}. "
+            f"Expected {named.name if pool.task else marked.name}; found {found}."
+        )
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+class _Side:
+    """The ids and vectors of the queries or of the candidates of a file, checked.
+
+    :raises BadData: an array has another type or shape, or an id occurs twice.
+    """
+
+    def __init__(self, path: Path, role: str, ids: Any, vectors: Any) -> None:
+        self._path, self._role, self._vectors = path, role, vectors
+        if not (isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype.kind == "U"):
+            raise BadData(f"{path}: {role}_ids is {_shown(ids)}. Expected text of shape (items,).")
+        if not (isinstance(vectors, np.ndarray) and vectors.ndim == 2 and vectors.dtype.kind == "f"):
+            raise BadData(f"{path}: {role}_vectors is {_shown(vectors)}. Expected floats of shape (items, dimension).")
+        if len(vectors) != len(ids) or not vectors.shape[1]:
+            raise BadData(f"{path}: {role}_ids has {len(ids)} ids, but {role}_vectors has shape {vectors.shape}.")
+        self._place = {id_: index for index, id_ in enumerate(ids.tolist())}
+        if len(self._place) < len(ids):
+            twice = [id_ for id_, times in Counter(ids.tolist()).items() if times > 1]
+            raise BadData(f"{path}: {role}_ids has {len(twice)} duplicate ids, the first '{twice[0]}'.")
+
+    def of(self, items: Items, is_whole: bool) -> Floats:
+        """The vectors of these items, unit length, [items, dim]; where they are not the whole task, others may be left.
+
+        :raises MissingData: an item has no vector.
+        :raises BadData: an id is of no item, or a vector is zero, NaN or infinite.
+        """
+        missing = [id_ for id_ in items.ids if id_ not in self._place]
+        if missing:
+            raise MissingData(
+                f"{self._path}: {self._role}_ids lacks {len(missing)} of {len(items)} ids of the task, "
+                f"the first '{missing[0]}'."
+            )
+        if is_whole and len(self._place) > len(items):
+            extra = list(self._place.keys() - set(items.ids))
+            first = min(extra, key=lambda id_: self._place[id_])
+            raise BadData(
+                f"{self._path}: {self._role}_ids has {len(extra)} ids that are not in the task, the first '{first}'."
+            )
+        found = self._vectors[[self._place[id_] for id_ in items.ids]]
+        largest = np.abs(found).max(axis=1, keepdims=True)
+        bad = np.flatnonzero(~(np.isfinite(largest) & (largest > 0)))
+        if len(bad):
+            raise BadData(
+                f"{self._path}: {len(bad)} of {self._role}_vectors are zero, NaN or infinite, "
+                f"the first that of '{items.ids[bad[0]]}'."
+            )
+        scaled = (found / largest).astype(np.float32)  # so that no square leaves the range of float32
+        unit: Floats = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+        return unit
+
+
+def _read(path: Path) -> dict[str, Any]:
     """The four arrays of a file; nothing in it is ever unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in NAMES if name not in arrays]
-            if missing:
-                raise BadData(f"{path} lacks the arrays {', '.join(missing)}.")
-            return {name: arrays[name] for name in NAMES}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise BadData(f"{path} cannot be read. {error}") from error
-
-
-def _rows(path: Path, ids: Sequence[str], vectors: Floats, items: Items) -> Floats:
-    """The vectors of the items, unit length, [items, dim]."""
-    if vectors.ndim != 2 or len(vectors) != len(ids):
-        raise BadData(f"{path}: {len(ids)} ids but vectors of shape {vectors.shape}.")
-    place = {id_: index for index, id_ in enumerate(ids)}
-    missing = [id_ for id_ in items.ids if id_ not in place]
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in NAMES if name in file}
+    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for damaged files
+        raise BadData(f"{path} cannot be read as an .npz file. {type(error).__name__}: {error}") from error
+    missing = [name for name in NAMES if name not in arrays]
     if missing:
-        raise MissingData(f"{path} has no vector for {len(missing)} items, the first {', '.join(missing[:5])}.")
-    found = vectors[[place[id_] for id_ in items.ids]].astype(np.float32)
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    bad = np.flatnonzero(~(np.isfinite(length[:, 0]) & (length[:, 0] > 0)))
-    if len(bad):
-        raise BadData(f"{path}: {len(bad)} vectors are zero, NaN or infinite, the first that of {items.ids[bad[0]]}.")
-    unit: Floats = found / length
-    return unit
+        raise BadData(f"{path} lacks the arrays {', '.join(missing)}.")
+    return arrays
+
+
+def _shown(array: Any) -> str:
+    return f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "not an array"

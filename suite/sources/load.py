@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ def read_pool(
             raise UnknownName(f"language of {task.name}", language, task.languages)
     chosen = [name for name in task.languages if not languages or name in languages or name == IMAGES]
     parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
-    pool = task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
+    read = task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
+    pool = replace(read, task=task.name, is_whole=len(read.languages) == len(task.languages))
     if not task.fingerprint:
         return pool.only([language for language in pool.languages if language in chosen])
     queries = np.bincount(pool.queries.language, minlength=len(pool.languages))
@@ -39,7 +41,6 @@ def read_pool(
         found = Size(int(queries[place]), int(pool.sizes[place]))
         if found != task.sizes[language]:
             raise BadData(f"{task.name}, {language}: expected {task.sizes[language]}, found {found}.")
-    is_whole = len(pool.languages) == len(task.languages)
-    if is_whole and pool.fingerprint != task.fingerprint and not task.source.reencoded:
+    if pool.is_whole and pool.fingerprint != task.fingerprint and not task.source.reencoded:
         raise BadData(f"{task.name}: expected fingerprint {task.fingerprint}, found {pool.fingerprint}.")
     return pool.only(chosen)
