@@ -264,9 +264,9 @@ def _save(path: Path, record: BaseModel) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Bring the index of a folder up to date, and say what is not shown."""
-    from rich.console import Console
-
     from suite.commands.output import print_json
+    from suite.plain import plain
+    from suite.view.console import PlainConsole
     from suite.view.terminal import progress_bar
 
     folder = Path(next((argument for argument in arguments if argument != "--json"), "submissions"))
@@ -277,10 +277,10 @@ def main(arguments: Sequence[str]) -> None:
     if "--json" in arguments:
         print_json({"shown": len(index.entries), "refused": index.refused})
         return
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{len(index.entries)} results are shown, {len(index.refused)} are not.")
+    console = PlainConsole()
+    console.print(f"{len(index.entries)} results are shown, {len(index.refused)} are not.", soft_wrap=True)
     for file, why in index.refused.items():
-        console.print(f"  {file}: {why}")
+        console.print(f"  {plain(file)}: {plain(why)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ FORMAT = 1
 UNCOUNTED = -1
 """Stands for the tokens of a text whose encoder cannot count them."""
 
+KEY_BYTES = 16
+"""Of the hash that a text is found by."""
+
 _NOT_IN_THE_KEY = frozenset({"parameters", "licence", "note"})
 """Facts of a card that change no vector."""
 
@@ -80,12 +83,16 @@ class Shelf:
         self.facts = facts
 
     def find(self, texts: Sequence[str]) -> Stored | None:
-        """What is there for these texts, or nothing. A damaged shard is thrown away."""
+        """What is there for these texts, or nothing.
+
+        A shard that is damaged, or of another dimension than the others, is deleted; its texts are encoded again.
+        """
         place = {_key(text): index for index, text in enumerate(texts)}
         found: Stored | None = None
+        width: int | None = json.loads(self.facts).get("dimension")
         for path in self.shards():
             shard = _read(path)
-            if shard is None:
+            if shard is None or shard[1].shape[1] != (width := width or shard[1].shape[1]):
                 path.unlink(missing_ok=True)
                 continue
             keys, vectors, tokens = shard
@@ -157,16 +164,21 @@ class Shelf:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 def _read(path: Path) -> tuple[list[bytes], Floats, Ints] | None:
-    """Keys, vectors and token counts of a shard; nothing if it is damaged or gone."""
+    """Keys, vectors and token counts of a shard; nothing if it is damaged, of another shape, or gone."""
     try:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != path.stem:
             return None
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return [key.tobytes() for key in arrays["keys"]], arrays["vectors"], arrays["tokens"]
+            keys, vectors, tokens = arrays["keys"], arrays["vectors"], arrays["tokens"]
+        shapes = (keys.shape[1:], vectors.ndim, len(vectors), tokens.shape)
+        kinds = (keys.dtype, vectors.dtype, tokens.dtype)
+        if shapes != ((KEY_BYTES,), 2, len(keys), (len(keys),)) or kinds != (np.uint8, np.float32, np.int32):
+            return None
+        return [key.tobytes() for key in keys], vectors, tokens
     except (OSError, ValueError, KeyError, BadZipFile):
         return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from io import TextIOWrapper
 from shutil import get_terminal_size
+from typing import NoReturn
 
 import typer
 
@@ -17,7 +20,9 @@ from suite.commands.fetch import fetch
 from suite.commands.help import Verb, Verbs
 from suite.commands.import_ import import_
 from suite.commands.index import index
+from suite.commands.interruption import Interrupted, kept, watch_signals
 from suite.commands.models import models
+from suite.commands.output import open_console
 from suite.commands.plan import plan
 from suite.commands.rank import rank
 from suite.commands.receive import receive
@@ -29,6 +34,7 @@ from suite.commands.tasks import tasks
 from suite.commands.train import train
 from suite.commands.verify import verify
 from suite.errors import PanglotError
+from suite.plain import plain
 
 WIDEST_HELP = 80
 
@@ -58,21 +64,32 @@ app.add_typer(cache, name="cache", rich_help_panel=MEASURE)
 app.add_typer(import_, name="import", rich_help_panel=SHARE)
 
 
+NO_SPACE = "The disk is full. Free some space, or choose another folder with --out or --cache; a run then continues."
+
+
 def main() -> None:
-    """Run the command; what a person can mend is shown as one message, exit code 2."""
+    """Run the command; what a person can fix is shown as one message, exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few characters shows the others as question marks
+    watch_signals()
     try:
         app()
     except PanglotError as error:
-        _stop(str(error))
+        _stop("Error: ", str(error))
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _stop("Error: ", f"{error.filename or 'A file'} cannot be written. {NO_SPACE}")
         if error.filename is None:
             raise
-        _stop(f"{error.filename}: {error.strerror}. Mend that, or name another place.")
+        _stop("Error: ", f"{error.filename}: {error.strerror}. Fix this or choose another path.")
+    except Interrupted as interrupted:
+        _stop("", kept(), interrupted.code)
 
 
-def _stop(message: str) -> None:
-    from rich.console import Console
+def _stop(heading: str, message: str, code: int = 2) -> NoReturn:
     from rich.text import Text
 
-    Console(stderr=True, soft_wrap=True).print(Text("Error: ", style="bold red").append(message, style="not bold"))
-    sys.exit(2)
+    text = Text(heading, style="bold red").append(plain(message), style="not bold")
+    open_console(aside=True).print(text, soft_wrap=True)
+    sys.exit(code)

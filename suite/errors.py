@@ -17,9 +17,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
 
+from suite.plain import plain
+
 
 class PanglotError(Exception):
-    """Something that the person at the keyboard can mend; the message says how."""
+    """Something that the person at the keyboard can fix; the message says how.
+
+    It is plain text on one line, whatever names of files or words of other libraries it quotes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(" ".join(message.split("\n"))))
 
 
 class UnknownName(PanglotError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import json
 import os
 import random
@@ -123,6 +125,26 @@ def test_a_flipped_byte_is_seen_and_encoded_again(pool: Pool, tmp_path: Path) ->
     assert again.fresh == 100
     assert (again.vectors == expected.vectors).all()
     assert shelf.damaged() == []
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (3, 7), (2, 4), (3,), (3, 4, 1)])
+def test_shard_of_another_shape_is_encoded_again(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Its checksum holds, as that of a file from another program or version would."""
+    shelf = VectorCache(tmp_path).shelf(_card(dimension=4), "query")
+    texts = ["a", "b", "c"]
+    shelf.add(texts, np.ones((3, 4)), np.array([UNCOUNTED] * 3))
+    (whole,) = shelf.shards()
+    with np.load(whole) as arrays:
+        content = {**arrays, "vectors": np.ones(shape, np.float32)}
+    whole.unlink()
+    buffer = io.BytesIO()
+    np.savez(buffer, **content)
+    (shelf.folder / f"{hashlib.sha256(buffer.getvalue()).hexdigest()}.npz").write_bytes(buffer.getvalue())
+    assert shelf.find(texts) is None
+    shelf.add(texts, np.ones((3, 4)), np.array([UNCOUNTED] * 3))
+    found = shelf.find(texts)
+    assert found is not None
+    assert found.there.all()
 
 
 def test_a_full_disk_is_said_and_leaves_the_cache_valid(

@@ -115,8 +115,9 @@ class TestSources:
 
 class TestVectors:
     def test_a_shard_that_is_none_though_its_name_fits(self, tmp_path: Path) -> None:
-        shelf = VectorCache(tmp_path).shelf(load_model("random").card, "query")
-        shelf.add(["a", "b"], np.ones((2, 3)), np.ones(2, np.int32))
+        card = load_model("random").card
+        shelf = VectorCache(tmp_path).shelf(card, "query")
+        shelf.add(["a", "b"], np.ones((2, card.dimension or 3)), np.ones(2, np.int32))
         found = shelf.find(["a", "c"])
         assert found is not None
         assert found.there.tolist() == [True, False]

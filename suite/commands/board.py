@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from suite.commands.index import Folder, check_there
+from suite.commands.output import echo
 
 LARGEST_UPLOAD = 128
 """MiB; as large as a zip that the suite unpacks."""
@@ -40,7 +41,7 @@ def board(
     quiet += ["--client.toolbarMode=minimal", "--client.showErrorDetails=none", "--runner.magicEnabled=false"]
     quiet += [f"--server.maxUploadSize={LARGEST_UPLOAD}"]
     listen = [f"--server.address={address}", f"--server.port={port}"]
-    typer.echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
+    echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
     folders = [str(folder.resolve()), str(inbox.resolve())]
     command = [sys.executable, "-m", "streamlit", "run", spec.origin, *quiet, *listen, "--", *folders]
     sys.stdout.flush()

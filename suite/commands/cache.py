@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.help import Verb, Verbs
-from suite.commands.output import AsJson, open_console, print_json
+from suite.commands.output import AsJson, echo, open_console, print_json
 
 if TYPE_CHECKING:
     from suite.cache import VectorCache
@@ -56,8 +56,8 @@ def verify(root: Root = None, as_json: AsJson = False) -> None:
         print_json({"damaged": damaged})
     else:
         for path in damaged:
-            typer.echo(f"damaged: {path}")
-        typer.echo(f"{len(damaged)} damaged shards")
+            echo(f"damaged: {path}")
+        echo(f"{len(damaged)} damaged shards")
     raise typer.Exit(1 if damaged else 0)
 
 
@@ -82,7 +82,7 @@ def prune(
     if as_json:
         print_json({"removed_bytes": removed})
     else:
-        typer.echo(f"{removed / 1e6:,.1f} MB removed")
+        echo(f"{removed / 1e6:,.1f} MB removed")
 
 
 def _open(root: Path | None) -> VectorCache:

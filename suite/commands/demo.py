@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from suite.commands.output import AsJson, check_writable, open_console, print_json
+from suite.commands.output import AsJson, check_writable, echo, open_console, print_json
 
 MODEL, TASK = "use-multilingual", "starter"
 
@@ -36,7 +34,8 @@ def demo(as_json: AsJson = False) -> None:
 
     Example: panglot demo
     """
-    typer.echo(WELCOME, err=as_json)  # before anything is loaded
+    for line in WELCOME.splitlines():  # before anything is loaded
+        echo(line, aside=as_json)
     out = _folder()
     check_writable(out, "XDG_CACHE_HOME")
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from suite.commands.output import echo
 from suite.errors import PanglotError
 
 
@@ -36,10 +37,10 @@ def export(
     lines = _model_index(paths) if format == "model-index" else _mteb(paths[0]) if format == "mteb" else _trec(paths[0])
     if out is None:
         for line in lines:
-            typer.echo(line)
+            echo(line)
     else:
         _write(out, lines)
-        typer.echo(out)
+        echo(out)
 
 
 def _model_index(paths: list[Path]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.help import Verb, Verbs
-from suite.commands.output import AsJson, check_writable, print_json
+from suite.commands.output import AsJson, check_writable, echo, print_json
 
 if TYPE_CHECKING:
     from suite.bridge import ReportedResult
@@ -66,7 +66,7 @@ def _write(out: Path, reported: list[ReportedResult], left_out: list[str], as_js
         print_json({"written": rows, "left_out": left_out})
         return
     for level, file in written:
-        typer.echo(f"{level}: {file}")
-    typer.echo(f"rows written: {len(written)}")
+        echo(f"{level}: {file}")
+    echo(f"rows written: {len(written)}")
     for reason in left_out:
-        typer.echo(f"left out: {reason}")
+        echo(f"left out: {reason}")

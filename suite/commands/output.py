@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from suite.errors import PanglotError
+from suite.plain import plain
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from suite.view.console import PlainConsole
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 
 
-def open_console(aside: bool = False) -> Console:
+def open_console(aside: bool = False) -> PlainConsole:
     """Where tables and lines go: standard output, or standard error with `aside`, as beside JSON."""
-    from rich.console import Console
+    from suite.view.console import PlainConsole
 
-    from suite.view.tables import UNBOUNDED
+    return PlainConsole(aside)
 
-    console = Console(stderr=aside, highlight=False, markup=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = UNBOUNDED
-    return console
+
+def echo(line: object, aside: bool = False) -> None:
+    """Print one line as plain text, without loading anything; to standard error with `aside`."""
+    (sys.stderr if aside else sys.stdout).write(f"{plain(str(line))}\n")
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON with sorted keys, without NaN."""
-    typer.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True))
+    """Print a value as JSON with sorted keys, without NaN; what is not printable stands as `\\u` and four digits."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
+    shown = str.isprintable if sys.stdout.encoding.lower().startswith("utf") else str.isascii
+    sys.stdout.write("".join(c if shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n")
 
 
 def check_writable(path: Path, option: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.commands.completion import complete_suite
+from suite.commands.interruption import on_interrupt
 from suite.commands.names import DataDir, find_suite, find_tasks, split
 from suite.commands.options import (
     Address,
@@ -42,11 +43,13 @@ from suite.commands.output import AsJson, check_writable, open_console, print_js
 from suite.commands.runner import Runner, show_results
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from suite.cache import VectorCache
     from suite.encoder import Model
     from suite.task import Task
+    from suite.view.console import PlainConsole
+
+
+KEPT = "Finished tasks are written, and what was encoded is in the vector cache: the same command continues from there."
 
 
 def run(
@@ -117,7 +120,9 @@ def run(
         chosen = _within_reach(console, loaded, chosen)
     load = partial(load_model, model, options)
     how = partial(stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus)
-    with _shared_vectors(chosen, open_cache(cache, no_cache)) as opened:
+    opened_cache = open_cache(cache, no_cache)
+    on_interrupt(KEPT if opened_cache else "Without the cache nothing is kept.")
+    with _shared_vectors(chosen, opened_cache) as opened:
         runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, how)
         code = runner.run(chosen, retry_failed)
     if as_json:
@@ -127,13 +132,13 @@ def run(
     raise typer.Exit(code)
 
 
-def _say(console: Console, what: str, said: str) -> None:
+def _say(console: PlainConsole, what: str, said: str) -> None:
     from rich.text import Text
 
     console.print(Text(what, style="bold").append(f" {said}", style="not bold"), soft_wrap=True)
 
 
-def _within_reach(console: Console, model: Model, tasks: list[Task]) -> list[Task]:
+def _within_reach(console: PlainConsole, model: Model, tasks: list[Task]) -> list[Task]:
     """The tasks whose modalities the model has; the others are named."""
     from suite.encoder import sees_images
 

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from suite.cache import VectorCache
     from suite.encoder import Model
     from suite.results.result import Result
     from suite.run import Outcome
     from suite.shards.run import How
     from suite.task import Task
+    from suite.view.console import PlainConsole
 
 
 @dataclass
 class Runner:
     """One model, and how it is measured; a task that fails does not lose the others."""
 
-    console: Console
+    console: PlainConsole
     model: Model
     languages: list[str]
     out: Path
@@ -95,7 +94,7 @@ class Runner:
         return result_folder(self.out, self.model.card) / f"{task.name}.failed.log"
 
 
-def show_results(console: Console, results: dict[Path, Result], matrix: bool) -> None:
+def show_results(console: PlainConsole, results: dict[Path, Result], matrix: bool) -> None:
     """The grids, the scores, and where they were written at what cost."""
     from rich.text import Text
 

@@ -13,9 +13,8 @@ from suite.commands.options import Languages
 from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from suite.bridge.trec_scores import RunScores
+    from suite.view.console import PlainConsole
 
 SHOWN = ("ndcg@10", "recall@100", "map", "mrr@10")
 
@@ -45,7 +44,7 @@ def score(
         _show(open_console(), scores)
 
 
-def _show(console: Console, scores: RunScores) -> None:
+def _show(console: PlainConsole, scores: RunScores) -> None:
     from rich import box
     from rich.table import Table
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from suite.commands.names import DataDir, find_task
-from suite.commands.output import AsJson, open_console, print_json
+from suite.commands.output import AsJson, echo, open_console, print_json
 from suite.errors import PanglotError
 
 
@@ -63,4 +63,4 @@ def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> No
     if pool.fingerprint != result.task.fingerprint:
         raise PanglotError(f"{files[0]} is about other content than the {result.task.name} that is here.")
     target.write_text(gallery(result, read_evidence(files[0]), pool), encoding="utf-8")
-    typer.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+    echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

@@ -9,7 +9,7 @@ import typer
 
 from suite.commands.completion import complete_task
 from suite.commands.names import DataDir, find_task, known_tasks
-from suite.commands.output import AsJson, open_console, print_json
+from suite.commands.output import AsJson, echo, open_console, print_json
 from suite.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -61,4 +61,4 @@ def _export(task: Task, path: Path, data_dir: Path | None, as_json: bool) -> Non
     if as_json:
         print_json({"file": str(path), "queries": len(pool.queries), "candidates": len(pool.candidates)})
     else:
-        typer.echo(f"{path}: {len(pool.queries)} queries and {len(pool.candidates)} candidates")
+        echo(f"{path}: {len(pool.queries)} queries and {len(pool.candidates)} candidates")

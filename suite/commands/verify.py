@@ -12,9 +12,8 @@ from suite.commands.names import DataDir
 from suite.commands.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from suite.trust.verify import Verdict
+    from suite.view.console import PlainConsole
 
 SHOWN = 3
 """Findings shown of each file."""
@@ -62,7 +61,7 @@ def as_record(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def show(console: Console, verdict: Verdict) -> None:
+def show(console: PlainConsole, verdict: Verdict) -> None:
     """One line for the file, and below it what is wrong and what was not looked at."""
     from rich.text import Text
 

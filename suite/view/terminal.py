@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.style import Style
@@ -16,6 +16,7 @@ from suite.progress import Advance
 from suite.results.result import DIVIDED, Cell, Result
 from suite.sample import Score
 from suite.summary import BIAS_NAMES
+from suite.view.console import PlainConsole
 from suite.view.tables import FoldingTable, Grid, prose
 
 SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
@@ -46,7 +47,7 @@ IMAGE_LEGEND = (
 
 
 @contextmanager
-def progress_bar(label: str, total: int, console: Console | None = None) -> Iterator[Advance]:
+def progress_bar(label: str, total: int, console: PlainConsole | None = None) -> Iterator[Advance]:
     """One bar with the time that is left; it leaves no trace when it is done."""
     columns = (
         TextColumn("{task.description:<20}"),
@@ -56,7 +57,7 @@ def progress_bar(label: str, total: int, console: Console | None = None) -> Iter
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    console = console or Console(stderr=True)
+    console = console or PlainConsole(aside=True)
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task(label, total=total)
         yield lambda done: bars.advance(bar, done)

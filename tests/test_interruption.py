@@ -1,0 +1,69 @@
+"""Ctrl-C, SIGTERM and a full disk: what is kept and how to go on is said, without a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite.cli import main
+
+WAITING = """
+import time
+import numpy as np
+
+
+class Waiting:
+    def encode(self, texts, role):
+        with open("encoding", "w"):
+            time.sleep(600)
+
+
+def make():
+    return Waiting()
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("options", "said"), [((), "in the vector cache: the same"), (("--no-cache",), "is kept")])
+def test_interrupted_run_says_what_is_kept(
+    stop: signal.Signals, options: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "waiting.py").write_text(WAITING, encoding="utf-8")
+    command = [sys.executable, "-m", "suite", "run", "py:waiting:make", *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "encoding").exists():
+        assert process.poll() is None, process.communicate()
+    process.send_signal(stop)
+    _, shown = process.communicate()
+    assert process.returncode == 128 + stop
+    assert "Interrupted. " in shown
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_full_disk_is_told_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "submissions/x/starter.json")
+
+    monkeypatch.setattr("suite.cli.app", full)
+    monkeypatch.setattr("suite.cli.watch_signals", lambda: None)  # those of the test runner stay
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    shown = capsys.readouterr().err
+    assert "submissions/x/starter.json cannot be written. The disk is full. Free some space" in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("option", ["--matrix", "--json"])
+def test_terminal_of_few_characters_is_no_obstacle(encoding: str, option: str, starter_results: Path) -> None:
+    command = [sys.executable, "-m", "suite", "show", str(starter_results / "use-multilingual@0.2.1"), option]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode(encoding)
