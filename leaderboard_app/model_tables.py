@@ -49,7 +49,7 @@ def provenance_table(result: Result) -> pd.DataFrame:
         "code of the model's own": "ran" if model.trust_remote_code else "",
         "note": model.note,
         "seconds": ", ".join(f"{step} {seconds:,.1f}" for step, seconds in run.seconds.items()),
-        "peak memory": f"{run.peak_memory_mib:,} MiB",
+        "peak memory": "" if run.peak_memory_mib is None else f"{run.peak_memory_mib:,} MiB",
         "machine": f"{run.processor}, {run.cores} cores, {run.platform}",
         "versions": ", ".join(
             f"{name} {version}" for name, version in {"panglot": run.panglot, **run.packages}.items()

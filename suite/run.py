@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.ranking import collect_evidence
 from suite.reading import reading_by_language
+from suite.results.naming import result_stem
 from suite.results.result import CurvePoint, EncodingRecord, Result, RunRecord, TaskRecord
 from suite.scores import DenseScores
 from suite.scoring import Scored, reduced, score_pool
@@ -82,8 +82,7 @@ def run(
         queries=len(pool.queries),
         candidates=len(pool.candidates),
     )
-    whole = len(pool.languages) == len(task.languages)
-    stem = task.name if whole else f"{task.name}.{'-'.join(pool.languages)}"
+    stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     return Outcome(Result.of(record, model.card, derived, points, run_record), evidence, stem)
 
@@ -136,7 +135,6 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
     """Where, when and how fast this run was."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         panglot=version("panglot"),
@@ -148,8 +146,18 @@ def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damag
         seconds=seconds,
         encoding=encoding,
         damaged=damaged,
-        peak_memory_mib=peak // (1 << 20 if sys.platform == "darwin" else 1 << 10),
+        peak_memory_mib=_peak_memory_mib(),
     )
+
+
+def _peak_memory_mib() -> int | None:
+    """Largest resident memory of this process; Windows has no `resource` to ask."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _processor() -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from suite.errors import UnknownName
 from suite.image import IMAGES
 from suite.pool import Pool
 from suite.progress import Progress
@@ -65,6 +66,16 @@ class Task:
     def languages(self) -> tuple[str, ...]:
         """The languages, in the order of every table."""
         return tuple(self.sizes)
+
+    def choose(self, languages: Sequence[str] = ()) -> tuple[str, ...]:
+        """These of its languages in its own order, all where none is named; images belong to every choice.
+
+        :raises UnknownName: a language that the task lacks.
+        """
+        for language in languages:
+            if language not in self.sizes:
+                raise UnknownName(f"language of {self.name}", language, self.languages)
+        return tuple(name for name in self.languages if not languages or name in languages or name == IMAGES)
 
     @property
     def has_images(self) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from suite.errors import BadEncoder
 from suite.plan import plan_run
 from suite.pool import Pool
 from suite.reading import reading_by_language
+from suite.results.result import read_result
 from suite.run import run
 from suite.scoring import reduced
 from suite.vectors import encode_items
@@ -178,3 +182,38 @@ def test_without_the_cache_nothing_is_kept(tmp_path: Path) -> None:
 def test_models_without_vectors_have_no_curve() -> None:
     with pytest.raises(BadEncoder, match="Only models that make vectors"):
         run(TASKS["starter"], load_model("language-id"), curve=[(2, "float32")])
+
+
+def test_run_without_the_resource_module_records_no_peak_memory(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['resource'] = None; from suite.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "constant", "--tasks", "starter", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path = next(tmp_path.rglob("starter.json"))
+    assert read_result(path).run.peak_memory_mib is None
+    assert "MiB" not in done.stdout
+
+
+def test_unwritable_result_folder_is_refused_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "constant@1").write_text("a file", encoding="utf-8")
+    done = panglot("run", "constant", "--tasks", "starter", "--out", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "constant@1 is no folder" in done.stderr
+
+
+def test_two_folders_of_one_name_are_refused(own: Path) -> None:
+    other = own / "other" / "bees"
+    shutil.copytree(own / "bees", other)
+    assert panglot("tasks", "bees", cwd=own).returncode == 0
+    (other / "queries.jsonl").write_text('{"_id": "q", "text": "Why?", "language": "en"}\n', encoding="utf-8")
+    done = panglot("run", "constant", "--tasks", "./bees,./other/bees", "--out", "out", cwd=own)
+    assert done.returncode == 2
+    assert "Two different tasks are named 'bees'" in done.stderr
+    assert not (own / "out").exists()
+
+
+def test_folder_with_a_comma_in_its_name_is_one_task(own: Path) -> None:
+    (own / "bees").rename(own / "bees,wasps")
+    done = panglot("run", "constant", "--tasks", "./bees,wasps", "--out", "out", cwd=own)
+    assert done.returncode == 0, done.stderr
+    assert len(list((own / "out").rglob("bees-wasps.*.json"))) == 1

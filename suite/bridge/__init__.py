@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from suite.encoder import ModelCard
 from suite.results.record import read_record
-from suite.results.result import result_folder
+from suite.results.naming import result_folder, result_stem
 
 SETTINGS = ("mono", "cross", "multi")
 
@@ -59,7 +59,7 @@ def read_reported(path: Path) -> ReportedResult:
 def write_reported(root: Path, reported: ReportedResult) -> Path:
     """Write `<model>@<revision>/<task>.reported.json` below `root`."""
     card = ModelCard(name=reported.model, revision=reported.revision, library="")
-    path = result_folder(root, card) / f"{reported.task}.reported.json"
+    path = result_folder(root, card) / f"{result_stem(reported.task)}.reported.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(reported.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return path

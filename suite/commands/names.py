@@ -61,11 +61,19 @@ def find_tasks(names: str) -> list[Task]:
     """The tasks that a list of names means, each once; a name of a set or suite stands for several.
 
     :raises UnknownName: a name that means nothing; the nearest names.
+    :raises PanglotError: two folders of one name whose data differs.
     """
     from tasks import GROUPS
 
-    found = [task for name in split(names) for task in GROUPS.get(name) or [find_task(name)]]
-    return list({task.name: task for task in found}.values())
+    listed = [names] if Path(names).is_dir() else split(names)
+    found: dict[str, Task] = {}
+    for task in (task for name in listed for task in GROUPS.get(name) or [find_task(name)]):
+        if found.setdefault(task.name, task).fingerprint != task.fingerprint:
+            raise PanglotError(
+                f"Two different tasks are named '{task.name}', so their results would have one name. "
+                "Rename a folder, or run them apart with another --out."
+            )
+    return list(found.values())
 
 
 def find_suite(name: str) -> list[Task]:

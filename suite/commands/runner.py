@@ -38,8 +38,10 @@ class Runner:
 
     def run(self, tasks: list[Task], retry_failed: bool) -> int:
         """Run the tasks; the exit code is 2 if a person can mend what failed, 1 if the fault is ours."""
+        from suite.commands.output import check_writable
         from suite.errors import PanglotError
 
+        check_writable(self._folder, "--out")
         for task in tasks:
             if retry_failed and not self._log(task).exists():
                 continue
@@ -89,9 +91,15 @@ class Runner:
         self._failed = max(self._failed, code) if self._failed != 1 else 1
 
     def _log(self, task: Task) -> Path:
-        from suite.results.result import result_folder
+        from suite.results.naming import result_stem
 
-        return result_folder(self.out, self.model.card) / f"{task.name}.failed.log"
+        return self._folder / f"{result_stem(task.name)}.failed.log"
+
+    @property
+    def _folder(self) -> Path:
+        from suite.results.naming import result_folder
+
+        return result_folder(self.out, self.model.card)
 
 
 def show_results(console: PlainConsole, results: dict[Path, Result], matrix: bool) -> None:
@@ -116,7 +124,9 @@ def _effort(result: Result) -> str:
     """Time, memory, and what was encoded anew."""
     from suite.image import IMAGES
 
-    said = f"{sum(result.run.seconds.values()):.1f} s, {result.run.peak_memory_mib:,} MiB"
+    said = f"{sum(result.run.seconds.values()):.1f} s"
+    if result.run.peak_memory_mib is not None:
+        said += f", {result.run.peak_memory_mib:,} MiB"
     if result.run.encoding:
         noun = "texts and images" if IMAGES in result.task.languages else "texts"
         said += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"

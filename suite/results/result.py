@@ -7,7 +7,6 @@ The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` g
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -19,12 +18,11 @@ from suite.encoder import ModelCard
 from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.results.evidence_file import hash_evidence, write_evidence
+from suite.results.naming import is_result_name, result_folder
 from suite.results.record import FORMAT, Count, Record, read_record, write_record
 from suite.sample import Score
 from suite.summary import Scores
 
-NO_RESULTS = ("card.json", ".reported.json", ".attestation.json")
-"""Ends of the names of JSON files that stand beside results and are none."""
 DIVIDED = (
     "A query meets the passages of its own language only: there is no pool of all languages, hence neither cross nor "
     "multi nor language bias."
@@ -82,8 +80,8 @@ class RunRecord(Record):
     cores: int
     seconds: dict[str, float]
     """Wall-clock seconds of each step; their names say which."""
-    peak_memory_mib: int
-    """Largest resident memory of the process."""
+    peak_memory_mib: int | None
+    """Largest resident memory of the process; null where the system does not tell."""
     encoding: EncodingRecord | None = None
     damaged: Count = 0
     """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
@@ -166,15 +164,6 @@ class Result(Record):
         }
 
 
-def result_folder(root: Path, model: ModelCard) -> Path:
-    """Where the results of a model in one state belong, `<org>__<model>@<revision>` below `root`.
-
-    What was changed of its configuration follows the revision: `…@1a2b+precision-bf16`.
-    """
-    state = "+".join(_slug(part) for part in (model.revision, *model.settings))
-    return root / f"{_slug(model.name.replace('/', '__'))}@{state}"
-
-
 def write_result(root: Path, result: Result, evidence: Evidence, stem: str) -> Path:
     """Write the files of a result; the JSON comes last and whole, so that where it stands the others do."""
     folder = result_folder(root, result.model)
@@ -200,14 +189,10 @@ def find_results(paths: Sequence[Path]) -> Iterator[Path]:
     """
     for path in paths:
         found = [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*@*/*.json")])
-        found = [file for file in found if not file.name.endswith(NO_RESULTS)]
+        found = [file for file in found if is_result_name(file.name)]
         if not found:
             raise BadResult(f"There is no result in {path}. Name a result file, or the folder of a model.")
         yield from found
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "unnamed"
 
 
 def _cells(values: np.ndarray) -> tuple[tuple[Cell, ...], ...]:

@@ -83,10 +83,11 @@ def plan_stream(
     """Plan a run over a corpus from a measurement of so many seconds, at least one batch of each language.
 
     :raises BadEncoder: the model makes no vectors.
+    :raises UnknownName: a language that the task lacks.
     """
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
-    chosen = [language for language in task.languages if not languages or language in languages]
+    chosen = task.choose(languages)
     samples = {language: _Sample(task, language, data_dir) for language in chosen}
     dimension = model.encode([next(iter(samples.values())).batch()[0]], "passage").shape[1]
     stop = perf_counter() + seconds

@@ -17,10 +17,11 @@ from suite.arrays import Floats
 from suite.cache import VectorCache
 from suite.corpus import Corpus, Passage, Questions, StreamedTask, Survey, judged_pool, survey
 from suite.encoder import Composite, Encoder, Model, Scorer
-from suite.errors import BadData, BadEncoder, UnknownName
+from suite.errors import BadData, BadEncoder
 from suite.evidence import Evidence
 from suite.pool import Items, Pool
 from suite.progress import Progress, silent
+from suite.results.naming import result_stem
 from suite.results.result import Result, TaskRecord
 from suite.run import Outcome, provenance, timed
 from suite.shards.checkpoint import Checkpoint
@@ -115,10 +116,7 @@ def run_streamed(
     """
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
-    for language in languages:
-        if language not in task.sizes:
-            raise UnknownName(f"language of {task.name}", language, task.languages)
-    chosen = tuple(language for language in task.languages if not languages or language in languages)
+    chosen = task.choose(languages)
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
         questions = task.questions(task, chosen, data_dir)
@@ -144,7 +142,7 @@ def run_streamed(
         queries=evidence.queries,
         candidates=sum(found.size for found in surveys),
     )
-    stem = task.name if len(chosen) == len(task.languages) else f"{task.name}.{'-'.join(chosen)}"
+    stem = result_stem(task.name, None if chosen == task.languages else chosen)
     return Outcome(Result.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from suite.errors import BadData, UnknownName
-from suite.image import IMAGES
+from suite.errors import BadData
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.sources.fetch import fetch_file
@@ -27,10 +26,7 @@ def read_pool(
     :raises UnknownName: a language that the task lacks.
     :raises BadData: the data has other counts or another fingerprint than the task says.
     """
-    for language in languages:
-        if language not in task.sizes:
-            raise UnknownName(f"language of {task.name}", language, task.languages)
-    chosen = [name for name in task.languages if not languages or name in languages or name == IMAGES]
+    chosen = task.choose(languages)
     parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
     read = task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
     pool = replace(read, task=task.name, is_whole=len(read.languages) == len(task.languages))

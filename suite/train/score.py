@@ -17,7 +17,8 @@ from suite.encoder import Model, Options, Precision, Role, load_model
 from suite.errors import BadEncoder
 from suite.progress import Progress, silent
 from suite.results.record import write_whole
-from suite.results.result import result_folder, write_result
+from suite.results.naming import result_folder, result_stem
+from suite.results.result import write_result
 from suite.run import run
 from suite.task import Task
 
@@ -42,7 +43,7 @@ def score_folder(
     model: Model = RemembersFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
     paths = []
     for task in tasks:
-        path = result_folder(results, model.card) / f"{task.name}.json"
+        path = result_folder(results, model.card) / f"{result_stem(task.name)}.json"
         if not path.is_file():
             outcome = run(task, model, data_dir=data_dir, progress=progress)
             path = write_result(results, outcome.result, outcome.evidence, outcome.stem)

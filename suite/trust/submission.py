@@ -17,8 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from suite.encoder import ModelCard
 from suite.errors import BadResult
-
-CARD = "card.json"
+from suite.results.naming import CARD as CARD
 
 Training: TypeAlias = Literal["trained", "parent", "zero-shot", "unknown"]
 """On this task's data; on the data set that it was made from; declared to be on neither; not known."""
@@ -33,7 +32,7 @@ STEEPEST = 100
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}@[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 FILE_NAME = re.compile(
-    r"(?!.*\.attestation\.json)[A-Za-z0-9][A-Za-z0-9.-]{0,150}(?:\.json|\.(?:evidence|top10|top100)\.parquet)"
+    r"(?!.*\.attestation\.json)[A-Za-z0-9][A-Za-z0-9._-]{0,150}(?:\.json|\.(?:evidence|top10|top100)\.parquet)"
 )
 """Of the files that a submission brings; attestations are made where it arrives."""
 

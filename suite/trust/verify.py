@@ -20,8 +20,9 @@ from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.ranking import DEPTH
 from suite.results.evidence_file import EVIDENCE_FILES, SHORT, evidence_file, is_evidence_of, read_evidence
+from suite.results.naming import result_folder, result_stem
 from suite.results.record import DECIMALS, read_record
-from suite.results.result import Result, find_results, read_result, result_folder
+from suite.results.result import Result, find_results, read_result
 from suite.sources import read_pool
 from suite.sources.fetch import DATA_VARIABLE
 from suite.summary import score_evidence
@@ -222,7 +223,7 @@ class _Check:
         if self._result.curve:
             self._unchecked.append("The curve over dimensions: it does not follow from the evidence.")
         yield from _differences(record.model_dump(), record.model_copy(update=known).model_dump(), "task")
-        stem = task.name if whole else f"{task.name}.{'-'.join(record.languages)}"
+        stem = result_stem(task.name, None if whole else record.languages)
         if self._path.stem != stem:
             yield f"The file should be called {stem}.json."
 
