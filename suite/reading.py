@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from suite.languages import UNSPACED
+from suite.languages import is_unspaced
 from suite.pool import Items
 from suite.vectors import Encoded
 
@@ -16,7 +16,7 @@ def reading_by_language(
 ) -> dict[str, dict[str, float]]:
     """For each language the share of texts `truncated` and the `tokens_per_word`; empty where tokens are not counted.
 
-    In languages written without spaces every character counts as a word.
+    In scripts without spaces every character counts as a word.
     """
     if encoded.tokens.max(initial=0) <= 0:
         return {}
@@ -35,4 +35,4 @@ def reading_by_language(
 
 def _words(text: str, language: str) -> int:
     words = text.split()
-    return len("".join(words)) if language in UNSPACED else len(words)
+    return len("".join(words)) if is_unspaced(language) else len(words)

@@ -53,6 +53,12 @@ def test_a_whole_text_is_refused_however_it_is_written() -> None:
         check_leaks(pairs(f"“{SENTENCE.upper()}!”"), {"own-task": pool(SENTENCE)})
 
 
+def test_a_text_is_refused_whatever_the_spelling_of_its_language() -> None:
+    with pytest.raises(BadData, match="1 of own-task in eng_Latn"):
+        check_leaks(pairs(SENTENCE), {"own-task": pool(SENTENCE, "eng_Latn")})
+    assert len(list(runs(CHINESE, "zho_Hans"))) == len(list(runs(CHINESE, "zh")))
+
+
 def test_a_question_is_refused_too() -> None:
     with pytest.raises(BadData, match="evaluation tasks"):
         check_leaks(pairs("why was it closed"), {"own-task": pool(SENTENCE)})

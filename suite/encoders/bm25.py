@@ -1,8 +1,8 @@
 """BM25: the lexical baseline, an index and an analyser of its own for every candidate language.
 
 Words are what stands between white space and punctuation, lower-cased, and stemmed where Snowball knows the language.
-Languages written without spaces are cut into overlapping pairs of characters. A query is analysed as its candidates
-are, so that across languages only shared words count: names, numbers, loans.
+Scripts without spaces are cut into overlapping pairs of characters. A query is analysed as its candidates are, so that
+across languages only shared words count: names, numbers, loans.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options
-from suite.languages import UNSPACED
+from suite.languages import Language, parse_language
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.scores import Scores
@@ -42,7 +42,7 @@ class Bm25:
         similarity="lexical",
         licence="MIT",
         note="Lucene BM25, k1 1.5, b 0.75, one index per candidate language. Snowball stemmer where there is one; "
-        "character bigrams for zh ja th km lo my bo.",
+        "character bigrams in scripts without spaces.",
     )
 
     def scores(self, pool: Pool, progress: Progress) -> Scores:
@@ -84,14 +84,23 @@ class _Bm25Scores:
 def analyser(language: str) -> Analyser:
     """The function that cuts a text of this language into index terms."""
     words = re.compile(f"[\\w{_combining_marks()}]+").findall
-    if language in UNSPACED:
+    known = parse_language(language)
+    if known and known.is_unspaced:
         return lambda text: [pair for word in words(text.lower()) for pair in _bigrams(word)]
-    if language not in _SNOWBALL:
+    stemmed = _stemmer_name(known) if known else ""
+    if not stemmed:
         return lambda text: words(text.lower())
     import Stemmer
 
-    stemmer = Stemmer.Stemmer(_SNOWBALL[language])
+    stemmer = Stemmer.Stemmer(stemmed)
     return lambda text: stemmer.stemWords(words(text.lower()))
+
+
+def _stemmer_name(language: Language) -> str:
+    """Snowball's stemmer of a language or its macrolanguage, in the script that it was made for; empty if none."""
+    if language.script != language.usual_script and language.code not in _STEMMED_IN_ANY_SCRIPT:
+        return ""
+    return _SNOWBALL.get(language.code) or _SNOWBALL.get(language.macrolanguage, "")
 
 
 def _bigrams(word: str) -> Sequence[str]:
@@ -113,3 +122,6 @@ _SNOWBALL = {
     "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 """Language codes and the names of their Snowball stemmers."""
+
+_STEMMED_IN_ANY_SCRIPT = ("sr",)
+"""Snowball's Serbian stemmer turns Cyrillic into Latin first."""

@@ -1,25 +1,26 @@
 """Does the training data hold what models are measured on? Whole texts, runs of eight words, and pictures.
 
 Texts are compared as NFKC, in lower case, without anything but letters, marks and digits. Where words are not divided
-by spaces, 13 characters stand for eight words in Chinese and Japanese, 30 in Thai. Of tasks with images the pictures
-are compared, since their captions are names that any text may hold.
+by spaces, 13 characters stand for eight words, 30 in Thai. Spellings of one language, as `th` and `tha_Thai`, are one.
+Of tasks with images the pictures are compared, since their captions are names that any text may hold.
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from suite.errors import BadData
 from suite.image import IMAGES
-from suite.languages import UNSPACED
+from suite.languages import canonical, parse_language
 from suite.pool import Pool
 from suite.train.pairs import Pairs
 
 WORDS = 8
-CHARACTERS = {"th": 30}
+CHARACTERS = {"Thai": 30}
 CHARACTERS_OTHERWISE = 13
 
 
@@ -53,16 +54,17 @@ def check_leaks(pairs: Pairs, pools: Mapping[str, Pool]) -> list[Leak]:
 
     :raises BadData: a whole text of an evaluation task is in the training data.
     """
-    languages = {language: place for place, language in enumerate(pairs.languages)}
-    trained = {language: [plain(text) for text in pairs.texts_of(place)] for language, place in languages.items()}
+    trained: dict[str, list[str]] = defaultdict(list)
+    for place, language in enumerate(pairs.languages):
+        trained[canonical(language)] += map(plain, pairs.texts_of(place))
     leaks = []
     for task, pool in pools.items():
         if pool.has_images:
             leaks.append(_shared_pictures(task, pool, pairs))
             continue
         for language, texts in _texts_by_language(pool):
-            if language in languages:
-                leaks.append(_leak(task, language, trained[language], texts))
+            if canonical(language) in trained:
+                leaks.append(_leak(task, language, trained[canonical(language)], texts))
     found = [leak for leak in leaks if leak.exact]
     if found:
         listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
@@ -77,8 +79,9 @@ def plain(text: str) -> str:
 
 def runs(text: str, language: str) -> Iterator[str]:
     """Every run of eight words, or of as many characters as stand for them, of a plain text."""
-    if language in UNSPACED:
-        characters, size = text.replace(" ", ""), CHARACTERS.get(language, CHARACTERS_OTHERWISE)
+    known = parse_language(language)
+    if known and known.is_unspaced:
+        characters, size = text.replace(" ", ""), CHARACTERS.get(known.script, CHARACTERS_OTHERWISE)
         yield from (characters[start : start + size] for start in range(len(characters) - size + 1))
         return
     words = text.split(" ")
