@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from suite.errors import UnknownName
 from suite.image import IMAGES
+from suite.languages import match_language
 from suite.pool import Pool
 from suite.progress import Progress
 
@@ -68,14 +69,23 @@ class Task:
         return tuple(self.sizes)
 
     def choose(self, languages: Sequence[str] = ()) -> tuple[str, ...]:
-        """These of its languages in its own order, all where none is named; images belong to every choice.
+        """These languages in the task's order and spelling, or all if none is named; images belong to every choice.
 
-        :raises UnknownName: a language that the task lacks.
+        Any spelling will do that can only mean one of them: `th` for `tha_Thai`.
+
+        :raises UnknownName: a language that the task lacks, or that may be several of its own.
         """
-        for language in languages:
-            if language not in self.sizes:
-                raise UnknownName(f"language of {self.name}", language, self.languages)
-        return tuple(name for name in self.languages if not languages or name in languages or name == IMAGES)
+        named = {self._language(language) for language in languages}
+        return tuple(name for name in self.languages if not named or name in named or name == IMAGES)
+
+    def _language(self, language: str) -> str:
+        if language in self.sizes:
+            return language
+        meant = match_language(language, self.languages)
+        if len(meant) == 1:
+            return meant[0]
+        several = f"'{language}' may be any of these: name one." if meant else ""
+        raise UnknownName(f"language of {self.name}", language, meant or self.languages, several)
 
     @property
     def has_images(self) -> bool:

@@ -49,9 +49,10 @@ def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir:
 
     Ids are those of the task, as in `sw:7#0`; where one language is asked they may lack it, as in `7#0`.
 
+    :raises UnknownName: a language that the task lacks.
     :raises BadResult: the run lists no query of the task.
     """
-    chosen = tuple(language for language in task.languages if not languages or language in languages)
+    chosen = task.choose(languages)
     questions = _questions(task, chosen, data_dir)
     listed = _with_language(lists, chosen[0]) if len(chosen) == 1 else lists
     return _score(task, chosen, questions, {query: order(own) for query, own in listed.items()})

@@ -50,7 +50,7 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dic
     from suite.view.terminal import progress_bar
 
     if isinstance(task, StreamedTask):
-        chosen = languages or task.languages
+        chosen = task.choose(languages)
         questions = task.questions(task, chosen, data_dir)
         task.corpus(task, chosen, data_dir, progress_bar)
         said = f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"

@@ -58,6 +58,7 @@ class Runner:
     def _run(self, task: Task) -> None:
         from suite.results.result import write_result
 
+        self._warn_of_split_languages(task)
         outcome = self._outcome(task)
         path = write_result(self.out, outcome.result, outcome.evidence, outcome.stem)
         self.results[path] = outcome.result
@@ -73,6 +74,22 @@ class Runner:
         if isinstance(task, StreamedTask):
             return run_streamed(task, self.model, self.how(), *where, progress_bar)
         return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar)
+
+    def _warn_of_split_languages(self, task: Task) -> None:
+        """Queries in `zh-Hans` and candidates in `zh` are hardly meant to be two languages."""
+        from rich.text import Text
+
+        from suite.languages import find_split_languages, language_name
+
+        sizes = {language: task.sizes[language] for language in task.choose(self.languages)}
+        for query, candidate in find_split_languages(sizes):
+            said = (
+                f"all {language_name(query)} queries are in '{query}' and all candidates in '{candidate}', two "
+                "spellings of one language. They count as two: their pair is scored as cross, not mono. "
+                "Use one code for both."
+            )
+            message = Text(f"{task.name}: ", style="bold yellow").append(said, "not bold")
+            self.console.print(message, soft_wrap=True)
 
     def _fail(self, task: Task, error: Exception, code: int) -> None:
         """Keep the traceback in a log, say one line, go on."""

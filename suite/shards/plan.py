@@ -87,8 +87,7 @@ def plan_stream(
     """
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
-    chosen = task.choose(languages)
-    samples = {language: _Sample(task, language, data_dir) for language in chosen}
+    samples = {language: _Sample(task, language, data_dir) for language in task.choose(languages)}
     dimension = model.encode([next(iter(samples.values())).batch()[0]], "passage").shape[1]
     stop = perf_counter() + seconds
     for place, sample in enumerate(cycle(samples.values())):
