@@ -10,9 +10,9 @@ from itertools import groupby
 from pathlib import Path
 
 from leaderboard_app.definitions import bias_measures
-from suite.encoder import KINDS
 from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
+from suite.registry import KINDS
 from suite.task import Task
 from tasks import ALL, GROUPS, SUITES
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from suite.arrays import Floats, Ints
-from suite.errors import BadEncoder, UnknownName
+from suite.errors import BadEncoder, BadResult, PanglotError, spelled
 from suite.pool import Pool
 from suite.progress import Progress
+from suite.registry import OPTIONS_OF, find_kind, import_loader, is_built_in
 from suite.scores import Scores
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["query", "passage"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+Loader = TypeVar("Loader", bound=Callable[..., Any])
 
 
 class ModelCard(BaseModel):
@@ -52,6 +52,10 @@ class ModelCard(BaseModel):
     note: str = ""
 
 
+STILL = ("device", "budget")
+"""Options that cannot move a vector."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a person may ask of a model beside its name; `None` leaves it to the model's own configuration."""
@@ -60,8 +64,8 @@ class Options:
     passage_prompt: str | None = None
     precision: Precision = "fp32"
     backend: Literal["torch", "openvino"] = "torch"
-    truncate_dim: int | None = None
-    max_length: int | None = None
+    truncate_dim: Annotated[int, Field(ge=1)] | None = None
+    max_length: Annotated[int, Field(ge=1)] | None = None
     device: str | None = None
     trust_remote_code: bool = False
     budget: float | None = None
@@ -70,18 +74,37 @@ class Options:
     def settings(self) -> tuple[str, ...]:
         """The changed options that can move a vector, as `precision=bf16`."""
         moving = [field for field in fields(self) if field.name not in ("device", "budget")]
-        values = {
-            field.name: getattr(self, field.name) for field in moving if getattr(self, field.name) != field.default
-        }
-        return tuple(f"{name}={value}" for name, value in values.items())
+        return tuple(
+            f"{field.name}={getattr(self, field.name)}"
+            for field in moving
+            if getattr(self, field.name) != field.default
+        )
 
     def changed(self) -> list[str]:
         """Names of the options that are not at their default, as they are typed."""
-        return [
-            f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name) != field.default
-        ]
+        return [_typed(field.name) for field in fields(self) if getattr(self, field.name) != field.default]
+
+    @classmethod
+    def of(cls, settings: Sequence[str]) -> Options:
+        """The options whose `settings()` these are; the rest is at its default.
+
+        :raises BadResult: nothing writes such settings.
+        """
+        given = dict(setting.partition("=")[::2] for setting in settings)
+        try:
+            options = TypeAdapter(cls).validate_python(given)
+        except ValueError as error:
+            raise BadResult(f"The settings {', '.join(settings)} cannot be read as options.") from error
+        if options.settings() != tuple(settings):
+            raise BadResult(f"The settings {', '.join(settings)} cannot be read as options.")
+        return options
 
 
+OPTIONS = tuple(field.name for field in fields(Options))
+"""Their names; `takes` declares some of them."""
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Turns texts into vectors. This is all that a model must do to be scored."""
 
@@ -145,141 +168,76 @@ def sees_images(model: Model) -> bool:
     return isinstance(model, SeesImages | IgnoresContent)
 
 
-class Kind(NamedTuple):
-    """One way of naming a model.
-
-    `load` is `module:function`, imported only when such a model is asked for and called with what follows the prefix
-    and the options; `options` names those of `Options` that mean something to it.
-    """
-
-    example: str
-    sentence: str
-    load: str
-    options: tuple[str, ...] = ()
-
-
-TORCH_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "budget")
-"""What the kinds that run torch here take: all but the budget of an API."""
-
-KINDS: dict[str, Kind] = {
-    "use-multilingual": Kind(
-        "use-multilingual",
-        "Universal Sentence Encoder multilingual v3, weights in its package: the embedded default",
-        "suite.encoders.use:load",
-    ),
-    "bm25": Kind("bm25", "lexical baseline, one analyser for each candidate language", "suite.encoders.bm25:load"),
-    "st": Kind(
-        "st:intfloat/multilingual-e5-small",
-        "a sentence-transformers model of the Hub, or a folder (st: may be left out)",
-        "suite.encoders.sentence_transformer:load",
-        TORCH_OPTIONS,
-    ),
-    "hf": Kind(
-        "hf:xlm-roberta-base?pooling=mean",
-        "a transformers encoder with stated pooling: mean, cls, last, max; own for CLIP (&normalise=false: dot)",
-        "suite.encoders.transformer:load",
-        TORCH_OPTIONS,
-    ),
-    "openai": Kind(
-        "openai:text-embedding-3-small",
-        "a model behind an endpoint that speaks OpenAI's API; openai:MODEL@http://host/v1 for any but theirs",
-        "suite.encoders.openai:load",
-        ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
-    ),
-    "openai-images": Kind(
-        "openai-images:MODEL@http://host/v1",
-        "the same for a model that takes images too, as content of a message",
-        "suite.encoders.openai:load_with_images",
-        ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
-    ),
-    "model2vec": Kind(
-        "model2vec:minishlab/potion-multilingual-128M",
-        "static token vectors, by model2vec, from the Hub or a folder",
-        "suite.encoders.model2vec:load",
-        ("truncate_dim", "max_length"),
-    ),
-    "sparse": Kind(
-        "sparse:naver/splade-v3",
-        "a learned sparse model (SPLADE), by sentence-transformers, from the Hub or a folder",
-        "suite.encoders.sparse:load",
-        ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
-    ),
-    "late": Kind(
-        "late:jinaai/jina-colbert-v2",
-        "a late interaction model (ColBERT), by sentence-transformers, from the Hub or a folder",
-        "suite.encoders.late:load",
-        ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
-    ),
-    "mteb": Kind(
-        "mteb:intfloat/multilingual-e5-small",
-        "a model of mteb's registry, with mteb's wrapper and prompts",
-        "suite.encoders.mteb_model:load",
-        ("truncate_dim", "device", "trust_remote_code"),
-    ),
-    "rrf": Kind(
-        "rrf:bm25+use-multilingual",
-        "two or more models, fused by their reciprocal ranks",
-        "suite.encoders.fusion:load",
-    ),
-    "py": Kind(
-        "py:my_module:make_encoder",
-        "a Python function that returns an object with encode(texts, role), and encode_images(images) if it sees",
-        "suite.encoders.function:load",
-    ),
-    "vectors": Kind("vectors:folder", "vectors made elsewhere, one file TASK.npz for each task", "suite.encoders.vectors:load"),
-    "random": Kind("random", "random vectors: the floor", "suite.encoders.floors:load_random"),
-    "constant": Kind(
-        "constant", "one vector for everything: the floor under ties", "suite.encoders.floors:load_constant"
-    ),
-    "language-id": Kind(
-        "language-id", "knows the language and nothing else: the bias ceiling", "suite.encoders.floors:load_language_id"
-    ),
-}
-
-
 def load_model(name: str, options: Options = Options()) -> Model:
     """The model that a string names; imports only what this one needs.
 
+    Every kind, the suite's own or a package's, comes through here: an option that it does not take is refused before
+    anything is loaded, and those that move vectors are written into the card, by which vectors are cached.
+
     :raises UnknownName: the string names no kind of model.
-    :raises BadEncoder: an option that this kind of model does not have.
+    :raises BadEncoder: an option that this kind of model does not take.
     :raises MissingExtra: the kind needs a library that is not installed.
     :raises BadEncoder: the model is not there or cannot be loaded.
     """
-    prefix, separator, rest = name.partition(":")
-    if name in KINDS and KINDS[name].example == name:
-        prefix, rest = name, ""
-    elif not (separator and prefix in KINDS):
-        if separator and (third_party := _third_party(prefix)):
-            return third_party(rest, options)
-        if not ("/" in name or Path(name).is_dir()):
-            examples = [kind.example for kind in KINDS.values()]
-            raise UnknownName("model", name, examples, "A model of the Hub is named org/name, a folder by its path.")
-        prefix, rest = "st", name
-    kind = KINDS[prefix]
-    known = [f"--{option.replace('_', '-')}" for option in kind.options]
+    kind, argument = find_kind(name)
+    known = [_typed(option) for option in kind.options]
     for option in options.changed():
         if option not in known:
             raise BadEncoder(f"{name} takes no {option}. It takes {', '.join(known) or 'no options'}.")
-    module, _, function = kind.load.partition(":")
-    load: Callable[[str, Options], Model] = getattr(import_module(module), function)
-    model = load(rest, options)
-    if options.settings():
-        model.card = model.card.model_copy(update={"settings": options.settings()})
-    return model
+    load = import_loader(kind)
+    try:
+        model = load(argument, options)
+    except PanglotError:
+        raise
+    except Exception as error:
+        if is_built_in(kind):
+            raise
+        raise BadEncoder(f"{name} cannot be loaded. {spelled(error)}") from error
+    return _with_settings(name, model, options)
 
 
-def _third_party(prefix: str) -> Callable[[str, Options], Model] | None:
-    """What an installed package offers for a prefix: an entry point of the group `panglot.encoders`."""
-    from importlib.metadata import entry_points
+def takes(*options: str) -> Callable[[Loader], Loader]:
+    """Declare which options a package's `load(name, options)` follows; all others are refused.
 
-    for entry in entry_points(group="panglot.encoders", name=prefix):
-        try:
-            load: Callable[[str, Options], Model] = entry.load()
-        except Exception as error:
-            package = entry.dist.name if entry.dist else "an installed package"
-            raise BadEncoder(
-                f"'{prefix}:' comes from {package}, whose {entry.value} cannot be imported. "
-                f"{type(error).__name__}: {error}"
-            ) from error
+    :raises BadEncoder: there is no such option.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise BadEncoder(f"@takes names the option '{unknown[0]}'. There are {', '.join(OPTIONS)}.")
+
+    def declare(load: Loader) -> Loader:
+        setattr(load, OPTIONS_OF, options)
         return load
-    return None
+
+    return declare
+
+
+def _typed(option: str) -> str:
+    """An option as it is typed."""
+    return f"--{option.replace('_', '-')}"
+
+
+def _with_settings(name: str, model: Any, options: Options) -> Model:
+    """The model, its card completed with the options that were asked for.
+
+    :raises BadEncoder: it is no model, or its card cannot be completed.
+    """
+    card = getattr(model, "card", None)
+    if not isinstance(card, ModelCard) or not isinstance(model, Encoder | Scorer | Composite):
+        raise BadEncoder(
+            f"{name}: what was loaded, of the type {type(model).__name__}, is not a model. Expected an object with "
+            "card, a suite.encoder.ModelCard, and encode(texts, role) or scores(pool, progress)."
+        )
+    foreign = [setting for setting in card.settings if setting.partition("=")[0] not in OPTIONS]
+    if foreign:
+        raise BadEncoder(
+            f"{name}: its card has the setting '{foreign[0]}', which is not an option of Panglot. Panglot fills in the "
+            "settings; put what else changes vectors into the card's revision."
+        )
+    if card.settings != options.settings():
+        try:
+            model.card = card.model_copy(update={"settings": options.settings()})
+        except AttributeError as error:
+            raise BadEncoder(f"{name}: its card cannot be replaced. Make `card` a plain attribute.") from error
+    found: Model = model
+    return found

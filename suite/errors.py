@@ -13,9 +13,12 @@ Anything else that reaches the top is a fault of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
 
 from suite.plain import plain
 
@@ -67,3 +70,37 @@ def require(module: str, extra: str, purpose: str) -> None:
     """
     if find_spec(module) is None:
         raise MissingExtra(f"{purpose} needs {module}. Install it with: pip install 'panglot[{extra}]'")
+
+
+_LONGEST = 500
+"""Letters shown of what code of others says."""
+
+
+def spelled(error: BaseException) -> str:
+    """What code of others raised, on one line, with the last line of a person's own code that it came through.
+
+    As `ValueError: too short (encoder.py:12: return make(texts))`. Code of libraries and of the suite is not named: the
+    person did not write it.
+    """
+    try:
+        said = " ".join(str(error).split())
+    except Exception:  # whatever a stranger's __str__ does
+        said = ""
+    shown = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
+    place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno}: {frames[-1].line})" if frames else ""
+    return f"{type(error).__name__}{': ' if shown else ''}{shown}{place}"
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file is neither of the suite, nor of Python, nor of an installed package."""
+    library, suite = Path(sysconfig.get_path("stdlib")), Path(__file__).parent
+    path = Path(file)
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not (file.startswith("<") or installed or path.is_relative_to(library) or path.is_relative_to(suite))
+
+
+def _short(file: str) -> str:
+    """A file as seen from the working folder, if it is below it."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

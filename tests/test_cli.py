@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from suite.commands.names import find_task, known_tasks
-from suite.encoder import KINDS
 from suite.errors import PanglotError
+from suite.registry import KINDS
 from tasks import ALL
 from tests.conftest import TASKS
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from suite.cli import WIDEST_HELP, app
 from suite.commands.completion import complete_model, complete_suite, complete_task, complete_tasks
 from suite.commands.names import find_tasks
-from suite.encoder import KINDS
+from suite.registry import KINDS
 from tasks import ALL, GROUPS, SUITES
 
 LINES = 42

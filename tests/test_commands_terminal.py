@@ -14,8 +14,8 @@ from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from suite.cli import app, main
-from suite.encoder import KINDS
 from suite.errors import PanglotError
+from suite.registry import KINDS
 from suite.view.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
 from tasks import ALL
 

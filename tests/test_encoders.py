@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.encoder import KINDS, load_model
+from suite.encoder import load_model
 from suite.encoders.bm25 import analyser
 from suite.errors import BadEncoder, MissingExtra, UnknownName
 from suite.metrics import parse_metric
 from suite.pool import Pool
 from suite.ranking import collect_evidence
+from suite.registry import KINDS
 from suite.run import Outcome, run
 from suite.scores import DenseScores
 from suite.vectors import encode_items

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from suite.cli import app
-from suite.encoder import ModelCard, Options, load_model
+from suite.encoder import ModelCard, Options, load_model, takes
 from suite.encoders.fusion import FusedScores, reciprocal_ranks
 from suite.encoders.late import LateScores
 from suite.encoders.sparse import SparseScores
@@ -327,6 +327,7 @@ def test_a_folders_revision_follows_its_files(sparse: str, late: str) -> None:
     assert hub_revision(None) == "unknown"
 
 
+@takes("precision")
 class Shouts:
     """What somebody's package might bring."""
 

@@ -28,7 +28,7 @@ def complete_suite(incomplete: str) -> list[str]:
 
 def complete_model(incomplete: str) -> list[str]:
     """Models that are named by one word, and what other names begin with."""
-    from suite.encoder import KINDS
+    from suite.registry import KINDS
 
     spellings = [name if kind.example == name else f"{name}:" for name, kind in KINDS.items()]
     return [spelling for spelling in spellings if spelling.startswith(incomplete)]

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from suite.commands.output import AsJson, open_console, print_json
-
-if TYPE_CHECKING:
-    from suite.encoder import Kind
 
 
 def models(as_json: AsJson = False) -> None:
@@ -15,23 +10,11 @@ def models(as_json: AsJson = False) -> None:
 
     Example: panglot models
     """
-    from suite.encoder import KINDS
+    from suite.registry import KINDS, list_offered
     from suite.view.listing import list_kinds
 
-    kinds = [*KINDS.values(), *_third_parties()]
+    kinds = [*KINDS.values(), *list_offered()]
     if as_json:
         print_json([{"example": kind.example, "sentence": kind.sentence} for kind in kinds])
     else:
         open_console().print(list_kinds(kinds))
-
-
-def _third_parties() -> list[Kind]:
-    """What installed packages offer, without importing it."""
-    from importlib.metadata import entry_points
-
-    from suite.encoder import Kind
-
-    return [
-        Kind(f"{entry.name}:…", f"from the package {entry.dist.name if entry.dist else entry.module}", entry.value)
-        for entry in entry_points(group="panglot.encoders")
-    ]

@@ -1,1 +1,1 @@
-"""One file for each kind of model; `suite.encoder.KINDS` lists them."""
+"""One file for each kind of model; `suite.registry.KINDS` lists them."""

@@ -13,8 +13,8 @@ from rich.text import Text
 from suite.view.tables import FoldingTable, facts, prose
 
 if TYPE_CHECKING:
-    from suite.encoder import Kind
     from suite.plan import Plan
+    from suite.registry import Kind
     from suite.shards.plan import StreamPlan
     from suite.task import Task
 
