@@ -6,6 +6,7 @@ FOLDER, says how far it is in lines like `1/3`, and leaves `report.json` there; 
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -19,10 +20,10 @@ from pathlib import Path
 from threading import Timer
 from typing import TypeAlias
 
-from suite.commands.receive import take_in
 from suite.errors import BadResult
 from suite.progress import Advance
 from suite.results.record import Record, read_record, write_record
+from suite.trust.intake import take_in
 from suite.trust.submission import LARGEST_ENTRY, LARGEST_ZIP
 from suite.trust.verify import Level, Verdict
 
@@ -139,7 +140,10 @@ def main(folder: Path, limits: Limits) -> None:
         report = Report(files=tuple(map(_of_file, verdicts)), folder=target.name if target else "")
     except BadResult as error:
         report = Report(refused=_plain(str(error)))
-    except (MemoryError, SystemError):  # the interpreter itself says the latter where it cannot even make the former
+    except (MemoryError, SystemError, OSError) as error:
+        # The interpreter raises SystemError where it cannot even make a MemoryError, a system call OSError.
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
         most = limits.address_space >> 20
         report = Report(refused=f"The check was stopped: it needs more than {most} MiB of memory. {ELSEWHERE}")
     write_record(Path(REPORT), report)

@@ -1,6 +1,7 @@
 """Where uploads go: a place while they are checked, and a folder where those that passed wait for people.
 
-A submission that passed is kept as it was sent, under a name of ours. `panglot receive` puts it on the board.
+A submission that passed is packed anew from the files that were verified, and kept under a name of ours.
+`panglot receive` puts it on the board.
 """
 
 from __future__ import annotations

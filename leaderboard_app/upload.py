@@ -9,9 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from leaderboard_app import board
-from leaderboard_app.check import ARCHIVE, LIMITS, PLACED, Limits, Report, Told, check
+from leaderboard_app.check import LIMITS, PLACED, Limits, Report, Told, check
 from leaderboard_app.entries import Entry, Found, read_folder
 from leaderboard_app.inbox import Inbox, NotTaken
+from suite.trust.submission import pack
+
+CHECKED = "checked.zip"
+"""Packed from the files that were verified: what came around them in the upload is not kept."""
 
 PREVIEW = ("yours", "rank", "model", *board.SETTINGS, *board.BIAS, "trust", "date")
 """Columns of a preview."""
@@ -37,7 +41,8 @@ def receive(upload: bytes | memoryview, inbox: Inbox, told: Told, limits: Limits
             if not report.folder:
                 return Outcome(report)
             found = _trusted(read_folder(own / PLACED / report.folder), report)
-            return Outcome(report, found, inbox.keep(own / ARCHIVE, report.folder).name)
+            checked = pack(own / PLACED / report.folder, own / CHECKED)
+            return Outcome(report, found, inbox.keep(checked, report.folder).name)
     except NotTaken as error:
         return Outcome(report, not_taken=str(error))
 

@@ -17,10 +17,10 @@ from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.check import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check
 from leaderboard_app.inbox import Inbox, NotTaken
-from suite.commands.receive import take_in
 from suite.encoder import load_model
 from suite.results.result import read_result, write_result
 from suite.run import run
+from suite.trust.intake import take_in
 from suite.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.conftest import TASKS
 from tests.test_submission import _bombs, _kind, _zip

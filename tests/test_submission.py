@@ -26,8 +26,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from typer.testing import CliRunner
+from typer.testing import Result as CommandResult
 
-from suite.commands.receive import take_in
+from suite.cli import app
 from suite.encoder import ModelCard, load_model
 from suite.errors import BadResult
 from suite.parquet import Form, read_table
@@ -35,6 +37,7 @@ from suite.results.evidence_file import read_evidence
 from suite.results.record import read_record
 from suite.results.result import Result, read_result, write_result
 from suite.run import run
+from suite.trust.intake import take_in
 from suite.trust.rerun import Attestation
 from suite.trust.submission import SubmissionCard, card_of, check_name, pack, place, unpack, write_card
 from suite.trust.verify import verify, verify_folder
@@ -106,6 +109,33 @@ def test_two_revisions_stand_side_by_side(folder: Path, archive: Path, tmp_path:
     write_card(second, card_of(model, ["starter"], {"training": {"starter": "zero-shot"}}))
     take_in(pack(second, tmp_path / "second.zip"), tmp_path / "board")
     assert sorted(path.name for path in (tmp_path / "board").iterdir()) == ["random@1", "random@2"]
+
+
+def test_submit_packs_only_what_receive_takes(tmp_path: Path) -> None:
+    """Changed settings stand behind a plus sign, and long ones make no name that a file system refuses."""
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    for changed in ((), ("precision=bf16",), ("precision=bf16", "query_prompt=" + "Find the passage: " * 40)):
+        model = outcome.result.model.model_copy(update={"settings": changed})
+        result = outcome.result.model_copy(update={"model": model})
+        folder = write_result(tmp_path / "made", result, outcome.evidence, outcome.stem).parent
+        assert len(folder.name) <= 255
+        assert _submit(folder, tmp_path / "sent.zip").exit_code == 0
+        target, _ = take_in(tmp_path / "sent.zip", tmp_path / "board")
+        assert target is not None
+        assert target.name == folder.name
+
+
+def test_card_stays_where_submit_finds_something_wrong(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / folder.name)
+    before = (copy / "card.json").read_bytes()
+    (copy / "starter.de-en.top10.parquet").unlink()
+    assert _submit(copy, tmp_path / "x.zip").exit_code == 1
+    assert (copy / "card.json").read_bytes() == before
+    assert not (tmp_path / "x.zip").exists()
+
+
+def _submit(folder: Path, target: Path) -> CommandResult:
+    return CliRunner().invoke(app, ["submit", str(folder), "--out", str(target)])
 
 
 def test_the_card_comes_from_the_results_and_what_is_stated() -> None:
@@ -209,7 +239,7 @@ def test_sizes_that_lie_and_other_zips(archive: Path, tmp_path: Path) -> None:
     data = archive.read_bytes()
     for name, changed, message in (
         ("comment", data[:-2] + b"\1\0x", "no plain zip"),
-        ("prefix", b"#!/bin/sh\n" + data, ""),
+        ("prefix", b"#!/bin/sh\n" + data, "bytes before its files"),
         ("zip64", data[:-22] + b"PK\6\7" + bytes(16) + data[-22:], "no plain zip"),
         ("short", data[:-30], "no plain zip"),
         ("empty", b"", "is empty"),
@@ -218,8 +248,7 @@ def test_sizes_that_lie_and_other_zips(archive: Path, tmp_path: Path) -> None:
     ):
         path = tmp_path / f"{name}.zip"
         path.write_bytes(changed)
-        if message:
-            _refused(path, tmp_path, message)
+        _refused(path, tmp_path, message)
     big = _zip(tmp_path / "lies.zip", [("m@1/card.json", bytes(1 << 20))]).read_bytes()
     lying = big.replace((1 << 20).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     (tmp_path / "lies.zip").write_bytes(lying)
@@ -438,7 +467,7 @@ def _parquet(table: pa.Table) -> bytes:
 CHILD = """
 import resource, sys, time
 from pathlib import Path
-from suite.commands.receive import take_in
+from suite.trust.intake import take_in
 from suite.errors import BadResult
 resource.setrlimit(resource.RLIMIT_AS, (AT_MOST << 20, AT_MOST << 20))
 for path in sys.argv[2:]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from suite.commands.names import DataDir
 from suite.commands.output import AsJson, check_writable, open_console, print_json
-from suite.progress import Progress, silent
-
-if TYPE_CHECKING:
-    from suite.trust.verify import Verdict
 
 
 def receive(
@@ -28,6 +24,7 @@ def receive(
     Example: panglot receive bm25@0.3.16.zip --into submissions
     """
     from suite.commands.verify import as_record, show
+    from suite.trust.intake import take_in
 
     check_writable(into, "--into")
     console = open_console(aside=as_json)
@@ -40,28 +37,4 @@ def receive(
         console.print(f"{archive} is refused; nothing was written.", style="bold red", soft_wrap=True)
         raise typer.Exit(1)
     if not as_json:
-        console.print(f"{target}", soft_wrap=True)
-
-
-def take_in(
-    archive: Path, into: Path, data_dir: Path | None = None, progress: Progress = silent
-) -> tuple[Path | None, tuple[Verdict, ...]]:
-    """Unpack, verify and place; where it is placed, if nothing is wrong, and what was found.
-
-    :raises BadResult: the zip is no submission, lacks its card, or holds a revision that is there already.
-    """
-    import tempfile
-
-    from suite.errors import BadResult
-    from suite.trust.submission import CARD, place, unpack
-    from suite.trust.verify import verify_folder
-
-    into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=into) as incoming:
-        folder = unpack(archive, Path(incoming))
-        if not (folder / CARD).is_file():
-            raise BadResult(f"{archive} has no {CARD}. Make it with panglot submit.")
-        verdicts = verify_folder(folder, data_dir, progress)
-        if any(verdict.level == "failed" for verdict in verdicts):
-            return None, verdicts
-        return place(folder, into), verdicts
+        console.print(str(target), soft_wrap=True)

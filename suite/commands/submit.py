@@ -12,6 +12,7 @@ from suite.commands.output import AsJson, check_writable, open_console, print_js
 
 if TYPE_CHECKING:
     from suite.encoder import ModelCard
+    from suite.trust.verify import Verdict
 
 STATES = "trained, parent (on the data that the task was made from), zero-shot (declared) or unknown"
 
@@ -44,21 +45,22 @@ def submit(
 
     Example: panglot submit submissions/bm25@0.3.16 --licence MIT
     """
+    from tempfile import TemporaryDirectory
+
     from rich.text import Text
 
     from suite.commands.names import split
     from suite.commands.verify import as_record, show
     from suite.image import IMAGES
     from suite.results.result import find_results, read_result
+    from suite.trust.intake import take_in
     from suite.trust.submission import CARD, card_of, pack, write_card
-    from suite.trust.verify import verify_folder
 
     paths = list(find_results([folder]))
     target = out or Path(f"{folder.resolve().name}.zip")
     check_writable(target.absolute().parent, "--out")
     console = open_console(aside=as_json)
-    (folder / CARD).unlink(missing_ok=True)
-    verdicts = verify_folder(folder, data_dir)
+    verdicts = _verify_results(folder, data_dir)
     for verdict in verdicts:
         show(console, verdict)
     if any(verdict.level == "failed" for verdict in verdicts):
@@ -83,6 +85,12 @@ def submit(
     card = card_of(results[0].model, sorted({result.task.name for result in results}), known)
     write_card(folder, card)
     pack(folder, target)
+    with TemporaryDirectory() as board:  # what the leaderboard's page does with it
+        received, found = take_in(target, Path(board), data_dir)
+    if received is None:
+        for verdict in (verdict for verdict in found if verdict.level == "failed"):
+            show(console, verdict)
+        raise typer.Exit(1)
     if as_json:
         made = {"zip": str(target), "card": card.model_dump(mode="json")}
         print_json(made | {"verdicts": [as_record(verdict) for verdict in verdicts]})
@@ -90,6 +98,21 @@ def submit(
     console.print(str(folder / CARD), soft_wrap=True)
     console.print(Text(str(target)).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)
     console.print(NEXT.format(zip=target), soft_wrap=True)
+
+
+def _verify_results(folder: Path, data_dir: Path | None) -> tuple[Verdict, ...]:
+    """Verify all but the card, which is about to be written anew; it stays where something does not hold."""
+    from suite.trust.submission import CARD
+    from suite.trust.verify import verify_folder
+
+    card = folder / CARD
+    before = card.read_bytes() if card.is_file() else None
+    card.unlink(missing_ok=True)
+    try:
+        return verify_folder(folder, data_dir)
+    finally:
+        if before is not None:
+            card.write_bytes(before)
 
 
 def _training(stated: list[str]) -> dict[str, str]:

@@ -30,7 +30,9 @@ MOST_DIRECTORY_BYTES = 1 << 20
 STEEPEST = 100
 """Times that an entry may be larger than its compressed form; text of scores reaches 10."""
 
-FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}@[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}@[A-Za-z0-9_][A-Za-z0-9._+-]{0,119}")
+"""As `result_folder` makes them."""
+
 FILE_NAME = re.compile(
     r"(?!.*\.attestation\.json)[A-Za-z0-9][A-Za-z0-9._-]{0,150}(?:\.json|\.(?:evidence|top10|top100)\.parquet)"
 )
@@ -190,6 +192,8 @@ def _check_directory(path: Path) -> None:
         raise ValueError("it is no plain zip without comment. Make it with panglot submit.")
     if here != entries or entries > MOST_ENTRIES or length > MOST_DIRECTORY_BYTES or start + length > size:
         raise ValueError(f"it lists more than {MOST_ENTRIES} files, or its list is damaged.")
+    if start + length + _END.size != size:
+        raise ValueError("it has bytes before its files or after them. Make it with panglot submit.")
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> str:
