@@ -22,6 +22,9 @@ Role: TypeAlias = Literal["query", "passage"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 
+API_ONLY = ("budget", "texts_per_request")
+"""Options that only an API has; they move no vector."""
+
 
 class ModelCard(BaseModel):
     """Facts about a model, as they stand in every result."""
@@ -70,10 +73,12 @@ class Options:
     trust_remote_code: bool = False
     budget: float | None = None
     """Most that an API may cost, in the currency of its prices."""
+    texts_per_request: Annotated[int, Field(ge=1)] | None = None
+    """Most texts in one request to an API."""
 
     def settings(self) -> tuple[str, ...]:
         """The changed options that can move a vector, as `precision=bf16`."""
-        moving = [field for field in fields(self) if field.name not in ("device", "budget")]
+        moving = [field for field in fields(self) if field.name not in ("device", *API_ONLY)]
         return tuple(
             f"{field.name}={getattr(self, field.name)}"
             for field in moving

@@ -11,7 +11,7 @@ import numpy as np
 from suite.arrays import Floats, Ints
 from suite.cache import UNCOUNTED, Shelf, VectorCache
 from suite.encoder import ModelCard, Role
-from suite.errors import BadEncoder, PanglotError
+from suite.errors import BadEncoder, PanglotError, RefusedInput
 from suite.inputs import Inputs
 from suite.progress import Advance, Progress
 
@@ -82,6 +82,8 @@ class Encoding:
         """Encode a batch; where memory does not suffice, its halves."""
         try:
             vectors = self._inputs.encode(batch)
+        except RefusedInput as error:
+            raise BadEncoder(f"{self._name} failed on {self._describe(rows[error.place])}. {error}") from error
         except PanglotError:
             raise
         except Exception as error:

@@ -5,6 +5,7 @@ PanglotError            shown as its message alone, exit code 2
 ├── MissingData         data that is not here; where it was looked for and how to get it
 ├── BadData             data that is here but damaged, changed or contradictory
 ├── BadEncoder          a model that cannot be loaded or returns something that is no vector
+│   └── RefusedInput    one input that a model refuses, by its place in the batch
 ├── BadResult           a result file that cannot be read
 └── MissingExtra        an optional library; the exact command that installs it
 
@@ -53,6 +54,14 @@ class BadData(PanglotError):
 
 class BadEncoder(PanglotError):
     """A model that cannot be loaded, or that returns something that is no vector."""
+
+
+class RefusedInput(BadEncoder):
+    """One input that a model refuses; `place` is its index in the batch, from which the caller knows its id."""
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
 
 
 class BadResult(PanglotError):

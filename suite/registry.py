@@ -39,7 +39,10 @@ TORCH_OPTIONS = (
     "device",
     "trust_remote_code",
 )
-"""What the kinds that run torch here take: all but the budget of an API."""
+"""What the kinds that run torch here take."""
+
+API_OPTIONS = ("query_prompt", "passage_prompt", "truncate_dim", "max_length", "budget", "texts_per_request")
+"""What the kinds behind an API take; `max_length` counts characters there, since the tokenizer is not known."""
 
 KINDS: dict[str, Kind] = {
     "use-multilingual": Kind(
@@ -64,13 +67,13 @@ KINDS: dict[str, Kind] = {
         "openai:text-embedding-3-small",
         "a model behind an endpoint that speaks OpenAI's API; openai:MODEL@http://host/v1 for any but theirs",
         "suite.encoders.openai:load",
-        ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
+        API_OPTIONS,
     ),
     "openai-images": Kind(
         "openai-images:MODEL@http://host/v1",
         "the same for a model that takes images too, as content of a message",
         "suite.encoders.openai:load_with_images",
-        ("query_prompt", "passage_prompt", "truncate_dim", "budget"),
+        API_OPTIONS,
     ),
     "model2vec": Kind(
         "model2vec:minishlab/potion-multilingual-128M",
@@ -107,7 +110,7 @@ KINDS: dict[str, Kind] = {
         "suite.encoders.function:load",
     ),
     "vectors": Kind(
-        "vectors:folder", "vectors made elsewhere, one file TASK.npz for each task", "suite.encoders.vectors:load"
+        "vectors:folder", "vectors made elsewhere, a file TASK.npz for each task", "suite.encoders.vectors:load"
     ),
     "random": Kind("random", "random vectors: the floor", "suite.encoders.floors:load_random"),
     "constant": Kind(

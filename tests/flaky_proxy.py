@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,6 +87,44 @@ def write(handler: BaseHTTPRequestHandler, reply: Reply, share: float = 1.0) -> 
     handler.end_headers()
     handler.wfile.write(reply.body[: int(len(reply.body) * share)])
     handler.wfile.flush()
+
+
+def vector(text: str) -> list[float]:
+    return [float(len(text)), float(sum(map(ord, text)) % 97), 1.0]
+
+
+def good_answer(asked: Asked) -> Reply:
+    """What a server should answer, the last vector first."""
+    if asked.method == "GET":
+        return Reply(200, json.dumps({"data": [{"id": "tiny"}, {"id": "small"}], "object": "list"}).encode())
+    data = [{"index": i, "embedding": vector(text)} for i, text in enumerate(asked.body["input"])]
+    tokens = 10 * len(data)
+    return reply_json(
+        {"data": data[::-1], "model": "tiny-1", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+    )
+
+
+def reply_json(body: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(body).encode())
+
+
+def reply_error(status: int, message: str, **fields: str) -> Reply:
+    return reply_json({"error": {"message": message, **fields}}, status)
+
+
+class ScriptedServer:
+    """A server whose answers are written down: good ones until `answer` is replaced."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Asked], Reply] = good_answer
+        self.asked: list[Asked] = []
+
+    def running(self) -> AbstractContextManager[str]:
+        return serve(self._answer)
+
+    def _answer(self, asked: Asked, handler: Any) -> None:
+        self.asked.append(asked)
+        write(handler, self.answer(asked))
 
 
 class FlakyProxy:

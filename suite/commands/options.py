@@ -46,7 +46,8 @@ TruncateDim = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="Cut vectors to this length.", rich_help_panel=_MODEL)
 ]
 MaxLength = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Cut texts to so many tokens.", rich_help_panel=_MODEL)
+    int | None,
+    typer.Option(metavar="N", min=1, help="Cut texts to N tokens (API: characters).", rich_help_panel=_MODEL),
 ]
 Device = Annotated[
     str | None, typer.Option(metavar="NAME", help="As in cpu, cuda or cuda:0,cuda:1.", rich_help_panel=_MODEL)
@@ -56,6 +57,9 @@ TrustRemoteCode = Annotated[
 ]
 Budget = Annotated[
     float | None, typer.Option(metavar="MONEY", min=0, help="Most that an API may cost.", rich_help_panel=_MODEL)
+]
+TextsPerRequest = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Most texts in a request to an API.", rich_help_panel=_MODEL)
 ]
 
 Shards = Annotated[

@@ -33,6 +33,7 @@ from suite.commands.options import (
     QueryPrompt,
     Shards,
     TaskNames,
+    TextsPerRequest,
     TruncateDim,
     TrustRemoteCode,
     Workers,
@@ -80,6 +81,7 @@ def run(
     device: Device = None,
     trust_remote_code: TrustRemoteCode = False,
     budget: Budget = None,
+    texts_per_request: TextsPerRequest = None,
     shards: Shards = None,
     half: Half = False,
     allow_missing: AllowMissing = False,
@@ -112,6 +114,7 @@ def run(
         device=device,
         trust_remote_code=trust_remote_code,
         budget=budget,
+        texts_per_request=texts_per_request,
     )
     loaded = load_model(model, options)
     for role, prompt in loaded.card.prompts.items():  # they change scores: a person should see which are used

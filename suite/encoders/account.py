@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
@@ -55,17 +56,17 @@ class Account:
                 "vectors already made are in the cache."
             )
 
-    def reserve(self, tokens: float) -> float:
-        """Set aside what a request is estimated to cost, and give it back."""
+    @contextmanager
+    def reserved(self, tokens: float) -> Iterator[None]:
+        """Set aside what a request is estimated to cost, while it is under way."""
         with self._lock:
             self.check(tokens)
             self._reserved += tokens
-        return tokens
-
-    def release(self, estimate: float) -> None:
-        """A request came to nothing."""
-        with self._lock:
-            self._reserved -= estimate
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= tokens
 
     def retried(self) -> None:
         """A request is sent again."""
@@ -75,7 +76,6 @@ class Account:
     def settle(self, estimate: float, tokens: int | None) -> None:
         """A request was answered; where the server counts no tokens, the estimate stands."""
         with self._lock:
-            self._reserved -= estimate
             self._estimated += estimate
             self.meter.requests += 1
             self.meter.tokens += round(estimate) if tokens is None else tokens

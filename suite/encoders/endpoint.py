@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import os
-import random
 import re
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import count
 from threading import Event
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from suite.encoder import Role
 from suite.encoders.account import Account
+from suite.encoders.error_body import one_line, server_words
 from suite.errors import BadEncoder
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 OFFICIAL = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
 """The environment variable with the key; servers that ask for none get `NO_KEY`."""
 NO_KEY = "none"
 
-_ADDRESS = re.compile(r"(?P<model>@?[^@]+)(@(?P<url>https?://[^?#\s]+))?")
+_ADDRESS = re.compile(r"(?P<model>@?[^@]+)(@(?P<url>https?://\S+))?")
+_AZURE = "Azure takes no api-version at its v1 address: openai:DEPLOYMENT@https://RESOURCE.openai.azure.com/openai/v1"
+
 CONNECT = 10.0
 """Seconds that a connection may take."""
+CONNECTION = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Environment variables that bear on it."""
+
+REFUSED = (400, 413, 422)
+"""Statuses of a request that is wrong as it is: too many texts, or one that is too long."""
+FAILED = (424, 500, 504)
+"""Statuses that may come of one text, or of too many, and may pass."""
+BUSY = (408, 409, 425, 429)
+"""Statuses below 500 that pass and have nothing to do with the texts."""
 
 Asked: TypeAlias = Role | Literal["image"]
 
 
 @dataclass(frozen=True)
-class Manners:
+class RequestPolicy:
     """How an endpoint is treated; times in seconds."""
 
     concurrency: int = 8
@@ -43,13 +56,13 @@ class Manners:
     """How long an answer may take."""
     tries: int = 8
     total: float = 900.0
-    """How long all tries of a request may take together."""
+    """How long a request may be tried again."""
     first_wait: float = 0.5
     """Most that is waited after the first failure; it doubles with each, up to `longest_wait`."""
     longest_wait: float = 30.0
 
 
-PATIENT = Manners()
+PATIENT = RequestPolicy()
 
 
 class Address(NamedTuple):
@@ -61,68 +74,86 @@ class Address(NamedTuple):
     login: tuple[str, str] | None
 
 
+class Failure(NamedTuple):
+    """Why a request was not answered.
+
+    `passes`: the same request may be answered later, after `pause` seconds if the server says so. `divides`: the cause
+    may be one of its texts or their number. A value, so that no exception carries the request and its key any further.
+    """
+
+    sentence: str
+    passes: bool = False
+    divides: bool = False
+    pause: float = 0.0
+
+
+class RequestFailed(BadEncoder):
+    """A request that failed for good."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence)
+        self.failure = failure
+
+
 class Endpoint:
     """One model behind an address; `{role}` in its name becomes what is asked for, `dimensions` how many it gives.
 
-    :raises BadEncoder: the key cannot be sent.
+    :raises BadEncoder: the key cannot be sent, or the proxy or the certificates of the environment cannot be used.
     """
 
-    def __init__(self, address: Address, account: Account, dimensions: int | None, manners: Manners) -> None:
+    def __init__(self, address: Address, account: Account, dimensions: int | None, policy: RequestPolicy) -> None:
         self._model, self._backend, self._asked = address.model, address.backend, dimensions
-        self._account, self._manners = account, manners
-        self._client = _client(address)
+        self._account, self._policy = account, policy
+        self._client = _client(address, policy.timeout)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
 
     def ask(self, texts: list[str], role: Asked, stop: Event) -> str:
-        """The body of the first answer that is none of failure.
+        """The body of the first answer that is none of failure; `stop` ends the waiting.
 
-        :raises BadEncoder: saying what happened last, when trying again is useless or was done often enough.
+        :raises RequestFailed: saying what happened last, when trying again is useless or was done often enough.
         """
-        manners, start = self._manners, time.monotonic()
-        for tried in count(1):
-            left = start + manners.total - time.monotonic()
-            outcome = self._send(texts, role, min(manners.timeout, max(left, 1.0)))
-            if isinstance(outcome, str):
-                return outcome
-            if not outcome.passing:
-                raise BadEncoder(outcome.sentence)
-            pause = outcome.pause + random.uniform(0, min(manners.longest_wait, manners.first_wait * 2 ** (tried - 1)))
-            spent = time.monotonic() - start
-            if tried == manners.tries or spent + pause > manners.total or stop.wait(pause):
-                asked = f" It asks to wait {outcome.pause:,.0f} s." if outcome.pause else ""
-                raise BadEncoder(
-                    f"{outcome.sentence}{asked} Given up after {tried} tries in {spent:,.0f} s. "
-                    "Run it again later: vectors already made are in the cache."
-                )
-            self._account.retried()
-        raise AssertionError
+        import tenacity
 
-    def _send(self, texts: list[str], role: Asked, timeout: float) -> str | _Failure:
-        """Ask once; the failure is a value, so that no exception carries the request and its key any further."""
-        from openai import Timeout
+        def is_worth_repeating(answer: str | Failure) -> bool:
+            return isinstance(answer, Failure) and answer.passes and not (answer.divides and len(texts) > 1)
 
+        policy = self._policy
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_result(is_worth_repeating),
+            wait=tenacity.wait_combine(
+                tenacity.wait_random_exponential(policy.first_wait, policy.longest_wait), _asked_pause
+            ),
+            stop=tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.total),
+            sleep=tenacity.sleep_using_event(stop),
+            before_sleep=lambda state: self._account.retried(),
+            retry_error_callback=_give_up,
+        )
+        answer = retrying(self._send, texts, role, stop)
+        if isinstance(answer, Failure):
+            raise RequestFailed(answer)
+        return answer
+
+    def _send(self, texts: list[str], role: Asked, stop: Event) -> str | Failure:
+        """Ask once, unless it is too late."""
+        if stop.is_set():
+            return Failure("Another request failed.")
         model = self._model.replace("{role}", role)
-        dimensions = {"dimensions": self._asked} if self._asked else {}
-        limit = Timeout(timeout, connect=min(timeout, CONNECT))
+        body: dict[str, Any] = {"model": model, "input": texts, "encoding_format": "float"}
+        if role == "image":
+            shown = [{"type": "image_url", "image_url": {"url": url}} for url in body.pop("input")]
+            body["messages"] = [{"role": "user", "content": shown}]
+        if self._asked:
+            body["dimensions"] = self._asked
         try:
-            if role == "image":
-                shown = [{"type": "image_url", "image_url": {"url": url}} for url in texts]
-                messages = [{"role": "user", "content": shown}]
-                body = {"model": model, "messages": messages, "encoding_format": "float", **dimensions}
-                answer: str = self._client.post("/embeddings", cast_to=str, body=body, options={"timeout": limit})
-                return answer
-            response = self._client.embeddings.with_raw_response.create(
-                model=model, input=texts, encoding_format="float", timeout=limit, **dimensions
-            )
-            text: str = response.text
+            answer: str = self._client.post("/embeddings", cast_to=str, body=body)
         except Exception as error:
             return self._failure(error, model)
-        return text
+        return answer
 
-    def _failure(self, error: Exception, model: str) -> _Failure:
+    def _failure(self, error: Exception, model: str) -> Failure:
         """What went wrong, in a sentence that says what to do, and whether it may pass."""
         from openai import APIConnectionError, APIStatusError
 
@@ -130,30 +161,40 @@ class Endpoint:
             return self._no_answer(error)
         if not isinstance(error, APIStatusError):
             reason = self.clean(f"{type(error).__name__}: {error}")
-            return _Failure(f"{self._backend} cannot be asked. {reason}", False)
-        status, said = error.status_code, self.clean(error.message)
+            return Failure(f"{self._backend} cannot be asked. {reason}.", divides=True)
+        response, status = error.response, error.status_code
+        words = self.clean(server_words(response.content, response.charset_encoding))
+        said = (
+            f"{status}: {words.removesuffix('.')}" if words else f"{status} {one_line(response.reason_phrase)}".rstrip()
+        )
         if status in (401, 403):
-            return _Failure(
-                f"{self._backend} refuses the key ({status}). Put the right one into the environment variable {KEY}.",
-                False,
+            return Failure(
+                f"{self._backend} refuses the key ({said}). Put the right one into the environment variable {KEY}."
             )
         if status == 404:
-            return _Failure(f"{self._backend} has no model '{model}' ({said}). {self._offered()}", False)
-        passing = status >= 500 or (status == 429 and error.code != "insufficient_quota")
-        pause = _retry_after(error.response.headers.get("retry-after", ""))
-        return _Failure(f"{self._backend} did not answer a request ({said}).", passing, pause)
+            return Failure(f"{self._backend} has no model '{model}' ({said}). {self._offered()}")
+        is_nan = status >= 500 and "nan" in re.split(r"\W+", words.lower())  # what Ollama says of such a vector
+        no_credit = b"insufficient_quota" in response.content
+        is_refused = status in REFUSED
+        advice = " --max-length cuts texts that are too long." if is_refused and self._account.meter.requests else ""
+        return Failure(
+            f"{self._backend} answered {said}.{advice}",
+            passes=(status in BUSY or status in FAILED or status > 500) and not (is_nan or no_credit),
+            divides=is_refused or is_nan or status in FAILED,
+            pause=_retry_after(response.headers),
+        )
 
-    def _no_answer(self, error: Exception) -> _Failure:
+    def _no_answer(self, error: Exception) -> Failure:
         """A connection that failed or timed out; hopeless if it never worked."""
         cause = error.__cause__ or error
-        reason = self.clean(f"{type(cause).__name__}: {cause}").rstrip(": ")
-        if self._account.meter.requests == 0 and type(cause).__name__ in ("ConnectError", "ConnectTimeout"):
-            return _Failure(
-                f"No server answers at {self._backend} ({reason}). Check that it runs, that host and port are right, "
-                "and that no proxy or firewall is in between.",
-                False,
+        kind = type(cause).__name__
+        reason = self.clean(f"{kind}: {cause}").rstrip(": ")
+        if self._account.meter.requests == 0 and kind in ("ConnectError", "ConnectTimeout", "ProxyError"):
+            return Failure(
+                f"No server answers at {self._backend} ({reason}). Check that it runs, that host, port and "
+                "certificate are right, and that no proxy or firewall is in between."
             )
-        return _Failure(f"{self._backend} gave no answer ({reason}).", True)
+        return Failure(f"{self._backend} gave no answer ({reason}).", passes=True, divides=kind == "ReadTimeout")
 
     def _offered(self) -> str:
         """The names of the endpoint's models, if it lists them."""
@@ -164,61 +205,93 @@ class Endpoint:
         if not models:
             return "It lists no models either: check that the address is right; most end in /v1."
         more = f" and {len(models) - 20} more" if len(models) > 20 else ""
-        return f"It offers {', '.join(sorted(models)[:20])}{more}."
+        return f"It offers {one_line(', '.join(sorted(models)[:20]))}{more}."
 
     def clean(self, text: str) -> str:
         """What a server said, on one line, cut, and without the key if it said that."""
         key = self._client.api_key
-        shown = " ".join((text if key == NO_KEY else text.replace(key, "[key]")).split())
-        return shown if len(shown) <= 300 else f"{shown[:297]}..."
-
-
-class _Failure(NamedTuple):
-    """Why a request was not answered; whether it may pass, and the seconds that the server asks to wait."""
-
-    sentence: str
-    passing: bool
-    pause: float = 0.0
+        return one_line(text if key == NO_KEY else text.replace(key, "[key]"))
 
 
 def read_address(name: str) -> Address:
     """Read `MODEL` or `MODEL@URL`.
 
-    :raises BadEncoder: it is neither.
+    :raises BadEncoder: it is neither, or the address is one of Azure's that need a version.
     """
     match = _ADDRESS.fullmatch(name)
     try:
         parts = urlsplit(((match and match["url"]) or OFFICIAL).rstrip("/"))
-        there = bool(match and parts.hostname and parts.port != 0)
+        host = parts.hostname if match and parts.port != 0 else None
     except ValueError:
-        there = False
-    if not (match and there):
-        shown = re.sub(r"//[^/]*@", "//", name).partition("?")[0]
-        raise BadEncoder(f"'openai:{shown}' names no model of an endpoint. Write openai:MODEL@http://host:port/v1.")
+        match, host = None, None
+    if not (match and host) or parts.query or parts.fragment:
+        shown = re.sub(r"//[^/]*@", "//", name).partition("?")[0].partition("#")[0]
+        advice = f" An address takes no parameters. {_AZURE}" if "?" in name else ""
+        raise BadEncoder(
+            f"'openai:{one_line(shown)}' is not MODEL@URL. Write openai:MODEL@http://host:port/v1.{advice}"
+        )
+    if host.endswith(".azure.com") and not parts.path.endswith("/v1"):
+        raise BadEncoder(f"{parts.scheme}://{host}{parts.path} is not Azure's v1 address. {_AZURE}")
     before, _, place = parts.netloc.rpartition("@")
     login = (unquote(parts.username or ""), unquote(parts.password or "")) if before else None
     model = match["model"]
-    return Address(model, f"{model}@{parts.hostname}", f"{parts.scheme}://{place}{parts.path}", login)
+    return Address(model, f"{model}@{host}", f"{parts.scheme}://{place}{parts.path}", login)
 
 
-def _client(address: Address) -> Any:
-    """The official client, which makes one try only: trying again is done here."""
-    from openai import DefaultHttpxClient, OpenAI
+def _client(address: Address, timeout: float) -> Any:
+    """The official client, which makes one try only, since its own retries can neither be stopped nor told a cause."""
+    from openai import DefaultHttpxClient, OpenAI, Timeout
 
     key = os.environ.get(KEY, "").strip() or NO_KEY
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise BadEncoder(f"The environment variable {KEY} holds what no key is made of: white space or odd letters.")
-    http = DefaultHttpxClient(auth=address.login) if address.login else None
-    return OpenAI(api_key=key, base_url=address.backend, max_retries=0, http_client=http)
+    limit = Timeout(timeout, connect=min(timeout, CONNECT))
+    try:
+        http = DefaultHttpxClient(auth=address.login, event_hooks={"response": [_read_as_utf8]})
+        return OpenAI(api_key=key, base_url=address.backend, max_retries=0, timeout=limit, http_client=http)
+    except ImportError:
+        raise BadEncoder(
+            "The environment names a SOCKS proxy, which needs another library. Install it with: pip install socksio"
+        ) from None
+    except Exception as error:
+        given = ", ".join(sorted(name for name in os.environ if name.upper() in CONNECTION))
+        advice = f"Check the address and the environment variables {given}." if given else "Check the address."
+        reason = one_line(f"{type(error).__name__}: {error}").rstrip(".")
+        raise BadEncoder(f"No connection to {address.backend} can be made ({reason}). {advice}") from None
 
 
-def _retry_after(header: str) -> float:
+def _read_as_utf8(response: Any) -> None:
+    """Keep a server's odd charset from breaking the client; `server_words` looks at it."""
+    response.encoding = "utf-8"
+
+
+def _asked_pause(retry_state: RetryCallState) -> float:
+    """Seconds that the server asks to wait, beside those that are waited anyway."""
+    assert retry_state.outcome is not None
+    failure: Failure = retry_state.outcome.result()
+    return failure.pause
+
+
+def _give_up(retry_state: RetryCallState) -> Failure:
+    """The last failure, with what was done about it."""
+    assert retry_state.outcome is not None
+    failure: Failure = retry_state.outcome.result()
+    asked = f" It asks to wait {failure.pause:,.0f} s." if failure.pause else ""
+    tries = "1 try" if retry_state.attempt_number == 1 else f"{retry_state.attempt_number} tries"
+    return failure._replace(
+        sentence=f"{failure.sentence}{asked} Gave up after {tries} in "
+        f"{retry_state.seconds_since_start or 0:,.0f} s. Run it again later: vectors already made are in the cache."
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds to wait by a Retry-After header, which gives them or a date; 0 if it gives neither."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, ValueError):
+            continue
     try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(headers["retry-after"]) - datetime.now(UTC)).total_seconds())
+    except (KeyError, ValueError, TypeError, OverflowError):
         return 0.0

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from importlib.metadata import version
+from itertools import accumulate
 from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import finalize
@@ -21,8 +22,9 @@ from pydantic import BaseModel, ValidationError
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Role
 from suite.encoders.account import Account, Meter, estimated_tokens
-from suite.encoders.endpoint import PATIENT, Asked, Endpoint, Manners, read_address
-from suite.errors import BadEncoder, require
+from suite.encoders.endpoint import PATIENT, Asked, Endpoint, RequestFailed, RequestPolicy, read_address
+from suite.encoders.error_body import server_words
+from suite.errors import BadEncoder, RefusedInput, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -57,11 +59,12 @@ def load_with_images(name: str, options: Options) -> SeeingOpenAIEncoder:
 class OpenAIEncoder:
     """One model behind an endpoint; `{role}` in its name becomes `query` or `passage`."""
 
-    def __init__(self, name: str, options: Options, manners: Manners = PATIENT) -> None:
+    def __init__(self, name: str, options: Options, policy: RequestPolicy = PATIENT) -> None:
         address = read_address(name)
-        self._backend, self._asked, self._manners = address.backend, options.truncate_dim, manners
+        self._backend, self._asked, self._policy = address.backend, options.truncate_dim, policy
+        self._longest, self._most = options.max_length, options.texts_per_request or policy.texts
         self._account = Account(f"openai:{address.public}", options.budget)
-        self._endpoint = Endpoint(address, self._account, options.truncate_dim, manners)
+        self._endpoint = Endpoint(address, self._account, options.truncate_dim, policy)
         finalize(self, self._endpoint.close)
         prompts: dict[Role, str | None] = {"query": options.query_prompt, "passage": options.passage_prompt}
         self.card = ModelCard(
@@ -71,6 +74,7 @@ class OpenAIEncoder:
             dimension=options.truncate_dim,
             prompts={role: prompt for role, prompt in prompts.items() if prompt},
             backend=address.backend,
+            note=f"Texts are cut to {options.max_length} characters, prompts included." if options.max_length else "",
         )
         first = self._request(["Panglot"], "query", Event())
         self.card = self.card.model_copy(update={"dimension": first.vectors.shape[1], "revision": first.revision})
@@ -83,18 +87,22 @@ class OpenAIEncoder:
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
         """Vectors [texts, dim], float32, each text behind the prompt of its role; several requests at a time.
 
+        :raises RefusedInput: the endpoint refuses one text, or fails on it again and again.
         :raises BadEncoder: a request failed for good, or the budget does not suffice for this batch.
         """
         prompt = self.card.prompts.get(role, "")
-        prompted = [f"{prompt}{text}" for text in texts]
+        prompted = [f"{prompt}{text}"[: self._longest] for text in texts]
         self._account.check(estimated_tokens(prompted))
         return self._together(list(self._split(prompted)), role)
 
     def _together(self, parts: Sequence[list[str]], role: Asked) -> Floats:
         """The vectors of all parts, several requests at a time; the first that fails for good stops the others."""
-        stop = Event()
-        with ThreadPoolExecutor(self._manners.concurrency) as threads:
-            futures = [threads.submit(self._request, part, role, stop) for part in parts]
+        stop, starts = Event(), accumulate(map(len, parts), initial=0)
+        with ThreadPoolExecutor(self._policy.concurrency) as threads:
+            futures = [
+                threads.submit(self._divided, part, start, role, stop)
+                for part, start in zip(parts, starts, strict=False)
+            ]
             try:
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
@@ -103,15 +111,37 @@ class OpenAIEncoder:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise
         none = np.empty((0, self.card.dimension or 0), np.float32)
-        return np.concatenate([none, *(future.result().vectors for future in futures)])
+        return np.concatenate([none, *(vectors for future in futures for vectors in future.result())])
+
+    def _divided(self, texts: list[str], start: int, role: Asked, stop: Event) -> list[Floats]:
+        """The vectors of the texts from `start` on in a batch, by one request or, where that fails for them, by halves.
+
+        Where the halves are answered though the whole was refused, no larger request is made from then on.
+        """
+        half = (1 << (len(texts) - 1).bit_length()) >> 1  # a power of two, lest a short rest teaches too low a limit
+        is_refused = False
+        if len(texts) <= self._most:
+            try:
+                return [self._request(texts, role, stop).vectors]
+            except RequestFailed as error:
+                if not error.failure.divides:
+                    raise
+                if len(texts) == 1:
+                    raise RefusedInput(start, str(error)) from None
+                is_refused = not error.failure.passes
+        found = self._divided(texts[:half], start, role, stop)
+        found += self._divided(texts[half:], start + half, role, stop)
+        if is_refused:
+            self._most = min(self._most, half)
+        return found
 
     def _split(self, texts: list[str]) -> Iterator[list[str]]:
         """Parts of at most so many texts and estimated tokens, enough of them to occupy all threads."""
-        most = min(self._manners.texts, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._manners.concurrency)))
+        most = min(self._most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._policy.concurrency)))
         part, tokens = list[str](), 0.0
         for text in texts:
             tokens += estimated_tokens([text])
-            if part and (len(part) == most or tokens > self._manners.tokens):
+            if part and (len(part) == most or tokens > self._policy.tokens):
                 yield part
                 part, tokens = [], estimated_tokens([text])
             part.append(text)
@@ -120,17 +150,15 @@ class OpenAIEncoder:
 
     def _request(self, texts: list[str], role: Asked, stop: Event) -> _Received:
         """One request, sent again until it is answered; never after that."""
-        estimate = self._account.reserve(IMAGE_TOKENS if role == "image" else estimated_tokens(texts))
-        try:
+        estimate = IMAGE_TOKENS if role == "image" else estimated_tokens(texts)
+        with self._account.reserved(estimate):
             body = self._endpoint.ask(texts, role, stop)
-        except BaseException:
-            self._account.release(estimate)
-            raise
-        answer = _parsed(body)
-        self._account.settle(estimate, answer.tokens if answer else None)
+            answer = _parsed(body)
+            self._account.settle(estimate, answer.tokens if answer else None)
         if answer is None:
             raise BadEncoder(
-                f"{self._backend} answered with something that is no list of vectors: {self._endpoint.clean(body)}"
+                f"{self._backend} answered with something other than a list of vectors: "
+                f"{self._endpoint.clean(server_words(body.encode()))}"
             )
         return _Received(self._vectors(answer, len(texts)), answer.system_fingerprint or answer.model or "unknown")
 
@@ -148,7 +176,7 @@ class OpenAIEncoder:
         rows = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         found, expected = {len(row) for row in rows}, self.card.dimension or len(rows[0])
         if found != {expected} or not expected:
-            advice = " It may not know the parameter `dimensions`: leave --truncate-dim out." if self._asked else ""
+            advice = " It may not support the parameter `dimensions`: omit --truncate-dim." if self._asked else ""
             raise BadEncoder(
                 f"{self._backend} returned vectors of dimension {' and '.join(map(str, sorted(found)))}. "
                 f"Expected {expected or 'some'}.{advice}"
@@ -159,8 +187,8 @@ class OpenAIEncoder:
 class SeeingOpenAIEncoder(OpenAIEncoder):
     """A model behind an endpoint that takes an image as the content of a message; its card is named as it was asked."""
 
-    def __init__(self, name: str, options: Options, manners: Manners = PATIENT) -> None:
-        super().__init__(name, options, manners)
+    def __init__(self, name: str, options: Options, policy: RequestPolicy = PATIENT) -> None:
+        super().__init__(name, options, policy)
         self.card = self.card.model_copy(update={"name": f"openai-images:{self.card.name.partition(':')[2]}"})
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
@@ -181,7 +209,8 @@ class _Received(NamedTuple):
 
 class _Vector(BaseModel):
     index: int
-    embedding: list[float]
+    embedding: list[float | None]
+    """Some servers write null for NaN, which is then refused with the text that it belongs to."""
 
 
 class _Usage(BaseModel):
