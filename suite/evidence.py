@@ -125,12 +125,12 @@ class Evidence:
     def within(self) -> Ranking:
         """Ranks in pools of one language each; cell = query × languages + candidate language."""
         cell = self.query.astype(np.int64) * len(self.languages) + self.language
-        return _rank(cell, 1 + self.above_within, self.gain, self.queries * len(self.languages))
+        return rank_cells(cell, 1 + self.above_within, self.gain, self.queries * len(self.languages))
 
     @cached_property
     def together(self) -> Ranking:
         """Ranks in the one pool of all languages; cell = query."""
-        return _rank(self.query.astype(np.int64), 1 + self.above_together, self.gain, self.queries)
+        return rank_cells(self.query.astype(np.int64), 1 + self.above_together, self.gain, self.queries)
 
     def only(self, languages: Sequence[str]) -> Evidence:
         """The evidence that the same model would have given on the pool of these languages alone.
@@ -198,8 +198,10 @@ def itself(language: Ints, asked: Ints, languages: int) -> Ints:
     return np.stack([everywhere, language == asked, everywhere], axis=1)
 
 
-def _rank(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
-    """Order by cell and rank, and share out the last places of a tie among the relevants in it.
+def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
+    """Ranks from raw ones, which count ties as above: the last places of a tie are shared out among the relevants in it.
+
+    `cell`, `raw` and `gain` are aligned, [pairs]; the result is ordered by cell and rank.
 
     All is kept in 32 bits, since there can be millions of pairs; a mean place, a whole or a half, is exact in them.
     """

@@ -14,8 +14,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.encoder import ModelCard
-from suite.results.record import read_record
 from suite.results.naming import result_folder, result_stem
+from suite.results.record import read_record
 
 SETTINGS = ("mono", "cross", "multi")
 

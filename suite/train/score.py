@@ -16,8 +16,8 @@ from suite.arrays import Floats, Ints
 from suite.encoder import Model, Options, Precision, Role, load_model
 from suite.errors import BadEncoder
 from suite.progress import Progress, silent
-from suite.results.record import write_whole
 from suite.results.naming import result_folder, result_stem
+from suite.results.record import write_whole
 from suite.results.result import write_result
 from suite.run import run
 from suite.task import Task

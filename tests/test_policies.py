@@ -1,0 +1,148 @@
+"""Policies: ranks from counts alone equal those in lists that are really built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suite.errors import BadResult, UnknownName
+from suite.evidence import Evidence
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.remedies.policies import EXAMPLES, parse_policy
+from tests.conftest import FixedScores
+
+NAMES = ("de", "en", "th", "zh")
+POLICIES = ("pool", "interleave", "own-first:1", "own-first:3", "without:en", "only-own", "two:en", "translate:en")
+
+
+def _pool(rng: np.random.Generator, languages: Sequence[str]) -> Pool:
+    """A few parallel questions, answered once or twice in each language, among other candidates of each."""
+    questions = int(rng.integers(1, 4))
+    answers = {x: rng.integers(1, 3, questions) for x in languages}
+    candidates = [
+        Candidate(f"{x}:{kind}{n}", "", x)
+        for x in languages
+        for kind, count in (("r", int(answers[x].sum())), ("d", int(rng.integers(0, 5))))
+        for n in range(count)
+    ]
+    judgements = []
+    for asked in languages:
+        for offered in languages:
+            owner = np.repeat(np.arange(questions), answers[offered])
+            judgements += [Judgement(f"{asked}:q{q}", f"{offered}:r{n}") for n, q in enumerate(owner.tolist())]
+    queries = [Query(f"{x}:q{n}", "", x, f"q{n}") for x in languages for n in range(questions)]
+    return Pool.of(languages, queries, candidates, judgements)
+
+
+def _listed(pool: Pool, scores: np.ndarray, query: int, languages: Sequence[int]) -> list[int]:
+    """Candidates in some languages, best first; among equal scores the relevant ones come last."""
+    relevant = set(pool.candidate[pool.query == query].tolist())
+    offered = [c for c in range(len(pool.candidates)) if pool.candidates.language[c] in languages]
+    return sorted(offered, key=lambda c: (-scores[query, c], c in relevant))
+
+
+def _served(pool: Pool, scores: np.ndarray, query: int, policy: str) -> list[int]:
+    """The list that a policy builds, candidate by candidate."""
+    family, _, argument = policy.partition(":")
+    everything = list(range(len(pool.languages)))
+    own = int(pool.queries.language[query])
+    if family == "interleave":
+        lists = [_listed(pool, scores, query, [language]) for language in everything[own:] + everything[:own]]
+        return [part[place] for place in range(len(pool.candidates)) for part in lists if len(part) > place]
+    if family == "own-first":
+        first = _listed(pool, scores, query, [own])[: int(argument)]
+        return first + [c for c in _listed(pool, scores, query, everything) if c not in first]
+    named = pool.languages.index(argument) if family in ("without", "two", "translate") else own
+    if family == "translate":
+        same = [q for q in range(len(pool.queries)) if pool.groups[q] == pool.groups[query]]
+        query = next(q for q in same if pool.queries.language[q] == named)
+    chosen = {
+        "without": [language for language in everything if language != named],
+        "only-own": [own],
+        "two": [own, named],
+    }
+    return _listed(pool, scores, query, chosen.get(family, everything))
+
+
+def _compare(seed: int, policy: str) -> None:
+    rng = np.random.default_rng(seed)
+    pool = _pool(rng, NAMES[: int(rng.integers(2, 5))])
+    scores = rng.integers(0, 6, (len(pool.queries), len(pool.candidates))).astype(np.float32)  # many ties
+    served = parse_policy(policy).serve(collect_evidence(pool, FixedScores(scores), depth=len(pool.candidates)))
+    ranking = served.ranking
+    for query in range(len(pool.queries)):
+        listed = _served(pool, scores, query, policy)
+        relevant = set(pool.candidate[pool.query == query].tolist())
+        expected = [place for place, candidate in enumerate(listed, start=1) if candidate in relevant]
+        assert ranking.rank[ranking.cell == query].tolist() == expected, (seed, policy, query)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_ranks_equal_those_in_lists_that_are_built(policy: str) -> None:
+    for seed in range(200):
+        _compare(seed, policy)
+
+
+@pytest.mark.parametrize("policy", [name for name in POLICIES if not name.startswith("translate")])
+def test_own_share_equals_that_of_lists_that_are_built(policy: str) -> None:
+    """Without ties, where no order of equals is left to chance."""
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        pool = _pool(rng, NAMES[: int(rng.integers(2, 5))])
+        size = (len(pool.queries), len(pool.candidates))
+        scores = rng.permuted(np.tile(np.arange(size[1], dtype=np.float32), (size[0], 1)), axis=1)
+        evidence = collect_evidence(pool, FixedScores(scores), depth=size[1])
+        found = parse_policy(policy).serve(evidence).own_share
+        for query in range(size[0]):
+            listed = pool.candidates.language[_served(pool, scores, query, policy)[:10]]
+            assert found[query] == pytest.approx(np.mean(listed == pool.queries.language[query])), (seed, query)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+@settings(max_examples=50, deadline=None)
+def test_own_first_keeps_any_number_of_places(seed: int, places: int) -> None:
+    _compare(seed, f"own-first:{places}")
+
+
+@pytest.fixture
+def evidence(fixed_scores: type[FixedScores]) -> Evidence:
+    pool = _pool(np.random.default_rng(0), NAMES[:2])
+    return collect_evidence(pool, fixed_scores(np.zeros((len(pool.queries), len(pool.candidates)))))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "pools", "pool:1", "own-first", "own-first:", "own-first:0", "own-first:x", "own-first:٣", "without"]
+)
+def test_unknown_policy_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(UnknownName, match="policy"):
+        parse_policy(name)
+
+
+def test_every_example_parses_with_an_argument() -> None:
+    for example in EXAMPLES:
+        assert parse_policy(example.replace("K", "3").replace("LANG", "en")).sentence
+
+
+def test_unknown_language_is_refused(evidence: Evidence) -> None:
+    for family in ("without", "two", "translate"):
+        with pytest.raises(UnknownName, match="language 'fr'"):
+            parse_policy(f"{family}:fr").serve(evidence)
+
+
+def test_policy_says_why_the_data_cannot_answer_it(evidence: Evidence) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(BadResult, match="divided"):
+        parse_policy("interleave").serve(replace(evidence, divided=True))
+    with pytest.raises(BadResult, match="images"):
+        parse_policy("interleave").serve(replace(evidence, languages=("de", "zxx")))
+    with pytest.raises(BadResult, match="one language only"):
+        parse_policy("interleave").serve(replace(evidence, sizes=np.array([3, 0])))
+    apart = replace(evidence, group=np.arange(evidence.queries))
+    with pytest.raises(BadResult, match=r"translate:en: \d of \d queries have no question in it"):
+        parse_policy("translate:en").serve(apart)
