@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,21 +17,25 @@ import pytrec_eval
 import yaml
 
 from suite.bridge import ReportedResult, balance_of, read_reported, write_reported
-from suite.bridge.mteb_export import LANGUAGES, METRICS, main_score, model_index, mteb_language, mteb_name, mteb_result
+from suite.bridge.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages
 from suite.bridge.mteb_import import Imported, read_mteb_results
 from suite.bridge.mteb_tasks import panglot_tasks
 from suite.bridge.published import DATA, published_results
 from suite.bridge.trec import run_lines
 from suite.encoder import load_model
-from suite.errors import BadData, BadResult, UnknownName
+from suite.errors import BadData, BadResult
+from suite.image import IMAGES
 from suite.metrics import parse_metric
-from suite.pool import Pool
+from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
 from suite.results.evidence_file import read_evidence
-from suite.results.result import read_result, write_result
-from suite.run import Outcome, run
+from suite.results.result import Result, TaskRecord, read_result, write_result
+from suite.run import Outcome, provenance, run
+from suite.sources.image_text import image_to_text, mixed, text_to_image
+from suite.task import Task
 from tasks import ALL
 from tests.conftest import TASKS, FixedScores, PoolMaker
+from tests.images import image_text
 from tests.test_cli import panglot
 
 BROKEN_REVISION = "5bef8b6e2601af974fb1a1cca03fd702229be4b6"
@@ -88,13 +94,35 @@ class TestMtebExport:
         assert main_score("map") == "map_at_1000"
         assert main_score("ndcg@10") == "ndcg_at_10"
         assert mteb_name("xquad-r") == "PanglotXquadR"
-        with pytest.raises(UnknownName, match="Unknown language for mteb 'tlh'"):
-            mteb_language("tlh")
 
-    def test_mteb_knows_the_languages(self) -> None:
-        codes = import_module("mteb.languages.check_language_code")
-        for code in LANGUAGES.values():
-            codes.check_language_code(code)
+    @pytest.mark.parametrize("task", ALL, ids=lambda task: task.name)
+    def test_every_task_is_exported(self, task: Task, tmp_path: Path) -> None:
+        pool = _one_item_a_language(task)
+        evidence = collect_evidence(pool, FixedScores(np.zeros((len(pool.queries), len(pool.candidates)))))
+        record = TaskRecord(
+            name=task.name,
+            fingerprint=pool.fingerprint,
+            headline=task.headline,
+            languages=pool.languages,
+            queries=len(pool.queries),
+            candidates=len(pool.candidates),
+        )
+        exported = mteb_result(cast(Result, SimpleNamespace(task=record, run=provenance({}, None))), evidence)
+        rows = _subsets(exported)
+        offering = np.count_nonzero(pool.sizes)
+        assert len(rows) == len(pool.queries) * (offering + 1)
+        check = import_module("mteb.languages.check_language_code").check_language_code
+        for code in {code for row in rows.values() for code in row["languages"]}:
+            check(code)
+        path = tmp_path / "PanglotTask.json"
+        path.write_text(json.dumps(exported))
+        assert import_module("mteb.results").TaskResult.from_disk(path).task_name == mteb_name(task.name)
+
+    def test_languages_of_belebele_and_of_images(self) -> None:
+        languages = ("eng_Latn", "arb_Latn", IMAGES, "own")
+        assert subset_languages(("arb_Latn", "own"), languages) == ["arb-Latn", "und-Zzzz"]
+        assert subset_languages((IMAGES, "eng_Latn"), languages) == ["eng-Latn"]
+        assert subset_languages(("eng_Latn", None), languages) == ["eng-Latn", "arb-Latn", "und-Zzzz"]
 
 
 class TestMtebTasks:
@@ -132,6 +160,45 @@ class TestMtebTasks:
         monkeypatch.setattr("suite.bridge.mteb_tasks.read_pool", lambda *_: pool)
         with pytest.raises(BadData, match="starter has gains that are not whole numbers"):
             panglot_tasks([TASKS["starter"]])
+
+    @pytest.mark.parametrize(
+        ("pool", "category", "columns"),
+        [(text_to_image, "t2i", ("text", "image")), (image_to_text, "i2t", ("image", "text"))],
+    )
+    def test_mteb_reads_images(
+        self, pool: Callable[..., Pool], category: str, columns: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = pool(image_text(3, ("de", "en")))
+        monkeypatch.setattr("suite.bridge.mteb_tasks.read_pool", lambda *_: made)
+        (task,) = panglot_tasks([TASKS["emoji-t2i"]])
+        task.load_data()
+        subset = "en-zxx" if category == "t2i" else "zxx-en"
+        split = task.dataset[subset]["test"]
+        assert (task.metadata.category, task.metadata.eval_langs[subset]) == (category, ["eng-Latn"])
+        create = import_module("mteb._create_dataloaders").create_dataloader
+        kinds = import_module("mteb.types").PromptType
+        for name, kind, column in zip(("queries", "corpus"), (kinds.query, kinds.document), columns, strict=True):
+            (batch,) = create(split[name], task_metadata=task.metadata, prompt_type=kind)
+            assert len(batch[column]) == 3
+            assert column == "text" or batch[column][0].size == (8, 8)
+
+    def test_a_pool_of_images_and_texts_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = mixed(image_text(3, ("de", "en")))
+        monkeypatch.setattr("suite.bridge.mteb_tasks.read_pool", lambda *_: made)
+        with pytest.raises(BadData, match=r"emoji-mixed (mixes images and texts|withholds candidates)"):
+            panglot_tasks([TASKS["emoji-mixed"]])
+
+
+def _one_item_a_language(task: Task) -> Pool:
+    """A query, a candidate that answers all queries, and one that answers none, in each language that has any."""
+    asking = [language for language, size in task.sizes.items() if size.queries]
+    offered = [language for language, size in task.sizes.items() if size.candidates]
+    return Pool.of(
+        task.languages,
+        [Query(f"q {language}", "why", language, "g") for language in asking],
+        [Candidate(f"{id_} {language}", f"since {language}", language) for language in offered for id_ in ("c", "d")],
+        [Judgement(f"q {query}", f"c {candidate}") for query in asking for candidate in offered],
+    )
 
 
 def _peer() -> Any:

@@ -8,8 +8,9 @@ from math import isnan
 from typing import Any
 
 from suite.bridge import SETTINGS
-from suite.errors import UnknownName
 from suite.evidence import Evidence
+from suite.image import IMAGES
+from suite.languages import alpha3_with_script
 from suite.metrics import NAMES
 from suite.results.result import Result
 from suite.summary import Scores, score_evidence
@@ -33,27 +34,6 @@ encoder, mteb orders them by id. The uncut `map` and `mrr` have no name there, i
 CARD_METRICS = ("ndcg@10", "recall@10", "recall@100")
 """What a model card gets beside the headline."""
 
-LANGUAGES = {
-    "ar": "ara-Arab", "bg": "bul-Cyrl", "bn": "ben-Beng", "cs": "ces-Latn", "da": "dan-Latn", "de": "deu-Latn",
-    "el": "ell-Grek", "en": "eng-Latn", "es": "spa-Latn", "et": "est-Latn", "fa": "fas-Arab", "fi": "fin-Latn",
-    "fil": "fil-Latn", "fr": "fra-Latn", "he": "heb-Hebr", "hi": "hin-Deva", "hr": "hrv-Latn", "hu": "hun-Latn",
-    "id": "ind-Latn", "it": "ita-Latn", "ja": "jpn-Jpan", "ko": "kor-Hang", "mi": "mri-Latn", "nl": "nld-Latn",
-    "no": "nor-Latn", "pl": "pol-Latn", "pt": "por-Latn", "quz": "quz-Latn", "ro": "ron-Latn", "ru": "rus-Cyrl",
-    "sv": "swe-Latn", "sw": "swa-Latn", "te": "tel-Telu", "th": "tha-Thai", "tr": "tur-Latn", "ur": "urd-Arab",
-    "uk": "ukr-Cyrl", "vi": "vie-Latn", "yo": "yor-Latn", "zh": "zho-Hans",
-}  # fmt: skip
-"""What mteb calls the languages: ISO 639-3 and ISO 15924."""
-
-
-def mteb_language(language: str) -> str:
-    """What mteb calls a language.
-
-    :raises UnknownName: its script is not known here.
-    """
-    if language not in LANGUAGES:
-        raise UnknownName("language for mteb", language, LANGUAGES)
-    return LANGUAGES[language]
-
 
 def mteb_name(task: str) -> str:
     """What a task of ours is called in mteb: `xquad-r` is `PanglotXquadR`."""
@@ -66,10 +46,13 @@ def main_score(headline: str) -> str:
 
 
 def subset_languages(subset: tuple[str, str | None], languages: Sequence[str]) -> list[str]:
-    """The languages of a subset in mteb's words, the queries' first; `None` stands for the pool of all."""
+    """The languages of a subset in mteb's codes, the queries' first; `None` stands for the pool of all.
+
+    Images are in no language and stand in none of mteb's lists.
+    """
     query, candidate = subset
     others = [language for language in languages if language != query] if candidate is None else [candidate]
-    return [mteb_language(language) for language in (query, *others)]
+    return [alpha3_with_script(language) for language in (query, *others) if language != IMAGES]
 
 
 def subset_name(subset: tuple[str, str | None]) -> str:
@@ -83,8 +66,6 @@ def mteb_result(result: Result, evidence: Evidence) -> dict[str, Any]:
     against the pool of all.
 
     It holds the metrics of `METRICS`, computed from the evidence; the revision of the data is the fingerprint.
-
-    :raises UnknownName: a language that mteb's name is not known of.
     """
     languages, headline = result.task.languages, result.task.headline
     scores = score_evidence(evidence, headline, sorted({*METRICS, headline}), draws=2)

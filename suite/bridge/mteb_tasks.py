@@ -26,8 +26,8 @@ def panglot_tasks(tasks: Iterable[Task], data_dir: Path | None = None) -> list[A
 
     :raises MissingExtra: mteb is not installed.
     :raises MissingData: the data of a task is not there and cannot be downloaded.
-    :raises BadData: it is damaged, or has gains that are not whole numbers, which mteb does not take.
-    :raises UnknownName: a language that mteb's name is not known of.
+    :raises BadData: it is damaged, or of a kind that mteb has no form for: gains that are not whole numbers, images and
+        texts in one pool, a candidate that is not offered to some query.
     """
     require("mteb", "mteb", "The bridge to mteb")
     return [_mteb_task(task, read_pool(task, (), data_dir)) for task in tasks]
@@ -38,11 +38,13 @@ def _mteb_task(task: Task, pool: Pool) -> Any:
     from mteb.abstasks.task_metadata import TaskMetadata
 
     relevant = _relevant(task, pool)
+    asked, offered = (_modality(task, items) for items in (pool.queries, pool.candidates))
     metadata = TaskMetadata(
         name=mteb_name(task.name),
         description=task.title,
         type="Retrieval",
-        category="t2t",
+        category=f"{asked[0]}2{offered[0]}",
+        modalities=sorted({asked, offered}, reverse=True),
         dataset={"path": f"panglot/{task.name}", "revision": task.fingerprint},
         eval_splits=[SPLIT],
         eval_langs={subset_name(subset): subset_languages(subset, pool.languages) for subset in relevant},
@@ -58,10 +60,18 @@ def _mteb_task(task: Task, pool: Pool) -> Any:
     return type(metadata.name, (AbsTaskRetrieval,), {"metadata": metadata, "load_data": load_data})()
 
 
+def _modality(task: Task, items: Items) -> str:
+    if items.images and len(items.images) < len(items):
+        raise BadData(f"{task.name} mixes images and texts in one pool. mteb has no tasks of that kind.")
+    return "image" if items.images else "text"
+
+
 def _relevant(task: Task, pool: Pool) -> dict[tuple[str, str | None], dict[str, dict[str, int]]]:
     """The judgements of every subset that has any."""
     if np.any(pool.gain % 1):
         raise BadData(f"{task.name} has gains that are not whole numbers; mteb takes no others.")
+    if len(pool.left_out):
+        raise BadData(f"{task.name} withholds candidates from some queries; mteb offers all candidates to every query.")
     found: dict[tuple[str, str | None], dict[str, dict[str, int]]] = {}
     for query, candidate, gain in zip(pool.query.tolist(), pool.candidate.tolist(), pool.gain.tolist(), strict=True):
         asked = pool.languages[pool.queries.language[query]]
@@ -91,10 +101,12 @@ def _splits(pool: Pool, relevant: dict[tuple[str, str | None], dict[str, dict[st
 
 
 def _table(items: Items, place: int | None) -> Any:
-    """The items of one language, or all."""
-    from datasets import Dataset
+    """The items of one language, or all: their ids, and a column that is named after their modality."""
+    from datasets import Dataset, Image
 
     chosen = range(len(items)) if place is None else np.flatnonzero(items.language == place).tolist()
-    return Dataset.from_dict(
-        {"id": [items.ids[index] for index in chosen], "text": [items.texts[index].strip() for index in chosen]}
-    )
+    ids = [items.ids[index] for index in chosen]
+    if not items.images:
+        return Dataset.from_dict({"id": ids, "text": [items.texts[index].strip() for index in chosen]})
+    images = [{"bytes": items.images[index].read(), "path": None} for index in chosen]
+    return Dataset.from_dict({"id": ids, "image": images}).cast_column("image", Image())
