@@ -6,6 +6,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -270,7 +271,7 @@ class TestMtebImport:
         imported = self._import(tmp_path, changed)
         assert [left.what.partition(", ")[2] for left in imported.left_out] == ["ar-de", "en-tlh", "multi-th"]
         said = "".join(left.reason for left in imported.left_out)
-        for sentence in ("ndcg@10 is nan, no number from 0 to 1.", "is 97.5", "starter has no such subset."):
+        for sentence in ("ndcg@10 is nan, not a number from 0 to 1.", "is 97.5", "starter has no such subset."):
             assert sentence in said
         (row,) = imported.reported
         assert row.settings == {}
@@ -282,11 +283,18 @@ class TestMtebImport:
         ("changes", "sentence"),
         [
             ({"task_name": "XQuADRetrieval"}, "ranks whole paragraphs, each language by itself"),
-            ({"task_name": "MLQARetrieval", "dataset_revision": BROKEN_REVISION}, "subset ara-deu is broken"),
-            ({"task_name": "MIRACLRetrieval"}, "MIRACLRetrieval is no task of this suite"),
+            ({"task_name": "MLQARetrieval", "dataset_revision": BROKEN_REVISION}, "subset ara-deu is also broken"),
+            ({"task_name": "MIRACLRetrieval"}, "MIRACLRetrieval is not a task of this suite"),
             ({"dataset_revision": "0" * 64}, "Other data: its fingerprint is 000"),
             ({"scores": {"dev": []}}, "no scores on the split 'test'"),
-            ({"scores": None}, "No result of mteb 2."),
+            ({"dataset_revision": None}, "It does not say which data was scored"),
+            ({"scores": None}, "It is not a result of mteb: scores: Input should be a valid dictionary"),
+            (
+                {"scores": {"test": [1]}},
+                "It is not a result of mteb: scores.test.0: Input should be a valid dictionary",
+            ),
+            ({"task_name": None}, "It is not a result of mteb: task_name: Input should be a valid string"),
+            ({"task_name": "Foo", "mteb_version": 2}, "Foo is not a task of this suite"),
         ],
     )
     def test_what_does_not_match_is_left_out(
@@ -297,14 +305,86 @@ class TestMtebImport:
         (left,) = imported.left_out
         assert sentence in left.reason
 
-    @pytest.mark.parametrize("content", ["", "{", "[]", '{"task_name": NaN}', "\0"])
-    def test_broken_files_are_left_out(self, content: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            ("", "It is not valid JSON: Expecting value"),
+            ('{"dataset_revision": ', "It is not valid JSON: Expecting value"),
+            ("[" * 100_000, "It is not valid JSON: maximum recursion depth"),
+            ("[1, 2]", "It is not a result of mteb: it does not hold a JSON object."),
+            ('{"task_name": NaN}', "It is not a result of mteb: task_name"),
+            ('{"a": 1}', "It is not a result of mteb: task_name: Field required."),
+        ],
+    )
+    def test_a_file_that_is_not_a_result_is_left_out_with_the_reason(
+        self, content: str, sentence: str, tmp_path: Path
+    ) -> None:
         imported = self._import(tmp_path, content)
         assert imported.reported == []
-        assert imported.left_out[0].reason.startswith("No result of mteb 2.")
+        assert imported.left_out[0].reason.startswith(sentence)
+
+    def test_the_form_of_before_1_11_is_read(self, exported: dict[str, Any], tmp_path: Path) -> None:
+        rows = {
+            row["hf_subset"]: {k: v for k, v in row.items() if k != "hf_subset"} for row in exported["scores"]["test"]
+        }
+        old = {
+            "mteb_dataset_name": exported["task_name"],
+            "mteb_version": "1.6.2",
+            "dataset_revision": exported["dataset_revision"],
+            "test": {**rows, "evaluation_time": 3.2},
+        }
+        (row,) = self._import(tmp_path / "old", old).reported
+        (new,) = self._import(tmp_path / "new", exported).reported
+        assert (row.settings, row.pairs) == (new.settings, new.pairs)
+        assert row.note.startswith("From mteb 1.6.2")
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            ({"mteb_dataset_name": "XQuADRetrieval", "validation": {"de": {"ndcg_at_10": 0.5}}}, "whole paragraphs"),
+            ({"mteb_dataset_name": "MIRACLRetrieval", "dev": {"ndcg_at_10": 0.5}}, "not a task of this suite"),
+            ({"mteb_dataset_name": "PanglotStarter", "dev": {"ndcg_at_10": 0.5}}, "does not say which data was scored"),
+        ],
+    )
+    def test_a_file_of_before_1_11_is_named_as_one(
+        self, content: dict[str, Any], sentence: str, tmp_path: Path
+    ) -> None:
+        (left,) = self._import(tmp_path, content).left_out
+        assert left.reason.startswith("Written by mteb before 1.11. ")
+        assert sentence in left.reason
+
+    def test_what_a_file_holds_twice_is_left_out(self, exported: dict[str, Any], tmp_path: Path) -> None:
+        twice = json.loads(json.dumps(exported))
+        twice["scores"]["test"].append({**_subsets(twice)["en-th"], "ndcg_at_10": 1.0})
+        self._folder(tmp_path, exported, "B")
+        imported = self._import(tmp_path, twice, name="A")
+        (row,) = imported.reported
+        assert "en-th" not in row.pairs
+        assert {left.what.rpartition("/")[2]: left.reason for left in imported.left_out} == {
+            "A.json, en-th": "The file holds this subset more than once.",
+            "B.json": "org__small/abc123/A.json is already a result of org/small_x on starter.",
+        }
+
+    def test_a_task_of_images_has_means_over_its_pairs(self, tmp_path: Path) -> None:
+        task = TASKS["multi30k-t2i"]
+        languages = [language for language in task.languages if language != IMAGES]
+        scores = [{"hf_subset": f"{x}-zxx", "ndcg_at_10": 0.5} for x in languages]
+        content = {"task_name": "PanglotMulti30kT2i", "dataset_revision": "f" * 64, "scores": {"test": scores}}
+        folder = self._folder(tmp_path, content)
+        (row,) = read_mteb_results(folder, [replace(task, fingerprint="f" * 64)]).reported
+        assert row.settings == {"cross": {"ndcg@10": 0.5}}
+
+    @pytest.mark.parametrize("meta", ["[]", "{", '{"name": null, "revision": 3}', '{"name": ["x"]}'])
+    def test_the_folders_name_a_model_that_does_not_name_itself(
+        self, meta: str, exported: dict[str, Any], tmp_path: Path
+    ) -> None:
+        folder = self._folder(tmp_path, exported)
+        (folder / "org__small" / "abc123" / "model_meta.json").write_text(meta)
+        (row,) = read_mteb_results(folder, ALL).reported
+        assert (row.model, row.revision) == ("org/small", "abc123")
 
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(BadResult, match="There is no result of mteb in"):
+        with pytest.raises(BadResult, match="There are no results of mteb in"):
             read_mteb_results(tmp_path, ALL)
 
 
