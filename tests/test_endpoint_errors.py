@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from suite.cache import VectorCache
 from suite.encoder import Options, load_model
 from suite.encoders.endpoint import BUSY, FAILED, RequestPolicy
 from suite.encoders.error_body import LONGEST, one_line, server_words
-from suite.encoders.openai import OpenAIEncoder
+from suite.encoders.openai import OpenAIEncoder, SeeingOpenAIEncoder, _data_url
 from suite.errors import BadEncoder, RefusedInput
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.vectors import encode_items
@@ -152,6 +153,23 @@ def test_a_text_that_cannot_be_sent_is_named(pool: Pool, server: ScriptedServer,
     with pytest.raises(RefusedInput, match="UnicodeEncodeError") as caught:
         encoder.encode([*TEXTS, "\ud800"], "query")
     assert caught.value.place == len(TEXTS)
+
+
+def test_a_refused_image_is_told_by_its_place(server: ScriptedServer, running: tuple[ScriptedServer, str]) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "input" in asked.body:
+            return good_answer(asked)
+        (part,) = asked.body["messages"][0]["content"]
+        if part["image_url"]["url"] == wrong:
+            return reply_error(400, "No such picture.")
+        return reply_json({"data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}]})
+
+    images = [Image.new("RGB", (2, 2), (shade, 0, 0)) for shade in range(4)]
+    wrong, server.answer = _data_url(images[2]), answer
+    encoder = SeeingOpenAIEncoder(f"tiny@{running[1]}", Options(), QUICK)
+    with pytest.raises(RefusedInput, match=r"answered 400: No such picture\.") as caught:
+        encoder.encode_images(images)
+    assert caught.value.place == 2
 
 
 @pytest.mark.parametrize("value", [b"null", b"NaN", b"Infinity"])
@@ -333,6 +351,15 @@ def test_any_answer_without_vectors_is_refused_in_a_sentence(
     with pytest.raises(BadEncoder) as caught:
         impatient.encode(["a"], "query")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("models", [[{"id": None}, {"id": "b"}, {"id": 3}], [{}], None, "x", [3]])
+def test_any_list_of_models_is_survived(models: Any, server: ScriptedServer, encoder: OpenAIEncoder) -> None:
+    server.answer = lambda asked: (
+        reply_json({"data": models, "object": "list"}) if asked.method == "GET" else reply_error(404, "No such model.")
+    )
+    with pytest.raises(BadEncoder, match=r"has no model 'tiny' \(404: No such model\)\. It (offers|lists)"):
+        encoder.encode(["a"], "query")
 
 
 def test_a_key_at_the_end_of_a_long_message_is_not_shown_in_part(

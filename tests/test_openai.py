@@ -26,7 +26,7 @@ import pytest
 
 from suite.cache import VectorCache
 from suite.encoder import Options, load_model
-from suite.encoders.endpoint import RequestPolicy, _retry_after
+from suite.encoders.endpoint import YEAR, RequestPolicy, _retry_after
 from suite.encoders.openai import OpenAIEncoder
 from suite.errors import BadEncoder, MissingExtra
 from suite.pool import Candidate, Judgement, Pool, Query
@@ -297,6 +297,7 @@ def test_retry_after_is_read_in_both_forms() -> None:
     for nothing in ("", "soon", "-3", "nan", format_datetime(soon - timedelta(hours=1), usegmt=True)):
         assert _retry_after({"retry-after": nothing}) == 0
     assert _retry_after({}) == 0
+    assert _retry_after({"retry-after": "1e300"}) == _retry_after({"retry-after": "inf"}) == YEAR
 
 
 def test_an_unknown_model(server: ScriptedServer, url: str) -> None:

@@ -1,8 +1,7 @@
-"""An endpoint that speaks OpenAI's API: where it is, how patiently it is asked, and what its failures mean."""
+"""An endpoint that speaks OpenAI's API: how patiently it is asked, and what its failures mean."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,28 +9,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
-from urllib.parse import unquote, urlsplit
 
 from suite.encoder import Role
 from suite.encoders.account import Account
+from suite.encoders.address import KEY, NO_KEY, Address, open_client
 from suite.encoders.error_body import one_line, server_words
 from suite.errors import BadEncoder
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-OFFICIAL = "https://api.openai.com/v1"
-KEY = "OPENAI_API_KEY"
-"""The environment variable with the key; servers that ask for none get `NO_KEY`."""
-NO_KEY = "none"
-
-_ADDRESS = re.compile(r"(?P<model>@?[^@]+)(@(?P<url>https?://\S+))?")
-_AZURE = "Azure takes no api-version at its v1 address: openai:DEPLOYMENT@https://RESOURCE.openai.azure.com/openai/v1"
-
-CONNECT = 10.0
-"""Seconds that a connection may take."""
-CONNECTION = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Environment variables that bear on it."""
+YEAR = 366 * 86_400.0
 
 REFUSED = (400, 413, 422)
 """Statuses of a request that is wrong as it is: too many texts, or one that is too long."""
@@ -65,15 +53,6 @@ class RequestPolicy:
 PATIENT = RequestPolicy()
 
 
-class Address(NamedTuple):
-    """Where a model is; only `login`, a name and a password, is not for showing."""
-
-    model: str
-    public: str
-    backend: str
-    login: tuple[str, str] | None
-
-
 class Failure(NamedTuple):
     """Why a request was not answered.
 
@@ -104,7 +83,7 @@ class Endpoint:
     def __init__(self, address: Address, account: Account, dimensions: int | None, policy: RequestPolicy) -> None:
         self._model, self._backend, self._asked = address.model, address.backend, dimensions
         self._account, self._policy = account, policy
-        self._client = _client(address, policy.timeout)
+        self._client = open_client(address, policy.timeout)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -199,70 +178,18 @@ class Endpoint:
     def _offered(self) -> str:
         """The names of the endpoint's models, if it lists them."""
         try:
-            models = [model.id for model in self._client.models.list(timeout=10).data]
+            models = sorted(str(model.id) for model in self._client.models.list(timeout=10).data)
         except Exception:
             models = []
         if not models:
             return "It lists no models either: check that the address is right; most end in /v1."
         more = f" and {len(models) - 20} more" if len(models) > 20 else ""
-        return f"It offers {one_line(', '.join(sorted(models)[:20]))}{more}."
+        return f"It offers {one_line(', '.join(models[:20]))}{more}."
 
     def clean(self, text: str) -> str:
         """What a server said, on one line, cut, and without the key if it said that."""
         key = self._client.api_key
         return one_line(text if key == NO_KEY else text.replace(key, "[key]"))
-
-
-def read_address(name: str) -> Address:
-    """Read `MODEL` or `MODEL@URL`.
-
-    :raises BadEncoder: it is neither, or the address is one of Azure's that need a version.
-    """
-    match = _ADDRESS.fullmatch(name)
-    try:
-        parts = urlsplit(((match and match["url"]) or OFFICIAL).rstrip("/"))
-        host = parts.hostname if match and parts.port != 0 else None
-    except ValueError:
-        match, host = None, None
-    if not (match and host) or parts.query or parts.fragment:
-        shown = re.sub(r"//[^/]*@", "//", name).partition("?")[0].partition("#")[0]
-        advice = f" An address takes no parameters. {_AZURE}" if "?" in name else ""
-        raise BadEncoder(
-            f"'openai:{one_line(shown)}' is not MODEL@URL. Write openai:MODEL@http://host:port/v1.{advice}"
-        )
-    if host.endswith(".azure.com") and not parts.path.endswith("/v1"):
-        raise BadEncoder(f"{parts.scheme}://{host}{parts.path} is not Azure's v1 address. {_AZURE}")
-    before, _, place = parts.netloc.rpartition("@")
-    login = (unquote(parts.username or ""), unquote(parts.password or "")) if before else None
-    model = match["model"]
-    return Address(model, f"{model}@{host}", f"{parts.scheme}://{place}{parts.path}", login)
-
-
-def _client(address: Address, timeout: float) -> Any:
-    """The official client, which makes one try only, since its own retries can neither be stopped nor told a cause."""
-    from openai import DefaultHttpxClient, OpenAI, Timeout
-
-    key = os.environ.get(KEY, "").strip() or NO_KEY
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise BadEncoder(f"The environment variable {KEY} holds what no key is made of: white space or odd letters.")
-    limit = Timeout(timeout, connect=min(timeout, CONNECT))
-    try:
-        http = DefaultHttpxClient(auth=address.login, event_hooks={"response": [_read_as_utf8]})
-        return OpenAI(api_key=key, base_url=address.backend, max_retries=0, timeout=limit, http_client=http)
-    except ImportError:
-        raise BadEncoder(
-            "The environment names a SOCKS proxy, which needs another library. Install it with: pip install socksio"
-        ) from None
-    except Exception as error:
-        given = ", ".join(sorted(name for name in os.environ if name.upper() in CONNECTION))
-        advice = f"Check the address and the environment variables {given}." if given else "Check the address."
-        reason = one_line(f"{type(error).__name__}: {error}").rstrip(".")
-        raise BadEncoder(f"No connection to {address.backend} can be made ({reason}). {advice}") from None
-
-
-def _read_as_utf8(response: Any) -> None:
-    """Keep a server's odd charset from breaking the client; `server_words` looks at it."""
-    response.encoding = "utf-8"
 
 
 def _asked_pause(retry_state: RetryCallState) -> float:
@@ -285,13 +212,14 @@ def _give_up(retry_state: RetryCallState) -> Failure:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds to wait by a Retry-After header, which gives them or a date; 0 if it gives neither."""
+    """Seconds to wait by a Retry-After header, which gives them or a date; 0 if it gives neither, a year at most."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * unit)
+            return min(max(0.0, float(headers[name]) * unit), YEAR)
         except (KeyError, ValueError):
             continue
     try:
-        return max(0.0, (parsedate_to_datetime(headers["retry-after"]) - datetime.now(UTC)).total_seconds())
+        asked = (parsedate_to_datetime(headers["retry-after"]) - datetime.now(UTC)).total_seconds()
+        return min(max(0.0, asked), YEAR)
     except (KeyError, ValueError, TypeError, OverflowError):
         return 0.0

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ValidationError
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Role
 from suite.encoders.account import Account, Meter, estimated_tokens
-from suite.encoders.endpoint import PATIENT, Asked, Endpoint, RequestFailed, RequestPolicy, read_address
+from suite.encoders.address import read_address
+from suite.encoders.endpoint import PATIENT, Asked, Endpoint, RequestFailed, RequestPolicy
 from suite.encoders.error_body import server_words
 from suite.errors import BadEncoder, RefusedInput, require
 
