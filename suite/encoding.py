@@ -83,7 +83,7 @@ class Encoding:
         try:
             vectors = self._inputs.encode(batch)
         except RefusedInput as error:
-            raise BadEncoder(f"{self._name} failed on {self._describe(rows[error.place])}. {error}") from error
+            raise BadEncoder(f"{self._name} failed on {self._describe(rows[error.place])}. {error.reason}") from error
         except PanglotError:
             raise
         except Exception as error:

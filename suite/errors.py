@@ -59,9 +59,13 @@ class BadEncoder(PanglotError):
 class RefusedInput(BadEncoder):
     """One input that a model refuses; `place` is its index in the batch, from which the caller knows its id."""
 
-    def __init__(self, place: int, reason: str) -> None:
-        super().__init__(reason)
-        self.place = place
+    def __init__(self, model: str, place: int, text: str, reason: str) -> None:
+        super().__init__(model, place, text, reason)  # so that another process can send it back
+        self.place, self.reason = place, reason
+        self._message = f"{model} failed on {text[:80]!r}. {reason}"
+
+    def __str__(self) -> str:
+        return self._message
 
 
 class BadResult(PanglotError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from PIL import Image
 
 from suite.cache import VectorCache
 from suite.encoder import Options, load_model
-from suite.encoders.endpoint import BUSY, FAILED, RequestPolicy
+from suite.encoders.endpoint import BUSY, FAILED, Failure, RequestFailed, RequestPolicy
 from suite.encoders.error_body import LONGEST, one_line, server_words
 from suite.encoders.openai import OpenAIEncoder, SeeingOpenAIEncoder, _data_url
 from suite.errors import BadEncoder, RefusedInput
@@ -144,7 +145,7 @@ def test_a_refused_text_is_named_with_its_id_language_and_text(
 def test_a_refused_text_is_told_by_its_place_in_the_batch(server: ScriptedServer, encoder: OpenAIEncoder) -> None:
     for place in (0, 15, 16, 23):
         server.answer = _refusing(lambda texts, place=place: TEXTS[place] in texts, reply_error(400, "No."))
-        with pytest.raises(RefusedInput) as caught:
+        with pytest.raises(RefusedInput, match=f"failed on 'text {place}'. http.* answered 400: No") as caught:
             encoder.encode(TEXTS, "query")
         assert caught.value.place == place
 
@@ -372,6 +373,14 @@ def test_a_key_at_the_end_of_a_long_message_is_not_shown_in_part(
         with pytest.raises(BadEncoder) as caught:
             encoder.encode(["a"], "query")
         assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [RefusedInput("tiny", 3, "a text", "Too long."), RequestFailed(Failure("Not now.", passes=True))]
+)
+def test_an_error_survives_the_way_from_another_process(error: BadEncoder) -> None:
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
 
 
 # Before anything is asked.

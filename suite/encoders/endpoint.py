@@ -70,8 +70,11 @@ class RequestFailed(BadEncoder):
     """A request that failed for good."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.sentence)
+        super().__init__(failure)  # so that another process can send it back
         self.failure = failure
+
+    def __str__(self) -> str:
+        return self.failure.sentence
 
 
 class Endpoint:

@@ -128,7 +128,7 @@ class OpenAIEncoder:
                 if not error.failure.divides:
                     raise
                 if len(texts) == 1:
-                    raise RefusedInput(start, str(error)) from None
+                    raise RefusedInput(self.card.name, start, texts[0], str(error)) from None
                 is_refused = not error.failure.passes
         found = self._divided(texts[:half], start, role, stop)
         found += self._divided(texts[half:], start + half, role, stop)
