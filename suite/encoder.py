@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from suite.arrays import Floats, Ints
 from suite.errors import BadEncoder, BadResult, PanglotError, spelled
+from suite.fields import Dimension, Label, Line, Parameters, Text, Tokens
 from suite.pool import Pool
 from suite.progress import Progress
 from suite.registry import OPTIONS_OF, find_kind, import_loader, is_built_in
@@ -31,28 +32,28 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Label
     """As the person named it, or `org/name` for a model of the Hub."""
-    revision: str
+    revision: Label
     """What tells two states of the model apart: a commit, a version, or a hash of its files."""
-    library: str
+    library: Line
     """The package that computes the vectors, with its version."""
     similarity: Literal["cosine", "dot", "lexical", "late interaction", "none"] = "cosine"
-    dimension: int | None = None
-    parameters: int | None = None
-    max_length: int | None = None
+    dimension: Dimension | None = None
+    parameters: Parameters | None = None
+    max_length: Tokens | None = None
     """Tokens after which texts are cut."""
-    prompts: dict[Role, str] = {}
+    prompts: dict[Role, Text] = {}
     """What is put before each text, verbatim."""
     precision: Precision = "fp32"
-    backend: str = ""
+    backend: Line = ""
     """What computes: `torch`, `openvino`, an address; with pooling where the person chose it."""
     trust_remote_code: bool = False
     """Whether code from the model's own repository ran."""
-    settings: tuple[str, ...] = ()
+    settings: tuple[Text, ...] = ()
     """What the person changed of the model's own configuration, as `precision=bf16`; it is then another model."""
-    licence: str = "unknown"
-    note: str = ""
+    licence: Label = "unknown"
+    note: Text = ""
 
 
 STILL = ("device", "budget")
@@ -194,11 +195,20 @@ def load_model(name: str, options: Options = Options()) -> Model:
         model = load(argument, options)
     except PanglotError:
         raise
+    except ValidationError as error:
+        raise BadEncoder(f"{name} cannot be recorded. {_first_fault(error)}") from error
     except Exception as error:
         if is_built_in(kind):
             raise
         raise BadEncoder(f"{name} cannot be loaded. {spelled(error)}") from error
     return _with_settings(name, model, options)
+
+
+def _first_fault(error: ValidationError) -> str:
+    """What a model says of itself and no card can hold, in a sentence."""
+    first = error.errors(include_context=False, include_url=False)[0]
+    field = ".".join(map(str, (error.title, *first["loc"])))
+    return f"{field} is {first['input']!a:.80}: {first['msg'].removeprefix('Value error, ')}."
 
 
 def takes(*options: str) -> Callable[[Loader], Loader]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -10,17 +11,19 @@ from suite.languages import is_unspaced
 from suite.pool import Items
 from suite.vectors import Encoded
 
+Reading: TypeAlias = Literal["truncated", "tokens_per_word"]
+
 
 def reading_by_language(
     encoded: Encoded, items: Items, languages: Sequence[str], max_length: int | None
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[Reading, float]]:
     """For each language the share of texts `truncated` and the `tokens_per_word`; empty where tokens are not counted.
 
     In scripts without spaces every character counts as a word.
     """
     if encoded.tokens.max(initial=0) <= 0:
         return {}
-    found = {}
+    found: dict[str, dict[Reading, float]] = {}
     for place, language in enumerate(languages):
         here = np.flatnonzero(items.language == place)
         if len(here):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 
 from suite.cache import VectorCache
 from suite.encoder import Model, sees_images
@@ -21,9 +21,9 @@ from suite.image import IMAGES
 from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.ranking import collect_evidence
-from suite.reading import reading_by_language
+from suite.reading import Reading, reading_by_language
 from suite.results.naming import result_stem
-from suite.results.result import CurvePoint, EncodingRecord, Result, RunRecord, TaskRecord
+from suite.results.result import CurvePoint, EncodingRecord, Result, RunRecord, VectorForm, record_task
 from suite.scores import DenseScores
 from suite.scoring import Scored, reduced, score_pool
 from suite.sources import read_pool
@@ -32,8 +32,7 @@ from suite.summary import score_evidence
 from suite.task import Task
 from suite.vectors import Encoded
 
-FORMS = ("float32", "int8", "binary")
-"""What vectors can be stored as."""
+FORMS: tuple[VectorForm, ...] = get_args(VectorForm)
 
 
 class Outcome(NamedTuple):
@@ -67,6 +66,8 @@ def run(
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
         pool, damaged = without_damaged(read_pool(task, languages, data_dir, progress), skip_damaged)
+    sizes = (len(pool.queries), len(pool.candidates))
+    record = record_task(task.name, pool.fingerprint, task.headline, pool.languages, *sizes)
     with timed(seconds, "encode"):
         scored = score_pool(model, pool, cache, progress)
     with timed(seconds, "rank"):
@@ -74,14 +75,6 @@ def run(
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
     points = [_curve_point(task, pool, scored, dimension, form) for dimension, form in curve]
-    record = TaskRecord(
-        name=task.name,
-        fingerprint=pool.fingerprint,
-        headline=task.headline,
-        languages=pool.languages,
-        queries=len(pool.queries),
-        candidates=len(pool.candidates),
-    )
     stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     return Outcome(Result.of(record, model.card, derived, points, run_record), evidence, stem)
@@ -102,7 +95,7 @@ def _curve_point(task: Task, pool: Pool, scored: Scored, dimension: int, form: s
     values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
     if "normalised_rank_distance" in scores.bias:
         values["normalised_rank_distance"] = scores.bias["normalised_rank_distance"].value
-    return CurvePoint(dimension=dimension or available, form=form, scores=values)
+    return CurvePoint(dimension=dimension or available, form=cast("VectorForm", form), scores=values)
 
 
 def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> EncodingRecord | None:
@@ -112,7 +105,7 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
     fresh = scored.queries.fresh + scored.candidates.fresh
     longest = model.card.max_length
 
-    def reading(encoded: Encoded, items: Items) -> dict[str, dict[str, float]]:
+    def reading(encoded: Encoded, items: Items) -> dict[str, dict[Reading, float]]:
         found = reading_by_language(encoded, items, pool.languages, longest)
         return {language: facts for language, facts in found.items() if language != IMAGES}
 
@@ -166,7 +159,8 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    name = next((line.partition(":")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return "".join(filter(str.isprintable, name)).strip()
 
 
 def _packages() -> dict[str, str]:

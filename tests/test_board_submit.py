@@ -131,7 +131,7 @@ def test_texts_of_a_file_are_made_visible(inbox: Inbox, folder: Path, tmp_path: 
     entries = [(f"{folder.name}/{name}", data) for name, data in files.items()]
     report = _check(inbox, _zip(tmp_path / "x.zip", list(entries)).read_bytes())
     finding = report.files[0].findings[0]
-    assert finding.startswith("starter.de-en.json is no result")
+    assert finding.startswith("starter.de-en.json is not a valid result")
     assert finding.isprintable()
     assert str(tmp_path) not in finding
 

@@ -109,13 +109,13 @@ def test_lines_are_short_and_keys_sorted(written: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda text: "", "is no result of format 1"),
-        (lambda text: text[:-20], "is no result of format 1"),
+        (lambda text: "", "is not a valid result of format 1"),
+        (lambda text: text[:-20], "is not a valid result of format 1"),
         (lambda text: text.replace('"mono"', '"momo"', 1).replace('"task": {', '"tusk": {'), "task: Field required"),
         (lambda text: text.replace('"queries": 572', '"queries": "many"'), r"task\.queries"),
         (lambda text: text.replace('"queries": 572', '"queries": 572, "extra": 1'), r"task\.extra"),
-        (lambda text: text.replace('"rank_distance": [', '"rank_distance": [NaN, '), "is no result"),
-        (lambda text: "[" * 100_000, "is no result"),
+        (lambda text: text.replace('"rank_distance": [', '"rank_distance": [NaN, '), "is not a valid result"),
+        (lambda text: "[" * 100_000, "is not a valid result"),
     ],
 )
 def test_a_damaged_result_is_refused(written: Path, damage: object, message: str) -> None:
@@ -152,7 +152,7 @@ def test_results_are_found_in_files_models_and_folders_of_models(written: Path) 
         ("intfloat/multilingual-e5-small", "intfloat__multilingual-e5-small@1"),
         ("../../etc/passwd", "__..__etc__passwd@1"),
         ("a b:c\\d", "a-b-c-d@1"),
-        ("\u202egnp.exe", "gnp.exe@1"),
+        ("模型", "unnamed@1"),
         ("...", "unnamed@1"),
     ],
 )

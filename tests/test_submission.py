@@ -32,6 +32,7 @@ from typer.testing import Result as CommandResult
 from suite.cli import app
 from suite.encoder import ModelCard, load_model
 from suite.errors import BadResult
+from suite.fields import check_name
 from suite.parquet import Form, read_table
 from suite.results.evidence_file import read_evidence
 from suite.results.record import read_record
@@ -39,7 +40,7 @@ from suite.results.result import Result, read_result, write_result
 from suite.run import run
 from suite.trust.intake import take_in
 from suite.trust.rerun import Attestation
-from suite.trust.submission import SubmissionCard, card_of, check_name, pack, place, unpack, write_card
+from suite.trust.submission import SubmissionCard, card_of, pack, place, unpack, write_card
 from suite.trust.verify import verify, verify_folder
 from tests.conftest import TASKS
 

@@ -261,9 +261,10 @@ def test_no_edit_survives(original: Path, tmp_path: Path) -> None:
 
 
 def test_findings_say_where_and_what(written: Path) -> None:
-    _change(written, lambda data: data["settings"]["multi"]["map"].__setitem__(0, 0.9))
+    score = read_result(written).settings["multi"]["map"]
+    _change(written, lambda data: data["settings"]["multi"]["map"].__setitem__(0, score.high))
     (finding,) = verify(written).findings
-    assert finding.startswith("settings.multi.map[0]: 0.9 is stored, 0.")
+    assert finding == f"settings.multi.map[0]: {score.high!r} is stored, {score.value!r} follows."
 
 
 @pytest.mark.parametrize(
@@ -320,9 +321,11 @@ def test_impossible_lists_are_found_without_a_checksum(
     ("field", "value", "message"),
     [
         ("name", "usе-multilingual", "printable ASCII"),
-        ("name", "x" * 10_000, "1 to 200 characters"),
+        ("name", "x" * 10_000, "longer than 500 characters"),
+        ("name", "x" * 300, "1 to 200 characters"),
+        ("name", "=HYPERLINK(1)", "opens a formula"),
         ("note", "\u202egnp", "invisible character"),
-        ("licence", "", "1 to 200 characters"),
+        ("licence", "", "at least 1 character"),
     ],
 )
 def test_names_that_deceive_are_refused(written: Path, field: str, value: str, message: str) -> None:

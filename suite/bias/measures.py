@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,6 +17,9 @@ Statistics: TypeAlias = Mapping[str, Floats]
 """By name, values [queries, width], or their means [draws, languages, width]."""
 
 
+SHARE, DIFFERENCE, POSITIVE, ANY = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, inf)
+
+
 class BiasMeasure(NamedTuple):
     """One measure: `by_language` gives [draws, languages], `overall` [draws], from the means of the statistics."""
 
@@ -25,6 +29,8 @@ class BiasMeasure(NamedTuple):
     overall: Callable[[Statistics], Floats]
     blind: Callable[[Statistics], Floats] | None
     """What a language-blind ranker gets, [draws]; none where that depends on quality."""
+    range: tuple[float, float] = SHARE
+    """The least and the most that it can be."""
 
 
 def _measure(
@@ -33,9 +39,10 @@ def _measure(
     by_language: Callable[[Statistics], Floats],
     blind: Callable[[Statistics], Floats] | None,
     overall: Callable[[Statistics], Floats] | None = None,
+    range: tuple[float, float] = SHARE,  # noqa: A002
 ) -> BiasMeasure:
     """A measure whose overall value is the mean over query languages, unless another one is given."""
-    return BiasMeasure(name, sentence, by_language, overall or (lambda means: macro(by_language(means))), blind)
+    return BiasMeasure(name, sentence, by_language, overall or (lambda means: macro(by_language(means))), blind, range)
 
 
 def _column(name: str) -> Callable[[Statistics], Floats]:
@@ -79,6 +86,7 @@ MEASURES = (
         "(arXiv 2408.10536).",
         _column("distance"),
         _mean_of("least_distance"),
+        range=POSITIVE,
     ),
     _measure(
         "normalised_rank_distance",
@@ -90,6 +98,7 @@ MEASURES = (
         lambda means: _normalised(
             *(macro(means[name][..., 0]) for name in ("distance", "least_distance", "random_distance"))
         ),
+        range=POSITIVE,
     ),
     *(
         _measure(
@@ -105,6 +114,7 @@ MEASURES = (
         "Mean rank of the relevant candidate that stands last.",
         _column("max_rank"),
         lambda means: macro(means["least_distance"][..., 0]) + 1,
+        range=POSITIVE,
     ),
     _measure(
         "kendall_w",
@@ -128,6 +138,7 @@ MEASURES = (
         f"Share of the top {MIX_DEPTH} that is in the query's language, over that language's share of the pool.",
         _column("own_ratio"),
         _always(1),
+        range=POSITIVE,
     ),
     _measure(
         f"language_jsd@{MIX_DEPTH}",
@@ -147,6 +158,7 @@ MEASURES = (
         "mean loss when another one leaves (after arXiv 2004.05484).",
         _column("removal"),
         _always(0),
+        range=DIFFERENCE,
     ),
     _measure(
         "strong_alignment",
@@ -166,6 +178,7 @@ MEASURES = (
         "Weak minus strong alignment: what is lost to language and not to quality.",
         lambda means: (means["weak"] - means["strong"])[..., 0],
         _always(0),
+        range=DIFFERENCE,
     ),
     _measure(
         f"consistency@{MIX_DEPTH}",
@@ -178,11 +191,13 @@ MEASURES = (
         "Mean rank of the relevant images minus mean rank of the relevant captions, in one pool of both.",
         _column("modality_gap"),
         _always(0),
+        range=ANY,
     ),
     _measure(
         f"same_modality_ratio@{MIX_DEPTH}",
         f"Share of the top {MIX_DEPTH} that is of the query's modality, over that modality's share of the pool.",
         _column("own_modality"),
         _always(1),
+        range=POSITIVE,
     ),
 )

@@ -9,43 +9,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import harmonic_mean
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
+from suite.comparison.contributions import SETTINGS
 from suite.encoder import ModelCard
+from suite.fields import Label, Sha256, Share, Text
 from suite.results.naming import result_folder, result_stem
-from suite.results.record import read_record
+from suite.results.record import FORMAT, Format, Record, read_record
+from suite.results.shape import SHARE, check_bias, check_metric, check_names, check_number
 
-SETTINGS = ("mono", "cross", "multi")
+MOST_CANDIDATES = 1 << 31
+"""How many there were is not reported."""
 
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
-
-class ReportedResult(BaseModel):
+class ReportedResult(Record):
     """What others say of one model on one task; fields are named as in `Result`, scores are bare numbers.
 
     `pairs` are named `query language-candidate language`; `languages` are query languages.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    format: Literal[1] = 1
-    task: str
-    fingerprint: str | None
+    format: Format = FORMAT
+    task: Label
+    fingerprint: Sha256 | None
     """Of the content that was asked; null where that cannot be known, as of a paper."""
-    model: str
-    revision: str
+    model: Label
+    revision: Label
     level: Literal["self-reported", "published"]
     settings: dict[str, dict[str, Share]]
-    balance: dict[str, Share] = {}
-    bias: dict[str, float] = {}
-    languages: dict[str, dict[str, dict[str, float]]] = {}
-    pairs: dict[str, dict[str, Share]] = {}
-    source: str
+    balance: dict[str, Share] = Field(default_factory=dict)
+    bias: dict[str, float] = Field(default_factory=dict)
+    languages: dict[Label, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    pairs: dict[Label, dict[str, Share]] = Field(default_factory=dict)
+    source: Text
     """Where the numbers stand, for a person who wants to look."""
-    citation: str
-    note: str = ""
+    citation: Text
+    note: Text = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> ReportedResult:
+        check_names("settings", self.settings, SETTINGS)
+        groups = {**self.settings, "balance": self.balance}
+        check_bias("bias", self.bias, MOST_CANDIDATES)
+        for language, settings in self.languages.items():
+            check_names(f"languages.{language}", settings, (*SETTINGS, "bias"))
+            check_bias(f"languages.{language}.bias", settings.get("bias", {}), MOST_CANDIDATES)
+            groups |= {f"languages.{language}.{name}": settings[name] for name in SETTINGS if name in settings}
+        for where, scores in (groups | {f"pairs.{pair}": scores for pair, scores in self.pairs.items()}).items():
+            for metric, value in scores.items():
+                check_metric(where, metric)
+                check_number(f"{where}.{metric}", value, SHARE)
+        return self
 
 
 def read_reported(path: Path) -> ReportedResult:

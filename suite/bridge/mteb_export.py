@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import Any
 
-from suite.bridge import SETTINGS
+from suite.comparison.contributions import SETTINGS
 from suite.evidence import Evidence
 from suite.image import IMAGES
 from suite.languages import alpha3_with_script

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from suite.bridge import SETTINGS, ReportedResult, balance_of
+from suite.bridge import ReportedResult, balance_of
 from suite.bridge.mteb_export import METRICS, SPLIT, mteb_name, subset_name
+from suite.comparison.contributions import SETTINGS
 from suite.errors import BadResult
 from suite.task import Task
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from suite.bridge import SETTINGS, ReportedResult, balance_of
+from suite.bridge import ReportedResult, balance_of
+from suite.comparison.contributions import SETTINGS
 
 DATA = Path(__file__).with_name("published.json")
 DISTANCE, NORMALISED = "rank_distance", "normalised_rank_distance"

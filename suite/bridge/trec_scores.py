@@ -17,9 +17,10 @@ from suite.bridge.trec import Lists, order
 from suite.corpus import Questions, StreamedTask
 from suite.errors import BadResult
 from suite.evidence import Ranking
+from suite.fields import Count
 from suite.metrics import NAMES, parse_metric
 from suite.pool import Judgement, Pool, Query
-from suite.results.record import Count, Record
+from suite.results.record import Record
 from suite.sample import Score, draw_groups, macro, score_of
 from suite.sources import read_pool
 from suite.task import Task

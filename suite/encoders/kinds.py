@@ -12,6 +12,7 @@ from suite.encoder import ModelCard, Options, Role
 from suite.encoders.loading import PROMPT_NAMES
 from suite.encoders.revision import folder_revision, hub_revision
 from suite.errors import BadEncoder
+from suite.fields import MOST_TOKENS
 from suite.pool import Items
 from suite.progress import Progress
 
@@ -84,7 +85,7 @@ def card(
     """What is known of a model that `open_model` opened."""
     folder = Path(name)
     prompts: dict[Role, str] = {role: model.prompts[keys[0]] for role, keys in PROMPT_NAMES.items()}
-    transformer = model.transformers_model
+    transformer, length = model.transformers_model, model.max_seq_length
     return ModelCard(
         name=folder.resolve().name if folder.is_dir() else name,
         revision=folder_revision(folder) if folder.is_dir() else hub_revision(getattr(transformer, "config", None)),
@@ -92,7 +93,7 @@ def card(
         similarity=similarity,
         dimension=model.get_embedding_dimension(),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        max_length=model.max_seq_length,
+        max_length=length if length and length <= MOST_TOKENS else None,
         prompts={role: prompt for role, prompt in prompts.items() if prompt},
         precision=options.precision,
         backend="torch",

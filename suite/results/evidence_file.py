@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +20,13 @@ from pydantic import TypeAdapter
 from suite.arrays import Floats, Ints
 from suite.errors import BadResult
 from suite.evidence import NARROW, NOBODY, Evidence, is_narrow
+from suite.fields import Count
 from suite.parquet import TEXT, Form, Limits, read_table
 from suite.ranking import DEPTH
-from suite.results.record import FORMAT, Count, write_whole
+from suite.results.record import FORMAT, write_whole
 
-EVIDENCE_FILES = ("evidence", "top10", "top100")
+EvidenceName: TypeAlias = Literal["evidence", "top10", "top100"]
+EVIDENCE_FILES: tuple[EvidenceName, ...] = get_args(EvidenceName)
 """What the evidence beside `<task>.json` is called: `<task>.evidence.parquet` and so on."""
 
 NEEDED = EVIDENCE_FILES[:2]
@@ -91,13 +94,13 @@ def _check_beginning(short: Evidence, whole: Evidence) -> None:
         raise ValueError(f"The lists of {SHORT} are not the beginning of those of {DEPTH}.")
 
 
-def hash_evidence(path: Path) -> dict[str, str]:
+def hash_evidence(path: Path) -> dict[EvidenceName, str]:
     """The sha256 of each evidence file that stands beside a result file."""
     files = ((name, evidence_file(path, name)) for name in EVIDENCE_FILES)
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files if file.is_file()}
 
 
-def is_evidence_of(hashes: Mapping[str, str], path: Path) -> bool:
+def is_evidence_of(hashes: Mapping[EvidenceName, str], path: Path) -> bool:
     """Whether the files beside a result are those of the hashes; the longest lists may be left out."""
     here = hash_evidence(path)
     return here == {name: sha256 for name, sha256 in hashes.items() if name in here or name in NEEDED}

@@ -9,17 +9,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from suite.encoder import ModelCard
-from suite.errors import BadResult
+from suite.errors import BadData, BadResult
 from suite.evidence import Evidence
-from suite.results.evidence_file import hash_evidence, write_evidence
+from suite.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256
+from suite.reading import Reading
+from suite.results.evidence_file import EvidenceName, hash_evidence, write_evidence
 from suite.results.naming import is_result_name, result_folder
-from suite.results.record import FORMAT, Count, Record, read_record, write_record
+from suite.results.record import FORMAT, Format, Record, first_fault, read_record, write_record
+from suite.results.shape import (
+    SHARE,
+    check_bias,
+    check_curve_scores,
+    check_languages,
+    check_metric,
+    check_pairs,
+    check_settings,
+    check_table,
+)
 from suite.sample import Score
 from suite.summary import Scores
 
@@ -29,6 +41,9 @@ DIVIDED = (
 )
 """What is said beside scores of a divided task."""
 
+VectorForm: TypeAlias = Literal["float32", "int8", "binary"]
+"""What vectors can be stored as."""
+
 Cell: TypeAlias = Score | None
 ByMetric: TypeAlias = dict[str, Score]
 
@@ -36,12 +51,19 @@ ByMetric: TypeAlias = dict[str, Score]
 class TaskRecord(Record):
     """Which content was asked; only results with one fingerprint are comparable."""
 
-    name: str
-    fingerprint: str
-    headline: str
-    languages: tuple[str, ...]
-    queries: Count
-    candidates: Count
+    name: Label
+    fingerprint: Sha256
+    headline: Label
+    languages: Annotated[tuple[Label, ...], Field(min_length=1)]
+    queries: Positive
+    candidates: Positive
+
+    @model_validator(mode="after")
+    def _check(self) -> TaskRecord:
+        check_metric("headline", self.headline)
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError("languages: one stands there twice")
+        return self
 
 
 class EncodingRecord(Record):
@@ -51,36 +73,36 @@ class EncodingRecord(Record):
     `tokens_per_word`; empty where the encoder counts no tokens.
     """
 
-    texts: int
-    fresh: int
+    texts: Count
+    fresh: Count
     """Texts that were not in the cache."""
-    texts_per_second: float | None
-    queries: dict[str, dict[str, float]]
-    candidates: dict[str, dict[str, float]]
+    texts_per_second: Amount | None
+    queries: dict[Label, dict[Reading, Amount]]
+    candidates: dict[Label, dict[Reading, Amount]]
 
 
 class CurvePoint(Record):
     """Headline scores of the same vectors in fewer dimensions or bits; not recomputable from the evidence."""
 
-    dimension: int
-    form: str
+    dimension: Dimension
+    form: VectorForm
     scores: dict[str, float]
 
 
 class RunRecord(Record):
     """Where, when and how fast."""
 
-    created: str
+    created: Moment
     """UTC, ISO 8601."""
-    panglot: str
-    python: str
-    packages: dict[str, str]
-    platform: str
-    processor: str
-    cores: int
-    seconds: dict[str, float]
+    panglot: Label
+    python: Label
+    packages: dict[Label, Label]
+    platform: Line
+    processor: Line
+    cores: Positive
+    seconds: dict[Label, Amount]
     """Wall-clock seconds of each step; their names say which."""
-    peak_memory_mib: int | None
+    peak_memory_mib: Count | None
     """Largest resident memory of the process; null where the system does not tell."""
     encoding: EncodingRecord | None = None
     damaged: Count = 0
@@ -95,7 +117,7 @@ class Result(Record):
     this one; `write_result` fills it in. The other fields are as in `Scores`.
     """
 
-    format: Literal[1] = FORMAT
+    format: Format = FORMAT
     task: TaskRecord
     model: ModelCard
     settings: dict[str, ByMetric]
@@ -108,8 +130,26 @@ class Result(Record):
     language_mix: tuple[tuple[float | None, ...], ...]
     language_rank: tuple[tuple[float | None, ...], ...]
     curve: tuple[CurvePoint, ...] = ()
-    evidence: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[EvidenceName, Sha256] = Field(default_factory=dict)
     run: RunRecord
+
+    @model_validator(mode="after")
+    def _check(self) -> Result:
+        names, headline, candidates = self.task.languages, self.task.headline, self.task.candidates
+        check_settings(self.settings, self.balance, headline)
+        check_bias("bias", self.bias, candidates)
+        check_bias("blind", self.blind, candidates)
+        check_languages(self.languages, names, headline, candidates)
+        if self.worst_language not in names:
+            raise ValueError(f"worst_language: {self.worst_language[:80]!a} is not one of task.languages")
+        check_pairs(self.pairs, headline, len(names))
+        check_table("language_mix", self.language_mix, len(names), SHARE)
+        check_table("language_rank", self.language_rank, len(names), (-candidates, candidates))
+        for place, point in enumerate(self.curve):
+            check_curve_scores(f"curve[{place}].scores", point.scores, candidates)
+        if len({(point.dimension, point.form) for point in self.curve}) < len(self.curve):
+            raise ValueError("curve: two points have one dimension and form")
+        return self
 
     @classmethod
     def of(
@@ -162,6 +202,26 @@ class Result(Record):
                 for candidate in names
             },
         }
+
+
+def record_task(
+    name: str, fingerprint: str, headline: str, languages: tuple[str, ...], queries: int, candidates: int
+) -> TaskRecord:
+    """The record of a task, before anything costs time.
+
+    :raises BadData: it has a name, a language or a headline metric that no result can hold.
+    """
+    try:
+        return TaskRecord(
+            name=name,
+            fingerprint=fingerprint,
+            headline=headline,
+            languages=languages,
+            queries=queries,
+            candidates=candidates,
+        )
+    except ValidationError as error:
+        raise BadData(f"No result can be written for the task {name[:80]!a}. {first_fault(error)}.") from error
 
 
 def write_result(root: Path, result: Result, evidence: Evidence, stem: str) -> Path:

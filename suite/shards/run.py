@@ -22,7 +22,7 @@ from suite.evidence import Evidence
 from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.results.naming import result_stem
-from suite.results.result import Result, TaskRecord
+from suite.results.result import Result, record_task
 from suite.run import Outcome, provenance, timed
 from suite.shards.checkpoint import Checkpoint
 from suite.shards.counting import Asked
@@ -134,14 +134,8 @@ def run_streamed(
     evidence = together(parts)
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
-    record = TaskRecord(
-        name=task.name,
-        fingerprint=_fingerprint(pools, surveys),
-        headline=task.headline,
-        languages=chosen,
-        queries=evidence.queries,
-        candidates=sum(found.size for found in surveys),
-    )
+    size = sum(found.size for found in surveys)
+    record = record_task(task.name, _fingerprint(pools, surveys), task.headline, chosen, evidence.queries, size)
     stem = result_stem(task.name, None if chosen == task.languages else chosen)
     return Outcome(Result.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from suite.results.record import FORMAT, Record, read_record
+from suite.results.record import FORMAT, Format, Record, read_record
 
 MEASURES = ("mono", "cross", "multi", "balance", "rank_distance", "normalised_rank_distance", "same_language_ratio@10")
 """The columns of every table; the first four are of the task's headline metric."""
@@ -77,7 +77,7 @@ class TestRow(Record):
 class Experiment(Record):
     """An ablation."""
 
-    format: Literal[1] = FORMAT
+    format: Format = FORMAT
     name: str
     title: str
     base: str

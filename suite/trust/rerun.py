@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from suite.arrays import Floats, Ints
 from suite.encoder import Composite, Model, Scorer
 from suite.errors import BadResult
 from suite.evidence import NOBODY, Evidence
+from suite.fields import Amount, Count, Label, Line, Moment, Positive, Sha256, Share, Text
 from suite.pool import Pool
 from suite.progress import Progress, silent
-from suite.results.evidence_file import hash_evidence, read_evidence
+from suite.results.evidence_file import EvidenceName, hash_evidence, read_evidence
+from suite.results.record import FORMAT, Format, Record
 from suite.results.result import Result
 from suite.scoring import score_pool
 
@@ -30,32 +31,30 @@ NEAR_SHORT = 1e-3
 SEED = 20240820
 
 
-class Attestation(BaseModel):
+class Attestation(Record):
     """What scoring a sample again found; `<task>.attestation.json` beside the result that it is about."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    format: Literal[1] = 1
-    task: str
-    fingerprint: str
-    model: str
-    revision: str
-    evidence: dict[str, str]
+    format: Format = FORMAT
+    task: Label
+    fingerprint: Sha256
+    model: Label
+    revision: Label
+    evidence: dict[EvidenceName, Sha256]
     """sha256 of the evidence files that were compared."""
-    seed: int
-    queries: tuple[str, ...]
+    seed: Count
+    queries: tuple[Text, ...]
     """Ids of the queries that were drawn."""
-    pairs: int
+    pairs: Positive
     """Relevant pairs among them."""
-    scores_agree: float = Field(ge=0, le=1)
+    scores_agree: Share
     """Share of the scores of relevant candidates that came out the same, up to `NEAR`."""
-    lists_agree: float = Field(ge=0, le=1)
+    lists_agree: Share
     """Share of the lists of the best candidates that came out in the same order, up to near ties."""
-    largest_difference: float
+    largest_difference: Amount
     """Of a relevant candidate's score, as a share of the largest score of its query."""
-    created: str
-    library: str
-    environment: dict[str, str]
+    created: Moment
+    library: Line
+    environment: dict[Label, Line]
 
     @property
     def holds(self) -> bool:

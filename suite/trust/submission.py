@@ -6,18 +6,19 @@ import os
 import re
 import stat
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from suite.encoder import ModelCard
 from suite.errors import BadResult
+from suite.fields import Dimension, Line, Name, Parameters, Tokens
 from suite.results.naming import CARD as CARD
+from suite.results.record import FORMAT, Format, Record
 
 Training: TypeAlias = Literal["trained", "parent", "zero-shot", "unknown"]
 """On this task's data; on the data set that it was made from; declared to be on neither; not known."""
@@ -42,41 +43,10 @@ _END = struct.Struct("<4s4H2LH")
 _CHUNK = 1 << 16
 
 
-def check_text(text: str) -> str:
-    """The text, if a person sees in it what a program does.
-
-    :raises ValueError: it is too long, or has characters that show nothing or turn the direction of reading.
-    """
-    if len(text) > 2000:
-        raise ValueError("is longer than 2,000 characters")
-    odd = next((char for char in text if unicodedata.category(char)[0] == "C" and char not in "\n\t"), None)
-    if odd is not None:
-        raise ValueError(f"has the invisible character U+{ord(odd):04X}")
-    return text
-
-
-def check_name(name: str) -> str:
-    """The name, if it cannot be taken for another one: printable ASCII, which has no look-alikes, and not too long.
-
-    :raises ValueError: it is none.
-    """
-    if not 0 < len(name) <= 200:
-        raise ValueError("must have 1 to 200 characters")
-    if not (name.isascii() and name.isprintable()) or name != name.strip():
-        raise ValueError("must be in printable ASCII characters, so that no two names look alike")
-    return name
-
-
-Name = Annotated[str, AfterValidator(check_name)]
-Number = Annotated[int, Field(ge=1, lt=1 << 50)]
-
-
-class SubmissionCard(BaseModel):
+class SubmissionCard(Record):
     """What a person says of a model beyond what its results say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1] = 1
+    format: Format = FORMAT
     model: Name
     """As in the results."""
     revision: Name
@@ -85,15 +55,15 @@ class SubmissionCard(BaseModel):
     organisation: Name
     licence: Name = "unknown"
     weights: Literal["open", "closed", "unknown"] = "unknown"
-    parameters: Number | None = None
-    dimension: Number | None = None
-    max_length: Number | None = None
+    parameters: Parameters | None = None
+    dimension: Dimension | None = None
+    max_length: Tokens | None = None
     modalities: tuple[Literal["text", "image"], ...] = ("text",)
     languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})*$")], ...] = ()
     """That the model was made for; none: not stated."""
     link: Annotated[str, Field(pattern=r"^(https://[!-~]{4,300})?$")] = ""
-    contact: Annotated[str, AfterValidator(check_text), Field(max_length=200)] = ""
-    training: dict[Name, Training] = {}
+    contact: Annotated[Line, Field(max_length=200)] = ""
+    training: dict[Name, Training] = Field(default_factory=dict)
     """For each task, whether the model has seen its data; `unknown` where a task is not named."""
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from suite.errors import BadResult, MissingData
 from suite.evidence import Evidence
+from suite.fields import check_name
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.ranking import DEPTH
@@ -29,7 +30,7 @@ from suite.summary import score_evidence
 from suite.task import Task
 from suite.trust.evidence_check import check_evidence
 from suite.trust.rerun import Attestation, attestation_file
-from suite.trust.submission import CARD, SubmissionCard, check_name, check_text
+from suite.trust.submission import CARD, SubmissionCard
 
 Level: TypeAlias = Literal["failed", "self-reported", "recomputed", "reproduced"]
 
@@ -188,7 +189,7 @@ class _Check:
         if not in_order or record.languages != in_order:
             return self._failed([f"task.languages: not languages of {task.name}, in their order."])
         pool = pool_of(task, record.languages, self._data_dir)
-        findings = [*_check_texts(self._result), *self._check_task(task, pool)]
+        findings = [*_check_names(self._result), *self._check_task(task, pool)]
         there = [evidence_file(self._path, name).exists() for name in EVIDENCE_FILES]
         if not any(there):
             return self._verdict("self-reported", findings)
@@ -257,31 +258,13 @@ class _Check:
         return Verdict(self._path, "failed", tuple(findings[:MOST_FINDINGS]), tuple(self._unchecked))
 
 
-def _check_texts(result: Result) -> Iterator[str]:
-    """Nothing that a person reads looks like something else."""
+def _check_names(result: Result) -> Iterator[str]:
+    """Nothing that people call the model looks like something else."""
     for name in ("name", "revision", "library", "licence"):
         try:
             check_name(getattr(result.model, name))
         except ValueError as error:
             yield f"model.{name}: {error}."
-    for where, text in _texts(result.model_dump(mode="json"), ""):
-        try:
-            check_text(text)
-        except ValueError as error:
-            yield f"{ascii(where[:80])[1:-1]}: {error}."
-
-
-def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every string in a JSON value, keys too, with where it stands."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield f"a key in {where}", key
-            yield from _texts(inner, f"{where}.{key}" if where else key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, where)
 
 
 def _differences(stored: Any, again: Any, where: str) -> Iterator[str]:

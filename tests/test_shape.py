@@ -1,0 +1,236 @@
+"""The shape of a result, with evidence and without: what no page or verb could show is refused where it is read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from suite.bridge import ReportedResult
+from suite.encoder import ModelCard, load_model
+from suite.errors import BadData, BadEncoder, BadResult
+from suite.fields import check_moment, check_text
+from suite.results.record import read_record
+from suite.results.result import find_results, read_result, record_task, write_result
+from suite.run import run
+from suite.trust.rerun import Attestation
+from suite.trust.submission import CARD, SubmissionCard
+from suite.trust.verify import verify_folder
+from tests.conftest import TASKS
+
+ROOT = Path(__file__).parents[1]
+CASES = ROOT.parent / "shared" / "cases" / "trust"
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"], curve=[(8, "int8")])
+    return write_result(tmp_path_factory.mktemp("original"), outcome.result, outcome.evidence, outcome.stem)
+
+
+@pytest.fixture
+def alone(original: Path, tmp_path: Path) -> Path:
+    """A result without its evidence."""
+    path = tmp_path / original.parent.name / original.name
+    path.parent.mkdir()
+    data = json.loads(original.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**data, "evidence": {}}), encoding="utf-8")
+    return path
+
+
+def _refused(path: Path, change: Change, message: str) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(BadResult, match=message):
+        read_result(path)
+
+
+def test_every_committed_submission_has_a_valid_shape() -> None:
+    for path in find_results([ROOT / "submissions"]):
+        assert read_result(path).task.languages
+    for path in (ROOT / "submissions").glob(f"*/{CARD}"):
+        assert read_record(path, SubmissionCard).model
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["pairs"].update(map=[[]]), r"pairs\.map: must have 2 rows of 2"),
+        (lambda d: d["pairs"]["map"].pop(), r"pairs\.map: must have 2 rows of 2"),
+        (lambda d: d["pairs"]["map"][0].append(None), r"pairs\.map: must have 2 rows of 2"),
+        (lambda d: d["pairs"].update(map=[[None] * 2] * 2), r"pairs\.map: is empty"),
+        (lambda d: d["pairs"].pop("map"), "pairs: lacks map"),
+        (lambda d: d["language_mix"].pop(), "language_mix: must have 2 rows"),
+        (lambda d: d["language_rank"][0].pop(), "language_rank: must have 2 rows"),
+        (lambda d: d["language_mix"][0].__setitem__(0, 1.1), r"language_mix\[0\]\[0\]: 1.1 is not from 0 to 1"),
+        (lambda d: d["settings"]["multi"].update(map=[1.5, 1.4, 1.6]), "1.5 is not from 0 to 1"),
+        (lambda d: d["settings"]["multi"].update(map=[-0.5, -0.6, 0]), "-0.5 is not from 0 to 1"),
+        (lambda d: d["settings"]["multi"].update(map=[0.5, 0.6, 0.4]), "not in its interval"),
+        (lambda d: d["settings"]["multi"].update(map=[0.5, 0.6, 0.7]), "not in its interval"),
+        (lambda d: d["settings"]["multi"].update({"rouge": [0.5, 0.4, 0.6]}), "Unknown metric 'rouge'"),
+        (lambda d: d["settings"]["multi"].update({"ndcg@010": [0.5, 0.4, 0.6]}), "not how the metric is written"),
+        (lambda d: d["settings"]["multi"].pop("map"), r"settings\.multi: lacks map"),
+        (lambda d: d.update(settings={}), "neither multi nor mono"),
+        (lambda d: d["settings"].pop("multi"), "neither multi nor mono"),
+        (lambda d: d["settings"].update(other={}), "'other' is unknown"),
+        (lambda d: d.update(balance={}), "balance: must hold scores"),
+        (lambda d: d["bias"].update(rank_distance=[1e300] * 3), "is not from 0 to 156"),
+        (lambda d: d["bias"].update(kendall_w=[-0.1, -0.1, 0]), "is not from 0 to 1"),
+        (lambda d: d["bias"].update(luck=[0, 0, 0]), "'luck' is unknown"),
+        (lambda d: d["blind"].update(luck=0), "'luck' is unknown"),
+        (lambda d: d["blind"].update(rank_distance=-1), "is not from 0 to 156"),
+        (lambda d: d["languages"].pop("de"), "languages: are not those"),
+        (lambda d: d["languages"].update(fr={}), "languages: are not those"),
+        (lambda d: d["languages"]["de"].update(luck={}), "'luck' is unknown"),
+        (lambda d: d["languages"]["de"].update(multi={}), r"languages\.de\.multi: lacks map"),
+        (lambda d: d.update(worst_language="fr"), "worst_language: 'fr' is not one"),
+        (lambda d: d["curve"][0].update(dimension=-3), r"curve\.0\.dimension"),
+        (lambda d: d["curve"][0].update(form="int4"), r"curve\.0\.form"),
+        (lambda d: d["curve"][0]["scores"].update(luck=0.5), "'luck' is unknown"),
+        (lambda d: d["curve"][0]["scores"].update(mono=2), "2.0 is not from 0 to 1"),
+        (lambda d: d["curve"].append(d["curve"][0]), "two points have one dimension and form"),
+        (lambda d: d["evidence"].update(evidence="beef"), r"evidence\.evidence"),
+        (lambda d: d["evidence"].update(other="0" * 64), r"evidence\.other"),
+        (lambda d: d["task"].update(fingerprint="0" * 63), r"task\.fingerprint"),
+        (lambda d: d["task"].update(queries=0), r"task\.queries"),
+        (lambda d: d["task"].update(candidates=-1), r"task\.candidates"),
+        (lambda d: d["task"].update(languages=[]), r"task\.languages"),
+        (lambda d: d["task"].update(languages=["de", "de"]), "one stands there twice"),
+        (lambda d: d["task"].update(headline="luck"), "Unknown metric 'luck'"),
+        (lambda d: d["task"].update(name="st\x1b[31marter"), r"task\.name: has the invisible character U\+001B"),
+        (lambda d: d["run"].update(created="yesterday"), r"run\.created: must be a date and time in ISO 8601"),
+        (lambda d: d["run"].update(created="2026-02-30T12:00:00+00:00"), "must be a date and time"),
+        (lambda d: d["run"].update(created="2026-01-30T12:00:00+02:00"), "must be in UTC"),
+        (lambda d: d["run"].update(created="2999-01-01T00:00:00+00:00"), "lies in the future"),
+        (lambda d: d["run"].update(cores=0), r"run\.cores"),
+        (lambda d: d["run"]["seconds"].update(rank=-1), r"run\.seconds\.rank"),
+        (lambda d: d["run"]["packages"].update({"a\x1bb": "1"}), r"has the invisible character U\+001B"),
+        (lambda d: d["run"]["encoding"].update(fresh=-1), r"run\.encoding\.fresh"),
+        (lambda d: d["model"].update(parameters=0), r"model\.parameters"),
+        (lambda d: d["model"].update(parameters=-5), r"model\.parameters"),
+        (lambda d: d["model"].update(parameters=10**18), r"model\.parameters"),
+        (lambda d: d["model"].update(dimension=0), r"model\.dimension"),
+        (lambda d: d["model"].update(max_length=-1), r"model\.max_length"),
+        (lambda d: d["model"].update(name="a\nb"), r"model\.name: has the invisible character U\+000A"),
+        (lambda d: d["model"].update(revision="a\u200bb"), r"model\.revision"),
+        (lambda d: d["model"].update(prompts={"other": "x"}), r"model\.prompts"),
+        (lambda d: d.update(format=True), "format"),
+        (lambda d: d["task"].update(queries="1_0"), r"task\.queries: Input should be a valid integer"),
+        (lambda d: d["settings"]["multi"].update(map=["0.5", 0.4, 0.6]), "valid number"),
+        (lambda d: d["model"].update(trust_remote_code=1), "valid boolean"),
+    ],
+)
+def test_a_result_out_of_shape_is_refused(alone: Path, change: Change, message: str) -> None:
+    _refused(alone, change, message)
+
+
+@pytest.mark.parametrize("key", ["format", "headline", "name", "revision"])
+def test_a_key_that_stands_twice_is_refused(alone: Path, key: str) -> None:
+    text = alone.read_text(encoding="utf-8")
+    start = text.index(f'"{key}": ')
+    alone.write_text(text[:start] + f'"{key}": 1, ' + text[start:], encoding="utf-8")
+    with pytest.raises(BadResult, match=f"The key '{key}' stands more than once"):
+        read_result(alone)
+
+
+@pytest.mark.parametrize("field", ["parameters", "dimension", "max_length"])
+@pytest.mark.parametrize("value", [0, -5, 10**18, True, 1.5, "1_0"])
+def test_bounds_of_a_model_are_those_of_its_card(alone: Path, tmp_path: Path, field: str, value: object) -> None:
+    card = tmp_path / CARD
+    card.write_text(
+        json.dumps({"model": "m", "revision": "1", "name": "m", "organisation": "o", field: value}), encoding="utf-8"
+    )
+    with pytest.raises(BadResult, match=field):
+        read_record(card, SubmissionCard)
+    _refused(alone, lambda data: data["model"].update({field: value}), field)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {"luck": {"map": 0.5}}}, "'luck' is unknown"),
+        ({"settings": {"mono": {"luck": 0.5}}}, "Unknown metric 'luck'"),
+        ({"bias": {"luck": 0.5}}, "'luck' is unknown"),
+        ({"languages": {"de": {"mono": {"map": 1.5}}}}, "1.5 is not from 0 to 1"),
+        ({"fingerprint": "beef"}, "fingerprint"),
+        ({"model": "a\x1bb"}, "invisible character"),
+        ({"format": True}, "format"),
+    ],
+)
+def test_a_reported_row_out_of_shape_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    row = {
+        "task": "xquad-r", "fingerprint": None, "model": "m", "revision": "1", "level": "published",
+        "settings": {"mono": {"map": 0.5}}, "source": "Table 1", "citation": "A paper",
+    }  # fmt: skip
+    path = tmp_path / "xquad-r.reported.json"
+    path.write_text(json.dumps(row), encoding="utf-8")
+    assert read_record(path, ReportedResult).settings == {"mono": {"map": 0.5}}
+    path.write_text(json.dumps(row | change), encoding="utf-8")
+    with pytest.raises(BadResult, match=message):
+        read_record(path, ReportedResult)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"pairs": 0}, "pairs"), ({"scores_agree": 1.1}, "scores_agree"), ({"seed": "1"}, "seed")],
+)
+def test_an_attestation_out_of_shape_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    attestation = {
+        "task": "starter", "fingerprint": "0" * 64, "model": "m", "revision": "1", "evidence": {}, "seed": 1,
+        "queries": ["q"], "pairs": 1, "scores_agree": 1.0, "lists_agree": 1.0, "largest_difference": 0.0,
+        "created": "2026-01-01T00:00:00+00:00", "library": "numpy", "environment": {},
+    }  # fmt: skip
+    path = tmp_path / "starter.attestation.json"
+    path.write_text(json.dumps(attestation), encoding="utf-8")
+    assert read_record(path, Attestation).holds
+    path.write_text(json.dumps(attestation | change), encoding="utf-8")
+    with pytest.raises(BadResult, match=message):
+        read_record(path, Attestation)
+
+
+def test_a_clock_may_be_a_little_ahead() -> None:
+    now = datetime.now(UTC)
+    assert check_moment((now + timedelta(minutes=5)).isoformat())
+    with pytest.raises(ValueError, match="future"):
+        check_moment((now + timedelta(days=1)).isoformat())
+
+
+def test_joiners_that_spell_words_are_text() -> None:
+    assert check_text("می\u200cخواهم")
+    with pytest.raises(ValueError, match=r"U\+202E"):
+        check_text("\u202e")
+
+
+def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, options: object) -> None:
+        ModelCard(name="m", revision="1", library="x", parameters=-1)
+
+    monkeypatch.setattr("suite.encoders.floors.load_random", load)
+    with pytest.raises(BadEncoder, match=r"random cannot be recorded\. ModelCard\.parameters is -1: Input should be"):
+        load_model("random")
+    with pytest.raises(ValidationError):
+        load("", None)
+
+
+def test_a_task_that_no_result_can_hold_is_a_sentence_before_the_run() -> None:
+    with pytest.raises(BadData, match=r"name: has the invisible character U\+001B"):
+        record_task("a\x1bb", "0" * 64, "map", ("de",), 1, 1)
+
+
+@pytest.mark.parametrize("name", ["ragged.zip", "curve-odd.zip"])
+def test_the_archives_that_broke_every_page_are_refused(name: str, tmp_path: Path) -> None:
+    if not CASES.is_dir():
+        pytest.skip(f"No example inputs in {CASES}; the rules they broke are tested above.")
+    shutil.unpack_archive(CASES / name, tmp_path)
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    verdicts = verify_folder(folder)
+    assert any(verdict.level == "failed" and "not a valid result" in verdict.findings[0] for verdict in verdicts)
