@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from suite.plain import plain
 
@@ -32,6 +33,16 @@ class PanglotError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(plain(" ".join(message.split("\n"))))
+
+    def __reduce__(self) -> Any:
+        """What another process sends: the message and fields, since kinds differ in what they are made of."""
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(kind: type[PanglotError], args: tuple[str], fields: dict[str, Any]) -> PanglotError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(fields)
+    return error
 
 
 class UnknownName(PanglotError):
@@ -60,12 +71,8 @@ class RefusedInput(BadEncoder):
     """One input that a model refuses; `place` is its index in the batch, from which the caller knows its id."""
 
     def __init__(self, model: str, place: int, text: str, reason: str) -> None:
-        super().__init__(model, place, text, reason)  # so that another process can send it back
+        super().__init__(f"{model} failed on {text[:80]!r}. {reason}")
         self.place, self.reason = place, reason
-        self._message = f"{model} failed on {text[:80]!r}. {reason}"
-
-    def __str__(self) -> str:
-        return self._message
 
 
 class BadResult(PanglotError):

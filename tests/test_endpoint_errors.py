@@ -21,7 +21,7 @@ from suite.encoder import Options, load_model
 from suite.encoders.endpoint import BUSY, FAILED, Failure, RequestFailed, RequestPolicy
 from suite.encoders.error_body import LONGEST, one_line, server_words
 from suite.encoders.openai import OpenAIEncoder, SeeingOpenAIEncoder, _data_url
-from suite.errors import BadEncoder, RefusedInput
+from suite.errors import BadEncoder, PanglotError, RefusedInput, UnknownName
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.vectors import encode_items
 from tests.flaky_proxy import Asked, Reply, ScriptedServer, good_answer, reply_error, reply_json, vector
@@ -376,9 +376,14 @@ def test_a_key_at_the_end_of_a_long_message_is_not_shown_in_part(
 
 
 @pytest.mark.parametrize(
-    "error", [RefusedInput("tiny", 3, "a text", "Too long."), RequestFailed(Failure("Not now.", passes=True))]
+    "error",
+    [
+        RefusedInput("tiny", 3, "a text", "Too long."),
+        RequestFailed(Failure("Not now.", passes=True)),
+        UnknownName("task", "x", ["y"]),
+    ],
 )
-def test_an_error_survives_the_way_from_another_process(error: BadEncoder) -> None:
+def test_an_error_survives_the_way_from_another_process(error: PanglotError) -> None:
     copied = pickle.loads(pickle.dumps(error))
     assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
 

@@ -70,11 +70,8 @@ class RequestFailed(BadEncoder):
     """A request that failed for good."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)  # so that another process can send it back
+        super().__init__(failure.sentence)
         self.failure = failure
-
-    def __str__(self) -> str:
-        return self.failure.sentence
 
 
 class Endpoint:
