@@ -199,7 +199,7 @@ def itself(language: Ints, asked: Ints, languages: int) -> Ints:
 
 
 def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
-    """Ranks from raw ones, which count ties as above: the last places of a tie are shared out among the relevants in it.
+    """Ranks from raw ones that count ties as above: the last places of a tie are shared out among its relevants.
 
     `cell`, `raw` and `gain` are aligned, [pairs]; the result is ordered by cell and rank.
 

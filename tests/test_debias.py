@@ -1,0 +1,119 @@
+"""Taking languages out of vectors: by hand, as properties, and never fitted on what is measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suite.errors import BadEncoder, UnknownName
+from suite.remedies.debias import apply_in_folds, between_languages, parse_method, two_folds
+
+LANGUAGES = ("de", "en", "th")
+METHODS = ("centre", "project:1", "project:2", "lir:1", "shift:en")
+
+
+def _vectors(seed: int, items: int = 60, dim: int = 8, bias: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors [items, dim] of what is meant plus what is of the language, and their languages."""
+    rng = np.random.default_rng(seed)
+    language = np.arange(items) % len(LANGUAGES)
+    marks = bias * rng.standard_normal((len(LANGUAGES), dim))
+    vectors = rng.standard_normal((items, dim)) + marks[language]
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), language
+
+
+def test_centre_by_hand() -> None:
+    """Means (2, 1) and (0, 3): what is left is (−1, 0), (1, 0) and (0, −1), (0, 1)."""
+    vectors = np.array([[1, 1], [3, 1], [0, 2], [0, 4]], np.float32)
+    language = np.array([0, 0, 1, 1])
+    method = parse_method("centre")
+    fit = method.fit(vectors, language, ("de", "en"))
+    assert method.apply(fit, vectors, language, True).tolist() == [[-1, 0], [1, 0], [0, -1], [0, 1]]
+    shifted = parse_method("shift:en").apply(fit, vectors, language, False)
+    assert shifted.tolist() == [[-1, 3], [1, 3], [0, 2], [0, 4]]
+
+
+def test_project_by_hand() -> None:
+    """The means (2, 1) and (0, 1) differ along the first axis, so only the second is left."""
+    vectors = np.array([[1, 1], [3, 1], [0, 2], [0, -4]], np.float32)
+    language = np.array([0, 0, 1, 1])
+    method = parse_method("project:1")
+    fit = method.fit(vectors, language, ("de", "en"))._replace(mean=np.array([[2.0, 1.0], [0.0, 1.0]]))
+    assert method.apply(fit, vectors, language, True) == pytest.approx(np.array([[0, 1], [0, 1], [0, 1], [0, -1]]))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(METHODS))
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_has_unit_length_and_no_language(seed: int, name: str) -> None:
+    vectors, language = _vectors(seed)
+    method = parse_method(name)
+    fit = method.fit(vectors, language, LANGUAGES)
+    left = method.apply(fit, vectors, language, True)
+    assert left.dtype == np.float32
+    assert np.linalg.norm(left, axis=1) == pytest.approx(1, abs=1e-5)
+    raw = method.apply(fit, vectors, language, False)
+    means = np.array([raw[language == place].mean(axis=0) for place in range(3)])
+    if name in ("centre", "shift:en", "project:2"):
+        assert means - means[0] == pytest.approx(0, abs=1e-5)
+    if name.startswith("lir"):
+        for place in range(3):
+            component = np.linalg.svd(vectors[language == place])[2][0]
+            assert raw[language == place] @ component == pytest.approx(0, abs=1e-4)
+
+
+def test_directions_between_languages_are_orthonormal_and_as_many_as_there_are() -> None:
+    vectors, language = _vectors(1)
+    fit = parse_method("project:2").fit(vectors, language, LANGUAGES)
+    directions = between_languages(fit, 2)
+    assert directions @ directions.T == pytest.approx(np.eye(2), abs=1e-12)
+    with pytest.raises(BadEncoder, match="between 3 languages there are at most 2 directions"):
+        between_languages(fit, 3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_query_is_part_of_what_is_taken_from_it(name: str) -> None:
+    """Moving one query moves nothing in its own half of the clusters but itself."""
+    vectors, language = _vectors(2)
+    cluster = np.arange(60) // 5
+    fold = two_folds(cluster)
+    moved = vectors.copy()
+    moved[6] = np.roll(moved[6], 3)
+    method = parse_method(name)
+    before, after = (apply_in_folds(method, v, language, cluster, LANGUAGES, True) for v in (vectors, moved))
+    changed = (before != after).any(axis=1)
+    assert changed[6]
+    assert not changed[(fold == fold[6]) & (np.arange(60) != 6)].any()
+    assert changed[(fold != fold[6]) & (language == language[6])].any()
+    fit = method.fit(vectors[fold != fold[6]], language[fold != fold[6]], LANGUAGES)
+    assert before[6] == pytest.approx(method.apply(fit, vectors[6:7], language[6:7], True)[0], abs=1e-6)
+
+
+def test_folds_never_divide_a_cluster() -> None:
+    fold = two_folds(np.array([5, 5, 9, 9, 2, 11]))
+    assert fold.tolist() == [1, 1, 0, 0, 0, 1]
+
+
+def test_language_without_texts_in_the_fit_is_refused() -> None:
+    vectors, language = _vectors(3)
+    known = language != 2
+    for name in METHODS[:1] + METHODS[3:]:
+        method = parse_method(name)
+        fit = method.fit(vectors[known], language[known], LANGUAGES)
+        with pytest.raises(BadEncoder, match="nothing to learn th from"):
+            method.apply(fit, vectors, language, True)
+
+
+def test_nothing_left_is_refused_not_measured() -> None:
+    vectors, language = np.array([[1, 0], [0, 1]], np.float32), np.array([0, 1])
+    method = parse_method("centre")
+    with pytest.raises(BadEncoder, match="leaves nothing of 2 vectors"):
+        method.apply(method.fit(vectors, language, ("de", "en")), vectors, language, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "center", "centre:1", "project", "project:0", "lir:x", "shift", "shift:", "lir:٣"]
+)
+def test_unknown_method_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(UnknownName, match="method of debiasing"):
+        parse_method(name)
