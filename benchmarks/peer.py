@@ -21,14 +21,10 @@ from mteb.models.abs_encoder import AbsEncoder
 from benchmarks.meter import Meter
 from suite.arrays import Floats
 from suite.encoder import Encoder
+from suite.languages import alpha3_with_script
 from suite.pool import Items, Pool
 
 SPLIT = "test"
-LANGUAGES = {
-    "ar": "ara-Arab", "de": "deu-Latn", "el": "ell-Grek", "en": "eng-Latn", "es": "spa-Latn", "hi": "hin-Deva",
-    "ru": "rus-Cyrl", "th": "tha-Thai", "tr": "tur-Latn", "vi": "vie-Latn", "zh": "zho-Hans",
-}  # fmt: skip
-"""What mteb calls the languages."""
 
 datasets.disable_progress_bars()
 
@@ -66,7 +62,7 @@ def pairs_task(pool: Pool) -> AbsTaskRetrieval:
             category="t2t",
             dataset={"path": "local", "revision": "local"},
             eval_splits=[SPLIT],
-            eval_langs={name: [LANGUAGES[language] for language in pair] for name, pair in names.items()},
+            eval_langs={name: [alpha3_with_script(language) for language in pair] for name, pair in names.items()},
             main_score="ndcg_at_10",
         )
 

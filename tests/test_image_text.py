@@ -434,7 +434,8 @@ def test_run_as_typed(data_dir: Path, tmp_path: Path) -> None:
     assert page.returncode == 0, page.stderr
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert html.count("<section>") == 24
-    assert 'dir="auto" lang="ar"' in html
+    assert 'dir="auto" lang="ar-Arab"' in html
+    assert "<small>Arabic (ar)</small>" in html
     assert "data:image/jpeg;base64," in html
     assert "http" not in html
     assert "Rank of the relevant: " in html

@@ -48,13 +48,15 @@ def _show(console: PlainConsole, scores: RunScores) -> None:
     from rich import box
     from rich.table import Table
 
+    from suite.languages import language_label
+
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("language")
     for name in SHOWN:
         table.add_column(name, justify="right")
-    rows = scores.by_language | ({"mean": scores.scores} if len(scores.languages) > 1 else {})
-    for language, own in rows.items():
-        table.add_row(language, *(f"{own[name].value:.4f}" for name in SHOWN))
+    rows = {language_label(language): own for language, own in scores.by_language.items()}
+    for name, own in (rows | ({"mean": scores.scores} if len(scores.languages) > 1 else {})).items():
+        table.add_row(name, *(f"{own[metric].value:.4f}" for metric in SHOWN))
     console.print(table)
     console.print(
         f"{scores.task}, {scores.setting}, {scores.queries:,} queries, {scores.queries_without_list:,} without a list. "

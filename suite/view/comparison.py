@@ -14,6 +14,7 @@ from rich.text import Text
 from suite.arrays import Floats
 from suite.comparison.paired import ALPHA, Comparison, Differences
 from suite.comparison.standings import Standings
+from suite.languages import language_label
 from suite.results.result import DIVIDED
 from suite.view.tables import FoldingTable, Grid, prose
 
@@ -47,7 +48,7 @@ def comparison_view(names: Names, comparison: Comparison, matrix: bool = False) 
     """The sentence, the settings, the query languages, and with `matrix` the pairs."""
     asked = comparison.query_languages
     one_language = len(asked) == 1 < len(comparison.languages)
-    title = f"{names.task}, {comparison.metric}" + (f", queries in {asked[0]}" if one_language else "")
+    title = f"{names.task}, {comparison.metric}" + (f", queries in {language_label(asked[0])}" if one_language else "")
     parts: list[RenderableType] = [
         Text(f"\n{title}, {comparison.groups:,} parallel questions", style="bold"),
         Text(f"A  {names.one}\nB  {names.other}"),
@@ -159,13 +160,14 @@ def _by_language(comparison: Comparison) -> list[RenderableType]:
     settings, cells, languages = comparison.language_settings, comparison.by_language, comparison.query_languages
     if len(settings) == 1:
         title = f"\n{settings[0]} by query language"
-        table = _difference_table("language", languages, cells[:, 0])
+        table = _difference_table("language", [language_label(language) for language in languages], cells[:, 0])
         return [Text(title, style="bold"), table, Text(f"* Holm over {_count(cells.cells, 'test')}.", style="dim")]
     table = FoldingTable()
     for heading in ("language", *settings):
-        table.add_column(heading, justify="left" if heading == "language" else "right", no_wrap=True)
+        is_name = heading == "language"
+        table.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name)
     for row, language in enumerate(languages):
-        table.add_row(language, *(_difference(cells, (row, column)) for column in range(len(settings))))
+        table.add_row(language_label(language), *(_difference(cells, (row, column)) for column in range(len(settings))))
     legend = prose(LANGUAGES_LEGEND.format(cells=_count(cells.cells, "test")))
     return [Text("\nby query language", style="bold"), table, legend]
 

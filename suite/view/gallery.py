@@ -12,6 +12,7 @@ import numpy as np
 from suite.arrays import Ints
 from suite.evidence import Evidence
 from suite.image import decode
+from suite.languages import canonical, language_label
 from suite.pool import Items, Pool
 from suite.results.result import Result
 
@@ -79,8 +80,9 @@ def _shown(items: Items, place: int, languages: Sequence[str]) -> str:
     """A text in its own direction and language, or an image as part of the page."""
     if place in items.images:
         return f'<img alt="{escape(items.ids[place])}" src="{_data_url(items, place)}">'
-    language = escape(languages[items.language[place]])
-    return f'<span dir="auto" lang="{language}">{escape(items.texts[place])}</span> <small>{language}</small>'
+    language = languages[items.language[place]]
+    tag, label = escape(canonical(language)), escape(language_label(language))
+    return f'<span dir="auto" lang="{tag}">{escape(items.texts[place])}</span> <small>{label}</small>'
 
 
 def _data_url(items: Items, place: int) -> str:

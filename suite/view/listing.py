@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from suite.languages import language_label
 from suite.view.tables import FoldingTable, facts, prose
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def describe(task: Task) -> RenderableType:
     """All about one task."""
     table = _table("language", numbers="queries,candidates")
     for language, size in task.sizes.items():
-        table.add_row(language, *(f"{number:,}" for number in size))
+        table.add_row(language_label(language), *(f"{number:,}" for number in size))
     table.add_row("all", f"{task.queries:,}", f"{task.candidates:,}", style="bold")
     title = Text(task.name, style="bold").append(f"  {task.title}", style="not bold")
     known = {"headline": task.headline, "licence": task.licence, "cite": task.citation, "fingerprint": task.fingerprint}
@@ -106,7 +107,7 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
     table = _table("language", numbers="passages,tokens,hours")
     for language in plan.languages:
         numbers = (f"{language.passages:,}", f"{language.tokens:,}", f"{language.encode_seconds / 3600:,.1f}")
-        table.add_row(language.language, *numbers)
+        table.add_row(language_label(language.language), *numbers)
     disk = ", ".join(f"{plan.disk_bytes(form) / 1e9:,.1f} GB as {form}" for form in DISK_FORMS)
     cost = f" An API would cost {plan.tokens / 1e6 * price:,.2f}." if price else ""
     said = (

@@ -57,7 +57,7 @@ class FoldingTable(Table):
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells [rows, columns] of one width; what does not fit beside each other follows below."""
+    """Cells [rows, columns] of one width, as wide as the longest heading; what does not fit follows below."""
 
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Text]]]
@@ -66,13 +66,14 @@ class Grid:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as many columns at a time as fit."""
         names = max(len(name) for name, _ in self.rows) + 1
-        step = max(1, (options.max_width - names) // self.cell_width)
+        width = max(self.cell_width, *(len(name) + 1 for name in self.columns))
+        step = max(1, (options.max_width - names) // width)
         for start in range(0, len(self.columns), step):
             part = slice(start, start + step)
             table = Table(box=None, padding=0)
             table.add_column("", width=names)
             for name in self.columns[part]:
-                table.add_column(name, justify="center", width=self.cell_width)
+                table.add_column(name, justify="center", width=width)
             for name, cells in self.rows:
                 table.add_row(name, *cells[part])
             yield table

@@ -12,6 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from suite.image import IMAGES
+from suite.languages import language_label
 from suite.progress import Advance
 from suite.results.result import DIVIDED, Cell, Result
 from suite.sample import Score
@@ -125,13 +126,14 @@ def language_table(result: Result) -> RenderableType:
         "own\nlanguage",
     )
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "language" else "right", no_wrap=True)
+        is_name = heading == "language"
+        table.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name)
     for language in result.task.languages:
         scores = result.languages.get(language, {})
         cells = [scores.get(setting, {}).get(metric) for setting in ("mono", "cross", "cross_to", "multi")]
         bias = scores.get("bias", {})
         cells += [bias.get("normalised_rank_distance"), bias.get("same_language_ratio@10")]
-        table.add_row(language, *("–" if cell is None else f"{cell.value:.3f}" for cell in cells))
+        table.add_row(language_label(language), *("–" if cell is None else f"{cell.value:.3f}" for cell in cells))
     return _titled(f"{result.task.name}, {metric} by language", table)
 
 
