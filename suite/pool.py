@@ -115,8 +115,10 @@ class Pool:
         candidate_at = _index([candidate.id for candidate in offered], "candidate")
         query, candidate, gain = array("i"), array("i"), array("d")
         for judgement in judgements:
-            if judgement.query not in query_at or judgement.candidate not in candidate_at:
-                raise BadData(f"A judgement names '{judgement.query}' and '{judgement.candidate}'; one is not there.")
+            if judgement.query not in query_at:
+                raise BadData(f"A judgement is of the query '{judgement.query}', which is not there.")
+            if judgement.candidate not in candidate_at:
+                raise BadData(f"A judgement is of the candidate '{judgement.candidate}', which is not there.")
             query.append(query_at[judgement.query])
             candidate.append(candidate_at[judgement.candidate])
             gain.append(judgement.gain)
@@ -140,13 +142,15 @@ class Pool:
             raise BadData("Candidates must stand grouped by language, in the order of `languages`.")
         if np.any(np.diff(self.query) < 0):
             raise BadData("Judgements must be ordered by query.")
-        if np.any(self.gain <= 0):
-            raise BadData("A judgement has a gain of 0 or less; list relevant pairs only.")
-        pairs = len(np.unique(self.query.astype(np.int64) * len(self.candidates) + self.candidate))
-        if pairs != len(self.query):
-            raise BadData(f"{len(self.query) - pairs} judgements stand twice.")
+        if not np.all(np.isfinite(self.gain) & (self.gain > 0)):
+            raise BadData("Gains must be finite and above 0; list relevant pairs only.")
+        pairs, first = np.unique(self.query.astype(np.int64) * len(self.candidates) + self.candidate, return_index=True)
+        if len(pairs) != len(self.query):
+            again = np.setdiff1d(np.arange(len(self.query)), first)
+            query, candidate = self.queries.ids[self.query[again[0]]], self.candidates.ids[self.candidate[again[0]]]
+            raise BadData(f"{len(again)} duplicate judgements, the first of '{query}' and '{candidate}'.")
         if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
-            raise BadData("A candidate that is left out for a query is judged relevant to it.")
+            raise BadData("A candidate that is excluded for a query is judged relevant to it.")
         unjudged = np.setdiff1d(np.arange(len(self.queries)), self.query)
         if len(unjudged):
             some = ", ".join(self.queries.ids[index] for index in unjudged[:5])
@@ -255,7 +259,7 @@ def _index(ids: list[str], kind: str) -> dict[str, int]:
     place = {id_: index for index, id_ in enumerate(ids)}
     if len(place) < len(ids):
         twice = next(id_ for index, id_ in enumerate(ids) if place[id_] != index)
-        raise BadData(f"Two {kind} items have the id '{twice}'.")
+        raise BadData(f"Duplicate id '{twice}' among the {kind} items.")
     return place
 
 
@@ -273,7 +277,7 @@ def _left_out(asked: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
         return np.empty(0, np.int32)
     unknown = next((query for query in asked if query.left_out and query.left_out not in candidate_at), None)
     if unknown:
-        raise BadData(f"The query '{unknown.id}' leaves out '{unknown.left_out}', which is no candidate.")
+        raise BadData(f"The query '{unknown.id}' excludes '{unknown.left_out}', which is not a candidate.")
     return np.array([candidate_at[query.left_out] if query.left_out else NOTHING for query in asked], np.int32)
 
 

@@ -62,6 +62,8 @@ class Task:
     licence: str
     citation: str
     note: str = ""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of data that was just read: what was left out, what may be a mistake."""
 
     @property
     def languages(self) -> tuple[str, ...]:

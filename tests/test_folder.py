@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from suite.encoder import load_model
 from suite.errors import BadData, MissingData
 from suite.pool import Pool
+from suite.results.evidence_file import read_evidence
+from suite.results.result import write_result
 from suite.run import run
 from suite.sources import read_pool
-from suite.sources.folder import folder_task
+from suite.sources.folder import FILES, folder_task
+from suite.summary import score_evidence
+from tests.test_cli import panglot
 
 
 def _write(folder: Path, pool: Pool) -> Path:
@@ -83,29 +92,293 @@ def test_title_grades_and_default_group(tmp_path: Path) -> None:
     assert pool.groups == ("q",)
 
 
+CORPUS = '{"_id": "a", "text": "x", "language": "en"}\n'
+QUERIES = '{"_id": "q", "text": "x", "language": "en"}\n'
+QRELS = "q\ta\t1\n"
+
+
+def _folder(
+    folder: Path, corpus: str | bytes = CORPUS, queries: str | bytes = QUERIES, qrels: str | bytes = QRELS
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in zip(FILES, (corpus, queries, qrels), strict=True):
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def _line(**fields: object) -> str:
+    return json.dumps({"_id": "a", "text": "x", "language": "en"} | fields) + "\n"
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "error", "message"),
+    ("corpus", "message"),
     [
-        ("corpus.jsonl", '{"_id": "a", "text": "x", "language": "en"}\nno json\n', BadData, r"line 2: not JSON"),
-        ("corpus.jsonl", '{"_id": "a", "text": "x"}\n', BadData, r"line 1: no text in the field 'language'"),
-        ("corpus.jsonl", '{"_id": 3, "text": "x", "language": "en"}\n', BadData, r"no text in the field '_id'"),
-        ("corpus.jsonl", "[]\n", BadData, r"no text in the field '_id'"),
-        ("qrels.tsv", "q a 1\n", BadData, r"qrels\.tsv, line 1: expected query-id, corpus-id and score"),
-        ("qrels.tsv", "q\tabsent\t1\n", BadData, r"names 'q' and 'absent'; one is not there"),
-        ("qrels.tsv", "q\ta\t0\n", BadData, r"1 queries have no relevant candidate"),
-        ("queries.jsonl", None, MissingData, r"lacks queries\.jsonl"),
+        (f"{CORPUS}no json\n", r"corpus\.jsonl, line 2: not JSON"),
+        (f"\n{CORPUS}\n\n[]\n", r"corpus\.jsonl, line 5: not a JSON object but \[\]"),
+        ("null\n", r"line 1: not a JSON object but null"),
+        ('{"_id": "a", "text": "x", "text": "y", "language": "en"}\n', r"line 1: .*field 'text' is given twice"),
+        ("[" * 100_000 + "\n", r"line 1: not JSON"),
+        ('{"text": "x", "language": "en"}\n', r"line 1: the field '_id' is missing"),
+        (_line(_id=1.0), r"line 1: the field '_id' must be text or a whole number, not 1\.0"),
+        (_line(_id=True), r"line 1: the field '_id' must be text or a whole number, not true"),
+        (_line(_id=""), r"line 1: the field '_id' is empty"),
+        (_line(_id=" a"), r"line 1: the field '_id' begins or ends with white space: ' a'"),
+        (_line(_id="a\tb"), r"line 1: the field '_id' has the character U\+0009"),
+        (_line(_id="a\u2028b"), r"line 1: the field '_id' has the character U\+2028"),
+        (_line(_id="a" * 501), r"line 1: the field '_id' is longer than 500 characters"),
+        (f"{CORPUS}{CORPUS}", r"line 2 \('a'\): duplicate id, first used in line 1"),
+        (f"{_line(_id=7)}{_line(_id='7')}", r"line 2 \('7'\): duplicate id, first used in line 1"),
+        ('{"_id": "a", "language": "en"}\n', r"line 1 \('a'\): no text in the field 'text'"),
+        (_line(text=None), r"line 1 \('a'\): no text in the field 'text'"),
+        (_line(text=["x"]), r"line 1 \('a'\): the field 'text' must be text, not \[\"x\"\]"),
+        (_line(text="x\0"), r"line 1 \('a'\): the field 'text' has a NUL character at position 2"),
+        (_line(text="x\ud83d"), r"line 1 \('a'\): the field 'text' has half a character \(the surrogate U\+D83D\)"),
+        (_line(title=float("nan")), r"line 1: not JSON. NaN is not a value of JSON"),
+        (_line(title=3), r"line 1 \('a'\): the field 'title' must be text, not 3"),
+        (_line(language="zxx"), r"line 1 \('a'\): the language 'zxx' is reserved for images"),
+        (_line(language=" en"), r"line 1 \('a'\): the field 'language' begins or ends with white space"),
+        ('{"_id": "a", "text": "x"}\n', r"line 1 \('a'\): no text in the field 'language'. Name the language of every"),
+        (b"", r"corpus\.jsonl is empty"),
+        (b"\n \n", r"corpus\.jsonl is empty"),
+        (CORPUS.encode() + b"\xff\n", r"corpus\.jsonl, line 2: not UTF-8 \(byte 0xff at position 1\)"),
+        (CORPUS.encode("utf-16"), r"corpus\.jsonl is in UTF-16\. Save it as UTF-8"),
+        (b"PK\x03\x04" + bytes(20), r"corpus\.jsonl is a zip archive\. Unpack it"),
+    ],
+)  # fmt: skip
+def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=message):
+        folder_task(_folder(tmp_path, corpus=corpus))
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        (_line(_id="q", text=" "), r"queries\.jsonl, line 1 \('q'\): the text is empty"),
+        (_line(_id="q", group=1.5), r"line 1 \('q'\): the field 'group' must be text or a whole number, not 1\.5"),
+        (_line(_id="q", group=" "), r"line 1 \('q'\): the field 'group' is empty"),
+        (_line(_id="q", excluded="b"), r"line 1 \('q'\): the candidate 'b', which the field 'excluded' names, is not"),
+        (
+            _line(_id="q", excluded="a"),
+            r"qrels\.tsv, line 1 \('q', 'a'\): the candidate is relevant here, but excluded",
+        ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(
-    name: str, content: str | None, error: type[Exception], message: str, tmp_path: Path
+def test_unusable_query_is_refused_with_file_line_and_id(queries: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=message):
+        folder_task(_folder(tmp_path, queries=queries))
+
+
+@pytest.mark.parametrize(
+    ("qrels", "message"),
+    [
+        ("q a 1\n", r"qrels\.tsv, line 1: expected query-id, corpus-id and score"),
+        ("q\ta\n", r"line 1: expected query-id"),
+        ("q,a,1\n", r"line 1: expected query-id"),
+        ("q\ta\thigh\n", r"line 1: expected query-id"),
+        ("corpus-id\tscore\tname\nq\ta\t1\n", r"line 1: expected query-id"),
+        ("q\ta\t1\nq\t0\ta\t1\n", r"line 2: expected query-id"),
+        *((f"q\tb\t1\nq\ta\t{grade}\n", rf"line 2 \('q', 'a'\): the grade '{re.escape(grade)}' is not a finite number")
+          for grade in ("inf", "nan", "-Infinity", "1_0", "٣", "0x1", "", "1,5")),
+        ("q\tb\t1\nq\ta\t1e999\n", r"line 2 \('q', 'a'\): the grade '1e999' is not between 0\.000001 and 1,000,000"),
+        ("q\tb\t1\nq\ta\t1e-300\n", r"line 2 \('q', 'a'\): the grade '1e-300' is not between"),
+        ("q\ta\t1\nq\ta\t1\n", r"line 2 \('q', 'a'\): duplicate judgement, first given in line 1"),
+        ("q\ta\t1\n\nq\ta\t0\n", r"line 3 \('q', 'a'\): duplicate judgement, first given in line 1"),
+        ("p\ta\t1\n", r"qrels\.tsv, line 1 \('p', 'a'\): there is no query of that id in queries\.jsonl"),
+        ("q\tc\t1\n", r"qrels\.tsv, line 1 \('q', 'c'\): there is no candidate of that id in corpus\.jsonl"),
+        ("q\ta\t0\n", r"no query has a relevant candidate"),
+        ("query-id\tcorpus-id\tscore\n", r"qrels\.tsv has no judgements"),
+        ("", r"qrels\.tsv has no judgements"),
+    ],
+)  # fmt: skip
+def test_unusable_judgement_is_refused_with_file_line_and_ids(qrels: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=message):
+        folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b"), qrels=qrels))
+
+
+@pytest.mark.parametrize(
+    "qrels",
+    [
+        "query-id\tcorpus-id\tscore\nq\ta\t2\n",
+        "query_id\tcorpus_id\tscore\r\nq\ta\t2\r\n\r\n",
+        "qid\tdocid\trel\nq\ta\t2.0",
+        "Query ID\tDoc ID\tRelevance\nq\ta\t 2\n",
+        "corpus-id\tquery-id\tscore\na\tq\t2\n",
+        "qid\titer\tdocno\tlabel\nq\t0\ta\t2\n",
+        "q 0 a 2\n",
+        "q\tQ0\ta\t2e0\n",
+        "q  0  a  2 \n",
+        "\n\ufeffq\ta\t2\n"[1:],
+    ],
+)
+def test_forms_of_judgements_are_read_alike(qrels: str, tmp_path: Path) -> None:
+    pool = read_pool(folder_task(_folder(tmp_path, qrels=qrels)))
+    assert (pool.queries.ids, pool.candidates.ids, pool.gain.tolist()) == (("q",), ("a",), [2.0])
+
+
+def test_byte_order_mark_gzip_and_line_ends_change_nothing(tmp_path: Path) -> None:
+    expected = folder_task(_folder(tmp_path / "plain")).fingerprint
+    files = [content.replace("\n", "\r\n").encode() + b"\r\n" for content in (CORPUS, QUERIES, QRELS)]
+    marked = [b"\xef\xbb\xbf" + content for content in files]
+    assert folder_task(_folder(tmp_path / "marked", *marked)).fingerprint == expected
+    assert folder_task(_folder(tmp_path / "packed", *map(gzip.compress, marked))).fingerprint == expected
+    other = _folder(tmp_path / "named")
+    for name in FILES:
+        (other / name).rename(other / f"{name}.gz")
+    assert folder_task(other).fingerprint == expected
+
+
+def test_gzip_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    corpus = gzip.compress("".join(_line(_id=number) for number in range(99)).encode())
+    with pytest.raises(BadData, match=r"corpus\.jsonl is damaged or cut short"):
+        folder_task(_folder(tmp_path, corpus=corpus[:-9]))
+
+
+def test_line_separators_belong_to_the_text(tmp_path: Path) -> None:
+    text = "one\u2028two\u2029three\x85four\vfive"
+    line = json.dumps({"_id": "a", "text": text, "language": "en"}, ensure_ascii=False)
+    assert read_pool(folder_task(_folder(tmp_path, corpus=line + "\n"))).candidates.texts == (text,)
+
+
+@pytest.mark.parametrize(
+    ("values", "groups"),
+    [([None, None], ("q0", "q1")), ([1, "1"], ("1", "1")), (["q1", None], ("q1", "q1")), ([0, 10], ("0", "10"))],
+)
+def test_group_is_text_or_digits_and_null_is_none(
+    values: list[object], groups: tuple[str, str], tmp_path: Path
 ) -> None:
-    files: dict[str, str | None] = {
-        "corpus.jsonl": '{"_id": "a", "text": "x", "language": "en"}\n',
-        "queries.jsonl": '{"_id": "q", "text": "x", "language": "en"}\n',
-        "qrels.tsv": "q\ta\t1\n",
-    }
-    for file, text in (files | {name: content}).items():
-        if text is not None:
-            (tmp_path / file).write_text(text, encoding="utf-8")
-    with pytest.raises(error, match=message):
-        folder_task(tmp_path)
+    queries = "".join(_line(_id=f"q{n}", group=value) for n, value in enumerate(values))
+    assert read_pool(folder_task(_folder(tmp_path, queries=queries, qrels="q0\ta\t1\nq1\ta\t1\n"))).groups == groups
+
+
+def test_whole_numbers_are_ids(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, corpus=_line(_id=12), queries=_line(_id=3), qrels="3\t12\t1\n")
+    pool = read_pool(folder_task(folder))
+    assert (pool.queries.ids, pool.candidates.ids) == (("3",), ("12",))
+
+
+def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
+    corpus = _line() + _line(_id="q", text="same")
+    folder = _folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same", excluded="q"))
+    task = folder_task(folder)
+    pool = read_pool(task)
+    assert pool.candidates.ids[pool.left_out[0]] == "q"
+    assert task.remarks == ()
+    assert run(task, load_model("bm25")).result.settings["multi"]["mrr"].value == 1.0
+    offered = folder_task(_folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same")))
+    assert offered.remarks == (
+        f"{tmp_path}/queries.jsonl: queries offered to themselves (the field 'excluded' prevents it): 1 of 1, "
+        "the first in line 1 ('q').",
+    )
+
+
+def test_queries_without_a_relevant_candidate_are_left_out_and_said(tmp_path: Path) -> None:
+    queries = "".join(_line(_id=id_) for id_ in ("p", "q", "r"))
+    task = folder_task(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t0\n"))
+    assert read_pool(task).queries.ids == ("q",)
+    assert task.remarks == (
+        f"{tmp_path}/queries.jsonl: queries without a relevant candidate, left out: 2 of 3, the first in line 1 ('p').",
+    )
+
+
+def test_candidates_without_text_are_kept_and_said(tmp_path: Path) -> None:
+    task = folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b", text="", title=None)))
+    assert task.candidates == 2
+    assert task.remarks == (f"{tmp_path}/corpus.jsonl: candidates without text: 1 of 2, the first in line 2 ('b').",)
+
+
+def test_data_that_names_no_language_is_in_one(tmp_path: Path) -> None:
+    task = folder_task(_folder(tmp_path, '{"_id": "a", "text": "x"}\n', '{"_id": "q", "text": "x"}\n'))
+    assert task.languages == ("und",)
+    assert task.remarks == (f"{tmp_path}/corpus.jsonl: no item names a language, so all are in one, 'und'.",)
+
+
+def test_layout_of_beir_is_read(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "qrels").mkdir()
+    (folder / "qrels.tsv").rename(folder / "qrels" / "dev.tsv")
+    with pytest.raises(MissingData, match=r"lacks qrels\.tsv\. Its folder qrels/ holds dev\.tsv: copy the one to use"):
+        folder_task(folder)
+    (folder / "qrels" / "dev.tsv").rename(folder / "qrels" / "test.tsv")
+    task = folder_task(folder)
+    assert task.remarks == (f"{folder}: the judgements are those of qrels/test.tsv.",)
+    assert read_pool(task).fingerprint == task.fingerprint
+
+
+def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match=r"absent does not exist. Name the folder that holds corpus\.jsonl"):
+        folder_task(tmp_path / "absent")
+    folder = _folder(tmp_path / "mine")
+    with pytest.raises(MissingData, match=r"qrels\.tsv is a file. Name the folder"):
+        folder_task(folder / "qrels.tsv")
+    (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(CORPUS.encode()))
+    with pytest.raises(BadData, match=r"holds both corpus\.jsonl and corpus\.jsonl\.gz. Remove one"):
+        folder_task(folder)
+    (folder / "corpus.jsonl").unlink()
+    (folder / "corpus.jsonl.gz").unlink()
+    with pytest.raises(MissingData, match=r"lacks corpus\.jsonl\. A folder with one's own data holds"):
+        folder_task(folder)
+    (folder / "corpus.jsonl").mkdir()
+    with pytest.raises(BadData, match=r"corpus\.jsonl is a folder, not a file"):
+        folder_task(folder)
+
+
+def test_folder_whose_name_cannot_be_shown_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"name of the folder 'a\\x1bb' has characters that cannot be shown"):
+        folder_task(_folder(tmp_path / "a\x1bb"))
+
+
+def test_grades_survive_the_evidence_file(tmp_path: Path) -> None:
+    corpus = "".join(_line(_id=id_, text=f"bee {id_}") for id_ in "abc")
+    qrels = "q\ta\t0.1\nq\tb\t0.7\nq\tc\t1000000\n"
+    task = folder_task(_folder(tmp_path / "mine", corpus=corpus, queries=_line(_id="q", text="bee"), qrels=qrels))
+    outcome = run(task, load_model("bm25"))
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    again = score_evidence(read_evidence(path), task.headline)
+    assert again.settings["multi"]["ndcg@10"] == outcome.result.settings["multi"]["ndcg@10"]
+
+
+def test_languages_without_a_judged_query_are_refused(tmp_path: Path) -> None:
+    task = folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b", language="de")))
+    assert run(task, load_model("bm25"), ["en"]).result.task.queries == 1
+    with pytest.raises(BadData, match=f"{tmp_path.name}: no query in de has a relevant candidate"):
+        read_pool(task, ["de"])
+
+
+def test_remarks_are_said_beside_the_output(tmp_path: Path) -> None:
+    _folder(tmp_path / "mine", queries=QUERIES + _line(_id="p"))
+    done = panglot("run", "constant", "--tasks", "./mine", "--out", "out", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["task"] == "mine"
+    assert "Note: mine/queries.jsonl: queries without a relevant candidate, left out: 1 of 2" in done.stderr
+
+
+odd = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text(max_size=3), max_size=2)
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["_id", "text", "title", "language", "group", "excluded"]), odd, st.integers(0, 1))
+def test_any_value_of_any_field_is_read_or_refused(tmp_path: Path, field: str, value: object, place: int) -> None:
+    lines = [_line(_id="a"), _line(_id="q")]
+    lines[place] = json.dumps(json.loads(lines[place]) | {field: value}) + "\n"
+    folder = _folder(tmp_path / "mine", *lines)
+    try:
+        task = folder_task(folder)
+    except BadData:
+        with pytest.raises(BadData, match=r"\.(jsonl|tsv)(, line 1\b|: no query)"):
+            folder_task(folder)
+    else:
+        assert read_pool(task).fingerprint == task.fingerprint
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(range(3)),
+    st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda t: t.encode(errors="replace"))),
+)
+def test_any_bytes_are_read_or_refused(tmp_path: Path, place: int, content: bytes) -> None:
+    files: list[str | bytes] = [CORPUS, QUERIES, QRELS]
+    files[place] = content
+    with suppress(BadData):
+        folder_task(_folder(tmp_path / "mine", *files))

@@ -206,7 +206,7 @@ def test_what_is_left_out_neither_counts_nor_is_listed(fixed_scores: type[FixedS
 
 @pytest.mark.parametrize(
     ("left_out", "judged", "message"),
-    [("x", "b", "The query 'q' leaves out 'x', which is no candidate"), ("b", "b", "left out for a query is judged")],
+    [("x", "b", "The query 'q' excludes 'x', which is not a candidate"), ("b", "b", "excluded for a query is judged")],
 )
 def test_a_pool_says_what_is_wrong_with_what_it_leaves_out(left_out: str, judged: str, message: str) -> None:
     candidates = [Candidate(id_, "", "en") for id_ in "ab"]

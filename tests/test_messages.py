@@ -50,7 +50,7 @@ class TestPool:
         [
             (lambda pool: {"candidates": replace(pool.candidates, language=pool.candidates.language[::-1])}, "grouped"),
             (lambda pool: {"query": pool.query[::-1]}, "Judgements must be ordered by query"),
-            (lambda pool: {"gain": pool.gain * 0}, "gain of 0 or less; list relevant pairs only"),
+            (lambda pool: {"gain": pool.gain * 0}, "Gains must be finite and above 0; list relevant pairs only"),
         ],
     )
     def test_arrays_that_contradict_each_other(
@@ -73,10 +73,10 @@ class TestSources:
             sentence_pool({"en": path})
 
     def test_a_file_of_another_encoding(self, tmp_path: Path) -> None:
-        for name in ("corpus.jsonl", "qrels.tsv"):
-            (tmp_path / name).touch()
+        (tmp_path / "corpus.jsonl").write_text('{"_id": "1", "text": "for"}\n', encoding="utf-8")
+        (tmp_path / "qrels.tsv").touch()
         (tmp_path / "queries.jsonl").write_bytes('{"_id": "1", "text": "für"}\n'.encode("latin-1"))
-        with pytest.raises(BadData, match=r"queries\.jsonl is not UTF-8"):
+        with pytest.raises(BadData, match=r"queries\.jsonl, line 1: not UTF-8 \(byte 0xfc"):
             folder_task(tmp_path)
 
     def test_a_table_without_the_columns(self, tmp_path: Path) -> None:

@@ -42,12 +42,14 @@ def test_fingerprint_is_the_content_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("queries", "candidates", "judgements", "message"),
     [
-        ([*QUERIES, QUERIES[0]], CANDIDATES, JUDGEMENTS, "Two query items have the id 'de:1'"),
-        (QUERIES, [*CANDIDATES, CANDIDATES[1]], JUDGEMENTS, "Two candidate items have the id 'de:a'"),
+        ([*QUERIES, QUERIES[0]], CANDIDATES, JUDGEMENTS, "Duplicate id 'de:1' among the query items"),
+        (QUERIES, [*CANDIDATES, CANDIDATES[1]], JUDGEMENTS, "Duplicate id 'de:a' among the candidate items"),
         ([*QUERIES, Query("de:2", "Was?", "de", "2")], CANDIDATES, JUDGEMENTS, r"1 queries have no relevant .*de:2"),
-        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "fr:a")], "names 'de:1' and 'fr:a'"),
-        (QUERIES, CANDIDATES, [*JUDGEMENTS, JUDGEMENTS[0]], "1 judgements stand twice"),
-        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "de:b", 0.0)], "gain of 0 or less"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "fr:a")], "of the candidate 'fr:a', which is not there"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("fr:1", "de:a")], "of the query 'fr:1', which is not there"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, JUDGEMENTS[0]], "1 duplicate judgements, the first of 'de:1' and 'de:a'"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "de:b", 0.0)], "Gains must be finite and above 0"),
+        (QUERIES, CANDIDATES, [*JUDGEMENTS, Judgement("de:1", "de:b", float("nan"))], "Gains must be finite"),
         (QUERIES, [*CANDIDATES, Candidate("fr:a", "Moi.", "fr")], JUDGEMENTS, "'fr', which is not one of de, en"),
     ],
 )

@@ -58,7 +58,8 @@ def _always(value: float) -> Callable[[Statistics], Floats]:
 
 
 def _normalised(distance: Floats, least: Floats, random: Floats) -> Floats:
-    return (distance - least) / (random - least)
+    """NaN where every order has the same distance, as where all candidates are relevant."""
+    return np.divide(distance - least, random - least, out=np.full(distance.shape, np.nan), where=random > least)
 
 
 def _kendall(total: Floats, count: Floats, square: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from suite.commands.output import echo
 from suite.errors import PanglotError, UnknownName
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def find_task(name: str) -> Task:
     if "/" in name or Path(name).is_dir():
         from suite.sources.folder import folder_task
 
-        return folder_task(Path(name))
+        task = folder_task(Path(name))
+        for remark in task.remarks:
+            echo(f"Note: {remark}", aside=True)
+        return task
     from tasks import GROUPS
 
     raise UnknownName("task", name, [*known, *GROUPS], "Data of your own is named by the path of its folder.")
