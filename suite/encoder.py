@@ -129,6 +129,14 @@ class CountsTokens(Protocol):
 
 
 @runtime_checkable
+class CutsByRole(Protocol):
+    """An encoder that may cut queries elsewhere than passages, as a router with a model for each does."""
+
+    def cut_at(self, role: Role) -> int | None:
+        """Tokens after which texts of this role are cut, if they are."""
+
+
+@runtime_checkable
 class SeesImages(Protocol):
     """An encoder that puts images into the space of its texts."""
 
@@ -165,6 +173,11 @@ class Composite(Protocol):
 
 
 Model: TypeAlias = Encoder | Scorer | Composite
+
+
+def cut_at(model: Model, role: Role) -> int | None:
+    """Tokens after which a model cuts texts of a role, if it does."""
+    return model.cut_at(role) if isinstance(model, CutsByRole) else model.card.max_length
 
 
 def sees_images(model: Model) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from suite.arrays import Floats, Ints
+from suite.arrays import Floats, Ints, lengths, to_unit_length
 from suite.cache import UNCOUNTED, Shelf, VectorCache
 from suite.encoder import ModelCard, Role
 from suite.errors import BadEncoder, PanglotError, RefusedInput
@@ -22,6 +22,9 @@ SHARD_SECONDS = 20.0
 UNIT_ROWS = 8192
 """Vectors that are brought to unit length at a time, so that no second copy of all of them is made."""
 
+SHORTEST, LONGEST = 1e-19, 1.8e19
+"""Lengths of vectors between which float32 holds every dot product of two of them, by its own range."""
+
 
 def encode(
     card: ModelCard,
@@ -33,16 +36,18 @@ def encode(
 ) -> Encoding:
     """All inputs encoded, from the cache as far as they are there, and of unit length where cosine is asked.
 
-    :raises BadEncoder: naming the item, its language and its text, when the model fails or returns no vector for it.
+    :raises BadEncoder: naming the item, its language and its text, when the model fails or returns no vector for it,
+        or one whose dot products float32 cannot hold.
     """
     encoding = Encoding(card.name, inputs, cache.shelf(card, role) if cache else None)
     with progress(label, len(inputs.keys)) as advance:
         advance(len(inputs.keys) - len(encoding.missing))
         encoding.encode_missing(advance)
-    if card.similarity == "cosine":
-        for start in range(0, len(encoding.vectors), UNIT_ROWS):
-            rows = encoding.vectors[start : start + UNIT_ROWS]
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    for start in range(0, len(encoding.vectors), UNIT_ROWS):
+        if card.similarity == "cosine":
+            to_unit_length(encoding.vectors[start : start + UNIT_ROWS])
+        else:
+            encoding.check_products(start, start + UNIT_ROWS)
     return encoding
 
 
@@ -63,6 +68,21 @@ class Encoding:
         """The row of each key, [keys]."""
         place = {key: row for row, key in enumerate(self.keys)}
         return np.array([place[key] for key in keys])
+
+    def check_products(self, start: int, stop: int) -> None:
+        """Refuse vectors so long or short that their dot products overflow, or vanish, in float32.
+
+        :raises BadEncoder: naming the item.
+        """
+        length = lengths(self.vectors[start:stop])
+        bad = np.flatnonzero(~((length >= SHORTEST) & (length <= LONGEST)))
+        if len(bad):
+            row = start + int(bad[0])
+            exact = lengths(self.vectors[row : row + 1].astype(np.float64))[0]
+            raise BadEncoder(
+                f"{self._name} returned a vector of length {exact:.2g} for {self._describe(row)}. float32 cannot hold "
+                "dot products of such vectors. Scale all vectors of the model by one number."
+            )
 
     def encode_missing(self, advance: Advance) -> None:
         """Encode what the cache lacks; write shards as it goes, also when it is interrupted."""
@@ -114,15 +134,17 @@ class Encoding:
                 f"{name} returned vectors of dimension {self.vectors.shape[1]} and then of {vectors.shape[1]}, "
                 f"from {self._describe(first)} on."
             )
-        vectors = vectors.astype(np.float32)
+        with np.errstate(over="ignore"):
+            narrow = vectors.astype(np.float32)
         for fault, where in (
             ("NaN or infinity", ~np.isfinite(vectors).all(axis=1)),
             ("a zero vector", ~vectors.any(axis=1)),
+            ("numbers that float32 cannot hold", ~(np.isfinite(narrow).all(axis=1) & narrow.any(axis=1))),
         ):
             if where.any():
                 culprit = self._describe(rows[int(np.argmax(where))])
                 raise BadEncoder(f"{name} returned {fault} for {culprit} ({where.sum()} of {len(rows)}).")
-        return vectors
+        return narrow
 
     def _keep(self, rows: list[int], vectors: Floats) -> None:
         if not self.vectors.size:

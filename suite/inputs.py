@@ -9,7 +9,7 @@ import numpy as np
 
 from suite.arrays import Floats, Ints
 from suite.cache import UNCOUNTED
-from suite.encoder import CountsTokens, Encoder, Role, SeesImages
+from suite.encoder import CountsTokens, Encoder, Role, SeesImages, cut_at
 from suite.image import Image, decode_batches
 from suite.pool import Items
 
@@ -108,7 +108,7 @@ class Texts:
         """These texts in batches; the longest come first, so that too much is too much at once."""
         counts = isinstance(self._encoder, CountsTokens)
         length = tokens if counts else np.array([len(self.keys[row]) for row in rows])
-        longest = self._encoder.card.max_length or np.iinfo(np.int32).max
+        longest = cut_at(self._encoder, self._role) or np.iinfo(np.int32).max
         order, start = np.argsort(-length, kind="stable"), 0
         while start < len(order):
             padded = max(1, min(int(length[order[start]]), longest))

@@ -10,7 +10,7 @@ import numpy as np
 
 from suite.arrays import Ints
 from suite.cache import VectorCache
-from suite.encoder import Composite, CountsTokens, Encoder, Model, Role, Scorer, SeesImages
+from suite.encoder import Composite, CountsTokens, Encoder, Model, Role, Scorer, SeesImages, cut_at
 from suite.errors import BadEncoder
 from suite.image import decode_batches
 from suite.pool import Items, Pool
@@ -143,7 +143,7 @@ def _tokens(encoder: Encoder, texts: list[str], role: Role) -> Ints:
 
 def _truncated(encoder: Encoder, items: Items, languages: Sequence[str], role: Role) -> dict[str, float]:
     """Share of each language's texts that the model cuts; empty where it counts no tokens."""
-    longest = encoder.card.max_length
+    longest = cut_at(encoder, role)
     if not (longest and isinstance(encoder, CountsTokens)):
         return {}
     cut = encoder.count_tokens([text.strip() for text in items.texts], role) > longest

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import NamedTuple, cast, get_args
 
 from suite.cache import VectorCache
-from suite.encoder import Model, sees_images
+from suite.encoder import Model, Role, cut_at, sees_images
 from suite.errors import BadEncoder
 from suite.evidence import Evidence
 from suite.image import IMAGES
@@ -74,13 +74,13 @@ def run(
         evidence = collect_evidence(pool, scored.scores, progress=progress)
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
-    points = [_curve_point(task, pool, scored, dimension, form) for dimension, form in curve]
+    points = [_curve_point(task, pool, scored, model.card.similarity, *point) for point in curve]
     stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     return Outcome(Result.of(record, model.card, derived, points, run_record), evidence, stem)
 
 
-def _curve_point(task: Task, pool: Pool, scored: Scored, dimension: int, form: str) -> CurvePoint:
+def _curve_point(task: Task, pool: Pool, scored: Scored, similarity: str, dimension: int, form: str) -> CurvePoint:
     """The headline scores of the same vectors in fewer dimensions or bits.
 
     :raises BadEncoder: the model makes no vectors, or shorter ones.
@@ -90,7 +90,7 @@ def _curve_point(task: Task, pool: Pool, scored: Scored, dimension: int, form: s
     available = scored.queries.vectors.shape[1]
     if dimension > available:
         raise BadEncoder(f"The model's vectors have {available} dimensions; {dimension} cannot be kept of them.")
-    vectors = reduced([scored.queries.vectors, scored.candidates.vectors], dimension or available, form)
+    vectors = reduced([scored.queries.vectors, scored.candidates.vectors], dimension or available, form, similarity)
     scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), task.headline, [task.headline], draws=2)
     values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
     if "normalised_rank_distance" in scores.bias:
@@ -103,18 +103,17 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
     if scored.queries is None or scored.candidates is None:
         return None
     fresh = scored.queries.fresh + scored.candidates.fresh
-    longest = model.card.max_length
 
-    def reading(encoded: Encoded, items: Items) -> dict[str, dict[Reading, float]]:
-        found = reading_by_language(encoded, items, pool.languages, longest)
+    def reading(encoded: Encoded, items: Items, role: Role) -> dict[str, dict[Reading, float]]:
+        found = reading_by_language(encoded, items, pool.languages, cut_at(model, role))
         return {language: facts for language, facts in found.items() if language != IMAGES}
 
     return EncodingRecord(
         texts=scored.queries.texts + scored.candidates.texts,
         fresh=fresh,
         texts_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
-        queries=reading(scored.queries, pool.queries),
-        candidates=reading(scored.candidates, pool.candidates),
+        queries=reading(scored.queries, pool.queries, "query"),
+        candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
     )
 
 

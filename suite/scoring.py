@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from suite.arrays import Floats
+from suite.arrays import Floats, to_unit_length
 from suite.cache import VectorCache
 from suite.encoder import Composite, Model, Scorer
 from suite.pool import Pool
@@ -41,14 +41,17 @@ def score_pool(model: Model, pool: Pool, cache: VectorCache | None = None, progr
     return Scored(DenseScores(queries.vectors, candidates.vectors), queries, candidates)
 
 
-def reduced(vectors: Sequence[Floats], dimension: int, form: str) -> list[Floats]:
+def reduced(vectors: Sequence[Floats], dimension: int, form: str, similarity: str) -> list[Floats]:
     """Queries and candidates [items, dim] cut to `dimension` and stored in fewer bits, as the float32 they multiply as.
 
-    `float32` only cuts and brings to unit length; `int8` divides the candidates' range of each dimension into 256 steps
-    (the queries take the same steps); `binary` keeps signs, so that products order as Hamming distances do.
+    Where the model compares by cosine they are brought to unit length once they are cut; dot products keep lengths.
+    `float32` does no more; `int8` divides the candidates' range of each dimension into 256 steps (the queries take the
+    same steps); `binary` keeps signs, so that products order as Hamming distances do.
     """
-    cut = [part[:, :dimension] for part in vectors]
-    cut = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in cut]
+    cut = [part[:, :dimension].copy() for part in vectors]
+    if similarity == "cosine":
+        for part in cut:
+            to_unit_length(part)
     if form == "int8":
         low, high = cut[-1].min(axis=0), cut[-1].max(axis=0)
         step = np.maximum(high - low, 1e-12) / 255

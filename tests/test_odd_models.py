@@ -12,10 +12,11 @@ import pytest
 
 from suite.encoder import ModelCard, Options
 from suite.encoders import model2vec, mteb_model, sparse
+from suite.encoders.kinds import Opened
 from suite.encoders.late import LateModel
 from suite.encoders.loading import explained, is_out_of_reach
 from suite.encoders.openvino import compile_with_openvino
-from suite.encoders.sentence_transformer import _tokenize
+from suite.encoders.tokens import tokenize
 from suite.encoders.sparse import SparseModel
 from suite.errors import BadEncoder
 from suite.pool import Pool
@@ -59,12 +60,12 @@ class TestSparse:
         import torch
 
         model = Encodes(lambda _: torch.tensor([1.0, np.nan]), torch.stack)
-        with pytest.raises(BadEncoder, match="odd returned NaN or infinity for one of"):
+        with pytest.raises(BadEncoder, match="odd returned NaN, infinity or too large weights for 'question"):
             SparseModel(model, _card()).scores(pool, silent)
 
     def test_another_comparison(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sparse, "stated_kind", lambda *_: ("SparseEncoder", []))
-        monkeypatch.setattr(sparse, "open_model", lambda *_: SimpleNamespace(similarity_fn_name="euclidean"))
+        monkeypatch.setattr(sparse, "open_model", lambda *_: Opened(SimpleNamespace(similarity_fn_name="euclidean"), []))
         with pytest.raises(BadEncoder, match=r"sparse:odd compares vectors by euclidean\. Expected dot or cosine"):
             sparse.load("odd", Options())
 
@@ -85,7 +86,7 @@ class TestLate:
         import torch
 
         model = Encodes(lambda _: torch.full((tokens, 2), np.inf), list)
-        with pytest.raises(BadEncoder, match="no token vectors, or NaN or infinity, for 'question"):
+        with pytest.raises(BadEncoder, match="no token vectors, or NaN, infinity or too large ones, for 'question"):
             LateModel(model, _card("late interaction")).scores(pool, silent)
 
 
@@ -197,4 +198,4 @@ class TestHub:
 
 
 def test_word_tokenizers_of_the_oldest_form() -> None:
-    assert _tokenize(SimpleNamespace(tokenize=str.split), ["one two", "three"]) == [["one", "two"], ["three"]]
+    assert tokenize(SimpleNamespace(tokenize=str.split), ["one two", "three"]) == [["one", "two"], ["three"]]

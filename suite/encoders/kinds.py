@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from suite.encoder import ModelCard, Options, Role
-from suite.encoders.loading import PROMPT_NAMES
+from suite.encoders.checkpoint import watched
+from suite.encoders.loading import PROMPT_NAMES, explained, vectors_of
 from suite.encoders.revision import folder_revision, hub_revision
+from suite.encoders.tokens import TASKS, limit, prepare, reader
 from suite.errors import BadEncoder
-from suite.fields import MOST_TOKENS
 from suite.pool import Items
 from suite.progress import Progress
 
@@ -29,12 +30,10 @@ def stated_kind(prefix: str, name: str) -> tuple[str, list[str]]:
     from huggingface_hub import snapshot_download
 
     folder = Path(name)
-    try:
+    with explained(name):
         if not folder.is_dir():
             folder = Path(snapshot_download(name, allow_patterns=["config*.json", "modules.json"]))
         saved, config = (_content(folder / file) for file in ("config_sentence_transformers.json", "config.json"))
-    except Exception as error:
-        raise _not_loaded(prefix, name, error) from error
     modules = (folder / "modules.json").is_file()
     if not (saved or config or modules):
         raise BadEncoder(
@@ -49,43 +48,46 @@ def _content(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def open_model(prefix: str, kind: str, name: str, options: Options) -> Any:
+class Opened(NamedTuple):
+    """A model, and what was assumed of it."""
+
+    model: Any
+    notes: list[str]
+
+
+def open_model(kind: str, name: str, options: Options, max_length: int | None) -> Opened:
     """A model of one of the classes of sentence-transformers, with its prompts under `query` and `document`.
 
-    :raises BadEncoder: it cannot be loaded.
+    :raises BadEncoder: it cannot be loaded, lacks weights, or cannot cut texts at `max_length`.
     """
     import sentence_transformers
     import torch
 
     precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]
-    try:
+    with explained(name), watched() as checkpoint:
         model = getattr(sentence_transformers, kind)(
             name,
             device=options.device,
             trust_remote_code=options.trust_remote_code,
             model_kwargs={"dtype": precision},
         )
-    except Exception as error:
-        raise _not_loaded(prefix, name, error) from error
+    notes = prepare(name, [reader(name, model, role) for role in TASKS], max_length)
+    checkpoint.check(name, *vectors_of(model))
     asked: dict[Role, str | None] = {"query": options.query_prompt, "passage": options.passage_prompt}
     own = {role: next(filter(None, map(model.prompts.get, names)), "") for role, names in PROMPT_NAMES.items()}
     for role, prompt in asked.items():
         model.prompts[PROMPT_NAMES[role][0]] = own[role] if prompt is None else prompt
-    return model
-
-
-def _not_loaded(prefix: str, name: str, error: Exception) -> BadEncoder:
-    reason = str(error).strip().partition("\n")[0]
-    return BadEncoder(f"{prefix}:{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {reason}")
+    return Opened(model, [*notes, *(f"{added}." for added in checkpoint.additions())])
 
 
 def card(
-    name: str, model: Any, options: Options, similarity: Literal["cosine", "dot", "late interaction"]
+    name: str, opened: Opened, options: Options, similarity: Literal["cosine", "dot", "late interaction"]
 ) -> ModelCard:
     """What is known of a model that `open_model` opened."""
+    model = opened.model
     folder = Path(name)
     prompts: dict[Role, str] = {role: model.prompts[keys[0]] for role, keys in PROMPT_NAMES.items()}
-    transformer, length = model.transformers_model, model.max_seq_length
+    transformer = model.transformers_model
     return ModelCard(
         name=folder.resolve().name if folder.is_dir() else name,
         revision=folder_revision(folder) if folder.is_dir() else hub_revision(getattr(transformer, "config", None)),
@@ -93,11 +95,12 @@ def card(
         similarity=similarity,
         dimension=model.get_embedding_dimension(),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        max_length=length if length and length <= MOST_TOKENS else None,
+        max_length=limit(reader(name, model, "passage")),
         prompts={role: prompt for role, prompt in prompts.items() if prompt},
         precision=options.precision,
         backend="torch",
         trust_remote_code=options.trust_remote_code,
+        note=" ".join(opened.notes),
     )
 
 

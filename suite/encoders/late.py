@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from suite.arrays import Floats
+from suite.arrays import Floats, lengths
 from suite.encoder import ModelCard, Options
 from suite.encoders.kinds import BATCH, card, encode_distinct, open_model, stated_kind
+from suite.encoders.tokens import check_length, reader
 from suite.errors import BadEncoder, require
 from suite.pool import Items, Pool
 from suite.progress import Progress
@@ -41,13 +42,14 @@ def load(name: str, options: Options) -> LateModel:
             f"late:{name} is no late interaction model but a {kind or 'bare encoder'}: its token vectors would come "
             f"from random weights. Expected a MultiVectorEncoder, PyLate or ColBERT model. Try st:{name}."
         )
-    model = open_model("late", "MultiVectorEncoder", name, options)
-    reader = model[0]
+    opened = open_model("MultiVectorEncoder", name, options, None)
+    passages = reader(name, opened.model, "passage")
     if options.max_length is not None:
-        reader.document_length = options.max_length
-    longest = getattr(reader, "document_length", None) or model.max_seq_length
-    facts = card(name, model, options, "late interaction").model_copy(update={"max_length": longest})
-    return LateModel(model, facts)
+        check_length(name, [passages], options.max_length)
+        passages.document_length = options.max_length
+    facts = card(name, opened, options, "late interaction")
+    longest = getattr(passages, "document_length", None) or facts.max_length
+    return LateModel(opened.model, facts.model_copy(update={"max_length": longest}))
 
 
 class LateModel:
@@ -75,8 +77,10 @@ class LateModel:
             made = encode(texts, batch_size=BATCH, show_progress_bar=False)
             found: list[Floats] = [tokens.float().cpu().numpy() for tokens in made]
             for text, tokens in zip(texts, found, strict=True):
-                if not (len(tokens) and np.isfinite(tokens).all()):
-                    raise BadEncoder(f"{self.card.name} returned no token vectors, or NaN or infinity, for {text!r}.")
+                if not (len(tokens) and np.isfinite(lengths(tokens)).all()):
+                    raise BadEncoder(
+                        f"{self.card.name} returned no token vectors, or NaN, infinity or too large ones, for {text!r}."
+                    )
             return found
 
         return encode_distinct(items, vectors, CHUNK, label, progress)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from suite.encoder import Options, Role
-from suite.errors import BadEncoder, PanglotError
+from suite.errors import BadEncoder, PanglotError, require
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 """The names under which a model's own configuration keeps its prompts, in the order of sentence-transformers."""
+
+SHOWN = 300
+"""Most characters of a library's own words in a message."""
 
 
 def find_devices(options: Options) -> list[str]:
@@ -31,7 +36,7 @@ def find_devices(options: Options) -> list[str]:
         try:
             torch.empty(0, device=device)
         except Exception as error:
-            raise BadEncoder(f"There is no device '{device}' here. {_first_line(error)}") from error
+            raise BadEncoder(f"There is no device '{device}' here. {shortened(error)}") from error
     if options.precision == "fp16" and any(torch.device(device).type == "cpu" for device in devices):
         raise BadEncoder("--precision fp16 needs a GPU. On a processor ask for --precision bf16.")
     return devices
@@ -78,6 +83,17 @@ def is_out_of_reach(name: str) -> bool:
     return False
 
 
+def vectors_of(model: Any) -> list[Callable[[], Any]]:
+    """What makes a vector of a text in either role, and of an image if a model of sentence-transformers sees them."""
+    roles = (model.encode_query, model.encode_document)
+    calls: list[Callable[[], Any]] = [partial(encode, ["a"], show_progress_bar=False) for encode in roles]
+    if model.supports("image"):
+        from PIL import Image
+
+        calls.append(partial(model.encode, [Image.new("RGB", (64, 64))], show_progress_bar=False))
+    return calls
+
+
 @contextmanager
 def explained(name: str) -> Iterator[None]:
     """Turn whatever fails while a model is loaded into one sentence with the next step.
@@ -89,6 +105,8 @@ def explained(name: str) -> Iterator[None]:
     except PanglotError:
         raise
     except Exception as error:
+        if isinstance(error, ImportError) and "peft" in str(error):
+            require("peft", "lora", f"The adapter {name}")
         raise BadEncoder(_reason(name, error)) from error
 
 
@@ -98,9 +116,9 @@ def _reason(name: str, error: Exception) -> str:
     if not Path(name).is_dir() and not _is_cached(name):
         return (
             f"{name} is no folder here, is not in the Hub's cache, and could not be fetched. Check the name and the "
-            f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {_first_line(error)}"
+            f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {shortened(error)}"
         )
-    return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {_first_line(error)}"
+    return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {shortened(error)}"
 
 
 def _is_cached(name: str) -> bool:
@@ -112,5 +130,6 @@ def _is_cached(name: str) -> bool:
         return False
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
+def shortened(error: Exception) -> str:
+    """What an error says, on one line."""
+    return shorten(str(error), SHOWN, placeholder=" ...")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import partial
 from importlib.metadata import version
 from math import isfinite
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Precision, Role
-from suite.errors import BadEncoder, require
+from suite.encoders.checkpoint import watched
+from suite.errors import BadEncoder, PanglotError, require
 
 TASK = "XQuADRetrieval"
 """The task in whose name texts are encoded: mteb chooses prompts by task, and this is its nearest to ours."""
 
 BATCH = 32
+ROLES: tuple[Role, Role] = ("query", "passage")
 
 
 def load(name: str, options: Options) -> MtebEncoder:
@@ -38,9 +41,11 @@ def load(name: str, options: Options) -> MtebEncoder:
     if meta.loader_kwargs.get("trust_remote_code") and not options.trust_remote_code:
         raise BadEncoder(f"mteb:{name} runs code from the model's own repository. Allow it with --trust-remote-code.")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), watched() as checkpoint:
             warnings.simplefilter("ignore")
             model = meta.load_model(device=options.device, embed_dim=options.truncate_dim)
+    except PanglotError:
+        raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise BadEncoder(
@@ -48,7 +53,9 @@ def load(name: str, options: Options) -> MtebEncoder:
         ) from error
     if not callable(getattr(model, "encode", None)):
         raise BadEncoder(f"mteb:{name} searches by itself and gives no vectors. Try bm25, or another kind of model.")
-    return MtebEncoder(model, options)
+    encoder = MtebEncoder(model, options, checkpoint.additions())
+    checkpoint.check(f"mteb:{name}", *(partial(encoder.encode, ["a"], role) for role in ROLES))
+    return encoder
 
 
 def _meta(name: str) -> Any:
@@ -69,7 +76,7 @@ def _meta(name: str) -> Any:
 class MtebEncoder:
     """A model behind mteb's protocol, told that it encodes for retrieval."""
 
-    def __init__(self, model: Any, options: Options) -> None:
+    def __init__(self, model: Any, options: Options, additions: Sequence[str] = ()) -> None:
         import mteb
 
         self._model = model
@@ -87,6 +94,7 @@ class MtebEncoder:
             max_length=int(meta.max_tokens) if meta.max_tokens and isfinite(meta.max_tokens) else None,
             prompts={role: prompt for role, prompt in prompts.items() if prompt},
             precision=_precision(model),
+            backend=", ".join(additions),
             trust_remote_code=options.trust_remote_code,
             licence=meta.license or "unknown",
             note=f"mteb's wrapper {type(model).__name__} as for the task {TASK}.{unknown}",

@@ -12,15 +12,22 @@ import numpy as np
 
 from suite.arrays import Floats, Ints
 from suite.encoder import ModelCard, Options, Role
-from suite.encoders.loading import PROMPT_NAMES, check_folder, explained, find_devices, is_out_of_reach, weights
+from suite.encoders.checkpoint import Checkpoint, watched
+from suite.encoders.loading import (
+    PROMPT_NAMES,
+    check_folder,
+    explained,
+    find_devices,
+    is_out_of_reach,
+    vectors_of,
+    weights,
+)
 from suite.encoders.revision import folder_revision, hub_revision
+from suite.encoders.tokens import TASKS, limit, prepare, reader, tokenize
 from suite.errors import BadEncoder, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-
-LONGEST = 1_000_000
-"""Tokenizers that know no limit state an absurd one."""
 
 
 def load(name: str, options: Options) -> SentenceTransformerEncoder:
@@ -30,20 +37,22 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
     :raises BadEncoder: there is no such model, or it cannot do what the options ask.
     """
     require("sentence_transformers", "st", f"The model {name}")
-    check_folder(name, "modules.json", "config.json")
+    check_folder(name, "modules.json", "config.json", "adapter_config.json")
     from sentence_transformers import SentenceTransformer
 
     devices = find_devices(options)
-    with explained(name):
+    away = is_out_of_reach(name)
+    with explained(name), watched() as checkpoint:
         model = SentenceTransformer(
             name,
             device=devices[0] if len(devices) == 1 else "cpu",
             trust_remote_code=options.trust_remote_code,
-            local_files_only=is_out_of_reach(name),
+            local_files_only=away,
             truncate_dim=options.truncate_dim,
             model_kwargs=weights(options, devices),
         )
-    return kind_of(model)(name, model, options, devices)
+        _check_pooling(name, model, away)
+    return kind_of(model)(name, model, options, devices, checkpoint)
 
 
 def kind_of(model: Any) -> type[SentenceTransformerEncoder]:
@@ -63,6 +72,7 @@ class SentenceTransformerEncoder:
         model: Any,
         options: Options,
         devices: list[str],
+        checkpoint: Checkpoint,
         pooling: str = "",
         similarity: Literal["cosine", "dot"] | None = None,
         suffix: str = "",
@@ -70,10 +80,11 @@ class SentenceTransformerEncoder:
         folder = Path(name)
         revision = folder_revision(folder) if folder.is_dir() else hub_revision(model.config)
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        _check_tokenizer(name, getattr(model[0], "tokenizer", None))
-        _set_length(name, model, options.max_length)
-        _pad_as_trained(model[0])
+        compared = similarity or _similarity(name, model)
+        self._readers = {role: reader(name, model, role) for role in TASKS}
+        notes = prepare(name, self._readers.values(), options.max_length)
         _check_dimension(name, model, options.truncate_dim)
+        checkpoint.check(name, *vectors_of(model))
         library = f"sentence-transformers {version('sentence-transformers')}, torch {version('torch')}"
         if options.backend == "openvino":
             from suite.encoders.openvino import compile_with_openvino
@@ -84,18 +95,20 @@ class SentenceTransformerEncoder:
         self._devices = devices
         self._pool: Any = None
         self._autocast = options.backend == "torch" and options.precision == "bf16" and devices == ["cpu"]
+        backend = [options.backend, pooling and f"{pooling} pooling", *checkpoint.additions()]
         self.card = ModelCard(
             name=(folder.resolve().name if folder.is_dir() else name) + suffix,
             revision=revision,
             library=library,
-            similarity=similarity or ("dot" if str(model.similarity_fn_name) == "dot" else "cosine"),
+            similarity=compared,
             dimension=model.get_embedding_dimension(),
             parameters=parameters,
-            max_length=_length(model),
+            max_length=self.cut_at("passage"),
             prompts=_prompts(model, options),
             precision=options.precision,
-            backend=f"{options.backend}, {pooling} pooling" if pooling else options.backend,
+            backend=", ".join(filter(None, backend)),
             trust_remote_code=_ran_remote_code(model),
+            note=" ".join([*notes, *self._cuts()]),
         )
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
@@ -117,8 +130,20 @@ class SentenceTransformerEncoder:
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
         """Tokens of each text with its prompt and special tokens, before truncation, [texts]."""
         prompt = self.card.prompts.get(role, "")
-        tokens = _tokenize(self._model[0].tokenizer, [prompt + text for text in texts])
+        tokens = tokenize(self._readers[role].tokenizer, [prompt + text for text in texts])
         return np.array([len(found) for found in tokens], np.int32)
+
+    def cut_at(self, role: Role) -> int | None:
+        """Tokens after which texts of a role are cut, if they are."""
+        return limit(self._readers[role])
+
+    def _cuts(self) -> list[str]:
+        """Where a router cuts queries elsewhere than passages, as a sentence."""
+        cuts = {role: self.cut_at(role) for role in self._readers}
+        if len(set(cuts.values())) == 1:
+            return []
+        query, passage = (f"at {cut} tokens" if cut else "nowhere" for cut in cuts.values())
+        return [f"Queries are cut {query}, passages {passage}."]
 
     def _workers(self, texts: int) -> dict[str, Any]:
         """A process for each of several devices, started when first needed and stopped with this encoder."""
@@ -149,21 +174,35 @@ class SeeingSentenceTransformer(SentenceTransformerEncoder):
         return np.asarray(vectors, np.float32)
 
 
-def _check_tokenizer(name: str, tokenizer: Any) -> None:
-    """Refuse a tokenizer that is missing, or that transformers made up because its files are: special tokens only.
+def _check_pooling(name: str, model: Any, away: bool) -> None:
+    """Refuse a model whose pooling nobody stated; sentence-transformers takes the mean, or the last token, unasked.
 
-    :raises BadEncoder: naming the file that is needed.
+    :raises BadEncoder: saying how to state it.
     """
-    special = len(getattr(tokenizer, "all_special_tokens", ()))
-    if tokenizer is None or (special and len(tokenizer) <= special):
-        raise BadEncoder(f"{name} has no tokenizer. Put its tokenizer.json beside its weights.")
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from sentence_transformers.util import load_file_path
+
+    guessed = next((part.pooling_mode for part in model if isinstance(part, Pooling)), None)
+    if guessed and not load_file_path(name, "modules.json", local_files_only=away):
+        pooling = "last" if guessed == "lasttoken" else guessed
+        raise BadEncoder(
+            f"{name} does not say how its token vectors become one: it has no modules.json of sentence-transformers. "
+            f"State the pooling, as hf:{name}?pooling={pooling} (or cls, last, max)."
+        )
 
 
-def _pad_as_trained(module: Any) -> None:
-    """Pad texts for SigLIP to its full length: it reads its padding, and else a vector would depend on its batch."""
-    if str(getattr(getattr(module, "config", None), "model_type", "")).startswith("siglip"):
-        module.max_seq_length = min(module.max_seq_length or LONGEST, module.config.text_config.max_position_embeddings)
-        module.processing_kwargs = {"text": {"padding": "max_length"}, **module.processing_kwargs}
+def _similarity(name: str, model: Any) -> Literal["cosine", "dot"]:
+    """How the model's own configuration compares vectors.
+
+    :raises BadEncoder: by a distance.
+    """
+    stated = str(model.similarity_fn_name)
+    if stated in ("cosine", "dot"):
+        return "dot" if stated == "dot" else "cosine"
+    raise BadEncoder(
+        f"{name} compares vectors by {stated} distance; Panglot ranks by cosine or dot product. If one of them gives "
+        "the same order, write it as similarity_fn_name into config_sentence_transformers.json."
+    )
 
 
 def _prompts(model: Any, options: Options) -> dict[Role, str]:
@@ -176,29 +215,6 @@ def _prompts(model: Any, options: Options) -> dict[Role, str]:
     return {role: prompt for role, prompt in chosen.items() if prompt}
 
 
-def _length(model: Any) -> int | None:
-    """Tokens after which texts are cut, if they are; static embeddings say it in their tokenizer."""
-    cut = getattr(model[0].tokenizer, "truncation", None)
-    length = cut["max_length"] if cut else model.max_seq_length
-    return None if length is None or length > LONGEST else int(length)
-
-
-def _set_length(name: str, model: Any, asked: int | None) -> None:
-    """Cut texts where the person asked.
-
-    :raises BadEncoder: the model has no places for so many tokens, or cuts no texts.
-    """
-    if asked is None:
-        return
-    places = getattr(model.config, "max_position_embeddings", None)
-    if asked < 1 or (places and asked > places):
-        raise BadEncoder(f"--max-length {asked}: {name} reads from 1 to {places or LONGEST} tokens.")
-    try:
-        model.max_seq_length = asked
-    except AttributeError as error:
-        raise BadEncoder(f"{name} cuts no texts. Leave out --max-length.") from error
-
-
 def _check_dimension(name: str, model: Any, asked: int | None) -> None:
     if asked is None:
         return
@@ -206,23 +222,6 @@ def _check_dimension(name: str, model: Any, asked: int | None) -> None:
         whole = model.get_embedding_dimension()
     if not 1 <= asked <= (whole or asked):
         raise BadEncoder(f"--truncate-dim {asked}: {name} has vectors of {whole} dimensions. Ask for 1 to {whole}.")
-
-
-def _tokenize(tokenizer: Any, texts: list[str]) -> Sequence[Sequence[Any]]:
-    """Whole texts cut by a tokenizer of transformers, of static embeddings, or of word vectors."""
-    if not texts:
-        return []
-    if hasattr(tokenizer, "encode_batch"):
-        cut = tokenizer.truncation
-        tokenizer.no_truncation()
-        try:
-            return tokenizer.encode_batch(texts, add_special_tokens=False)
-        finally:
-            if cut:
-                tokenizer.enable_truncation(**cut)
-    if callable(tokenizer):
-        return tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-    return [tokenizer.tokenize(text) for text in texts]
 
 
 def _ran_remote_code(model: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.arrays import Floats
+from suite.arrays import Floats, lengths, to_unit_length
 from suite.encoder import ModelCard, Options
 from suite.encoders.kinds import BATCH, card, encode_distinct, open_model, stated_kind
 from suite.errors import BadEncoder, require
@@ -35,13 +35,11 @@ def load(name: str, options: Options) -> SparseModel:
             f"sparse:{name} is no learned sparse model but a {kind or 'bare encoder'}. Expected one that "
             f"sentence-transformers saved as a SparseEncoder, or a masked language model. Try st:{name}."
         )
-    model = open_model("sparse", "SparseEncoder", name, options)
-    if options.max_length is not None:
-        model.max_seq_length = options.max_length
-    similarity = str(model.similarity_fn_name)
+    opened = open_model("SparseEncoder", name, options, options.max_length)
+    model, similarity = opened.model, str(opened.model.similarity_fn_name)
     if similarity not in ("dot", "cosine"):
         raise BadEncoder(f"sparse:{name} compares vectors by {similarity}. Expected dot or cosine.")
-    facts = card(name, model, options, "cosine" if similarity == "cosine" else "dot")
+    facts = card(name, opened, options, "cosine" if similarity == "cosine" else "dot")
     words = model.encode_document("a", convert_to_sparse_tensor=False, show_progress_bar=False).shape[-1]
     return SparseModel(model, facts.model_copy(update={"dimension": words}))
 
@@ -71,10 +69,14 @@ class SparseModel:
                 texts, batch_size=BATCH, show_progress_bar=False, convert_to_sparse_tensor=False, save_to_cpu=True
             )
             weights: Floats = dense.float().numpy()
-            if not np.isfinite(weights).all():
-                raise BadEncoder(f"{self.card.name} returned NaN or infinity for one of {texts[:3]} ...")
+            bad = ~np.isfinite(weights).all(axis=1)
+            if self.card.similarity == "dot":
+                bad |= ~np.isfinite(lengths(weights))
+            if bad.any():
+                text = texts[int(np.argmax(bad))]
+                raise BadEncoder(f"{self.card.name} returned NaN, infinity or too large weights for {text!r}.")
             if self.card.similarity == "cosine":
-                weights = weights / np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
+                to_unit_length(weights)
             return [csr_array(weight[None]) for weight in weights]
 
         return vstack(encode_distinct(items, rows, CHUNK, label, progress), format="csr")

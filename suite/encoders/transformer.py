@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from suite.encoder import Options
+from suite.encoders.checkpoint import watched
 from suite.encoders.loading import check_folder, explained, find_devices, is_out_of_reach, weights
 from suite.encoders.sentence_transformer import SentenceTransformerEncoder, kind_of
 from suite.errors import BadEncoder, require
@@ -40,11 +41,11 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
     """
     request = parse(text)
     require("sentence_transformers", "st", f"The model hf:{text}")
-    check_folder(request.name, "config.json")
+    check_folder(request.name, "config.json", "adapter_config.json")
     from sentence_transformers import SentenceTransformer
 
     devices = find_devices(options)
-    with explained(request.name):
+    with explained(request.name), watched() as checkpoint:
         model = SentenceTransformer(
             modules=_modules(request, options, devices),
             device=devices[0] if len(devices) == 1 else "cpu",
@@ -52,7 +53,7 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
         )
     similarity: Literal["cosine", "dot"] = "cosine" if request.normalise else "dot"
     suffix = f"?pooling={request.pooling}"
-    return kind_of(model)(request.name, model, options, devices, request.pooling, similarity, suffix)
+    return kind_of(model)(request.name, model, options, devices, checkpoint, request.pooling, similarity, suffix)
 
 
 def parse(text: str) -> Request:
@@ -87,14 +88,4 @@ def _modules(request: Request, options: Options, devices: list[str]) -> list[Any
             raise BadEncoder(f"hf:{request.name} makes no vector of a whole text by itself. State another pooling.")
         return [transformer, *unit]
     transformer = Transformer(request.name, **loading, modality_config=TEXT_ONLY, module_output_name="token_embeddings")
-    _set_padding(request.name, transformer.tokenizer)
     return [transformer, Pooling(transformer.get_embedding_dimension(), POOLINGS[request.pooling]), *unit]
-
-
-def _set_padding(name: str, tokenizer: Any) -> None:
-    """Let decoders, which often have no padding token, pad with the token that ends a text; it is masked anyway."""
-    if tokenizer is None or tokenizer.pad_token is not None:
-        return
-    if tokenizer.eos_token is None:
-        raise BadEncoder(f"{name}: its tokenizer has neither a padding token nor one that ends a text. Add pad_token.")
-    tokenizer.pad_token = tokenizer.eos_token
