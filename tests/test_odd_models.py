@@ -16,8 +16,8 @@ from suite.encoders.kinds import Opened
 from suite.encoders.late import LateModel
 from suite.encoders.loading import explained, is_out_of_reach
 from suite.encoders.openvino import compile_with_openvino
-from suite.encoders.tokens import tokenize
 from suite.encoders.sparse import SparseModel
+from suite.encoders.tokens import tokenize
 from suite.errors import BadEncoder
 from suite.pool import Pool
 from suite.progress import silent
@@ -65,7 +65,9 @@ class TestSparse:
 
     def test_another_comparison(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sparse, "stated_kind", lambda *_: ("SparseEncoder", []))
-        monkeypatch.setattr(sparse, "open_model", lambda *_: Opened(SimpleNamespace(similarity_fn_name="euclidean"), []))
+        monkeypatch.setattr(
+            sparse, "open_model", lambda *_: Opened(SimpleNamespace(similarity_fn_name="euclidean"), [])
+        )
         with pytest.raises(BadEncoder, match=r"sparse:odd compares vectors by euclidean\. Expected dot or cosine"):
             sparse.load("odd", Options())
 

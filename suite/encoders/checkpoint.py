@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+from suite.encoders.loading import one_line
 from suite.errors import BadEncoder
 
 SHOWN = 4
 """Most tensors that a message names."""
+
+REPOSITORY = ("cache_dir", "token", "revision", "local_files_only", "subfolder")
+"""Settings that say where a tokenizer's files are."""
 
 
 class Checkpoint:
@@ -19,32 +23,40 @@ class Checkpoint:
     def __init__(self) -> None:
         self._absent: dict[str, str] = {}
         self._unknown: list[str] = []
-        self._certain = False
+        self._holes: list[tuple[Any, str]] = []
         self._added: dict[str, None] = {}
+        self._not_added: dict[str, None] = {}
 
     def take(self, model: Any, info: Any) -> None:
-        """Fill every tensor that the files lack, or hold in another shape, with NaN in place of random numbers.
-
-        Whatever depends on such a tensor is then NaN as well, and what does not, as the vectors of a model whose pooler
-        was never saved, is as it should be.
-        """
-        import torch
-
+        """Remember which tensors of a model its files lack, or hold in another shape; and what else they hold."""
         shapes = {name: f"{name} {list(found)} for {list(own)}" for name, found, own in info.mismatched_keys}
         self._absent |= {name: name for name in sorted(info.missing_keys)} | shapes
         self._unknown += sorted(info.unexpected_keys)
-        own = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
         for name in {*info.missing_keys, *shapes}:
-            tensor = own.get(name)
-            if tensor is not None and tensor.is_floating_point():
-                with torch.no_grad():
-                    tensor.fill_(torch.nan)
-            elif tensor is None or isinstance(tensor, torch.nn.Parameter):
-                self._certain = True
+            module, _, leaf = name.rpartition(".")
+            self._holes.append((model.get_submodule(module), leaf))
 
-    def take_tokens(self, tokens: Iterable[str]) -> None:
-        """Tokens that a tokenizer now adds to each text, because its configuration says that it does."""
-        self._added |= dict.fromkeys(tokens)
+    def take_tokenizer(self, tokenizer: Any, config: dict[str, Any]) -> None:
+        """Make a tokenizer add the tokens that its tokenizer_config.json says it adds.
+
+        transformers 5 drops `add_bos_token` and `add_eos_token` where there is a tokenizer.json.
+        """
+        declared = [end for end in ("bos", "eos") if config.get(f"add_{end}_token") is True]
+        if not declared:
+            return
+        ids, before = tokenizer("a")["input_ids"], tokenizer("")["input_ids"]
+        bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+        there = {"bos": ids[:1] == [bos], "eos": ids[-1:] == [eos]}
+        absent = [end for end in declared if not there[end]]
+        if not absent:
+            return
+        first, last = (end in declared or there[end] for end in ("bos", "eos"))
+        expected = [bos] * first + [eos] * last
+        tokenizer.add_bos_token, tokenizer.add_eos_token = first, last
+        if tokenizer("")["input_ids"] == expected and {*before} <= {*expected}:
+            self._added |= dict.fromkeys(str(getattr(tokenizer, f"{end}_token")) for end in absent)
+        else:
+            self._not_added |= dict.fromkeys(f"add_{end}_token" for end in absent)
 
     def additions(self) -> list[str]:
         """What a card says of these tokens."""
@@ -55,9 +67,14 @@ class Checkpoint:
 
         Each of `encode` returns an array, a tensor, or a list of them.
 
-        :raises BadEncoder: naming the tensors.
+        :raises BadEncoder: naming the tensors; or its tokenizer cannot do what its configuration says.
         """
-        if not self._absent or not (self._certain or any(_has_nan(one()) for one in encode)):
+        if self._not_added:
+            raise BadEncoder(
+                f"{name}: tokenizer_config.json sets {' and '.join(self._not_added)}, but its tokenizer adds no such "
+                "token and cannot be made to. Save its tokenizer.json with a post-processor that adds it."
+            )
+        if not self._absent or not self._matter(encode):
             return
         named = _list(sorted(self._absent.values()))
         elsewhere = f" The files hold others that it does not know: {_list(self._unknown)}." if self._unknown else ""
@@ -66,15 +83,40 @@ class Checkpoint:
             f"{elsewhere} Get the files again, or check that config.json belongs to them."
         )
 
+    def _matter(self, encode: Sequence[Callable[[], Any]]) -> bool:
+        """Whether vectors differ with what stands in the tensors that are absent, as a pooler that is not used.
+
+        They hold NaN afterwards, so that what was not seen to depend on them stops the run when it does.
+        """
+        import torch
+
+        tensors = [getattr(module, leaf) for module, leaf in self._holes]
+        if any(isinstance(one, torch.nn.Parameter) and not one.is_floating_point() for one in tensors):
+            return True  # quantised weights
+        floats = [one for one in tensors if one.is_floating_point()]
+        made = []
+        with torch.no_grad():
+            for seed in (1, 2):
+                chance = torch.Generator().manual_seed(seed)
+                for one in floats:
+                    one.copy_(torch.randn(one.shape, generator=chance))
+                made.append([vector for call in encode for vector in _tensors(call())])
+            for one in floats:
+                one.fill_(torch.nan)
+        return not all(torch.allclose(*pair, rtol=1e-3, atol=1e-6) for pair in zip(*made, strict=True))
+
 
 @contextmanager
 def watched() -> Iterator[Checkpoint]:
     """See what transformers finds, and does not find, in the files of the models loaded inside; nothing is logged."""
     import transformers.integrations.peft as adapters
+    from sentence_transformers.base.modules import Module
     from transformers import PreTrainedTokenizerBase, modeling_utils
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
     checkpoint = Checkpoint()
     report, read = modeling_utils.log_state_dict_report, PreTrainedTokenizerBase.from_pretrained.__func__
+    fill = Module.load_torch_weights.__func__
 
     def take(*, model: Any, loading_info: Any, **rest: Any) -> None:
         checkpoint.take(model, loading_info)
@@ -84,43 +126,25 @@ def watched() -> Iterator[Checkpoint]:
 
     def from_pretrained(cls: type, name: Any, *inputs: Any, **settings: Any) -> Any:
         tokenizer = read(cls, name, *inputs, **settings)
-        checkpoint.take_tokens(_add_declared(str(name), tokenizer, settings))
+        found = {key: settings[key] for key in REPOSITORY if settings.get(key) is not None}
+        checkpoint.take_tokenizer(tokenizer, get_tokenizer_config(name, **found))
         return tokenizer
+
+    def load_torch_weights(cls: Any, *inputs: Any, **settings: Any) -> Any:
+        try:
+            return fill(cls, *inputs, **settings)
+        except (ValueError, RuntimeError) as error:
+            place = "/".join(filter(None, (*inputs[:1], settings.get("model_name_or_path"), settings.get("subfolder"))))
+            raise BadEncoder(
+                f"{place}: the weights of this {cls.__name__} module cannot be read. {one_line(error)}"
+            ) from error
 
     with ExitStack() as changes:
         for module in (modeling_utils, adapters):
             changes.enter_context(_replaced(module, "log_state_dict_report", take))
         changes.enter_context(_replaced(PreTrainedTokenizerBase, "from_pretrained", classmethod(from_pretrained)))
+        changes.enter_context(_replaced(Module, "load_torch_weights", classmethod(load_torch_weights)))
         yield checkpoint
-
-
-def _add_declared(name: str, tokenizer: Any, settings: dict[str, Any]) -> list[str]:
-    """Make a tokenizer add the tokens that tokenizer_config.json says it adds; those that it did not, in order.
-
-    transformers 5 drops `add_bos_token` and `add_eos_token` where there is a tokenizer.json.
-
-    :raises BadEncoder: it cannot be made to.
-    """
-    from transformers.models.auto.tokenization_auto import get_tokenizer_config
-
-    known = ("cache_dir", "token", "revision", "local_files_only", "subfolder")
-    config = get_tokenizer_config(name, **{key: settings[key] for key in known if settings.get(key) is not None})
-    declared = [end for end in ("bos", "eos") if config.get(f"add_{end}_token") is True]
-    ids, added = tokenizer("a")["input_ids"], tokenizer("")["input_ids"]
-    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    there = {"bos": ids[:1] == [bos], "eos": ids[-1:] == [eos]}
-    absent = [end for end in declared if not there[end]]
-    if not absent:
-        return []
-    tokenizer.add_bos_token, tokenizer.add_eos_token = (end in declared or there[end] for end in there)
-    expected = [bos] * tokenizer.add_bos_token + [eos] * tokenizer.add_eos_token
-    if tokenizer("")["input_ids"] != expected or not {*added} <= {*expected}:
-        flags = " and ".join(f"add_{end}_token" for end in absent)
-        raise BadEncoder(
-            f"{name}: tokenizer_config.json sets {flags}, but its tokenizer adds no such token and cannot be made to. "
-            "Save its tokenizer.json with a post-processor that adds it."
-        )
-    return [str(getattr(tokenizer, f"{end}_token")) for end in absent]
 
 
 @contextmanager
@@ -133,13 +157,14 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, original)
 
 
-def _has_nan(vectors: Any) -> bool:
+def _tensors(vectors: Any) -> list[Any]:
+    """An array, a tensor, or a list of them, as dense tensors."""
     import torch
 
     if isinstance(vectors, list):
-        return any(map(_has_nan, vectors))
+        return [tensor for one in vectors for tensor in _tensors(one)]
     tensor = torch.as_tensor(vectors)
-    return bool((tensor.to_dense() if tensor.is_sparse else tensor).isnan().any())
+    return [tensor.to_dense() if tensor.is_sparse else tensor]
 
 
 def _list(names: list[str]) -> str:

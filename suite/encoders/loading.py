@@ -15,6 +15,8 @@ from suite.errors import BadEncoder, PanglotError, require
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 """The names under which a model's own configuration keeps its prompts, in the order of sentence-transformers."""
 
+PROBE = "A text of several words, to try a model: 1, 2, 3."
+
 SHOWN = 300
 """Most characters of a library's own words in a message."""
 
@@ -36,7 +38,7 @@ def find_devices(options: Options) -> list[str]:
         try:
             torch.empty(0, device=device)
         except Exception as error:
-            raise BadEncoder(f"There is no device '{device}' here. {shortened(error)}") from error
+            raise BadEncoder(f"There is no device '{device}' here. {one_line(error)}") from error
     if options.precision == "fp16" and any(torch.device(device).type == "cpu" for device in devices):
         raise BadEncoder("--precision fp16 needs a GPU. On a processor ask for --precision bf16.")
     return devices
@@ -86,7 +88,7 @@ def is_out_of_reach(name: str) -> bool:
 def vectors_of(model: Any) -> list[Callable[[], Any]]:
     """What makes a vector of a text in either role, and of an image if a model of sentence-transformers sees them."""
     roles = (model.encode_query, model.encode_document)
-    calls: list[Callable[[], Any]] = [partial(encode, ["a"], show_progress_bar=False) for encode in roles]
+    calls: list[Callable[[], Any]] = [partial(encode, [PROBE], show_progress_bar=False) for encode in roles]
     if model.supports("image"):
         from PIL import Image
 
@@ -116,9 +118,9 @@ def _reason(name: str, error: Exception) -> str:
     if not Path(name).is_dir() and not _is_cached(name):
         return (
             f"{name} is no folder here, is not in the Hub's cache, and could not be fetched. Check the name and the "
-            f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {shortened(error)}"
+            f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {one_line(error)}"
         )
-    return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {shortened(error)}"
+    return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {one_line(error)}"
 
 
 def _is_cached(name: str) -> bool:
@@ -130,6 +132,6 @@ def _is_cached(name: str) -> bool:
         return False
 
 
-def shortened(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What an error says, on one line."""
     return shorten(str(error), SHOWN, placeholder=" ...")

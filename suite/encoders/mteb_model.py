@@ -15,6 +15,7 @@ import numpy as np
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Precision, Role
 from suite.encoders.checkpoint import watched
+from suite.encoders.loading import PROBE
 from suite.errors import BadEncoder, PanglotError, require
 
 TASK = "XQuADRetrieval"
@@ -54,7 +55,7 @@ def load(name: str, options: Options) -> MtebEncoder:
     if not callable(getattr(model, "encode", None)):
         raise BadEncoder(f"mteb:{name} searches by itself and gives no vectors. Try bm25, or another kind of model.")
     encoder = MtebEncoder(model, options, checkpoint.additions())
-    checkpoint.check(f"mteb:{name}", *(partial(encoder.encode, ["a"], role) for role in ROLES))
+    checkpoint.check(f"mteb:{name}", *(partial(encoder.encode, [PROBE], role) for role in ROLES))
     return encoder
 
 

@@ -113,7 +113,7 @@ def _fit_positions(module: Any) -> list[str]:
         if stated is not None and stated > most:
             setattr(module, name, most)
             if stated <= LONGEST:
-                notes.append(f"Its {name} of {stated} is more than its {most} positions: texts are cut there.")
+                notes.append(f"Its {name} is {stated}, but it has {most} positions: texts are cut there.")
     return notes
 
 
