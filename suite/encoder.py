@@ -47,7 +47,7 @@ class ModelCard(BaseModel):
     """What is put before each text, verbatim."""
     precision: Precision = "fp32"
     backend: Line = ""
-    """What computes: `torch`, `openvino`, an address; with pooling where the person chose it."""
+    """What computes: `torch`, `openvino`, an address; with the pooling that was chosen and tokens that were added."""
     trust_remote_code: bool = False
     """Whether code from the model's own repository ran."""
     settings: tuple[Text, ...] = ()
