@@ -9,6 +9,7 @@ import typer
 
 from suite.commands.names import DataDir
 from suite.commands.output import AsJson, check_writable, open_console, print_json
+from suite.plain import plain
 
 
 def receive(
@@ -34,7 +35,7 @@ def receive(
     for verdict in verdicts if not as_json else ():
         show(console, verdict)
     if target is None:
-        console.print(f"{archive} is refused; nothing was written.", style="bold red", soft_wrap=True)
+        console.print(f"{plain(str(archive))} is refused; nothing was written.", style="bold red", soft_wrap=True)
         raise typer.Exit(1)
     if not as_json:
-        console.print(str(target), soft_wrap=True)
+        console.print(plain(str(target)), soft_wrap=True)

@@ -9,6 +9,7 @@ import typer
 
 from suite.commands.names import DataDir
 from suite.commands.output import AsJson, check_writable, open_console, print_json
+from suite.plain import plain
 
 if TYPE_CHECKING:
     from suite.encoder import ModelCard
@@ -95,9 +96,9 @@ def submit(
         made = {"zip": str(target), "card": card.model_dump(mode="json")}
         print_json(made | {"verdicts": [as_record(verdict) for verdict in verdicts]})
         return
-    console.print(str(folder / CARD), soft_wrap=True)
-    console.print(Text(str(target)).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)
-    console.print(NEXT.format(zip=target), soft_wrap=True)
+    console.print(plain(str(folder / CARD)), soft_wrap=True)
+    console.print(Text(plain(str(target))).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)
+    console.print(NEXT.format(zip=plain(str(target))), soft_wrap=True)
 
 
 def _verify_results(folder: Path, data_dir: Path | None) -> tuple[Verdict, ...]:

@@ -10,6 +10,7 @@ import typer
 
 from suite.commands.names import DataDir
 from suite.commands.output import AsJson, open_console, print_json
+from suite.plain import plain
 
 if TYPE_CHECKING:
     from suite.trust.verify import Verdict
@@ -66,14 +67,14 @@ def show(console: PlainConsole, verdict: Verdict) -> None:
     from rich.text import Text
 
     good = verdict.level != "failed"
-    line = Text(str(verdict.path)).append(f"  {verdict.level}", "green" if good else "bold red")
+    line = Text(plain(str(verdict.path))).append(f"  {verdict.level}", "green" if good else "bold red")
     console.print(line, soft_wrap=True)
     for finding in verdict.findings[:SHOWN]:
-        console.print(Text(f"  {finding}"), soft_wrap=True)
+        console.print(Text(f"  {plain(finding)}"), soft_wrap=True)
     if len(verdict.findings) > SHOWN:
         console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
     for note in verdict.unchecked:
-        console.print(Text(f"  not checked: {note}", "dim"), soft_wrap=True)
+        console.print(Text(f"  not checked: {plain(note)}", "dim"), soft_wrap=True)
 
 
 def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
