@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -24,6 +25,7 @@ from leaderboard_app.index import Index
 from suite.bias import MEASURES
 from suite.evidence import is_narrow
 from suite.image import IMAGES
+from suite.languages import language_label
 from suite.metrics import NAMES, parse_metric
 from suite.results.evidence_file import EVIDENCE_FILES, evidence_file
 from suite.results.result import DIVIDED
@@ -128,16 +130,30 @@ def pick_model(index: Index, entries: Sequence[Entry]) -> Entry:
     return by_folder[st.selectbox("Model", list(by_folder), index=first, key="model", bind=URL)]
 
 
+def pick_language(
+    label: str, languages: Sequence[str], key: str = "query", width: int | Literal["stretch"] = "stretch"
+) -> str:
+    """A language by its name; the URL may hold its code."""
+    linked = st.query_params.get(key)
+    if key not in st.session_state and linked in languages:  # Streamlit itself knows an option only as it is shown
+        st.session_state[key] = linked
+    return st.selectbox(label, languages, format_func=language_label, key=key, bind=URL, width=width)
+
+
 def pick_pool(languages: Sequence[str]) -> tuple[str, ...]:
     """The languages of the pool, in their order; all of them unless chosen otherwise. Images stay in any pool."""
     if is_narrow(len(languages)):
         st.caption(f"The pool is that of all {len(languages)} languages: of so many, no other follows.")
         return tuple(languages)
     spoken = [language for language in languages if language != IMAGES]
+    linked = [language for language in spoken if language in st.query_params.get_all("pool")]
+    if "pool" not in st.session_state and linked:
+        st.session_state["pool"] = linked
     chosen = st.multiselect(
         "Choose the languages in the pool",
         spoken,
         default=spoken,
+        format_func=language_label,
         key="pool",
         bind=URL,
         help="Scores and bias are computed again from the evidence, as if the pool held these languages alone.",
@@ -239,7 +255,12 @@ def query_links(task: str, entries: Sequence[Entry], language: str, query: str) 
     """Links to one query as several models answered it."""
     with st.container(horizontal=True):
         for entry in entries:
-            where: dict[str, object] = {"task": task, "model": entry.folder, "query": language, "id": query}
+            where: dict[str, object] = {
+                "task": task,
+                "model": entry.folder,
+                "query": language_label(language),
+                "id": query,
+            }
             _link("queries", f"As {plain(entry.folder)} answers it", "search", where)
 
 

@@ -464,10 +464,18 @@ def test_a_page_opens_on_the_best_model(open_page: Open, index: Index, page: str
     assert opened.startswith("use-multilingual@")
 
 
+@pytest.mark.parametrize("linked", ["th", "Thai (th)"])
+def test_a_link_may_name_a_language_by_code_or_as_shown(open_page: Open, index: Index, linked: str) -> None:
+    for page, key in (("queries", "query"), ("compare", "query"), ("overview", "candidate")):
+        picker = open_page(page, index.folder, task="starter", **{key: linked}).selectbox(key=key)
+        assert picker.value == "th"
+        assert "Greek (el)" in picker.options
+
+
 def test_images_stay_in_any_pool(open_page: Open) -> None:
     test = open_page("overview", COMMITTED, task="emoji-t2i", pool=["de", "en"])
     assert not test.exception
-    assert "zxx" not in test.multiselect(key="pool").options
+    assert "Images (zxx)" not in test.multiselect(key="pool").options
     assert any("in the pool of de, en, zxx" in info.value for info in test.info)
 
 

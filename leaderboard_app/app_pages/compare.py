@@ -24,6 +24,7 @@ from leaderboard_app.widgets import (
     fold_table,
     notices,
     open_board,
+    pick_language,
     pick_metric,
     pick_task,
     query_links,
@@ -108,7 +109,7 @@ st.subheader("Where they disagree most", anchor=False)
 with st.container(horizontal=True):
     settings = ["mono"] if divided else list(comparison.language_settings)
     setting = st.segmented_control("Setting", settings, default=settings[-1], required=True, key="setting", bind=URL)
-    language = st.selectbox("Query language", [EVERY, *comparison.query_languages], key="query", bind=URL, width=200)
+    language = pick_language("Query language", [EVERY, *comparison.query_languages], width=200)
 added = [contributions_of(index, entry, metric) for entry in (one, other)]
 spread_of_questions = histogram(question_histogram(added[0], added[1], setting), f"B − A in {setting}")
 show_chart(spread_of_questions, f"{name} questions", f"How the difference in {setting} is spread over questions.")

@@ -15,6 +15,7 @@ from leaderboard_app.widgets import (
     notices,
     open_board,
     overview_columns,
+    pick_language,
     pick_metric,
     pick_pool,
     pick_task,
@@ -48,8 +49,8 @@ settings = [name for name in board.SETTINGS if any(name in row for row in overal
 with st.expander("Filters, languages, columns", icon=":material/tune:"):
     one, two, three = st.columns(3)
     with one:
-        query = st.selectbox("Query language", [EVERY, *languages], key="query", bind=URL)
-        candidate = st.selectbox("Candidate language", [EVERY, *languages], key="candidate", bind=URL)
+        query = pick_language("Query language", [EVERY, *languages])
+        candidate = pick_language("Candidate language", [EVERY, *languages], "candidate")
         ranked_by = st.selectbox("Rank by", settings, key="by", bind=URL)
     with two:
         trusts = st.multiselect("Trust", sorted({entry.trust for entry in entries}), key="trust", bind=URL)

@@ -15,6 +15,7 @@ from leaderboard_app.widgets import (
     entries_on,
     notices,
     open_board,
+    pick_language,
     pick_model,
     pick_task,
     show_table,
@@ -50,7 +51,7 @@ if evidence.divided:
 asking = [name for place, name in enumerate(evidence.languages) if (evidence.query_language == place).any()]
 left, middle, right = st.columns(3)
 with left:
-    language = st.selectbox("Query language", asking, key="query", bind=URL)
+    language = pick_language("Query language", asking)
 table = query_table(evidence, language)
 orders = [name for name, (column, _) in ORDERS.items() if table[column].any()]
 with middle:
