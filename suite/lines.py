@@ -6,6 +6,8 @@ Only line feeds end a line, with or without a carriage return before them: U+202
 from __future__ import annotations
 
 import gzip
+import math
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import BinaryIO, cast
 
 from suite.errors import BadData, MissingData
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _OTHER_FORMS = {
@@ -48,6 +51,12 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, st
         raise BadData(f"{path} is damaged or cut short. {error}.") from error
     except OSError as error:
         raise BadData(f"{path} cannot be read. {error.strerror}.") from error
+
+
+def parse_number(text: str) -> float | None:
+    """A finite decimal number in ASCII; None for what else Python takes for one: `inf`, `1_0`, other digits."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
 
 
 def _open(path: Path) -> BinaryIO:

@@ -179,7 +179,8 @@ def test_unusable_query_is_refused_with_file_line_and_id(queries: str, message: 
         ("q\ta\t1\nq\t0\ta\t1\n", r"line 2: expected query-id"),
         *((f"q\tb\t1\nq\ta\t{grade}\n", rf"line 2 \('q', 'a'\): the grade '{re.escape(grade)}' is not a finite number")
           for grade in ("inf", "nan", "-Infinity", "1_0", "٣", "0x1", "", "1,5")),
-        ("q\tb\t1\nq\ta\t1e999\n", r"line 2 \('q', 'a'\): the grade '1e999' is not between 0\.000001 and 1,000,000"),
+        ("q\tb\t1\nq\ta\t1e999\n", r"line 2 \('q', 'a'\): the grade '1e999' is not a finite number"),
+        ("q\tb\t1\nq\ta\t1e9\n", r"line 2 \('q', 'a'\): the grade '1e9' is not between 0\.000001 and 1,000,000"),
         ("q\tb\t1\nq\ta\t1e-300\n", r"line 2 \('q', 'a'\): the grade '1e-300' is not between"),
         ("q\ta\t1\nq\ta\t1\n", r"line 2 \('q', 'a'\): duplicate judgement, first given in line 1"),
         ("q\ta\t1\n\nq\ta\t0\n", r"line 3 \('q', 'a'\): duplicate judgement, first given in line 1"),

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
 import pytrec_eval
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from suite.bridge.trec import read_run, run_lines
-from suite.bridge.trec_scores import score_run
+from suite.bridge.trec import order, read_run, run_lines
+from suite.bridge.trec_scores import RunScores, score_run
 from suite.corpus import Questions
-from suite.errors import BadResult
+from suite.errors import BadData, BadResult
 from suite.pool import Pool
 from suite.ranking import collect_evidence
 from suite.scores import DenseScores
+from suite.sources import read_pool
+from suite.sources.folder import folder_task
 from suite.sources.miracl import read_questions
+from suite.task import Task
 from tasks.miracl import MIRACL
 from tests.conftest import TASKS
 
@@ -119,12 +127,16 @@ def test_what_we_export_scores_as_we_scored_it(starter: Pool, tmp_path: Path) ->
     ("content", "said"),
     [
         (b"", "is empty"),
-        (b"1 Q0 a 1 2.0\n", "line 1 has 5 columns"),
-        (b"1 Q0 a 1 high tag\n", "could not convert"),
-        (b"1 Q0 a 1 nan tag\n", "line 1 has the score nan"),
-        (b"1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", "line 2 lists 'a' a second time"),
-        (b"\xff Q0 a 1 2 t\n", "can't decode"),
-        (b"1 Q0 " + b"a" * 2000 + b" 1 2 t\n", "columns"),
+        (b"# a comment\n\n", "is empty"),
+        (b"1 Q0 a 1 2.0\n", "line 1: 5 columns, not the six of a run"),
+        *(
+            (f"\n1 Q0 a 1 {score} tag\n".encode(), rf"line 2 \('1', 'a'\): the score '{score}' is not a finite number")
+            for score in ("high", "nan", "inf", "1e999", "1_0", "٣", "0x1")
+        ),
+        (b"1 Q0 a 1 2 t\n# x\n1 Q0 a 2 1 t\n", r"line 3 \('1', 'a'\): this candidate is already listed"),
+        (b"\xff Q0 a 1 2 t\n", r"line 1: not UTF-8 \(byte 0xff"),
+        (b"1 Q0 " + b"a" * 2000 + b" 1 2 t\n", "line 1: longer than 1,000 bytes"),
+        (b"\xff\xfe1\0", "is in UTF-16"),
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
@@ -136,11 +148,144 @@ def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes, said: str) ->
 def test_a_gzipped_run_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     data = gzip.compress(b"".join(f"q{n} Q0 a 1 2.0 tag\n".encode() for n in range(1000)))
     (tmp_path / "run.gz").write_bytes(data[:-30])
-    with pytest.raises(BadResult, match="cannot be read as a TREC run"):
+    with pytest.raises(BadResult, match="is damaged or cut short"):
         read_run(tmp_path / "run.gz")
+
+
+def test_byte_order_mark_gzip_and_comments_change_nothing(tmp_path: Path) -> None:
+    plain = b"1 Q0 a 1 2.5 t\n2\tQ0\tb\t1\t-1e3\tt\r\n"
+    expected = {"1": {"a": 2.5}, "2": {"b": -1000.0}}
+    marked = b"\xef\xbb\xbf# team = ours\n\n" + plain
+    for content in (plain, marked, gzip.compress(marked)):
+        (tmp_path / "run").write_bytes(content)
+        assert read_run(tmp_path / "run") == expected
+
+
+def test_only_white_space_of_ascii_divides_columns(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("q\u00a0x Q0 a\u2028b 1 2 t\n", encoding="utf-8")
+    assert read_run(tmp_path / "run") == {"q\u00a0x": {"a\u2028b": 2.0}}
 
 
 def test_a_run_of_something_else_is_refused(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(b"nobody Q0 a 1 2.0 tag\n")
     with pytest.raises(BadResult, match="no query of miracl, yo"):
         score_run(MIRACL, read_run(tmp_path / "run"), ["yo"], data_dir)
+
+
+def own_task(folder: Path, sizes: dict[str, tuple[int, int]], random: np.random.Generator, prefix: str = "") -> Task:
+    """Own data with graded judgements: queries and candidates of each language, relevants in any language."""
+    folder.mkdir()
+    queries, candidates, judged = [], [], []
+    for language, (asked, offered) in sizes.items():
+        queries += [(f"{prefix.format(language)}{language}q{n}", language) for n in range(asked)]
+        candidates += [(f"{prefix.format(language)}{language}d{n}", language) for n in range(offered)]
+    for query, _ in queries:
+        for place in random.choice(len(candidates), random.integers(1, 4), replace=False).tolist():
+            judged.append((query, candidates[place][0], int(random.integers(0, 4))))
+        if not any(judge == query and grade for judge, _, grade in judged):
+            judged.append((query, candidates[0][0], 1))
+    for name, items in (("queries", queries), ("corpus", candidates)):
+        lines = (json.dumps({"_id": id_, "text": "x", "language": language}) for id_, language in items)
+        (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    unique = {(query, candidate): grade for query, candidate, grade in judged}
+    lines = (f"{query}\t{candidate}\t{grade}\n" for (query, candidate), grade in unique.items())
+    (folder / "qrels.tsv").write_text("".join(lines), encoding="utf-8")
+    return folder_task(folder)
+
+
+def random_run(pool: Pool, random: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Lists of any length with many ties, most of them with relevants; some queries have none; some ids are unknown."""
+    ids = [*pool.candidates.ids, "nobody", "nothing"]
+    run = {}
+    for query, id_ in enumerate(pool.queries.ids):
+        listed = random.choice(len(ids), random.integers(0, min(len(ids), 150) + 1), replace=False).tolist()
+        if listed:
+            found = pool.candidate[pool.query == query][:: random.integers(1, 3)].tolist()
+            run[id_] = {ids[place]: float(random.integers(0, 20)) / 7 for place in {*listed, *found}}
+    return run or {pool.queries.ids[0]: {ids[0]: 1.0}}
+
+
+def assert_equal_to_trec_eval(
+    task: Task, pool: Pool, run: dict[str, dict[str, float]], path: Path, *rest: Any
+) -> RunScores:
+    """Each language, the mean of languages, and the mean of queries, which is `all` of trec_eval with -c."""
+    judged: dict[str, dict[str, int]] = {id_: {} for id_ in pool.queries.ids}
+    for query, candidate, gain in zip(pool.query.tolist(), pool.candidate.tolist(), pool.gain.tolist(), strict=True):
+        judged[pool.queries.ids[query]][pool.candidates.ids[candidate]] = int(gain)
+    measures = {"map", "ndcg_cut.10", "recall.5,20,100", "recip_rank", "success.1,10"}
+    theirs = pytrec_eval.RelevanceEvaluator(judged, measures).evaluate(run)
+    ours = score_run(task, read_run(write_run(path, run)), *rest)
+    languages = [pool.languages[place] for place in pool.queries.language.tolist()]
+    assert ours.languages == tuple(name for name in pool.languages if name in languages)
+    for name, their_name in THEIRS.items():
+        values = {id_: theirs[id_][their_name] if id_ in theirs else 0.0 for id_ in pool.queries.ids}
+        means = []
+        for language in ours.languages:
+            own = [value for value, its in zip(values.values(), languages, strict=True) if its == language]
+            means.append(np.mean(own))
+            assert ours.by_language[language][name].value == pytest.approx(means[-1], abs=1e-12), (name, language)
+        assert ours.scores[name].value == pytest.approx(np.mean(means), abs=1e-12), name
+        assert ours.all_queries[name] == pytest.approx(np.mean([*values.values()]), abs=1e-12), name
+    return ours
+
+
+sizes = st.dictionaries(
+    st.sampled_from(["de", "en", "th", "zh-Hans"]), st.tuples(st.integers(0, 4), st.integers(0, 8)), min_size=1
+).filter(lambda sizes: any(q for q, _ in sizes.values()) and sum(c for _, c in sizes.values()) >= 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes, st.integers(0, 1 << 32), st.sampled_from(["", "{}:", "x:"]), st.integers(0, 3))
+def test_own_data_scores_as_trec_eval_says(
+    sizes: dict[str, tuple[int, int]], seed: int, prefix: str, languages: int
+) -> None:
+    random = np.random.default_rng(seed)
+    with TemporaryDirectory() as folder:
+        task = own_task(Path(folder) / "mine", sizes, random, prefix)
+        chosen = sorted(task.languages)[:languages]
+        try:
+            pool = read_pool(task, chosen)
+        except BadData:
+            assume(False)
+        assert_equal_to_trec_eval(task, pool, random_run(pool, random), Path(folder) / "run", chosen)
+
+
+@pytest.mark.parametrize(
+    ("direction", "languages"),
+    [("t2i", []), ("t2i", ["de"]), ("i2t", ["de", "ar"]), ("mixed", ["de"]), ("mixed", ["fi", "ar"])],
+)
+def test_image_text_runs_score_as_trec_eval_says(
+    data_dir: Path, tmp_path: Path, direction: str, languages: list[str]
+) -> None:
+    task = TASKS[f"emoji-{direction}"]
+    pool = read_pool(task, languages, data_dir)
+    some = pool.part(np.arange(0, len(pool.queries), 9), np.arange(len(pool.candidates)))
+    ours = assert_equal_to_trec_eval(
+        task, pool, random_run(some, np.random.default_rng(4)), tmp_path / "run", languages, data_dir
+    )
+    assert ours.scores["ndcg@10"].value > 0.001
+    assert (ours.listed_excluded > 0) == (direction == "mixed")
+
+
+def test_excluded_candidate_in_a_list_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text(
+        "".join(f'{{"_id": "{id_}", "text": "x", "language": "en"}}\n' for id_ in ("q", "a")), encoding="utf-8"
+    )
+    query = '{"_id": "q", "text": "x", "language": "en", "excluded": "q"}\n'
+    (tmp_path / "queries.jsonl").write_text(query, encoding="utf-8")
+    (tmp_path / "qrels.tsv").write_text("q\ta\t1\n", encoding="utf-8")
+    scores = score_run(folder_task(tmp_path), {"q": {"q": 2.0, "a": 1.0}})
+    assert (scores.listed_excluded, scores.listed_outside) == (1, 0)
+    assert scores.scores["mrr"].value == 0.5
+
+
+def test_an_id_with_the_language_and_without_is_refused(data_dir: Path) -> None:
+    questions = read_questions(MIRACL, ["sw"], data_dir)
+    query = questions.queries[0].id
+    lists = {query: {"sw:1#0": 2.0, "1#0": 1.0}}
+    with pytest.raises(BadResult, match="both the id '1#0' and 'sw:1#0'"):
+        score_run(MIRACL, lists, ["sw"], data_dir)
+
+
+def test_scores_beyond_32_bits_are_ordered_by_id() -> None:
+    assert order({"a": 1e300, "b": 1e301, "c": 2.0}) == ["b", "a", "c"]

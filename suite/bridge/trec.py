@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import math
 import re
-import zlib
 from collections.abc import Iterator
-from io import BufferedIOBase
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from suite.errors import BadResult
+from suite.errors import BadData, BadResult
 from suite.evidence import NOBODY, Evidence
+from suite.lines import parse_number, read_lines
 from suite.ranking import DEPTH
 
 STEP = 2.0**-21
@@ -57,19 +54,20 @@ def run_lines(evidence: Evidence, tag: str) -> Iterator[str]:
 
 
 def read_run(path: Path) -> Lists:
-    """Read a run file, gzipped or not; the ranks in it mean nothing, as trec_eval has it.
+    """Read a run file, gzipped or not. As in trec_eval its ranks mean nothing, and lines that begin with # are skipped.
 
+    :raises MissingData: there is no such file.
     :raises BadResult: it cannot be read, is cut short, is too long, or has a line that is none of a run.
     """
     lists: Lists = {}
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(_lines(file), start=1):
-                if number > MOST_LINES:
-                    raise ValueError(f"it has more than {MOST_LINES:,} lines")
-                _take(lists, number, line)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadResult(f"{path} cannot be read as a TREC run: {error}.") from error
+        for number, line in read_lines(path, LONGEST_LINE):
+            if number > MOST_LINES:
+                raise BadResult(f"{path} has more than {MOST_LINES:,} lines. Score its languages one by one.")
+            if not line.startswith("#"):
+                _take(lists, f"{path}, line {number}", line)
+    except BadData as error:
+        raise BadResult(str(error)) from error
     if not lists:
         raise BadResult(f"{path} is empty.")
     return lists
@@ -77,24 +75,30 @@ def read_run(path: Path) -> Lists:
 
 def order(listed: dict[str, float]) -> list[str]:
     """The candidates of one list as trec_eval orders them: by score in 32 bits, equal ones by id, the last first."""
-    return sorted(listed, key=lambda id_: (np.float32(listed[id_]), id_.encode()), reverse=True)
+    with np.errstate(over="ignore"):
+        scores = np.array([*listed.values()], np.float32).tolist()
+    return [
+        id_
+        for _, _, id_ in sorted(
+            ((score, id_.encode(), id_) for id_, score in zip(listed, scores, strict=True)), reverse=True
+        )
+    ]
 
 
-def _lines(file: BufferedIOBase) -> Iterator[bytes]:
-    while line := file.readline(LONGEST_LINE):
-        if line.strip():
-            yield line
-
-
-def _take(lists: Lists, number: int, line: bytes) -> None:
-    fields = line.decode().split()
+def _take(lists: Lists, where: str, line: str) -> None:
+    """Add a line; as in trec_eval only white space of ASCII divides its columns."""
+    fields = [field.decode() for field in line.encode().split()]
     if len(fields) != 6:
-        raise ValueError(f"line {number} has {len(fields)} columns, not query Q0 candidate rank score tag")
+        raise BadResult(f"{where}: {len(fields)} columns, not the six of a run: query Q0 candidate rank score tag.")
     query, _, candidate, _, score, _ = fields
-    value = float(score)
-    if not math.isfinite(value):
-        raise ValueError(f"line {number} has the score {score[:20]}")
+    value = parse_number(score)
+    if value is None:
+        raise BadResult(
+            f"{where} ('{query[:80]}', '{candidate[:80]}'): the score {score[:20]!r} is not a finite number."
+        )
     listed = lists.setdefault(query, {})
     if candidate in listed:
-        raise ValueError(f"line {number} lists {candidate[:80]!a} a second time for query {query[:80]!a}")
+        raise BadResult(
+            f"{where} ('{query[:80]}', '{candidate[:80]}'): this candidate is already listed for this query."
+        )
     listed[candidate] = value

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -19,11 +19,13 @@ from suite.errors import BadResult
 from suite.evidence import Ranking
 from suite.fields import Count
 from suite.metrics import NAMES, parse_metric
-from suite.pool import Judgement, Pool, Query
+from suite.pool import NOTHING, Judgement, Pool, Query
 from suite.results.record import Record
 from suite.sample import Score, draw_groups, macro, score_of
 from suite.sources import read_pool
 from suite.task import Task
+
+Listed = TypeVar("Listed")
 
 
 class RunScores(Record):
@@ -41,29 +43,38 @@ class RunScores(Record):
     relevant: Count
     relevant_not_listed: Count
     """They have no rank, and count as not found."""
+    listed_outside: Count = 0
+    """Listed candidates that are not in the pool, as those of other languages; they take places, as in trec_eval."""
+    listed_excluded: Count = 0
+    """Listed candidates that the task excludes for their query; they take places too."""
     scores: dict[str, Score]
+    """Mean over the languages."""
+    all_queries: dict[str, float]
+    """Mean over the queries of all languages, which trec_eval prints for `all`."""
     by_language: dict[str, dict[str, Score]]
 
 
 def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir: Path | None = None) -> RunScores:
     """Score a run of a task, whole or in some of its languages.
 
-    Ids are those of the task, as in `sw:7#0`; where one language is asked they may lack it, as in `7#0`.
+    Ids are those of the task, as in `sw:7#0`. Where one language is asked and all its ids begin with it, they may lack
+    it, as in `7#0`.
 
     :raises UnknownName: a language that the task lacks.
     :raises BadResult: the run lists no query of the task.
     """
     chosen = task.choose(languages)
-    questions = _questions(task, chosen, data_dir)
-    listed = _with_language(lists, chosen[0]) if len(chosen) == 1 else lists
-    return _score(task, chosen, questions, {query: order(own) for query, own in listed.items()})
-
-
-def _questions(task: Task, languages: Sequence[str], data_dir: Path | None) -> Questions:
+    pool = None
     if isinstance(task, StreamedTask):
-        return task.questions(task, languages, data_dir)
-    pool = read_pool(task, languages, data_dir)
-    return Questions(list(_queries(pool)), list(_judgements(pool)))
+        questions = task.questions(task, chosen, data_dir)
+    else:
+        pool = read_pool(task, chosen, data_dir)
+        questions = Questions(list(_queries(pool)), list(_judgements(pool)))
+    listed = _with_language(lists, chosen[0], questions) if len(chosen) == 1 else lists
+    asking = {query.language for query in questions.queries}
+    ordered = {query: order(own) for query, own in listed.items()}
+    scores = _score(task, tuple(language for language in chosen if language in asking), questions, ordered)
+    return scores.model_copy(update=_misplaced(pool, ordered)) if pool else scores
 
 
 def _queries(pool: Pool) -> Iterable[Query]:
@@ -76,13 +87,37 @@ def _judgements(pool: Pool) -> Iterable[Judgement]:
         yield Judgement(pool.queries.ids[query], pool.candidates.ids[candidate], gain)
 
 
-def _with_language(lists: Lists, language: str) -> Lists:
-    """The lists with the language in front of every id that lacks it."""
+def _with_language(lists: Lists, language: str, questions: Questions) -> Lists:
+    """The lists with the language in front of every id that lacks it, if that is how the task's ids begin.
 
-    def full(id_: str) -> str:
-        return id_ if id_.startswith(f"{language}:") else f"{language}:{id_}"
+    :raises BadResult: an id occurs with the language and without.
+    """
+    prefix = f"{language}:"
+    ids = (id_ for judgement in questions.judgements for id_ in (judgement.query, judgement.candidate))
+    if not all(id_.startswith(prefix) for id_ in ids):
+        return lists
 
-    return {full(query): {full(candidate): score for candidate, score in own.items()} for query, own in lists.items()}
+    def full(listed: Mapping[str, Listed]) -> dict[str, Listed]:
+        named = {id_ if id_.startswith(prefix) else f"{prefix}{id_}": value for id_, value in listed.items()}
+        if len(named) < len(listed):
+            twice = next(id_ for id_ in listed if f"{prefix}{id_}" in listed)
+            raise BadResult(f"The run has both the id '{twice}' and '{prefix}{twice}', which are one.")
+        return named
+
+    return full({query: full(own) for query, own in lists.items()})
+
+
+def _misplaced(pool: Pool, ordered: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many listed candidates are not in the pool, or not offered to their query."""
+    offered = set(pool.candidates.ids)
+    lists = [ordered.get(query, ()) for query in pool.queries.ids]
+    excluded = pool.left_out.tolist() if len(pool.left_out) else [NOTHING] * len(lists)
+    return {
+        "listed_outside": sum(id_ not in offered for own in lists for id_ in own),
+        "listed_excluded": sum(
+            place != NOTHING and pool.candidates.ids[place] in own for place, own in zip(excluded, lists, strict=True)
+        ),
+    }
 
 
 def _score(
@@ -91,12 +126,12 @@ def _score(
     asked = {query.id for query in questions.queries}
     if not asked & set(ordered):
         raise BadResult(
-            f"The run has no query of {task.name}, {', '.join(languages)}; its first is {next(iter(ordered))[:80]!a}, "
-            f"the task's {questions.queries[0].id!a}."
+            f"The run has no query of {task.name}, {', '.join(languages)}. Its first query is "
+            f"'{next(iter(ordered))[:80]}', that of the task '{questions.queries[0].id}'. Use the ids of the task."
         )
     ranking = _ranking(questions, ordered)
-    columns = [parse_metric(name).compute(ranking) for name in NAMES]
-    drawn = {language: _drawn(questions, language, np.stack(columns, axis=1)) for language in languages}
+    values = np.stack([parse_metric(name).compute(ranking) for name in NAMES], axis=1)
+    drawn = {language: _drawn(questions, language, values) for language in languages}
     together = macro(np.stack(list(drawn.values())), 0)
     return RunScores(
         task=task.name,
@@ -108,6 +143,7 @@ def _score(
         relevant=len(ranking.rank),
         relevant_not_listed=int(np.isinf(ranking.rank).sum()),
         scores=_named_scores(together),
+        all_queries=dict(zip(NAMES, values.mean(axis=0).tolist(), strict=True)),
         by_language={language: _named_scores(own) for language, own in drawn.items()},
     )
 

@@ -20,9 +20,7 @@ SHOWN = ("ndcg@10", "recall@100", "map", "mrr@10")
 
 
 def score(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", exists=True, help="A TREC run, gzipped if its name ends in .gz.")
-    ],
+    run: Annotated[Path, typer.Argument(metavar="RUN", exists=True, help="A TREC run, gzipped or not.")],
     task: Annotated[str, typer.Option(metavar="TASK", help="What it is a run of.", autocompletion=complete_task)],
     languages: Languages = "",
     data_dir: DataDir = None,
@@ -54,12 +52,27 @@ def _show(console: PlainConsole, scores: RunScores) -> None:
     table.add_column("language")
     for name in SHOWN:
         table.add_column(name, justify="right")
-    rows = {language_label(language): own for language, own in scores.by_language.items()}
-    for name, own in (rows | ({"mean": scores.scores} if len(scores.languages) > 1 else {})).items():
-        table.add_row(name, *(f"{own[metric].value:.4f}" for metric in SHOWN))
+    rows = {
+        language_label(language): {metric: score.value for metric, score in own.items()}
+        for language, own in scores.by_language.items()
+    }
+    if len(scores.languages) > 1:
+        rows["mean of languages"] = {metric: score.value for metric, score in scores.scores.items()}
+        rows["mean of queries"] = scores.all_queries
+    for name, values in rows.items():
+        table.add_row(name, *(f"{values[metric]:.4f}" for metric in SHOWN))
     console.print(table)
     console.print(
         f"{scores.task}, {scores.setting}, {scores.queries:,} queries, {scores.queries_without_list:,} without a list. "
         f"The evidence is truncated: lists end after {scores.longest_list:,}, and {scores.relevant_not_listed:,} of "
         f"{scores.relevant:,} relevant candidates have no rank."
     )
+    if scores.listed_outside:
+        console.print(
+            f"{scores.listed_outside:,} listed candidates are not in this pool. They take places, as in trec_eval."
+        )
+    if scores.listed_excluded:
+        console.print(
+            f"{scores.listed_excluded:,} lists hold the candidate that is excluded for their query, such as the query "
+            "itself. It takes a place, as in trec_eval; remove it from the run."
+        )

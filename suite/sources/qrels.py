@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from suite.errors import BadData
-from suite.lines import read_lines
+from suite.lines import parse_number, read_lines
 
 LARGEST_GRADE = 1_000_000
 SMALLEST_GRADE = 0.000_001
 """Of those above 0."""
 
-_NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 _EXPECTED = "query-id, corpus-id and score divided by tabs, or the four columns of a TREC qrels file"
 _HEADINGS = (
     ("queryid", "qid", "query", "topicid", "topic"),
@@ -75,7 +74,7 @@ def _columns_of_heading(fields: Sequence[str]) -> tuple[int, ...]:
 
 
 def _columns_without_heading(line: str, fields: Sequence[str]) -> tuple[int, ...]:
-    if not _NUMBER.fullmatch(fields[-1]):
+    if parse_number(fields[-1].strip(" ")) is None:
         return ()
     if len(fields) == 4:
         return (0, 2, 3)
@@ -84,9 +83,9 @@ def _columns_without_heading(line: str, fields: Sequence[str]) -> tuple[int, ...
 
 def _grade(where: str, text: str) -> float:
     """A grade in 32 bits, as files of evidence keep it."""
-    if not _NUMBER.fullmatch(text):
+    grade = parse_number(text.strip(" "))
+    if grade is None:
         raise BadData(f"{where}: the grade {text[:40]!r} is not a finite number.")
-    grade = float(text)
     if grade > LARGEST_GRADE or 0 < grade < SMALLEST_GRADE:
         raise BadData(f"{where}: the grade {text[:40]!r} is not between {SMALLEST_GRADE:f} and {LARGEST_GRADE:,}.")
     return float(np.float32(grade)) if grade > 0 else 0.0
