@@ -26,7 +26,8 @@ TRUST = {
     "failed": "Something in the files does not follow from the rest. Its scores are not shown.",
     "not checked": "New or changed; it is being verified.",
     "self-reported": "Scores only, without the evidence that they would follow from.",
-    "recomputed": "Every score follows from the evidence beside it; computed again here.",
+    "consistent": "Every score follows from the evidence beside it, but the task's data was not here to check its ids.",
+    "recomputed": "Every score follows from the evidence beside it, whose ids and judgements are those of the task.",
     "reproduced": "Recomputed, and a sample of queries was scored again with the named model and agrees.",
     "published": "Printed in a paper or taken over from elsewhere; not measured with this suite.",
 }

@@ -20,7 +20,9 @@ REPORTED = ".reported.json"
 ALL = ""
 """Stands in the columns `query` and `candidate` for all languages together."""
 
-Trust: TypeAlias = Literal["failed", "not checked", "self-reported", "published", "recomputed", "reproduced"]
+Trust: TypeAlias = Literal[
+    "failed", "not checked", "self-reported", "published", "consistent", "recomputed", "reproduced"
+]
 
 
 class Entry(Record):
@@ -61,7 +63,7 @@ class Entry(Record):
     @property
     def verified(self) -> bool:
         """Whether its evidence was found to hold; it stands in the store then."""
-        return self.trust in ("recomputed", "reproduced")
+        return self.trust in ("consistent", "recomputed", "reproduced")
 
 
 class Row(NamedTuple):

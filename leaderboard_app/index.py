@@ -236,7 +236,7 @@ def _verified(folder: Path, home: Path) -> Sequence[Verdict]:
     """What is found of one folder; its evidence is put into the store."""
     verdicts = verify_folder(folder)
     for verdict in verdicts:
-        if verdict.level in ("recomputed", "reproduced"):
+        if verdict.level in ("consistent", "recomputed", "reproduced"):
             stored_contributions(home, verdict.path, read_result(verdict.path).task.headline)
     return verdicts
 

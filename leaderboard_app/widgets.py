@@ -65,8 +65,9 @@ table.facts th { width: 11rem; }
 </style>"""
 
 TRUST = (
-    "self-reported: scores only. recomputed: every score follows from the evidence beside it. reproduced: a sample was "
-    "encoded again and agrees. published: printed in a paper."
+    "self-reported: scores only. consistent: every score follows from the evidence beside it. recomputed: the same, "
+    "and the evidence is about the task's own data. reproduced: a sample was encoded again and agrees. published: "
+    "printed in a paper."
 )
 
 

@@ -57,6 +57,7 @@ class StreamedTask(Task):
     passages, fetching them where they are not here.
     """
 
+    divided: bool = True
     characters: Mapping[str, int]
     questions: Callable[[Task, Sequence[str], Path | None], Questions]
     corpus: Callable[[Task, Sequence[str], Path | None, Progress], Corpus]

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,23 +58,39 @@ def read_table(path: Path, form_of: FormOf, largest: int = LIMITS.file) -> pa.Ta
 
     :raises BadResult: it is no such file, or larger than any result's.
     """
-    try:
-        _check_size(path.stat().st_size, largest)
-        data = path.read_bytes()
-        _check_footer(data)
-        file = pq.ParquetFile(
-            pa.BufferReader(data),
-            pre_buffer=False,
-            thrift_string_size_limit=LARGEST_FOOTER,
-            thrift_container_size_limit=MOST_PAGES,
-            arrow_extensions_enabled=False,
-        )
+    with _refusals(path):
+        file, data = _open(path, largest)
         columns, limits = form_of(file.metadata.metadata or {})
         _check_size(len(data), limits.file)
         _check_columns(file, columns, limits.cells)
         _check_pages(file.metadata, data, limits)
         table = file.read(use_threads=False).unify_dictionaries().combine_chunks()
         _check_cells(table)
+    return table
+
+
+class Footer(NamedTuple):
+    """What a file says of itself before any column of it is read: its rows, and its own metadata."""
+
+    rows: int
+    metadata: Mapping[bytes, bytes]
+
+
+def read_footer(path: Path, largest: int = LIMITS.file) -> Footer:
+    """What a file of up to `largest` bytes claims to hold; it costs what the footer costs.
+
+    :raises BadResult: it is no such file.
+    """
+    with _refusals(path):
+        file, _ = _open(path, largest)
+        return Footer(file.metadata.num_rows, file.metadata.metadata or {})
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with a file is said of the file."""
+    try:
+        yield
     except (
         OSError,
         MemoryError,
@@ -85,7 +102,21 @@ def read_table(path: Path, form_of: FormOf, largest: int = LIMITS.file) -> pa.Ta
         pa.ArrowException,
     ) as error:
         raise BadResult(f"{path.name}: {str(error)[:200] or type(error).__name__}") from error
-    return table
+
+
+def _open(path: Path, largest: int) -> tuple[pq.ParquetFile, bytes]:
+    """The file with nothing but its footer read, and its bytes."""
+    _check_size(path.stat().st_size, largest)
+    data = path.read_bytes()
+    _check_footer(data)
+    file = pq.ParquetFile(
+        pa.BufferReader(data),
+        pre_buffer=False,
+        thrift_string_size_limit=LARGEST_FOOTER,
+        thrift_container_size_limit=MOST_PAGES,
+        arrow_extensions_enabled=False,
+    )
+    return file, data
 
 
 def _check_size(size: int, largest: int) -> None:

@@ -49,7 +49,8 @@ class Task:
     """One retrieval task over parallel languages.
 
     `fingerprint` is the `Pool.fingerprint` of the whole task; results on any other content are not comparable. It is
-    empty for a task whose data nobody has read with this suite yet.
+    empty for a task whose data nobody has read with this suite yet. `relevants` counts the relevant pairs of the whole
+    task, None where nobody has counted them. Where it is `divided`, a query meets candidates of its own language only.
     """
 
     name: str
@@ -62,6 +63,8 @@ class Task:
     licence: str
     citation: str
     note: str = ""
+    relevants: int | None = None
+    divided: bool = False
     remarks: tuple[str, ...] = ()
     """What a person should know of data that was just read: what was left out, what may be a mistake."""
 

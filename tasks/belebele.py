@@ -33,6 +33,7 @@ BELEBELE = Task(
     reader=parallel_pool,
     headline="ndcg@10",
     fingerprint="",
+    relevants=900 * len(LANGUAGES) ** 2,
     licence="CC BY-SA 4.0",
     citation="Bandarkar et al. (2024), The Belebele Benchmark, ACL, arXiv 2308.16884",
     note="Nobody has read it with this suite yet: there is no fingerprint to compare with. Of more than 32 languages "

@@ -71,6 +71,7 @@ EMOJI = ImageTextSet(
         "i2t": "d7e788e988097b7e6e7f391f0f4379d3bdd2fd642ebf603c1a9438176cfc9c4b",
         "mixed": "85ecfafaeecee869118f6df0996f0bafdf31112dbe68ca6b04128167d1c66641",
     },
+    relevants={"t2i": 8520, "i2t": 8520, "mixed": 170_400},
     note="Drawings and short names, not photos and sentences; 27 strings name one emoji in one language and another in "
     "a second one. A pretrained image-text model has seen these pictures.",
 )
@@ -88,5 +89,6 @@ EMOJI_KEYWORDS = EMOJI._replace(
         "t2i": "b14c383d8b9edabd500e4dcdb24415cef6b28ab333e76b99cdac9e85147b8c85",
         "i2t": "80bcf23c25c5e50f18807cb7bbbcfeb8eacd995b8fe2a86d7c9849e0a19775b3",
     },
+    relevants={"t2i": 16_997, "i2t": 16_997},
     note="Two captions of each emoji: its name, and its keywords divided by commas. Keywords are not unique.",
 )

@@ -19,7 +19,7 @@ UNREAD = "Counts are those that mteb 2.26 publishes; nobody has read this set wi
 
 
 class ImageTextSet(NamedTuple):
-    """One data set: `captions` counts the captions of each language, `fingerprints` has one for each direction."""
+    """One data set: `captions` counts those of each language; `fingerprints` and `relevants` are by direction."""
 
     name: str
     title: str
@@ -31,6 +31,7 @@ class ImageTextSet(NamedTuple):
     citation: str
     directions: tuple[Direction, ...] = ("t2i", "i2t", "mixed")
     fingerprints: Mapping[Direction, str] = {}
+    relevants: Mapping[Direction, int] = {}
     mixed_queries: Mapping[str, int] = {}
     note: str = ""
 
@@ -55,6 +56,7 @@ class ImageTextSet(NamedTuple):
             licence=self.licence,
             citation=self.citation,
             note=self.note,
+            relevants=self.relevants.get(direction),
         )
 
 

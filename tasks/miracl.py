@@ -162,6 +162,7 @@ MIRACL = StreamedTask(
     reader=refuse_to_hold,
     headline="ndcg@10",
     fingerprint="",
+    relevants=31_119,
     licence="Apache-2.0 (questions, judgements); CC BY-SA 3.0 (passages)",
     citation="Zhang et al. (2023), MIRACL, TACL 11, arXiv 2210.09984",
     note=NOTE + UNREAD,

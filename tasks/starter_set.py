@@ -27,6 +27,7 @@ STARTER = Task(
     reader=sentence_pool,
     headline="map",
     fingerprint="71bc649b6473004967351ff31c74bd78482d91d76b5b9ef824145eafc36de765",
+    relevants=6292,
     licence="CC0 1.0",
     citation="Written for Panglot",
     note="Small and easy: it shows that a model works, not how good it is.",

@@ -41,6 +41,7 @@ STORYBOOKS = ImageTextSet(
         "i2t": "e456867d977c7f610189371792f60634edfc9272330ec6427a6815af25b8f4b4",
         "mixed": "6dc437410454fd0fe789fe69fe1977c8ac92f7f32f5c50e3f62665e81010d243",
     },
+    relevants={"t2i": 1878, "i2t": 1878, "mixed": 28_942},
     note="A text is a line of the story, not a description of the picture. A cover repeats the picture of an inner "
     "page: both count as relevant, and so do the texts of both.",
 )

@@ -44,6 +44,7 @@ XQUAD_R = Task(
     reader=sentence_pool,
     headline="map",
     fingerprint="ee9b141a3399b4ad15548250c6214fa14519ab3c997477b447ae0d7e4fadf97e",
+    relevants=143_990,
     licence="CC BY-SA 4.0",
     citation="Roy et al. (2020), LAReQA, arXiv 2004.05484; Artetxe et al. (2020), XQuAD, arXiv 1910.11856",
 )

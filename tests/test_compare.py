@@ -485,7 +485,6 @@ def test_letters_in_a_row_are_abbreviated() -> None:
         (["compare", "{random}", "{real}", "--metric", "mapp"], "Unknown metric 'mapp'"),
         (["compare", "{root}", "{real}"], "holds results of 2 models"),
         (["compare", "{random}", "nowhere"], "There is no result in nowhere"),
-        (["rank", "{root}", "{part}"], "on different content and cannot be ranked together"),
         (["rank", "{root}", "--task", "xquad-r"], "Unknown task 'xquad-r'"),
     ],
 )

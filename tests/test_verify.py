@@ -72,9 +72,9 @@ def test_without_the_data_less_is_checked_and_said(
     path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
     assert verify(path, data_dir).unchecked == ()
     verdict = verify(path)
-    assert (verdict.level, verdict.findings) == ("recomputed", ())
+    assert (verdict.level, verdict.findings) == ("consistent", ())
     assert [note.partition(":")[0] for note in verdict.unchecked] == [
-        "The fingerprint of these languages",
+        "Fingerprint and relevant pairs of these languages",
         "Ids, groups and judgements",
     ]
 
@@ -86,7 +86,7 @@ def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
     monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {"starter": unread})
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     verdict = verify(written)
-    assert (verdict.level, verdict.findings) == ("recomputed", ())
+    assert (verdict.level, verdict.findings) == ("consistent", ())
     assert verdict.unchecked[0] == "The fingerprint: nobody has read this set yet."
 
 
@@ -333,9 +333,16 @@ def test_names_that_deceive_are_refused(written: Path, field: str, value: str, m
     assert any(message in finding for finding in verify(written).findings)
 
 
-def test_results_of_strangers(written: Path) -> None:
+def test_own_data_is_verified_but_compared_with_no_task(written: Path) -> None:
     _change(written, lambda data: data["task"].__setitem__("name", "mine"))
-    assert "is no task of this suite" in verify(written).findings[0]
+    assert verify(written).findings == ("The file should be called mine.json.",)
+    for file in written.parent.iterdir():
+        file.rename(file.with_name(file.name.replace("starter", "mine")))
+    verdict = verify(written.with_name("mine.json"))
+    assert (verdict.level, verdict.unchecked) == ("consistent", ("The task: mine is not a task in this suite.",))
+
+
+def test_results_of_strangers(written: Path) -> None:
     moved = written.parent.rename(written.parent.with_name("another@1"))
     shutil.copy(moved / "starter.json", moved / "notes.txt")
     findings = " ".join(finding for verdict in verify_folder(moved) for finding in verdict.findings)
@@ -353,6 +360,26 @@ def test_links_are_not_followed(written: Path, tmp_path: Path) -> None:
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
     assert "is a link" in verify(written).findings[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["card.json", "starter.json", "starter.attestation.json", "starter.top10.parquet", "x"]
+)
+def test_no_file_of_a_submission_may_be_a_link(written: Path, name: str, tmp_path: Path) -> None:
+    for target in (tmp_path / "elsewhere", tmp_path / "nowhere"):
+        file = written.parent / name
+        if file.exists():
+            file.rename(target)
+        elif target.name == "elsewhere":
+            target.write_text("{}", encoding="utf-8")
+        file.unlink(missing_ok=True)
+        file.symlink_to(target)
+        verdicts = verify_folder(written.parent)
+        assert any(
+            verdict.level == "failed" and ("is a link" in finding or "is no file" in finding)
+            for verdict in verdicts
+            for finding in verdict.findings
+        ), verdicts
 
 
 @pytest.mark.parametrize("name", ["use-multilingual", "bm25", "random"])

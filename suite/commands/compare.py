@@ -41,16 +41,22 @@ def compare(
 
     Example: panglot compare submissions/bm25@0.3.16 submissions/random@1
     """
+    from suite.commands.names import known_tasks
     from suite.comparison import paired as tests
-    from suite.results.evidence_file import read_evidence
+    from suite.results.facts import read_evidence_of
     from suite.view.comparison import Names, comparison_json, comparison_view
 
+    known = known_tasks()
     compared = []
     for pair in _pairs(_results(one), _results(other), task):
         record = pair.one.result.task
-        evidence, other_evidence = read_evidence(pair.one.path), read_evidence(pair.other.path)
+        evidence, other_evidence = (read_evidence_of(*named, known.get(record.name)) for named in pair)
         draws = tests.enough_draws(len(record.languages))
-        comparison = tests.compare(evidence, other_evidence, metric or record.headline, draws).only(setting, language)
+        try:
+            comparison = tests.compare(evidence, other_evidence, metric or record.headline, draws)
+        except BadResult as error:
+            raise BadResult(f"{pair.one.path} and {pair.other.path} cannot be compared. {error}") from error
+        comparison = comparison.only(setting, language)
         compared.append((Names(record.name, *(named.model for named in pair)), comparison))
     if as_json:
         print_json([comparison_json(*names_and_comparison) for names_and_comparison in compared])

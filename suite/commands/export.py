@@ -59,19 +59,21 @@ def _mteb(path: Path) -> Iterable[str]:
     import json
 
     from suite.bridge.mteb_export import mteb_result
-    from suite.results.evidence_file import read_evidence
+    from suite.results.facts import read_evidence_of
     from suite.results.result import read_result
 
-    return [json.dumps(mteb_result(read_result(path), read_evidence(path)), indent=1)]
+    result = read_result(path)
+    return [json.dumps(mteb_result(result, read_evidence_of(path, result)), indent=1)]
 
 
 def _trec(path: Path) -> Iterable[str]:
     from suite.bridge.trec import run_lines
-    from suite.results.evidence_file import read_evidence
+    from suite.results.facts import read_evidence_of
     from suite.results.result import read_result
 
-    model = read_result(path).model
-    return run_lines(read_evidence(path), f"{model.name}@{model.revision}")
+    result = read_result(path)
+    model = result.model
+    return run_lines(read_evidence_of(path, result), f"{model.name}@{model.revision}")
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +13,9 @@ from suite.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
     from suite.comparison.contributions import Contributions
-    from suite.results.result import Result, TaskRecord
+    from suite.results.result import Result
+
+OTHER_QUERIES = "Its evidence does not hold the same queries for the same questions as that of the others."
 
 
 def rank(
@@ -35,54 +36,106 @@ def rank(
 
     Example: panglot rank submissions/ --task xquad-r
     """
-    from suite.comparison.standings import rank_contributions
-    from suite.results.result import find_results, read_result
+    from suite.comparison.standings import comparable, rank_contributions
+    from suite.results.result import find_results
     from suite.view.comparison import rank_json, rank_view
 
     files = {path.resolve(): path for path in find_results(paths)}
-    results = {path: read_result(path) for path in files.values()}
-    record = _only_task(results, task)
-    chosen = {path: result for path, result in results.items() if result.task.name == record.name}
-    name = metric or record.headline
+    results, left_out = _read(list(files.values()))
+    name = _only_task(results, task)
+    chosen = _on_one_content({path: result for path, result in results.items() if result.task.name == name}, left_out)
+    metric = metric or next(iter(chosen.values())).task.headline
     setting = setting or ("mono" if any(result.divided for result in chosen.values()) else "multi")
-    standings = rank_contributions(dict(_contributions(chosen, name)), name, setting)
+    added = _contributions(chosen, metric, left_out)
+    kept = comparable(added)
+    left_out |= {
+        str(path): OTHER_QUERIES for path, result in chosen.items() if _model(result) in set(added) - set(kept)
+    }
+    if not kept:
+        raise BadResult("None of these results can be ranked. " + " ".join(left_out.values()))
+    standings = rank_contributions(kept, metric, setting)
     if as_json:
-        print_json(rank_json(record.name, standings))
+        print_json({**rank_json(name, standings), "left_out": left_out})
         return
-    open_console().print(rank_view(record.name, standings))
+    console = open_console()
+    console.print(rank_view(name, standings))
+    for path, reason in left_out.items():
+        console.print(f"not ranked: {path}: {reason}", soft_wrap=True)
 
 
-def _only_task(results: dict[Path, Result], name: str | None) -> TaskRecord:
-    """The one task that is ranked, on one content.
+def _read(paths: list[Path]) -> tuple[dict[Path, Result], dict[str, str]]:
+    """The results that can be read, and why the others cannot."""
+    from suite.results.result import read_result
+
+    results, left_out = {}, {}
+    for path in paths:
+        try:
+            results[path] = read_result(path)
+        except BadResult as error:
+            left_out[str(path)] = str(error)
+    if not results:
+        raise BadResult(" ".join(left_out.values()))
+    return results, left_out
+
+
+def _only_task(results: dict[Path, Result], name: str | None) -> str:
+    """The one task that is ranked.
 
     :raises UnknownName: there is no result on it.
-    :raises BadResult: several tasks, or several contents of one.
+    :raises BadResult: there are several tasks.
     """
     names = sorted({result.task.name for result in results.values()})
     if name is None and len(names) > 1:
         raise BadResult(f"There are results on {', '.join(names)}. Choose one with --task.")
     if name is not None and name not in names:
         raise UnknownName("task", name, names)
-    chosen = {path: result.task for path, result in results.items() if result.task.name == (name or names[0])}
-    contents = {task.fingerprint: path for path, task in chosen.items()}
-    if len(contents) > 1:
-        listed = "; ".join(f"{path} ({', '.join(chosen[path].languages)})" for path in contents.values())
-        raise BadResult(f"These results are on different content and cannot be ranked together: {listed}.")
-    return next(iter(chosen.values()))
+    return name or names[0]
 
 
-def _contributions(results: dict[Path, Result], metric: str) -> Iterator[tuple[str, Contributions]]:
+def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> dict[Path, Result]:
+    """The results on the content that most of them are about; of two that are as frequent, that of the suite's task."""
+    from collections import Counter
+
+    from suite.commands.names import known_tasks
+
+    counted = Counter(result.task.fingerprint for result in results.values())
+    task = known_tasks().get(next(iter(results.values())).task.name)
+    own = task.fingerprint if task else ""
+    fingerprint = max(counted, key=lambda content: (counted[content], content == own))
+    languages = next(result.task.languages for result in results.values() if result.task.fingerprint == fingerprint)
+    for path, result in results.items():
+        record = result.task
+        if record.fingerprint != fingerprint:
+            asked = f"; it was asked in {', '.join(record.languages)}" if record.languages != languages else ""
+            left_out[str(path)] = (
+                f"It is on other content than the others (fingerprint {record.fingerprint[:12]}){asked}."
+            )
+    return {path: result for path, result in results.items() if result.task.fingerprint == fingerprint}
+
+
+def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str, str]) -> dict[str, Contributions]:
     """Each model's contributions; one evidence is in memory at a time.
 
     :raises BadResult: two results of one model.
     """
+    from suite.commands.names import known_tasks
     from suite.comparison.contributions import contributions
-    from suite.results.evidence_file import read_evidence
+    from suite.results.facts import read_evidence_of
 
+    known = known_tasks()
     seen: dict[str, Path] = {}
+    added = {}
     for path, result in results.items():
-        model = f"{result.model.name}@{result.model.revision}"
+        model = _model(result)
         if model in seen:
             raise BadResult(f"{seen[model]} and {path} are results of one model, {model}. Leave one out.")
         seen[model] = path
-        yield model, contributions(read_evidence(path), metric)
+        try:
+            added[model] = contributions(read_evidence_of(path, result, known.get(result.task.name)), metric)
+        except BadResult as error:
+            left_out[str(path)] = str(error)
+    return added
+
+
+def _model(result: Result) -> str:
+    return f"{result.model.name}@{result.model.revision}"

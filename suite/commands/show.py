@@ -51,7 +51,7 @@ def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> No
 
     :raises PanglotError: several results are named, or the data here is not what the result is about.
     """
-    from suite.results.evidence_file import read_evidence
+    from suite.results.facts import read_evidence_of
     from suite.results.result import read_result
     from suite.sources import read_pool
     from suite.view.gallery import gallery
@@ -62,5 +62,5 @@ def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> No
     pool = read_pool(find_task(result.task.name), result.task.languages, data_dir)
     if pool.fingerprint != result.task.fingerprint:
         raise PanglotError(f"{files[0]} is about other content than the {result.task.name} that is here.")
-    target.write_text(gallery(result, read_evidence(files[0]), pool), encoding="utf-8")
+    target.write_text(gallery(result, read_evidence_of(files[0], result), pool), encoding="utf-8")
     echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

@@ -41,7 +41,7 @@ def verify(
     console = open_console()
     verdicts = []
     for verdict in _verdicts(paths, data_dir):
-        if rerun and verdict.level in ("recomputed", "reproduced"):
+        if rerun and verdict.level in ("consistent", "recomputed", "reproduced"):
             verdict = _rerun(verdict, model, sample, data_dir)
         verdicts.append(verdict)
         if not as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import erfc
 
@@ -87,6 +88,20 @@ def rank_contributions(models: Mapping[str, Contributions], metric: str, setting
     names = np.array(list(models), object)[order]
     p = _pairwise_p(shares[:, order])
     return Standings(metric, setting, len(first.total), _standings(names.tolist(), drawn[:, order], p), p)
+
+
+def comparable(models: Mapping[str, Contributions]) -> dict[str, Contributions]:
+    """The largest set of models with the same queries for the same questions; of two as large, the first."""
+    sets: list[dict[str, Contributions]] = []
+    for name, model in models.items():
+        for alike in sets:
+            with suppress(BadResult):
+                check_same_counts(next(iter(alike.values())), model)
+                alike[name] = model
+                break
+        else:
+            sets.append({name: model})
+    return max(sets, key=len, default={})
 
 
 def _column(model: Contributions, weights: Floats, setting: str) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from suite.arrays import Floats, Ints
 from suite.errors import BadResult
 from suite.evidence import NARROW, NOBODY, Evidence, is_narrow
 from suite.fields import Count
-from suite.parquet import TEXT, Form, Limits, read_table
+from suite.parquet import TEXT, Form, Limits, read_footer, read_table
 from suite.ranking import DEPTH
 from suite.results.record import FORMAT, write_whole
 
@@ -77,6 +77,26 @@ def read_evidence(path: Path) -> Evidence:
         whole = _evidence(pairs, read_table(evidence_file(path, "top100"), lambda _: _TOP_FORM), DEPTH)
         _check_beginning(short, whole)
         return whole
+    except (BadResult, ValueError) as error:
+        raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+
+
+class EvidenceFacts(NamedTuple):
+    """What an evidence file states before a column of it is read: candidates of each language, relevant pairs."""
+
+    sizes: Mapping[str, int]
+    pairs: int
+    divided: bool
+
+
+def read_facts(path: Path) -> EvidenceFacts:
+    """What the evidence beside a result file states about the pool; little is read, however large it is.
+
+    :raises BadResult: the file is missing or is no evidence.
+    """
+    try:
+        footer = read_footer(evidence_file(path, "evidence"), NARROW_LIMITS.file)
+        return EvidenceFacts(_sizes(footer.metadata), footer.rows, b"divided" in footer.metadata)
     except (BadResult, ValueError) as error:
         raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
 

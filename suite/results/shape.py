@@ -93,9 +93,14 @@ def check_score(where: str, score: Score, limits: Range, is_mean: bool = True) -
 
     :raises ValueError: what is wrong with it.
     """
-    for number in score:
-        check_number(where, number, limits)
     value, low, high = score
+    check_number(where, value, limits)
+    if low is None and high is None:
+        return
+    if low is None or high is None:
+        raise ValueError(f"{where}: its interval has one end")
+    check_number(where, low, limits)
+    check_number(where, high, limits)
     if low > high + ROUNDING or (is_mean and not low - ROUNDING <= value <= high + ROUNDING):
         raise ValueError(f"{where}: {value} is not in its interval, {low} to {high}")
 

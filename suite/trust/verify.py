@@ -20,7 +20,15 @@ from suite.fields import check_name
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.ranking import DEPTH
-from suite.results.evidence_file import EVIDENCE_FILES, SHORT, evidence_file, is_evidence_of, read_evidence
+from suite.results.evidence_file import (
+    EVIDENCE_FILES,
+    SHORT,
+    evidence_file,
+    is_evidence_of,
+    read_evidence,
+    read_facts,
+)
+from suite.results.facts import check_facts, check_record
 from suite.results.naming import result_folder, result_stem
 from suite.results.record import DECIMALS, read_record
 from suite.results.result import Result, find_results, read_result
@@ -32,7 +40,8 @@ from suite.trust.evidence_check import check_evidence
 from suite.trust.rerun import Attestation, attestation_file
 from suite.trust.submission import CARD, SubmissionCard
 
-Level: TypeAlias = Literal["failed", "self-reported", "recomputed", "reproduced"]
+Level: TypeAlias = Literal["failed", "self-reported", "consistent", "recomputed", "reproduced"]
+"""Consistent: every score follows from the evidence, but the task's data was not here to compare it with."""
 
 NOISE = 5e-14
 """Relative; what one evidence gives on different processors differs by less than a fifth of it."""
@@ -83,7 +92,7 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
         for path in results:
             verdicts.append(_at_home(verify(path, data_dir), folder))
             advance(1)
-    if (folder / CARD).exists():
+    if os.path.lexists(folder / CARD):
         verdicts.append(_verify_card(folder / CARD))
     expected = {folder / CARD, *results, *map(attestation_file, results)}
     expected |= {evidence_file(path, name) for path in results for name in EVIDENCE_FILES}
@@ -134,12 +143,12 @@ def _holds(root: Path, task: Task) -> bool:
 def _check_file(path: Path) -> None:
     """A link could show a file of the machine that checks."""
     for file in (path, attestation_file(path), *(evidence_file(path, name) for name in EVIDENCE_FILES)):
-        try:
-            mode = file.lstat().st_mode
-        except OSError:
-            continue
-        if not stat.S_ISREG(mode):
+        if os.path.lexists(file) and not _is_file(file):
             raise BadResult(f"{file} is a link or a folder, not a file.")
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 def _at_home(verdict: Verdict, folder: Path) -> Verdict:
@@ -181,15 +190,11 @@ class _Check:
         """All checks, in order."""
         record = self._result.task
         task = known_tasks().get(record.name)
-        if task is None:
-            return self._failed(
-                [f"task.name: '{record.name[:80]}' is no task of this suite, so nothing compares to it."]
-            )
-        in_order = tuple(name for name in task.languages if name in record.languages)
-        if not in_order or record.languages != in_order:
-            return self._failed([f"task.languages: not languages of {task.name}, in their order."])
-        pool = pool_of(task, record.languages, self._data_dir)
-        findings = [*_check_names(self._result), *self._check_task(task, pool)]
+        findings = list(check_record(self._result, task))
+        if findings:
+            return self._failed(findings)
+        pool = pool_of(task, record.languages, self._data_dir) if task else None
+        findings += [*_check_names(self._result), *self._check_task(task, pool)]
         there = [evidence_file(self._path, name).exists() for name in EVIDENCE_FILES]
         if not any(there):
             return self._verdict("self-reported", findings)
@@ -197,36 +202,50 @@ class _Check:
             self._unchecked.append(f"Places {SHORT + 1} to {DEPTH} of the lists: their file is not here.")
         if self._result.evidence and not is_evidence_of(self._result.evidence, self._path):
             findings.append("evidence: the files beside it are not those that it was written with (sha256).")
+        findings += check_facts(self._result, read_facts(self._path), task)
+        if findings:
+            return self._failed(findings)
         evidence = read_evidence(self._path)
         findings += check_evidence(evidence, task, record, pool)
         if not findings:
             findings += self._check_scores(evidence)
-        return self._verdict("reproduced" if self._is_attested(findings) else "recomputed", findings)
+        checked: Level = "recomputed" if pool else "consistent"
+        return self._verdict("reproduced" if self._is_attested(findings) else checked, findings)
 
-    def _check_task(self, task: Task, pool: Pool | None) -> Iterator[str]:
+    def _check_task(self, task: Task | None, pool: Pool | None) -> Iterator[str]:
         """The record of the task against the task itself."""
         record = self._result.task
-        whole = record.languages == task.languages
-        known: dict[str, Any] = {"headline": task.headline}
-        known["candidates"] = sum(task.sizes[name].candidates for name in record.languages)
+        known: dict[str, Any] = {}
+        if task:
+            known["headline"] = task.headline
+            known["candidates"] = sum(task.sizes[name].candidates for name in record.languages)
         if pool:
             known |= {"fingerprint": pool.fingerprint, "queries": len(pool.queries)}
-        elif whole:
+        elif task and record.languages == task.languages:
             known["queries"] = task.queries
-            if task.fingerprint:
-                known["fingerprint"] = task.fingerprint
-            else:
+            known["fingerprint"] = task.fingerprint or record.fingerprint
+        self._note_unchecked(task, pool)
+        yield from _differences(record.model_dump(), record.model_copy(update=known).model_dump(), "task")
+        stems = [result_stem(record.name, record.languages), result_stem(record.name)]
+        if task:
+            stems = stems[record.languages == task.languages :][:1]
+        if self._path.stem not in stems:
+            yield f"The file should be called {stems[-1]}.json."
+
+    def _note_unchecked(self, task: Task | None, pool: Pool | None) -> None:
+        """Say what could not be compared, and why."""
+        if task is None:
+            self._unchecked.append(f"The task: {self._result.task.name} is not a task in this suite.")
+        elif not pool:
+            if self._result.task.languages != task.languages:
+                self._unchecked.append(
+                    "Fingerprint and relevant pairs of these languages: the task's data is not here."
+                )
+            elif not task.fingerprint:
                 self._unchecked.append("The fingerprint: nobody has read this set yet.")
-        else:
-            self._unchecked.append("The fingerprint of these languages: the task's data is not here.")
-        if not pool:
             self._unchecked.append("Ids, groups and judgements: the task's data is not here.")
         if self._result.curve:
             self._unchecked.append("The curve over dimensions: it does not follow from the evidence.")
-        yield from _differences(record.model_dump(), record.model_copy(update=known).model_dump(), "task")
-        stem = result_stem(task.name, None if whole else record.languages)
-        if self._path.stem != stem:
-            yield f"The file should be called {stem}.json."
 
     def _check_scores(self, evidence: Evidence) -> Iterator[str]:
         """Every derived number against what the evidence gives."""

@@ -1,0 +1,146 @@
+"""Facts of a task travel with it: what states others is refused, with the data of the task and without."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import suite.trust.verify
+from suite.cli import app
+from suite.encoder import load_model
+from suite.errors import BadResult
+from suite.evidence import Evidence
+from suite.pool import Pool
+from suite.ranking import collect_evidence
+from suite.results.evidence_file import evidence_file, read_facts
+from suite.results.facts import read_evidence_of
+from suite.results.result import Result, read_result, write_result
+from suite.run import Outcome, run
+from suite.scoring import score_pool
+from suite.sources import read_pool
+from suite.summary import score_evidence
+from suite.task import Source
+from suite.trust.verify import verify
+from tests.conftest import TASKS
+
+STARTER = TASKS["starter"]
+AWAY = replace(STARTER, source=Source("nowhere", {"en": ("en.json", "")}))
+"""The starter set on a machine that does not have its data."""
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return run(STARTER, load_model("random"))
+
+
+def _write(folder: Path, outcome: Outcome, evidence: Evidence, name: str = "liar") -> Path:
+    """A result on other evidence, with all scores that follow from it."""
+    record, model = outcome.result.task, outcome.result.model.model_copy(update={"name": name})
+    scores = score_evidence(evidence, record.headline, draws=20)
+    return write_result(folder, Result.of(record, model, scores, [], outcome.result.run), evidence, outcome.stem)
+
+
+def _easy(pool: Pool, outcome: Outcome) -> Evidence:
+    """Evidence of the queries' own language only, every relevant candidate in the first places."""
+    own = pool.queries.language[pool.query] == pool.candidates.language[pool.candidate]
+    fewer = replace(pool, query=pool.query[own], candidate=pool.candidate[own], gain=pool.gain[own])
+    evidence = collect_evidence(fewer, score_pool(load_model("language-id"), fewer).scores)
+    return replace(evidence, above=np.zeros_like(evidence.above))
+
+
+@pytest.mark.parametrize("task", [STARTER, AWAY], ids=["data is here", "data is away"])
+def test_a_lie_about_being_divided_is_refused(
+    task: object, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite.trust.verify, "known_tasks", lambda: {"starter": task})
+    path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True))
+    assert read_facts(path).divided
+    assert verify(path).findings == ("settings: mono, but starter is not divided by language.",)
+    for name in ("evidence", "top10", "top100"):
+        evidence_file(path, name).unlink()
+    data = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**data, "evidence": {}}), encoding="utf-8")
+    assert verify(path).findings == ("settings: mono, but starter is not divided by language.",)
+
+
+def test_fewer_relevant_pairs_are_refused_without_the_data(
+    outcome: Outcome, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite.trust.verify, "known_tasks", lambda: {"starter": AWAY})
+    path = _write(tmp_path, outcome, _easy(starter, outcome))
+    assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)
+    honest = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    verdict = verify(honest)
+    assert (verdict.level, verdict.findings) == ("consistent", ())
+    assert verdict.unchecked == ("Ids, groups and judgements: the task's data is not here.",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"languages": ("ar", "de")}, "The evidence is about ar, de, el, .*; task.languages are ar, de"),
+        ({"candidates": 857}, "The evidence counts 858 candidates, the result 857"),
+        ({"queries": 500}, "its evidence has 572 queries, the result 500"),
+        ({"queries": 7000}, "6,292 relevant pairs for 7,000 queries"),
+    ],
+)
+def test_evidence_of_something_else_is_not_read(
+    change: dict[str, object], message: str, outcome: Outcome, tmp_path: Path
+) -> None:
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    result = read_result(path)
+    other = result.model_copy(update={"task": result.task.model_copy(update=change)})
+    with pytest.raises(BadResult, match=message):
+        read_evidence_of(path, other)
+    assert read_evidence_of(path, result, STARTER).queries == 572
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.fingerprint])
+def test_facts_of_a_task_are_those_of_its_data(name: str, data_dir: Path) -> None:
+    task = TASKS[name]
+    pool = read_pool(task, data_dir=data_dir)
+    assert (task.relevants, task.divided) == (len(pool.query), False)
+
+
+def test_facts_of_tasks_that_nobody_has_read_follow_from_how_they_are_made(data_dir: Path) -> None:
+    assert TASKS["belebele"].relevants == 13_395_600
+    miracl = TASKS["miracl"]
+    assert miracl.divided
+    assert miracl.relevants == len(miracl.questions(miracl, miracl.languages, data_dir).judgements)  # type: ignore[attr-defined]
+
+
+def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
+    outcome: Outcome, starter: Pool, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        _write(tmp_path, outcome, outcome.evidence, name)
+    liars = [
+        _write(tmp_path, outcome, replace(outcome.evidence, divided=True), "divided"),
+        _write(tmp_path, outcome, _easy(starter, outcome), "easy"),
+    ]
+    damaged = _write(tmp_path, outcome, outcome.evidence, "damaged")
+    evidence_file(damaged, "evidence").write_bytes(b"PAR1")
+    moved = _write(tmp_path, outcome, replace(outcome.evidence, group=outcome.evidence.group // 2), "moved")
+    part = run(STARTER, load_model("constant"), ["de", "en"])
+    other = write_result(tmp_path, part.result, part.evidence, part.stem)
+    done = CliRunner().invoke(app, ["rank", str(tmp_path), "--json"], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert [model["model"] for model in found["models"]] == ["one@1", "two@1"]
+    reasons = found["left_out"]
+    assert set(reasons) == {str(path) for path in (*liars, damaged, moved, other)}
+    assert "starter is not divided by language" in reasons[str(liars[0])]
+    assert "572 relevant pairs; starter has 6,292" in reasons[str(liars[1])]
+    assert "cannot be read" in reasons[str(damaged)]
+    assert "does not hold the same queries" in reasons[str(moved)]
+    assert "asked in de, en" in reasons[str(other)]
+    shown = CliRunner().invoke(app, ["rank", str(tmp_path)], catch_exceptions=False)
+    assert f"not ranked: {damaged}" in shown.stdout
+    with pytest.raises(BadResult, match=f"{moved.parent.name}.*cannot be compared"):
+        CliRunner().invoke(
+            app, ["compare", str(tmp_path / "one@1"), str(moved.parent)], catch_exceptions=False, standalone_mode=False
+        )

@@ -1,0 +1,90 @@
+"""Odd records, alone and with evidence: each is refused with its reason, or every verb works with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from suite.cli import app
+from suite.encoder import load_model
+from suite.errors import BadResult, PanglotError
+from suite.results.result import read_result, write_result
+from suite.run import run
+from suite.trust.verify import verify
+from tests.conftest import TASKS
+from tests.odd_records import Odd, odd_results, without_evidence
+
+ODD = int(os.environ.get("PANGLOT_ODD", "50"))
+"""How many odd records there are; the long version has 2,000."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of two models, `random@1` and `constant@1`."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("random", "constant"):
+        curve = [(8, "int8")] if name == "random" else []
+        outcome = run(TASKS["starter"], load_model(name), ["de", "en"], curve=curve)
+        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def records(made: Path) -> list[Odd]:
+    return list(odd_results((made / "random@1" / "starter.de-en.json").read_text(encoding="utf-8"), ODD))
+
+
+def _commands(path: Path, other: Path) -> Iterator[list[str]]:
+    for as_json in ([], ["--json"]):
+        yield ["verify", str(path), *as_json]
+        yield ["show", str(path), *(as_json or ["--matrix", "--bias", "--by-language"])]
+        yield ["rank", str(path), str(other), *as_json]
+        yield ["compare", str(path), str(other), *(as_json or ["--matrix"])]
+        yield ["compare", str(other), str(path), *as_json]
+    for form in ("mteb", "model-index", "trec"):
+        yield ["export", str(path), "--format", form]
+
+
+def _refusal(path: Path) -> str:
+    try:
+        read_result(path)
+    except BadResult as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("evidence", [True, False], ids=["with evidence", "alone"])
+def test_an_odd_record_is_refused_or_works(made: Path, records: list[Odd], evidence: bool, tmp_path: Path) -> None:
+    other = made / "constant@1" / "starter.de-en.json"
+    folder = tmp_path / "random@1"
+    folder.mkdir()
+    path = folder / "starter.de-en.json"
+    for file in (made / "random@1").glob("*.parquet") if evidence else ():
+        shutil.copy(file, folder)
+    runner = CliRunner()
+    taken = 0
+    for odd in records:
+        path.write_text(odd.text if evidence else without_evidence(odd.text), encoding="utf-8")
+        reason = _refusal(path)
+        if reason:
+            assert reason.isprintable(), odd.what
+            assert verify(path).findings == (reason,), odd.what
+            continue
+        taken += 1
+        for command in _commands(path, other):
+            done = runner.invoke(app, command)
+            if not isinstance(done.exception, PanglotError | SystemExit | None):
+                raise AssertionError(f"{odd.what}: panglot {' '.join(command)}") from done.exception
+            assert "\x1b" not in done.output, odd.what
+    assert taken or ODD < 50
+
+
+def test_odd_records_are_the_same_each_time(records: list[Odd], made: Path) -> None:
+    text = (made / "random@1" / "starter.de-en.json").read_text(encoding="utf-8")
+    assert list(odd_results(text, 5)) == records[:5]
+    assert len({odd.text for odd in records}) > 0.9 * len(records)
