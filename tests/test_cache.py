@@ -106,7 +106,7 @@ def test_what_changes_no_vector_does_not(tmp_path: Path) -> None:
 
 
 def test_a_models_name_is_only_a_name(tmp_path: Path) -> None:
-    shelf = VectorCache(tmp_path).shelf(_card(name="../../" + "x/" * 500), "query")
+    shelf = VectorCache(tmp_path).shelf(_card(name="../../" + "x/" * 200), "query")
     assert shelf.folder.parent == tmp_path
     shelf.add(["a"], np.ones((1, 2)), np.array([UNCOUNTED]))
     assert shelf.find(["a"]) is not None

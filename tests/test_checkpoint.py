@@ -171,6 +171,21 @@ class TestMissingWeightsOfOtherKinds:
         with pytest.raises(BadEncoder, match=f"make them up at random: .*{part}"):
             load_model(f"sparse:{copy(masked, tmp_path / 'm', without(part))}")
 
+    def test_sparse_with_a_way_of_its_own_for_queries(self, masked: Path, tmp_path: Path) -> None:
+        from sentence_transformers import SparseEncoder
+        from sentence_transformers.base.modules import Router
+        from sentence_transformers.sparse_encoder.modules import MLMTransformer, SparseStaticEmbedding, SpladePooling
+
+        document = [MLMTransformer(str(masked)), SpladePooling()]
+        query = [SparseStaticEmbedding(tokenizer=document[0].tokenizer)]
+        router = Router.for_query_document(query_modules=query, document_modules=document)
+        SparseEncoder(modules=[router]).save_pretrained(str(tmp_path / "m"))
+        assert load_model(f"sparse:{tmp_path / 'm'}", Options(max_length=7)).card.max_length == 7
+        file = next((tmp_path / "m").glob("document_0*/model.safetensors"))
+        change_weights(file, without("cls.predictions"))
+        with pytest.raises(BadEncoder, match=r"at random: cls\.predictions"):
+            load_model(f"sparse:{tmp_path / 'm'}")
+
     @pytest.mark.parametrize("file", ["model.safetensors", "1_Dense/model.safetensors"])
     def test_late(self, masked: Path, tmp_path: Path, file: str) -> None:
         from sentence_transformers import MultiVectorEncoder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,49 @@ def test_a_stated_length_holds_as_far_as_there_are_positions(
     encoder = load(folder)
     assert (encoder.card.max_length, encoder.card.note) == (cut, note)
     assert encoder.encode([LONG], "query").shape == (1, 16)
+
+
+@pytest.mark.parametrize(
+    ("stated", "query", "passage"),
+    [
+        ({"query_length": 5, "document_length": 9}, 5, 9),
+        ({"document_length": 40}, 20, 20),
+        ({"processing_kwargs": {"text": {"max_length": 6}}}, 6, 6),
+        ({"processing_kwargs": {"text": {"max_length": 40}}}, 20, 20),
+    ],
+)
+def test_other_ways_of_stating_a_length(tmp_path: Path, stated: dict[str, Any], query: int, passage: int) -> None:
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    transformer = Transformer(str(bare(tmp_path / "bert", max_position_embeddings=20)))
+    folder = saved(tmp_path / "saved", transformer, Pooling(16))
+    change_json(folder / "sentence_bert_config.json", **stated)
+    encoder, short = load(folder), load(folder, max_length=4)
+    assert [cut_at(encoder, role) for role in ("query", "passage")] == [query, passage]
+    assert [cut_at(short, role) for role in ("query", "passage")] == [4, 4]
+    for model, role in itertools.product((encoder, short), ("query", "passage")):
+        kept = " ".join(LONG.split()[: (cut_at(model, role) or 0) - 2])
+        assert model.encode([LONG], role) == pytest.approx(model.encode([kept], role), abs=1e-5)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("Bert", {}),
+        ("Roberta", {}),
+        ("GPT2", {"n_embd": 16, "n_layer": 1, "n_head": 2, "bos_token_id": 2, "eos_token_id": 3}),
+    ],
+)
+def test_learned_positions_do_not_move_with_padding(
+    tmp_path: Path, model: str, config: dict[str, Any], side: str
+) -> None:
+    folder = bare(tmp_path, model, **config)
+    change_json(folder / "tokenizer_config.json", padding_side=side)
+    encoder = load(f"hf:{folder}?pooling=last")
+    together = encoder.encode(["a", "a b c d"], "query")
+    assert together[:1] == pytest.approx(encoder.encode(["a"], "query"), abs=1e-5)
 
 
 def test_models_without_learned_positions_keep_their_length(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def card(
         similarity=similarity,
         dimension=model.get_embedding_dimension(),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        max_length=limit(reader(name, model, "passage")),
+        max_length=limit(reader(name, model, "passage"), "passage"),
         prompts={role: prompt for role, prompt in prompts.items() if prompt},
         precision=options.precision,
         backend="torch",

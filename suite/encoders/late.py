@@ -47,9 +47,7 @@ def load(name: str, options: Options) -> LateModel:
     if options.max_length is not None:
         check_length(name, [passages], options.max_length)
         passages.document_length = options.max_length
-    facts = card(name, opened, options, "late interaction")
-    longest = getattr(passages, "document_length", None) or facts.max_length
-    return LateModel(opened.model, facts.model_copy(update={"max_length": longest}))
+    return LateModel(opened.model, card(name, opened, options, "late interaction"))
 
 
 class LateModel:

@@ -91,7 +91,7 @@ class MtebEncoder:
             library=f"mteb {version('mteb')}, sentence-transformers {version('sentence-transformers')}",
             similarity=_similarity(model),
             dimension=options.truncate_dim or _largest(meta.embed_dim),
-            parameters=meta.n_parameters,
+            parameters=meta.n_parameters or None,
             max_length=int(meta.max_tokens) if meta.max_tokens and isfinite(meta.max_tokens) else None,
             prompts={role: prompt for role, prompt in prompts.items() if prompt},
             precision=_precision(model),

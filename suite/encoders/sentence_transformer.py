@@ -135,7 +135,7 @@ class SentenceTransformerEncoder:
 
     def cut_at(self, role: Role) -> int | None:
         """Tokens after which texts of a role are cut, if they are."""
-        return limit(self._readers[role])
+        return limit(self._readers[role], role)
 
     def _cuts(self) -> list[str]:
         """Where a router cuts queries elsewhere than passages, as a sentence."""

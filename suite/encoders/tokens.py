@@ -14,6 +14,9 @@ LONGEST = 1_000_000
 TASKS: dict[Role, str] = {"query": "query", "passage": "document"}
 """Our roles, and what sentence-transformers calls them."""
 
+LENGTHS = ("max_seq_length", "query_length", "document_length")
+"""Where a module keeps the tokens after which it cuts all texts, or those of a role."""
+
 POSITION_TABLES = ("position_embeddings", "position_embedding", "embed_positions", "wpe")
 """What transformers calls learned positions; a text cannot have more tokens than such a table has rows."""
 
@@ -49,10 +52,13 @@ def prepare(name: str, readers: Iterable[Any], max_length: int | None) -> list[s
     return notes
 
 
-def limit(module: Any) -> int | None:
-    """Tokens after which a module cuts texts, if it does; static embeddings say it in their tokenizer."""
+def limit(module: Any, role: Role) -> int | None:
+    """Tokens after which a module cuts texts of a role, if it does; static embeddings say it in their tokenizer."""
     cut = getattr(module.tokenizer, "truncation", None)
-    length = cut["max_length"] if cut else getattr(module, "max_seq_length", None)
+    if cut:
+        return int(cut["max_length"])
+    lengths = (*(one.get("max_length") for one in _settings(module)), getattr(module, f"{TASKS[role]}_length", None))
+    length = next(filter(None, lengths), None) or getattr(module, "max_seq_length", None)
     return None if length is None or length > LONGEST else int(length)
 
 
@@ -83,6 +89,12 @@ def positions(module: Any) -> int | None:
     return most - max((table.padding_idx + 1 for table in _tables(module) if table.padding_idx is not None), default=0)
 
 
+def _settings(module: Any) -> list[dict[str, Any]]:
+    """What a module's configuration passes to its tokenizer with every text; the first counts most."""
+    all_settings = getattr(module, "processing_kwargs", None) or {}
+    return [all_settings[kind] for kind in ("text", "common") if kind in all_settings]
+
+
 def _check_tokenizer(name: str, tokenizer: Any) -> None:
     """Refuse a tokenizer that is missing, or that transformers made up because its files are: special tokens only.
 
@@ -103,18 +115,33 @@ def _set_padding(name: str, tokenizer: Any) -> None:
 
 
 def _fit_positions(module: Any) -> list[str]:
-    """Cut where a table of learned positions ends: beyond it the libraries fail, or take other rows and say nothing."""
+    """Cut where a table of learned positions ends: beyond it the libraries fail, or take other rows and say nothing.
+
+    Such positions are counted from the left, so that padding on that side would move a text by its neighbours' length.
+    """
     most = positions(module)
     if most is None or not _tables(module):
         return []
+    module.tokenizer.padding_side = "right"
+    stated = [(name, getattr(module, name, None)) for name in LENGTHS]
+    stated += [("max_length", one.get("max_length")) for one in _settings(module)]
     notes = []
-    for name in ("max_seq_length", "query_length", "document_length"):
-        stated = getattr(module, name, None)
-        if stated is not None and stated > most:
-            setattr(module, name, most)
-            if stated <= LONGEST:
-                notes.append(f"Its {name} is {stated}, but it has {most} positions: texts are cut there.")
+    for name, length in stated:
+        if length and length > most:
+            _cut(module, most, name)
+            if length <= LONGEST:
+                notes.append(f"Its {name} is {length}, but it has {most} positions: texts are cut there.")
     return notes
+
+
+def _cut(module: Any, length: int, *names: str) -> None:
+    """Write a length wherever a module has one of these names for it."""
+    for name in names:
+        if getattr(module, name, None) is not None:
+            setattr(module, name, length)
+    for one in _settings(module):
+        if "max_length" in one and "max_length" in names:
+            one["max_length"] = length
 
 
 def _tables(module: Any) -> list[Any]:
@@ -155,6 +182,7 @@ def _set_length(name: str, readers: Sequence[Any], asked: int | None) -> None:
         raise BadEncoder(f"{name} cuts no texts. Leave out --max-length.")
     for module in able:
         module.max_seq_length = asked
+        _cut(module, asked, *LENGTHS, "max_length")
 
 
 def _can_cut(module: Any) -> bool:
