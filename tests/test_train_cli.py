@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from suite.cli import app
 from suite.errors import BadData
-from suite.sources import read_pool
 from suite.train.experiment import read_experiment
 from tests.conftest import TASKS
 from tests.killing import Killed, killing_at
@@ -40,8 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_recipe(tmp_path)
     (tmp_path / "tiny.toml").write_text(GRID, encoding="utf-8")
     for verb in ("train", "ablate"):
-        pools = {"starter": read_pool(TASKS["starter"])}
-        monkeypatch.setattr(f"suite.commands.{verb}.readable_pools", lambda data_dir, pools=pools: pools)
+        monkeypatch.setattr(f"suite.commands.{verb}.known_tasks", lambda: {"starter": TASKS["starter"]})
     return tmp_path
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,9 @@ import pytest
 from suite.errors import BadData
 from suite.image import IMAGES, Image
 from suite.pool import Candidate, Judgement, Pool, Query
-from suite.sources import read_pool
+from suite.task import Size, Task
 from suite.train.data import data_folder, read_pairs, text_entries
-from suite.train.leak import check_leaks, plain, runs
+from suite.train.leak import Leak, check_leaks, plain, runs
 from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
 from suite.train.recipe import TextData
 from suite.train.recipe_file import make_recipe
@@ -37,6 +39,17 @@ def pairs(*texts: str, language: str = "en") -> Pairs:
     return builder.build()
 
 
+def task_of(pool: Pool, name: str = "own-task") -> Task:
+    return replace(TASKS["starter"], name=name, sizes=dict.fromkeys(pool.languages, Size(1, 1)))
+
+
+def leaks_of(pairs: Pairs, pool: Pool, name: str = "own-task") -> tuple[Leak, ...]:
+    """What the training data shares with a task that is here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("suite.train.leak.local_pool", lambda task, languages, data_dir: pool)
+        return check_leaks(pairs, [task_of(pool, name)]).leaks
+
+
 def test_plain_text_is_letters_marks_and_digits() -> None:
     assert plain("  Ｔhe «Old»\tbridge—No. 5! ") == "the old bridge no 5"
     assert plain("हिन्दी, में") == "हिन्दी में"
@@ -50,26 +63,26 @@ def test_runs_are_of_eight_words_or_of_characters() -> None:
 
 def test_a_whole_text_is_refused_however_it_is_written() -> None:
     with pytest.raises(BadData, match="1 of own-task in en"):
-        check_leaks(pairs(f"“{SENTENCE.upper()}!”"), {"own-task": pool(SENTENCE)})
+        leaks_of(pairs(f"“{SENTENCE.upper()}!”"), pool(SENTENCE))
 
 
 def test_a_text_is_refused_whatever_the_spelling_of_its_language() -> None:
     with pytest.raises(BadData, match="1 of own-task in eng_Latn"):
-        check_leaks(pairs(SENTENCE), {"own-task": pool(SENTENCE, "eng_Latn")})
+        leaks_of(pairs(SENTENCE), pool(SENTENCE, "eng_Latn"))
     assert len(list(runs(CHINESE, "zho_Hans"))) == len(list(runs(CHINESE, "zh")))
 
 
 def test_a_question_is_refused_too() -> None:
     with pytest.raises(BadData, match="evaluation tasks"):
-        check_leaks(pairs("why was it closed"), {"own-task": pool(SENTENCE)})
+        leaks_of(pairs("why was it closed"), pool(SENTENCE))
 
 
 def test_shared_runs_are_counted_in_their_own_language() -> None:
     part = SENTENCE.replace("winter", "year")
-    leak = check_leaks(pairs(part, "something else"), {"own-task": pool(SENTENCE)})[0]
+    leak = leaks_of(pairs(part, "something else"), pool(SENTENCE))[0]
     assert (leak.language, leak.texts, leak.exact, leak.overlapping) == ("en", 4, 0, 1)
-    assert check_leaks(pairs(part), {"own-task": pool(SENTENCE, "zh")})[0].overlapping == 0
-    assert check_leaks(pairs(CHINESE[3:-3], language="zh"), {"own-task": pool(CHINESE, "zh")})[0].overlapping == 1
+    assert leaks_of(pairs(part), pool(SENTENCE, "zh"))[0].overlapping == 0
+    assert leaks_of(pairs(CHINESE[3:-3], language="zh"), pool(CHINESE, "zh"))[0].overlapping == 1
 
 
 def test_pictures_of_an_evaluation_task_are_refused() -> None:
@@ -81,17 +94,44 @@ def test_pictures_of_an_evaluation_task_are_refused() -> None:
     builder = PairsBuilder(("en",))
     builder.add_images("emoji", [Caption("i", "en", "a cat")], {"i": data})
     with pytest.raises(BadData, match="1 of pictures in zxx"):
-        check_leaks(builder.build(), {"pictures": seen})
+        leaks_of(builder.build(), seen, "pictures")
+
+
+def test_leak_check_fetches_nothing_and_names_what_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the leak check went to the network")
+
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr("pooch.retrieve", never)
+    monkeypatch.setattr(socket.socket, "connect", never)
+    for folder in (None, tmp_path):
+        found = check_leaks(pairs(SENTENCE), TASKS.values(), folder)
+        assert found.compared == ("starter",)
+        assert {"xquad-r", "belebele", "miracl"} <= set(found.absent)
+        assert not any(TASKS[name].has_images for name in found.absent)
+        assert "Leak check: compared with starter. Not compared, since their data is not here: " in str(found)
+
+
+def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:
+    builder = PairsBuilder(("en",))
+    builder.add_images("emoji", [Caption("i", "en", "a cat")], {"i": b"a picture"})
+    assert "emoji-t2i" in check_leaks(builder.build(), TASKS.values(), tmp_path).absent
+
+
+def test_only_the_languages_of_the_training_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("suite.train.leak.local_pool", lambda task, languages, data_dir: asked.append(languages))
+    check_leaks(pairs(SENTENCE), [TASKS["xquad-r"], TASKS["belebele"]])
+    assert [set(languages) for languages in asked] == [{"en", "zh"}, {"eng_Latn", "zho_Hans"}]
 
 
 def test_the_training_sets_hold_nothing_of_the_evaluation_sets(data_dir: Path) -> None:
     """As their description says: no whole text, and of runs only a stock phrase that parallel documents need."""
     sets = [{"name": name} for name in ("ntrex", "mkqa_questions", "sections", "qa_pairs", "terms")]
     recipe = make_recipe({"name": "x", "text": {"kind": "static"}, "data": sets})
-    found = check_leaks(
-        read_pairs(recipe, data_dir),
-        {name: read_pool(TASKS[name], data_dir=data_dir) for name in ("xquad-r", "mlqa-r")},
-    )
+    tasks = [TASKS[name] for name in ("xquad-r", "mlqa-r")]
+    found = check_leaks(read_pairs(recipe, data_dir), tasks, data_dir).leaks
     assert sum(leak.exact for leak in found) == 0
     assert {(leak.task, leak.language): leak.overlapping for leak in found if leak.overlapping} == {("mlqa-r", "vi"): 4}
     assert {leak.language for leak in found if leak.task == "xquad-r"} == set(recipe.languages)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.commands.names import DataDir, find_task
+from suite.commands.names import DataDir, find_task, known_tasks
 from suite.commands.output import AsJson, check_writable, open_console, print_json
-from suite.commands.train import Changes, readable_pools
+from suite.commands.train import Changes
 from suite.errors import BadData, require
 
 if TYPE_CHECKING:
-    from suite.pool import Pool
     from suite.train.ablate import Planned, Scored
-    from suite.train.leak import Leak
+    from suite.train.leak import LeakCheck
     from suite.train.pairs import Pairs
     from suite.train.recipe import Recipe
 
@@ -76,8 +75,7 @@ class _Bench:
 
     def __init__(self, out: Path, data_dir: Path | None) -> None:
         self._out, self._data_dir = out, data_dir
-        self._inputs: dict[str, tuple[Pairs, list[Leak]]] = {}
-        self._pools: dict[str, Pool] = {}
+        self._inputs: dict[str, tuple[Pairs, LeakCheck]] = {}
 
     def has(self, planned: Planned) -> bool:
         """Whether the model is finished."""
@@ -112,13 +110,12 @@ class _Bench:
         )
         return Scored(planned, training.steps, training.seconds, training.best_validation, results)
 
-    def _read(self, recipe: Recipe) -> tuple[Pairs, list[Leak]]:
+    def _read(self, recipe: Recipe) -> tuple[Pairs, LeakCheck]:
         from suite.train.data import data_key, read_pairs
         from suite.train.leak import check_leaks
 
         key = data_key(recipe)
         if key not in self._inputs:
-            self._pools = self._pools or dict(readable_pools(self._data_dir))
             pairs = read_pairs(recipe, self._data_dir)
-            self._inputs = {key: (pairs, check_leaks(pairs, self._pools))}
+            self._inputs = {key: (pairs, check_leaks(pairs, known_tasks().values(), self._data_dir))}
         return self._inputs[key]

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from suite.commands.names import DataDir, find_task, known_tasks
 from suite.commands.output import AsJson, check_writable, open_console, print_json
-from suite.errors import MissingData, require
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from suite.pool import Pool
+from suite.errors import require
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, or a recipe of the package.")]
 Changes = Annotated[
@@ -56,7 +51,8 @@ def train(
 
     console = open_console(aside=as_json)
     pairs = read_pairs(chosen, data_dir)
-    leaks = check_leaks(pairs, readable_pools(data_dir))
+    leaks = check_leaks(pairs, known_tasks().values(), data_dir)
+    console.print(Text(str(leaks), "dim"), soft_wrap=True)
     trained = train(chosen, out / chosen.name, pairs, leaks, data_dir, progress_bar)
     if not is_first_process():
         return
@@ -71,16 +67,3 @@ def train(
         print_json({"folder": str(trained.folder), "results": [result.plain() for result in scored]})
     elif scored:
         console.print(score_table(scored))
-
-
-def readable_pools(data_dir: Path | None) -> Mapping[str, Pool]:
-    """The pools of all tasks of texts whose data is here: what training data is checked against."""
-    from suite.sources import read_pool
-
-    pools = {}
-    for name, task in known_tasks().items():
-        try:
-            pools[name] = read_pool(task, data_dir=data_dir)
-        except MissingData:
-            continue
-    return pools

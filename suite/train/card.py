@@ -10,7 +10,7 @@ from typing import Any
 from suite.results.record import Record, write_whole
 from suite.results.result import Result
 from suite.train.batches import BatchDrawer
-from suite.train.leak import Leak
+from suite.train.leak import LeakCheck
 from suite.train.pairs import Pairs
 from suite.train.recipe import Recipe
 
@@ -59,6 +59,10 @@ class Training(Record):
     left_out: tuple[str, ...]
     """Data sets too small for a batch of a kind."""
     leaks: tuple[LeakRecord, ...]
+    compared: tuple[str, ...] = ()
+    """Tasks with which the training data was compared."""
+    not_compared: tuple[str, ...] = ()
+    """Tasks whose data was not there."""
     scales: dict[str, float]
     history: tuple[dict[str, float], ...]
 
@@ -68,7 +72,7 @@ class Training(Record):
         recipe: Recipe,
         pairs: Pairs,
         drawer: BatchDrawer,
-        leaks: Sequence[Leak],
+        check: LeakCheck,
         state: Any,
         seconds: float,
         scales: dict[str, float],
@@ -84,7 +88,9 @@ class Training(Record):
             packages={name: version(name) for name in ("torch", "transformers", "sentence-transformers", "panglot")},
             data=tuple(_data_records(pairs)),
             left_out=tuple(map(str, drawer.thin)),
-            leaks=tuple(LeakRecord(**leak._asdict()) for leak in leaks),
+            leaks=tuple(LeakRecord(**leak._asdict()) for leak in check.leaks),
+            compared=check.compared,
+            not_compared=check.absent,
             scales=scales,
             history=tuple(state.log_history),
         )
@@ -171,12 +177,15 @@ def _data(training: Training) -> str:
 
 
 def _leaks(training: Training) -> str:
+    absent = training.not_compared
+    lines = [f"Not compared, since their data was not there: {', '.join(absent)}.", ""] if absent else []
     if not training.leaks:
-        return "Not made: no evaluation task was at hand."
+        compared = ", ".join(training.compared)
+        return "\n".join([*lines, f"Compared with {compared}." if compared else "Not made: no task's data was there."])
     tasks: dict[str, list[LeakRecord]] = {}
     for leak in training.leaks:
         tasks.setdefault(leak.task, []).append(leak)
-    lines = [
+    lines += [
         "| task | languages | training texts | whole texts shared | texts sharing eight words |",
         "|---|---|---|---|---|",
     ]

@@ -11,12 +11,15 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from suite.errors import BadData
 from suite.image import IMAGES
 from suite.languages import canonical, parse_language
 from suite.pool import Pool
+from suite.sources.local import local_pool
+from suite.task import Task
 from suite.train.pairs import Pairs
 
 WORDS = 8
@@ -49,27 +52,49 @@ class Leak(NamedTuple):
     """Training texts that share a run of eight words with one."""
 
 
-def check_leaks(pairs: Pairs, pools: Mapping[str, Pool]) -> list[Leak]:
-    """What the training data shares with each task, one row a language that both have.
+class LeakCheck(NamedTuple):
+    """What the training data was compared with, and what was found."""
 
-    :raises BadData: a whole text of an evaluation task is in the training data.
+    leaks: tuple[Leak, ...] = ()
+    compared: tuple[str, ...] = ()
+    """Tasks whose data is here."""
+    absent: tuple[str, ...] = ()
+    """Tasks that were not compared, since their data is not here."""
+
+    def __str__(self) -> str:
+        absent = f" Not compared, since their data is not here: {', '.join(self.absent)}." if self.absent else ""
+        return f"Leak check: compared with {', '.join(self.compared) or 'no task'}.{absent}"
+
+
+NOT_CHECKED = LeakCheck()
+
+
+def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = None) -> LeakCheck:
+    """Compare the training data with every task whose data is here; nothing is downloaded.
+
+    Tasks with images are compared where the training data has images.
+
+    :raises BadData: a whole text or a picture of an evaluation task is in the training data, or a task's data is
+        damaged.
     """
-    trained: dict[str, list[str]] = defaultdict(list)
-    for place, language in enumerate(pairs.languages):
-        trained[canonical(language)] += map(plain, pairs.texts_of(place))
-    leaks = []
-    for task, pool in pools.items():
-        if pool.has_images:
-            leaks.append(_shared_pictures(task, pool, pairs))
+    trained = _plain_texts(pairs)
+    leaks: list[Leak] = []
+    compared: list[str] = []
+    absent: list[str] = []
+    for task in tasks:
+        if task.has_images and not pairs.images:
             continue
-        for language, texts in _texts_by_language(pool):
-            if canonical(language) in trained:
-                leaks.append(_leak(task, language, trained[canonical(language)], texts))
+        spoken = [name for name in task.languages if name == IMAGES or canonical(name) in trained]
+        pool = local_pool(task, spoken, data_dir) if spoken else None
+        if pool is not None:
+            leaks += _shared_pictures(task.name, pool, pairs) if task.has_images else _shared(task.name, pool, trained)
+        if spoken:
+            (absent if pool is None else compared).append(task.name)
     found = [leak for leak in leaks if leak.exact]
     if found:
         listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
         raise BadData(f"The training data holds texts of evaluation tasks: {listed}. Leave them out.")
-    return leaks
+    return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
 
 
 def plain(text: str) -> str:
@@ -88,6 +113,21 @@ def runs(text: str, language: str) -> Iterator[str]:
     yield from (" ".join(words[start : start + WORDS]) for start in range(len(words) - WORDS + 1))
 
 
+def _plain_texts(pairs: Pairs) -> dict[str, list[str]]:
+    """The plain training texts of each language, by its canonical spelling."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for place, language in enumerate(pairs.languages):
+        texts[canonical(language)] += map(plain, pairs.texts_of(place))
+    return texts
+
+
+def _shared(task: str, pool: Pool, trained: Mapping[str, list[str]]) -> Iterator[Leak]:
+    """A row for each language that the task and the training data have."""
+    for language, texts in _texts_by_language(pool):
+        if canonical(language) in trained:
+            yield _leak(task, language, trained[canonical(language)], texts)
+
+
 def _leak(task: str, language: str, trained: list[str], texts: Iterable[str]) -> Leak:
     plains = set(map(plain, texts))
     known = {run for text in plains for run in runs(text, language)}
@@ -95,10 +135,10 @@ def _leak(task: str, language: str, trained: list[str], texts: Iterable[str]) ->
     return Leak(task, language, len(trained), sum(text in plains for text in trained), overlapping)
 
 
-def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Leak:
+def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Iterator[Leak]:
     known = {image.sha256 for items in (pool.queries, pool.candidates) for image in items.images.values()}
     shared = sum(hashlib.sha256(image).hexdigest() in known for image in pairs.images)
-    return Leak(task, IMAGES, len(pairs.images), shared, 0)
+    yield Leak(task, IMAGES, len(pairs.images), shared, 0)
 
 
 def _texts_by_language(pool: Pool) -> Iterator[tuple[str, list[str]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from suite.results.record import write_record
 from suite.train.batches import BatchDrawer, BatchSampler
 from suite.train.card import Training, write_card
 from suite.train.curves import draw_curves
-from suite.train.leak import Leak
+from suite.train.leak import NOT_CHECKED, LeakCheck
 from suite.train.loss import HybridLoss
 from suite.train.pairs import Pairs
 from suite.train.recipe import Recipe
@@ -51,7 +50,7 @@ def train(
     recipe: Recipe,
     folder: Path,
     pairs: Pairs,
-    leaks: Sequence[Leak] = (),
+    leaks: LeakCheck = NOT_CHECKED,
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> Trained:

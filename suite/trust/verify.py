@@ -32,8 +32,8 @@ from suite.results.facts import check_facts, check_record
 from suite.results.naming import result_folder, result_stem
 from suite.results.record import DECIMALS, read_record
 from suite.results.result import Result, find_results, read_result
-from suite.sources import read_pool
 from suite.sources.fetch import DATA_VARIABLE
+from suite.sources.local import local_pool
 from suite.summary import score_evidence
 from suite.task import Task
 from suite.trust.evidence_check import check_evidence
@@ -111,33 +111,18 @@ def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None
 
     :raises BadData: the data that is here is damaged.
     """
-    root = str(data_dir or os.environ.get(DATA_VARIABLE) or "")
-    given = bool(root) and (not task.source.build or _holds(Path(root), task))
-    if not (given or task.source.packaged or _is_cached(task)):
-        return None
-    return _pool(task.name, languages, root)
-
-
-@lru_cache(maxsize=4)
-def _pool(name: str, languages: tuple[str, ...], root: str) -> Pool | None:
-    task = known_tasks()[name]
     try:
-        whole = read_pool(task, (), Path(root) if root else None) if task.source.reencoded else None
-        if whole and whole.fingerprint != task.fingerprint:
-            return None
-        return read_pool(task, languages, Path(root) if root else None)
+        return _pool(task.name, task.fingerprint, languages, str(data_dir or os.environ.get(DATA_VARIABLE) or ""))
     except MissingData:
         return None
 
 
-def _is_cached(task: Task) -> bool:
-    import pooch
-
-    return _holds(Path(pooch.os_cache("panglot")), task)
-
-
-def _holds(root: Path, task: Task) -> bool:
-    return all((root / task.source.folder / name).is_file() for name, _ in task.source.files.values())
+@lru_cache(maxsize=4)
+def _pool(name: str, fingerprint: str, languages: tuple[str, ...], root: str) -> Pool:
+    pool = local_pool(known_tasks()[name], languages, Path(root) if root else None)
+    if pool is None:  # raised, since it may be here the next time, and what is returned is remembered
+        raise MissingData(f"The data of {name} is not here.")
+    return pool
 
 
 def _check_file(path: Path) -> None:
