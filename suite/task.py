@@ -89,8 +89,8 @@ class Task:
         meant = match_language(language, self.languages)
         if len(meant) == 1:
             return meant[0]
-        several = f"'{language}' may be any of these: name one." if meant else ""
-        raise UnknownName(f"language of {self.name}", language, meant or self.languages, several)
+        advice = f"'{language}' is ambiguous." if meant else ""
+        raise UnknownName(f"language of {self.name}", language, meant or self.languages, advice)
 
     @property
     def has_images(self) -> bool:

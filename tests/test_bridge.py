@@ -540,6 +540,8 @@ class TestCommand:
         assert json.loads((tmp_path / "a.json").read_text())["task_name"] == "PanglotStarter"
         assert yaml.safe_load((tmp_path / "a.yaml").read_text())["model-index"]
         assert (tmp_path / "a.run.gz").read_bytes()[:2] == b"\x1f\x8b"
+        shown = panglot("export", str(result_path), "--format", "mteb")
+        assert json.loads(shown.stdout) == json.loads((tmp_path / "a.json").read_text())
         shown = panglot("export", str(result_path.parent), "--format", "model-index")
         assert shown.stdout == (tmp_path / "a.yaml").read_text()
         assert read_result(result_path).model.name in shown.stdout

@@ -216,7 +216,7 @@ class TestChoose:
     @pytest.mark.parametrize(
         ("task", "typed", "message"),
         [
-            ("belebele", "zh", "Known: zho_Hans, zho_Hant. 'zh' may be any of these"),
+            ("belebele", "zh", "Known: zho_Hans, zho_Hant. 'zh' is ambiguous"),
             ("belebele", "bn", "ben_Beng, ben_Latn"),
             ("belebele", "tha_Tai", "Did you mean tha_Thai"),
             ("xquad-r", "zh-Hant", "Unknown language of xquad-r 'zh-Hant'"),

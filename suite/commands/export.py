@@ -63,7 +63,7 @@ def _mteb(path: Path) -> Iterable[str]:
     from suite.results.result import read_result
 
     result = read_result(path)
-    return [json.dumps(mteb_result(result, read_evidence_of(path, result)), indent=1)]
+    return json.dumps(mteb_result(result, read_evidence_of(path, result)), indent=1).splitlines()
 
 
 def _trec(path: Path) -> Iterable[str]:
