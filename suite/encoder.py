@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -214,6 +214,8 @@ def load_model(name: str, options: Options = Options()) -> Model:
         if is_built_in(kind):
             raise
         raise BadEncoder(f"{name} cannot be loaded. {spelled(error)}") from error
+    if is_built_in(kind) and options.precision == "bf16" and model.card.precision == "fp32":
+        options = replace(options, precision="fp32")  # what was computed: see suite.encoders.precision
     return _with_settings(name, model, options)
 
 

@@ -106,6 +106,12 @@ def fixed_scores() -> type[FixedScores]:
     return FixedScores
 
 
+@pytest.fixture(autouse=True)
+def bf16_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test sees does not depend on its processor; one without bf16 instructions emulates them, slowly."""
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: True)
+
+
 @pytest.fixture
 def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages opened in this process start no other that verifies submissions: it would outlive the test."""

@@ -120,6 +120,12 @@ def test_sparse_takes_a_bare_masked_language_model_and_options(bert: str, pair: 
     assert np.abs(blocks[0] - blocks[1]).max() > 0.01
 
 
+def test_sparse_falls_back_to_fp32_without_bf16(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    card = load_model(f"sparse:{bert}", Options(precision="bf16", device="cpu")).card
+    assert (card.precision, card.settings) == ("fp32", ())
+
+
 def test_sparse_scores_are_those_of_the_dense_vectors(sparse: str, pair: Pool) -> None:
     from sentence_transformers import SparseEncoder
 

@@ -16,6 +16,7 @@ from suite.encoder import SeesImages, load_model
 from suite.errors import BadData
 from suite.metrics import parse_metric
 from suite.ranking import collect_evidence
+from suite.results.result import read_result
 from suite.run import run
 from suite.scoring import score_pool
 from suite.sources import read_pool
@@ -116,6 +117,26 @@ def test_a_finished_folder_is_scored_as_any_model(rows: Path, tmp_path: Path) ->
     assert paths[0].is_file()
     in_bfloat16 = score_folder(folder, [TASKS["starter"]], tmp_path / "results", precision="bf16")
     assert in_bfloat16[0].parent.name == f"{paths[0].parent.name}+precision-bf16"
+
+
+def test_bf16_that_the_processor_lacks_is_trained_and_scored_in_fp32(
+    rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    recipe = small(rows, training={"steps": 1, "batch": 8, "precision": "bf16"})
+    trained = train(recipe, tmp_path / "small", read_pairs(recipe))
+    assert trained.training.precision == "fp32"
+    assert "(0 s, fp32)" in (trained.folder / "README.md").read_text(encoding="utf-8").replace("(1 s", "(0 s")
+    path = score_folder(trained.folder, [TASKS["starter"]], tmp_path / "results", precision="bf16")[0]
+    card = read_result(path).model
+    assert (card.precision, card.settings) == ("fp32", ())
+    assert "+precision" not in path.parent.name
+
+
+def test_fp16_without_a_gpu_is_refused(rows: Path, tmp_path: Path) -> None:
+    recipe = small(rows, training={"steps": 1, "batch": 8, "precision": "fp16"})
+    with pytest.raises(BadData, match=r"training.precision: fp16 needs a GPU\. Set it to fp32 or bf16"):
+        train(recipe, tmp_path / "small", read_pairs(recipe))
 
 
 def test_the_loss_is_infonce_of_scaled_cosines(rows: Path) -> None:

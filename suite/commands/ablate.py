@@ -39,14 +39,18 @@ def ablate(
     check_writable(out, "--out")
     from rich.text import Text
 
+    from suite.encoders.precision import FELL_BACK
     from suite.results.record import write_record
     from suite.train.ablate import plan, read_ablation, summarise
     from suite.train.curves import draw_experiment
     from suite.train.report import experiment_table
+    from suite.train.trainer import training_precision
 
     console = open_console(aside=as_json)
     ablation = read_ablation(grid)
     planned = plan(ablation, grid.parent, changes)
+    if any(training_precision(model.recipe) != model.recipe.training.precision for model in planned):
+        console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
     bench = _Bench(out, data_dir)
     scored = []
     for number, model in enumerate(planned, start=1):
@@ -106,7 +110,7 @@ class _Bench:
             self._data_dir,
             progress_bar,
             self._out / "models" / "features",
-            recipe.training.precision,
+            training.precision,
         )
         return Scored(planned, training.steps, training.seconds, training.best_validation, results)
 

@@ -117,6 +117,10 @@ def run(
         texts_per_request=texts_per_request,
     )
     loaded = load_model(model, options)
+    if loaded.card.precision != precision == "bf16":
+        from suite.encoders.precision import FELL_BACK
+
+        _say(console, "precision:", FELL_BACK)
     for role, prompt in loaded.card.prompts.items():  # they change scores: a person should see which are used
         _say(console, f"{role} prompt:", repr(prompt))
     if suite:

@@ -41,24 +41,28 @@ def train(
     check_writable(results, "--results")
     from rich.text import Text
 
+    from suite.encoders.precision import FELL_BACK
     from suite.results.result import read_result
     from suite.train.card import write_card
     from suite.train.data import read_pairs
     from suite.train.leak import check_leaks
     from suite.train.score import score_folder
     from suite.train.train import is_first_process, train
+    from suite.train.trainer import training_precision
     from suite.view.terminal import progress_bar, score_table
 
     console = open_console(aside=as_json)
     pairs = read_pairs(chosen, data_dir)
     leaks = check_leaks(pairs, known_tasks().values(), data_dir)
     console.print(Text(str(leaks), "dim"), soft_wrap=True)
+    if training_precision(chosen) != chosen.training.precision:
+        console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
     trained = train(chosen, out / chosen.name, pairs, leaks, data_dir, progress_bar)
     if not is_first_process():
         return
     effort = f"  {trained.training.seconds:.0f} s, {trained.training.steps} steps"
     console.print(Text(str(trained.folder)).append(effort, "dim"), soft_wrap=True)
-    precision = chosen.training.precision
+    precision = trained.training.precision
     paths = score_folder(trained.folder, tasks, results, data_dir, progress_bar, precision=precision)
     scored = [read_result(path) for path in paths]
     if scored:

@@ -113,6 +113,10 @@ def _rerun(verdict: Verdict, name: str, sample: int, data_dir: Path | None) -> V
     )
     pool = read_pool(find_task(result.task.name), result.task.languages, data_dir)
     loaded = load_model(name or card.name, options)
+    if loaded.card.precision != card.precision == "bf16":
+        from suite.errors import BadEncoder
+
+        raise BadEncoder(f"{card.name} was measured in bf16, which this processor lacks. Rerun it where there is bf16.")
     found = rerun(verdict.path, result, loaded, pool, sample, progress=progress_bar)
     agreement = (
         f"{found.scores_agree:.1%} of {found.pairs:,} scores and {found.lists_agree:.1%} of {len(found.queries)} lists "

@@ -12,6 +12,7 @@ import numpy as np
 from suite.arrays import Floats, lengths
 from suite.encoder import ModelCard, Options
 from suite.encoders.kinds import BATCH, card, encode_distinct, open_model, stated_kind
+from suite.encoders.precision import computed_options
 from suite.encoders.tokens import check_length, reader
 from suite.errors import BadEncoder, require
 from suite.pool import Items, Pool
@@ -42,6 +43,7 @@ def load(name: str, options: Options) -> LateModel:
             f"late:{name} is no late interaction model but a {kind or 'bare encoder'}: its token vectors would come "
             f"from random weights. Expected a MultiVectorEncoder, PyLate or ColBERT model. Try st:{name}."
         )
+    options = computed_options(options)
     opened = open_model("MultiVectorEncoder", name, options, None)
     passages = reader(name, opened.model, "passage")
     if options.max_length is not None:

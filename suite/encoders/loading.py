@@ -40,7 +40,9 @@ def find_devices(options: Options) -> list[str]:
         except Exception as error:
             raise BadEncoder(f"There is no device '{device}' here. {one_line(error)}") from error
     if options.precision == "fp16" and any(torch.device(device).type == "cpu" for device in devices):
-        raise BadEncoder("--precision fp16 needs a GPU. On a processor ask for --precision bf16.")
+        raise BadEncoder(
+            "--precision fp16 needs a GPU. Leave it out, or on a processor with bf16 ask for --precision bf16."
+        )
     return devices
 
 

@@ -22,6 +22,7 @@ from suite.encoders.loading import (
     vectors_of,
     weights,
 )
+from suite.encoders.precision import computed_options
 from suite.encoders.revision import folder_revision, hub_revision
 from suite.encoders.tokens import TASKS, limit, prepare, reader, tokenize
 from suite.errors import BadEncoder, require
@@ -40,6 +41,7 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
     check_folder(name, "modules.json", "config.json", "adapter_config.json")
     from sentence_transformers import SentenceTransformer
 
+    options = computed_options(options)
     devices = find_devices(options)
     away = is_out_of_reach(name)
     with explained(name), watched() as checkpoint:

@@ -10,6 +10,7 @@ import numpy as np
 from suite.arrays import Floats, lengths, to_unit_length
 from suite.encoder import ModelCard, Options
 from suite.encoders.kinds import BATCH, card, encode_distinct, open_model, stated_kind
+from suite.encoders.precision import computed_options
 from suite.errors import BadEncoder, require
 from suite.pool import Items, Pool
 from suite.progress import Progress
@@ -35,6 +36,7 @@ def load(name: str, options: Options) -> SparseModel:
             f"sparse:{name} is no learned sparse model but a {kind or 'bare encoder'}. Expected one that "
             f"sentence-transformers saved as a SparseEncoder, or a masked language model. Try st:{name}."
         )
+    options = computed_options(options)
     opened = open_model("SparseEncoder", name, options, options.max_length)
     model, similarity = opened.model, str(opened.model.similarity_fn_name)
     if similarity not in ("dot", "cosine"):

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from suite.encoder import Options
 from suite.encoders.checkpoint import watched
 from suite.encoders.loading import check_folder, explained, find_devices, is_out_of_reach, weights
+from suite.encoders.precision import computed_options
 from suite.encoders.sentence_transformer import SentenceTransformerEncoder, kind_of
 from suite.errors import BadEncoder, require
 
@@ -44,6 +45,7 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
     check_folder(request.name, "config.json", "adapter_config.json")
     from sentence_transformers import SentenceTransformer
 
+    options = computed_options(options)
     devices = find_devices(options)
     with explained(request.name), watched() as checkpoint:
         model = SentenceTransformer(

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from suite.encoder import Precision
 from suite.results.record import Record, write_whole
 from suite.results.result import Result
 from suite.train.batches import BatchDrawer
@@ -54,6 +55,8 @@ class Training(Record):
     best_step: int | None
     best_validation: float | None
     seconds: float
+    precision: Precision
+    """In which it was trained: fp32 where the recipe asks for a bf16 that the processor lacks."""
     packages: dict[str, str]
     data: tuple[DataRecord, ...]
     left_out: tuple[str, ...]
@@ -75,6 +78,7 @@ class Training(Record):
         check: LeakCheck,
         state: Any,
         seconds: float,
+        precision: Precision,
         scales: dict[str, float],
     ) -> Training:
         """The record of a run that ended with this state of the Trainer."""
@@ -85,6 +89,7 @@ class Training(Record):
             best_step=None if best is None else state.best_global_step,
             best_validation=best,
             seconds=round(seconds, 1),
+            precision=precision,
             packages={name: version(name) for name in ("torch", "transformers", "sentence-transformers", "panglot")},
             data=tuple(_data_records(pairs)),
             left_out=tuple(map(str, drawer.thin)),
@@ -143,7 +148,8 @@ def _sentence(recipe: Recipe, training: Training) -> str:
     shares = ", ".join(f"{kind} {share:.2g}" for kind, share in recipe.shares.items())
     said = (
         f"Made by `panglot train` in {training.steps} steps of {recipe.training.batch} pairs "
-        f"({training.seconds:.0f} s) from {recipe.text.base or 'scratch'}; shares of batches: {shares}."
+        f"({training.seconds:.0f} s, {training.precision}) from {recipe.text.base or 'scratch'}; "
+        f"shares of batches: {shares}."
     )
     if training.best_validation is not None:
         said += (

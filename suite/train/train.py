@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import PrinterCallback
@@ -32,6 +33,7 @@ from suite.train.trainer import (
     ShowProgress,
     arguments,
     last_checkpoint,
+    training_precision,
 )
 from suite.train.validate import BitextEvaluator, read_bitext
 
@@ -66,7 +68,9 @@ def train(
     vision, features = _images(recipe, pairs, work.parent, progress)
     model = build_model(recipe, pairs.texts, vision)
     trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, data_dir, progress)
-    training = Training.of(recipe, pairs, drawer, leaks, trainer.state, seconds, trainer.loss.scales())
+    training = Training.of(
+        recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
+    )
     if trainer.is_world_process_zero():
         _save(recipe, finished(trainer.model, recipe.prompts), training, folder)
         write_record(work / TRAINING, training)
@@ -153,7 +157,10 @@ def is_first_process() -> bool:
 
 
 def read_training(recipe: Recipe, folder: Path) -> Training | None:
-    """How the model in a folder was made; none where it is not finished, or another recipe's."""
+    """How the model in a folder was made; none where it is not finished, or another recipe's or version's."""
     path = folder.with_name(f"{folder.name}.training") / TRAINING
-    training = Training.model_validate_json(path.read_bytes()) if path.is_file() else None
+    try:
+        training = Training.model_validate_json(path.read_bytes()) if path.is_file() else None
+    except ValidationError:
+        return None
     return training if training and training.recipe == recipe.digest and (folder / RECIPE).is_file() else None

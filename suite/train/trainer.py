@@ -15,6 +15,9 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback
 
+from suite.encoder import Precision
+from suite.encoders.precision import computed_precision
+from suite.errors import BadData
 from suite.image import decode
 from suite.progress import Progress
 from suite.train.batches import BatchSampler
@@ -182,9 +185,23 @@ class ShowProgress(TrainerCallback):
         self._stack.close()
 
 
+def training_precision(recipe: Recipe) -> Precision:
+    """The precision in which a recipe is trained here: fp32 in place of a bf16 that would be emulated.
+
+    :raises BadData: fp16 without a GPU.
+    """
+    if recipe.training.precision == "fp16" and not torch.cuda.is_available():
+        raise BadData("training.precision: fp16 needs a GPU. Set it to fp32 or bf16.")
+    return computed_precision(recipe.training.precision, "cuda" if torch.cuda.is_available() else "cpu")
+
+
 def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArguments:
-    """The Trainer's settings that a recipe means; `folder` takes checkpoints and logs."""
+    """The Trainer's settings that a recipe means; `folder` takes checkpoints and logs.
+
+    :raises BadData: fp16 without a GPU.
+    """
     training, validation = recipe.training, recipe.validation
+    precision = training_precision(recipe)
     saving = validation.every or training.checkpoint_every
     return SentenceTransformerTrainingArguments(
         output_dir=str(folder),
@@ -195,8 +212,8 @@ def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArgume
         warmup_steps=round(training.warmup * training.steps),
         optim="adamw_torch",
         lr_scheduler_type="linear",
-        bf16=training.precision == "bf16",
-        fp16=training.precision == "fp16",
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
         seed=recipe.seed,
         data_seed=recipe.seed,
         eval_strategy="steps" if validation.every else "no",

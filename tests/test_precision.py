@@ -1,0 +1,90 @@
+"""bf16 is computed where there are instructions for it; elsewhere fp32 is, and the card says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from suite.cli import app
+from suite.encoder import Options, load_model
+from suite.encoders import precision
+from suite.encoders.precision import computed_options, computed_precision
+from suite.errors import BadEncoder
+from tests.tiny import bare, saved
+
+HAS_BF16 = precision.has_bf16
+
+
+@pytest.mark.parametrize(
+    ("instructions", "has"),
+    [
+        ({"avx2": True, "avx512_f": True, "amx_tile": False}, False),
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"architecture": "arm64", "bf16": True}, True),
+        ({}, False),
+    ],
+)
+def test_a_processor_has_bf16_by_its_instructions(
+    instructions: dict[str, bool], has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: instructions)
+    assert HAS_BF16("cpu") is has
+
+
+def test_a_gpu_has_bf16_if_it_need_not_emulate_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: including_emulation)
+    assert not HAS_BF16("cuda:1")
+
+
+def test_one_device_without_bf16_makes_it_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: device == "cuda:0")
+    assert computed_precision("bf16", "cuda:0") == "bf16"
+    assert computed_precision("bf16", "cuda:0,cpu") == "fp32"
+    assert computed_precision("fp16", "cpu") == "fp16"
+    assert computed_options(Options(precision="bf16", backend="openvino")).precision == "bf16"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model as sentence-transformers saves it."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = tmp_path_factory.mktemp("models")
+    return saved(folder / "tiny", *SentenceTransformer(str(bare(folder / "bare")), device="cpu"))
+
+
+@pytest.mark.parametrize("kind", ["st:{}", "hf:{}?pooling=mean"])
+def test_card_and_settings_say_what_was_computed(kind: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    card = load_model(kind.format(model), Options(precision="bf16", device="cpu")).card
+    assert (card.precision, card.settings) == ("fp32", ())
+
+
+def test_run_says_that_it_fell_back_to_fp32(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    asked = [
+        "run",
+        f"st:{model}",
+        "--tasks",
+        "starter",
+        "--precision",
+        "bf16",
+        "--out",
+        str(tmp_path / "results"),
+    ]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False, env={"COLUMNS": "200"})
+    assert "precision: Computed in fp32: this processor has no bf16 instructions" in done.output
+    assert not list((tmp_path / "results").glob("*precision*"))
+
+
+def test_a_bf16_result_is_not_rerun_in_fp32(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = str(tmp_path / "results")
+    asked = ["run", f"st:{model}", "--tasks", "starter", "--precision", "bf16", "--out", results]
+    CliRunner().invoke(app, asked, catch_exceptions=False)
+    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    with pytest.raises(BadEncoder, match="was measured in bf16, which this processor lacks"):
+        CliRunner().invoke(app, ["verify", results, "--rerun", "--model", f"st:{model}"], catch_exceptions=False)
