@@ -11,9 +11,20 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from leaderboard_app.exports import harmless
+
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 PUOR = ("#b35806", "#f7f7f7", "#542788")
 GREY = "#888888"
+TRUST_INKS = {
+    "reproduced": "#009e73",
+    "recomputed": "#0072b2",
+    "consistent": "#56b4e9",
+    "self-reported": "#e69f00",
+    "not checked": "#cc79a7",
+    "published": "#999999",
+}
+"""The colour of each level of trust, in every chart."""
 ROW = 30
 """Pixels of a row in a grid."""
 
@@ -48,7 +59,7 @@ def scatter(
     y_falls: bool = False,
 ) -> alt.LayerChart:
     """Each model by two of its numbers, with the Pareto front; only models on it are named, the others by pointing."""
-    there = table.dropna(subset=[x, y]).copy()
+    there = _savable(table.dropna(subset=[x, y]))
     there["on the front"] = pareto(there, x, y, x_falls, y_falls)
     front = there[there["on the front"]].sort_values(x)
     scale = alt.Scale(type="log", nice=False, padding=48) if log_x else alt.Scale(zero=False, padding=48)
@@ -56,13 +67,14 @@ def scatter(
         "x": alt.X(f"{x}:Q", title=titles[0], scale=scale, axis=alt.Axis(tickCount=8)),
         "y": alt.Y(f"{y}:Q", title=titles[1], scale=alt.Scale(zero=False, padding=18), axis=alt.Axis(tickCount=6)),
     }
+    levels = [level for level in TRUST_INKS if level in set(there["trust"])]
     tips = [alt.Tooltip("model:N"), alt.Tooltip("trust:N")]
     tips += [alt.Tooltip(f"{x}:Q", title=titles[0]), alt.Tooltip(f"{y}:Q", title=titles[1])]
     line = alt.Chart(front).mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.5).encode(**encoded)
     points = (
         alt.Chart(there)
         .mark_point(filled=True, size=90, opacity=0.9)
-        .encode(**encoded, tooltip=tips, **_by("trust", list(dict.fromkeys(there["trust"]))))
+        .encode(**encoded, tooltip=tips, **_by("trust", levels, [TRUST_INKS[level] for level in levels]))
     )
     names = alt.Chart(front).mark_text(dy=-11, fontSize=11, limit=170, color=GREY).encode(**encoded, text="model:N")
     return (line + points + names).properties(height=340)
@@ -90,6 +102,7 @@ def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: st
 
 def dots(table: pd.DataFrame, category: str, series: str, title: str, blind: float | None = None) -> alt.LayerChart:
     """Values with their intervals, a row for each category and a colour for each series."""
+    table = _savable(table)
     order, names = list(dict.fromkeys(table[category])), list(dict.fromkeys(table[series]))
     base = alt.Chart(table).encode(
         y=alt.Y(f"{category}:N", sort=order, title=None, axis=NAMES),
@@ -108,6 +121,7 @@ def dots(table: pd.DataFrame, category: str, series: str, title: str, blind: flo
 
 def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> alt.Chart:
     """One bar a category, from the neutral value, blue above it and orange below."""
+    table = _savable(table)
     order = list(table[category])
     ink = alt.condition(alt.datum[value] >= neutral, alt.value(OKABE_ITO[0]), alt.value(OKABE_ITO[1]))
     shifted = table.assign(neutral=neutral)
@@ -127,6 +141,7 @@ def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: fl
 
 def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, str], log_x: bool) -> alt.Chart:
     """A line for each series."""
+    table = _savable(table)
     names = list(dict.fromkeys(table[series]))
     scale = alt.Scale(type="log", base=2 if y != "share" else 10) if log_x else alt.Scale(zero=False)
     places = sorted(table[x].unique().tolist())
@@ -160,6 +175,7 @@ def histogram(table: pd.DataFrame, title: str) -> alt.LayerChart:
 
 
 def _grid(table: pd.DataFrame, colour: alt.Color, ink: object, tips: list[alt.Tooltip], around: int) -> alt.LayerChart:
+    table = _savable(table)
     rows, columns = (list(dict.fromkeys(table[name])) for name in ("query", "candidate"))
     axis = alt.Axis(orient="top", labelAngle=0, labelOverlap=False, ticks=False, domain=False)
     base = alt.Chart(table).encode(
@@ -171,9 +187,15 @@ def _grid(table: pd.DataFrame, colour: alt.Color, ink: object, tips: list[alt.To
     return (base.mark_rect(stroke=None).encode(color=colour) + text).properties(height=ROW * len(rows) + around)
 
 
-def _by(series: str, names: Sequence[str]) -> dict[str, object]:
-    """Colour and shape of a series; no legend where there is one alone."""
-    scale = alt.Scale(domain=list(names), range=[OKABE_ITO[place % len(OKABE_ITO)] for place in range(len(names))])
+def _savable(table: pd.DataFrame) -> pd.DataFrame:
+    """What whoever looks at the chart may save as a table; `shown` is digits of ours with a sign."""
+    safe = harmless(table)
+    return safe.assign(shown=table["shown"]) if "shown" in table else safe
+
+
+def _by(series: str, names: Sequence[str], inks: Sequence[str] = OKABE_ITO) -> dict[str, object]:
+    """Colour of a series; no legend where there is one alone."""
+    scale = alt.Scale(domain=list(names), range=[inks[place % len(inks)] for place in range(len(names))])
     legend = alt.Legend(orient="top", title=None) if len(names) > 1 else None
     return {"color": alt.Color(f"{series}:N", scale=scale, legend=legend)}
 

@@ -13,6 +13,8 @@ NOTHING = "–"
 WIDTH = 640
 """Points of a chart that is saved, axes left out."""
 
+_FORMULA = re.compile(r"[\s\"'`]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""How a text begins that some spreadsheet takes for a formula, in wide forms too."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -35,9 +37,16 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
+def harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would take for a formula, headings too."""
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    escaped = table.assign(**{name: table[name].map(_no_formula, na_action="ignore") for name in texts})
+    return escaped.rename(columns=_no_formula)
+
+
 def as_csv(table: pd.DataFrame) -> str:
-    """All digits; a text that a spreadsheet would take for a formula has an apostrophe before it."""
-    return table.map(_no_formula).to_csv(index=False, lineterminator="\n")
+    """All digits, and no formula."""
+    return harmless(table).to_csv(index=False, lineterminator="\n")
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -96,7 +105,7 @@ def _cell(value: object) -> str:
 
 
 def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _tex(text: str) -> str:

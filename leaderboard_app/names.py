@@ -1,0 +1,62 @@
+"""Names that can be taken for another model's; nothing here knows Streamlit."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from leaderboard_app.entries import Entry
+
+_LATIN = str.maketrans(
+    "авеікмнорстухјѕһԁԛԝɡɑαβεικνορτυχωΒΕΖΗΙΚΜΝΟΡΤΥΧℓ", "abeikmhopctyxjshdqwgaabeikvoptyxwBEZHIKMNOPTYXl"
+)
+"""Letters of other scripts that look like Latin ones."""
+_ALIKE = {"rn": "m", "vv": "w", "0": "o", "1": "l", "i": "l", "|": "l"}
+"""After folding case: what looks alike in many fonts."""
+
+
+def skeleton(name: str) -> str:
+    """What names have in common that a hurried reader takes for one another; not itself a name.
+
+    Case, marks, invisible characters, punctuation and wide forms make no difference, nor do letters that look alike.
+    """
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).translate(_LATIN))
+    plain = plain.casefold().translate(_LATIN)
+    for seen, meant in _ALIKE.items():
+        plain = plain.replace(seen, meant)
+    return re.sub(r"[\W_]", "", plain)
+
+
+def mark_imitations(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, each with the model that it could be taken for by its name.
+
+    A model that is called by its own id is not blamed for one that is not; where both are, both are marked. Rows of
+    papers are left out: they name no model that could be had.
+    """
+    known: dict[str, dict[str, bool]] = {}
+    for entry in entries:
+        for name in _names(entry):
+            own = skeleton(_last(entry.identity)) == name
+            known.setdefault(name, {})[entry.identity] = own
+    return [entry.model_copy(update={"imitates": _imitated(entry, known)}) for entry in entries]
+
+
+def _imitated(entry: Entry, known: dict[str, dict[str, bool]]) -> str:
+    for name in _names(entry):
+        own = known[name][entry.identity]
+        others = [identity for identity, theirs in known[name].items() if identity != entry.identity]
+        blamed = [identity for identity in others if known[name][identity] or not own]
+        if blamed:
+            return blamed[0]
+    return ""
+
+
+def _names(entry: Entry) -> set[str]:
+    if entry.trust == "published":
+        return set()
+    return {skeleton(entry.name), skeleton(_last(entry.identity))} - {""}
+
+
+def _last(identity: str) -> str:
+    return identity.rpartition("/")[2]

