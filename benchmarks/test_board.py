@@ -30,7 +30,9 @@ from websockets.typing import Subprotocol
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
-from leaderboard_app import index
+from leaderboard_app import checking
+from leaderboard_app.checking import check
+from leaderboard_app.index import update
 from suite.results.evidence_file import NEEDED, evidence_file
 from suite.results.result import find_results, read_result
 from suite.trust.verify import Verdict
@@ -70,10 +72,10 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         _copy(base, folder, place)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(index, "verify_folder", _believe)
+        patch.setattr(checking, "verify_folder", _believe)
         patch.setattr(sys, "argv", ["board", str(folder)])
-        index.update(folder)
-        index.check(folder)
+        update(folder)
+        check(folder)
         yield folder
 
 

@@ -6,24 +6,32 @@ Frames are copied to each reader (`cache_data`); evidence and contributions are 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from leaderboard_app.board import Row, best_first, image_text, is_text_to_image, values
+from leaderboard_app.checking import start_checks
 from leaderboard_app.entries import Entry
-from leaderboard_app.evidence_store import stored_contributions, stored_evidence, stored_standings
-from leaderboard_app.index import Index, home_of, is_current, read_index, read_scores, update
+from leaderboard_app.evidence_store import (
+    NOBODY,
+    Ranked,
+    rank_comparable,
+    stored_contributions,
+    stored_evidence,
+    stored_standings,
+)
+from leaderboard_app.home import home_of
+from leaderboard_app.index import Index, is_current, read_index, read_scores, stamp_of_index, update
 from leaderboard_app.pools import Recomputed, recompute
+from leaderboard_app.strangers import check_regular, contained
 from leaderboard_app.texts import Texts, read_texts
 from suite.comparison.contributions import Contributions
 from suite.comparison.paired import Comparison, compare_contributions
-from suite.comparison.standings import Standing, rank_contributions
 from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.progress import Advance
@@ -44,9 +52,9 @@ def read_board() -> Index:
     if not _is_current(str(folder)):
         update(folder, _bar)
         _is_current.clear()
-    index = _index(str(folder), _stamp(folder))
-    if index.waiting:
-        _start_checks(index)
+    index = _index(str(folder), stamp_of_index(folder))
+    if index.pending:
+        start_checks(index)
     return index
 
 
@@ -66,7 +74,9 @@ def result_of(index: Index, entry: Entry) -> Result:
 
     :raises BadResult: it has gone or changed into something else.
     """
-    return read_result(result_path(index, entry))
+    path = result_path(index, entry)
+    check_regular(path)
+    return read_result(path)
 
 
 def result_path(index: Index, entry: Entry) -> Path:
@@ -92,18 +102,16 @@ def contributions_of(index: Index, entry: Entry, metric: str) -> Contributions:
 
 def standings_of(
     index: Index, entries: Sequence[Entry], metric: str, setting: str, languages: tuple[str, ...] | None = None
-) -> tuple[Standing, ...]:
-    """Ranks, their intervals and letters of the entries that have evidence, in the pool of these languages or of all.
+) -> Ranked:
+    """Ranks, their intervals and letters of the entries whose evidence holds, in the pool of these languages or of all.
 
-    None while there is evidence that is still to be verified: a rank is among all.
+    Nobody is ranked where the setting gives no order.
     """
     ids = tuple(entry.id for entry in entries if entry.verified)
-    if not ids or any(entry.trust == "not checked" for entry in entries):
-        return ()
     try:
-        return _standings(index, index.stamp, ids, metric, setting, languages)
+        return _standings(index, index.stamp, ids, metric, setting, languages) if ids else NOBODY
     except BadResult:
-        return ()
+        return NOBODY
 
 
 def comparison_of(index: Index, one: Entry, other: Entry, metric: str) -> Comparison:
@@ -139,31 +147,9 @@ def _is_current(folder: str) -> bool:
     return is_current(Path(folder))
 
 
-def _stamp(folder: Path) -> str:
-    home = home_of(folder)
-    files = (home / "entries.json", home / "checks.json")
-    return " ".join(str(path.stat().st_mtime_ns) for path in files if path.exists())
-
-
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _index(folder: str, stamp: str) -> Index:
     return read_index(Path(folder))
-
-
-@st.cache_resource
-def _checkers() -> dict[Path, tuple[str, subprocess.Popen[bytes]]]:
-    """Processes that verify submissions, one a folder, with what the index was when they were started."""
-    return {}
-
-
-def _start_checks(index: Index) -> None:
-    """Verify in a process of its own, unless one is at it or has just been."""
-    running = _checkers()
-    stamp, process = running.get(index.folder, ("", None))
-    if process is None or (process.poll() is not None and stamp != index.stamp):
-        command = [sys.executable, "-m", "leaderboard_app.index", str(index.folder)]
-        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        running[index.folder] = (index.stamp, started)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -184,12 +170,16 @@ def _contributions(home: str, path: str, stamp: str, metric: str) -> Contributio
 @st.cache_data(max_entries=64, show_spinner="Ranking …")
 def _standings(
     _index: Index, stamp: str, ids: tuple[str, ...], metric: str, setting: str, languages: tuple[str, ...] | None
-) -> tuple[Standing, ...]:
+) -> Ranked:
     home, paths = home_of(_index.folder), {id_: _index.folder / f"{id_}.json" for id_ in ids}
     if languages is None:
         return stored_standings(home, paths, metric, setting)
-    added = {id_: _recomputed(str(home), str(path), stamp, metric, languages).added for id_, path in paths.items()}
-    return rank_contributions(added, metric, setting).models
+    odd: dict[str, str] = {}
+    added = {}
+    for id_, path in paths.items():
+        with contained(id_, odd):
+            added[id_] = _recomputed(str(home), str(path), stamp, metric, languages).added
+    return rank_comparable(added, odd, metric, setting)
 
 
 def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: tuple[str, ...]) -> dict[str, Row]:
@@ -199,7 +189,7 @@ def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: t
     rows = {}
     with _bar("Computing again from the evidence", len(chosen)) as advance:
         for entry in chosen:
-            with suppress(BadResult):
+            with contained(entry.id, {}):
                 rows[entry.id] = _recomputed(home, str(result_path(index, entry)), index.stamp, metric, languages).row
             advance(1)
     return rows

@@ -90,9 +90,9 @@ def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
 def model_scores(entries: Iterable[Entry], rows: Mapping[str, Row], names: Sequence[str]) -> pd.DataFrame:
     """A row for each setting or measure and model that has it: `setting, model, value, low, high`."""
     listed = list(entries)
-    same = [entry.name for entry in listed]
+    same = [entry.shown for entry in listed]
     table = [
-        (name, entry.name if same.count(entry.name) == 1 else entry.folder, *rows[entry.id][name])
+        (name, entry.shown if same.count(entry.shown) == 1 else entry.folder, *rows[entry.id][name])
         for name in names
         for entry in listed
         if name in rows.get(entry.id, {})
@@ -117,7 +117,7 @@ def overview(
             "rank": standing[entry.id].place if entry.id in standing else None,
             "rank 95 %": _span(standing[entry.id].low, standing[entry.id].high) if entry.id in standing else None,
             "alike": " ".join(standing[entry.id].letters) if entry.id in standing else None,
-            "model": entry.name,
+            "model": entry.shown,
             "organisation": entry.organisation,
             "parameters": entry.parameters,
             "dimension": entry.dimension,
@@ -130,7 +130,7 @@ def overview(
             "modalities": ", ".join(entry.modalities),
             "licence": entry.licence,
             "texts per second": entry.texts_per_second,
-            "revision": entry.model.rpartition("@")[2],
+            "revision": entry.revision,
             "folder": entry.folder,
         }
         for entry in entries

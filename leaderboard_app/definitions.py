@@ -25,12 +25,14 @@ SETTINGS = {
 TRUST = {
     "failed": "Something in the files does not follow from the rest. Its scores are not shown.",
     "not checked": "New or changed; it is being verified.",
-    "self-reported": "Scores only, without the evidence that they would follow from.",
-    "consistent": "Every score follows from the evidence beside it, but the task's data was not here to check its ids.",
-    "recomputed": "Every score follows from the evidence beside it, whose ids and judgements are those of the task.",
-    "reproduced": "Recomputed, and a sample of queries was scored again with the named model and agrees.",
     "published": "Printed in a paper or taken over from elsewhere; not measured with this suite.",
+    "self-reported": "Scores only, without the evidence that they would follow from.",
+    "consistent": "Every score follows from the evidence beside it. Whether the evidence is about this task was not "
+    "checked: the task's data was not here.",
+    "recomputed": "Every score follows from the evidence, whose queries, candidates and judgements are the task's own.",
+    "reproduced": "Recomputed, and a sample of queries was scored again with the named model and agrees.",
 }
+"""In rising order."""
 
 COMMANDS = {
     "A model's scores on a task, from nothing": "panglot run MODEL --tasks xquad-r --matrix",

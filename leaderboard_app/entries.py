@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import pyarrow as pa
+from pydantic import Field
 
+from leaderboard_app.strangers import check_regular, contained, is_regular
 from suite.bridge import ReportedResult, read_reported
 from suite.bridge.published import published_results
-from suite.errors import BadResult
+from suite.fields import Amount, Dimension, Line, Parameters, Tokens
 from suite.results.evidence_file import NEEDED, evidence_file
+from suite.results.naming import CARD, is_result_name
 from suite.results.record import Record, read_record
-from suite.results.result import Result, find_results, read_result
-from suite.trust.submission import CARD, SubmissionCard
+from suite.results.result import Result, read_result
+from suite.trust.recorded import HOLDS
+from suite.trust.submission import SubmissionCard
 
 REPORTED = ".reported.json"
 ALL = ""
 """Stands in the columns `query` and `candidate` for all languages together."""
 
 Trust: TypeAlias = Literal[
-    "failed", "not checked", "self-reported", "published", "consistent", "recomputed", "reproduced"
+    "failed", "not checked", "published", "self-reported", "consistent", "recomputed", "reproduced"
 ]
 
 
@@ -36,34 +40,44 @@ class Entry(Record):
     folder: str
     task: str
     trust: Trust
-    name: str
+    name: Line
     """As people see it."""
-    model: str
-    """As the person who measured it named it, with the revision."""
+    identity: Line
+    """As the person who measured it named it."""
+    revision: Line
     headline: str
     languages: tuple[str, ...]
     fingerprint: str | None = None
     organisation: str = ""
     licence: str = "unknown"
     weights: str = "unknown"
-    parameters: int | None = None
-    dimension: int | None = None
-    max_length: int | None = None
+    parameters: Parameters | None = None
+    dimension: Dimension | None = None
+    max_length: Tokens | None = None
     modalities: tuple[str, ...] = ("text",)
     made_for: tuple[str, ...] = ()
     training: str = "unknown"
     link: str = ""
-    date: str = ""
-    texts_per_second: float | None = None
-    peak_memory_mib: int | None = None
+    date: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = ""
+    texts_per_second: Annotated[Amount, Field(gt=0)] | None = None
     evidence: bool = False
     source: str = ""
     """Where the numbers of a reported result stand."""
+    imitates: str = ""
+    """Another model of the board that it could be taken for by its name."""
+
+    @property
+    def shown(self) -> str:
+        """The name, and before it what the model was named when it was measured, where that is not the same."""
+        whole = self.name.partition(" (")[0]
+        if self.identity in (whole, f"{self.organisation}/{whole}"):
+            return self.name
+        return f"{self.identity} ({self.name})"
 
     @property
     def verified(self) -> bool:
         """Whether its evidence was found to hold; it stands in the store then."""
-        return self.trust in ("consistent", "recomputed", "reproduced")
+        return self.trust in HOLDS
 
 
 class Row(NamedTuple):
@@ -106,21 +120,26 @@ class Found(NamedTuple):
 def read_folder(folder: Path) -> Found:
     """The results in the folder of one model, measured here or reported by others."""
     found = Found([], [], {})
-    card = _card(folder, found.refused)
-    for path in _results(folder):
-        try:
-            result = read_result(path)
-        except BadResult as error:
-            found.refused[f"{folder.name}/{path.name}"] = str(error)
-        else:
-            _add(found, _measured(path, result, card), result_rows(result))
-    for path in sorted(folder.glob(f"*{REPORTED}")):
-        try:
-            reported = read_reported(path)
-        except BadResult as error:
-            found.refused[f"{folder.name}/{path.name}"] = str(error)
-        else:
-            _add(found, _reported(reported, folder.name), reported_rows(reported))
+    card = None
+    if (folder / CARD).exists():
+        with contained(f"{folder.name}/{CARD}", found.refused):
+            check_regular(folder / CARD)
+            card = read_record(folder / CARD, SubmissionCard)
+    for path in sorted(folder.glob("*.json")):
+        with contained(f"{folder.name}/{path.name}", found.refused):
+            if path.name.endswith(REPORTED):
+                check_regular(path)
+                reported = read_reported(path)
+                _add(found, _reported(reported, folder.name), reported_rows(reported))
+            elif is_result_name(path.name):
+                check_regular(path)
+                result = read_result(path)
+                if card and not _is_about(card, result):
+                    found.refused[f"{folder.name}/{CARD}"] = (
+                        f"It is of {card.model}@{card.revision}; the results are not."
+                    )
+                    card = None
+                _add(found, _measured(path, result, card), result_rows(result))
     return found
 
 
@@ -179,21 +198,8 @@ def _add(found: Found, entry: Entry, rows: Iterator[Row]) -> None:
     found.rows.append(pa.table([*same, *arrays], schema=SCHEMA))
 
 
-def _results(folder: Path) -> list[Path]:
-    try:
-        return list(find_results([folder]))
-    except BadResult:
-        return []
-
-
-def _card(folder: Path, refused: dict[str, str]) -> SubmissionCard | None:
-    if not (folder / CARD).exists():
-        return None
-    try:
-        return read_record(folder / CARD, SubmissionCard)
-    except BadResult as error:
-        refused[f"{folder.name}/{CARD}"] = str(error)
-        return None
+def _is_about(card: SubmissionCard, result: Result) -> bool:
+    return (card.model, card.revision) == (result.model.name, result.model.revision)
 
 
 def _measured(path: Path, result: Result, card: SubmissionCard | None) -> Entry:
@@ -205,14 +211,14 @@ def _measured(path: Path, result: Result, card: SubmissionCard | None) -> Entry:
         folder=path.parent.name,
         task=path.stem,
         trust="not checked",
-        model=f"{model.name}@{model.revision}",
+        identity=model.name,
+        revision=model.revision,
         headline=result.task.headline,
         languages=result.task.languages,
         fingerprint=result.task.fingerprint,
         date=result.run.created[:10],
         texts_per_second=encoding.texts_per_second if encoding else None,
-        peak_memory_mib=result.run.peak_memory_mib,
-        evidence=all(evidence_file(path, name).exists() for name in NEEDED),
+        evidence=all(is_regular(evidence_file(path, name)) for name in NEEDED),
         **facts,
     )
 
@@ -250,7 +256,8 @@ def _reported(reported: ReportedResult, folder: str) -> Entry:
         trust=reported.level,
         name=name,
         organisation=organisation,
-        model=f"{reported.model}@{reported.revision}",
+        identity=reported.model,
+        revision=reported.revision,
         headline=next(iter(next(iter(reported.settings.values()), {"map": 0.0}))),
         languages=tuple(reported.languages),
         fingerprint=reported.fingerprint,

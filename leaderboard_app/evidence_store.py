@@ -13,18 +13,18 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from leaderboard_app.strangers import contained
 from suite.comparison.contributions import Contributions, contributions
-from suite.comparison.standings import Standing, rank_contributions
+from suite.comparison.standings import Standing, comparable, rank_contributions
 from suite.evidence import Evidence
 from suite.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
 from suite.results.record import write_whole
 
-_STANDINGS = TypeAdapter(tuple[Standing, ...])
 _REST = "rest.json"
 """What of an evidence is no array."""
 
@@ -53,28 +53,68 @@ def stored_contributions(home: Path, path: Path, metric: str) -> Contributions:
         return Contributions(tuple(stored["languages"].tolist()), stored["total"], stored["count"])
 
 
-def stored_standings(home: Path, paths: Mapping[str, Path], metric: str, setting: str) -> tuple[Standing, ...]:
+class Ranked(NamedTuple):
+    """Models that can be compared in their order, and of the others why they cannot."""
+
+    models: tuple[Standing, ...]
+    odd: dict[str, str]
+
+
+NOBODY = Ranked((), {})
+_RANKED = TypeAdapter(Ranked)
+
+
+def stored_standings(home: Path, paths: Mapping[str, Path], metric: str, setting: str) -> Ranked:
     """Ranks, their intervals and letters of results by name, in the pool of all languages, kept likewise.
 
-    :raises BadResult: a file is missing or is no evidence, or the models cannot be ranked.
+    :raises BadResult: the setting gives them no order.
     """
-    named = " ".join([metric, setting, *(f"{name} {_key(path)}" for name, path in sorted(paths.items()))])
-    target = home / "standings" / f"{_digest(named)}.json"
+    target = standings_file(home, paths, metric, setting)
     if not target.exists():
-        added = {name: stored_contributions(home, path, metric) for name, path in paths.items()}
-        standings = rank_contributions(added, metric, setting).models
-        target.parent.mkdir(exist_ok=True)
-        write_whole(target, lambda unfinished: unfinished.write_bytes(_STANDINGS.dump_json(standings)))
-    return _STANDINGS.validate_json(target.read_bytes())
+        odd: dict[str, str] = {}
+        added = {}
+        for name, path in paths.items():
+            with contained(name, odd):
+                added[name] = stored_contributions(home, path, metric)
+        _put_ranked(target, rank_comparable(added, odd, metric, setting))
+    return _RANKED.validate_json(target.read_bytes())
 
 
-def drop_others(home: Path, paths: Iterable[Path]) -> None:
-    """Remove from the store what does not belong to these result files as they are now."""
-    shutil.rmtree(home / "standings", ignore_errors=True)
-    kept = {_key(path) for path in paths}
-    for target in (home / "evidence").glob("*"):
+def rank_comparable(added: Mapping[str, Contributions], odd: Mapping[str, str], metric: str, setting: str) -> Ranked:
+    """The models that can be compared in their order; the rest joins those that are odd already.
+
+    :raises BadResult: the setting gives them no order.
+    """
+    kept = comparable(added)
+    why = f"Its queries are not those of the {len(kept)} models that are ranked."
+    models = rank_contributions(kept, metric, setting).models if kept else ()
+    return Ranked(models, {**odd, **{name: why for name in added if name not in kept}})
+
+
+def put_standings(
+    home: Path, paths: Mapping[str, Path], metric: str, setting: str, models: tuple[Standing, ...]
+) -> None:
+    """Put into the store what `stored_standings` would find."""
+    _put_ranked(standings_file(home, paths, metric, setting), Ranked(models, {}))
+
+
+def standings_file(home: Path, paths: Mapping[str, Path], metric: str, setting: str) -> Path:
+    """Where the standings of results are kept."""
+    named = " ".join([metric, setting, *(f"{name} {_key(path)}" for name, path in sorted(paths.items()))])
+    return home / "standings" / f"{_digest(named)}.json"
+
+
+def drop_others(home: Path, paths: Iterable[Path], standings: Iterable[Path]) -> None:
+    """Remove from the store what does not belong to these result files as they are now, and other standings."""
+    kept = {_key(path) for path in paths} | {path.name for path in standings}
+    for target in (*(home / "evidence").glob("*"), *(home / "standings").glob("*")):
         if target.name not in kept:
-            shutil.rmtree(target, ignore_errors=True)
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+
+def _put_ranked(target: Path, ranked: Ranked) -> None:
+    target.parent.mkdir(exist_ok=True)
+    write_whole(target, lambda unfinished: unfinished.write_bytes(_RANKED.dump_json(ranked)))
 
 
 def _key(path: Path) -> str:

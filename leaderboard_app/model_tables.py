@@ -134,7 +134,7 @@ def bias_table(
     for entry in entries:
         row = rows.get(entry.id)
         if row:
-            table.append({"model": entry.name, **{name: row[name].value if name in row else None for name in names}})
+            table.append({"model": entry.shown, **{name: row[name].value if name in row else None for name in names}})
     return pd.DataFrame(table).astype(dict.fromkeys(names, float))
 
 

@@ -1,4 +1,4 @@
-"""What several pages show alike: pickers that live in the URL, tables and charts with their downloads, notices.
+"""What several pages show alike: pickers that live in the URL, tables and charts with their downloads.
 
 A picker's key is its name in the URL. Streamlit compares what the URL says with the options that are there and drops
 the rest, so nothing from a URL reaches a path or a query.
@@ -19,9 +19,11 @@ import streamlit as st
 
 from leaderboard_app.access import best_of, read_board, submissions
 from leaderboard_app.board import BIAS, DISTANCE, OWN_LANGUAGE, SETTINGS, Row
+from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, number, plain
+from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, harmless, number, plain
 from leaderboard_app.index import Index
+from leaderboard_app.strangers import is_regular, read_regular
 from suite.bias import MEASURES
 from suite.evidence import is_narrow
 from suite.image import IMAGES
@@ -64,11 +66,7 @@ table.facts th { width: 11rem; }
 @media (max-width: 640px) { table.facts th { width: 8rem; } }
 </style>"""
 
-TRUST = (
-    "self-reported: scores only. consistent: every score follows from the evidence beside it. recomputed: the same, "
-    "and the evidence is about the task's own data. reproduced: a sample was encoded again and agrees. published: "
-    "printed in a paper."
-)
+TRUST_HELP = "  \n".join(f"**{level}** {plain(sentence)}" for level, sentence in reversed(TRUST.items()))
 
 
 def open_board(title: str, sentence: str) -> Index:
@@ -176,7 +174,13 @@ def show_table(
     options: dict[str, object] = {"key": key, "on_select": on_select, "selection_mode": mode} if key else {}
     options["height"] = "content" if len(table) <= MOST_ROWS else ROW_PIXELS * MOST_ROWS
     state = st.dataframe(
-        table, hide_index=True, column_order=order, column_config=config, placeholder=NOTHING, alt=name, **options
+        harmless(table),
+        hide_index=True,
+        column_order=order,
+        column_config=config,
+        placeholder=NOTHING,
+        alt=name,
+        **options,
     )
     downloads(table[list(order)] if order else table, name)
     return list(state.selection.rows) if key else []
@@ -232,7 +236,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
         "model": COLUMN.TextColumn("model", pinned=True, width=200),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
         "dimension": COLUMN.NumberColumn("dim", format="%d", width=55, help="Dimension of its vectors."),
-        "trust": COLUMN.TextColumn("trust", help=TRUST, width=105),
+        "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),
         "data": COLUMN.TextColumn("task's data", help="Whether the model was trained on this task's data.", width=100),
         "date": COLUMN.TextColumn("date", width=90),
     }
@@ -294,36 +298,9 @@ def show_files(path: Path) -> None:
     """The files of one result, to download; `path` comes from the index, never from a visitor."""
     files = [path, *(evidence_file(path, name) for name in EVIDENCE_FILES), path.with_name(CARD)]
     with st.container(horizontal=True, gap="small"):
-        for file in files:
-            if file.is_file():
-                st.download_button(
-                    file.name, file.read_bytes, file.name, key=file.name, on_click="ignore", icon=":material/download:"
-                )
-
-
-def notices(index: Index) -> None:
-    """What is not shown and why, and what is still being verified."""
-    if index.waiting:
-        _waiting()
-    if index.refused:
-        with st.expander(f"{len(index.refused)} files are not shown", icon=":material/report:"):
-            rows = [{"file": file, "why": why} for file, why in index.refused.items()]
-            st.dataframe(pd.DataFrame(rows), hide_index=True)
-    task = KNOWN.get(str(st.session_state.get("task", "")))
-    if task and task.note:
-        st.info(task.note)
-    if task and IMAGES in task.languages:
-        st.caption(f"{IMAGES} stands for images, which are in no language.")
-
-
-@st.fragment(run_every="3s")
-def _waiting() -> None:
-    """How many results are still to be verified; the page is drawn again when that changes."""
-    left = read_board().waiting
-    if st.session_state.setdefault("waiting", left) != left:
-        st.session_state["waiting"] = left
-        st.rerun()
-    st.caption(f":material/hourglass_top: {left} results are still being verified; they are shown as *not checked*.")
+        for file in filter(is_regular, files):
+            read = partial(read_regular, file)
+            st.download_button(file.name, read, file.name, key=file.name, on_click="ignore", icon=":material/download:")
 
 
 def _tasks_help(names: Sequence[str]) -> str:

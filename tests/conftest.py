@@ -115,4 +115,4 @@ def bf16_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages opened in this process start no other that verifies submissions: it would outlive the test."""
-    monkeypatch.setattr("leaderboard_app.access._start_checks", lambda index: None)
+    monkeypatch.setattr("leaderboard_app.access.start_checks", lambda index: None)

@@ -20,10 +20,12 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import board, charts, comparison, model_tables, pools
+from leaderboard_app.checking import check
 from leaderboard_app.entries import ALL, Entry
-from leaderboard_app.evidence_store import stored_evidence, stored_standings
+from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, plain
-from leaderboard_app.index import Index, check, home_of, is_current, read_index, read_scores, update
+from leaderboard_app.home import home_of
+from leaderboard_app.index import Index, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
 from suite.comparison.paired import compare
 from suite.comparison.standings import rank
@@ -322,8 +324,8 @@ def test_bias_of_all_models_below_the_language_blind(index: Index, made: Path) -
 def test_image_text_is_the_mean_over_text_to_image_tasks() -> None:
     def entry(task: str) -> Entry:
         return Entry(
-            id=f"m@1/{task}", folder="m@1", task=task, trust="recomputed", name="m", model="m@1", headline="ndcg@10",
-            languages=("de", "zxx"),
+            id=f"m@1/{task}", folder="m@1", task=task, trust="recomputed", name="m", identity="m", revision="1",
+            headline="ndcg@10", languages=("de", "zxx"),
         )  # fmt: skip
 
     rows = [("m@1/emoji-t2i", "multi", 0.2), ("m@1/books-t2i", "multi", 0.4), ("m@1/emoji-i2t", "multi", 0.9)]
@@ -441,20 +443,26 @@ def test_choosing_languages_computes_again(open_page: Open, index: Index, made: 
     assert shown["rank"].notna().all()
 
 
-def test_ranks_wait_until_all_is_verified(open_page: Open, copy: Path) -> None:
+def test_ranks_are_those_of_what_is_verified(open_page: Open, copy: Path) -> None:
     update(copy)
     shown = open_page("overview", copy, task="starter").dataframe[0].value
     assert len(shown) == 3
     assert shown["rank"].isna().all()
     check(copy)
     assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].tolist() == [1, 2, 3]
+    path_of(copy, "bm25").touch()
+    update(copy)
+    page = open_page("overview", copy, task="starter")
+    shown = page.dataframe[0].value.set_index("model")
+    assert shown["rank"].dropna().to_dict() == {"use-multilingual": 1, "language-id": 2}
+    assert any("among the 2 verified so far; 1 is not verified yet" in caption.value for caption in page.caption)
 
 
 def test_stored_standings_are_those_of_the_suite(made: Path, tmp_path: Path) -> None:
     paths = {name: path_of(made, name) for name in ("bm25", "use-multilingual")}
     wanted = rank({name: read_evidence(path) for name, path in paths.items()}, "map", "balance").models
     for _ in range(2):
-        assert stored_standings(tmp_path, paths, "map", "balance") == wanted
+        assert stored_standings(tmp_path, paths, "map", "balance") == Ranked(wanted, {})
     assert len(list((tmp_path / "standings").iterdir())) == 1
 
 

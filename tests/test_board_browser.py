@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from leaderboard_app.index import check, update
+from leaderboard_app.checking import check
+from leaderboard_app.index import update
 from leaderboard_app.pools import recompute
 from suite.results.evidence_file import read_evidence
 from suite.results.result import read_result

@@ -95,12 +95,13 @@ def test_a_changed_score_is_found(inbox: Inbox, folder: Path, tmp_path: Path) ->
     copy = shutil.copytree(folder, tmp_path / folder.name)
     path = copy / "starter.de-en.json"
     result = json.loads(path.read_text(encoding="utf-8"))
-    result["settings"]["multi"]["map"][0] = 0.9
+    score = result["settings"]["multi"]["map"]
+    score[0] = score[2]
     path.write_text(json.dumps(result), encoding="utf-8")
     report = _check(inbox, pack(copy, tmp_path / "x.zip").read_bytes())
     assert report.folder == ""
     assert report.files[0].level == "failed"
-    assert report.files[0].findings[0].startswith("settings.multi.map[0]: 0.9 is stored, 0.")
+    assert report.files[0].findings[0].startswith(f"settings.multi.map[0]: {score[2]} is stored, 0.")
     assert _kept(inbox) == []
 
 

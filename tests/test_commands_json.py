@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from leaderboard_app.index import main as index
+from leaderboard_app.checking import main as index
 from suite.cli import app
 from suite.commands.output import print_json
 from tests.test_commands_help import ROOT, VERBS

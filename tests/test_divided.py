@@ -12,7 +12,8 @@ import streamlit as st
 from rich.console import Console, RenderableType
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.index import check, update
+from leaderboard_app.checking import check
+from leaderboard_app.index import update
 from suite.comparison.paired import compare
 from suite.comparison.standings import rank
 from suite.encoders.floors import RandomVectors

@@ -10,13 +10,13 @@ from leaderboard_app.access import result_of, scores_of
 from leaderboard_app.charts import bars, deviation_map, dots
 from leaderboard_app.exports import plain
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
+from leaderboard_app.notices import notices, told
 from leaderboard_app.widgets import (
     COLUMN,
     SENTENCES,
     URL,
     entries_on,
     fold_table,
-    notices,
     open_board,
     pick_model,
     pick_task,
@@ -24,7 +24,6 @@ from leaderboard_app.widgets import (
     show_table,
     text_table,
 )
-from suite.errors import BadResult
 from suite.summary import BIAS_NAMES
 
 MOST_DRAWN = 40
@@ -40,12 +39,10 @@ if not named:
     st.info("No model on this task has a measure of bias: they need parallel candidates in several languages.")
     st.stop()
 blind: dict[str, float] = {}
-measured = [entry for entry in entries if entry.trust != "published" and entry.evidence and entry.id in rows]
+measured = [entry for entry in entries if entry.verified and entry.id in rows]
 for entry in measured[:1]:
-    try:
+    with told(entry):
         blind = result_of(index, entry).blind
-    except BadResult as error:
-        st.warning(plain(str(error)))
 
 first = named.index(board.DISTANCE) if board.DISTANCE in named else 0
 measure = st.selectbox("Measure", named, index=first, key="measure", bind=URL)
@@ -74,27 +71,26 @@ with st.expander("What each measure means", icon=":material/menu_book:"):
 
 st.subheader("Winners and losers", anchor=False)
 if not measured:
-    st.info("No model on this task was measured here.")
+    st.info("No model on this task has evidence that holds.")
     st.stop()
 entry = pick_model(index, measured)
-try:
+with told(entry):
     result = result_of(index, entry)
-except BadResult as error:
-    st.warning(plain(str(error)))
-    st.stop()
-standing = standing_of_languages(result)
-name = f"{entry.folder} {task}"
-chart = bars(standing, "language", "pushed", "places above the middle")
-show_chart(chart, f"{name} winners", "Languages pushed up or down.")
-st.caption(
-    "Among the parallel answers to one question, how many places above their middle a language's answer stands, mean "
-    "over the query languages. A language-blind model gives 0 to all."
-)
-ranks = rank_table(result)
-show_chart(
-    deviation_map(ranks, 0, float(ranks["value"].abs().max()) or 1.0, "places above the middle"),
-    f"{name} ranks",
-    "Places above the middle by query and candidate language.",
-)
-st.caption("The same for each query language: queries down, candidates across; purple stands too high, orange too low.")
-fold_table(ranks.drop(columns=["shown"]), f"{name} ranks")
+    standing = standing_of_languages(result)
+    name = f"{entry.folder} {task}"
+    chart = bars(standing, "language", "pushed", "places above the middle")
+    show_chart(chart, f"{name} winners", "Languages pushed up or down.")
+    st.caption(
+        "Among the parallel answers to one question, how many places above their middle a language's answer stands, "
+        "mean over the query languages. A language-blind model gives 0 to all."
+    )
+    ranks = rank_table(result)
+    show_chart(
+        deviation_map(ranks, 0, float(ranks["value"].abs().max()) or 1.0, "places above the middle"),
+        f"{name} ranks",
+        "Places above the middle by query and candidate language.",
+    )
+    st.caption(
+        "The same for each query language: queries down, candidates across; purple stands too high, orange too low."
+    )
+    fold_table(ranks.drop(columns=["shown"]), f"{name} ranks")

@@ -16,13 +16,13 @@ from leaderboard_app.comparison import (
     setting_table,
 )
 from leaderboard_app.exports import plain
+from leaderboard_app.notices import notices, told
 from leaderboard_app.widgets import (
     COLUMN,
     MOST_COMPARED,
     URL,
     entries_on,
     fold_table,
-    notices,
     open_board,
     pick_language,
     pick_metric,
@@ -45,9 +45,10 @@ with left:
 with right:
     entries = entries_on(index, task)
     metric = pick_metric(entries[0].headline)
-with_evidence = {entry.folder: entry for entry in entries if entry.evidence}
+with_evidence = {entry.folder: entry for entry in entries if entry.verified}
 if len(with_evidence) < 2:
-    st.info("Two models with evidence on this task are needed; there are not as many yet.")
+    notices(index)
+    st.info("Two models whose evidence holds are needed on this task; there are not as many yet.")
     st.stop()
 scores = scores_of(index, [task], [metric, *board.BIAS])
 rows = board.values(scores, metric)
@@ -75,6 +76,13 @@ if len(others) > 1:
     against = st.segmented_control("Against A", list(others), default=against, required=True, key="against", bind=URL)
 other = others[against]
 st.header(plain(f"A {one.folder}  ·  B {other.folder}"), anchor=False)
+evidence, added = [], []
+for entry in (one, other):
+    with told(entry):
+        added.append(contributions_of(index, entry, metric))
+        evidence.append(evidence_of(index, entry))
+if len(evidence) < 2:
+    st.stop()
 try:
     comparison = comparison_of(index, one, other, metric)
 except BadResult as error:
@@ -110,10 +118,8 @@ with st.container(horizontal=True):
     settings = ["mono"] if divided else list(comparison.language_settings)
     setting = st.segmented_control("Setting", settings, default=settings[-1], required=True, key="setting", bind=URL)
     language = pick_language("Query language", [EVERY, *comparison.query_languages], width=200)
-added = [contributions_of(index, entry, metric) for entry in (one, other)]
 spread_of_questions = histogram(question_histogram(added[0], added[1], setting), f"B − A in {setting}")
 show_chart(spread_of_questions, f"{name} questions", f"How the difference in {setting} is spread over questions.")
-evidence = [evidence_of(index, entry) for entry in (one, other)]
 differing = query_differences(evidence[0], evidence[1], metric, setting, None if language == EVERY else language)
 texts = texts_of(one.task, one.languages).queries
 shown = differing.head(MOST_QUERIES)

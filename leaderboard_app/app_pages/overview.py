@@ -8,11 +8,12 @@ from leaderboard_app import board
 from leaderboard_app.access import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.charts import scatter
 from leaderboard_app.entries import ALL
+from leaderboard_app.evidence_store import NOBODY
+from leaderboard_app.notices import notices, tell_ranked
 from leaderboard_app.widgets import (
     URL,
     entries_on,
     model_links,
-    notices,
     open_board,
     overview_columns,
     pick_language,
@@ -73,8 +74,11 @@ elif whole:
 else:
     rows = recomputed(index, entries, metric, pool)
     st.info(f"Computed again from the evidence, in the pool of {', '.join(pool)}. Without evidence there is no score.")
-standings = () if whole and any(view) else standings_of(index, entries, metric, ranked_by, None if whole else pool)
-table = board.overview(entries, rows, standings, image_text_of(index), ranked_by)
+ranked = NOBODY
+if not (whole and any(view)):
+    ranked = standings_of(index, entries, metric, ranked_by, None if whole else pool)
+tell_ranked(ranked, entries)
+table = board.overview(entries, rows, ranked.models, image_text_of(index), ranked_by)
 
 kept = table[[*board.SETTINGS, *board.BIAS]].notna().any(axis=1)
 for column, chosen in (("trust", trusts), ("data", seen), ("weights", weights)):
@@ -96,8 +100,8 @@ order, config = overview_columns(table, intervals)
 chosen = show_table(table, f"panglot {task} {metric}", config, order, key="rows", mode="multi-row")
 model_links(task, [table["folder"][place] for place in chosen])
 st.caption(
-    "Ranks and their 95 % intervals are over all models with evidence on the task, whatever is filtered. Models that "
-    "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Select rows to open or compare."
+    "Ranks and their 95 % intervals are over all models whose evidence holds, whatever is filtered. Models that share "
+    "a letter cannot be told apart (paired permutation tests, Holm-corrected). Select rows to open or compare."
 )
 
 if not divided:

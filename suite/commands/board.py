@@ -10,9 +10,6 @@ import typer
 from suite.commands.index import Folder, check_there
 from suite.commands.output import echo
 
-LARGEST_UPLOAD = 128
-"""MiB; as large as a zip that the suite unpacks."""
-
 
 def board(
     folder: Folder = Path("submissions"),
@@ -28,21 +25,13 @@ def board(
     """
     import os
     import sys
-    from importlib.util import find_spec
 
     from suite.errors import require
 
     require("streamlit", "board", "The leaderboard")
     check_there(folder)
-    spec = find_spec("leaderboard_app.app")
-    assert spec is not None
-    assert spec.origin is not None
-    quiet = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
-    quiet += ["--client.toolbarMode=minimal", "--client.showErrorDetails=none", "--runner.magicEnabled=false"]
-    quiet += [f"--server.maxUploadSize={LARGEST_UPLOAD}"]
-    listen = [f"--server.address={address}", f"--server.port={port}"]
     echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
-    folders = [str(folder.resolve()), str(inbox.resolve())]
-    command = [sys.executable, "-m", "streamlit", "run", spec.origin, *quiet, *listen, "--", *folders]
+    settings = [str(folder.resolve()), str(inbox.resolve()), address, str(port)]
+    command = [sys.executable, "-m", "leaderboard_app.serve", *settings]
     sys.stdout.flush()
     os.execv(command[0], command)

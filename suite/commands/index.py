@@ -24,7 +24,13 @@ def index(folder: Folder = Path("submissions"), as_json: AsJson = False) -> None
 
     require("streamlit", "board", "The leaderboard")
     check_there(folder)
-    command = [sys.executable, "-m", "leaderboard_app.index", *(["--json"] if as_json else []), str(folder.resolve())]
+    command = [
+        sys.executable,
+        "-m",
+        "leaderboard_app.checking",
+        *(["--json"] if as_json else []),
+        str(folder.resolve()),
+    ]
     sys.stdout.flush()
     os.execv(command[0], command)
 

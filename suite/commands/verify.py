@@ -29,6 +29,12 @@ def verify(
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="What --rerun loads; default: as the result names it.")
     ] = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what was found in PATH/verified.json, for the board.")
+    ] = False,
+    check_record: Annotated[
+        bool, typer.Option("--check-record", help="Fail if PATH/verified.json says anything else.")
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +44,11 @@ def verify(
 
     Example: panglot verify submissions/
     """
-    console = open_console()
+    from suite.commands.recording import check_recorded, check_root, write_recorded
+
+    if record or check_record:
+        check_root(paths)
+    console = open_console(aside=as_json)
     verdicts = []
     for verdict in _verdicts(paths, data_dir):
         if rerun and verdict.level in ("consistent", "recomputed", "reproduced"):
@@ -50,6 +60,10 @@ def verify(
         print_json([as_record(verdict) for verdict in verdicts])
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
+    if record:
+        write_recorded(console, paths[0], verdicts)
+    if check_record:
+        check_recorded(console, paths[0], verdicts)
 
 
 def as_record(verdict: Verdict) -> dict[str, Any]:

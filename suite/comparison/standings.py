@@ -25,6 +25,9 @@ from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.sample import LEVEL, Score, draw_groups, scores_of
 
+RANKED_BY = (*SETTINGS, "balance")
+"""Settings that models can be ranked in."""
+
 RADEMACHER = 1 / (4 * (erfc(1) / 2))
 """A sum of signed numbers exceeds x standard deviations at most 3.18 times as often as a normal variable does, for
 every x (Bentkus and Dzindzalieta, 2015)."""
@@ -75,7 +78,7 @@ def rank_contributions(models: Mapping[str, Contributions], metric: str, setting
     rank is one plus the number of models that are better. Pairs are tested with the signs of `compare`; balance by
     its shares to first order.
     """
-    place_of("setting", setting, (*SETTINGS, "balance"))
+    place_of("setting", setting, RANKED_BY)
     first = next(iter(models.values()))
     for model in models.values():
         check_same_counts(first, model)

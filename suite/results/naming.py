@@ -18,6 +18,8 @@ from pathlib import Path
 from suite.encoder import ModelCard
 
 CARD = "card.json"
+RECORD = "verified.json"
+"""What verification found, at the root of a folder of submissions."""
 NO_RESULTS = (".reported.json", ".attestation.json")
 """Ends of the names of JSON files that stand beside results and are none."""
 
@@ -30,8 +32,8 @@ LONGEST_STATE = 80
 _TASK = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[_-][A-Z][a-z]{3})?")
 """A code that can be told from its neighbours in a list joined by hyphens: `de`, `zh-Hans`, `tha_Thai`."""
-_RESERVED = re.compile(r"card|con|prn|aux|nul|com\d|lpt\d")
-"""The card beside the results, and devices of Windows."""
+_RESERVED = re.compile(r"card|verified|con|prn|aux|nul|com\d|lpt\d")
+"""The card beside the results, the record of verification, and devices of Windows."""
 
 
 def result_stem(task: str, languages: Sequence[str] | None = None) -> str:
@@ -61,7 +63,7 @@ def result_folder(root: Path, model: ModelCard) -> Path:
 
 def is_result_name(name: str) -> bool:
     """Whether a file of that name in a model's folder is a result."""
-    return name.endswith(".json") and name != CARD and not name.endswith(NO_RESULTS)
+    return name.endswith(".json") and name not in (CARD, RECORD) and not name.endswith(NO_RESULTS)
 
 
 def _is_plain(task: str) -> bool:

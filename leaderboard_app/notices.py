@@ -1,0 +1,77 @@
+"""What a page says of results that it does not show, does not rank, or has still to verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app.access import read_board
+from leaderboard_app.entries import Entry
+from leaderboard_app.evidence_store import Ranked
+from leaderboard_app.exports import plain
+from leaderboard_app.index import Index
+from leaderboard_app.strangers import contained
+from leaderboard_app.widgets import KNOWN, text_table
+from suite.image import IMAGES
+
+
+@contextmanager
+def told(entry: Entry) -> Iterator[None]:
+    """Whatever goes wrong with the files of one result is said in its place, and the page goes on."""
+    odd: dict[str, str] = {}
+    with contained(entry.id, odd):
+        yield
+    for why in odd.values():
+        st.warning(plain(f"{entry.id}: {why}"))
+
+
+def notices(index: Index) -> None:
+    """What is not shown and why, and what is still being verified."""
+    if index.waiting:
+        st.session_state["waiting"] = index.waiting
+        _waiting()
+    if index.refused:
+        with st.expander(f"{_count(len(index.refused), 'file')} not shown", icon=":material/report:"):
+            text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))
+    task = KNOWN.get(str(st.session_state.get("task", "")))
+    if task and task.note:
+        st.info(task.note)
+    if task and IMAGES in task.languages:
+        st.caption(f"{IMAGES} stands for images, which are in no language.")
+
+
+def tell_imitation(entry: Entry) -> None:
+    """Say so where a model could be taken for another one."""
+    if entry.imitates:
+        st.warning(plain(f"{entry.identity} is named like {entry.imitates}, and is another model."))
+
+
+def tell_ranked(ranked: Ranked, entries: Sequence[Entry]) -> None:
+    """Who is ranked, and of those who are not why."""
+    waiting = sum(entry.trust == "not checked" for entry in entries)
+    if ranked.models and waiting:
+        verb = "is" if waiting == 1 else "are"
+        st.caption(f"Ranks are among the {len(ranked.models)} verified so far; {waiting} {verb} not verified yet.")
+    for entry in entries:
+        tell_imitation(entry)
+    if ranked.odd:
+        with st.expander(f"{_count(len(ranked.odd), 'model')} not ranked", icon=":material/report:"):
+            text_table(pd.DataFrame(list(ranked.odd.items()), columns=["result", "why"]))
+
+
+@st.fragment(run_every="3s")
+def _waiting() -> None:
+    """How many results are still to be verified; the page is drawn again when half of what was left is done."""
+    left = read_board().waiting
+    before = st.session_state["waiting"]
+    if left > before or left <= before // 2 < before:
+        st.rerun()
+    verb = "is" if left == 1 else "are"
+    st.caption(f":material/hourglass_top: {left} {verb} still being verified, and shown as *not checked* meanwhile.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what} is" if number == 1 else f"{number:,} {what}s are"

@@ -1,0 +1,65 @@
+"""`panglot verify --record` and `--check-record`: what verification found, kept beside the submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from suite.errors import BadResult
+
+if TYPE_CHECKING:
+    from suite.trust.verify import Verdict
+    from suite.view.console import PlainConsole
+
+
+def check_root(paths: Sequence[Path]) -> None:
+    """Check that one whole folder of submissions was named.
+
+    :raises BadResult: something else was.
+    """
+    if len(paths) != 1 or not paths[0].is_dir() or "@" in paths[0].resolve().name:
+        raise BadResult("A record is of a whole folder of submissions. Name that folder alone, as in submissions/.")
+
+
+def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write the record, and say of how many results."""
+    from suite.results.naming import RECORD
+    from suite.results.record import write_record
+    from suite.trust.recorded import record_verification
+    from suite.view.terminal import progress_bar
+
+    record = record_verification(root, verdicts, progress_bar)
+    write_record(root / RECORD, record)
+    console.print(f"{root / RECORD} records {len(record.results)} results.", soft_wrap=True)
+    consistent = [name for name, found in record.results.items() if found.level == "consistent"]
+    if consistent:
+        console.print(
+            f"{len(consistent)} of them as consistent only, as {consistent[0]}: the data of their tasks is not here. "
+            "Name its folder with --data-dir to record them as recomputed.",
+            soft_wrap=True,
+        )
+
+
+def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
+    """Hold the record against what was found just now.
+
+    :raises Exit: they differ; with code 1.
+    """
+    from suite.results.naming import RECORD
+    from suite.trust.recorded import differences, read_verification, record_verification
+    from suite.view.terminal import progress_bar
+
+    recorded = read_verification(root)
+    wrong = ["it is missing, or was written by another version of the code that verifies"]
+    if recorded is not None:
+        wrong = list(differences(recorded, record_verification(root, verdicts, progress_bar)))
+    if not wrong:
+        console.print(f"{root / RECORD} says what was found.", soft_wrap=True)
+        return
+    console.print(f"{root / RECORD} is out of date. Write it again: panglot verify {root} --record", style="bold red")
+    for line in wrong:
+        console.print(f"  {line}", soft_wrap=True)
+    raise typer.Exit(1)

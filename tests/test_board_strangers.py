@@ -1,0 +1,259 @@
+"""What one odd file of a stranger does to the board: it is refused with its reason, and everything else goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from leaderboard_app.checking import check
+from leaderboard_app.evidence_store import stored_standings
+from leaderboard_app.index import read_index, update
+from leaderboard_app.strangers import contained, is_regular, read_regular
+from suite.encoder import load_model
+from suite.errors import BadResult
+from suite.results.result import read_result, write_result
+from suite.run import run
+from suite.trust.submission import card_of, write_card
+from suite.view.console import PlainConsole
+from tests.conftest import TASKS
+from tests.odd_records import Odd, odd_results, without_evidence
+
+pytestmark = pytest.mark.usefixtures("no_checks")
+
+HERE = Path(__file__).parents[1]
+ON_ONE_BOARD = 20
+PAGES = ("overview", "model", "compare", "queries", "bias")
+
+
+@pytest.fixture
+def board(starter_results: Path, tmp_path: Path) -> Path:
+    """Three submissions on the starter set."""
+    return Path(shutil.copytree(starter_results, tmp_path / "board"))
+
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def opened(page: str, folder: Path, **query: str) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["app", str(folder)])
+        test = AppTest.from_file(str(HERE / "leaderboard_app" / "app_pages" / f"{page}.py"), default_timeout=60)
+        for name, value in query.items():
+            test.query_params[name] = value
+        return test.run()
+
+    return opened
+
+
+def path_of(board: Path, model: str) -> Path:
+    return next(board.glob(f"{model}@*/starter.json"))
+
+
+def change(path: Path, **fields: Any) -> None:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | fields), encoding="utf-8")
+
+
+def test_what_goes_wrong_in_a_block_stays_with_its_file() -> None:
+    refused: dict[str, str] = {}
+    for file, error in {"a": BadResult("No."), "b": ZeroDivisionError("by zero"), "c": RecursionError()}.items():
+        with contained(file, refused):
+            raise error
+    assert refused["a"] == "No."
+    assert "ZeroDivisionError: by zero" in refused["b"]
+    assert "RecursionError" in refused["c"]
+    with pytest.raises(KeyboardInterrupt), contained("d", refused):
+        raise KeyboardInterrupt
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "ragged pairs": {"pairs": {"map": [[]]}, "evidence": {}},
+    "a mix of no languages": {"language_mix": []},
+    "a curve of dimension -3": {"curve": [{"dimension": -3, "form": "fp32", "scores": {"multi": 0.5}}]},
+    "no settings": {"settings": {}, "balance": {}, "languages": {}, "pairs": {}, "bias": {}, "evidence": {}},
+}
+
+
+def test_odd_results_break_no_page(open_page: Open, board: Path) -> None:
+    base = path_of(board, "bm25").parent
+    for place, fields in enumerate(ODD.values()):
+        change(Path(shutil.copytree(base, board / f"odd-{place}@1")) / "starter.json", **fields)
+    for step, pages in ((update, PAGES), (check, ("overview", "model"))):
+        step(board)
+        for page in pages:
+            opened = open_page(page, board, task="starter", model="odd-0@1")
+            assert not opened.exception
+    index = read_index(board)
+    assert all(index.refused[f"odd-{place}@1/starter.json"] for place in range(len(ODD)))
+    assert len([entry for entry in index.entries if entry.task == "starter"]) == 3
+    assert any(f"{len(ODD)} files are not shown" in expander.label for expander in opened.expander)
+
+
+def test_verification_that_breaks_down_refuses_that_submission_alone(
+    board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leaderboard_app import checking
+
+    def verify_folder(folder: Path) -> object:
+        if folder.name.startswith("bm25"):
+            raise OverflowError("nobody thought of this")
+        return real(folder)
+
+    real = checking.verify_folder
+    monkeypatch.setattr(checking, "verify_folder", verify_folder)
+    update(board)
+    check(board)
+    index = read_index(board)
+    assert {entry.trust for entry in index.entries if entry.task == "starter"} == {"recomputed"}
+    assert [why for file, why in index.refused.items() if "nobody thought of this" in why and file.startswith("bm25")]
+
+
+def test_a_page_says_what_is_wrong_with_a_result_that_it_cannot_draw(
+    open_page: Open, board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError("odd numbers")
+
+    update(board)
+    check(board)
+    monkeypatch.setattr("leaderboard_app.model_tables.reading_table", broken)
+    opened = open_page("model", board, task="starter")
+    assert not opened.exception
+    assert any("odd numbers" in warning.value for warning in opened.warning)
+    assert opened.metric  # the scores above it are there
+
+
+def test_links_are_neither_read_nor_offered(open_page: Open, board: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    folder = path_of(board, "bm25").parent
+    card = card_of(read_result(folder / "starter.json").model, ["starter"], {"name": "a secret name"})
+    secret.write_text(write_card(tmp_path, card).read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "card.json").symlink_to(secret)
+    shutil.copy(path_of(board, "language-id"), tmp_path / "elsewhere.json")
+    path_of(board, "language-id").unlink()
+    (next(board.glob("language-id@*")) / "starter.json").symlink_to(tmp_path / "elsewhere.json")
+    shutil.copytree(path_of(board, "use-multilingual").parent, tmp_path / "outside@1")
+    (board / "outside@1").symlink_to(tmp_path / "outside@1")
+    update(board)
+    index = read_index(board)
+    assert sorted(entry.shown for entry in index.entries if entry.task == "starter") == ["bm25", "use-multilingual"]
+    assert sorted(file.rpartition("/")[2] for file in index.refused) == ["card.json", "starter.json"]
+    assert all("link" in why for why in index.refused.values())
+    opened = open_page("model", board, task="starter", model=folder.name)
+    offered = [button.label for button in opened.get("download_button")]
+    assert "starter.json" in offered
+    assert "card.json" not in offered
+
+
+def test_a_file_replaced_by_a_link_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "m@1" / "card.json"
+    file.parent.mkdir()
+    file.write_bytes(b"ours")
+    assert is_regular(file)
+    assert read_regular(file) == b"ours"
+    file.unlink()
+    file.symlink_to("/etc/hostname")
+    assert not is_regular(file)
+    with pytest.raises(BadResult, match="link"):
+        read_regular(file)
+    assert not is_regular(file.parent)
+
+
+def test_a_card_of_another_model_is_not_believed(board: Path) -> None:
+    path = path_of(board, "bm25")
+    model = read_result(path).model.model_copy(update={"name": "intfloat/multilingual-e5-large"})
+    write_card(path.parent, card_of(model, ["starter"], {}))
+    update(board)
+    index = read_index(board)
+    entry = next(entry for entry in index.entries if entry.folder == path.parent.name)
+    assert (entry.shown, entry.organisation) == ("bm25", "")
+    assert "the results are not" in index.refused[f"{path.parent.name}/card.json"]
+
+
+@pytest.mark.parametrize("field", ["headline", "languages"])
+def test_a_result_with_other_facts_of_the_task_is_left_out(open_page: Open, board: Path, field: str) -> None:
+    """Before it is verified, too: the task's pickers show what the suite says."""
+    path = path_of(board, "bm25")
+    task = json.loads(path.read_text(encoding="utf-8"))["task"]
+    odd = {"headline": "recall@5", "languages": [*task["languages"][1:], task["languages"][0]]}
+    change(path, task=task | {field: odd[field]})
+    update(board)
+    assert len([entry for entry in read_index(board).entries if entry.task == "starter"]) == 2
+    opened = open_page("overview", board, task="starter")
+    assert not opened.exception
+    assert opened.selectbox(key="metric").value == "map"
+
+
+def test_an_odd_model_costs_the_others_no_rank(board: Path, tmp_path: Path) -> None:
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    fewer = write_result(tmp_path / "fewer", outcome.result, outcome.evidence, "starter")
+    damaged = path_of(board, "language-id")
+    damaged.with_name("starter.evidence.parquet").write_bytes(b"PAR1")
+    paths = {path.parent.name: path for path in (fewer, damaged, path_of(board, "bm25"))}
+    paths |= {"use": path_of(board, "use-multilingual")}
+    ranked = stored_standings(tmp_path / "home", paths, "map", "mono")
+    assert {model.name for model in ranked.models} == {"use", path_of(board, "bm25").parent.name}
+    assert set(ranked.odd) == {fewer.parent.name, damaged.parent.name}
+
+
+def test_what_is_refused_is_told_without_control_characters(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = path_of(board, "bm25")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"\x1b[2J\u202e": 1}), encoding="utf-8")
+    update(board)
+    (why,) = read_index(board).refused.values()
+    assert why.isprintable()
+    PlainConsole().print(why)
+    assert "\x1b[2J" not in capsys.readouterr().out
+
+
+def test_generated_odd_results_break_no_page(open_page: Open, board: Path) -> None:
+    """Many odd files on one board at a time: each is refused with its reason, or shown, and every page opens.
+
+    PANGLOT_ODD_RESULTS says how many; with evidence beside every other one.
+    """
+    base = path_of(board, "bm25")
+    text = base.read_text(encoding="utf-8")
+    odd = odd_results(text, int(os.environ.get("PANGLOT_ODD_RESULTS", "20")))
+    for number, batch in enumerate(iter(lambda: list(islice(odd, ON_ONE_BOARD)), [])):
+        crowd = Path(shutil.copytree(board, board.parent / f"crowd-{number}"))
+        for place, record in enumerate(batch):
+            folder = crowd / f"odd-{place}@1"
+            if place % 2:
+                shutil.copytree(base.parent, folder)
+            folder.mkdir(exist_ok=True)
+            (folder / base.name).write_text(record.text if place % 2 else without_evidence(record.text))
+        update(crowd)
+        check_pages(open_page, crowd, batch)
+        check(crowd)
+        check_pages(open_page, crowd, batch)
+        shutil.rmtree(crowd)
+
+
+def check_pages(open_page: Open, board: Path, batch: Sequence[Odd]) -> None:
+    """Every result is shown or refused; the pages of the task open, and that of the model for each odd one shown."""
+    index = read_index(board)
+    shown = {entry.folder for entry in index.entries if entry.task == "starter"}
+    for place, record in enumerate(batch):
+        folder = f"odd-{place}@1"
+        assert folder in shown or index.refused[f"{folder}/starter.json"], record.what
+    assert len(shown - {f"odd-{place}@1" for place in range(len(batch))}) == 3
+    visits = [(page, "") for page in PAGES]
+    visits += [("model", f"odd-{place}@1") for place in range(len(batch)) if f"odd-{place}@1" in shown]
+    for page, model in visits:
+        opened = open_page(page, board, task="starter", **({"model": model} if model else {}))
+        assert not opened.exception, (page, model and batch[int(model[4:-2])].what)

@@ -1,0 +1,207 @@
+"""The record of verification spares work for the very files and code that it is about, and is no way to lie."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from leaderboard_app import checking
+from leaderboard_app.checking import check, trusted
+from leaderboard_app.checks import load_checks
+from leaderboard_app.evidence_store import stored_standings
+from leaderboard_app.home import home_of
+from leaderboard_app.index import read_index, update
+from suite.cli import app
+from suite.errors import BadResult
+from suite.results.naming import RECORD
+from suite.results.record import write_record
+from suite.trust import recorded
+from suite.trust.recorded import VerificationRecord, read_verification, record_verification
+from suite.trust.verify import verify_folder
+
+
+@pytest.fixture(scope="module")
+def record(starter_results: Path) -> VerificationRecord:
+    """What verification finds of three models on the starter set."""
+    verdicts = [verdict for folder in sorted(starter_results.glob("*@*")) for verdict in verify_folder(folder)]
+    return record_verification(starter_results, verdicts)
+
+
+@pytest.fixture
+def board(starter_results: Path, record: VerificationRecord, tmp_path: Path) -> Path:
+    """Those models in a fresh clone, with their record."""
+    folder = Path(shutil.copytree(starter_results, tmp_path / "board"))
+    write_record(folder / RECORD, record)
+    return folder
+
+
+def path_of(board: Path, model: str) -> Path:
+    return next(board.glob(f"{model}@*/starter.json"))
+
+
+def levels(board: Path) -> dict[str, str]:
+    update(board)
+    return {entry.name: entry.trust for entry in read_index(board).entries if entry.task == "starter"}
+
+
+ALL = {"bm25": "recomputed", "language-id": "recomputed", "use-multilingual": "recomputed"}
+
+
+def test_recorded_results_are_ranked_before_anything_is_verified(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert levels(board) == ALL
+    index = read_index(board)
+    assert (index.waiting, index.recorded) == (0, 3)
+    monkeypatch.setattr("leaderboard_app.evidence_store.read_evidence", None)  # nobody may read any
+    paths = {entry.id: board / f"{entry.id}.json" for entry in index.entries if entry.task == "starter"}
+    ranked = stored_standings(home_of(board), paths, "map", "balance")
+    assert [model.place for model in ranked.models] == [1, 2, 3]
+
+
+def test_recorded_standings_are_those_that_follow_from_the_evidence(board: Path) -> None:
+    update(board)
+    paths = {path.parent.name + "/starter": path for path in board.glob("*@*/starter.json")}
+    taken = stored_standings(home_of(board), paths, "map", "multi")
+    shutil.rmtree(home_of(board) / "standings")
+    computed = stored_standings(home_of(board), paths, "map", "multi")
+    assert [model.name for model in taken.models] == [model.name for model in computed.models]
+    for one, other in zip(taken.models, computed.models, strict=True):
+        assert (one.place, one.low, one.high, one.letters) == (other.place, other.low, other.high, other.letters)
+        assert one.score == pytest.approx(other.score, abs=1e-9)
+
+
+@pytest.mark.parametrize("file", ["starter.json", "starter.evidence.parquet", "starter.top10.parquet"])
+def test_a_changed_file_is_verified(board: Path, file: str) -> None:
+    with path_of(board, "bm25").with_name(file).open("ab") as changed:
+        changed.write(b" ")
+    assert levels(board) == ALL | {"bm25": "not checked"}
+
+
+def test_an_added_list_is_verified(board: Path) -> None:
+    """The longest lists stay out of git; with them the files are others than those that were verified."""
+    assert path_of(board, "bm25").with_name("starter.top100.parquet").is_file()
+    assert levels(board)["bm25"] == "recomputed"
+    shutil.copy(*(path_of(board, name).with_name("starter.top100.parquet") for name in ("language-id", "bm25")))
+    assert levels(board)["bm25"] == "not checked"
+
+
+def test_a_new_result_waits_beside_recorded_ones(board: Path) -> None:
+    path = path_of(board, "bm25")
+    for file in path.parent.glob("starter.*"):
+        shutil.copy(file, file.with_name(file.name.replace("starter", "starter.de-en")))
+    update(board)
+    index = read_index(board)
+    assert {entry.id.rpartition("/")[2]: entry.trust for entry in index.entries if entry.name == "bm25"} == {
+        "starter": "recomputed",
+        "starter.de-en": "not checked",
+    }
+
+
+def test_a_record_by_other_code_is_not_believed(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "verifier", lambda: "0" * 16)
+    assert set(levels(board).values()) == {"not checked"}
+
+
+def test_the_verifier_changes_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Path(shutil.copytree(Path(recorded.__file__).parents[1], tmp_path / "suite"))
+    monkeypatch.setattr(recorded, "__file__", str(copy / "trust" / "recorded.py"))
+    before = recorded.verifier.__wrapped__()
+    assert before == recorded.verifier()
+    with (copy / "results" / "result.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert recorded.verifier.__wrapped__() != before
+
+
+@pytest.mark.parametrize("place", ["bm25@0.3.16/verified.json", "elsewhere/verified.json"])
+def test_only_the_record_at_the_root_is_read(board: Path, place: str) -> None:
+    (board / place).parent.mkdir(exist_ok=True)
+    (board / RECORD).rename(board / place)
+    assert set(levels(board).values()) == {"not checked"}
+
+
+def test_a_record_that_is_a_link_is_not_read(board: Path, tmp_path: Path) -> None:
+    (board / RECORD).rename(tmp_path / "elsewhere.json")
+    (board / RECORD).symlink_to(tmp_path / "elsewhere.json")
+    assert read_verification(board) is None
+
+
+def test_a_damaged_record_costs_time_alone(board: Path) -> None:
+    (board / RECORD).write_text("{", encoding="utf-8")
+    assert set(levels(board).values()) == {"not checked"}
+    check(board)
+    assert levels(board) == ALL
+
+
+def test_a_sample_is_verified_once_and_told(board: Path) -> None:
+    update(board)
+    assert read_index(board).pending
+    said = check(board)
+    assert said.startswith("2 of 3 results in verified.json were verified again")
+    assert said.endswith("they hold.")
+    assert check(board) == ""
+    index = read_index(board)
+    assert not index.pending
+    assert trusted(index) == "Results: 3 verified as verified.json records."
+
+
+def test_a_record_that_lies_is_found_by_the_sample_and_forgotten(
+    board: Path, record: VerificationRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed score, its hash recorded as if it had been verified."""
+    path = path_of(board, "bm25")
+    path.write_text(path.read_text(encoding="utf-8").replace('"map": [0.', '"map": [0.9', 1), encoding="utf-8")
+    name = f"{path.parent.name}/starter"
+    lie = record.results[name].model_copy(update={"sha256": recorded._hashes(path)})
+    write_record(board / RECORD, record.model_copy(update={"results": record.results | {name: lie}}))
+    assert levels(board) == ALL
+    monkeypatch.setattr(checking, "SAMPLE", 3)
+    said = check(board)
+    assert "not believed" in said
+    assert name in said
+    assert levels(board) == {name: level for name, level in ALL.items() if name != "bm25"}
+    assert load_checks(home_of(board)).recorded == []
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_the_command_writes_the_record_and_checks_it(starter_results: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(starter_results, tmp_path / "board"))
+    stale = run("verify", folder, "--check-record")
+    assert stale.exit_code == 1
+    assert "out of date" in stale.output
+    assert run("verify", folder, "--record").exit_code == 0
+    assert run("verify", folder, "--check-record").exit_code == 0
+    stored = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    assert list(stored["results"]) == sorted(stored["results"])
+    assert len(stored["results"]) == 3
+    shutil.rmtree(path_of(folder, "bm25").parent)
+    stale = run("verify", folder, "--check-record")
+    assert stale.exit_code == 1
+    assert "bm25@0.3.16/starter: is recorded as recomputed" in stale.output
+    assert "standings" in stale.output
+
+
+def test_a_level_found_with_the_data_stands_where_it_is_missing(record: VerificationRecord) -> None:
+    lower = {name: found.model_copy(update={"level": "consistent"}) for name, found in record.results.items()}
+    without = record.model_copy(update={"results": lower})
+    assert list(recorded.differences(record, without)) == []
+    assert len(list(recorded.differences(without, record))) == 3
+
+
+def test_a_record_is_of_a_whole_folder(board: Path) -> None:
+    refused = run("verify", path_of(board, "bm25").parent, "--record")
+    assert isinstance(refused.exception, BadResult)
+    assert "whole folder" in str(refused.exception)
+
+
+def test_nothing_is_recorded_where_something_fails(board: Path) -> None:
+    before = (board / RECORD).read_bytes()
+    path_of(board, "bm25").write_text("{", encoding="utf-8")
+    assert run("verify", board, "--record").exit_code == 1
+    assert (board / RECORD).read_bytes() == before
