@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import time
@@ -148,14 +149,15 @@ def test_what_cannot_be_streamed_is_refused(data: Path, task: StreamedTask, tmp_
 
 
 SLOW = '''
-import time
+import os, time
+from pathlib import Path
 from suite.encoders.floors import RandomVectors
 
 class Slow(RandomVectors):
-    """Takes its time over shards, not over single questions or judged passages that come first."""
+    """Encodes shards until the first are in a checkpoint, then waits to be killed."""
     def encode(self, texts, role):
-        if any("none#" in text for text in texts):
-            time.sleep(0.5)
+        while any(Path(os.environ["CHECKPOINTS"]).glob("*.npz")) and not Path(os.environ["GO"]).exists():
+            time.sleep(0.05)
         return super().encode(texts, role)
 '''
 
@@ -169,7 +171,15 @@ def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) ->
     checkpoints = tmp_path / "cache" / "checkpoints"
 
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        variables = {"CHECKPOINTS": str(checkpoints), "GO": str(tmp_path / "go")}
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=os.environ | variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     killed = start()
     while not list(checkpoints.glob("*.npz")):
@@ -181,6 +191,7 @@ def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) ->
     with np.load(left) as arrays:
         done = json.loads(arrays["facts"].tobytes())["done"]
     assert 0 < len(done) < 20
+    (tmp_path / "go").touch()
     resumed = start()
     said = resumed.communicate(timeout=900)
     assert resumed.returncode == 0, said
