@@ -36,7 +36,7 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, st
     :raises BadData: it cannot be read, is damaged or cut short, is not UTF-8, or has a line that is too long.
     """
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             for number, raw in enumerate(_raw_lines(file, longest), start=1):
                 line = (raw.removeprefix(_BOM) if number == 1 else raw).rstrip(b"\r\n")
                 if longest is not None and len(line) > longest:
@@ -59,7 +59,12 @@ def parse_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _open(path: Path) -> BinaryIO:
+def open_unpacked(path: Path) -> BinaryIO:
+    """The bytes of a file of text, unpacked if it is gzipped.
+
+    :raises OSError: it cannot be opened.
+    :raises BadData: it is of another form, such as a zip archive.
+    """
     with path.open("rb") as file:
         start = file.read(8)
     form = next((form for magic, form in _OTHER_FORMS.items() if start.startswith(magic)), None)

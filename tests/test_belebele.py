@@ -73,3 +73,10 @@ def test_a_line_without_a_question_is_refused(tmp_path: Path) -> None:
     path.write_text('{"link": "a"}\n', encoding="utf-8")
     with pytest.raises(BadData, match=r"swh_Latn\.jsonl, line 1: not a question"):
         parallel_pool({"swh_Latn": path})
+
+
+def test_line_separators_in_a_passage_end_no_line(tmp_path: Path) -> None:
+    row = {"link": "https://a", "question_number": 1, "flores_passage": "one\u2028two\x85three", "question": "Who?"}
+    path = tmp_path / "eng_Latn.jsonl"
+    path.write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    assert parallel_pool({"eng_Latn": path}).candidates.texts == (row["flores_passage"],)

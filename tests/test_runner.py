@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from suite.cache import VectorCache
+from suite.commands.names import find_tasks
 from suite.encoder import load_model
-from suite.errors import BadEncoder
+from suite.errors import BadEncoder, PanglotError
 from suite.plan import plan_run
 from suite.pool import Pool
 from suite.reading import reading_by_language
@@ -217,3 +218,21 @@ def test_folder_with_a_comma_in_its_name_is_one_task(own: Path) -> None:
     done = panglot("run", "constant", "--tasks", "./bees,wasps", "--out", "out", cwd=own)
     assert done.returncode == 0, done.stderr
     assert len(list((own / "out").rglob("bees-wasps.*.json"))) == 1
+
+
+def test_folder_named_as_a_task_of_the_suite_is_refused(own: Path) -> None:
+    (own / "bees").rename(own / "mlqa-r")
+    done = panglot("run", "constant", "--tasks", "./mlqa-r", "--out", "out", cwd=own)
+    assert done.returncode == 2
+    assert "The folder ./mlqa-r is named as a task of the suite" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "./" + "x" * 5000, "a/" * 3000, "./bees/../nowhere"])
+def test_name_that_cannot_be_a_folder_is_refused(name: str, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own)
+    with pytest.raises(PanglotError, match=r"Unknown task|does not exist"):
+        find_tasks(name)
+
+
+def test_long_list_of_tasks_is_no_folder() -> None:
+    assert len(find_tasks(",".join(TASKS))) == len(TASKS)

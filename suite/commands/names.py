@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,14 +46,20 @@ def find_task(name: str) -> Task:
     """The task of that name, or the data of one's own in the folder of that name.
 
     :raises UnknownName: there is neither; the nearest names.
+    :raises PanglotError: the folder has the name of a task of the suite, and other data.
     """
     known = known_tasks()
     if name in known:
         return known[name]
-    if "/" in name or Path(name).is_dir():
+    if "/" in name or os.path.isdir(name):
         from suite.sources.folder import folder_task
 
         task = folder_task(Path(name))
+        if task.name in known and task.fingerprint != known[task.name].fingerprint:
+            raise PanglotError(
+                f"The folder {name} is named as a task of the suite, so its results would pass for those of that task. "
+                "Rename it."
+            )
         for remark in task.remarks:
             echo(f"Note: {remark}", aside=True)
         return task
@@ -69,7 +76,7 @@ def find_tasks(names: str) -> list[Task]:
     """
     from tasks import GROUPS
 
-    listed = [names] if Path(names).is_dir() else split(names)
+    listed = [names] if os.path.isdir(names) else split(names)  # unlike Path.is_dir it bears names that are too long
     found: dict[str, Task] = {}
     for task in (task for name in listed for task in GROUPS.get(name) or [find_task(name)]):
         if found.setdefault(task.name, task).fingerprint != task.fingerprint:

@@ -65,7 +65,8 @@ class _Bm25Scores:
                     analyse = analyser(language)
                     index = bm25s.BM25()
                     texts = pool.candidates.texts[end - size : end]
-                    index.index([analyse(text) for text in texts], show_progress=False)
+                    with np.errstate(invalid="ignore"):  # texts without any word have a mean length of 0
+                        index.index([analyse(text) for text in texts], show_progress=False)
                     self._indices.append((slice(end - size, end), analyse, index))
                     advance(size)
 

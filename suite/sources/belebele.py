@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import BadData, MissingData, require
+from suite.lines import read_lines
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.progress import Progress
 
@@ -47,7 +48,7 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in read_lines(path):
         try:
             row = {name: json.loads(line)[name] for name in FIELDS}
         except (ValueError, KeyError, TypeError) as error:

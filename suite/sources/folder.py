@@ -13,6 +13,7 @@ language gives mono; parallel relevants give language bias.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -78,15 +79,15 @@ def read_folder(paths: Mapping[str, Path]) -> Pool:
 
 def _find(folder: Path) -> dict[str, str]:
     """The name of each of the three files in a folder; each may be gzipped."""
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "does not exist"
         raise MissingData(f"{folder} {what}. Name the folder that holds {', '.join(FILES)}.")
     found = {}
     for part in FILES:
         names = [part, f"{part}.gz"]
-        here = [name for name in names if (folder / name).exists()]
+        here = [name for name in names if os.path.exists(folder / name)]
         if not here and part == "qrels.tsv":
-            here = [name for name in (TEST_QRELS, f"{TEST_QRELS}.gz") if (folder / name).exists()]
+            here = [name for name in (TEST_QRELS, f"{TEST_QRELS}.gz") if os.path.exists(folder / name)]
         if len(here) > 1:
             raise BadData(f"{folder} holds both {here[0]} and {here[1]}. Remove one of them.")
         if here:

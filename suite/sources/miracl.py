@@ -24,6 +24,7 @@ from typing import Any
 
 from suite.corpus import Corpus, Passage, Questions
 from suite.errors import BadData, MissingData, require
+from suite.lines import open_unpacked
 from suite.pool import Judgement, Query
 from suite.progress import Progress
 from suite.sources.fetch import DATA_VARIABLE, fetch_file
@@ -67,8 +68,8 @@ def read_questions(
 def _columns(task: Task, part: str, count: int, data_dir: Path | None) -> Iterator[list[str]]:
     """The rows of a table without a heading."""
     name, _ = task.source.files[part]
-    for number, line in enumerate(_content(task, part, data_dir).decode().splitlines(), start=1):
-        fields = line.split("\t")
+    for number, line in enumerate(_content(task, part, data_dir).decode().rstrip("\n").split("\n"), start=1):
+        fields = line.rstrip("\r").split("\t")
         if len(fields) != count:
             raise BadData(f"{task.name}: {name}, line {number} has {len(fields)} columns, not {count}.")
         yield fields
@@ -138,7 +139,7 @@ def _files(folder: Path, language: str) -> list[Path]:
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not empty, with where they stand."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with open_unpacked(path) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line
