@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple, cast, get_args
 
+from suite.arrays import Floats
 from suite.cache import VectorCache
 from suite.encoder import Model, Role, cut_at, sees_images
 from suite.errors import BadEncoder
@@ -74,28 +75,38 @@ def run(
         evidence = collect_evidence(pool, scored.scores, progress=progress)
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
-    points = [_curve_point(task, pool, scored, model.card.similarity, *point) for point in curve]
+    points = _curve(task, pool, scored, model.card.similarity, curve)
     stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     return Outcome(Result.of(record, model.card, derived, points, run_record), evidence, stem)
 
 
-def _curve_point(task: Task, pool: Pool, scored: Scored, similarity: str, dimension: int, form: str) -> CurvePoint:
-    """The headline scores of the same vectors in fewer dimensions or bits.
+def _curve(
+    task: Task, pool: Pool, scored: Scored, similarity: str, asked: Sequence[tuple[int, str]]
+) -> list[CurvePoint]:
+    """The headline scores of the same vectors in fewer dimensions or bits, each point once; 0 stands for all of them.
 
     :raises BadEncoder: the model makes no vectors, or shorter ones.
     """
+    if not asked:
+        return []
     if scored.queries is None or scored.candidates is None:
         raise BadEncoder("Only models that make vectors can be scored in fewer dimensions or bits.")
-    available = scored.queries.vectors.shape[1]
-    if dimension > available:
-        raise BadEncoder(f"The model's vectors have {available} dimensions; {dimension} cannot be kept of them.")
-    vectors = reduced([scored.queries.vectors, scored.candidates.vectors], dimension or available, form, similarity)
+    whole = [scored.queries.vectors, scored.candidates.vectors]
+    available = whole[0].shape[1]
+    points = dict.fromkeys((dimension or available, form) for dimension, form in asked)
+    largest = max(dimension for dimension, _ in points)
+    if largest > available:
+        raise BadEncoder(f"The model's vectors have {available} dimensions; {largest} cannot be kept of them.")
+    return [_curve_point(task, pool, reduced(whole, *point, similarity), *point) for point in points]
+
+
+def _curve_point(task: Task, pool: Pool, vectors: Sequence[Floats], dimension: int, form: str) -> CurvePoint:
     scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), task.headline, [task.headline], draws=2)
     values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
     if "normalised_rank_distance" in scores.bias:
         values["normalised_rank_distance"] = scores.bias["normalised_rank_distance"].value
-    return CurvePoint(dimension=dimension or available, form=cast("VectorForm", form), scores=values)
+    return CurvePoint(dimension=dimension, form=cast("VectorForm", form), scores=values)
 
 
 def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> EncodingRecord | None:

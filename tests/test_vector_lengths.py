@@ -95,7 +95,10 @@ class TestReduced:
             return random(texts) * np.array([[1 + len(text)] for text in texts], np.float32)
 
         result = run(
-            TASKS["starter"], Made(make, similarity), ["de", "en"], curve=[(8, "float32"), (4, "float32")]
+            TASKS["starter"],
+            Made(make, similarity),
+            ["de", "en"],
+            curve=[(8, "float32"), (4, "float32"), (0, "float32")],
         ).result
         whole, half = (point.scores for point in result.curve)
         headline = {setting: scores[result.task.headline].value for setting, scores in result.settings.items()}
