@@ -102,15 +102,15 @@ def test_curves_that_cannot_be(tmp_path: Path) -> None:
 
 def test_reduced_vectors_by_hand() -> None:
     queries, candidates = np.array([[3.0, 4.0, 9.0]]), np.array([[1.0, 0.0, 5.0], [0.0, -2.0, 1.0]])
-    cut = reduced([queries, candidates], 2, "float32")
+    cut = reduced([queries, candidates], 2, "float32", "cosine")
     assert cut[0].tolist() == [[0.6, 0.8]]
     assert cut[1].tolist() == [[1, 0], [0, -1]]
-    signs = reduced([queries, candidates], 2, "binary")
+    signs = reduced([queries, candidates], 2, "binary", "cosine")
     assert [part.tolist() for part in signs] == [[[1, 1]], [[1, -1], [-1, -1]]]
-    steps = reduced([queries, candidates], 2, "int8")
+    steps = reduced([queries, candidates], 2, "int8", "cosine")
     assert steps[1] == pytest.approx(cut[1], abs=1 / 255)
     assert steps[0].max() <= 1 + 1e-6
-    assert len(np.unique(reduced([np.random.default_rng(1).standard_normal((9999, 1))], 1, "int8")[0])) <= 256
+    assert len(np.unique(reduced([np.random.default_rng(1).standard_normal((9999, 1))], 1, "int8", "cosine")[0])) <= 256
 
 
 def test_a_plan_encodes_a_sample_and_writes_nothing(starter: Pool, tmp_path: Path) -> None:
