@@ -25,31 +25,12 @@ class JsonLine:
 
     path: Path
     number: int
+    id: str
     values: dict[str, Any]
 
-    @property
-    def where(self) -> str:
-        """File, line and id, as messages begin."""
-        return f"{self.path}, line {self.number} ('{self.id[:80]}')"
-
     def error(self, message: str) -> BadData:
-        """What is wrong with this line."""
-        return BadData(f"{self.where}: {message}")
-
-    @property
-    def id(self) -> str:
-        """The id, which was checked when the line was read."""
-        return str(self.values["_id"])
-
-    def name(self, field: str) -> str:
-        """A short name: text, or a whole number, which is read as its digits.
-
-        :raises BadData: it is missing or something else.
-        """
-        name = self.optional_name(field)
-        if name is None:
-            raise self.error(f"no text in the field '{field}'.")
-        return name
+        """What is wrong with this line, after file, line and id."""
+        return BadData(f"{self.path}, line {self.number} ('{self.id[:80]}'): {message}")
 
     def optional_name(self, field: str) -> str | None:
         """A short name, or None where the field is missing or null.
@@ -99,7 +80,7 @@ def read_json_lines(path: Path) -> Iterator[JsonLine]:
     first: dict[str, int] = {}
     for number, line in read_lines(path):
         try:
-            values = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+            values = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
             raise BadData(f"{path}, line {number}: not JSON. {error}.") from error
         if not isinstance(values, dict):
@@ -107,7 +88,7 @@ def read_json_lines(path: Path) -> Iterator[JsonLine]:
         fault = _fault_of_name(values["_id"]) if values.get("_id") is not None else "is missing"
         if fault:
             raise BadData(f"{path}, line {number}: the field '_id' {fault}.")
-        found = JsonLine(path, number, values)
+        found = JsonLine(path, number, str(values["_id"]), values)
         if first.setdefault(found.id, number) != number:
             raise found.error(f"duplicate id, first used in line {first[found.id]}. Each item needs an id of its own.")
         yield found
@@ -145,3 +126,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a value of JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
