@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,7 @@ from suite.bridge.trec import order, read_run, run_lines
 from suite.bridge.trec_scores import RunScores, score_run
 from suite.corpus import Questions
 from suite.errors import BadData, BadResult
-from suite.pool import Pool
+from suite.pool import Pool, Query
 from suite.ranking import collect_evidence
 from suite.scores import DenseScores
 from suite.sources import read_pool
@@ -285,6 +286,14 @@ def test_an_id_with_the_language_and_without_is_refused(data_dir: Path) -> None:
     lists = {query: {"sw:1#0": 2.0, "1#0": 1.0}}
     with pytest.raises(BadResult, match="both the id '1#0' and 'sw:1#0'"):
         score_run(MIRACL, lists, ["sw"], data_dir)
+
+
+def test_query_without_a_relevant_candidate_is_left_out(data_dir: Path) -> None:
+    questions = read_questions(MIRACL, ["yo"], data_dir)
+    more = questions._replace(queries=[*questions.queries, Query("yo:none", "", "yo", "yo:none")])
+    task = replace(MIRACL, questions=lambda *_: more)
+    lists = {questions.queries[0].id: {"yo:1#0": 1.0}, "yo:none": {"yo:1#0": 1.0}}
+    assert score_run(task, lists, ["yo"], data_dir) == score_run(MIRACL, lists, ["yo"], data_dir)
 
 
 def test_scores_beyond_32_bits_are_ordered_by_id() -> None:

@@ -66,7 +66,7 @@ def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir:
     chosen = task.choose(languages)
     pool = None
     if isinstance(task, StreamedTask):
-        questions = task.questions(task, chosen, data_dir)
+        questions = _with_relevants(task.questions(task, chosen, data_dir))
     else:
         pool = read_pool(task, chosen, data_dir)
         questions = Questions(list(_queries(pool)), list(_judgements(pool)))
@@ -75,6 +75,12 @@ def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir:
     ordered = {query: order(own) for query, own in listed.items()}
     scores = _score(task, tuple(language for language in chosen if language in asking), questions, ordered)
     return scores.model_copy(update=_misplaced(pool, ordered)) if pool else scores
+
+
+def _with_relevants(questions: Questions) -> Questions:
+    """Without queries that have no relevant candidate: trec_eval leaves them out."""
+    answered = {judgement.query for judgement in questions.judgements}
+    return questions._replace(queries=[query for query in questions.queries if query.id in answered])
 
 
 def _queries(pool: Pool) -> Iterable[Query]:
