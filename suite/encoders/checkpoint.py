@@ -44,16 +44,16 @@ class Checkpoint:
         declared = [end for end in ("bos", "eos") if config.get(f"add_{end}_token") is True]
         if not declared:
             return
-        ids, before = tokenizer("a")["input_ids"], tokenizer("")["input_ids"]
+        ids, text = tokenizer("a")["input_ids"], tokenizer("a", add_special_tokens=False)["input_ids"]
         bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
         there = {"bos": ids[:1] == [bos], "eos": ids[-1:] == [eos]}
         absent = [end for end in declared if not there[end]]
         if not absent:
             return
         first, last = (end in declared or there[end] for end in ("bos", "eos"))
-        expected = [bos] * first + [eos] * last
+        expected = [bos] * first + text + [eos] * last
         tokenizer.add_bos_token, tokenizer.add_eos_token = first, last
-        if tokenizer("")["input_ids"] == expected and {*before} <= {*expected}:
+        if tokenizer("a")["input_ids"] == expected and {*ids} <= {*expected}:
             self._added |= dict.fromkeys(str(getattr(tokenizer, f"{end}_token")) for end in absent)
         else:
             self._not_added |= dict.fromkeys(f"add_{end}_token" for end in absent)
