@@ -1,5 +1,5 @@
 # The leaderboard: it loads no model. docs/deploy.md says how to build and run it.
-FROM python:3.11-slim
+FROM python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
 
 RUN useradd --create-home --uid 1000 panglot && install --directory --owner=panglot /inbox
 

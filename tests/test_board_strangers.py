@@ -181,7 +181,7 @@ def test_a_card_of_another_model_is_not_believed(board: Path) -> None:
     index = read_index(board)
     entry = next(entry for entry in index.entries if entry.folder == path.parent.name)
     assert (entry.shown, entry.organisation) == ("bm25", "")
-    assert "the results are not" in index.refused[f"{path.parent.name}/card.json"]
+    assert "results are of another model" in index.refused[f"{path.parent.name}/card.json"]
 
 
 @pytest.mark.parametrize("field", ["headline", "languages"])

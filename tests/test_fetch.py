@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -11,11 +12,17 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from suite.cli import app
+from suite.encoder import load_model
 from suite.errors import BadData, MissingData
+from suite.results.result import write_result
+from suite.run import run
 from suite.sources import read_pool
 from suite.sources.fetch import fetch_file
 from suite.task import Task
+from suite.trust.verify import _pool
 from tests.conftest import TASKS
 
 
@@ -52,6 +59,31 @@ def test_a_download_of_something_else_is_refused(served: tuple[Task, Path]) -> N
     (folder / "en.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadData, match="is not the published file"):
         fetch_file(task, "en")
+
+
+def test_verify_fetches_the_data_that_ids_are_compared_with(
+    served: tuple[Task, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, folder = served
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    path = str(write_result(tmp_path / "made", outcome.result, outcome.evidence, outcome.stem))
+    monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {task.name: task})
+    _pool.cache_clear()
+
+    def level(*options: str) -> str:
+        (verdict,) = json.loads(CliRunner().invoke(app, ["verify", path, "--json", *options]).stdout)
+        return str(verdict["level"])
+
+    assert level() == "consistent"
+    assert level("--fetch") == "recomputed"
+    shutil.rmtree(folder)
+    assert level() == "recomputed"
+    shutil.rmtree(tmp_path / "cache")
+    _pool.cache_clear()
+    done = CliRunner().invoke(app, ["verify", path, "--fetch"])
+    assert "The data of starter cannot be had." in done.output
+    assert "consistent" in done.output
+    _pool.cache_clear()
 
 
 def test_unreachable_says_where_to_put_the_file(served: tuple[Task, Path]) -> None:

@@ -162,7 +162,7 @@ def test_names_that_could_be_taken_for_others(name: str) -> None:
 def test_a_card_of_another_model(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / folder.name)
     write_card(copy, card_of(ModelCard(name="other", revision="1", library="x"), ["starter"], {}))
-    assert "the results are not" in verify_folder(copy)[-1].findings[0]
+    assert "results are of another model" in verify_folder(copy)[-1].findings[0]
 
 
 def test_without_a_card_it_is_refused(folder: Path, tmp_path: Path) -> None:

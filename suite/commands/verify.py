@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,7 @@ def verify(
     check_record: Annotated[
         bool, typer.Option("--check-record", help="Fail if PATH/verified.json says anything else.")
     ] = False,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download the data of the tasks first.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,6 +51,8 @@ def verify(
     if record or check_record:
         check_root(paths)
     console = open_console(aside=as_json)
+    if fetch:
+        _fetch(console, paths, data_dir)
     verdicts = []
     for verdict in _verdicts(paths, data_dir):
         if rerun and verdict.level in ("consistent", "recomputed", "reproduced"):
@@ -89,6 +93,30 @@ def show(console: PlainConsole, verdict: Verdict) -> None:
         console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
     for note in verdict.unchecked:
         console.print(Text(f"  not checked: {plain(note)}", "dim"), soft_wrap=True)
+
+
+def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> None:
+    """Get the data of the suite's tasks that the results are of; what cannot be had is said."""
+    from suite.errors import BadResult, PanglotError
+    from suite.results.result import find_results, read_result
+    from suite.sources import read_pool
+    from suite.trust.verify import known_tasks, pool_of
+    from suite.view.terminal import progress_bar
+
+    wanted: dict[tuple[str, tuple[str, ...]], None] = {}
+    for root in paths:
+        with suppress(BadResult):  # what cannot be read is said when it is verified
+            for path in find_results([root]):
+                with suppress(BadResult):
+                    record = read_result(path).task
+                    wanted[record.name, record.languages] = None
+    for name, languages in wanted:
+        task = known_tasks().get(name)
+        try:
+            if task and not pool_of(task, task.choose(languages), data_dir):
+                read_pool(task, languages, data_dir, progress_bar)
+        except PanglotError as error:
+            console.print(f"The data of {plain(name)} cannot be had. {error}", style="yellow", soft_wrap=True)
 
 
 def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:

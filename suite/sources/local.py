@@ -22,7 +22,7 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
     :raises UnknownName: a language that the task lacks.
     :raises BadData: the data that is here is damaged.
     """
-    for folder in _folders(task, data_dir):
+    for folder in _folders(task, languages, data_dir):
         try:
             if task.source.reencoded and read_pool(task, (), folder).fingerprint != task.fingerprint:
                 continue
@@ -32,7 +32,7 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
     return None
 
 
-def _folders(task: Task, data_dir: Path | None) -> Iterator[Path | None]:
+def _folders(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
     """Folders from which `read_pool` reads without a download; none where it knows the place itself."""
     import pooch
 
@@ -40,12 +40,15 @@ def _folders(task: Task, data_dir: Path | None) -> Iterator[Path | None]:
     if task.source.packaged:
         yield None
         return
-    if root and (not task.source.build or _holds(Path(root), task)):
+    if root and (not task.source.build or _holds(Path(root), task, languages)):
         yield Path(root)
-    if _holds(cache, task):
+    if _holds(cache, task, languages):
         # What was made there differs from the published bytes, so it must not be verified by their hash.
         yield data_dir if task.source.build else cache
 
 
-def _holds(root: Path, task: Task) -> bool:
-    return all((root / task.source.folder / name).is_file() for name, _ in task.source.files.values())
+def _holds(root: Path, task: Task, languages: Sequence[str]) -> bool:
+    """Whether every file is there that these languages are read from; of sets that are made, every file."""
+    chosen = task.sizes if task.source.build else task.choose(languages)
+    names = (name for part, (name, _) in task.source.files.items() if part not in task.sizes or part in chosen)
+    return all((root / task.source.folder / name).is_file() for name in names)

@@ -150,17 +150,16 @@ def _verify_card(path: Path) -> Verdict:
     try:
         _check_file(path)
         card = read_record(path, SubmissionCard)
-        models = {
-            (result.model.name, result.model.revision) for result in map(read_result, find_results([path.parent]))
-        }
+        results = [read_result(file) for file in find_results([path.parent])]
     except BadResult as error:
         return Verdict(path, "failed", (str(error),))
     findings = []
+    models = {(result.model.name, result.model.revision) for result in results}
     if models != {(card.model, card.revision)}:
-        findings.append(f"It is of {card.model}@{card.revision}, the results are not.")
-    unknown = sorted(set(card.training) - set(known_tasks()))
+        findings.append(f"card.json describes {card.model}@{card.revision}, but the results are of another model.")
+    unknown = sorted(set(card.training) - set(known_tasks()) - {result.task.name for result in results})
     if unknown:
-        findings.append(f"training names {', '.join(unknown[:3])}, which is no task.")
+        findings.append(f"training names {', '.join(unknown[:3])}, which is not a task.")
     return Verdict(path, "failed" if findings else "self-reported", tuple(findings))
 
 
