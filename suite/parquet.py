@@ -64,9 +64,16 @@ def read_table(path: Path, form_of: FormOf, largest: int = LIMITS.file) -> pa.Ta
         _check_size(len(data), limits.file)
         _check_columns(file, columns, limits.cells)
         _check_pages(file.metadata, data, limits)
-        table = file.read(use_threads=False).unify_dictionaries().combine_chunks()
-        _check_cells(table)
-    return table
+        return pa.table({name: _read_column(file, name) for name in columns}, metadata=file.schema_arrow.metadata)
+
+
+def _read_column(file: pq.ParquetFile, name: str) -> pa.Array:
+    """One column in one piece; the others are not in memory twice while its pieces are put together."""
+    table = file.read([name], use_threads=False).unify_dictionaries().combine_chunks()
+    _check_cells(table)
+    pa.default_memory_pool().release_unused()
+    chunks = table.column(0).chunks
+    return chunks[0] if chunks else pa.array([], table.schema.field(0).type)
 
 
 class Footer(NamedTuple):

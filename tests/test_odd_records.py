@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from suite.cli import app
 from suite.encoder import load_model
 from suite.errors import BadResult, PanglotError
+from suite.plain import plain
 from suite.results.result import read_result, write_result
 from suite.run import run
 from suite.trust.verify import verify
 from tests.conftest import TASKS
 from tests.odd_records import Odd, odd_results, without_evidence
 
-ODD = int(os.environ.get("PANGLOT_ODD", "50"))
+PANGLOT = get_command(app)
+ODD = int(os.environ.get("PANGLOT_ODD", "24"))
 """How many odd records there are; the long version has 2,000."""
 
 
@@ -58,6 +62,18 @@ def _refusal(path: Path) -> str:
     return ""
 
 
+def _output(arguments: list[str]) -> str:
+    """What a verb prints; what a person can mend is its last line, everything else is raised."""
+    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with redirect_stdout(output), redirect_stderr(output):
+        try:
+            PANGLOT.main(arguments, standalone_mode=False)
+        except PanglotError as error:
+            output.write(plain(str(error)))
+    output.seek(0)
+    return output.read()
+
+
 @pytest.mark.parametrize("evidence", [True, False], ids=["with evidence", "alone"])
 def test_an_odd_record_is_refused_or_works(made: Path, records: list[Odd], evidence: bool, tmp_path: Path) -> None:
     other = made / "constant@1" / "starter.de-en.json"
@@ -66,7 +82,6 @@ def test_an_odd_record_is_refused_or_works(made: Path, records: list[Odd], evide
     path = folder / "starter.de-en.json"
     for file in (made / "random@1").glob("*.parquet") if evidence else ():
         shutil.copy(file, folder)
-    runner = CliRunner()
     taken = 0
     for odd in records:
         path.write_text(odd.text if evidence else without_evidence(odd.text), encoding="utf-8")
@@ -77,11 +92,12 @@ def test_an_odd_record_is_refused_or_works(made: Path, records: list[Odd], evide
             continue
         taken += 1
         for command in _commands(path, other):
-            done = runner.invoke(app, command)
-            if not isinstance(done.exception, PanglotError | SystemExit | None):
-                raise AssertionError(f"{odd.what}: panglot {' '.join(command)}") from done.exception
-            assert "\x1b" not in done.output, odd.what
-    assert taken or ODD < 50
+            try:
+                output = _output(command)
+            except Exception as error:
+                raise AssertionError(f"{odd.what}: panglot {' '.join(command)}") from error
+            assert "\x1b" not in output, odd.what
+    assert taken
 
 
 def test_odd_records_are_the_same_each_time(records: list[Odd], made: Path) -> None:
