@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +39,17 @@ def to_unit_length(rows: Floats) -> None:
         rows[odd] = exact / np.where(norms > 0, norms, 1)[:, None]
         length[odd] = 1
     rows /= length[:, None]
+
+
+def as_array(made: Any) -> np.ndarray:
+    """What an encoder returned, as an array of numpy; in it, or in a list of them, tensors of torch as they are.
+
+    A tensor may lie on any device, carry a gradient, be sparse, or be in bf16, which numpy does not have.
+    """
+    if isinstance(made, list | tuple):
+        made = [as_array(one) if hasattr(one, "detach") else one for one in made]
+    elif hasattr(made, "detach"):
+        made = made.detach().cpu().to_dense()
+        made = (made.float() if made.is_floating_point() and made.itemsize < 4 else made).numpy()
+    array = np.asarray(made)
+    return np.array(array.tolist()) if array.dtype == object and array.ndim else array

@@ -7,16 +7,19 @@ then renamed, it is there whole or not at all, and a flipped bit is seen when it
 
 from __future__ import annotations
 
+import atexit
 import errno
 import hashlib
 import io
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 from zipfile import BadZipFile
 
 import numpy as np
@@ -31,6 +34,9 @@ UNCOUNTED = -1
 
 KEY_BYTES = 16
 """Of the hash that a text is found by."""
+
+PROCESS = uuid4().hex
+"""In the key of models that are not pinned: their vectors are not found by another process."""
 
 _NOT_IN_THE_KEY = frozenset({"parameters", "licence", "note"})
 """Facts of a card that change no vector."""
@@ -61,18 +67,29 @@ class VectorCache:
     def shelf(self, card: ModelCard, role: Role | Literal["image"]) -> Shelf:
         """The shelf of one model in one role; another prompt, precision, length or library is another shelf.
 
+        The shelf of a model whose revision does not cover what it reads is this process's own, and goes with it.
         Images have a shelf of their own, whose keys are made of the hashes of their bytes.
         """
         facts = {"format": FORMAT, "role": role, **card.model_dump(mode="json", exclude=set(_NOT_IN_THE_KEY))}
         facts["prompts"] = "" if role == "image" else card.prompts.get(role, "")
+        if not card.pinned:
+            facts["process"] = PROCESS
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in card.name)[-60:]
-        return Shelf(self.root / f"{name}.{role}.{hashlib.sha256(text.encode()).hexdigest()[:16]}", text)
+        shelf = Shelf(self.root / f"{name}.{role}.{hashlib.sha256(text.encode()).hexdigest()[:16]}", text)
+        if not card.pinned:
+            forget_at_exit(shelf.folder)
+        return shelf
 
     def shelves(self) -> Iterator[Shelf]:
         """Every shelf that is there."""
         for facts in sorted(self.root.glob("*/shelf.json")):
             yield Shelf(facts.parent, facts.read_text(encoding="utf-8"))
+
+
+def forget_at_exit(folder: Path) -> None:
+    """Delete a folder of vectors, which no other process can use, when this one ends."""
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 class Shelf:

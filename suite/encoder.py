@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
 
 from suite.arrays import Floats, Ints
 from suite.errors import BadEncoder, BadResult, PanglotError, spelled
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["query", "passage"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+UNKNOWN = "unknown"
+"""The revision of a model of which nothing tells two states apart."""
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 
 API_ONLY = ("budget", "texts_per_request")
@@ -54,10 +56,18 @@ class ModelCard(BaseModel):
     """What the person changed of the model's own configuration, as `precision=bf16`; it is then another model."""
     licence: Label = "unknown"
     note: Text = ""
+    _pinned: bool = PrivateAttr(default=True)
 
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision changes with all that the model reads; if not, no vector is reused by another run."""
+        return self._pinned and self.revision != UNKNOWN
 
-STILL = ("device", "budget")
-"""Options that cannot move a vector."""
+    def unpinned(self) -> ModelCard:
+        """The same card of a model that reads more than its revision covers."""
+        card = self.model_copy()
+        card._pinned = False
+        return card
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,8 @@ class Encoder(Protocol):
 class CountsTokens(Protocol):
     """An encoder that knows its tokenizer: its batches are made by tokens, and truncation is reported."""
 
+    card: ModelCard
+
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
         """Tokens of each text with its prompt, before truncation, [texts]."""
 
@@ -185,6 +197,13 @@ def sees_images(model: Model) -> bool:
     if isinstance(model, Composite):
         return all(map(sees_images, model.members))
     return isinstance(model, SeesImages | IgnoresContent)
+
+
+def find_unpinned(model: Model) -> list[ModelCard]:
+    """The cards of a model and its members whose vectors no other run reuses."""
+    if isinstance(model, Composite):
+        return [card for member in model.members for card in find_unpinned(member)]
+    return [] if model.card.pinned or not isinstance(model, Encoder) else [model.card]
 
 
 def load_model(name: str, options: Options = Options()) -> Model:

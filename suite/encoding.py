@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from suite.arrays import Floats, Ints, lengths, to_unit_length
+from suite.arrays import Floats, Ints, as_array, lengths, to_unit_length
 from suite.cache import UNCOUNTED, Shelf, VectorCache
 from suite.encoder import ModelCard, Role
-from suite.errors import BadEncoder, PanglotError, RefusedInput
+from suite.errors import BadEncoder, PanglotError, RefusedInput, spelled
 from suite.inputs import Inputs
 from suite.progress import Advance, Progress
 
@@ -101,7 +101,7 @@ class Encoding:
     def _take(self, rows: list[int], batch: Sequence[Any]) -> None:
         """Encode a batch; where memory does not suffice, its halves."""
         try:
-            vectors = self._inputs.encode(batch)
+            vectors = as_array(self._inputs.encode(batch))
         except RefusedInput as error:
             raise BadEncoder(f"{self._name} failed on {self._describe(rows[error.place])}. {error.reason}") from error
         except PanglotError:
@@ -112,9 +112,9 @@ class Encoding:
                 self._take(rows[:half], batch[:half])
                 self._take(rows[half:], batch[half:])
                 return
-            culprit = self._describe(rows[_first_failing(self._inputs.encode, batch)])
-            raise BadEncoder(f"{self._name} failed on {culprit}. {type(error).__name__}: {error}") from error
-        self._keep(rows, self._checked(np.asarray(vectors), rows))
+            culprit = self._describe(rows[_first_failing(lambda part: as_array(self._inputs.encode(part)), batch)])
+            raise BadEncoder(f"{self._name} failed on {culprit}. {spelled(error)}") from error
+        self._keep(rows, self._checked(vectors, rows))
 
     def _describe(self, row: int) -> str:
         return self._inputs.describe(self.keys[row])
@@ -123,8 +123,9 @@ class Encoding:
         """The vectors as float32; whatever is no vector is refused with the item it was made of."""
         name, first = self._name, rows[0]
         if vectors.ndim != 2 or len(vectors) != len(rows) or not vectors.shape[1]:
+            shown = f"an array of shape {vectors.shape}" if vectors.ndim else f"a {type(vectors.item()).__name__}"
             raise BadEncoder(
-                f"{name} returned an array of shape {vectors.shape} for {len(rows)} {self._inputs.noun}, the first "
+                f"{name} returned {shown} for {len(rows)} {self._inputs.noun}, the first "
                 f"{self._describe(first)}. Expected ({len(rows)}, dimension)."
             )
         if not np.issubdtype(vectors.dtype, np.floating):

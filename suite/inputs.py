@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from suite.arrays import Floats, Ints
+from suite.arrays import Floats, Ints, as_array
 from suite.cache import UNCOUNTED
 from suite.encoder import CountsTokens, Encoder, Role, SeesImages, cut_at
+from suite.errors import BadEncoder, PanglotError, spelled
 from suite.image import Image, decode_batches
 from suite.pool import Items
 
@@ -89,6 +90,25 @@ class Inputs(Protocol):
         """Vectors of one batch, as the model returns them."""
 
 
+def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Ints:
+    """Tokens of each text as the encoder counts them, [texts].
+
+    :raises BadEncoder: the encoder fails, or counts something else.
+    """
+    try:
+        counts = as_array(encoder.count_tokens(texts, role))
+    except PanglotError:
+        raise
+    except Exception as error:
+        raise BadEncoder(f"{encoder.card.name} failed to count tokens. {spelled(error)}") from error
+    if counts.shape != (len(texts),) or (len(texts) and (counts.dtype.kind not in "iu" or counts.min() < 0)):
+        raise BadEncoder(
+            f"{encoder.card.name} counted the tokens of {len(texts)} texts and returned {counts.dtype} in the shape "
+            f"{counts.shape}. Expected ({len(texts)},): a whole number for each text."
+        )
+    return counts.astype(np.int32)
+
+
 class Texts:
     """Texts to encode in one role, in batches of like length."""
 
@@ -102,7 +122,7 @@ class Texts:
         """Tokens of each of these texts, where the encoder can tell, [rows]."""
         if not isinstance(self._encoder, CountsTokens):
             return np.full(len(rows), UNCOUNTED, np.int32)
-        return self._encoder.count_tokens([self.keys[row] for row in rows], self._role)
+        return count_tokens(self._encoder, [self.keys[row] for row in rows], self._role)
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[str]]]:
         """These texts in batches; the longest come first, so that too much is too much at once."""

@@ -11,10 +11,12 @@ import numpy as np
 from suite.arrays import Ints
 from suite.cache import VectorCache
 from suite.encoder import Composite, CountsTokens, Encoder, Model, Role, Scorer, SeesImages, cut_at
-from suite.errors import BadEncoder
+from suite.errors import BadEncoder, PanglotError, spelled
 from suite.image import decode_batches
+from suite.inputs import count_tokens
 from suite.pool import Items, Pool
 from suite.ranking import BLOCK_SCORES
+from suite.vectors import encode_sample
 
 SAMPLE = 64
 """Texts that are encoded to learn the speed, in each role."""
@@ -98,8 +100,13 @@ def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> Rol
     missing = [image for index, image in enumerate(unique) if stored is None or not stored.there[index]]
     sample = missing[:: max(1, len(missing) // SAMPLE)]
     start = perf_counter()
-    for pictures in decode_batches(sample, 8):
-        encoder.encode_images(pictures)
+    try:
+        for pictures in decode_batches(sample, 8):
+            encoder.encode_images(pictures)
+    except PanglotError:
+        raise
+    except Exception as error:
+        raise BadEncoder(f"{encoder.card.name} failed on images. {spelled(error)}") from error
     seconds = (perf_counter() - start) * len(missing) / max(len(sample), 1)
     return RolePlan("image", len(items), len(unique), len(unique) - len(missing), 0, seconds, {})
 
@@ -127,9 +134,9 @@ def _plan_role(
 def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int]:
     """Seconds that encoding these texts would take, from some of them; and the dimension of their vectors."""
     sample = texts[:: max(1, len(texts) // SAMPLE)]
-    encoder.encode(sample[:1], role)
+    encode_sample(encoder, sample[:1], role)
     start = perf_counter()
-    vectors = np.concatenate([encoder.encode(sample[at : at + 8], role) for at in range(0, len(sample), 8)])
+    vectors = np.concatenate([encode_sample(encoder, sample[at : at + 8], role) for at in range(0, len(sample), 8)])
     elapsed = perf_counter() - start
     return elapsed * sum(map(len, texts)) / max(sum(map(len, sample)), 1), vectors.shape[1]
 
@@ -137,7 +144,7 @@ def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int
 def _tokens(encoder: Encoder, texts: list[str], role: Role) -> Ints:
     """Tokens of each text, counted or guessed."""
     if isinstance(encoder, CountsTokens) and texts:
-        return encoder.count_tokens(texts, role)
+        return count_tokens(encoder, texts, role)
     return np.array([len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts], np.int64)
 
 
@@ -146,7 +153,7 @@ def _truncated(encoder: Encoder, items: Items, languages: Sequence[str], role: R
     longest = cut_at(encoder, role)
     if not (longest and isinstance(encoder, CountsTokens)):
         return {}
-    cut = encoder.count_tokens([text.strip() for text in items.texts], role) > longest
+    cut = count_tokens(encoder, [text.strip() for text in items.texts], role) > longest
     return {
         name: float(cut[items.language == place].mean())
         for place, name in enumerate(languages)

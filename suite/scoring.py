@@ -13,7 +13,7 @@ from suite.encoder import Composite, Model, Scorer
 from suite.pool import Pool
 from suite.progress import Progress, silent
 from suite.scores import DenseScores, Scores
-from suite.vectors import Encoded, encode_items, encode_with_images
+from suite.vectors import Encoded, check_dimensions, encode_items, encode_with_images
 
 
 class Scored(NamedTuple):
@@ -38,6 +38,7 @@ def score_pool(model: Model, pool: Pool, cache: VectorCache | None = None, progr
     else:
         queries = encode_items(model, pool, "query", cache, progress)
         candidates = encode_items(model, pool, "passage", cache, progress)
+    check_dimensions(model.card.name, queries=queries.vectors, passages=candidates.vectors)
     return Scored(DenseScores(queries.vectors, candidates.vectors), queries, candidates)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from suite.arrays import Floats, Ints
+from suite.arrays import Floats, Ints, as_array
 from suite.cache import VectorCache
 from suite.encoder import Encoder, Role, SeesImages
 from suite.encoding import Encoding, encode
-from suite.errors import BadEncoder
+from suite.errors import BadEncoder, PanglotError, spelled
 from suite.inputs import Images, Named, Texts
 from suite.pool import Items, Pool
 from suite.progress import Progress, silent
@@ -57,6 +58,26 @@ def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> F
     return encoding.vectors[encoding.places(named.keys[0])]
 
 
+def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
+    """Vectors [texts, dim] of one batch as the encoder makes them, to learn its speed.
+
+    :raises BadEncoder: it fails, or returns something that is no vectors.
+    """
+    name = encoder.card.name
+    try:
+        vectors = as_array(encoder.encode(texts, role))
+    except PanglotError:
+        raise
+    except Exception as error:
+        raise BadEncoder(f"{name} failed on {len(texts)} texts, the first {texts[0]!r}. {spelled(error)}") from error
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise BadEncoder(
+            f"{name} returned an array of shape {vectors.shape} for {len(texts)} texts. "
+            f"Expected ({len(texts)}, dimension)."
+        )
+    return vectors
+
+
 def encode_with_images(
     encoder: Encoder, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
 ) -> tuple[Encoded, Encoded]:
@@ -87,9 +108,18 @@ def _in_one_space(name: str, texts: Encoding, images: Encoding) -> tuple[Floats,
     """
     if not texts.keys:
         return images.vectors, images.tokens
-    if texts.vectors.shape[1] != images.vectors.shape[1]:
-        raise BadEncoder(
-            f"{name} returned vectors of dimension {texts.vectors.shape[1]} for captions and of "
-            f"{images.vectors.shape[1]} for images. They must be of one space."
-        )
+    check_dimensions(name, captions=texts.vectors, images=images.vectors)
     return np.concatenate([texts.vectors, images.vectors]), np.concatenate([texts.tokens, images.tokens])
+
+
+def check_dimensions(name: str, **vectors: Floats) -> None:
+    """Check that two kinds of vectors [items, dim] can be compared.
+
+    :raises BadEncoder: their dimensions differ.
+    """
+    (one, other) = ((kind, some.shape[1]) for kind, some in vectors.items())
+    if one[1] != other[1]:
+        raise BadEncoder(
+            f"{name} returned vectors of dimension {one[1]} for {one[0]} and of {other[1]} for {other[0]}. They must "
+            "be of one space."
+        )

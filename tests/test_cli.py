@@ -165,11 +165,16 @@ def test_an_encoder_that_fails_leaves_no_result(tmp_path: Path) -> None:
     assert not (tmp_path / "submissions").exists()
 
 
-def test_a_fault_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
-    (tmp_path / "exits.py").write_text("def make():\n    raise ZeroDivisionError('in the factory')\n", encoding="utf-8")
-    done = panglot("run", "py:exits:make", cwd=tmp_path)
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    script = (
+        "import sys, suite.encoders.floors as floors\n"
+        "from suite.cli import main\n"
+        "floors.load_random = lambda *_: 1 / 0\n"
+        "sys.argv = ['panglot', 'run', 'random']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "ZeroDivisionError: in the factory" in done.stderr
+    assert "ZeroDivisionError: division by zero" in done.stderr
 
 
 @pytest.mark.parametrize("statement", ["import suite.cli", "import suite.cli, tasks, suite.view.listing"])

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from suite.cache import VectorCache
-from suite.encoder import OPTIONS, ModelCard, Options, Role, load_model, takes
+from suite.encoder import API_ONLY, OPTIONS, ModelCard, Options, Role, load_model, takes
 from suite.errors import BadEncoder, BadResult, UnknownName
 from suite.pool import Pool
 from suite.registry import KINDS, TORCH_OPTIONS
@@ -39,6 +39,7 @@ ASKED = st.builds(
     device=st.none() | st.just("cpu"),
     trust_remote_code=st.booleans(),
     budget=st.none() | st.just(1.0),
+    texts_per_request=st.none() | st.just(8),
 )
 
 
@@ -136,7 +137,7 @@ def test_vectors_of_another_configuration_are_not_taken_from_the_cache(
 def test_options_follow_from_the_settings_that_they_write(asked: Options) -> None:
     again = Options.of(asked.settings())
     assert again.settings() == asked.settings()
-    assert _own(again) == _own(asked) - {"device", "budget"}
+    assert _own(again) == _own(asked) - {"device", *API_ONLY}
 
 
 @given(
@@ -225,8 +226,8 @@ def test_an_option_that_does_not_exist_cannot_be_declared() -> None:
         takes("dimension", "truncate_dim")
 
 
-def test_options_of_torch_are_all_but_the_budget() -> None:
-    assert set(TORCH_OPTIONS) == set(OPTIONS) - {"budget"}
+def test_options_of_torch_are_all_but_those_of_an_api() -> None:
+    assert set(TORCH_OPTIONS) == set(OPTIONS) - set(API_ONLY)
 
 
 @pytest.mark.parametrize("stated", ["columns=8", "device=cpu", "precision", "precision=fp64", "max_length=0", "a" * 50])

@@ -330,7 +330,7 @@ def test_a_folders_revision_follows_its_files(sparse: str, late: str) -> None:
     from suite.encoders.revision import folder_revision, hub_revision
 
     assert load_model(f"sparse:{sparse}").card.revision == folder_revision(Path(sparse)) != folder_revision(Path(late))
-    assert hub_revision(None) == "unknown"
+    assert hub_revision("org/name") == "unknown"
 
 
 @takes("precision")

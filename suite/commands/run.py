@@ -52,6 +52,12 @@ if TYPE_CHECKING:
 
 KEPT = "Finished tasks are written, and what was encoded is in the vector cache: the same command continues from there."
 
+UNPINNED = (
+    "its vectors are not reused by later runs, because its revision does not cover all that it reads. "
+    "Give the encoder a card with a revision to reuse them (docs/add-an-encoder.md)."
+)
+"""Said of models without a revision to rely on."""
+
 
 def run(
     model: ModelName,
@@ -101,7 +107,7 @@ def run(
     console = open_console(aside=as_json)
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
-    from suite.encoder import Options, load_model
+    from suite.encoder import Options, find_unpinned, load_model
     from suite.results.result import read_result
 
     options = Options(
@@ -123,6 +129,8 @@ def run(
         _say(console, "precision:", FELL_BACK)
     for role, prompt in loaded.card.prompts.items():  # they change scores: a person should see which are used
         _say(console, f"{role} prompt:", repr(prompt))
+    for card in find_unpinned(loaded):
+        _say(console, f"{card.name}:", UNPINNED)
     if suite:
         chosen = _within_reach(console, loaded, chosen)
     load = partial(load_model, model, options)

@@ -4,70 +4,83 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Role
-from suite.errors import BadEncoder
+from suite.errors import BadEncoder, spelled
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+OPTIONAL = ("count_tokens", "encode_images")
+"""What an encoder may do beside encoding texts."""
 
 
 def load(name: str, options: Options) -> FunctionEncoder:
     """Import the module, from the working folder too, and call the factory.
 
-    :raises BadEncoder: there is no such module or factory, or what it returns has no `encode`.
+    :raises BadEncoder: there is no such module or factory, one of them raises, or what it returns has no `encode`.
     """
     module_name, separator, factory_name = name.partition(":")
     if not (separator and module_name and factory_name):
         raise BadEncoder(f"'py:{name}' lacks a part. Write py:module:factory, as in py:my_module:make_encoder.")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise BadEncoder(f"py:{name}: module {module_name} cannot be imported. {error}") from error
+    module = _imported(name, module_name)
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         raise BadEncoder(f"py:{name}: module {module_name} has no function {factory_name}.")
-    encoder = factory()
-    if not callable(getattr(encoder, "encode", None)):
-        raise BadEncoder(f"py:{name}: {factory_name}() returned {encoder!r}, which has no method encode(texts, role).")
-    kind = SeeingFunctionEncoder if callable(getattr(encoder, "encode_images", None)) else FunctionEncoder
-    return kind(name, encoder, _revision(module))
+    try:
+        encoder = factory()
+    except (Exception, SystemExit) as error:
+        raise BadEncoder(f"py:{name}: {factory_name}() failed. {spelled(error)}") from error
+    made = "a class, not an object" if isinstance(encoder, type) else f"an object of the type {type(encoder).__name__}"
+    if isinstance(encoder, type) or not callable(getattr(encoder, "encode", None)):
+        raise BadEncoder(
+            f"py:{name}: {factory_name}() returned {made}, which has no method encode(texts, role) to call."
+        )
+    return FunctionEncoder(_card(name, encoder, module), encoder)
 
 
 class FunctionEncoder:
-    """Somebody's encoder. It may bring its own `card`; otherwise its module's source is its revision."""
+    """Somebody's encoder, of which nothing but its known methods is seen; what they return is checked later."""
 
-    def __init__(self, name: str, encoder: Any, revision: str) -> None:
-        self._encoder = encoder
-        card = getattr(encoder, "card", None)
-        self.card: ModelCard = (
-            card
-            if isinstance(card, ModelCard)
-            else ModelCard(name=f"py:{name}", revision=revision, library=f"python {sys.version.split()[0]}")
+    def __init__(self, card: ModelCard, encoder: Any) -> None:
+        self.card = card
+        self.encode: Callable[[Sequence[str], Role], Floats] = encoder.encode
+        for method in OPTIONAL:
+            if callable(getattr(encoder, method, None)):
+                setattr(self, method, getattr(encoder, method))
+
+
+def _imported(name: str, module: str) -> ModuleType:
+    """The module, whatever goes wrong in it told in a sentence."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return import_module(module)
+    except (Exception, SystemExit) as error:
+        advice = f" Name the module without .py: py:{module[:-3]}:…" if module.endswith(".py") else ""
+        raise BadEncoder(f"py:{name}: module {module} cannot be imported. {spelled(error)}{advice}") from error
+
+
+def _card(name: str, encoder: Any, module: ModuleType) -> ModelCard:
+    """The encoder's own card; or one whose revision is the module's source, which says nothing of what else it reads.
+
+    :raises BadEncoder: the encoder has a card of another type.
+    """
+    card = getattr(encoder, "card", None)
+    if isinstance(card, ModelCard):
+        return card
+    if card is not None:
+        raise BadEncoder(
+            f"py:{name}: the encoder's card is an object of the type {type(card).__name__}. Make it a "
+            "suite.encoder.ModelCard, or leave it out."
         )
-
-    def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Whatever the encoder returns; it is checked where all vectors are."""
-        vectors: Floats = self._encoder.encode(list(texts), role)
-        return vectors
-
-
-class SeeingFunctionEncoder(FunctionEncoder):
-    """Somebody's encoder of texts and images."""
-
-    def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Whatever the encoder returns for images, which are RGB and in their own size."""
-        vectors: Floats = self._encoder.encode_images(list(images))
-        return vectors
-
-
-def _revision(module: Any) -> str:
     source = getattr(module, "__file__", None)
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:12] if source else "unknown"
+    return ModelCard(
+        name=f"py:{name}",
+        revision=hashlib.sha256(Path(source).read_bytes()).hexdigest()[:12] if source else "unknown",
+        library=f"python {sys.version.split()[0]}",
+        note="It brings no card: its revision is a hash of its module's source, and of nothing that the module reads.",
+    ).unpinned()

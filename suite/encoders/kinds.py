@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from suite.encoder import ModelCard, Options, Role
 from suite.encoders.checkpoint import watched
 from suite.encoders.loading import PROMPT_NAMES, explained, vectors_of
-from suite.encoders.revision import folder_revision, hub_revision
+from suite.encoders.revision import revision_of
 from suite.encoders.tokens import TASKS, limit, prepare, reader
 from suite.errors import BadEncoder
 from suite.pool import Items
@@ -90,7 +90,7 @@ def card(
     transformer = model.transformers_model
     return ModelCard(
         name=folder.resolve().name if folder.is_dir() else name,
-        revision=folder_revision(folder) if folder.is_dir() else hub_revision(getattr(transformer, "config", None)),
+        revision=revision_of(name, getattr(transformer, "config", None)),
         library=f"sentence-transformers {version('sentence-transformers')}",
         similarity=similarity,
         dimension=model.get_embedding_dimension(),

@@ -23,7 +23,7 @@ from suite.encoders.loading import (
     weights,
 )
 from suite.encoders.precision import computed_options
-from suite.encoders.revision import folder_revision, hub_revision
+from suite.encoders.revision import revision_of
 from suite.encoders.tokens import TASKS, limit, prepare, reader, tokenize
 from suite.errors import BadEncoder, require
 
@@ -80,7 +80,7 @@ class SentenceTransformerEncoder:
         suffix: str = "",
     ) -> None:
         folder = Path(name)
-        revision = folder_revision(folder) if folder.is_dir() else hub_revision(model.config)
+        revision = revision_of(name, model.config)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         compared = similarity or _similarity(name, model)
         self._readers = {role: reader(name, model, role) for role in TASKS}

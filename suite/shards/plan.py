@@ -17,9 +17,11 @@ from suite.arrays import Floats
 from suite.corpus import StreamedTask
 from suite.encoder import Composite, CountsTokens, Encoder, Model, Scorer
 from suite.errors import BadEncoder
+from suite.inputs import count_tokens
 from suite.plan import BYTES_PER_TOKEN
 from suite.ranking import BLOCK_SCORES
 from suite.shards.counting import TILE_PASSAGES
+from suite.vectors import encode_sample
 
 SECONDS = 30.0
 """How long the encoder is measured, in all languages together."""
@@ -88,7 +90,7 @@ def plan_stream(
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
     samples = {language: _Sample(task, language, data_dir) for language in task.choose(languages)}
-    dimension = model.encode([next(iter(samples.values())).batch()[0]], "passage").shape[1]
+    dimension = encode_sample(model, [next(iter(samples.values())).batch()[0]], "passage").shape[1]
     stop = perf_counter() + seconds
     for place, sample in enumerate(cycle(samples.values())):
         if place >= len(samples) and perf_counter() > stop:
@@ -117,9 +119,9 @@ class _Sample:
         """Encode one batch."""
         texts = self.batch()
         start = perf_counter()
-        encoder.encode(texts, "passage")
+        encode_sample(encoder, texts, "passage")
         self._seconds += perf_counter() - start
-        counts = encoder.count_tokens(texts, "passage") if isinstance(encoder, CountsTokens) else None
+        counts = count_tokens(encoder, texts, "passage") if isinstance(encoder, CountsTokens) else None
         self._tokens += int(counts.sum()) if counts is not None else _guessed(texts)
         self._texts += len(texts)
 

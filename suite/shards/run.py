@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from suite.arrays import Floats
-from suite.cache import VectorCache
+from suite.cache import PROCESS, VectorCache, forget_at_exit
 from suite.corpus import Corpus, Passage, Questions, StreamedTask, Survey, judged_pool, survey
 from suite.encoder import Composite, Encoder, Model, Scorer
 from suite.errors import BadData, BadEncoder
@@ -29,7 +29,7 @@ from suite.shards.counting import Asked
 from suite.shards.gathering import together
 from suite.shards.streaming import Shard, ShardVectors, shards_of, stream
 from suite.summary import score_evidence
-from suite.vectors import encode_items, encode_texts
+from suite.vectors import check_dimensions, encode_items, encode_texts
 
 if TYPE_CHECKING:
     from suite.shards.cluster import Cluster
@@ -169,12 +169,17 @@ def _language(
     (language,) = pool.languages
     shelf = cache.shelf(model.card, "passage") if cache else None
     folder = shelf.folder.parent / "streamed" / shelf.folder.name if shelf else None
+    if folder and not model.card.pinned:
+        forget_at_exit(folder)
     keep = EncodedShards(model, folder, how.half)
     queries = keep.rounded(encode_items(model, pool, "query", cache, progress).vectors)
-    asked = Asked(pool, queries, keep.rounded(encode_items(model, pool, "passage", cache, progress).vectors))
+    judged = keep.rounded(encode_items(model, pool, "passage", cache, progress).vectors)
+    check_dimensions(model.card.name, queries=queries, passages=judged)
+    asked = Asked(pool, queries, judged)
     shards = shards_of(language, found.size, how.shards)
     facts = (_fingerprint([pool], [found]), model.card.model_dump_json(), repr(shards), repr(how.half))
-    name = hashlib.sha256("\0".join((task.name, language, model.card.model_dump_json())).encode()).hexdigest()[:16]
+    state = model.card.model_dump_json() + ("" if model.card.pinned else PROCESS)
+    name = hashlib.sha256("\0".join((task.name, language, state)).encode()).hexdigest()[:16]
     checkpoint = Checkpoint(
         how.checkpoints / f"{task.name}.{language}.{name}.npz", hashlib.sha256("\0".join(facts).encode()).hexdigest()
     )
