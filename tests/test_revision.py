@@ -26,8 +26,9 @@ def _lean(folder: Path, other: Path, how: str) -> None:
     elif how == "link":
         (folder / "linked").symlink_to(other, target_is_directory=True)
     else:
-        (folder / "1_Router").mkdir(exist_ok=True)
-        (folder / "1_Router" / "router_config.json").write_text(json.dumps({"routes": {"query": [f"{other}/"]}}))
+        (folder / "0_Transformer").mkdir(exist_ok=True)
+        config = {"model_args": [{"tokenizer_name_or_path": f"{other}/"}]}
+        (folder / "0_Transformer" / "sentence_bert_config.json").write_text(json.dumps(config))
 
 
 @given(
@@ -71,7 +72,7 @@ def test_words_of_a_configuration_are_no_folders(tmp_path: Path, monkeypatch: py
     folder = tmp_path / "model"
     for other in ("bert", "origin/bert", "model/.cache/huggingface"):
         (tmp_path / other).mkdir(parents=True)
-    config = {"model_type": "bert", "_name_or_path": "origin/bert", "torch_dtype": ["float32"]}
+    config = {"model_type": "bert", "_name_or_path": "origin/bert", "tokens": ["/", "..", "bert"], "path": ".."}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "broken.json").write_text("[" * 100_000)
     monkeypatch.chdir(tmp_path)

@@ -113,20 +113,23 @@ def _bases(folder: Path, files: list[Path]) -> list[str]:
             except (ValueError, RecursionError):
                 continue
             found.update(_named(content, path.parent))
-    return sorted(base for base in found if not Path(base).resolve().is_relative_to(folder.resolve()))
+    own = folder.resolve()
+    others = {base: Path(base).resolve() for base in found}
+    return sorted(base for base, path in others.items() if not (path.is_relative_to(own) or own.is_relative_to(path)))
 
 
 def _named(content: Any, home: Path, key: str = "") -> Iterator[str]:
-    """The bases that are named, and paths of folders that are there, seen from here or from the configuration."""
+    """The bases that are named, and folders that are there, seen from here or from the configuration.
+
+    A folder stands under a key that ends in `path`; elsewhere, as among tokens, a `/` is no folder.
+    """
     if isinstance(content, dict):
         for inner, value in content.items():
             yield from _named(value, home, inner)
     elif isinstance(content, list):
         for value in content:
             yield from _named(value, home, key)
-    elif isinstance(content, str) and content and key not in ORIGIN:
+    elif isinstance(content, str) and content and key.endswith("path") and key not in ORIGIN:
         there = [path for path in (content, str(home / content)) if os.path.isdir(path)]
-        if key == BASE:
+        if there or key == BASE:
             yield (there or [content])[0]
-        elif there and "/" in content:
-            yield there[0]
