@@ -10,6 +10,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -59,18 +60,23 @@ def parse_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def open_unpacked(path: Path) -> BinaryIO:
-    """The bytes of a file of text, unpacked if it is gzipped.
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file of text, unpacked if it is gzipped; it is opened once, so it may be a pipe.
 
     :raises OSError: it cannot be opened.
     :raises BadData: it is of another form, such as a zip archive.
     """
     with path.open("rb") as file:
-        start = file.read(8)
-    form = next((form for magic, form in _OTHER_FORMS.items() if start.startswith(magic)), None)
-    if form:
-        raise BadData(f"{path} is {form}.")
-    return cast(BinaryIO, gzip.open(path)) if start.startswith(_GZIP) else path.open("rb")
+        start = file.peek(8)
+        form = next((form for magic, form in _OTHER_FORMS.items() if start.startswith(magic)), None)
+        if form:
+            raise BadData(f"{path} is {form}.")
+        if start.startswith(_GZIP):
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield file
 
 
 def _raw_lines(file: BinaryIO, longest: int | None) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -160,6 +161,18 @@ def test_byte_order_mark_gzip_and_comments_change_nothing(tmp_path: Path) -> Non
     for content in (plain, marked, gzip.compress(marked)):
         (tmp_path / "run").write_bytes(content)
         assert read_run(tmp_path / "run") == expected
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_run_may_come_through_a_pipe(packed: bool) -> None:
+    content = b"1 Q0 a 1 2.5 t\n"
+    reader, writer = os.pipe()
+    os.write(writer, gzip.compress(content) if packed else content)
+    os.close(writer)
+    try:
+        assert read_run(Path(f"/dev/fd/{reader}")) == {"1": {"a": 2.5}}
+    finally:
+        os.close(reader)
 
 
 def test_only_white_space_of_ascii_divides_columns(tmp_path: Path) -> None:
