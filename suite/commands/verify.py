@@ -139,21 +139,29 @@ def _rerun(verdict: Verdict, name: str, sample: int, data_dir: Path | None) -> V
     """Score a sample again; the attestation is written if all agrees."""
     from dataclasses import replace
 
-    from suite.commands.names import find_task
+    from suite.commands.names import known_tasks
     from suite.encoder import Options, load_model
     from suite.results.result import read_result
     from suite.sources import read_pool
     from suite.trust.rerun import rerun, write_attestation
+    from suite.trust.verify import verify as verify_file
     from suite.view.terminal import progress_bar
 
     result = read_result(verdict.path)
+    task = known_tasks().get(result.task.name)
+    if task is None:
+        return verdict
+    pool = read_pool(task, result.task.languages, data_dir)
+    if verdict.level == "consistent":  # the data may be here only now, and is compared with the evidence first
+        verdict = verify_file(verdict.path, data_dir)
+        if verdict.level not in ("recomputed", "reproduced"):
+            return verdict
     card = result.model
     options = Options(
         query_prompt=card.prompts.get("query"),
         passage_prompt=card.prompts.get("passage"),
         precision=card.precision,
     )
-    pool = read_pool(find_task(result.task.name), result.task.languages, data_dir)
     loaded = load_model(name or card.name, options)
     if loaded.card.precision != card.precision == "bf16":
         from suite.errors import BadEncoder
