@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +19,7 @@ from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.pool import Pool
 from suite.ranking import collect_evidence
-from suite.results.evidence_file import evidence_file, read_facts
+from suite.results.evidence_file import evidence_file, read_facts, write_table
 from suite.results.facts import read_evidence_of
 from suite.results.result import Result, read_result, write_result
 from suite.run import Outcome, run
@@ -98,6 +100,26 @@ def test_evidence_of_something_else_is_not_read(
     with pytest.raises(BadResult, match=message):
         read_evidence_of(path, other)
     assert read_evidence_of(path, result, STARTER).queries == 572
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("group", -1), ("group", (1 << 31) - 1), ("above.en", -1), ("above.en", 858), ("gain", 0.0), ("score", np.nan)],
+)
+def test_evidence_that_nothing_can_be_computed_from_is_not_read(
+    column: str, value: float, outcome: Outcome, tmp_path: Path
+) -> None:
+    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    file = evidence_file(path, "evidence")
+    table = pq.read_table(file)
+    values = table[column].to_numpy().copy()
+    first = table["query"].combine_chunks().indices.to_numpy() == 0
+    values[first] = value
+    place = table.column_names.index(column)
+    write_table(table.set_column(place, column, pa.array(values, table[column].type)), file)
+    with pytest.raises(BadResult, match="is impossible"):
+        read_evidence_of(path, read_result(path))
+    assert verify(path).level == "failed"
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.fingerprint])

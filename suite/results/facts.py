@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from suite.errors import BadResult
-from suite.evidence import Evidence
+from suite.evidence import NOBODY, Evidence
 from suite.results.evidence_file import EvidenceFacts, read_evidence, read_facts
 from suite.results.result import Result
 from suite.task import Task
@@ -28,7 +30,22 @@ def read_evidence_of(path: Path, result: Result, task: Task | None = None) -> Ev
     evidence = read_evidence(path)
     if evidence.queries != result.task.queries:
         raise BadResult(f"{path}: its evidence has {evidence.queries:,} queries, the result {result.task.queries:,}.")
+    if not _can_be_scored(evidence):
+        raise BadResult(f"{path}: its evidence is impossible. panglot verify says where.")
     return evidence
+
+
+def _can_be_scored(evidence: Evidence) -> bool:
+    """Whether every number is one that scores can be computed from; whether it is possible, `verify` finds out."""
+    groups, counts = evidence.group, evidence.above
+    listed = evidence.top != NOBODY
+    finite = all(np.isfinite(values).all() for values in (evidence.score, evidence.gain, evidence.top_score[listed]))
+    return bool(
+        finite
+        and (evidence.gain > 0).all()
+        and ((groups >= 0) & (groups < evidence.queries)).all()
+        and ((counts >= 0) & (counts < evidence.sizes.sum())).all()
+    )
 
 
 def check_record(result: Result, task: Task | None) -> Iterator[str]:
