@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,35 @@ def test_every_committed_submission_has_a_valid_shape() -> None:
 )
 def test_a_result_out_of_shape_is_refused(alone: Path, change: Change, message: str) -> None:
     _refused(alone, change, message)
+
+
+def _fields(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where every field stands; of what is deeper than two keys the first of each, the others are its like."""
+    inner = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    for key, item in inner[: None if len(place) < 2 else 1]:
+        yield (*place, key)
+        yield from _fields(item, (*place, key))
+
+
+@pytest.mark.parametrize("value", [None, "", [], {}, [[]], -1, 1e300, "\x1b[2J", "x" * 20_000], ids=ascii)
+def test_any_field_with_another_value_is_refused_by_name_or_read(alone: Path, value: object) -> None:
+    text = alone.read_text(encoding="utf-8")
+    fields = list(_fields(json.loads(text)))
+    reasons = []
+    for place in fields:
+        data = json.loads(text)
+        holder = data
+        for key in place[:-1]:
+            holder = holder[key]
+        holder[place[-1]] = value
+        alone.write_text(json.dumps(data), encoding="utf-8")
+        try:
+            read_result(alone)
+        except BadResult as error:
+            reasons.append(str(error))
+    assert len(fields) > 100
+    assert len(reasons) > 0.7 * len(fields)
+    assert all(reason.isprintable() and len(reason) < 1000 for reason in reasons)
 
 
 @pytest.mark.parametrize("key", ["format", "headline", "name", "revision"])
