@@ -128,14 +128,14 @@ def _open(path: Path, largest: int) -> tuple[pq.ParquetFile, bytes]:
 
 def _check_size(size: int, largest: int) -> None:
     if size > largest:
-        raise ValueError(f"it is larger than {largest >> 20} MiB; no such result is.")
+        raise ValueError(f"it is larger than {largest >> 20} MiB; no result is that large.")
 
 
 def _check_footer(data: bytes) -> None:
     """The library resolves types that the embedded Arrow schema names, so what that names is looked at first."""
     length = int.from_bytes(data[-8:-4], "little")
     if data[:4] != b"PAR1" or data[-4:] != b"PAR1" or not length <= min(LARGEST_FOOTER, len(data) - 12):
-        raise ValueError("it is no Parquet file, or has a footer that no result has.")
+        raise ValueError("it is not a Parquet file, or its footer is not that of a result.")
     footer = data[-8 - length : -8]
     for match in _ARROW_SCHEMA.finditer(footer):
         if match[1] is None:
@@ -144,7 +144,7 @@ def _check_footer(data: bytes) -> None:
         try:
             named = base64.b64decode(footer[match.end() : match.end() + size], validate=True)
         except binascii.Error as error:
-            raise ValueError("its Arrow schema is no base64.") from error
+            raise ValueError("its Arrow schema is not valid base64.") from error
         if b"ARROW:extension" in named:
             raise ValueError("it names an extension type; results have none.")
 

@@ -66,18 +66,18 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
         (lambda e: {"group": e.group + 1}, "The groups of queries are not numbered from 0 on."),
         (
             lambda e: {"language": _with(e.language, 0, (e.language[0] + 1) % 11)},
-            "A candidate stands in two languages.",
+            "A candidate is in two languages.",
         ),
         (
             lambda e: (
                 {"candidate": _with(e.candidate, 1, e.candidate[0]), "language": e.language * 0}
                 | {"top_language": e.top_language * 0}
             ),
-            "A relevant candidate of a query stands there twice.",
+            "A query has the same relevant candidate twice.",
         ),
         (
             lambda e: {"gain": _with(e.gain, 7, 0)},
-            "There are scores or gains that are no numbers, or gains of 0 and less.",
+            "Scores or gains are not finite numbers, or gains are 0 or less.",
         ),
         (lambda e: {"top": _with(e.top, (3, 99), -1)}, "A list of the best is not 10 or 100 candidates long."),
         (
@@ -86,7 +86,7 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
         ),
         (
             lambda e: {"candidate_ids": _swapped(e.candidate_ids, 5, "de:ü")},
-            r"'de:\xfc' is no candidate of the task.",
+            r"'de:\xfc' is not a candidate of the task.",
         ),
         (
             lambda e: {"candidate": _with(e.candidate, 0, e.candidate[0] + 1)},
@@ -102,7 +102,7 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
                     )
                 }
             ),
-            "A candidate stands twice in a list of the best.",
+            "A list of the best holds a candidate twice.",
         ),
         (lambda e: {"top_score": e.top_score[:, ::-1]}, "The scores of a list of the best are not in order."),
     ],

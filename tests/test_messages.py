@@ -211,7 +211,7 @@ class TestResults:
 class TestRecords:
     @pytest.mark.parametrize(
         ("limit", "message"),
-        [("LARGEST_JSON", "is larger than 0 MiB; no result is"), ("MOST_FAULTS", r"It has \d+ faults\.$")],
+        [("LARGEST_JSON", "is larger than 0 MiB, which no result is"), ("MOST_FAULTS", r"It has \d+ faults\.$")],
     )
     def test_more_than_is_read(self, limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"suite.results.record.{limit}", 1)

@@ -104,7 +104,7 @@ def test_every_committed_submission_has_a_valid_shape() -> None:
         (lambda d: d["task"].update(queries=0), r"task\.queries"),
         (lambda d: d["task"].update(candidates=-1), r"task\.candidates"),
         (lambda d: d["task"].update(languages=[]), r"task\.languages"),
-        (lambda d: d["task"].update(languages=["de", "de"]), "one stands there twice"),
+        (lambda d: d["task"].update(languages=["de", "de"]), "one is listed twice"),
         (lambda d: d["task"].update(headline="luck"), "Unknown metric 'luck'"),
         (lambda d: d["task"].update(name="st\x1b[31marter"), r"task\.name: has the invisible character U\+001B"),
         (lambda d: d["run"].update(created="yesterday"), r"run\.created: must be a date and time in ISO 8601"),

@@ -275,7 +275,7 @@ def test_findings_say_where_and_what(written: Path) -> None:
         ("above.en", lambda values: values[::-1], "relevant counts"),
         ("score", lambda values: -values, "relevant counts fewer than those that score higher"),
         ("score", lambda values: values * np.float32(1.1), "another score than in the list"),
-        ("score", lambda values: np.full_like(values, np.nan), "no numbers"),
+        ("score", lambda values: np.full_like(values, np.nan), "not finite numbers"),
         ("group", lambda values: values + 1, "numbered from 0"),
         ("gain", lambda values: values * 2, "column 'gain' is not the task's"),
     ],
@@ -298,7 +298,7 @@ def test_impossible_evidence_is_found_without_a_checksum(
     [
         (lambda rows: np.concatenate([[1, 0], rows[2:]]), "not in order|does not allow|another score"),
         (lambda rows: rows[:-1], "not 10 or 100 candidates long"),
-        (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 10|stands twice"),
+        (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 10|a candidate twice"),
         (lambda rows: rows[::-1], "order of the queries"),
     ],
 )
@@ -346,13 +346,13 @@ def test_results_of_strangers(written: Path) -> None:
     moved = written.parent.rename(written.parent.with_name("another@1"))
     shutil.copy(moved / "starter.json", moved / "notes.txt")
     findings = " ".join(finding for verdict in verify_folder(moved) for finding in verdict.findings)
-    assert "is no file of a submission" in findings
+    assert "is not a file of a submission" in findings
 
 
 def test_a_result_in_the_folder_of_another_model(written: Path) -> None:
     moved = written.parent.rename(written.parent.with_name("another@1"))
     (verdict,) = verify_folder(moved)
-    assert "belongs into use-multilingual@" in verdict.findings[0]
+    assert "belongs in use-multilingual@" in verdict.findings[0]
 
 
 def test_links_are_not_followed(written: Path, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_no_file_of_a_submission_may_be_a_link(written: Path, name: str, tmp_pat
         file.symlink_to(target)
         verdicts = verify_folder(written.parent)
         assert any(
-            verdict.level == "failed" and ("is a link" in finding or "is no file" in finding)
+            verdict.level == "failed" and ("is a link" in finding or "is not a file" in finding)
             for verdict in verdicts
             for finding in verdict.findings
         ), verdicts

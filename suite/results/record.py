@@ -41,7 +41,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     """
     try:
         if path.stat().st_size > LARGEST_JSON:
-            raise BadResult(f"{path} is larger than {LARGEST_JSON >> 20} MiB; no result is.")
+            raise BadResult(f"{path} is larger than {LARGEST_JSON >> 20} MiB, which no result is.")
         data = path.read_bytes()
         _check_values(data)
         record = kind.model_validate_json(data, strict=True)

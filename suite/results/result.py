@@ -62,7 +62,7 @@ class TaskRecord(Record):
     def _check(self) -> TaskRecord:
         check_metric("headline", self.headline)
         if len(set(self.languages)) < len(self.languages):
-            raise ValueError("languages: one stands there twice")
+            raise ValueError("languages: one is listed twice")
         return self
 
 

@@ -43,13 +43,13 @@ def _check_items(evidence: Evidence, task: Task | None, record: TaskRecord) -> I
     languages = np.concatenate([evidence.language, evidence.top_language[listed]])
     language[candidates] = languages
     if np.any(language[candidates] != languages):
-        yield "A candidate stands in two languages."
+        yield "A candidate is in two languages."
     pairs = evidence.query.astype(np.int64) * len(evidence.candidate_ids) + evidence.candidate
     if len(np.unique(pairs)) < len(pairs):
-        yield "A relevant candidate of a query stands there twice."
+        yield "A query has the same relevant candidate twice."
     numbers = (evidence.score, evidence.gain, evidence.top_score[listed])
     if not all(np.isfinite(values).all() for values in numbers) or np.any(evidence.gain <= 0):
-        yield "There are scores or gains that are no numbers, or gains of 0 and less."
+        yield "Scores or gains are not finite numbers, or gains are 0 or less."
     if evidence.top.shape[1] not in (min(SHORT, sum(sizes)), min(DEPTH, sum(sizes))) or not listed.all():
         yield f"A list of the best is not {min(SHORT, sum(sizes))} or {min(DEPTH, sum(sizes))} candidates long."
 
@@ -66,7 +66,7 @@ def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:
     number = {id_: place for place, id_ in enumerate(pool.candidates.ids)}
     known = np.array([number.get(id_, NOBODY) for id_ in evidence.candidate_ids])
     if np.any(known == NOBODY):
-        yield f"{evidence.candidate_ids[int(np.argmin(known))][:80]!a} is no candidate of the task."
+        yield f"{evidence.candidate_ids[int(np.argmin(known))][:80]!a} is not a candidate of the task."
         return
     columns = {
         "language of queries": (evidence.query_language, pool.queries.language),
@@ -134,7 +134,7 @@ def _check_lists(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator
     top, scores, query = evidence.top, evidence.top_score, evidence.query
     depth = top.shape[1]
     if np.any(np.diff(np.sort(top, axis=1), axis=1) == 0):
-        yield "A candidate stands twice in a list of the best."
+        yield "A list of the best holds a candidate twice."
     if np.any(np.diff(scores, axis=1) > 0):
         yield "The scores of a list of the best are not in order."
     reach = _in_all(evidence, counted)

@@ -97,7 +97,7 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
     expected = {folder / CARD, *results, *map(attestation_file, results)}
     expected |= {evidence_file(path, name) for path in results for name in EVIDENCE_FILES}
     for path in sorted(set(folder.iterdir()) - expected):
-        verdicts.append(Verdict(path, "failed", ("This is no file of a submission. Remove it.",)))
+        verdicts.append(Verdict(path, "failed", ("This is not a file of a submission. Remove it.",)))
     return tuple(verdicts)
 
 
@@ -143,7 +143,7 @@ def _at_home(verdict: Verdict, folder: Path) -> Verdict:
     home = result_folder(folder.parent, read_result(verdict.path).model)
     if home.name == folder.resolve().name:
         return verdict
-    return Verdict(verdict.path, "failed", (f"It is a result of another model; it belongs into {home.name}/.",))
+    return Verdict(verdict.path, "failed", (f"It is a result of another model and belongs in {home.name}/.",))
 
 
 def _verify_card(path: Path) -> Verdict:
