@@ -236,3 +236,49 @@ def test_names_that_are_none_do_no_harm(seen: Seen) -> None:
     page = seen.open("model?task=..%2F..%2Fetc&model=%3Cscript%3E&metric=passwd", "Model")
     assert "etc" not in page.url
     seen.check()
+
+
+SCRIPT = """
+import pandas as pd
+import streamlit as st
+from leaderboard_app.charts import bars
+from leaderboard_app.widgets import show_chart, show_table
+
+table = pd.DataFrame({"model": ['=HYPERLINK("http://evil.example")', " @x", "plain"], "value": [-0.5, 0.5, 1.0]})
+show_table(table, "odd names")
+show_chart(bars(table, "model", "value", "value"), "odd names", "a chart of odd names")
+"""
+NO_FORMULAS = ['\'=HYPERLINK("http://evil.example")', "' @x", "plain"]
+
+
+def save_by_toolbar(page: Page, kind: str, place: int = 0) -> list[dict[str, str]]:
+    """What Streamlit's own button over a table saves."""
+    page.get_by_test_id(kind).nth(place).hover()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download as CSV").nth(place).click()
+    text = Path(waiting.value.path()).read_text(encoding="utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_no_button_saves_a_formula(browser: Browser, tmp_path: Path) -> None:
+    """Our own, Streamlit's over a table, and Streamlit's over the data of a chart."""
+    script, port = tmp_path / "app.py", free_port()
+    script.write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}"]
+    command += ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    variables = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    with served(command, port, tmp_path / "log", tmp_path, variables):
+        page = browser.new_page()
+        page.add_init_script("delete window.showSaveFilePicker")  # a dialogue of the system, which no test can answer
+        page.goto(f"http://127.0.0.1:{port}")
+        expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+        settle(page)
+        assert [row["model"] for row in csv_rows(page)] == NO_FORMULAS
+        saved = save_by_toolbar(page, "stDataFrame")
+        assert [row["model"] for row in saved] == NO_FORMULAS
+        assert saved[0]["value"] == "-0.5"
+        page.get_by_test_id("stVegaLiteChart").hover()
+        page.get_by_role("button", name="Show data").click()
+        expect(page.get_by_test_id("stDataFrame")).to_have_count(2)
+        assert [row["model"] for row in save_by_toolbar(page, "stDataFrame", 1)] == NO_FORMULAS
+        page.close()
