@@ -26,7 +26,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST)
-	$(BIN)/panglot verify submissions
+	$(BIN)/panglot verify submissions --check-record
 
 coverage: $(VENV)/.dev
 	$(PYTEST) --cov

@@ -53,13 +53,16 @@ def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict
     from suite.view.terminal import progress_bar
 
     recorded = read_verification(root)
-    wrong = ["it is missing, or was written by another version of the code that verifies"]
+    wrong = ["It is missing, or was written by another version of the code that verifies."]
     if recorded is not None:
-        wrong = list(differences(recorded, record_verification(root, verdicts, progress_bar)))
-    if not wrong:
-        console.print(f"{root / RECORD} says what was found.", soft_wrap=True)
-        return
-    console.print(f"{root / RECORD} is out of date. Write it again: panglot verify {root} --record", style="bold red")
-    for line in wrong:
-        console.print(f"  {line}", soft_wrap=True)
-    raise typer.Exit(1)
+        again = record_verification(root, verdicts, progress_bar)
+        wrong = list(differences(recorded, again))
+        new = sorted(set(again.results) - set(recorded.results))
+        if new:
+            console.print(f"{len(new)} results are not recorded yet, as {new[0]}.", soft_wrap=True)
+    if wrong:
+        console.print(f"{root / RECORD} is out of date. Write it again: panglot verify {root} --record", style="red")
+        for line in wrong:
+            console.print(f"  {line}", soft_wrap=True)
+        raise typer.Exit(1)
+    console.print(f"{root / RECORD} agrees with what was found.", soft_wrap=True)

@@ -34,7 +34,7 @@ def verify(
         bool, typer.Option("--record", help="Keep what was found in PATH/verified.json, for the board.")
     ] = False,
     check_record: Annotated[
-        bool, typer.Option("--check-record", help="Fail if PATH/verified.json says anything else.")
+        bool, typer.Option("--check-record", help="Fail if PATH/verified.json contradicts what was found.")
     ] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download the data of the tasks first.")] = False,
     data_dir: DataDir = None,

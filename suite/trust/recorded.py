@@ -108,20 +108,21 @@ def record_verification(root: Path, verdicts: Sequence[Verdict], progress: Progr
 def differences(recorded: VerificationRecord, again: VerificationRecord) -> Iterator[str]:
     """What a record says otherwise than a verification of the same folder just now.
 
-    A level that was found with the task's data stands where the data is missing now.
+    A level that was found with the task's data stands where the data is missing now. Results that are not recorded yet
+    contradict nothing, and leave the standings of their tasks open.
     """
-    for name in sorted(set(recorded.results) | set(again.results)):
-        one, other = recorded.results.get(name), again.results.get(name)
+    for name, one in recorded.results.items():
+        other = again.results.get(name)
         if other is None:
-            yield f"{name}: is recorded as {one and one.level}, but does not hold or is not there."
-        elif one is None:
-            yield f"{name}: is {other.level}, but not recorded."
+            yield f"{name}: is recorded as {one.level}, but does not hold or is not there."
         elif one.sha256 != other.sha256:
             yield f"{name}: its files have changed."
         elif one.level != other.level and not (one.level in HOLDS and other.level == "consistent"):
             yield f"{name}: is recorded as {one.level}, but is {other.level}."
-    if _plain(recorded.standings) != _plain(again.standings):
-        yield "standings: are not those that follow from the evidence."
+    pending = {name.rpartition("/")[2] for name in set(again.results) - set(recorded.results)}
+    for task in sorted((set(recorded.standings) | set(again.standings)) - pending):
+        if _order(recorded.standings.get(task, {})) != _order(again.standings.get(task, {})):
+            yield f"{task}: the recorded standings are not those that follow from the evidence."
 
 
 def _hashes(path: Path) -> dict[str, str]:
@@ -164,10 +165,6 @@ def _place(standing: Standing) -> Place:
     return Place(standing.name, standing.place, standing.low, standing.high, standing.score, standing.letters)
 
 
-def _plain(standings: Standings) -> dict[tuple[str, str], tuple[tuple[object, ...], ...]]:
+def _order(settings: dict[str, tuple[Place, ...]]) -> dict[str, list[tuple[object, ...]]]:
     """Standings without the scores, which stand in the results too: they have noise in the last digits."""
-    return {
-        (task, setting): tuple((*row[:4], row.letters) for row in rows)
-        for task, settings in standings.items()
-        for setting, rows in settings.items()
-    }
+    return {setting: [(*row[:4], tuple(row.letters)) for row in rows] for setting, rows in settings.items()}
