@@ -27,9 +27,10 @@ def verify(
     ],
     rerun: Annotated[bool, typer.Option("--rerun", help="Score a sample of queries again with the model.")] = False,
     sample: Annotated[int, typer.Option(metavar="N", help="Queries that --rerun draws.", min=1)] = 200,
-    model: Annotated[
-        str, typer.Option(metavar="MODEL", help="What --rerun loads; default: as the result names it.")
-    ] = "",
+    model: Annotated[str, typer.Option(metavar="MODEL", help="What --rerun loads; default: see above.")] = "",
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code of the repository that --model names.")
+    ] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Keep what was found in PATH/verified.json, for the board.")
     ] = False,
@@ -42,21 +43,25 @@ def verify(
 ) -> None:
     """Recompute every score from the evidence beside it.
 
-    Checks also that the evidence is possible. Exit code 1 if anything does not hold.
+    Checks also that the evidence is possible. Exit code 1 if anything does not hold, 2 if something was not scored
+    again that --rerun asked for. By itself, --rerun loads only models that are built in, and models of the Hub at the
+    commit that the result states, without code and pickled weights. It says what it loads before it does. A model that
+    runs code, reads files or contacts a host must be named by --model.
 
     Example: panglot verify submissions/
     """
     from suite.commands.recording import check_recorded, check_root, write_recorded
+    from suite.commands.rerunning import Rerun
 
     if record or check_record:
         check_root(paths)
     console = open_console(aside=as_json)
     if fetch:
         _fetch(console, paths, data_dir)
+    found = _verdicts(paths, data_dir)
+    again = Rerun(console, model, trust_remote_code, sample, data_dir)
     verdicts = []
-    for verdict in _verdicts(paths, data_dir):
-        if rerun and verdict.level in ("consistent", "recomputed", "reproduced"):
-            verdict = _rerun(verdict, model, sample, data_dir)
+    for verdict in map(again, found) if rerun else found:
         verdicts.append(verdict)
         if not as_json:
             show(console, verdict)
@@ -68,6 +73,8 @@ def verify(
         write_recorded(console, paths[0], verdicts)
     if check_record:
         check_recorded(console, paths[0], verdicts)
+    if again.refused:
+        raise typer.Exit(2)
 
 
 def as_record(verdict: Verdict) -> dict[str, Any]:
@@ -133,46 +140,3 @@ def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
             raise BadResult(f"There is no submission in {path}. Name a result file, or the folder of a model.")
         for folder in folders:
             yield from verify_folder(folder, data_dir)
-
-
-def _rerun(verdict: Verdict, name: str, sample: int, data_dir: Path | None) -> Verdict:
-    """Score a sample again; the attestation is written if all agrees."""
-    from dataclasses import replace
-
-    from suite.commands.names import known_tasks
-    from suite.encoder import Options, load_model
-    from suite.results.result import read_result
-    from suite.sources import read_pool
-    from suite.trust.rerun import rerun, write_attestation
-    from suite.trust.verify import verify as verify_file
-    from suite.view.terminal import progress_bar
-
-    result = read_result(verdict.path)
-    task = known_tasks().get(result.task.name)
-    if task is None:
-        return verdict
-    pool = read_pool(task, result.task.languages, data_dir)
-    if verdict.level == "consistent":  # the data may be here only now, and is compared with the evidence first
-        verdict = verify_file(verdict.path, data_dir)
-        if verdict.level not in ("recomputed", "reproduced"):
-            return verdict
-    card = result.model
-    options = Options(
-        query_prompt=card.prompts.get("query"),
-        passage_prompt=card.prompts.get("passage"),
-        precision=card.precision,
-    )
-    loaded = load_model(name or card.name, options)
-    if loaded.card.precision != card.precision == "bf16":
-        from suite.errors import BadEncoder
-
-        raise BadEncoder(f"{card.name} was measured in bf16, which this processor lacks. Rerun it where there is bf16.")
-    found = rerun(verdict.path, result, loaded, pool, sample, progress=progress_bar)
-    agreement = (
-        f"{found.scores_agree:.1%} of {found.pairs:,} scores and {found.lists_agree:.1%} of {len(found.queries)} lists "
-        f"agree; the largest difference is {found.largest_difference:.1e} of the query's largest score"
-    )
-    if not found.holds:
-        return replace(verdict, level="failed", findings=(f"Scored again with {card.name}: {agreement}.",))
-    write_attestation(verdict.path, found)
-    return replace(verdict, level="reproduced", unchecked=(*verdict.unchecked, f"all but the sample: {agreement}"))
