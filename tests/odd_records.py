@@ -33,16 +33,24 @@ class Odd(NamedTuple):
 
 
 def odd_results(text: str, count: int, seed: int = 0) -> Iterator[Odd]:
-    """That many odd texts from that of a valid result."""
-    for number in range(count):
-        rng = Random(f"{seed} {number}")
-        data = json.loads(text)
-        changes = NEAR if number % 2 else ANY
-        done = [rng.choice(changes)(data, rng) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
-        if not number % 25:
-            yield Odd("a key stands twice", _twice(text, rng))
-        else:
-            yield Odd("; ".join(done), json.dumps(data, ensure_ascii=rng.random() < 0.5).replace("\ud800", "\\ud800"))
+    """That many odd texts from that of a valid result, no two of them alike."""
+    seen: set[str] = set()
+    number = 0
+    while len(seen) < count:
+        odd = _odd(text, number, Random(f"{seed} {number}"))
+        if odd.text not in seen:
+            seen.add(odd.text)
+            yield odd
+        number += 1
+
+
+def _odd(text: str, number: int, rng: Random) -> Odd:
+    if not number % 25:
+        return Odd("a key stands twice", _twice(text, rng))
+    data = json.loads(text)
+    changes = NEAR if number % 2 else ANY
+    done = [rng.choice(changes)(data, rng) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
+    return Odd("; ".join(done), json.dumps(data, ensure_ascii=rng.random() < 0.5).replace("\ud800", "\\ud800"))
 
 
 def without_evidence(text: str) -> str:
