@@ -25,7 +25,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from suite.encoder import SeesImages, load_model
-from suite.errors import BadEncoder, MissingData
+from suite.errors import BadData, BadEncoder, MissingData
 from suite.train.batches import BatchDrawer, BatchSampler
 from suite.train.data import read_pairs
 from suite.train.loss import HybridLoss
@@ -168,6 +168,49 @@ def test_hard_negatives_come_from_the_column_that_the_recipe_names(base: Path, t
     with_negatives = train(recipe, tmp_path / "hard", pairs).training.history[0]["loss"]
     without = train(recipe_of(base, data=[own], sampler={"kind": "mono"}), tmp_path / "batch", pairs)
     assert with_negatives > without.training.history[0]["loss"]
+
+
+def some_negatives(share: int) -> list[Entry]:
+    """Entries of which every so many-th group lacks its negative."""
+    return [entry._replace(negative=None) if int(entry.group) % share == 0 else entry for entry in entries(True)]
+
+
+@pytest.mark.parametrize("mini_batch", [None, 4])
+def test_rows_without_a_negative_leave_those_of_others_in_their_batch(base: Path, mini_batch: int | None) -> None:
+    """By hand in float64: each query against all passages of the batch and the negatives that there are."""
+    pairs = pairs_of(some_negatives(2))
+    recipe = recipe_of(base, sampler={"kind": "mono"}, loss={"negatives": "hard", "mini_batch": mini_batch})
+    model = build_model(recipe, pairs.texts).double()
+    rows = PairRows(pairs, recipe).__getitems__(BatchDrawer(pairs, recipe).draw(0).rows)
+    negatives = [row["negative"] for row in rows if "negative" in row]
+    assert 0 < len(negatives) < len(rows)
+    prompts = {"query": recipe.prompts.query, "passage": recipe.prompts.passage}
+    asked = model.encode([prompts["query"] + row["query"] for row in rows], prompt="", convert_to_tensor=True)
+    offered = [prompts["passage"] + text for text in [*(row["passage"] for row in rows), *negatives]]
+    logits = 20 * asked @ model.encode(offered, prompt="", convert_to_tensor=True).T
+    expected = torch.nn.functional.cross_entropy(logits, torch.arange(len(rows)))
+    found, _ = gradients(model, recipe, pairs)
+    assert found == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_batch_without_any_negative_trains(base: Path, tmp_path: Path) -> None:
+    pairs = pairs_of([entry._replace(negative=None if int(entry.group) else "en other") for entry in entries(True)])
+    recipe = recipe_of(base, loss={"negatives": "hard"}, training={"steps": 4, "batch": 4, "learning_rate": 0.01})
+    drawn = [PairRows(pairs, recipe).__getitems__(BatchDrawer(pairs, recipe).draw(step).rows) for step in range(4)]
+    assert {any("negative" in row for row in rows) for rows in drawn} == {True, False}
+    assert train(recipe, tmp_path / "tiny", pairs).training.steps == 4
+
+
+def test_hard_negatives_that_cannot_be_used_are_refused(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(base, loss={"negatives": "hard"})
+    with pytest.raises(BadData, match=r"no pair has a negative\. Name their column: data\.negative"):
+        train(recipe, tmp_path / "none", pairs_of(entries()))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(BadData, match="Some rows of ntrex have no negative; several processes need one in each"):
+        train(recipe, tmp_path / "some", pairs_of(some_negatives(5)))
+    assert not list(tmp_path.iterdir())
 
 
 def test_each_kind_of_batch_has_its_own_temperature(base: Path) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +12,12 @@ from suite.image import IMAGES, Image
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.task import Size, Task
 from suite.train.data import data_folder, read_pairs, text_entries
-from suite.train.leak import Leak, check_leaks, plain, runs
+from suite.train.leak import Leak, check_leaks
 from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
 from suite.train.recipe import TextData
 from suite.train.recipe_file import make_recipe
 from suite.train.translate import translated
+from suite.train.words import plain, runs
 from tests.conftest import TASKS
 
 SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
@@ -162,26 +162,3 @@ def test_translations_fill_what_a_group_lacks_and_are_remembered(tmp_path: Path)
         raise AssertionError("it is in the cache")
 
     assert list(translated(own, data, tmp_path, never)) == found
-
-
-def test_tables_with_columns_of_the_recipe(
-    tmp_path: Path, write_rows: Callable[[Path, list[dict[str, str]]], Path]
-) -> None:
-    path = write_rows(tmp_path / "own.parquet", [{"q": "who", "p": "he", "lang": "en", "id": "7", "wrong": "she"}])
-    columns = {"query": "q", "passage": "p", "language": "lang", "group": "id", "negative": "wrong"}
-    data = TextData(name="own", source=str(path), **columns)
-    assert list(text_entries(data, ("en",))) == [Entry("7", "en", "who", "he", "she")]
-    with pytest.raises(BadData, match="has no column lang2"):
-        list(text_entries(data.model_copy(update={"language": "lang2"}), ("en",)))
-
-
-@pytest.fixture
-def write_rows() -> Callable[[Path, list[dict[str, str]]], Path]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def write(path: Path, rows: list[dict[str, str]]) -> Path:
-        pq.write_table(pa.Table.from_pylist(rows), path)
-        return path
-
-    return write

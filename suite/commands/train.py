@@ -41,10 +41,13 @@ def train(
     check_writable(results, "--results")
     from rich.text import Text
 
+    from suite.train.data import read_pairs
+
+    pairs = read_pairs(chosen, data_dir)  # before torch and models are loaded: a bad row is told at once
+
     from suite.encoders.precision import FELL_BACK
     from suite.results.result import read_result
     from suite.train.card import write_card
-    from suite.train.data import read_pairs
     from suite.train.leak import check_leaks
     from suite.train.score import score_folder
     from suite.train.train import is_first_process, train
@@ -52,7 +55,6 @@ def train(
     from suite.view.terminal import progress_bar, score_table
 
     console = open_console(aside=as_json)
-    pairs = read_pairs(chosen, data_dir)
     leaks = check_leaks(pairs, known_tasks().values(), data_dir)
     console.print(Text(str(leaks), "dim"), soft_wrap=True)
     if training_precision(chosen) != chosen.training.precision:

@@ -55,7 +55,8 @@ class BatchDrawer:
 
     First the kind, by its probability; for a mono batch then the language, uniformly, as the paper does; then the data
     set, in proportion to its pairs to the power `temper`, among those that can fill a batch; then the pairs, uniformly,
-    leaving out those that share a group, cluster, query or passage with one that is already in.
+    leaving out those that share a group, cluster, query or passage with one that is already in, and those whose passage
+    contains the query of one, or whose query is in the passage of one.
 
     :raises BadData: a kind, or a language in mono batches, has no data set that fills a batch.
     """
@@ -130,7 +131,7 @@ class BatchDrawer:
         """Add rows to those `chosen`, in order, that share nothing with one before; none if too few do."""
         for row, keys in zip(rows.tolist(), self._pairs.keys[rows].tolist(), strict=True):
             if seen.isdisjoint(keys):
-                seen.update(keys)
+                seen.update(keys, self._pairs.apart.get(keys[0], ()))
                 chosen.append(row)
                 if len(chosen) == self._size:
                     return chosen

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from suite.errors import BadData, MissingData
+from suite.errors import MissingData
 from suite.sources.fetch import DATA_VARIABLE
+from suite.train.own_images import CaptionSet, own_captions
 from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
 from suite.train.recipe import ImageData, Recipe, TextData
+from suite.train.tables import table_entries
 
 Rows = list[dict[str, Any]]
 
@@ -27,28 +29,32 @@ def read_pairs(recipe: Recipe, data_dir: Path | None = None) -> Pairs:
     """
     builder = PairsBuilder(recipe.languages)
     for data in recipe.data:
-        builder.add_texts(data.name, text_entries(data, recipe.languages, data_dir))
+        entries = text_entries(data, recipe.languages, data_dir)
+        builder.add_texts(data.name, entries, recipe.sampler.cloze, recipe.sampler.apart)
     for number, images in enumerate(recipe.images):
         languages = images.languages or recipe.languages
-        captions = [caption for caption in CAPTIONS[images.name](data_dir) if caption.language in languages]
+        found = caption_set(images, languages, data_dir)
+        captions = [caption for caption in found.captions if caption.language in languages]
         if images.pairing == "captions":
-            builder.add_texts(images.name, _caption_pairs(captions))
+            builder.add_texts(images.name, _caption_pairs(captions), apart=recipe.sampler.apart)
         else:
             random = np.random.default_rng([recipe.seed, number])
             shown = _shuffled(captions, random) if images.pairing == "shuffled" else captions
-            builder.add_images(images.name, shown, read_images(images, data_dir))
+            builder.add_images(images.name, shown, found.images())
     return builder.build()
 
 
 def data_key(recipe: Recipe) -> str:
     """Equal for recipes that read the same pairs."""
     shuffled = any(images.pairing == "shuffled" for images in recipe.images)
-    return repr((recipe.languages, recipe.data, recipe.images, recipe.seed if shuffled else None))
+    sampler = recipe.sampler
+    made_of = (recipe.languages, recipe.data, recipe.images, sampler.cloze, sampler.apart)
+    return repr((*made_of, recipe.seed if shuffled else None))
 
 
 def text_entries(data: TextData, languages: Sequence[str], data_dir: Path | None = None) -> Iterator[Entry]:
     """The entries of one text set, with their translations where the recipe asks for them."""
-    entries = _table_entries(data) if data.source else TEXTS[data.name](data_dir)
+    entries = table_entries(data, languages) if data.source else TEXTS[data.name](data_dir)
     if not data.translate_to:
         return entries
     from suite.train.translate import translated
@@ -152,6 +158,13 @@ CAPTIONS: Mapping[str, Callable[[Path | None], Iterator[Caption]]] = {
 }
 
 
+def caption_set(images: ImageData, languages: Sequence[str], data_dir: Path | None = None) -> CaptionSet:
+    """The captions of one image set, and what reads its images."""
+    if images.source:
+        return own_captions(images, languages)
+    return CaptionSet(list(CAPTIONS[images.name](data_dir)), lambda: read_images(images, data_dir))
+
+
 def read_images(images: ImageData, data_dir: Path | None = None) -> dict[str, bytes]:
     """The pictures of a set's train split by id, as encoded files."""
     rows = read_rows(f"{images.name}/images.parquet", data_dir)
@@ -174,39 +187,3 @@ def _caption_pairs(captions: Sequence[Caption]) -> Iterator[Entry]:
         place = seen[caption.image, caption.language]
         seen[caption.image, caption.language] += 1
         yield Entry(f"{caption.image}:{place}", caption.language, caption.text, caption.text, cluster=caption.image)
-
-
-def _table_entries(data: TextData) -> Iterator[Entry]:
-    """The rows of any table with the columns that the recipe names.
-
-    :raises BadData: it has other columns.
-    """
-    rows = _read_source(data)
-    named = [data.query, data.passage, data.language, data.group, data.negative]
-    missing = [column for column in named if column and rows and column not in rows[0]]
-    if missing:
-        raise BadData(f"{data.name}: {data.source} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
-    for number, row in enumerate(rows):
-        yield Entry(
-            group=str(row[data.group]) if data.group else str(number),
-            language=row[data.language] if data.language else data.only_language or "",
-            query=row[data.query],
-            passage=row[data.passage],
-            negative=row[data.negative] if data.negative else None,
-        )
-
-
-def _read_source(data: TextData) -> Rows:
-    """A Parquet file, or a data set of the Hub.
-
-    :raises MissingData: it is neither.
-    """
-    path = Path(data.source or "")
-    if path.is_file():
-        return pq.read_table(path).to_pylist()
-    from datasets import load_dataset
-
-    try:
-        return list(load_dataset(data.source, split=data.split))
-    except Exception as error:
-        raise MissingData(f"{data.name}: {data.source} is no file and cannot be had from the Hub. {error}") from error

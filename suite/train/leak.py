@@ -1,14 +1,12 @@
 """Does the training data hold what models are measured on? Whole texts, runs of eight words, and pictures.
 
-Texts are compared as NFKC, in lower case, without anything but letters, marks and digits. Where words are not divided
-by spaces, 13 characters stand for eight words, 30 in Thai. Spellings of one language, as `th` and `tha_Thai`, are one.
+Texts are compared as `suite.train.words` makes them plain. Spellings of one language, as `th` and `tha_Thai`, are one.
 Of tasks with images the pictures are compared, since their captions are names that any text may hold.
 """
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,27 +14,12 @@ from typing import NamedTuple
 
 from suite.errors import BadData
 from suite.image import IMAGES
-from suite.languages import canonical, parse_language
+from suite.languages import canonical
 from suite.pool import Pool
 from suite.sources.local import local_pool
 from suite.task import Task
 from suite.train.pairs import Pairs
-
-WORDS = 8
-CHARACTERS = {"Thai": 30}
-CHARACTERS_OTHERWISE = 13
-
-
-class _Kept(dict[int, str]):
-    """What each character becomes, found out once."""
-
-    def __missing__(self, character: int) -> str:
-        kept = unicodedata.category(chr(character))[0] in ("L", "M", "N")
-        self[character] = chr(character) if kept else " "
-        return self[character]
-
-
-_KEPT = _Kept()
+from suite.train.words import plain, runs
 
 
 class Leak(NamedTuple):
@@ -95,22 +78,6 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = Non
         listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
         raise BadData(f"The training data holds texts of evaluation tasks: {listed}. Leave them out.")
     return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
-
-
-def plain(text: str) -> str:
-    """A text as it is compared: only letters, marks and digits, words divided by one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).lower().translate(_KEPT).split())
-
-
-def runs(text: str, language: str) -> Iterator[str]:
-    """Every run of eight words, or of as many characters as stand for them, of a plain text."""
-    known = parse_language(language)
-    if known and known.is_unspaced:
-        characters, size = text.replace(" ", ""), CHARACTERS.get(known.script, CHARACTERS_OTHERWISE)
-        yield from (characters[start : start + size] for start in range(len(characters) - size + 1))
-        return
-    words = text.split(" ")
-    yield from (" ".join(words[start : start + WORDS]) for start in range(len(words) - WORDS + 1))
 
 
 def _plain_texts(pairs: Pairs) -> dict[str, list[str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from suite.arrays import Bools, Ints
+from suite.train.contained import Text, find_contained, without_query
 
 NOTHING = -1
 """In place of an index: no negative, or an image, which has no language."""
@@ -41,10 +43,12 @@ class Caption(NamedTuple):
 class Pairs:
     """All pairs that a model may be trained on.
 
-    `query`, `passage` and `negative` [pairs] index `texts`; `passage` indexes `images` where `has_image`. `origin`
-    [pairs] indexes `sets`, the languages index `languages`. `keys` [pairs, 4] are the pair's group, cluster, query and
-    passage as numbers of one range each: two pairs that share one must not meet in a batch, since the passage of the
-    first may answer the query of the second.
+    `query`, `passage`, `whole` and `negative` [pairs] index `texts`; `passage` indexes `images` where `has_image`.
+    `whole` is the passage before its query was taken out of it. `origin` [pairs] indexes `sets`, the languages index
+    `languages`. `keys` [pairs, 4] are the pair's group, cluster, query and passage as numbers of one range each: two
+    pairs that share one must not meet in a batch, since the passage of the first may answer the query of the second.
+    Nor must two pairs of which one has the key of a group that `apart` gives for the group of the other: a passage of
+    one contains the query of the other.
     """
 
     languages: tuple[str, ...]
@@ -53,12 +57,14 @@ class Pairs:
     images: tuple[bytes, ...]
     query: Ints
     passage: Ints
+    whole: Ints
     negative: Ints
     query_language: Ints
     passage_language: Ints
     origin: Ints
     has_image: Bools
     keys: Ints
+    apart: Mapping[int, frozenset[int]]
 
     def __len__(self) -> int:
         return len(self.query)
@@ -66,7 +72,7 @@ class Pairs:
     def texts_of(self, language: int) -> list[str]:
         """The different texts of one language."""
         asked = self.query[self.query_language == language]
-        answers = self.passage[self.passage_language == language]
+        answers = self.whole[self.passage_language == language]
         return [self.texts[text] for text in np.unique(np.concatenate([asked, answers])).tolist()]
 
 
@@ -83,9 +89,14 @@ class PairsBuilder:
         self._names: dict[str, int] = {}
         self._rows: list[Ints] = []
         self._keys: list[Ints] = []
+        self._apart: dict[int, set[int]] = defaultdict(set)
 
-    def add_texts(self, name: str, entries: Iterable[Entry]) -> None:
-        """Add a set: each entry by itself, and each with every other language of its group."""
+    def add_texts(self, name: str, entries: Iterable[Entry], cloze: float = 0.0, apart: bool = True) -> None:
+        """Add a set: each entry by itself, and each with every other language of its group.
+
+        Of entries by themselves whose query stands in their passage, the share `cloze` shows the passage without it.
+        With `apart`, groups are kept apart where a passage of one contains a query of the other.
+        """
         known = [entry for entry in entries if entry.language in self._language]
         known.sort(key=lambda entry: entry.group)
         group = np.array([self._name(f"{name}\0{entry.group}") for entry in known], np.int64)
@@ -93,17 +104,28 @@ class PairsBuilder:
         language = np.array([self._language[entry.language] for entry in known], np.int64)
         query = np.array([self._text(entry.query) for entry in known], np.int64)
         passage = np.array([self._text(entry.passage) for entry in known], np.int64)
+        rest = np.array(
+            [self._text(without_query(e.query, e.passage, e.language, cloze)) for e in known] if cloze else passage,
+            np.int64,
+        )
         negative = np.array([NOTHING if e.negative is None else self._text(e.negative) for e in known], np.int64)
         asks, answers = _combinations(group)
         allowed = (asks == answers) | (language[asks] != language[answers])
         allowed &= query[asks] != passage[answers]
         asks, answers = asks[allowed], answers[allowed]
+        whole = passage[answers]
+        shown = np.where(asks == answers, rest[answers], whole)
         self._add(
             name,
-            [query[asks], passage[answers], negative[answers], language[asks], language[answers]],
+            [query[asks], shown, whole, negative[answers], language[asks], language[answers]],
             (group[asks], cluster[answers]),
             has_image=False,
         )
+        if apart:
+            texts = (Text(4 * g, e.language, e.query, e.passage) for g, e in zip(group.tolist(), known, strict=True))
+            for one, other in find_contained(texts):
+                self._apart[one].add(other)
+                self._apart[other].add(one)
 
     def add_images(self, name: str, captions: Iterable[Caption], images: dict[str, bytes]) -> None:
         """Add captions with the images of their ids."""
@@ -113,12 +135,12 @@ class PairsBuilder:
         language = np.array([self._language[caption.language] for caption in known], np.int64)
         group = np.array([self._name(f"{name}\0{caption.image}") for caption in known], np.int64)
         nothing = np.full(len(known), NOTHING)
-        self._add(name, [query, image, nothing, language, nothing], (group, group), has_image=True)
+        self._add(name, [query, image, image, nothing, language, nothing], (group, group), has_image=True)
 
     def build(self) -> Pairs:
         """The table of everything that was added."""
-        columns = np.concatenate(self._rows, axis=1) if self._rows else np.empty((7, 0), np.int64)
-        query, passage, negative, query_language, passage_language, origin, has_image = columns
+        columns = np.concatenate(self._rows, axis=1) if self._rows else np.empty((8, 0), np.int64)
+        query, passage, whole, negative, query_language, passage_language, origin, has_image = columns
         return Pairs(
             languages=tuple(self._language),
             sets=tuple(self._sets),
@@ -126,19 +148,21 @@ class PairsBuilder:
             images=tuple(self._images),
             query=query,
             passage=passage,
+            whole=whole,
             negative=negative,
             query_language=query_language,
             passage_language=passage_language,
             origin=origin,
             has_image=has_image.astype(bool),
             keys=np.concatenate(self._keys) if self._keys else np.empty((0, 4), np.int64),
+            apart={group: frozenset(others) for group, others in self._apart.items()},
         )
 
     def _add(self, name: str, columns: list[Ints], names: tuple[Ints, Ints], has_image: bool) -> None:
         size = len(columns[0])
         fold = np.array(self._fold_of, np.int64)
         # Four kinds of number share one range, so that a plain set finds what two pairs have in common.
-        passage = 4 * columns[1] + 3 if has_image else 4 * fold[columns[1]] + 2
+        passage = 4 * columns[2] + 3 if has_image else 4 * fold[columns[2]] + 2
         self._keys.append(np.stack([4 * names[0], 4 * names[1] + 1, 4 * fold[columns[0]] + 2, passage], axis=1))
         self._rows.append(np.stack([*columns, np.full(size, len(self._sets)), np.full(size, int(has_image))]))
         self._sets.append(name)

@@ -75,55 +75,86 @@ class Image(Part):
     """Whether only the projection is trained; features are then made once."""
 
 
-class TextData(Part):
-    """Pairs of texts: one of the sets in the data folder, or any table with these columns."""
+class Origin(Part):
+    """Where a data set comes from: a set of the data folder, which its name says, or a `source` of one's own."""
 
     name: str
     source: str | None = None
-    """A Parquet file or a data set of the Hub; without it, `name` is a set of the data folder."""
+    """A file (Parquet, CSV, TSV or JSON lines), a folder, or a data set of the Hub."""
     split: str = "train"
-    query: str = "query"
-    passage: str = "passage"
+    """Of a data set of the Hub, as are the three that follow."""
+    config: str | None = None
+    """Its configuration, where it has several."""
+    revision: str | None = None
+    """A commit, branch or tag; the newest commit by default."""
+    data_files: tuple[str, ...] = ()
+    """Those of its files that are read; all by default."""
     language: str | None = None
     """Column with the language of a row."""
+    only_language: str | None = None
+    """Language of all rows, where no column says it."""
+
+    def check_origin(self, sets: tuple[str, ...], kind: str) -> None:
+        """Check that the set is known, or that its source states its languages, and that no model is measured on it.
+
+        :raises ValueError: what is wrong.
+        """
+        check_no_evaluation_set(self.name)
+        if self.source is None:
+            if self.name not in sets:
+                raise ValueError(f"unknown {kind} set '{self.name}'; known: {', '.join(sets)}, or give a source")
+            fields = type(self).model_fields
+            changed = [name for name in fields if name in OF_SOURCE and getattr(self, name) != fields[name].default]
+            if changed:
+                raise ValueError(f"{self.name}: {', '.join(changed)} needs a source of your own")
+            return
+        check_no_evaluation_set(self.source)
+        if (self.language is None) == (self.only_language is None):
+            raise ValueError(f"{self.name}: name the column with the language, or state only_language")
+
+
+OF_SOURCE = {"split", "config", "revision", "data_files", "language", "only_language", "query", "passage", "group"}
+OF_SOURCE |= {"negative", "image", "caption"}
+"""Settings that only a source of one's own takes."""
+
+
+class TextData(Origin):
+    """Pairs of texts: one of the sets in the data folder, or any table with these columns."""
+
+    query: str = "query"
+    passage: str = "passage"
     group: str | None = None
     """Column that is equal in rows that translate each other."""
     negative: str | None = None
-    """Column with a passage that is close but wrong."""
-    only_language: str | None = None
-    """Language of all rows, where no column says it."""
+    """Column with a passage that is close but wrong; a row may lack one."""
     translate_to: tuple[str, ...] = ()
     """Languages into which the rows are also translated."""
     translator: str = "facebook/m2m100_418M"
 
     @model_validator(mode="after")
     def _known(self) -> TextData:
-        check_no_evaluation_set(self.name)
-        if self.source is None and self.name not in TEXT_SETS:
-            raise ValueError(f"unknown data set '{self.name}'; known: {', '.join(TEXT_SETS)}, or give a source")
-        if self.source is not None:
-            check_no_evaluation_set(self.source)
-            if self.language is None and self.only_language is None:
-                raise ValueError(f"{self.name}: name the column with the language, or state only_language")
+        self.check_origin(TEXT_SETS, "data")
         return self
 
 
-class ImageData(Part):
-    """Captions with images: the train split of one of the image sets.
+class ImageData(Origin):
+    """Captions with images: the train split of one of the image sets, or a source of one's own.
 
-    `pairing` is `true`, or one of two controls: `shuffled` gives each caption the image of another, `captions` gives
-    it, in place of the image, a caption of the same image in another language.
+    A source is a table with these columns, or a folder with images and one such table, whose image column names files
+    of the folder. `pairing` is `true`, or one of two controls: `shuffled` gives each caption the image of another,
+    `captions` gives it, in place of the image, a caption of the same image in another language.
     """
 
-    name: str
+    image: str = "image"
+    """Column with the file of an image: its bytes or, in a folder, its path there."""
+    caption: str = "caption"
     languages: tuple[str, ...] = ()
     """Of the captions; all of the recipe by default."""
     pairing: Literal["true", "shuffled", "captions"] = "true"
 
     @model_validator(mode="after")
     def _known(self) -> ImageData:
-        if self.name not in IMAGE_SETS:
-            raise ValueError(f"unknown image set '{self.name}'; known: {', '.join(IMAGE_SETS)}")
+        self.check_origin(IMAGE_SETS, "image")
         return self
 
 
@@ -141,6 +172,11 @@ class Sampler(Part):
     gamma: Share = 0.0
     temper: Share = 1.0
     """Data sets are drawn in proportion to size to this power: 1 proportional, 0 all alike."""
+    cloze: Share = 0.9
+    """Share of pairs in one language whose passage is shown without the query, where that stands in it word for word:
+    finding a copy teaches nothing (inverse cloze, arXiv 1906.00300, which takes out nine of ten)."""
+    apart: bool = True
+    """Whether pairs never share a batch where the passage of one contains the query of the other."""
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Sampler:
@@ -251,6 +287,8 @@ class Recipe(Part):
             raise ValueError("mini_batch is for encoders, with a fixed scale and whole vectors")
         if len({data.name for data in self.data}) < len(self.data):
             raise ValueError("two data sets have one name")
+        if len({data.name for data in (*self.data, *self.images)}) < len(self.data) + len(self.images):
+            raise ValueError("a data set and an image set, or two image sets, have one name")
         if self.text.frozen_for_images and self.image is None:
             raise ValueError("frozen_for_images needs an image tower: add [image]")
         return self

@@ -19,6 +19,8 @@ from sentence_transformers.util import is_sentence_transformer_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from suite.arrays import Floats
+from suite.encoders.loading import PROBE, one_line
+from suite.encoders.tokens import positions, prepare
 from suite.errors import BadEncoder
 from suite.train.recipe import Prompts, Recipe, Text
 from suite.train.smaller import count_tokens, keep_layers, keep_tokens, trim_vocabulary
@@ -72,12 +74,47 @@ def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
 def _encoder(text: Text, texts: Sequence[str]) -> list[Any]:
     """The modules of a base that sentence-transformers or transformers loads, made smaller where the recipe says so."""
     modules = _loaded(text)
+    _check_reads(text, modules[0])
     if text.layers:
         keep_layers(modules[0], text.layers)
     if text.vocabulary:
         keep_tokens(modules[0], texts, text.vocabulary)
     modules[0].max_seq_length = text.length
+    _check_encodes(text, modules)
     return modules
+
+
+def _check_reads(text: Text, first: Any) -> None:
+    """Refuse a base that does not begin with a transformer, or has no places for the texts' length.
+
+    :raises BadEncoder: what is wrong, and what to set.
+    """
+    if not isinstance(first, Transformer):
+        static = " It is static: set text.kind to static." if isinstance(first, StaticEmbedding) else ""
+        raise BadEncoder(
+            f"text.base: {text.base} begins with a {type(first).__name__}, not with a transformer, so it cannot be "
+            f"trained as an encoder.{static or ' Name a plain encoder or a sentence-transformers model of one.'}"
+        )
+    prepare(f"text.base: {text.base}", [first], None)
+    most = positions(first)
+    if most is not None and text.length > most:
+        raise BadEncoder(
+            f"text.length: {text.base} has {most} positions, not {text.length}. Set text.length to {most}."
+        )
+
+
+def _check_encodes(text: Text, modules: Sequence[Any]) -> None:
+    """Refuse a base that makes no usable vectors of texts of unequal length, up to the longest.
+
+    :raises BadEncoder: what comes in place of them.
+    """
+    texts = [PROBE, f"{PROBE} " * text.length]
+    try:
+        vectors = np.asarray(SentenceTransformer(modules=modules, device="cpu").encode(texts, show_progress_bar=False))
+    except Exception as error:
+        raise BadEncoder(f"text.base: {text.base} cannot encode texts. {one_line(error)}") from error
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise BadEncoder(f"text.base: {text.base} makes no finite vectors of texts, but {vectors.shape} numbers.")
 
 
 def _loaded(text: Text) -> list[Any]:

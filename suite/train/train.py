@@ -32,6 +32,7 @@ from suite.train.trainer import (
     PairRows,
     ShowProgress,
     arguments,
+    check_negatives,
     last_checkpoint,
     training_precision,
 )
@@ -60,9 +61,13 @@ def train(
 
     Checkpoints and logs stand beside the folder, in `NAME.training`.
 
-    :raises BadData: the folder holds the run of another recipe, or the data cannot fill the batches.
+    :raises BadData: the folder holds the run of another recipe, the data cannot fill the batches or lacks the negatives
+        that the recipe asks for, or this machine lacks its precision.
+    :raises BadEncoder: the base cannot be trained.
     """
     work = folder.with_name(f"{folder.name}.training")
+    training_precision(recipe)
+    check_negatives(pairs, recipe, int(os.environ.get("WORLD_SIZE", "1")))
     _claim(recipe, folder, work)
     drawer = BatchDrawer(pairs, recipe)
     vision, features = _images(recipe, pairs, work.parent, progress)
@@ -83,11 +88,19 @@ def _claim(recipe: Recipe, folder: Path, work: Path) -> None:
     :raises BadData: it is another's.
     """
     record = work / RECIPE
-    if record.is_file() and Recipe.model_validate_json(record.read_bytes()).digest != recipe.digest:
+    if record.is_file() and _digest_of(record) != recipe.digest:
         raise BadData(f"{work} holds the run of another recipe. Name another folder by --out, or remove that one.")
     folder.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
     write_record(record, recipe)
+
+
+def _digest_of(record: Path) -> str:
+    """The digest of a recipe that was written; none of one that another version wrote."""
+    try:
+        return Recipe.model_validate_json(record.read_bytes()).digest
+    except ValidationError:
+        return ""
 
 
 def _images(recipe: Recipe, pairs: Pairs, cache: Path, progress: Progress) -> tuple[Any, torch.Tensor | None]:

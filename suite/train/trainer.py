@@ -36,7 +36,7 @@ SCALES = "scales.json"
 class PairRows(Dataset[dict[str, Any]]):
     """The table of pairs as a data set of torch: a row is a query, a passage and the kind of its batch.
 
-    Images are left as their index in `pairs.images`.
+    With hard negatives a row that has one gives it too. Images are left as their index in `pairs.images`.
     """
 
     column_names = ("query", "passage", "negative", "label")
@@ -54,12 +54,11 @@ class PairRows(Dataset[dict[str, Any]]):
         pairs = self._pairs
         columns = (pairs.query, pairs.passage, pairs.negative, pairs.has_image)
         found = list(zip(rows, *(column[rows].tolist() for column in columns), strict=True))
-        hard = self._hard and all(negative != NOTHING for _, _, _, negative, _ in found)
         return [
             {
                 "query": pairs.texts[query],
                 "passage": passage if has_image else pairs.texts[passage],
-                **({"negative": pairs.texts[negative]} if hard else {}),
+                **({"negative": pairs.texts[negative]} if self._hard and negative != NOTHING else {}),
                 "label": self.kind_of(row),
             }
             for row, query, passage, negative, has_image in found
@@ -82,10 +81,10 @@ class Collator:
         self._prompts = {"query": recipe.prompts.query, "passage": recipe.prompts.passage}
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """One batch; its `label` is its kind."""
+        """One batch; its `label` is its kind. It has as many negatives as there are: they only join the candidates."""
         batch: dict[str, Any] = {"label": rows[0]["label"]}
-        for column in rows[0].keys() - {"label"}:
-            for name, value in self._read(column, [row[column] for row in rows]).items():
+        for column in {column for row in rows for column in row} - {"label"}:
+            for name, value in self._read(column, [row[column] for row in rows if column in row]).items():
                 batch[f"{column}_{name}"] = value
         return dict(sorted(batch.items(), key=lambda item: _place(item[0])))
 
@@ -183,6 +182,24 @@ class ShowProgress(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Close the bar."""
         self._stack.close()
+
+
+def check_negatives(pairs: Pairs, recipe: Recipe, processes: int) -> None:
+    """Refuse hard negatives that no pair has, or that several processes could not share.
+
+    :raises BadData: saying which.
+    """
+    if recipe.loss.negatives != "hard":
+        return
+    has_one = pairs.negative != NOTHING
+    if not has_one.any():
+        raise BadData("loss.negatives is 'hard', but no pair has a negative. Name their column: data.negative.")
+    partly = [name for place, name in enumerate(pairs.sets) if len(set(has_one[pairs.origin == place].tolist())) > 1]
+    if partly and processes > 1:
+        raise BadData(
+            f"Some rows of {', '.join(partly)} have no negative; several processes need one in each. Fill them, or "
+            "train in one process."
+        )
 
 
 def training_precision(recipe: Recipe) -> Precision:

@@ -1,0 +1,96 @@
+"""What passages contain and queries leave: so that no batch offers a right answer as a wrong one, or a mere copy."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from suite.languages import is_unspaced
+from suite.train.words import plain
+
+Units: TypeAlias = tuple[str, ...] | str
+"""A plain text as words or, where these are not divided by spaces, as characters."""
+
+HEADS = {False: (1, 2, 4), True: (2, 4, 8)}
+"""Units by which a query is looked up, of words and of characters: as many as it has. One character is no word."""
+
+_EDGES = " \t\r\n,;:"
+"""What is left over at the ends of a passage when a sentence or a name is taken out of it."""
+
+
+class Text(NamedTuple):
+    """The query and the passage of a group in one language."""
+
+    group: int
+    language: str
+    query: str
+    passage: str
+
+
+def find_contained(texts: Iterable[Text]) -> set[tuple[int, int]]:
+    """Pairs of groups (a, b) where a passage of a contains, in some language, the query of b: plain, by whole words.
+
+    A query that is found in one language is taken to be there in the others too, since groups translate each other.
+    """
+    by_language: dict[str, list[Text]] = defaultdict(list)
+    for text in texts:
+        by_language[text.language].append(text)
+    return {found for language, own in by_language.items() for found in _contained(own, language)}
+
+
+def _contained(texts: list[Text], language: str) -> Iterator[tuple[int, int]]:
+    """The pairs of one language: queries are looked up by their first units, and then compared as a whole."""
+    unspaced = is_unspaced(language)
+    queries: dict[int, dict[Units, dict[str, set[int]]]] = defaultdict(dict)
+    for text in texts:
+        units = _units(text.query, unspaced)
+        size = max((size for size in HEADS[unspaced] if size <= len(units)), default=0)
+        if size:
+            queries[size].setdefault(units[:size], {}).setdefault(_joined(units), set()).add(text.group)
+    for text in texts:
+        units = _units(text.passage, unspaced)
+        passage = _joined(units)
+        for size, heads in queries.items():
+            for head in _runs(units, size) & heads.keys():
+                for query, groups in heads[head].items():
+                    if query in passage:
+                        yield from ((text.group, group) for group in groups if group != text.group)
+
+
+def _units(text: str, unspaced: bool) -> Units:
+    words = plain(text).split()
+    return "".join(words) if unspaced else tuple(words)
+
+
+def _runs(units: Units, size: int) -> set[Units]:
+    """Every run of so many units."""
+    if isinstance(units, str):
+        return {units[start : start + size] for start in range(len(units) - size + 1)}
+    return set(zip(*(units[start:] for start in range(size)), strict=False))
+
+
+def _joined(units: Units) -> str:
+    """A string that is part of another one if the units are."""
+    return units if isinstance(units, str) else f" {' '.join(units)} "
+
+
+def without_query(query: str, passage: str, language: str, share: float) -> str:
+    """The passage without the query, for this share of the pairs in whose passage it stands word for word.
+
+    Inverse cloze, as in ORQA (arXiv 1906.00300), which takes out nine sentences of ten. Whether a pair is one of them
+    depends on its texts alone. A passage of which nothing would be left stays whole.
+    """
+    if query not in passage or not query.strip() or _share_of(query, passage) >= share:
+        return passage
+    found = re.escape(query) if is_unspaced(language) else rf"(?<!\w){re.escape(query)}(?!\w)"
+    rest = re.sub(rf"\s*{found}\s*", " ", passage).strip(_EDGES)
+    return rest if any(map(str.isalnum, rest)) else passage
+
+
+def _share_of(query: str, passage: str) -> float:
+    """A number in [0, 1) that follows from the texts."""
+    digest = hashlib.sha256(f"{query}\0{passage}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,0 +1,87 @@
+"""A base that cannot be trained is refused before the first step, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Router
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+from suite.errors import BadEncoder
+from suite.train.pairs import Entry, PairsBuilder
+from suite.train.recipe_file import make_recipe
+from suite.train.train import train
+from tests.tiny import bare, change_weights, saved, tokenizer
+
+
+def modules_of(folder: Path) -> list[Any]:
+    return list(SentenceTransformer(str(folder), device="cpu"))
+
+
+def routed(folder: Path) -> Path:
+    ways = {role: modules_of(bare(folder / role)) for role in ("query", "document")}
+    return saved(folder / "routed", Router(ways, default_route="document"))
+
+
+def static(folder: Path) -> Path:
+    return saved(folder / "static", StaticEmbedding(tokenizer().backend_tokenizer, embedding_dim=8))
+
+
+def short(folder: Path) -> Path:
+    return bare(folder / "short", max_position_embeddings=16)
+
+
+def short_roberta(folder: Path) -> Path:
+    """Its positions begin behind that of padding."""
+    return bare(folder / "short", model="Roberta", max_position_embeddings=17, pad_token_id=0)
+
+
+def broken(folder: Path) -> Path:
+    made = bare(folder / "broken")
+    change_weights(made / "model.safetensors", lambda all_: {n: t * float("nan") for n, t in all_.items()})
+    return made
+
+
+def nothing(folder: Path) -> Path:
+    return folder / "nothing"
+
+
+def outcome(base: Path, folder: Path, **text: Any) -> int:
+    """Steps of a run on a base."""
+    content = {"name": "x", "languages": ["en"], "text": {"base": str(base), "length": 32, **text}}
+    content |= {"data": [{"name": "terms"}], "sampler": {"kind": "mono"}, "training": {"steps": 1, "batch": 2}}
+    builder = PairsBuilder(("en",))
+    builder.add_texts("terms", [Entry(str(n), "en", word, f"{word} {word}") for n, word in enumerate("abcd")])
+    return train(make_recipe(content), folder / "model", builder.build()).training.steps
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (routed, "begins with a Router, not with a transformer.* Name a plain encoder"),
+        (static, "begins with a StaticEmbedding.* It is static: set text.kind to static"),
+        (short, "has 16 positions, not 32. Set text.length to 16"),
+        (short_roberta, "has 16 positions, not 32. Set text.length to 16"),
+        (broken, "makes no finite vectors"),
+        (nothing, "cannot be loaded"),
+    ],
+)
+def test_unsuitable_base_is_refused_before_the_first_step(
+    make: Callable[[Path], Path], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadEncoder, match=said):
+        outcome(make(tmp_path), tmp_path)
+    assert not list(tmp_path.rglob("tensorboard"))
+
+
+def test_decoder_without_a_padding_token_is_padded_by_its_last(tmp_path: Path) -> None:
+    base = bare(tmp_path / "decoder", model="Llama", pad=False, num_key_value_heads=2, max_position_embeddings=64)
+    assert outcome(base, tmp_path) == 1
+
+
+def test_base_is_trained_at_its_full_length(tmp_path: Path) -> None:
+    assert outcome(short(tmp_path), tmp_path, length=16) == 1
