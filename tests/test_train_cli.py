@@ -15,6 +15,7 @@ from suite.cli import app
 from suite.errors import BadData
 from suite.train.experiment import read_experiment
 from tests.conftest import TASKS
+from tests.images import numbered
 from tests.killing import Killed, killing_at
 from tests.recipes import write_recipe
 from tests.test_commands_json import panglot as json_of
@@ -31,6 +32,38 @@ set = { "sampler.kind" = "mono" }
 title = "two languages"
 set = { "sampler.kind" = "cross" }
 """
+
+
+OWN = """
+name = "own"
+languages = ["de", "en"]
+evaluation = ["starter"]
+text = { kind = "static", dimension = 16, vocabulary = 300 }
+image = { base = "FOLDER/vision" }
+sampler = { gamma = 0.5 }
+training = { steps = 4, batch = 4, learning_rate = 0.05 }
+[[data]]
+name = "faq"
+source = "FOLDER/pairs.csv"
+query = "question"
+passage = "answer"
+language = "lang"
+group = "id"
+[[images]]
+name = "photos"
+source = "FOLDER/photos"
+language = "lang"
+"""
+
+
+def save_vision(folder: Path) -> None:
+    """A vision model of random weights."""
+    from transformers import ViTConfig, ViTModel
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    ViTModel(ViTConfig(image_size=32, patch_size=16, **sizes)).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
 
 
 @pytest.fixture
@@ -115,6 +148,28 @@ def test_train_scores_what_it_made_and_goes_on_where_it_stopped(folder: Path, mo
     train_in(folder, "name=cut")
     weights = [load_file(next((folder / "models" / name).rglob("model.safetensors"))) for name in ("whole", "cut")]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+def test_own_table_and_own_images_end_with_a_scored_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a CSV of pairs and a folder of captioned images, with no data folder and no network."""
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    save_vision(tmp_path / "vision")
+    (tmp_path / "photos").mkdir()
+    captions, pairs = ["image,caption,lang"], ["question,answer,lang,id"]
+    for n in range(12):
+        (tmp_path / "photos" / f"{n}.png").write_bytes(numbered(n * 20))
+        captions += [f"{n}.png,{language} picture {n},{language}" for language in ("de", "en")]
+        pairs += [f"{language} question{n},{language} answer{n},{language},{n}" for language in ("de", "en")]
+    (tmp_path / "photos" / "captions.csv").write_text("\n".join(captions), encoding="utf-8")
+    (tmp_path / "pairs.csv").write_text("\n".join(pairs), encoding="utf-8")
+    (tmp_path / "own.toml").write_text(OWN.replace("FOLDER", str(tmp_path)), encoding="utf-8")
+    places = ["--out", str(tmp_path / "models"), "--results", str(tmp_path / "results")]
+    said = panglot("train", str(tmp_path / "own.toml"), *places)
+    assert "Leak check: compared with starter. Not compared, since their data is not here: xquad-r, " in said
+    card = (tmp_path / "models" / "own" / "README.md").read_text(encoding="utf-8")
+    assert "| photos | 0 | 0 | 24 |" in card
+    assert "Not compared, since their data was not there: xquad-r, " in card
+    assert len(list((tmp_path / "results").glob("own@*/starter.json"))) == 1
 
 
 def test_ablate_makes_what_is_not_there_yet(folder: Path) -> None:
