@@ -74,5 +74,6 @@ def test_two_processes_make_the_model_of_one(tmp_path: Path) -> None:
     found, expected = (load_file(next((tmp_path / name).rglob("model.safetensors"))) for name in ("two", "one"))
     assert found.keys() == expected.keys()
     for name, weight in expected.items():
-        assert found[name].numpy() == pytest.approx(weight.numpy(), abs=1e-5)
+        # Adam divides by a gradient's own size, so that the rounding of a small one shows; a step is 0.05.
+        assert found[name].numpy() == pytest.approx(weight.numpy(), abs=1e-4)
         assert weight.std() > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
@@ -85,9 +84,17 @@ def without_query(query: str, passage: str, language: str, share: float) -> str:
     """
     if query not in passage or not query.strip() or _share_of(query, passage) >= share:
         return passage
-    found = re.escape(query) if is_unspaced(language) else rf"(?<!\w){re.escape(query)}(?!\w)"
-    rest = re.sub(rf"\s*{found}\s*", " ", passage).strip(_EDGES)
-    return rest if any(map(str.isalnum, rest)) else passage
+    rest, *others = passage.split(query)
+    for part in others:
+        inside_a_word = not is_unspaced(language) and (_is_word(rest[-1:]) or _is_word(part[:1]))
+        rest = f"{rest}{query}{part}" if inside_a_word else f"{rest.rstrip()} {part.lstrip()}"
+    rest = rest.strip(_EDGES)
+    return rest if any(map(_is_word, rest)) else passage
+
+
+def _is_word(character: str) -> bool:
+    """Whether a character is one of a word; nothing is not."""
+    return bool(plain(character))
 
 
 def _share_of(query: str, passage: str) -> float:
