@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import pandas as pd
 import pytest
 from playwright.sync_api import expect
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -175,6 +176,28 @@ def test_cold_start(benchmark: BenchmarkFixture, claim: Claim, submissions: Path
     claim("command to drawn overview, CPU seconds of the server", cost.cpu, at_most=5, cost=cost)
 
 
+def test_fresh_clone(benchmark: BenchmarkFixture, claim: Claim, tmp_path: Path) -> None:
+    """From the command to ranks on the first page of what is shipped, with an empty cache and nothing verified here."""
+    port, variables = free_port(), {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with open_browser() as browser:
+        page = browser.new_page()
+
+        def start() -> Cost:
+            begun = perf_counter()
+            with served(_command(HERE / "submissions", port), port, tmp_path / "log", variables=variables) as server:
+                page.goto(f"http://127.0.0.1:{port}")
+                expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
+                cost = Cost(sum(map(_cpu_seconds, _family(server.pid))), perf_counter() - begun)
+                with page.expect_download() as waiting:
+                    page.get_by_test_id("stDownloadButton").filter(has_text="CSV").get_by_role("button").click()
+                ranks = pd.read_csv(waiting.value.path())["rank"].dropna()
+                assert len(ranks) > 10, "Write submissions/verified.json: panglot verify submissions --record"
+                return cost
+
+        cost = benchmark.pedantic(start, rounds=1)
+    claim("command to ranks in a fresh clone, CPU seconds of all processes", cost.cpu, at_most=5, cost=cost)
+
+
 def test_many_sessions(benchmark: BenchmarkFixture, claim: Claim, submissions: Path, tmp_path: Path) -> None:
     """All sessions at the same time on one server, and what memory that takes."""
     port, log, load = free_port(), tmp_path / "log", Meter(_visit_at_once)
@@ -193,6 +216,12 @@ def _command(submissions: Path, port: int) -> list[str]:
 def _cpu_seconds(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _family(process: int) -> list[int]:
+    """A process and those that it started."""
+    started = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8").split()
+    return [process, *map(int, started)]
 
 
 def _most_memory(process: int) -> float:

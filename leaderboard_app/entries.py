@@ -135,9 +135,8 @@ def read_folder(folder: Path) -> Found:
                 check_regular(path)
                 result = read_result(path)
                 if card and not _is_about(card, result):
-                    found.refused[f"{folder.name}/{CARD}"] = (
-                        f"It is of {card.model}@{card.revision}; the results are not."
-                    )
+                    why = f"It describes {card.model}@{card.revision}, but the results are of another model."
+                    found.refused[f"{folder.name}/{CARD}"] = why
                     card = None
                 _add(found, _measured(path, result, card), result_rows(result))
     return found

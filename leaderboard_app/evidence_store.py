@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import TypeAdapter
 
+from leaderboard_app.home import FORM
 from leaderboard_app.strangers import contained
 from suite.comparison.contributions import Contributions, contributions
 from suite.comparison.standings import Standing, comparable, rank_contributions
@@ -118,8 +119,8 @@ def _put_ranked(target: Path, ranked: Ranked) -> None:
 
 
 def _key(path: Path) -> str:
-    """What the store calls the evidence of a result: changes with the path, size and time of its files."""
-    parts = [str(path.resolve())]
+    """What the store calls the evidence of a result: other files, or another form of the store, have another name."""
+    parts = [FORM, str(path.resolve())]
     for name in EVIDENCE_FILES:
         file = evidence_file(path, name)
         status = file.stat() if file.exists() else None

@@ -17,6 +17,9 @@ from leaderboard_app.strangers import contained
 from leaderboard_app.widgets import KNOWN, text_table
 from suite.image import IMAGES
 
+MOST_TOLD = 5
+"""Models that a warning names."""
+
 
 @contextmanager
 def told(entry: Entry) -> Iterator[None]:
@@ -43,10 +46,14 @@ def notices(index: Index) -> None:
         st.caption(f"{IMAGES} stands for images, which are in no language.")
 
 
-def tell_imitation(entry: Entry) -> None:
-    """Say so where a model could be taken for another one."""
-    if entry.imitates:
-        st.warning(plain(f"{entry.identity} is named like {entry.imitates}, and is another model."))
+def tell_imitations(entries: Sequence[Entry]) -> None:
+    """Say so where models could be taken for others."""
+    alike = dict.fromkeys((entry.identity, entry.imitates) for entry in entries if entry.imitates)
+    lines = [plain(f"{identity} is named like {other}, and is another model.") for identity, other in alike]
+    if len(lines) > MOST_TOLD:
+        lines[MOST_TOLD:] = [f"So are {len(lines) - MOST_TOLD} more."]
+    if lines:
+        st.warning("  \n".join(lines))
 
 
 def tell_ranked(ranked: Ranked, entries: Sequence[Entry]) -> None:
@@ -55,8 +62,7 @@ def tell_ranked(ranked: Ranked, entries: Sequence[Entry]) -> None:
     if ranked.models and waiting:
         verb = "is" if waiting == 1 else "are"
         st.caption(f"Ranks are among the {len(ranked.models)} verified so far; {waiting} {verb} not verified yet.")
-    for entry in entries:
-        tell_imitation(entry)
+    tell_imitations(entries)
     if ranked.odd:
         with st.expander(f"{_count(len(ranked.odd), 'model')} not ranked", icon=":material/report:"):
             text_table(pd.DataFrame(list(ranked.odd.items()), columns=["result", "why"]))

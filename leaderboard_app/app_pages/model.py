@@ -11,7 +11,7 @@ from leaderboard_app.charts import deviation_map, dots, heat_map, lines
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
-from leaderboard_app.notices import notices, tell_imitation, told
+from leaderboard_app.notices import notices, tell_imitations, told
 from leaderboard_app.pools import rank_curve
 from leaderboard_app.widgets import (
     SENTENCES,
@@ -113,7 +113,7 @@ name = f"{entry.folder} {task} {metric}"
 scores = scores_of(index, [task], [metric, *board.BIAS])
 
 st.header(plain(entry.shown), anchor=False)
-tell_imitation(entry)
+tell_imitations([entry])
 with told(entry):
     show_scores(entry, scores[scores["result"] == entry.id], metric, name)
 if entry.source:
