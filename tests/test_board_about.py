@@ -13,6 +13,7 @@ import typer
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.board import SETTINGS as COLUMNS
+from leaderboard_app.charts import TRUST_INKS
 from leaderboard_app.definitions import COMMANDS, SETTINGS, SUBSET, TRUST, bias_measures, bibtex, data, metrics, rules
 from leaderboard_app.entries import Trust
 from suite.bias import MEASURES
@@ -31,7 +32,8 @@ PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "about.py"
 
 def test_everything_that_is_shown_is_defined() -> None:
     assert set(SETTINGS) == set(COLUMNS)
-    assert set(TRUST) == set(get_args(Trust))
+    assert list(TRUST) == list(get_args(Trust))
+    assert set(TRUST_INKS) == set(TRUST) - {"failed"}
     assert list(metrics()) == list(NAMES)
     assert bias_measures() == {measure.name: measure.sentence for measure in MEASURES}
     assert all("`at`" not in sentence for sentence in metrics().values())

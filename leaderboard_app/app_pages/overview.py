@@ -7,6 +7,7 @@ import streamlit as st
 from leaderboard_app import board
 from leaderboard_app.access import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.charts import scatter
+from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import ALL
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.notices import notices, tell_ranked
@@ -54,7 +55,8 @@ with st.expander("Filters, languages, columns", icon=":material/tune:"):
         candidate = pick_language("Candidate language", [EVERY, *languages], "candidate")
         ranked_by = st.selectbox("Rank by", settings, key="by", bind=URL)
     with two:
-        trusts = st.multiselect("Trust", sorted({entry.trust for entry in entries}), key="trust", bind=URL)
+        levels = [level for level in reversed(TRUST) if level in {entry.trust for entry in entries}]
+        trusts = st.multiselect("Trust", levels, key="trust", bind=URL)
         seen = st.multiselect("Task's data", list(board.SEEN.values()), key="data", bind=URL)
         weights = st.multiselect("Weights", ["open", "closed", "unknown"], key="weights", bind=URL)
     with three:
