@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from suite.languages import is_unspaced
-from suite.train.words import plain
-
-Units: TypeAlias = tuple[str, ...] | str
-"""A plain text as words or, where these are not divided by spaces, as characters."""
+from suite.train.words import Units, plain, runs, units
 
 HEADS = {False: (1, 2, 4), True: (2, 4, 8)}
 """Units by which a query is looked up, of words and of characters: as many as it has. One character is no word."""
@@ -45,35 +42,23 @@ def _contained(texts: list[Text], language: str) -> Iterator[tuple[int, int]]:
     unspaced = is_unspaced(language)
     queries: dict[int, dict[Units, dict[str, set[int]]]] = defaultdict(dict)
     for text in texts:
-        units = _units(text.query, unspaced)
-        size = max((size for size in HEADS[unspaced] if size <= len(units)), default=0)
+        found = units(plain(text.query), unspaced)
+        size = max((size for size in HEADS[unspaced] if size <= len(found)), default=0)
         if size:
-            queries[size].setdefault(units[:size], {}).setdefault(_joined(units), set()).add(text.group)
+            queries[size].setdefault(found[:size], {}).setdefault(_joined(found), set()).add(text.group)
     for text in texts:
-        units = _units(text.passage, unspaced)
-        passage = _joined(units)
+        found = units(plain(text.passage), unspaced)
+        passage = _joined(found)
         for size, heads in queries.items():
-            for head in _runs(units, size) & heads.keys():
+            for head in runs(found, size) & heads.keys():
                 for query, groups in heads[head].items():
                     if query in passage:
                         yield from ((text.group, group) for group in groups if group != text.group)
 
 
-def _units(text: str, unspaced: bool) -> Units:
-    words = plain(text).split()
-    return "".join(words) if unspaced else tuple(words)
-
-
-def _runs(units: Units, size: int) -> set[Units]:
-    """Every run of so many units."""
-    if isinstance(units, str):
-        return {units[start : start + size] for start in range(len(units) - size + 1)}
-    return set(zip(*(units[start:] for start in range(size)), strict=False))
-
-
-def _joined(units: Units) -> str:
+def _joined(parts: Units) -> str:
     """A string that is part of another one if the units are."""
-    return units if isinstance(units, str) else f" {' '.join(units)} "
+    return parts if isinstance(parts, str) else f" {' '.join(parts)} "
 
 
 def without_query(query: str, passage: str, language: str, share: float) -> str:

@@ -19,7 +19,7 @@ from suite.pool import Pool
 from suite.sources.local import local_pool
 from suite.task import Task
 from suite.train.pairs import Pairs
-from suite.train.words import plain, runs
+from suite.train.words import long_runs, plain
 
 
 class Leak(NamedTuple):
@@ -97,8 +97,8 @@ def _shared(task: str, pool: Pool, trained: Mapping[str, list[str]]) -> Iterator
 
 def _leak(task: str, language: str, trained: list[str], texts: Iterable[str]) -> Leak:
     plains = set(map(plain, texts))
-    known = {run for text in plains for run in runs(text, language)}
-    overlapping = sum(not known.isdisjoint(runs(text, language)) for text in trained)
+    known = {run for text in plains for run in long_runs(text, language)}
+    overlapping = sum(not known.isdisjoint(long_runs(text, language)) for text in trained)
     return Leak(task, language, len(trained), sum(text in plains for text in trained), overlapping)
 
 

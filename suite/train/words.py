@@ -6,9 +6,12 @@ Where words are not divided by spaces, 13 characters stand for eight words, 30 i
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from typing import TypeAlias
 
 from suite.languages import parse_language
+
+Units: TypeAlias = tuple[str, ...] | str
+"""A plain text as words or, where these are not divided by spaces, as characters."""
 
 WORDS = 8
 CHARACTERS = {"Thai": 30}
@@ -32,12 +35,21 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).lower().translate(_KEPT).split())
 
 
-def runs(text: str, language: str) -> Iterator[str]:
+def units(text: str, unspaced: bool) -> Units:
+    """The words of a plain text or, where these are not divided by spaces, its characters."""
+    return text.replace(" ", "") if unspaced else tuple(text.split(" ")) if text else ()
+
+
+def runs(parts: Units, size: int) -> set[Units]:
+    """Every run of so many units."""
+    if isinstance(parts, str):
+        return {parts[start : start + size] for start in range(len(parts) - size + 1)}
+    return set(zip(*(parts[start:] for start in range(size)), strict=False))
+
+
+def long_runs(text: str, language: str) -> set[Units]:
     """Every run of eight words, or of as many characters as stand for them, of a plain text."""
     known = parse_language(language)
     if known and known.is_unspaced:
-        characters, size = text.replace(" ", ""), CHARACTERS.get(known.script, CHARACTERS_OTHERWISE)
-        yield from (characters[start : start + size] for start in range(len(characters) - size + 1))
-        return
-    words = text.split(" ")
-    yield from (" ".join(words[start : start + WORDS]) for start in range(len(words) - WORDS + 1))
+        return runs(units(text, True), CHARACTERS.get(known.script, CHARACTERS_OTHERWISE))
+    return runs(units(text, False), WORDS)
