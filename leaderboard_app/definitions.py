@@ -67,7 +67,7 @@ def rules() -> dict[str, str]:
     return {
         "Evidence": _paragraph(suite.evidence, "`above"),
         "Ties": _paragraph(suite.evidence, "Ties count"),
-        "Intervals": _paragraph(suite.sample, "A draw takes"),
+        "Intervals": "\n\n".join(_paragraph(suite.sample, words) for words in ("A draw takes", "An interval is")),
         "Ranks": _paragraph(suite.comparison.standings.rank_contributions, "The rank interval"),
         "Letters": _paragraph(suite.comparison.standings.Standing, "Two models share"),
         "Differences": _paragraph(suite.comparison.paired, "- Test"),

@@ -279,10 +279,10 @@ def score_metrics(row: Row) -> None:
         for name in (*SETTINGS, *BIAS):
             if name in row:
                 score = row[name]
-                ends = "" if math.isnan(score.low) else f"{number(score.low)} – {number(score.high)}"
+                ends = [end for end in score[1:] if end is not None and not math.isnan(end)]
                 with st.container(width=130, gap=None):
                     st.metric(SHORT.get(name, name), number(score.value), help=SENTENCES[name])
-                    st.caption(ends or "no interval")
+                    st.caption(" – ".join(map(number, ends)) or "no interval")
 
 
 def text_table(table: pd.DataFrame) -> None:

@@ -26,6 +26,7 @@ from suite.commands.output import open_console
 from suite.commands.plan import plan
 from suite.commands.rank import rank
 from suite.commands.receive import receive
+from suite.commands.rescore import rescore
 from suite.commands.run import run
 from suite.commands.score import score
 from suite.commands.show import show
@@ -55,7 +56,7 @@ app = typer.Typer(
 for heading, verbs in {
     MEASURE: (demo, run, plan, score, tasks, models, fetch),
     READ: (show, compare, rank, index, board),
-    SHARE: (verify, submit, receive, export),
+    SHARE: (verify, rescore, submit, receive, export),
     MAKE: (train, ablate),
 }.items():
     for verb in verbs:

@@ -65,13 +65,13 @@ class Ranking(NamedTuple):
 class Evidence:
     """What one model did on one pool; all scores derive from it.
 
-    Per query, [queries]: `query_language`, `group` (its parallel question). Per relevant pair, ordered by query,
-    [pairs]: `query`, `language` of the candidate, `candidate`, `gain`, the model's `score`, and `above`
-    [pairs, languages], or [pairs, 3] where it is `narrow`. `top` [queries, depth] lists the best candidates of the
-    whole pool, best first, `top_language` their languages, `top_score` their scores; equal scores stand there in an
-    order drawn from the ids. `sizes` [languages] counts the candidates. `query_ids` and `candidate_ids` name what the
-    numbers stand for. Where it is `divided`, a query met its own language only: nothing is counted across, and the
-    pool of all means nothing.
+    Per query, [queries]: `query_language`, `group` (its parallel question), `cluster` (what it was drawn with). Per
+    relevant pair, ordered by query, [pairs]: `query`, `language` of the candidate, `candidate`, `gain`, the model's
+    `score`, and `above` [pairs, languages], or [pairs, 3] where it is `narrow`. `top` [queries, depth] lists the best
+    candidates of the whole pool, best first, `top_language` their languages, `top_score` their scores; equal scores
+    stand there in an order drawn from the ids. `sizes` [languages] counts the candidates. `query_ids` and
+    `candidate_ids` name what the numbers stand for. Where it is `divided`, a query met its own language only: nothing
+    is counted across, and the pool of all means nothing.
     """
 
     query_ids: tuple[str, ...]
@@ -80,6 +80,7 @@ class Evidence:
     sizes: Ints
     query_language: Ints
     group: Ints
+    cluster: Ints
     query: Ints
     candidate: Ints
     language: Ints
@@ -161,6 +162,7 @@ class Evidence:
             sizes=self.sizes[kept],
             query_language=new[self.query_language[query_kept]],
             group=np.unique(self.group[query_kept], return_inverse=True)[1],
+            cluster=np.unique(self.cluster[query_kept], return_inverse=True)[1],
             query=number[self.query[pairs]],
             candidate=self.candidate[pairs],
             language=new[self.language[pairs]],

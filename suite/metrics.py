@@ -2,18 +2,22 @@
 
 A metric prints as it parses: `map`, `ndcg@10`, `recall@100`, `mrr@10`, `mrr`, `success@1`. On scores without ties each
 equals trec_eval; a cell without relevants has no value (NaN). All take a `Ranking` and return values [cells].
+
+An installed package offers more by entry points of the group `panglot.metrics`: functions of a `Ranking` and a cut-off
+or None, as those here. They print and parse with the package's name in front: `my-metrics/rprec@10`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial, wraps
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from suite.arrays import Floats
-from suite.errors import UnknownName
+from suite.errors import PanglotError, UnknownName
 from suite.evidence import Ranking
 
 
@@ -54,7 +58,12 @@ class Metric(NamedTuple):
     compute: Callable[[Ranking], Floats]
 
 
-_FAMILIES: dict[str, Callable[[Ranking, int | None], Floats]] = {
+Family: TypeAlias = Callable[[Ranking, int | None], Floats]
+"""A metric with any cut-off, or none."""
+
+ENTRY_POINTS = "panglot.metrics"
+
+_FAMILIES: dict[str, Family] = {
     "map": average_precision,
     "ndcg": ndcg,
     "recall": recall,
@@ -85,13 +94,49 @@ def parse_metric(name: str) -> Metric:
     :raises UnknownName: no such family, or a cut-off that is no positive number.
     """
     family, separator, cut = name.partition("@")
-    if family not in _FAMILIES or (separator and not (cut.isascii() and cut.isdigit() and int(cut))):
-        raise UnknownName("metric", name, NAMES, "Cut-offs are written name@number, as in ndcg@10.")
-    function, at = _FAMILIES[family], int(cut) if separator else None
+    function = _installed(family) if "/" in family else _FAMILIES.get(family)
+    if function is None or (separator and not (cut.isascii() and cut.isdigit() and int(cut))):
+        advice = "Cut-offs are written name@number, as in ndcg@10."
+        if "/" in family and function is None:
+            package = family.partition("/")[0]
+            advice = f"The package {package} is not installed here, or offers no such metric ({ENTRY_POINTS})."
+        raise UnknownName("metric", name, NAMES, advice)
+    at = int(cut) if separator else None
     sentence = (function.__doc__ or "").splitlines()[0]
     if at is None:
         sentence = re.sub(r"[,;][^,;]* below `at`[^,;.]*", "", sentence).replace("top `at`", "whole ranking")
     return Metric(name, sentence.replace("`at`", cut), lambda ranking: function(ranking, at))
+
+
+def _installed(family: str) -> Family | None:
+    """The metric that an installed package offers, from `package/name`; its values are checked.
+
+    :raises PanglotError: it cannot be imported.
+    """
+    from importlib.metadata import entry_points
+
+    package, _, name = family.partition("/")
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        if not entry.dist or entry.dist.name != package:
+            continue
+        try:
+            function: Family = entry.load()
+        except Exception as error:
+            raise PanglotError(
+                f"The metric {family} ({entry.value}) cannot be imported. {type(error).__name__}: {error}"
+            ) from error
+        return wraps(function)(partial(_checked, family, function))
+    return None
+
+
+def _checked(family: str, function: Family, ranking: Ranking, at: int | None) -> Floats:
+    values = np.asarray(function(ranking, at), np.float64)
+    if values.shape != (ranking.cells,) or not np.all(np.isnan(values) | ((values >= 0) & (values <= 1))):
+        raise PanglotError(
+            f"The metric {family} must give one value from 0 to 1 for each of {ranking.cells} cells, NaN where there "
+            f"is none; it gave {values.shape}, {np.nanmin(values, initial=0):g} to {np.nanmax(values, initial=0):g}."
+        )
+    return values
 
 
 def _in_top(ranking: Ranking, at: int | None) -> np.ndarray:

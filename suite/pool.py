@@ -42,6 +42,7 @@ class Query(NamedTuple):
     """One query as a reader yields it; queries with the same `group` are translations of one question.
 
     `left_out` is the id of a candidate that is never offered to it: the query itself, where it stands in the pool.
+    `cluster` names what it was drawn with, as the article that it asks about; without it that is its group.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Query(NamedTuple):
     group: str
     image: Image | None = None
     left_out: str | None = None
+    cluster: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -74,18 +76,22 @@ class Pool:
     """Everything there is to rank and nothing about how.
 
     `query`, `candidate` and `gain` [judgements] are aligned, ordered by query; the first two index `queries` and
-    `candidates`. `groups` [queries] names the parallel question of each query. Candidates stand grouped by language,
-    in the order of `languages`, so that one language is one slice. `left_out` [queries] is the candidate that is not
-    offered to a query, or `NOTHING`; it is empty where every query is offered everything. `task` names the task that it
-    was read from, if any, and `is_whole` says whether it holds all of that task's languages.
+    `candidates`. `groups` [queries] names the parallel question of each query, `clusters` [queries] the largest unit by
+    which the data was drawn that it belongs to: queries of one cluster are not independent of each other. Candidates
+    stand grouped by language, in the order of `languages`, so that one language is one slice. `left_out` [queries] is
+    the candidate that is not offered to a query, or `NOTHING`; it is empty where every query is offered everything.
+    `task` names the task that it was read from, if any, and `is_whole` says whether it holds all of that task's
+    languages.
 
-    :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair.
+    :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair, queries
+        of one group in two clusters.
     """
 
     languages: tuple[str, ...]
     queries: Items
     candidates: Items
     groups: tuple[str, ...]
+    clusters: tuple[str, ...]
     query: Ints
     candidate: Ints
     gain: Floats
@@ -128,6 +134,7 @@ class Pool:
             queries=_items(asked, place),
             candidates=_items(offered, place),
             groups=tuple(query.group for query in asked),
+            clusters=tuple(query.group if query.cluster is None else query.cluster for query in asked),
             query=np.array(query, np.int32)[order],
             candidate=np.array(candidate, np.int32)[order],
             gain=np.array(gain, np.float64)[order],
@@ -151,6 +158,13 @@ class Pool:
             raise BadData(f"{len(again)} duplicate judgements, the first of '{query}' and '{candidate}'.")
         if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
             raise BadData("A candidate that is excluded for a query is judged relevant to it.")
+        home: dict[str, str] = {}
+        for group, cluster in zip(self.groups, self.clusters, strict=True):
+            if home.setdefault(group, cluster) != cluster:
+                raise BadData(
+                    f"Queries of group '{group}' are in two clusters, '{home[group]}' and '{cluster}'. Versions of one "
+                    "question belong to one cluster."
+                )
         unjudged = np.setdiff1d(np.arange(len(self.queries)), self.query)
         if len(unjudged):
             some = ", ".join(self.queries.ids[index] for index in unjudged[:5])
@@ -190,6 +204,7 @@ class Pool:
             self.groups[index],
             items.images.get(index),
             self.candidates.ids[left_out] if left_out in offered else None,
+            self.clusters[index],
         )
 
     def _candidate(self, index: int) -> Candidate:
@@ -213,12 +228,19 @@ class Pool:
         return np.unique(np.array(self.groups), return_inverse=True)[1]
 
     @cached_property
+    def cluster(self) -> Ints:
+        """The cluster of each query as a number, [queries]."""
+        return np.unique(np.array(self.clusters), return_inverse=True)[1]
+
+    @cached_property
     def fingerprint(self) -> str:
         """sha256 over the content; it does not depend on the order of anything.
 
         Hashed are the records `query, id, language, group, text`, `candidate, id, language, text`,
         `judgement, query id, candidate id, gain` and, where there are any, `left out, query id, candidate id`, fields
         ended by NUL, sorted and joined by line feeds. The record of an image has its sha256 after the empty text.
+        Clusters are not hashed: they say how sure a score is and change no score, so results of one fingerprint stay
+        comparable when the clusters of a task are drawn otherwise.
         """
         content, separator = hashlib.sha256(), ""
         for record in self._records():

@@ -97,6 +97,7 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
         sizes=pool.sizes,
         query_language=pool.queries.language,
         group=pool.group,
+        cluster=pool.cluster,
         query=pool.query,
         candidate=pool.candidate,
         language=language,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from suite.arrays import Floats
 from suite.evidence import Evidence
 from suite.image import IMAGES
 from suite.metrics import NAMES, parse_metric
-from suite.sample import DRAWS, Sample, Score, macro, score_of, scores_of
+from suite.sample import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
 
 MOST_MEANS = 16_000_000
 """Means of pairs of languages that are in memory at once (128 MB)."""
@@ -31,7 +31,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Scores:
-    """All that is said of one model on one task.
+    """All that is said of one model on one task; its intervals are over `clusters` of queries.
 
     `settings` holds `mono`, `cross` and `multi` by metric; `balance` their harmonic mean. `bias` maps each measure to
     its score and to what a language-blind ranker gets. `languages` repeats both for each query language (`cross` for
@@ -42,6 +42,7 @@ class Scores:
     candidates has `multi` only, one that images ask has no `mono`, and only text alone has a `balance`.
     """
 
+    clusters: int
     settings: dict[str, dict[str, Score]]
     balance: dict[str, Score]
     bias: dict[str, Score]
@@ -61,11 +62,15 @@ def score_evidence(
     measures: Collection[str] = BIAS_NAMES,
 ) -> Scores:
     """Every setting, metric, bias measure and interval that the evidence gives, of those that are wanted."""
-    sample, languages = Sample(evidence, draws), _Languages(evidence.languages)
+    sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
+    languages = _Languages(evidence.languages)
     found = _score_settings(evidence, sample, headline, metrics, languages)
-    means = sample.means(bias.statistics(evidence, measures))
-    measured, blind = _bias(evidence, means, found.by_language, languages, measures)
+    statistics = bias.statistics(evidence, measures)
+    means = sample.means(statistics) | bias.of_the_whole(evidence, sample.rows)
+    parallel = sample.weights(statistics["distance"])[..., 0]
+    measured, blind = _bias(evidence, means, parallel, found, languages, measures)
     return Scores(
+        clusters=sample.clusters,
         settings={setting: scores for setting, scores in found.settings.items() if scores},
         balance=found.balance,
         bias=measured,
@@ -79,12 +84,17 @@ def score_evidence(
 
 
 class _Settings(NamedTuple):
-    """The scores of each setting, balance and pairs by metric; `by_language` [1 + draws, languages] of the headline."""
+    """The scores of each setting, balance and pairs by metric.
+
+    `by_language` [1 + draws, languages] are the headline's means, `weights` [clusters, languages] what clusters weigh
+    in them.
+    """
 
     settings: dict[str, dict[str, Score]]
     balance: dict[str, Score]
     pairs: dict[str, Grid]
     by_language: Floats
+    weights: Floats
 
 
 def _score_settings(
@@ -93,20 +103,39 @@ def _score_settings(
     """Every metric in every setting; the means of pairs are gone when it returns, since they can be large."""
     wanted = _settings_of(evidence)
     by_language: Floats = np.empty((0, 0))
-    found = _Settings({setting: {} for setting in wanted}, {}, {}, by_language)
+    weights = _weights(evidence, sample, headline)
+    clusters = {setting: effective(of_mean) for setting, of_mean in weights.items()}
+    behind = {setting: effective(of_mean) for setting, of_mean in _overall(weights).items()}
+    compared = "cross_to" if _is_asked_by_images(evidence) else "multi"
+    found = _Settings({setting: {} for setting in wanted}, {}, {}, by_language, weights[compared])
     for metric, drawn in _by_metric(evidence, sample, metrics):
-        overall = {"mono": macro(drawn["mono"]), "cross": _pair_mean(drawn["pairs"]), "multi": macro(drawn["multi"])}
+        overall = _overall(drawn)
         for setting in wanted:
-            _put(found.settings[setting], metric, overall[setting])
-            languages.put(setting, metric, drawn[setting])
+            _put(found.settings[setting], metric, overall[setting], behind[setting])
+            languages.put(setting, metric, drawn[setting], clusters[setting])
         if "cross" in wanted:
-            _put(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))))
-            languages.put("cross_to", metric, drawn["cross_to"])
+            _put(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))), min(behind.values()))
+            languages.put("cross_to", metric, drawn["cross_to"], clusters["cross_to"])
         if metric == headline or not evidence.narrow:
-            found.pairs[metric] = Grid(scores_of(drawn["pairs"]))
+            found.pairs[metric] = Grid(scores_of(drawn["pairs"], clusters["pairs"]))
         if metric == headline:
-            by_language = drawn["cross_to" if _is_asked_by_images(evidence) else "multi"].copy()
+            by_language = drawn[compared].copy()
     return found._replace(by_language=by_language)
+
+
+def _weights(evidence: Evidence, sample: Sample, headline: str) -> dict[str, Floats]:
+    """How much each cluster weighs in the means of `_settings`, [clusters, ...]: averaged as the scores are."""
+    values = _per_query(evidence, [headline])
+    return _settings(evidence, {name: sample.weights(value) for name, value in values.items()}, headline)
+
+
+def _overall(by_language: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The settings' means over languages or pairs, [rows], from those of `_settings`."""
+    return {
+        "mono": macro(by_language["mono"]),
+        "cross": _pair_mean(by_language["pairs"]),
+        "multi": macro(by_language["multi"]),
+    }
 
 
 def _by_metric(evidence: Evidence, sample: Sample, metrics: Sequence[str]) -> Iterator[tuple[str, dict[str, Floats]]]:
@@ -144,7 +173,7 @@ def _per_query(evidence: Evidence, metrics: Sequence[str]) -> dict[str, Floats]:
 
 
 def _settings(evidence: Evidence, means: bias.Statistics, metric: str) -> dict[str, Floats]:
-    """One metric's means over queries: `pairs` [1 + draws, languages, languages], the others [1 + draws, languages]."""
+    """One metric's means over queries: `pairs` [rows, languages, languages], the others [rows, languages]."""
     within, languages = means[f"within {metric}"], len(evidence.languages)
     pairs = np.full((len(within), languages, languages), np.nan)
     pairs[:, :, evidence.sizes > 0] = within
@@ -161,30 +190,40 @@ def _settings(evidence: Evidence, means: bias.Statistics, metric: str) -> dict[s
 def _bias(
     evidence: Evidence,
     means: bias.Statistics,
-    by_language: Floats,
+    parallel: Floats,
+    found: _Settings,
     languages: _Languages,
     measures: Collection[str],
 ) -> tuple[dict[str, Score], dict[str, float]]:
     """The bias measures and what a language-blind ranker gets; none where no query has parallel relevants.
 
-    Captions that ask for images are parallel themselves.
+    Captions that ask for images are parallel themselves. `parallel` [clusters, languages] says how much each cluster
+    weighs among the queries with parallel relevants.
     """
     measured: dict[str, Score] = {}
     blind: dict[str, float] = {}
     if evidence.divided or (IMAGES not in evidence.languages and np.isnan(means["distance"][0]).all()):
         return measured, blind
+    weights = found.weights if np.isnan(parallel).all() else parallel
+    clusters, behind = effective(weights), effective(macro(weights))
     for measure in (measure for measure in bias.measures_of(evidence) if measure.name in measures):
-        _put(measured, measure.name, measure.overall(means))
-        languages.put("bias", measure.name, measure.by_language(means))
-        if measure.blind:
+        _put(measured, measure.name, measure.overall(means), behind)
+        languages.put("bias", measure.name, measure.by_language(means), clusters)
+        if measure.blind and measure.name in measured:
             blind[measure.name] = float(measure.blind(means)[0])
-    _put(measured, "language_spread", np.nanmax(by_language, axis=1) - np.nanmin(by_language, axis=1))
-    _put(measured, "language_deviation", np.nanstd(by_language, axis=1))
-    return measured, blind | {"language_spread": 0.0, "language_deviation": 0.0}
+    scores, fewest = found.by_language, effective(found.weights)[~np.isnan(found.by_language[0])].min()
+    spreads = {
+        "language_spread": np.nanmax(scores, axis=1) - np.nanmin(scores, axis=1),
+        "language_deviation": np.nanstd(scores, axis=1),
+    }
+    for name in (name for name in spreads if name in measures):
+        _put(measured, name, spreads[name], fewest)
+        blind[name] = 0.0
+    return measured, blind
 
 
 def _pair_mean(pairs: Floats) -> Floats:
-    """Mean over all ordered pairs of different languages, [1 + draws]."""
+    """Mean over all ordered pairs of different languages, [rows]."""
     different = ~np.eye(pairs.shape[2], dtype=bool)
     return macro(pairs[:, different])
 
@@ -203,8 +242,8 @@ def _mean_ranks(means: bias.Statistics) -> Floats:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=there) + (relevants + 1) / 2
 
 
-def _put(scores: dict[str, Score], name: str, drawn: Floats) -> None:
-    score = score_of(drawn)
+def _put(scores: dict[str, Score], name: str, drawn: Floats, clusters: float | Floats) -> None:
+    score = score_of(drawn, clusters)
     if score:
         scores[name] = score
 
@@ -215,8 +254,8 @@ class _Languages:
     def __init__(self, languages: Sequence[str]) -> None:
         self.scores: dict[str, dict[str, dict[str, Score]]] = {language: {} for language in languages}
 
-    def put(self, setting: str, name: str, drawn: Floats) -> None:
-        """Add one number of each language, from [1 + draws, languages]."""
-        for language, values in zip(self.scores, scores_of(drawn).tolist(), strict=True):
-            if not np.isnan(values[0]):
-                self.scores[language].setdefault(setting, {})[name] = Score(*values)
+    def put(self, setting: str, name: str, drawn: Floats, clusters: Floats) -> None:
+        """Add one number of each language, from [1 + draws, languages] and the effective clusters [languages]."""
+        for language, values in zip(self.scores, scores_of(drawn, clusters).tolist(), strict=True):
+            if score := as_score(values):
+                self.scores[language].setdefault(setting, {})[name] = score

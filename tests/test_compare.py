@@ -13,7 +13,7 @@ from scipy.stats import permutation_test
 
 from suite.comparison import standings
 from suite.comparison.contributions import Contributions, contributions, members_of, with_linear_balance
-from suite.comparison.paired import compare, compare_contributions, holm, sign_chunks
+from suite.comparison.paired import compare, compare_contributions, holm, sign_chunks, swaps_of
 from suite.comparison.standings import rank, rank_contributions
 from suite.encoder import load_model
 from suite.errors import BadResult, UnknownName
@@ -44,6 +44,7 @@ def evidence_of(relevant: np.ndarray, others: np.ndarray) -> Evidence:
         sizes=np.full(languages, 6),
         query_language=np.tile(np.arange(languages), questions),
         group=np.repeat(np.arange(questions), languages),
+        cluster=np.repeat(np.arange(questions), languages),
         query=query,
         candidate=language,
         language=language,
@@ -129,7 +130,8 @@ def test_scores_and_intervals_are_those_of_the_suite(partly_parallel: tuple[Evid
 
 def test_shares_sum_to_the_scores(partly_parallel: tuple[Evidence, Evidence]) -> None:
     added = contributions(partly_parallel[0], "ndcg@10")
-    shares = with_linear_balance(added.shares(members_of(3)))
+    shares = added.shares(members_of(3))
+    shares = with_linear_balance(shares, shares.sum(axis=0)[:3])
     ours = compare(*partly_parallel, "ndcg@10", draws=1)
     assert shares[:, :4].sum(axis=0) == pytest.approx(ours.by_setting.one, abs=1e-12)
 
@@ -214,8 +216,8 @@ def test_equal_to_swapping_by_loops_with_the_same_signs(partly_parallel: tuple[E
         reached += np.abs(difference) >= np.abs(observed) - 1e-12
     ours = compare(*partly_parallel, "map", draws)
     assert ours.by_setting.difference == pytest.approx(observed[:4], abs=1e-12)
-    assert (ours.by_setting.p == (1 + reached[:4]) / (1 + draws)).all()
-    assert (ours.by_pair.p.ravel() == (1 + reached[4:]) / (1 + draws)).all()
+    assert (ours.by_setting.p == reached[:4] / (1 + draws)).all()
+    assert (ours.by_pair.p.ravel() == reached[4:] / (1 + draws)).all()
 
 
 def test_agrees_with_scipy(one: Evidence, other: Evidence) -> None:
@@ -243,7 +245,46 @@ def test_exact_where_all_swaps_can_be_listed() -> None:
     every = np.array(list(product([-1, 1], repeat=8))) @ difference
     exact = (np.abs(every) >= np.abs(difference.sum(axis=0)) - 1e-12).mean(axis=0)
     ours = compare(one, other, "map")
-    assert ours.by_setting.p[:3] == pytest.approx(exact[:3], abs=0.02)
+    assert ours.by_setting.p[:3] == pytest.approx(exact[:3], abs=1e-12)
+    assert rank({"one": one, "other": other}, "map", "cross").p[0, 1] == pytest.approx(exact[1], abs=1e-12)
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 5, 13])
+def test_every_swap_is_made_once_up_to_the_exchange_of_the_models(clusters: int) -> None:
+    signs = np.concatenate(list(sign_chunks(clusters, 10_000)))
+    assert len(signs) == swaps_of(clusters, 10_000) == 2 ** (clusters - 1)
+    assert (signs[0] == 1).all()
+    assert {*map(tuple, signs), *map(tuple, -signs)} == {*product([-1.0, 1.0], repeat=clusters)}
+
+
+def test_with_many_clusters_swaps_are_drawn_and_the_data_is_one_of_them() -> None:
+    signs = np.concatenate(list(sign_chunks(200, 1500)))
+    assert signs.shape == (swaps_of(200, 1500), 200) == (1501, 200)
+    assert (signs[0] == 1).all()
+    assert np.abs(signs.mean(axis=0)).max() < 0.15
+
+
+def test_too_few_clusters_can_find_no_difference_and_say_so() -> None:
+    from suite.view.comparison import sentence
+
+    worst, best = np.zeros((5, 2)), np.ones((5, 2))
+    models = [Contributions(("en",), total, np.ones((5, 2), np.int32)) for total in (worst, best)]
+    ours = compare_contributions(*models, "map")
+    assert ours.by_setting.p[0] == ours.least_p == 2 / 2**5
+    assert np.isnan(ours.by_setting.detectable).all()
+    assert sentence(ours) == "No difference can be found: with 5 clusters of questions no p is below .062."
+    six = [replace(model, total=np.resize(model.total, (6, 2)), count=np.ones((6, 2), np.int32)) for model in models]
+    assert compare_contributions(*six, "map").by_setting.p[0] == 2 / 2**6
+
+
+def test_too_few_clusters_give_no_interval_and_every_rank() -> None:
+    models = shifted(np.random.default_rng(6), [0.0, 0.5, 1.0], questions=4)
+    standings = rank_contributions(models, "map")
+    assert [(model.place, model.low, model.high) for model in standings.models] == [(1, 1, 3), (2, 1, 3), (3, 1, 3)]
+    assert all(model.score.low is None for model in standings.models)
+    pair = compare_contributions(models["m0"], models["m2"], "map")
+    assert np.isnan(pair.by_setting.low).all()
+    assert (pair.by_setting.difference > 0.8).all()
 
 
 def test_holm_by_hand() -> None:
@@ -292,14 +333,14 @@ def test_the_detectable_difference_is_found_in_eighty_of_a_hundred() -> None:
 
 
 def test_effect_and_detectable_difference_by_hand() -> None:
-    """x = 1, 2, 3, 6 per question: mean 3, standard deviation √(14 / 3)."""
-    count = np.ones((4, 2), np.int32)
-    one, other = np.zeros((4, 2)), np.repeat([[1.0], [2.0], [3.0], [6.0]], 2, axis=1)
+    """x = 1, 2, 3, 6 per cluster, twice: mean 3, standard deviation 2; t of 7 degrees of freedom: 2.3646 and .8960."""
+    count = np.ones((8, 2), np.int32)
+    one, other = np.zeros((8, 2)), np.repeat([[1.0], [2.0], [3.0], [6.0]] * 2, 2, axis=1)
     ours = compare_contributions(Contributions(("en",), one, count), Contributions(("en",), other, count), "map", 1)
     mono = ours.by_setting[0]
     assert mono.difference == pytest.approx(3)
-    assert mono.effect == pytest.approx(3 / np.sqrt(14 / 3))
-    assert mono.detectable == pytest.approx(2.801585 * np.sqrt(14 / 3) / 2, rel=1e-6)
+    assert mono.effect == pytest.approx(3 / 2)
+    assert mono.detectable == pytest.approx((2.3646 + 0.8960) * 2 / np.sqrt(8), rel=1e-4)
     assert np.isnan(ours.by_setting.p).tolist() == [False, True, False, True]
 
 
@@ -323,9 +364,10 @@ def test_real_models(outcomes: dict[str, Outcome]) -> None:
 def test_different_queries_are_refused(one: Evidence, other: Evidence) -> None:
     with pytest.raises(BadResult, match="9 queries stand in one of the two only"):
         compare(one, simulated(np.random.default_rng(0), 27), "map")
-    with pytest.raises(BadResult, match="other parallel questions"):
-        compare(one, replace(other, group=other.group[::-1]), "map")
-    with pytest.raises(BadResult, match="do not hold the same queries"):
+    for name in ("group", "cluster"):
+        with pytest.raises(BadResult, match="another order, other languages, groups or clusters"):
+            compare(one, replace(other, **{name: getattr(other, name)[::-1]}), "map")
+    with pytest.raises(BadResult, match="were not asked the same queries"):
         rank_contributions({"a": contributions(one, "map"), "b": contributions(one.only(["de", "en"]), "map")}, "map")
 
 
@@ -448,7 +490,7 @@ def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Outco
 def test_compare_as_json(folders: dict[str, Path]) -> None:
     done = panglot("compare", *map(str, folders.values()), "--metric", "ndcg@5", "--json")
     (record,) = json.loads(done.stdout)
-    assert (record["task"], record["metric"], record["questions"]) == ("starter", "ndcg@5", 52)
+    assert (record["task"], record["metric"], record["clusters"]) == ("starter", "ndcg@5", 26)
     assert set(record["settings"]) == {"mono", "cross", "multi", "balance"}
     assert set(record["languages"]["de"]) == {"mono", "cross", "multi"}
     assert len(record["pairs"]) == 121

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from docs import intervals
 from suite.bias import MEASURES
+from suite.comparison.paired import DRAWS, swaps_of
 from suite.evidence import Evidence
 from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
+from suite.sample import effective, tails
 from suite.summary import BIAS_NAMES, Scores, score_evidence
 from tests.conftest import FixedScores
 from tests.documents import ROOT
@@ -45,6 +50,13 @@ def _tables(title: str) -> list[list[Row]]:
         [Row(tuple(cell.strip(" `") for cell in line.strip("|").split("|"))) for line in table.splitlines()]
         for table in found
     ]
+
+
+def _check_arithmetic(row: Row, ours: float, arithmetic: int, digits: float) -> None:
+    """The arithmetic in one column, the value in the next, and the suite's, all to so many digits."""
+    by_hand, printed = row.cells[arithmetic : arithmetic + 2]
+    assert _computed(by_hand) == pytest.approx(float(printed), abs=digits), row
+    assert ours == pytest.approx(float(printed), abs=digits), row
 
 
 def _rows(title: str, table: int = 0) -> list[Row]:
@@ -137,6 +149,44 @@ def test_consistency_question_by_question() -> None:
 def test_of_images() -> None:
     rows = {row.name: row for row in _rows("Images", 1)}
     _check_bias(rows, score_evidence(_evidence("Images"), "ndcg@10"))
+
+
+def test_how_far_intervals_reach() -> None:
+    for row in _rows("Intervals", 1):
+        clusters = float(row.name)
+        left_out = float(tails(np.array(clusters)))
+        _check_arithmetic(row, -NormalDist().inv_cdf(left_out), 1, ROUNDED)
+        assert left_out == pytest.approx(float(row.cells[3]), abs=5.1e-5)
+
+
+def test_effective_clusters() -> None:
+    (row,) = _rows("Intervals", 2)
+    _check_arithmetic(row, float(effective(np.array([2.0, 1, 1]))), 1, ROUNDED)
+
+
+def test_least_p() -> None:
+    for row in _rows("Intervals", 4):
+        _check_arithmetic(row, 1 / swaps_of(int(row.name), DRAWS), 1, ROUNDED)
+
+
+def test_intervals_of_real_models(data_dir: Path) -> None:
+    """As the committed script prints them; the last digit may differ from processor to processor."""
+    printed, computed = _rows("Intervals"), list(intervals.rows(data_dir))
+    assert [row.cells[:2] for row in printed] == [row[:2] for row in computed]
+    for row, ours in zip(printed, computed, strict=True):
+        for one, other in zip(row.cells[2:], ours[2:], strict=True):
+            assert _numbers(one) == pytest.approx(_numbers(other), abs=0.0011), (row, ours)
+    paragraph, article = ([float(row.cells[place]) for row in printed] for place in (6, 7))
+    assert all(1 < one <= other for one, other in zip(paragraph, article, strict=True))
+
+
+def _numbers(cell: str) -> list[float]:
+    return [float(number) for number in cell.split(" to ")]
+
+
+def test_the_example_is_too_small_for_intervals(scores: Scores) -> None:
+    assert "too few for an interval" in _section("Of a setting")
+    assert all(score.low is None for score in scores.settings["mono"].values())
 
 
 def test_every_measure_is_worked() -> None:

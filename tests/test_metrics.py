@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import pytrec_eval
 
-from suite.errors import UnknownName
+from suite.errors import PanglotError, UnknownName
 from suite.evidence import Ranking
 from suite.metrics import NAMES, parse_metric
 from suite.pool import Candidate, Judgement, Pool, Query
 from suite.ranking import collect_evidence
+from suite.results.result import read_result
+from suite.trust.rescore import rescore
+from suite.trust.verify import verify
 from tests.conftest import FixedScores
 
 TREC = {
@@ -124,3 +131,84 @@ def test_other_names_are_refused(name: str) -> None:
 def test_a_near_name_is_suggested() -> None:
     with pytest.raises(UnknownName, match=r"Did you mean ndcg@10"):
         parse_metric("ndgc@10")
+
+
+OFFERED = '''
+import numpy as np
+
+def rprec(ranking, at=None):
+    """Share of the first `at` places that hold a relevant candidate, of as many places as there are relevants."""
+    depth = ranking.relevants[ranking.cell] if at is None else at
+    found = np.bincount(ranking.cell, ranking.rank <= depth, ranking.cells)
+    return np.divide(found, ranking.relevants, out=np.full(ranking.cells, np.nan), where=ranking.relevants > 0)
+
+def doubled(ranking, at=None):
+    """Out of range."""
+    return np.full(ranking.cells, 2.0)
+'''
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package with metrics of its own, as pip leaves it."""
+    (tmp_path / "offered_metrics.py").write_text(OFFERED, encoding="utf-8")
+    facts = tmp_path / "my_metrics-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: my-metrics\nVersion: 1.0\n", encoding="utf-8")
+    names = ("rprec = offered_metrics:rprec", "doubled = offered_metrics:doubled", "broken = nothing_of_that_name:f")
+    (facts / "entry_points.txt").write_text("\n".join(["[panglot.metrics]", *names]), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_package_offers_a_metric() -> None:
+    ranking = Ranking(
+        np.array([0, 0, 2]), np.arange(3), np.array([1, 3, 2]), np.array([1, 3, 2.0]), np.ones(3), cells=3
+    )
+    metric = parse_metric("my-metrics/rprec")
+    assert metric.name == "my-metrics/rprec"
+    assert metric.compute(ranking) == pytest.approx([0.5, np.nan, 0], nan_ok=True)
+    cut = parse_metric("my-metrics/rprec@3")
+    assert cut.sentence.startswith("Share of the first 3 places that hold a relevant candidate")
+    assert cut.compute(ranking) == pytest.approx([1, np.nan, 1], nan_ok=True)
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_metric_that_fails_is_named() -> None:
+    ranking = Ranking(np.array([0]), np.arange(1), np.array([1]), np.array([1.0]), np.ones(1), cells=1)
+    with pytest.raises(PanglotError, match=r"my-metrics/doubled must give one value from 0 to 1 for each of 1 cells"):
+        parse_metric("my-metrics/doubled").compute(ranking)
+    with pytest.raises(PanglotError, match=r"my-metrics/broken \(nothing_of_that_name:f\) cannot be imported. Module"):
+        parse_metric("my-metrics/broken")
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_result_with_an_installed_metric_is_verified_where_it_is_installed(
+    starter_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = next(starter_results.glob("bm25@*"))
+    path = Path(shutil.copytree(folder, tmp_path / folder.name)) / "starter.json"
+    rescore(path, metrics=["my-metrics/rprec@10"])
+    assert read_result(path).settings["multi"]["my-metrics/rprec@10"].value > 0
+    assert verify(path).level == "recomputed"
+    monkeypatch.undo()
+    verdict = verify(path)
+    assert verdict.level == "failed"
+    assert "The package my-metrics is not installed here, or offers no such metric" in verdict.findings[0]
+
+
+def test_a_result_that_lacks_a_metric_is_verified(starter_results: Path, tmp_path: Path) -> None:
+    folder = next(starter_results.glob("bm25@*"))
+    path = Path(shutil.copytree(folder, tmp_path / folder.name)) / "starter.json"
+    record = json.loads(path.read_bytes())
+    for scores in (*record["settings"].values(), record["balance"], record["pairs"]):
+        del scores["mrr@10"]
+    for settings in record["languages"].values():
+        for name, scores in settings.items():
+            scores.pop("kendall_w" if name == "bias" else "mrr@10")
+    del record["bias"]["kendall_w"], record["blind"]["kendall_w"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert verify(path).findings == ()
+    record["settings"]["multi"]["ndcg@10"][0] += 0.001
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert "settings.multi.ndcg@10[0]" in verify(path).findings[0]

@@ -50,7 +50,7 @@ def test_bm25_on_paragraphs_gives_the_published_scores(language: str, data_dir: 
     contexts: list[str] = []
     asked: dict[str, str] = {}
     relevant: dict[str, str] = {}
-    for paragraph in paragraphs(path):
+    for _, paragraph in paragraphs(path):
         contexts.append(paragraph["context"])
         for question in paragraph["qas"]:
             if question["question"] not in asked:  # that task merges questions of equal text

@@ -93,9 +93,9 @@ number = COLUMN.NumberColumn(format="%.4f")
 numbers = dict.fromkeys(("A", "B", "difference", "low", "high", "p (Holm)", "smallest detectable"), number)
 show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", numbers)
 st.caption(
-    "difference: B − A with its 95 % bootstrap interval. found: at 5 % by a paired permutation test over parallel "
-    f"questions ({comparison.groups:,}), Holm-corrected over the table. smallest detectable: what one such test finds "
-    "in 80 % of samples."
+    "difference: B − A with its 95 % bootstrap interval. found: at 5 % by a paired permutation test over clusters of "
+    f"questions ({comparison.clusters:,}), Holm-corrected over the table. smallest detectable: what one such test "
+    "finds in 80 % of samples."
 )
 
 if not divided:

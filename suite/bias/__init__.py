@@ -7,6 +7,6 @@ Meaningful only where the candidates are parallel: every language holds an equal
 
 from suite.bias.lists import MIX_DEPTH
 from suite.bias.measures import MEASURES, BiasMeasure, Statistics
-from suite.bias.selection import measures_of, statistics
+from suite.bias.selection import measures_of, of_the_whole, statistics
 
-__all__ = ["MEASURES", "MIX_DEPTH", "BiasMeasure", "Statistics", "measures_of", "statistics"]
+__all__ = ["MEASURES", "MIX_DEPTH", "BiasMeasure", "Statistics", "measures_of", "of_the_whole", "statistics"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from suite.arrays import Floats, Ints, divide
+from suite.arrays import Bools, Floats, Ints, divide
 from suite.evidence import NOBODY, Evidence
 
 MIX_DEPTH = 10
@@ -40,6 +40,54 @@ def consistency(evidence: Evidence) -> dict[str, Floats]:
                 total[both, language] += value
                 count[both, language] += 1
     return {"consistency": divide(total, count).reshape(-1)[place][:, None]}
+
+
+def top_hits(evidence: Evidence) -> dict[str, Floats]:
+    """What stands on top of each list, as 1 in one of four: right or wrong, and in the query's language or another.
+
+    Right is a relevant candidate above which nothing else stands; a candidate that ties with it makes it wrong, as
+    everywhere. Then that candidate is what is looked at.
+    """
+    ranking = evidence.together
+    right = np.zeros(evidence.queries, bool)
+    right[ranking.cell[ranking.rank == 1]] = True
+    top = evidence.top[:, :MIX_DEPTH]
+    language = np.full(evidence.queries, NOBODY)
+    if top.shape[1]:
+        language = evidence.top_language[np.arange(evidence.queries), _first_wrong(evidence, top, ~right)]
+    own = language == evidence.query_language
+    hits = np.stack([right & own, right & ~own, ~right & own, ~right & ~own], axis=1).astype(float)
+    hits[language == NOBODY] = np.nan
+    return {"top_hit": hits}
+
+
+def _first_wrong(evidence: Evidence, top: Ints, wanted: Bools) -> Ints:
+    """The first place of each wanted list that holds no relevant candidate, [queries]; 0 where there is none."""
+    first, left = np.zeros(evidence.queries, np.intp), wanted.copy()
+    for place in range(top.shape[1]):
+        relevant = np.zeros(evidence.queries, bool)
+        relevant[evidence.query[evidence.candidate == top[evidence.query, place]]] = True
+        first[left & ~relevant] = place
+        left &= relevant
+        if not left.any():
+            break
+    return first
+
+
+def hubs(evidence: Evidence) -> dict[str, float]:
+    """How unevenly the places of all lists are shared among the candidates: skewness, and what the top 1 % hold.
+
+    Where 1 % is not a whole number of candidates, the last counts with the part that is left.
+    """
+    top, candidates = evidence.top[:, :MIX_DEPTH], int(evidence.sizes.sum())
+    listed = np.bincount(top[top != NOBODY], minlength=1)
+    listed = np.pad(listed, (0, max(0, candidates - len(listed))))[: max(candidates, len(listed))]
+    centred = listed - listed.sum() / candidates
+    spread = np.sqrt((centred**2).sum() / candidates)
+    most = np.sort(listed)[::-1].cumsum()
+    share = np.interp(candidates / 100, np.arange(len(most) + 1), np.append(0, most)) / max(1, most[-1])
+    skewness = (centred**3).sum() / candidates / spread**3 if spread else 0.0
+    return {"hubness": float(skewness), "hub_share": float(share)}
 
 
 def _parallel_lists(evidence: Evidence) -> tuple[Ints, Ints]:

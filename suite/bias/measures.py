@@ -10,7 +10,7 @@ import numpy as np
 
 from suite.arrays import Floats
 from suite.bias.lists import MIX_DEPTH
-from suite.bias.ranks import COMPLETE_DEPTHS
+from suite.bias.ranks import COMPLETE_DEPTHS, ENGLISH_DEPTH
 from suite.sample import macro
 
 Statistics: TypeAlias = Mapping[str, Floats]
@@ -18,6 +18,15 @@ Statistics: TypeAlias = Mapping[str, Floats]
 
 
 SHARE, DIFFERENCE, POSITIVE, ANY = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, inf)
+
+
+TOP_HITS = (
+    ("right_own", "relevant", "the query's language"),
+    ("right_other", "relevant", "another language"),
+    ("wrong_own", "not relevant", "the query's language"),
+    ("wrong_other", "not relevant", "another language"),
+)
+"""What the best candidate of a query can be: the end of a name, whether it answers, its language."""
 
 
 class BiasMeasure(NamedTuple):
@@ -47,6 +56,15 @@ def _measure(
 
 def _column(name: str) -> Callable[[Statistics], Floats]:
     return lambda means: means[name][..., 0]
+
+
+def _part(name: str, place: int) -> Callable[[Statistics], Floats]:
+    return lambda means: means[name][..., place]
+
+
+def _nowhere(means: Statistics) -> Floats:
+    """Of no language by itself."""
+    return np.full(means["distance"].shape[:2], np.nan)
 
 
 def _mean_of(name: str) -> Callable[[Statistics], Floats]:
@@ -128,7 +146,7 @@ MEASURES = (
     _measure(
         "kendall_w_pooled",
         "The same over the queries of all languages together: only preferences that they share remain.",
-        lambda means: np.full(means["distance"].shape[:2], np.nan),
+        _nowhere,
         _mean_of("blind_w"),
         lambda means: _kendall(
             macro(means["rank_sum"], 1), macro(means["rank_count"], 1), macro(means["rank_square"], 1)[..., 0]
@@ -186,6 +204,53 @@ MEASURES = (
         f"Weighted overlap of the top {MIX_DEPTH} that parallel queries see in the one pool (RankC, arXiv 2310.10378).",
         _column("consistency"),
         _always(1),
+    ),
+    *(
+        _measure(
+            f"top_hit_{name}",
+            f"Share of queries whose best candidate is {right} and in {language}; a tie counts as wrong.",
+            _part("top_hit", place),
+            None,
+        )
+        for place, (name, right, language) in enumerate(TOP_HITS)
+    ),
+    _measure(
+        f"hubness@{MIX_DEPTH}",
+        f"Skewness of the number of queries that list a candidate among their {MIX_DEPTH} best: 0 where all are listed "
+        "alike. Without an interval: drawing queries again would itself make hubs.",
+        _nowhere,
+        _always(0),
+        lambda means: means["hubness"],
+        range=ANY,
+    ),
+    _measure(
+        f"hub_share@{MIX_DEPTH}",
+        f"Share of all places in the top {MIX_DEPTH} that the most listed 1 % of the candidates hold. Without an "
+        "interval, as hubness.",
+        _nowhere,
+        _always(0.01),
+        lambda means: means["hub_share"],
+    ),
+    _measure(
+        "english_pool_max_rank",
+        "Mean rank of the relevant candidate that stands last, in the pool of English and the query's own language; "
+        "queries in other languages than English (after arXiv 2604.05684).",
+        _column("english_max_rank"),
+        None,
+        range=POSITIVE,
+    ),
+    _measure(
+        f"english_pool_complete@{ENGLISH_DEPTH}",
+        f"In the same pools, share of queries with all their relevant candidates in the top {ENGLISH_DEPTH}.",
+        _column("english_complete"),
+        _always(1),
+    ),
+    _measure(
+        "english_pool_own_first",
+        "In the same pools, share of queries whose relevant candidate in their own language stands above the English "
+        "one; ties are shared.",
+        _column("own_above_english"),
+        _always(0.5),
     ),
     _measure(
         "modality_gap",

@@ -6,7 +6,8 @@ import numpy as np
 
 from suite.arrays import Floats, Ints, divide
 from suite.bias.pairs import by_pair, in_own_language, mean_over_ties, mean_per_query, sum_before
-from suite.evidence import Evidence
+from suite.evidence import Evidence, rank_cells
+from suite.languages import match_language
 from suite.metrics import average_precision
 
 COMPLETE_DEPTHS = (20, 100)
@@ -86,6 +87,37 @@ def alignments(evidence: Evidence) -> dict[str, Floats]:
         "strong": mean_per_query(evidence, strong, other)[:, None],
         "weak": mean_per_query(evidence, weak, other)[:, None],
     }
+
+
+ENGLISH_DEPTH = 10
+
+
+def english_pool(evidence: Evidence) -> dict[str, Floats]:
+    """Of queries in other languages, in the pool of English and their own language (after arXiv 2604.05684).
+
+    The rank of the last relevant, whether all of them are in the top, and whether the best in the query's language
+    stands above the best in English, a half where they tie. NaN where one of the two has none, and in narrow evidence,
+    which does not count English apart.
+    """
+    english = [evidence.languages.index(name) for name in match_language("en", evidence.languages)]
+    names = ("english_max_rank", "english_complete", "own_above_english")
+    if evidence.narrow or not english:
+        return {name: np.full((evidence.queries, 1), np.nan) for name in names}
+    own, foreign = in_own_language(evidence), evidence.language == english[0]
+    offered = own | foreign
+    above = evidence.above_asked + evidence.above[:, english[0]]
+    ranking = rank_cells(
+        evidence.query[offered].astype(np.int64), 1 + above[offered], evidence.gain[offered], evidence.queries
+    )
+    best = [np.full(evidence.queries, np.inf) for _ in range(2)]
+    for found, among in zip(best, (own, foreign), strict=True):
+        chosen = among[offered][ranking.pair]
+        np.minimum.at(found, ranking.cell[chosen], ranking.middle[chosen])
+    there = np.isfinite(best).all(axis=0) & (evidence.query_language != english[0])
+    worst = np.zeros(evidence.queries)
+    np.maximum.at(worst, ranking.cell, ranking.rank)
+    values = (worst, worst <= ENGLISH_DEPTH, (best[0] < best[1]) + (best[0] == best[1]) / 2)
+    return {name: np.where(there, value, np.nan)[:, None] for name, value in zip(names, values, strict=True)}
 
 
 def _sums(at: Ints, values: Floats, shape: tuple[int, int]) -> Floats:

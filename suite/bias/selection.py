@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+import numpy as np
+
 from suite.arrays import Floats
-from suite.bias.lists import MIX_DEPTH, consistency, top_languages
-from suite.bias.measures import MEASURES, BiasMeasure
+from suite.bias.lists import MIX_DEPTH, consistency, hubs, top_hits, top_languages
+from suite.bias.measures import MEASURES, TOP_HITS, BiasMeasure
 from suite.bias.modality import modalities, offers
 from suite.bias.ranks import (
     COMPLETE_DEPTHS,
+    ENGLISH_DEPTH,
     alignments,
     distances,
+    english_pool,
     first_hits,
     remove_one_target,
     within_query_ranks,
@@ -37,6 +41,10 @@ _NEEDED_BY_FEW: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]]
     remove_one_target: frozenset({"remove_one_target"}),
     consistency: _OF_CONSISTENCY,
     modalities: _OF_MODALITIES,
+    top_hits: frozenset(f"top_hit_{name}" for name, *_ in TOP_HITS),
+    english_pool: frozenset(
+        {"english_pool_max_rank", f"english_pool_complete@{ENGLISH_DEPTH}", "english_pool_own_first"}
+    ),
 }
 """Statistics that only some measures follow from: they take most of the time, and are left out where none is wanted."""
 
@@ -48,6 +56,11 @@ def statistics(evidence: Evidence, measures: Collection[str]) -> dict[str, Float
         if needed_by.intersection(measures):
             found |= compute(evidence)
     return found
+
+
+def of_the_whole(evidence: Evidence, rows: int) -> dict[str, Floats]:
+    """Numbers that are no means of queries, in place of means of `statistics`: [rows], NaN for every draw."""
+    return {name: np.append(value, np.full(rows - 1, np.nan)) for name, value in hubs(evidence).items()}
 
 
 def measures_of(evidence: Evidence) -> tuple[BiasMeasure, ...]:

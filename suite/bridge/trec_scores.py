@@ -21,7 +21,7 @@ from suite.fields import Count
 from suite.metrics import NAMES, parse_metric
 from suite.pool import NOTHING, Judgement, Pool, Query
 from suite.results.record import Record
-from suite.sample import Score, draw_groups, macro, score_of
+from suite.sample import Sample, Score, effective, macro, score_of
 from suite.sources import read_pool
 from suite.task import Task
 
@@ -84,8 +84,9 @@ def _with_relevants(questions: Questions) -> Questions:
 
 
 def _queries(pool: Pool) -> Iterable[Query]:
-    for id_, language, group in zip(pool.queries.ids, pool.queries.language.tolist(), pool.groups, strict=True):
-        yield Query(id_, "", pool.languages[language], group)
+    queries = pool.queries
+    for place, (id_, language) in enumerate(zip(queries.ids, queries.language.tolist(), strict=True)):
+        yield Query(id_, "", pool.languages[language], pool.groups[place], cluster=pool.clusters[place])
 
 
 def _judgements(pool: Pool) -> Iterable[Judgement]:
@@ -137,8 +138,8 @@ def _score(
         )
     ranking = _ranking(questions, ordered)
     values = np.stack([parse_metric(name).compute(ranking) for name in NAMES], axis=1)
-    drawn = {language: _drawn(questions, language, values) for language in languages}
-    together = macro(np.stack(list(drawn.values())), 0)
+    sample = _sample(questions, languages)
+    drawn, weights = sample.means({"it": values})["it"], sample.weights(values[:, :1])[..., 0]
     return RunScores(
         task=task.name,
         languages=languages,
@@ -148,9 +149,12 @@ def _score(
         queries_without_list=len(asked - set(ordered)),
         relevant=len(ranking.rank),
         relevant_not_listed=int(np.isinf(ranking.rank).sum()),
-        scores=_named_scores(together),
+        scores=_named_scores(macro(drawn, 1), effective(macro(weights))),
         all_queries=dict(zip(NAMES, values.mean(axis=0).tolist(), strict=True)),
-        by_language={language: _named_scores(own) for language, own in drawn.items()},
+        by_language={
+            language: _named_scores(drawn[:, place], effective(weights[:, place]))
+            for place, language in enumerate(languages)
+        },
     )
 
 
@@ -168,13 +172,15 @@ def _ranking(questions: Questions, ordered: Mapping[str, Sequence[str]]) -> Rank
     return Ranking(cells, np.arange(len(rows)), ranks, np.empty(0), gains, len(questions.queries))
 
 
-def _drawn(questions: Questions, language: str, values: Floats) -> Floats:
-    """Means of the queries of a language, of the data itself and of its bootstrap draws, [1 + draws, metrics]."""
-    own = np.flatnonzero([query.language == language for query in questions.queries])
-    weights = draw_groups(len(own))
-    return (weights @ values[own]) / weights.sum(axis=1, keepdims=True)
+def _sample(questions: Questions, languages: Sequence[str]) -> Sample:
+    """The queries with their clusters and languages as numbers."""
+    clusters = [query.group if query.cluster is None else query.cluster for query in questions.queries]
+    number = {language: place for place, language in enumerate(languages)}
+    asked = np.array([number[query.language] for query in questions.queries])
+    return Sample(np.unique(clusters, return_inverse=True)[1], asked, len(languages))
 
 
-def _named_scores(drawn: Floats) -> dict[str, Score]:
-    scores = {name: score_of(drawn[:, place]) for place, name in enumerate(NAMES)}
+def _named_scores(drawn: Floats, clusters: Floats) -> dict[str, Score]:
+    """The scores of each metric, from [1 + draws, metrics] and the effective number of clusters."""
+    scores = {name: score_of(drawn[:, place], clusters) for place, name in enumerate(NAMES)}
     return {name: score for name, score in scores.items() if score}

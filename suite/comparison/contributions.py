@@ -1,7 +1,7 @@
-"""What each parallel question adds to every score of one model.
+"""What each cluster adds to every score of one model.
 
-Every score of the suite but balance is a mean of means over queries, so it is a sum of what each parallel question
-(group) adds to it, its *share*. Tests, draws and ranks of models need nothing else of the evidence.
+Every score of the suite but balance is a mean of means over queries, so it is a sum of what each cluster of queries
+adds to it, its *share*. Tests, draws and ranks of models need nothing else of the evidence.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ BALANCE = len(SETTINGS)
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """What each parallel question adds to every score of one model: the only thing that tests and draws need.
+    """What each cluster adds to every score of one model: the only thing that tests and draws need.
 
-    `total` and `count` [groups, basics] hold the sum of the metric over the question's queries and the number of them
+    `total` and `count` [clusters, basics] hold the sum of the metric over the cluster's queries and the number of them
     that have a value. A basic is a query language and a pool, pools changing fastest: each language alone, then all
     together; basics = languages × (languages + 1). Every score is a plain mean over basics (`members`) of the mean
     over queries.
@@ -36,50 +36,61 @@ class Contributions:
     count: Ints
 
     def shares(self, members: Bools) -> Floats:
-        """What each question adds to the scores that average these basics, [groups, scores]; they sum to the scores.
+        """What each cluster adds to the scores that average these basics, [clusters, scores]; they sum to the scores.
 
         share[g, s] = sum over basics b of s of total[g, b] / (number of queries in b) / (number of basics in s),
         over the basics that have queries; NaN for a score without any.
         """
-        number = self.count.sum(axis=0)
-        there = members & (number > 0)
-        weight = divide(there, there.sum(axis=1, keepdims=True) * np.maximum(number, 1))
-        return self.total @ weight.T
+        return self.total @ self._per_query(members).T
 
-    def takes_part(self, members: Bools) -> Bools:
-        """Whether the question has a query in the score, [groups, scores]."""
-        return (self.count > 0) @ members.T
+    def weights(self, members: Bools) -> Floats:
+        """How much each cluster weighs in the scores, [clusters, scores]: its part of the queries; they sum to 1."""
+        return self.count @ self._per_query(members).T
+
+    def influence(self, members: Bools) -> Floats:
+        """How far each cluster moves the scores to first order, [clusters, scores]; it sums to 0.
+
+        The shares of what is left of each query's value without the mean of its basic.
+        """
+        mean = divide(self.total.sum(axis=0), self.count.sum(axis=0))
+        return (self.total - self.count * np.nan_to_num(mean)) @ self._per_query(members).T
 
     def drawn(self, weights: Floats, members: Bools) -> Floats:
-        """The scores of the data with each question counted so many times, [draws, scores], from [draws, groups]."""
+        """The scores of the data with each cluster counted so many times, [draws, scores], from [draws, clusters]."""
         used = members.any(axis=0)
         count = weights @ self.count[:, used]
         mean = np.divide(weights @ self.total[:, used], count, out=np.zeros_like(count), where=count > 0)
         return divide(mean @ members[:, used].T, (count > 0) @ members[:, used].T.astype(float))
 
+    def _per_query(self, members: Bools) -> Floats:
+        """What one query of each basic adds to each score for each point of the metric, [scores, basics]."""
+        number = self.count.sum(axis=0)
+        there = members & (number > 0)
+        return divide(there, there.sum(axis=1, keepdims=True) * np.maximum(number, 1))
+
 
 def contributions(evidence: Evidence, metric: str) -> Contributions:
-    """Sums and counts of a metric for each parallel question, query language and pool; none of a pool that is none."""
+    """Sums and counts of a metric for each cluster, query language and pool; none of a pool that is none."""
     compute = parse_metric(metric).compute
     languages = len(evidence.languages)
     alone = compute(evidence.within).reshape(evidence.queries, languages)
     together = np.full(evidence.queries, np.nan) if evidence.divided else compute(evidence.together)
     values = np.column_stack([alone, together])
-    shape = (int(evidence.group.max()) + 1, languages, languages + 1)
+    shape = (int(evidence.cluster.max()) + 1, languages, languages + 1)
     total, count = np.zeros(shape), np.zeros(shape, np.int32)
-    where = (evidence.group, evidence.query_language)
+    where = (evidence.cluster, evidence.query_language)
     np.add.at(total, where, np.nan_to_num(values))
     np.add.at(count, where, ~np.isnan(values))
     return Contributions(evidence.languages, total.reshape(shape[0], -1), count.reshape(shape[0], -1))
 
 
 def check_same_counts(one: Contributions, other: Contributions) -> None:
-    """Contributions can be paired where every question has the same queries.
+    """Contributions can be paired where every cluster has the same queries.
 
     :raises BadResult: they have not.
     """
     if one.languages != other.languages or not np.array_equal(one.count, other.count):
-        raise BadResult("The models do not hold the same queries for the same questions.")
+        raise BadResult("The models were not asked the same queries in the same clusters.")
 
 
 @cache
@@ -103,13 +114,12 @@ def with_balance(scores: Floats) -> Floats:
     return np.insert(scores, BALANCE, balance, axis=-1)
 
 
-def with_linear_balance(shares: Floats) -> Floats:
-    """Shares [groups, cells] with those of balance put in, to first order.
+def with_linear_balance(shares: Floats, parts: Floats) -> Floats:
+    """Shares [clusters, cells] with those of balance put in, to first order at the settings' scores `parts` [3].
 
     The derivative of a harmonic mean h of three by its part m is (h / m)² / 3. As h grows with its parts' common
-    factor, the shares so weighted sum to h itself (Euler), so only their spread is approximate.
+    factor, shares that sum to the parts so weighted sum to h itself (Euler), so only their spread is approximate.
     """
-    parts = shares[:, :BALANCE].sum(axis=0)
     balance = with_balance(parts)[BALANCE]
     slope = np.divide(balance, parts, out=np.zeros_like(parts), where=parts != 0) ** 2 / BALANCE
     return np.insert(shares, BALANCE, shares[:, :BALANCE] @ slope, axis=1)

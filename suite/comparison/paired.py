@@ -1,13 +1,14 @@
-"""Do two models differ: paired tests over parallel questions, with their limits.
+"""Do two models differ: paired tests over clusters of questions, with their limits.
 
-A parallel question is the unit that is swapped, drawn and counted, because its versions in several languages are not
+A cluster is the unit that is swapped, drawn and counted: questions on one article, in all languages, are not
 independent of each other.
 
-- Test: paired permutation, two-sided. Under the hypothesis that the two models are alike, all values of a question
+- Test: paired permutation, two-sided. Under the hypothesis that the two models are alike, all values of a cluster
   could as well be the other model's (Smucker et al., 2007; Dror et al., 2018). Swaps are signs, so one product of
-  signs [draws, groups] and differences of shares [groups, cells] permutes every cell at once.
+  signs [swaps, clusters] and differences of shares [clusters, cells] permutes every cell at once. Where there are no
+  more swaps than draws, each is made once and p is exact.
 - Several tests at once: Holm (1979) over the family that is looked at.
-- Interval: percentiles of the cluster bootstrap of `suite.sample`, the same draws for both models.
+- Interval: that of the cluster bootstrap of `suite.sample`, the same draws for both models.
 - What could have been found: effect size and smallest detectable difference; formulas at `Differences`.
 """
 
@@ -17,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import ceil
-from statistics import NormalDist
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from suite.comparison.contributions import (
 )
 from suite.errors import BadResult, UnknownName
 from suite.evidence import Evidence
-from suite.sample import SEED, draw_groups, scores_of
+from suite.sample import FEWEST, SEED, draw_clusters, effective, scores_of, student
 
 DRAWS = 10_000
 ALPHA = 0.05
@@ -51,13 +51,14 @@ class Differences:
     """Two models in any number of cells; all arrays have one shape, NaN where the data gives no value.
 
     `one` and `other` are their scores, `difference` = other − one, `low` and `high` its 95 % interval, and
-    `p` = (1 + draws at least as far from 0 as the data) / (1 + draws), uncorrected.
+    `p` is the share of swaps that are at least as far from 0 as the data, which is one of them; uncorrected.
 
-    With n questions that take part and x[g] = n × (difference of the shares of question g), whose mean is the
-    difference and whose standard deviation is s (n − 1 in the denominator):
+    With n clusters that take part, the influence i[g] of each on the difference (its values without their means,
+    summing to 0) and s = n × the standard deviation of i (n − 1 in the denominator):
     `effect` = difference / s, Cohen's d for paired values; 0 where nothing differs.
-    `detectable` = (z(1 − α/2) + z(power)) × s / √n = 2.80 × s / √n, the true difference that a single test at
-    α = .05 finds in 80 % of such samples.
+    `detectable` = (t(1 − α/2) + t(power)) × s / √n, about 2.8 × s / √n where clusters are many: the true difference
+    that a single test at α = .05 finds in 80 % of such samples. t are quantiles of Student's distribution with one
+    degree of freedom less than there are effective clusters. It is NaN where no difference could be found.
     """
 
     one: Floats
@@ -105,8 +106,8 @@ class Comparison:
     settings: tuple[str, ...]
     query_languages: tuple[str, ...]
     languages: tuple[str, ...]
-    groups: int
-    draws: int
+    clusters: int
+    swaps: int
     by_setting: Differences
     by_language: Differences
     by_pair: Differences
@@ -115,6 +116,11 @@ class Comparison:
     def language_settings(self) -> tuple[str, ...]:
         """The columns of `by_language`."""
         return tuple(name for name in self.settings if name != "balance")
+
+    @property
+    def least_p(self) -> float:
+        """The least p that a test can give here: the data itself is always as far out as the data."""
+        return 1 / self.swaps
 
     @property
     def divided(self) -> bool:
@@ -149,7 +155,7 @@ class Comparison:
 
 
 def compare(one: Evidence, other: Evidence, metric: str, draws: int = DRAWS) -> Comparison:
-    """Every setting, query language and pair of two models, tested over the same parallel questions.
+    """Every setting, query language and pair of two models, tested over the same clusters of questions.
 
     :raises BadResult: the two do not hold the same queries.
     """
@@ -168,8 +174,8 @@ def compare_contributions(one: Contributions, other: Contributions, metric: str,
         settings=(*SETTINGS, "balance"),
         query_languages=one.languages,
         languages=one.languages,
-        groups=len(one.total),
-        draws=draws,
+        clusters=len(one.total),
+        swaps=swaps_of(len(one.total), draws),
         by_setting=cells[: ends[0]],
         by_language=cells[ends[0] : ends[1]].reshape(languages, len(SETTINGS)),
         by_pair=cells[ends[1] :].reshape(languages, languages),
@@ -185,8 +191,10 @@ def check_same_queries(one: Evidence, other: Evidence) -> None:
     if left_out:
         raise BadResult(f"{len(left_out)} queries stand in one of the two only, {min(left_out)} among them.")
     alike = one.languages == other.languages and one.query_ids == other.query_ids
-    if not alike or (one.group != other.group).any() or (one.query_language != other.query_language).any():
-        raise BadResult("The two hold the same queries in another order, other languages or other parallel questions.")
+    if not alike or any(
+        (getattr(one, name) != getattr(other, name)).any() for name in ("group", "cluster", "query_language")
+    ):
+        raise BadResult("The two hold the same queries in another order, other languages, groups or clusters.")
 
 
 def enough_draws(languages: int) -> int:
@@ -206,24 +214,42 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def sign_chunks(groups: int, draws: int, seed: int = SEED) -> Iterator[Floats]:
-    """Which questions are swapped (−1) in each draw, [at most CHUNK draws, groups] at a time."""
+def swaps_of(clusters: int, draws: int) -> int:
+    """How many swaps a test looks at: all that differ where those are no more than the draws, else the draws.
+
+    The data itself is one of them. All are 2^clusters, of which one half is the other with the models exchanged.
+    """
+    return min(1 << min(clusters - 1, 62), draws + 1)
+
+
+def sign_chunks(clusters: int, draws: int, seed: int = SEED) -> Iterator[Floats]:
+    """Which clusters are swapped (−1), the data itself first, [at most CHUNK swaps, clusters] at a time."""
+    swaps = swaps_of(clusters, draws)
     random = np.random.default_rng(seed)
-    for start in range(0, draws, CHUNK):
-        size = (min(CHUNK, draws - start), groups)
-        yield 2.0 * random.integers(0, 2, size, np.int8) - 1
+    for start in range(0, swaps, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, swaps))
+        if swaps <= draws:
+            swapped = rows[:, None] >> np.arange(clusters) & 1
+        else:
+            swapped = random.integers(0, 2, (len(rows), clusters), np.int8) * (rows > 0)[:, None]
+        yield 1.0 - 2 * swapped
 
 
 def _differences(one: Contributions, other: Contributions, members: Bools, draws: int) -> Differences:
     """All cells of `members_of`, with balance behind the settings."""
     shares, other_shares = one.shares(members), other.shares(members)
-    weights = draw_groups(len(shares))
+    weights = draw_clusters(len(shares))
     drawn, other_drawn = (with_balance(model.drawn(weights, members)) for model in (one, other))
-    value, low, high = np.moveaxis(scores_of(other_drawn - drawn), -1, 0)
-    takes_part = one.takes_part(members)
-    takes_part = np.insert(takes_part, BALANCE, takes_part[:, :BALANCE].any(axis=1), axis=1)
-    spread, groups = _spread(with_linear_balance(other_shares) - with_linear_balance(shares), takes_part)
-    z = NormalDist().inv_cdf(1 - ALPHA / 2) + NormalDist().inv_cdf(POWER)
+    behind = one.weights(members)
+    clusters = np.insert(effective(behind), BALANCE, effective(behind[:, :BALANCE]).min())
+    taking_part = (behind > 0).sum(axis=0)
+    taking_part = np.insert(taking_part, BALANCE, taking_part[:BALANCE].min())
+    value, low, high = np.moveaxis(scores_of(other_drawn - drawn, clusters), -1, 0)
+    influence, other_influence = (
+        with_linear_balance(model.influence(members), own.sum(axis=0)[:BALANCE])
+        for model, own in ((one, shares), (other, other_shares))
+    )
+    error = _standard_error(other_influence - influence, taking_part)
     same = np.abs(value) <= ROUNDING
     return Differences(
         one=drawn[0],
@@ -232,8 +258,8 @@ def _differences(one: Contributions, other: Contributions, members: Bools, draws
         low=low,
         high=high,
         p=_permutation_p(shares, other_shares, draws),
-        effect=np.where(same, 0.0, divide(value, spread)),
-        detectable=z * spread / np.sqrt(groups),
+        effect=np.where(same, 0.0, divide(value, error * np.sqrt(taking_part))),
+        detectable=np.where(2.0 ** (1 - taking_part) <= ALPHA, _reach(clusters) * error, np.nan),
     )
 
 
@@ -254,14 +280,18 @@ def _permutation_p(shares: Floats, other_shares: Floats, draws: int) -> Floats:
     reached = np.zeros(len(observed), np.int64)
     for signs in sign_chunks(len(shares), draws):
         reached += (np.abs(between(signs @ difference)) >= observed - ROUNDING).sum(axis=0)
-    return np.where(np.isnan(observed), np.nan, (1 + reached) / (1 + draws))
+    return np.where(np.isnan(observed), np.nan, reached / swaps_of(len(shares), draws))
 
 
-def _spread(difference: Floats, takes_part: Bools) -> tuple[Floats, Ints]:
-    """Standard deviation of groups × difference over the groups that take part, and their number, [cells]."""
-    groups = takes_part.sum(axis=0)
-    centred = np.where(takes_part, difference - divide(difference.sum(axis=0), groups), 0.0)
-    return groups * np.sqrt(divide((centred**2).sum(axis=0), np.maximum(groups - 1, 0))), groups
+def _standard_error(influence: Floats, taking_part: Ints) -> Floats:
+    """The standard error of a sum of influences [clusters, cells] of so many clusters, [cells]."""
+    return np.sqrt(divide(taking_part * (influence**2).sum(axis=0), np.maximum(taking_part - 1, 0)))
+
+
+def _reach(clusters: Floats) -> Floats:
+    """Standard errors from 0 to a difference that is found with the power `POWER`, [cells]."""
+    freedom = np.where(clusters < FEWEST, np.nan, clusters) - 1
+    return student(1 - ALPHA / 2, freedom) + student(POWER, freedom)
 
 
 def place_of(kind: str, name: str, names: tuple[str, ...]) -> int:

@@ -20,10 +20,10 @@ from suite.comparison.contributions import (
     with_balance,
     with_linear_balance,
 )
-from suite.comparison.paired import ALPHA, DRAWS, ROUNDING, check_same_queries, holm, place_of, sign_chunks
+from suite.comparison.paired import ALPHA, DRAWS, ROUNDING, check_same_queries, holm, place_of, sign_chunks, swaps_of
 from suite.errors import BadResult
 from suite.evidence import Evidence
-from suite.sample import LEVEL, Score, draw_groups, scores_of
+from suite.sample import Score, as_score, draw_clusters, effective, scores_of, tails
 
 RANKED_BY = (*SETTINGS, "balance")
 """Settings that models can be ranked in."""
@@ -36,6 +36,8 @@ every x (Bentkus and Dzindzalieta, 2015)."""
 @dataclass(frozen=True)
 class Standing:
     """One model among others: its place, the ends of its rank's 95 % interval, and its letters.
+
+    Where there are too few clusters for an interval, it holds every place.
 
     Two models share a letter exactly where no difference between them was found.
     """
@@ -54,7 +56,7 @@ class Standings:
 
     metric: str
     setting: str
-    groups: int
+    clusters: int
     models: tuple[Standing, ...]
     p: Floats
 
@@ -82,15 +84,16 @@ def rank_contributions(models: Mapping[str, Contributions], metric: str, setting
     first = next(iter(models.values()))
     for model in models.values():
         check_same_counts(first, model)
-    weights = draw_groups(len(first.total))
+    weights = draw_clusters(len(first.total))
     columns = [_column(model, weights, setting) for model in models.values()]
+    clusters = _effective(first, setting)
     drawn, shares = (np.stack(parts, axis=1) for parts in zip(*columns, strict=True))
     if np.isnan(drawn[0]).any():
         raise BadResult(f"{setting} has no value on the languages {', '.join(first.languages)}.")
     order = np.argsort(-drawn[0], kind="stable")
     names = np.array(list(models), object)[order]
     p = _pairwise_p(shares[:, order])
-    return Standings(metric, setting, len(first.total), _standings(names.tolist(), drawn[:, order], p), p)
+    return Standings(metric, setting, len(first.total), _standings(names.tolist(), drawn[:, order], clusters, p), p)
 
 
 def comparable(models: Mapping[str, Contributions]) -> dict[str, Contributions]:
@@ -108,27 +111,42 @@ def comparable(models: Mapping[str, Contributions]) -> dict[str, Contributions]:
 
 
 def _column(model: Contributions, weights: Floats, setting: str) -> tuple[Floats, Floats]:
-    """Scores of one setting, [draws], and the shares that it is made of, [groups]."""
-    members = members_of(len(model.languages))[:BALANCE]
+    """Scores of one setting, [1 + draws], and the shares that it is made of, [clusters]."""
+    rows = _rows_of(model, setting)
+    drawn, shares = model.drawn(weights, rows), model.shares(rows)
     if setting == "balance":
-        drawn, shares = with_balance(model.drawn(weights, members)), with_linear_balance(model.shares(members))
-        return drawn[:, BALANCE], shares[:, BALANCE]
-    row = members[[SETTINGS.index(setting)]]
-    return model.drawn(weights, row)[:, 0], model.shares(row)[:, 0]
+        drawn, shares = with_balance(drawn), with_linear_balance(shares, shares.sum(axis=0))
+    return drawn[:, -1], shares[:, -1]
 
 
-def _standings(names: list[str], drawn: Floats, p: Floats) -> tuple[Standing, ...]:
+def _rows_of(model: Contributions, setting: str) -> Bools:
+    """Which basics the setting averages, [1, basics], or those of all three that balance is made of, [3, basics]."""
+    members = members_of(len(model.languages))[:BALANCE]
+    return members if setting == "balance" else members[[SETTINGS.index(setting)]]
+
+
+def _effective(model: Contributions, setting: str) -> float:
+    """The effective number of clusters behind a setting; of balance that of its part with the fewest."""
+    return float(effective(model.weights(_rows_of(model, setting))).min())
+
+
+def _standings(names: list[str], drawn: Floats, clusters: float, p: Floats) -> tuple[Standing, ...]:
     """Standings of models in their order, from scores [1 + draws, models] and corrected p [models, models]."""
     ranks = np.stack([1 + (scores > scores[:, None] + ROUNDING).sum(axis=1) for scores in drawn])
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(ranks[1:], [tail, 1 - tail], axis=0, method="inverted_cdf").astype(int).tolist()
-    scores = [Score(*score) for score in scores_of(drawn).tolist()]
-    letters = _letters(p <= ALPHA)
-    return tuple(map(Standing, names, ranks[0].tolist(), low, high, scores, letters))
+    low, high = [1] * len(names), [len(names)] * len(names)
+    left_out = float(tails(np.array(clusters)))
+    if not np.isnan(left_out):
+        ends = np.quantile(ranks[1:], [left_out, 1 - left_out], axis=0, method="inverted_cdf")
+        low, high = ends.astype(int).tolist()
+    scores = map(as_score, scores_of(drawn, np.array(clusters)).tolist())
+    return tuple(
+        Standing(*model)
+        for model in zip(names, ranks[0].tolist(), low, high, scores, _letters(p <= ALPHA), strict=True)
+    )
 
 
 def _pairwise_p(shares: Floats) -> Floats:
-    """Holm-corrected p of every pair of models, [models, models], from shares [groups, models].
+    """Holm-corrected p of every pair of models, [models, models], from shares [clusters, models].
 
     Signs of a model's shares give those of every pair's difference. No number of draws that can be afforded reaches
     what Holm asks of thousands of pairs, so p is the share of draws or an upper bound of what it estimates, whichever
@@ -145,7 +163,7 @@ def _pairwise_p(shares: Floats) -> Floats:
             apart = np.abs(swapped[model + 1 :] - swapped[model])
             reached[model, model + 1 :] += (apart >= observed[model, model + 1 :, None] - ROUNDING).sum(axis=1)
     pairs = np.triu_indices(models, 1)
-    sampled = (1 + reached[pairs]) / (1 + DRAWS)
+    sampled = reached[pairs] / swaps_of(len(shares), DRAWS)
     p = np.full((models, models), np.nan)
     p[pairs] = holm(np.minimum(sampled, _bound(shares, observed)[pairs]))
     p.T[pairs] = p[pairs]

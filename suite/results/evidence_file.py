@@ -1,7 +1,8 @@
 """The evidence files beside a result: `<task>.evidence.parquet`, `<task>.top10.parquet` and `<task>.top100.parquet`.
 
-Every score follows from the first two. The third holds the same lists further down, for reading errors and TREC runs;
-it is as large as the others together, so it may be left out.
+Every score follows from the first two. Since format 2 a row names the cluster of its query; `panglot rescore` brings
+older files up to date, and nothing else reads them. The third holds the same lists further down, for reading errors
+and TREC runs; it is as large as the others together, so it may be left out.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ EVIDENCE_FILES: tuple[EvidenceName, ...] = get_args(EvidenceName)
 NEEDED = EVIDENCE_FILES[:2]
 """Without these no score can be checked."""
 
+EVIDENCE_FORMAT = 2
+"""Stated in the file of relevant pairs."""
+
 SHORT = 10
 """Length of the lists from which scores follow."""
 
@@ -39,6 +43,7 @@ _PAIR_COLUMNS: dict[str, pa.DataType] = {
     "query": TEXT,
     "query_language": TEXT,
     "group": pa.int32(),
+    "cluster": pa.int32(),
     "candidate": TEXT,
     "candidate_language": TEXT,
     "gain": pa.float32(),
@@ -57,16 +62,26 @@ NARROW_LIMITS = Limits(file=128 << 20, unfolded=512 << 20, cells=160 << 20)
 """Of narrow evidence: Belebele's 13,395,600 relevant pairs in 122 languages take 92 MiB and 134 million cells."""
 
 
+class OlderEvidence(BadResult):
+    """Evidence of format 1, whose rows do not name the cluster of their query."""
+
+
 def write_evidence(path: Path, evidence: Evidence) -> None:
     """Write the files of the evidence that belongs beside the result file `path`."""
-    tables = (_evidence_table(evidence), _top_table(evidence, SHORT), _top_table(evidence, DEPTH))
-    for name, table in zip(EVIDENCE_FILES, tables, strict=True):
-        write_table(table, evidence_file(path, name))
+    write_pairs(path, evidence)
+    for name, depth in zip(EVIDENCE_FILES[1:], (SHORT, DEPTH), strict=True):
+        write_table(_top_table(evidence, depth), evidence_file(path, name))
+
+
+def write_pairs(path: Path, evidence: Evidence) -> None:
+    """Write only the relevant pairs, with their counts."""
+    write_table(_evidence_table(evidence), evidence_file(path, EVIDENCE_FILES[0]))
 
 
 def read_evidence(path: Path) -> Evidence:
     """The evidence that stands beside a result file, with the longest lists that are there.
 
+    :raises OlderEvidence: the rows do not name the cluster of their query yet.
     :raises BadResult: a file is missing or is no evidence, or the lists are not each other's beginning.
     """
     try:
@@ -77,6 +92,26 @@ def read_evidence(path: Path) -> Evidence:
         whole = _evidence(pairs, read_table(evidence_file(path, "top100"), lambda _: _TOP_FORM), DEPTH)
         _check_beginning(short, whole)
         return whole
+    except OlderEvidence as error:
+        raise OlderEvidence(f"The evidence beside {path} {error} Run: panglot rescore {path}") from error
+    except (BadResult, ValueError) as error:
+        raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+
+
+def read_older_evidence(path: Path, cluster: Mapping[str, str]) -> Evidence:
+    """Evidence of format 1, its short lists only, with the cluster of each query id.
+
+    :raises BadResult: a file is missing or is not evidence, or it has a query without a cluster.
+    """
+    try:
+        pairs = read_table(evidence_file(path, "evidence"), _older_form, NARROW_LIMITS.file)
+        codes, names = _decoded(pairs, "query")
+        unknown = next((name for name in names if name not in cluster), None)
+        if unknown is not None:
+            raise ValueError(f"The task has no query '{unknown[:80]}'.")
+        number = np.unique([cluster[name] for name in names], return_inverse=True)[1].astype(np.int32)
+        pairs = pairs.append_column("cluster", pa.array(number[codes]))
+        return _evidence(pairs, read_table(evidence_file(path, "top10"), lambda _: _TOP_FORM), SHORT)
     except (BadResult, ValueError) as error:
         raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
 
@@ -139,6 +174,7 @@ def _evidence_table(evidence: Evidence) -> pa.Table:
         "query": _coded(asked, evidence.query_ids),
         "query_language": _coded(evidence.query_language[asked], languages),
         "group": pa.array(evidence.group[asked].astype(np.int32)),
+        "cluster": pa.array(evidence.cluster[asked].astype(np.int32)),
         "candidate": _coded(evidence.candidate, evidence.candidate_ids),
         "candidate_language": _coded(evidence.language, languages),
         "gain": pa.array(evidence.gain.astype(np.float32)),
@@ -147,7 +183,7 @@ def _evidence_table(evidence: Evidence) -> pa.Table:
     }
     sizes = dict(zip(languages, evidence.sizes.tolist(), strict=True))
     divided = {"divided": "1"} if evidence.divided else {}
-    return pa.table(columns, metadata={"format": str(FORMAT), "sizes": json.dumps(sizes), **divided})
+    return pa.table(columns, metadata={"format": str(EVIDENCE_FORMAT), "sizes": json.dumps(sizes), **divided})
 
 
 def _top_table(evidence: Evidence, depth: int) -> pa.Table:
@@ -165,9 +201,16 @@ def _top_table(evidence: Evidence, depth: int) -> pa.Table:
 
 
 def _evidence_form(metadata: Mapping[bytes, bytes]) -> Form:
+    if metadata.get(b"format") == b"1" and b"sizes" in metadata:
+        raise OlderEvidence("is of format 1, which does not say which queries were drawn together.")
     languages = tuple(_sizes(metadata))
     columns = {**_PAIR_COLUMNS, **dict.fromkeys(_count_columns(languages), pa.int32())}
     return Form(columns, NARROW_LIMITS) if is_narrow(len(languages)) else Form(columns)
+
+
+def _older_form(metadata: Mapping[bytes, bytes]) -> Form:
+    columns, limits = _evidence_form({**metadata, b"format": b"%d" % EVIDENCE_FORMAT})
+    return Form({name: kind for name, kind in columns.items() if name != "cluster"}, limits)
 
 
 def _count_columns(languages: Sequence[str]) -> list[str]:
@@ -189,9 +232,10 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
     if len(np.unique(asked[first])) < len(first) or not len(first):
         raise ValueError("The rows of a query do not stand together, or there are none.")
     query = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(first, append=len(pairs)))
-    query_language, group = _places(pairs, "query_language", languages), pairs["group"].to_numpy()
-    if any(np.any(values != values[first][query]) for values in (query_language, group)):
-        raise ValueError("The rows of a query differ in its language or group.")
+    query_language = _places(pairs, "query_language", languages)
+    group, cluster = pairs["group"].to_numpy(), pairs["cluster"].to_numpy()
+    if any(np.any(values != values[first][query]) for values in (query_language, group, cluster)):
+        raise ValueError("The rows of a query differ in its language, group or cluster.")
     candidate_ids, (candidate, offered) = _shared(_decoded(pairs, "candidate"), _decoded(top, "candidate"))
     listed = _places(top, "query", query_ids)
     if np.any(np.diff(listed) < 0):
@@ -211,6 +255,7 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
         sizes=np.array(list(sizes.values())),
         query_language=query_language[first],
         group=group[first],
+        cluster=cluster[first],
         query=query,
         candidate=candidate,
         language=_places(pairs, "candidate_language", languages),

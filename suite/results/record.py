@@ -55,9 +55,14 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
 
 
 def write_record(path: Path, record: BaseModel) -> None:
-    """Write a record with sorted keys and fixed rounding, whole or not at all."""
-    text = _dump(_rounded(record.model_dump(mode="json"))) + "\n"
+    """Write a record whole or not at all."""
+    text = record_text(record)
     write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+
+
+def record_text(record: BaseModel) -> str:
+    """A record as it is written: sorted keys, fixed rounding."""
+    return _dump(_rounded(record.model_dump(mode="json"))) + "\n"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -32,7 +32,7 @@ from suite.results.shape import (
     check_settings,
     check_table,
 )
-from suite.sample import Score
+from suite.sample import Score, as_score
 from suite.summary import Scores
 
 DIVIDED = (
@@ -112,6 +112,8 @@ class RunRecord(Record):
 class Result(Record):
     """One model on one task. A score is `[value, low, high]` with the ends of its 95 % bootstrap interval.
 
+    The ends are null where too few clusters are behind a value. `clusters` is the number of them in all: units by which
+    the data was drawn, as articles.
     `pairs` and the two language tables have a row for each query language and a column for each candidate language,
     in the order of `task.languages`; null where the data gives no value. `evidence` has the sha256 of each file beside
     this one; `write_result` fills it in. The other fields are as in `Scores`.
@@ -120,6 +122,7 @@ class Result(Record):
     format: Format = FORMAT
     task: TaskRecord
     model: ModelCard
+    clusters: Count
     settings: dict[str, ByMetric]
     balance: ByMetric
     bias: ByMetric
@@ -159,6 +162,7 @@ class Result(Record):
         return cls(
             task=task,
             model=model,
+            clusters=scores.clusters,
             settings=scores.settings,
             balance=scores.balance,
             bias=scores.bias,
@@ -256,7 +260,7 @@ def find_results(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _cells(values: np.ndarray) -> tuple[tuple[Cell, ...], ...]:
-    return tuple(tuple(None if math.isnan(cell[0]) else Score(*cell) for cell in row) for row in values.tolist())
+    return tuple(tuple(as_score(cell) for cell in row) for row in values.tolist())
 
 
 def _numbers(values: np.ndarray) -> tuple[tuple[float | None, ...], ...]:

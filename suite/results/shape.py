@@ -87,7 +87,7 @@ def check_bias(where: str, bias: Mapping[str, Score | float], candidates: int) -
 
 
 def check_score(where: str, score: Score, limits: Range, is_mean: bool = True) -> None:
-    """A score within its range, with the ends of its interval in order; those of a mean enclose it.
+    """A score within its range, with the ends of its interval in order; those of a mean enclose it, or there is none.
 
     A bootstrap interval of what is no mean need not hold the value: a range or a deviation grows when noise is added.
 

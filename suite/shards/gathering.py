@@ -29,6 +29,7 @@ def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
         sizes=np.array([size]),
         query_language=pool.queries.language,
         group=pool.group,
+        cluster=pool.cluster,
         query=pool.query,
         candidate=candidate[pool.candidate],
         language=pool.candidates.language[pool.candidate],
@@ -47,7 +48,9 @@ def together(parts: Sequence[Evidence]) -> Evidence:
     languages = tuple(name for part in parts for name in part.languages)
     queries = np.cumsum([0, *(part.queries for part in parts)])
     candidates = np.cumsum([0, *(len(part.candidate_ids) for part in parts)])
-    groups = np.cumsum([0, *(int(part.group.max()) + 1 for part in parts)])
+    groups, clusters = (
+        np.cumsum([0, *(int(getattr(part, name).max()) + 1 for part in parts)]) for name in ("group", "cluster")
+    )
     depth = max(part.top.shape[1] for part in parts)
 
     def stacked(name: str, offsets: Ints | None = None, fill: float = NOBODY) -> np.ndarray:
@@ -70,6 +73,7 @@ def together(parts: Sequence[Evidence]) -> Evidence:
         sizes=np.concatenate([part.sizes for part in parts]),
         query_language=np.repeat(places, [part.queries for part in parts]),
         group=stacked("group", groups),
+        cluster=stacked("cluster", clusters),
         query=stacked("query", queries),
         candidate=stacked("candidate", candidates),
         language=language,

@@ -3,7 +3,7 @@
     {"link": "https://…", "question_number": 1, "flores_passage": "…", "question": "…"}
 
 The passage of a question is relevant to it in every language; a passage is known by its link, a question by the link
-and its number.
+and its number. Questions of one linked article are a cluster.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urldefrag
 
 from suite.errors import BadData, MissingData, require
 from suite.lines import read_lines
@@ -35,7 +36,8 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
         for row in _rows(path):
             passages.setdefault(row["link"], row["flores_passage"])
             group = f"{row['link']}#{row['question_number']}"
-            queries.append(Query(f"{language}:{group}", row["question"], language, group))
+            article = urldefrag(row["link"]).url
+            queries.append(Query(f"{language}:{group}", row["question"], language, group, cluster=article))
         candidates += [Candidate(f"{language}:{link}", text, language) for link, text in passages.items()]
         links[language] = sorted(passages)
     for language, own in links.items():

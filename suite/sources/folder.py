@@ -1,11 +1,12 @@
 """Data of one's own: a folder in the layout of BEIR (Thakur et al., 2021), with a language for each item.
 
     corpus.jsonl   {"_id": "d1", "text": "…", "title": "…" (optional), "language": "en"}
-    queries.jsonl  {"_id": "q1", "text": "…", "language": "de", "group": "7" (optional), "excluded": "d1" (optional)}
+    queries.jsonl  {"_id": "q1", "text": "…", "language": "de"}; optional "group": "7", "cluster": "a", "excluded": "d1"
     qrels.tsv      query-id, corpus-id and score; see `suite.sources.qrels`
 
 Queries with one `group` are the same question in several languages; one without is a group of its own, named by its
-id. The candidate that is `excluded` is not offered to the query: the query itself, where it is also a candidate. Ids
+id. Those with one `cluster` were drawn together, as questions on one article; without it that is the group. The
+candidate that is `excluded` is not offered to the query: the query itself, where it is also a candidate. Ids
 and groups are text; whole numbers are read as their digits. Every setting that the data allows is computed: one
 language gives mono; parallel relevants give language bias.
 """
@@ -155,7 +156,8 @@ def _query(line: JsonLine, candidates: Mapping[str, Candidate]) -> Query:
     text = line.text("text")
     if not text.strip():
         raise line.error("the text is empty, so there is nothing to search for.")
-    return Query(line.id, text, _language(line), line.optional_name("group") or line.id, left_out=excluded)
+    group, cluster = line.optional_name("group") or line.id, line.optional_name("cluster")
+    return Query(line.id, text, _language(line), group, left_out=excluded, cluster=cluster)
 
 
 def _language(line: JsonLine) -> str:

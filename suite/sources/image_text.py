@@ -23,13 +23,17 @@ Direction: TypeAlias = Literal["t2i", "i2t", "mixed"]
 
 
 class Shown(NamedTuple):
-    """One image. Those with the same `picture` show the same, so each is relevant where another one is."""
+    """One image. Those with the same `picture` show the same, so each is relevant where another one is.
+
+    `locale` is the language of the place it was taken in, `cluster` what it was drawn with, where the data says so;
+    without one, captions of a picture are a cluster.
+    """
 
     id: str
     image: Image
     picture: str
     locale: str = ""
-    """The language of the place it was taken in, where the data says so."""
+    cluster: str = ""
 
 
 class Caption(NamedTuple):
@@ -66,10 +70,13 @@ def reader(read: ImageTextReader, direction: Direction, only_own_locale: bool = 
 
 def text_to_image(data: ImageText) -> Pool:
     """Every caption asks for its image among all images; captions of one image are parallel."""
-    pictures = _by_picture(data)
+    pictures, cluster = _by_picture(data), _clusters(data)
     return Pool.of(
         _languages(data),
-        [Query(caption.id, caption.text, caption.language, caption.image) for caption in data.captions],
+        [
+            Query(caption.id, caption.text, caption.language, caption.image, cluster=cluster[caption.image])
+            for caption in data.captions
+        ],
         _images(data),
         [
             Judgement(caption.id, _image_id(shown))
@@ -81,11 +88,11 @@ def text_to_image(data: ImageText) -> Pool:
 
 def image_to_text(data: ImageText) -> Pool:
     """Every image that has captions asks for them among the captions of all languages."""
-    pictures = _by_picture(data)
+    pictures, cluster = _by_picture(data), _clusters(data)
     asking = [shown for shown in data.images if pictures[shown.id].captions]
     return Pool.of(
         _languages(data),
-        [Query(_image_id(shown), "", IMAGES, shown.id, shown.image) for shown in asking],
+        [Query(_image_id(shown), "", IMAGES, shown.id, shown.image, cluster=cluster[shown.id]) for shown in asking],
         _captions(data),
         [Judgement(_image_id(shown), caption.id) for shown in asking for caption in pictures[shown.id].captions],
     )
@@ -93,11 +100,21 @@ def image_to_text(data: ImageText) -> Pool:
 
 def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
     """Captions ask in one pool of images and captions; both are relevant, and a caption is not offered to itself."""
-    pictures = _by_picture(data)
+    pictures, cluster = _by_picture(data), _clusters(data)
     asking = _in_own_locale(data) if only_own_locale else data.captions
     return Pool.of(
         _languages(data),
-        [Query(caption.id, caption.text, caption.language, caption.image, left_out=caption.id) for caption in asking],
+        [
+            Query(
+                caption.id,
+                caption.text,
+                caption.language,
+                caption.image,
+                left_out=caption.id,
+                cluster=cluster[caption.image],
+            )
+            for caption in asking
+        ],
         [*_captions(data), *_images(data)],
         [
             Judgement(caption.id, relevant)
@@ -127,12 +144,15 @@ def read_emoji(paths: Mapping[str, Path], keywords: bool = False) -> ImageText:
 
 
 def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
-    """The test split of the storybooks: titles and page texts; a cover repeats the picture of an inner page."""
+    """The test split of the storybooks: titles and page texts; a cover repeats the picture of an inner page.
+
+    The pages of a story are one cluster.
+    """
     rows = _rows(paths["texts"], "id", "lang", "kind", "text", "split")
     return ImageText(
         [
-            Shown(row["id"], image, row["picture"])
-            for row, image in _files(paths["images"], "jpeg", "id", "picture")
+            Shown(row["id"], image, row["picture"], cluster=row["story"])
+            for row, image in _files(paths["images"], "jpeg", "id", "picture", "story")
             if row["split"] == "test"
         ],
         [
@@ -188,6 +208,11 @@ def _by_picture(data: ImageText) -> dict[str, ImageText]:
         captions[picture[caption.image]].append(caption)
     together = {name: ImageText(images[name], captions[name]) for name in images}
     return {image: together[name] for image, name in picture.items()}
+
+
+def _clusters(data: ImageText) -> dict[str, str]:
+    """The cluster of each image."""
+    return {shown.id: shown.cluster or shown.picture for shown in data.images}
 
 
 def _languages(data: ImageText) -> tuple[str, ...]:

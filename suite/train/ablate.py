@@ -1,4 +1,4 @@
-"""An ablation: arms that differ in some settings of one recipe, several seeds of each, compared by question.
+"""An ablation: arms that differ in some settings of one recipe, several seeds of each, compared by clusters.
 
 Finished models and results are left as they are, so a stopped ablation goes on where it was.
 """
@@ -19,7 +19,7 @@ from suite.comparison.paired import Comparison, compare_contributions, holm
 from suite.errors import BadData
 from suite.results.evidence_file import read_evidence
 from suite.results.result import Result, read_result
-from suite.sample import draw_groups, scores_of
+from suite.sample import draw_clusters, effective, scores_of
 from suite.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 from suite.train.recipe import Recipe
 from suite.train.recipe_file import faults, make_recipe, read_content, set_value
@@ -180,7 +180,8 @@ def _arm_row(arm: str, task: str, parts: Sequence[Contributions], runs: Sequence
     names = [name for name in MEASURES if all(name in scores for scores in values)]
     table = {name: [scores[name] for scores in values] for name in names}
     drawn = np.mean([_drawn(part) for part in parts], axis=0)
-    intervals = zip(CELLS, scores_of(drawn).tolist(), strict=True)
+    clusters = effective(parts[0].weights(members_of(len(parts[0].languages))[: len(SETTINGS)]))
+    intervals = zip(CELLS, scores_of(drawn, np.append(clusters, clusters.min())).tolist(), strict=True)
     return ArmRow(
         arm=arm,
         task=task,
@@ -194,7 +195,7 @@ def _arm_row(arm: str, task: str, parts: Sequence[Contributions], runs: Sequence
 def _drawn(part: Contributions) -> np.ndarray:
     """Mono, cross, multi and balance of the data and of its bootstrap draws, [1 + draws, 4]."""
     settings = members_of(len(part.languages))[: len(SETTINGS)]
-    return with_balance(part.drawn(draw_groups(len(part.total)), settings))
+    return with_balance(part.drawn(draw_clusters(len(part.total)), settings))
 
 
 def _tests(
@@ -230,8 +231,8 @@ def _test_rows(comparison: Comparison, one: str, other: str, task: str, runs: Se
             task=task,
             setting=setting,
             difference=difference,
-            low=float(cells.low[place]),
-            high=float(cells.high[place]),
+            low=None if np.isnan(cells.low[place]) else float(cells.low[place]),
+            high=None if np.isnan(cells.high[place]) else float(cells.high[place]),
             p=float(cells.p[place]),
             agreeing=sum(agreeing),
         )

@@ -10,6 +10,7 @@ from typing import Any
 from suite.encoder import Precision
 from suite.results.record import Record, write_whole
 from suite.results.result import Result
+from suite.sample import Score
 from suite.train.batches import BatchDrawer
 from suite.train.leak import LeakCheck
 from suite.train.pairs import Pairs
@@ -165,9 +166,14 @@ def _scores(results: Sequence[Result]) -> str:
         headline = result.task.headline
         found = [result.settings.get(setting, {}).get(headline) for setting in ("mono", "cross", "multi")]
         found.append(result.balance.get(headline))
-        cells = ("–" if s is None else f"{s.value:.3f} ({s.low:.3f} to {s.high:.3f})" for s in found)
-        lines.append(f"| {result.task.name} | {headline} | {' | '.join(cells)} |")
+        lines.append(f"| {result.task.name} | {headline} | {' | '.join(map(_with_interval, found))} |")
     return "\n".join(lines)
+
+
+def _with_interval(score: Score | None) -> str:
+    if score is None:
+        return "–"
+    return f"{score.value:.3f}" + ("" if score.low is None else f" ({score.low:.3f} to {score.high:.3f})")
 
 
 def _data(training: Training) -> str:

@@ -12,7 +12,7 @@ MEASURES = ("mono", "cross", "multi", "balance", "rank_distance", "normalised_ra
 
 
 class Interval(NamedTuple):
-    """A mean over seeds with the 95 % bootstrap interval over parallel questions, the same questions for every seed."""
+    """A mean over seeds with the 95 % bootstrap interval over clusters of questions, the same for every seed."""
 
     value: float
     low: float
@@ -57,7 +57,8 @@ class ArmRow(Record):
 class TestRow(Record):
     """Two arms on one task and setting: `difference` = other - one, of means over seeds.
 
-    `p` is of a paired permutation test over parallel questions, after Holm's correction over all rows of the file;
+    `low` and `high` are null where there are too few clusters for an interval. `p` is of a paired permutation test over
+    clusters of questions, after Holm's correction over all rows of the file;
     `agreeing` counts seeds whose own difference has the same sign.
     """
 
@@ -68,8 +69,8 @@ class TestRow(Record):
     task: str
     setting: str
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float
     agreeing: int
 

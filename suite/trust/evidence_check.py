@@ -35,8 +35,11 @@ def _check_items(evidence: Evidence, task: Task | None, record: TaskRecord) -> I
     most = [task.sizes[name].queries for name in record.languages] if task else asked
     if evidence.queries != record.queries or np.any(asked > most):
         yield f"The evidence has {evidence.queries} queries, or more in a language than the task."
-    if not np.array_equal(np.unique(evidence.group), np.arange(evidence.group.max() + 1)):
-        yield "The groups of queries are not numbered from 0 on."
+    for name, numbered in (("groups", evidence.group), ("clusters", evidence.cluster)):
+        if not np.array_equal(np.unique(numbered), np.arange(numbered.max() + 1)):
+            yield f"The {name} of queries are not numbered from 0 on."
+    if len(np.unique(np.stack([evidence.group, evidence.cluster]), axis=1).T) > len(np.unique(evidence.group)):
+        yield "Queries of one group are in two clusters."
     language = np.full(len(evidence.candidate_ids), NOBODY)
     listed = evidence.top != NOBODY
     candidates = np.concatenate([evidence.candidate, evidence.top[listed]])
@@ -71,6 +74,7 @@ def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:
     columns = {
         "language of queries": (evidence.query_language, pool.queries.language),
         "group": (evidence.group, pool.group),
+        "cluster": (evidence.cluster, pool.cluster),
         "query": (evidence.query, pool.query),
         "relevant candidate": (known[evidence.candidate], pool.candidate),
         "language of candidates": (evidence.language, pool.candidates.language[pool.candidate]),

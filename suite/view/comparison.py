@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ def comparison_view(names: Names, comparison: Comparison, matrix: bool = False) 
     one_language = len(asked) == 1 < len(comparison.languages)
     title = f"{names.task}, {comparison.metric}" + (f", queries in {language_label(asked[0])}" if one_language else "")
     parts: list[RenderableType] = [
-        Text(f"\n{title}, {comparison.groups:,} parallel questions", style="bold"),
+        Text(f"\n{title}, {_count(comparison.clusters, 'cluster')} of questions", style="bold"),
         Text(f"A  {names.one}\nB  {names.other}"),
         _difference_table("setting", comparison.settings, comparison.by_setting),
         prose(sentence(comparison), "bold"),
@@ -68,6 +68,11 @@ def comparison_view(names: Names, comparison: Comparison, matrix: bool = False) 
 def sentence(comparison: Comparison) -> str:
     """What holds of the settings that are shown, in words."""
     cells = comparison.by_setting
+    if comparison.least_p > ALPHA:
+        return (
+            f"No difference can be found: with {_count(comparison.clusters, 'cluster')} of questions no p is below "
+            f"{_p_value(comparison.least_p)}."
+        )
     better: dict[str, list[str]] = {"B is better in": [], "A is better in": []}
     alike, unknown = [], []
     for place, setting in enumerate(comparison.settings):
@@ -78,7 +83,9 @@ def sentence(comparison: Comparison) -> str:
         elif cells.difference[place] == cells.detectable[place] == 0:
             alike.append(setting)
         else:
-            unknown.append(f"{setting} (smallest detectable {_short(cells.detectable[place])})")
+            smallest = cells.detectable[place]
+            reason = "too few clusters" if math.isnan(smallest) else f"smallest detectable {_short(smallest)}"
+            unknown.append(f"{setting} ({reason})")
     better |= {"A and B are equal in": alike, "no difference found in": unknown}
     said = "; ".join(f"{words} {_listed(settings)}" for words, settings in better.items() if settings)
     return f"{said[:1].upper()}{said[1:]}." if said else "Nothing to compare."
@@ -92,8 +99,8 @@ def comparison_json(names: Names, comparison: Comparison) -> dict[str, Any]:
         "metric": comparison.metric,
         "A": names.one,
         "B": names.other,
-        "questions": comparison.groups,
-        "permutations": comparison.draws,
+        "clusters": comparison.clusters,
+        "swaps": comparison.swaps,
         "alpha": ALPHA,
         "sentence": sentence(comparison),
         "settings": dict(_records(comparison.settings, comparison.by_setting)),
@@ -122,11 +129,11 @@ def rank_view(task: str, standings: Standings) -> RenderableType:
     table.add_column("alike", min_width=6)
     for model in standings.models:
         interval = f"{model.low}–{model.high}" if model.low < model.high else str(model.low)
-        score = f"{_short(model.score.low)} – {_short(model.score.high)}"
+        score = _interval(model.score.low, model.score.high, _short)
         alike = _letter_runs(standings, model.letters)
         table.add_row(str(model.place), interval, model.name, _short(model.score.value), score, alike)
     pairs = len(standings.models) * (len(standings.models) - 1) // 2
-    title = f"{task}, {standings.metric} in {standings.setting}, {standings.groups:,} parallel questions"
+    title = f"{task}, {standings.metric} in {standings.setting}, {_count(standings.clusters, 'cluster')} of questions"
     return Group(Text(f"\n{title}", style="bold"), table, prose(RANK_LEGEND.format(pairs=_count(pairs, "pair"))))
 
 
@@ -136,7 +143,7 @@ def rank_json(task: str, standings: Standings) -> dict[str, Any]:
         "task": task,
         "metric": standings.metric,
         "setting": standings.setting,
-        "questions": standings.groups,
+        "clusters": standings.clusters,
         "alpha": ALPHA,
         "models": [
             {
@@ -187,7 +194,7 @@ def _difference_table(heading: str, names: Sequence[str], cells: Differences) ->
             _short(cells.one[place]),
             _short(cells.other[place]),
             _difference(cells, place),
-            f"{_signed(cells.low[place])} – {_signed(cells.high[place])}",
+            _interval(cells.low[place], cells.high[place], _signed),
             _p_value(cells.adjusted[place]),
             _short(cells.detectable[place]),
         )
@@ -290,6 +297,13 @@ def _signed(value: float) -> str:
     text = f"{abs(value):.3f}"
     sign = "" if float(text) == 0 else "+" if value > 0 else "−"
     return sign + (text.replace("0.", ".", 1) if text.startswith("0") else text)
+
+
+def _interval(low: float | None, high: float | None, text: Callable[[float], str]) -> str:
+    """Both ends, or a dash where there are too few clusters for an interval."""
+    if low is None or high is None or math.isnan(low):
+        return NOTHING
+    return f"{text(low)} – {text(high)}"
 
 
 def _p_value(value: float) -> str:

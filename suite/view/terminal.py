@@ -189,7 +189,7 @@ def _with_interval(score: Score | None) -> Text:
 
 
 def _interval(score: Score) -> str:
-    return f"{_short(score.low)}–{_short(score.high)}"
+    return "–" if score.low is None or score.high is None else f"{_short(score.low)}–{_short(score.high)}"
 
 
 def _number(value: float) -> str:

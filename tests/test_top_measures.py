@@ -1,0 +1,126 @@
+"""What stands on top, hubs, and the pool of English and one more: equal to sorting the pool, right where scores tie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import skew
+
+from suite.bias.lists import hubs, top_hits
+from suite.bias.ranks import english_pool
+from suite.evidence import Evidence
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
+from suite.summary import score_evidence
+from tests import naive
+from tests.conftest import FixedScores, PoolMaker
+
+LANGUAGES = ("de", "en", "zh")
+
+
+@pytest.fixture(params=[False, True], ids=["untied", "tied"])
+def scored(request: pytest.FixtureRequest, make_pool: PoolMaker) -> tuple[Pool, np.ndarray, Evidence]:
+    """Random scores, and coarse ones that often tie."""
+    pool = make_pool(questions=15, distractors=9)
+    scores = np.random.default_rng(8).random((len(pool.queries), len(pool.candidates)))
+    scores[pool.query, pool.candidate] += 0.25
+    if request.param:
+        scores = np.round(scores * 8) / 8
+    return pool, scores, collect_evidence(pool, FixedScores(scores))
+
+
+def test_top_hits_equal_looking_at_the_best_candidates(scored: tuple[Pool, np.ndarray, Evidence]) -> None:
+    pool, scores, evidence = scored
+    found = top_hits(evidence)["top_hit"]
+    assert (found.sum(axis=1) == 1).all()
+    for query in range(len(pool.queries)):
+        relevant = np.isin(np.arange(len(pool.candidates)), pool.candidate[pool.query == query])
+        right = scores[query, relevant].max() > scores[query, ~relevant].max()
+        among = relevant if right else ~relevant
+        best = np.flatnonzero(among & (scores[query] == scores[query, among].max()))
+        own = pool.candidates.language[best] == pool.queries.language[query]
+        which = int(np.argmax(found[query]))
+        assert which // 2 == (0 if right else 1)
+        assert (which % 2 == 0) in own.tolist()
+
+
+def test_the_four_shares_add_up_to_one(scored: tuple[Pool, np.ndarray, Evidence]) -> None:
+    scores = score_evidence(scored[2], "map")
+    for measures in (scores.bias, *(own["bias"] for own in scores.languages.values())):
+        shares = [measures[name].value for name in measures if name.startswith("top_hit")]
+        assert (len(shares), sum(shares)) == (4, pytest.approx(1))
+    right = scores.bias["top_hit_right_own"].value + scores.bias["top_hit_right_other"].value
+    assert right == pytest.approx(scores.settings["multi"]["success@1"].value)
+
+
+def test_a_tie_with_a_wrong_candidate_is_wrong_and_in_its_language() -> None:
+    """The German query ties its German answer with an English and two Chinese candidates."""
+    pool = Pool.of(
+        LANGUAGES,
+        [Query("q", "", "de", "q")],
+        [Candidate(name, "", name[:2]) for name in ("de:a", "en:x", "zh:a", "zh:x")],
+        [Judgement("q", "de:a"), Judgement("q", "zh:a")],
+    )
+    for scores, place in (([9, 9, 9, 1], 3), ([9, 8, 9, 1], None), ([1, 2, 9, 9], 3), ([9, 1, 1, 1], 0)):
+        found = top_hits(collect_evidence(pool, FixedScores(np.array([scores]))))["top_hit"][0]
+        assert found.sum() == 1
+        assert int(np.argmax(found)) == place if place is not None else found[:2].sum() == 1
+
+
+def test_hubs_equal_counting_the_lists(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=60, distractors=40)
+    scores = np.random.default_rng(5).random((len(pool.queries), len(pool.candidates)))
+    scores[:, ::7] += 0.2
+    evidence = collect_evidence(pool, FixedScores(scores))
+    listed = np.zeros(len(pool.candidates))
+    for row in scores:
+        listed[np.argsort(-row)[:10]] += 1
+    found = hubs(evidence)
+    assert found["hubness"] == pytest.approx(skew(listed))
+    assert found["hub_share"] == pytest.approx(np.sort(listed)[-3:].sum() / listed.sum())  # 1 % of 300
+
+
+def test_hubs_where_all_are_listed_alike_and_where_one_is_everywhere(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=50, distractors=0, languages=("de", "en"))
+    alike = np.zeros((100, 100))
+    for query in range(100):
+        alike[query, (query + np.arange(10)) % 100] = 1 - np.arange(10) / 20
+    assert hubs(collect_evidence(pool, FixedScores(alike))) == pytest.approx({"hubness": 0, "hub_share": 0.01})
+    alike[:, 0] = 2
+    assert hubs(collect_evidence(pool, FixedScores(alike)))["hub_share"] == pytest.approx(0.1)
+    scores = score_evidence(collect_evidence(pool, FixedScores(alike)), "map")
+    assert scores.bias["hubness@10"].low is None
+    assert "hubness@10" not in scores.languages["de"]["bias"]
+
+
+def test_the_english_pool_equals_sorting_it(scored: tuple[Pool, np.ndarray, Evidence]) -> None:
+    pool, scores, evidence = scored
+    found = english_pool(evidence)
+    english = LANGUAGES.index("en")
+    for query, language in enumerate(pool.queries.language.tolist()):
+        values = [found[name][query, 0] for name in ("english_max_rank", "english_complete", "own_above_english")]
+        if language == english:
+            assert np.isnan(values).all()
+            continue
+        ranked = naive.ranks(pool, scores, query, [language, english])
+        score = {pool.candidates.language[candidate]: scores[query, candidate] for _, candidate in ranked}
+        own_first = (np.sign(score[language] - score[english]) + 1) / 2
+        assert values == [ranked[-1][0], ranked[-1][0] <= 10, own_first]
+
+
+def test_the_english_pool_is_that_of_the_evidence_of_two_languages(scored: tuple[Pool, np.ndarray, Evidence]) -> None:
+    scores = score_evidence(scored[2], "map")
+    pair = score_evidence(scored[2].only(["de", "en"]), "map")
+    whole = scores.languages["de"]["bias"]
+    assert whole["english_pool_max_rank"].value == pytest.approx(pair.languages["de"]["bias"]["max_rank"].value)
+    assert "english_pool_max_rank" not in scores.languages["en"].get("bias", {})
+    assert scores.bias["english_pool_own_first"].value == pytest.approx(
+        np.mean([scores.languages[name]["bias"]["english_pool_own_first"].value for name in ("de", "zh")])
+    )
+
+
+def test_without_english_there_is_no_english_pool(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=8, languages=("de", "zh"))
+    evidence = collect_evidence(pool, FixedScores(np.random.default_rng(0).random((16, len(pool.candidates)))))
+    scores = score_evidence(evidence, "map")
+    assert not [name for name in (*scores.bias, *scores.blind) if name.startswith("english")]
