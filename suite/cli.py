@@ -34,6 +34,7 @@ from suite.commands.submit import submit
 from suite.commands.tasks import tasks
 from suite.commands.train import train
 from suite.commands.verify import verify
+from suite.commands.whatif import whatif
 from suite.errors import PanglotError
 from suite.plain import plain
 
@@ -55,7 +56,7 @@ app = typer.Typer(
 )
 for heading, verbs in {
     MEASURE: (demo, run, plan, score, tasks, models, fetch),
-    READ: (show, compare, rank, index, board),
+    READ: (show, compare, rank, whatif, index, board),
     SHARE: (verify, rescore, submit, receive, export),
     MAKE: (train, ablate),
 }.items():

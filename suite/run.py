@@ -23,6 +23,7 @@ from suite.pool import Items, Pool
 from suite.progress import Progress, silent
 from suite.ranking import collect_evidence
 from suite.reading import Reading, reading_by_language
+from suite.remedies.debiased import Debias
 from suite.results.naming import result_stem
 from suite.results.result import CurvePoint, EncodingRecord, Result, RunRecord, VectorForm, record_task
 from suite.scores import DenseScores
@@ -53,11 +54,13 @@ def run(
     curve: Sequence[tuple[int, str]] = (),
     skip_damaged: bool = False,
     progress: Progress = silent,
+    debias: Debias | None = None,
 ) -> Outcome:
     """Measure one model on one task, whole or in some of its languages.
 
     `curve` lists dimensions and forms (`FORMS`) to which the vectors are also reduced and scored, without encoding
     again. With `skip_damaged` images and captions that cannot be used are left out, and the result counts them.
+    `debias` takes languages out of the vectors; the result is then of another configuration of the model.
 
     :raises PanglotError: a model that cannot see the task's images, data that is missing or damaged, a model that
         returns no vectors.
@@ -71,6 +74,8 @@ def run(
     record = record_task(task.name, pool.fingerprint, task.headline, pool.languages, *sizes)
     with timed(seconds, "encode"):
         scored = score_pool(model, pool, cache, progress)
+        if debias:
+            scored = debias.applied(scored, model, pool, cache, progress)
     with timed(seconds, "rank"):
         evidence = collect_evidence(pool, scored.scores, progress=progress)
     with timed(seconds, "score"):
@@ -78,7 +83,8 @@ def run(
     points = _curve(task, pool, scored, model.card.similarity, curve)
     stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
-    return Outcome(Result.of(record, model.card, derived, points, run_record), evidence, stem)
+    card = debias.card(model.card) if debias else model.card
+    return Outcome(Result.of(record, card, derived, points, run_record), evidence, stem)
 
 
 def _curve(

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from suite.errors import BadEncoder, UnknownName
+from suite.cli import app
+from suite.encoder import ModelCard, load_model
+from suite.errors import BadData, BadEncoder, UnknownName
+from suite.pool import Candidate, Judgement, Pool, Query
+from suite.ranking import collect_evidence
 from suite.remedies.debias import apply_in_folds, between_languages, parse_method, two_folds
+from suite.remedies.debiased import Debias
+from suite.results.result import read_result
+from suite.scoring import score_pool
+from suite.summary import score_evidence
+from suite.trust.verify import verify
 
 LANGUAGES = ("de", "en", "th")
 METHODS = ("centre", "project:1", "project:2", "lir:1", "shift:en")
@@ -117,3 +131,72 @@ def test_nothing_left_is_refused_not_measured() -> None:
 def test_unknown_method_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownName, match="method of debiasing"):
         parse_method(name)
+
+
+class _Marked:
+    """An encoder whose vectors carry a mark of the language beside what is meant."""
+
+    card = ModelCard(name="marked", revision="1", library="tests", dimension=6)
+
+    def encode(self, texts: Sequence[str], role: str) -> np.ndarray:
+        rows = []
+        for text in texts:
+            language, _, meant = text.partition(":")
+            mark = 3 * np.eye(3)[LANGUAGES.index(language)] + (0.5 if role == "query" else 0)
+            rows.append([*mark, *np.random.default_rng(sum(map(ord, meant))).standard_normal(3)])
+        return np.array(rows)
+
+
+def _parallel_pool() -> Pool:
+    numbers = range(24)
+    return Pool.of(
+        LANGUAGES,
+        [Query(f"{x}:q{n}", f"{x}:{n}", x, f"q{n}", cluster=f"a{n // 4}") for x in LANGUAGES for n in numbers],
+        [Candidate(f"{x}:c{n}", f"{x}:{n}", x) for x in LANGUAGES for n in numbers],
+        [Judgement(f"{x}:q{n}", f"{y}:c{n}") for x in LANGUAGES for y in LANGUAGES for n in numbers],
+    )
+
+
+@pytest.mark.parametrize("method", ["centre", "project:2", "shift:en"])
+@pytest.mark.parametrize("fit", ["corpus", "file"])
+def test_debiased_pool_ranks_by_what_is_meant(method: str, fit: str, tmp_path: Path) -> None:
+    if fit == "file":
+        fit = str(tmp_path / "texts.jsonl")
+        rows = [{"text": f"{x}:text {n}", "language": x} for x in LANGUAGES for n in range(40)]
+        Path(fit).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    pool, model, debias = _parallel_pool(), _Marked(), Debias.parse(method, fit)
+    scored = score_pool(model, pool)
+    before = score_evidence(collect_evidence(pool, scored.scores), "map", ["map"], draws=2)
+    after = score_evidence(collect_evidence(pool, debias.applied(scored, model, pool).scores), "map", ["map"], draws=2)
+    assert after.settings["multi"]["map"].value > before.settings["multi"]["map"].value + 0.1
+    assert after.bias["rank_distance"].value < before.bias["rank_distance"].value / 3
+    card = debias.card(model.card)
+    assert card.settings[0] == f"debias={method}"
+    assert card.settings[1].startswith("debias_fit=")
+
+
+def test_models_without_vectors_are_refused() -> None:
+    pool = _parallel_pool()
+    model = load_model("bm25")
+    with pytest.raises(BadEncoder, match="makes no vectors"):
+        Debias.parse("centre").applied(score_pool(model, pool), model, pool)
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "[]", "x", '{"text": "a"}', '{"text": 1, "language": "en"}', '{"text": " ", "language": "en"}']
+)
+def test_file_of_another_form_is_refused_by_line(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text(f'{{"text": "a", "language": "en"}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(BadData, match=r"texts\.jsonl, line 2: "):
+        Debias.parse("centre", str(path))
+
+
+def test_run_writes_another_configuration_of_the_model(tmp_path: Path) -> None:
+    command = ["run", "use-multilingual", "--tasks", "starter", "--languages", "de,en", "--debias", "centre"]
+    done = CliRunner().invoke(app, [*command, "--out", str(tmp_path), "--no-cache"])
+    assert done.exit_code == 0, done.output
+    (path,) = tmp_path.glob("*/*.json")
+    assert path.parent.name == "use-multilingual@0.2.1+debias-centre+debias_fit-corpus"
+    assert read_result(path).model.settings == ("debias=centre", "debias_fit=corpus")
+    assert verify(path).level == "recomputed"

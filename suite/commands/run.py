@@ -46,6 +46,7 @@ from suite.commands.runner import Runner, show_results
 if TYPE_CHECKING:
     from suite.cache import VectorCache
     from suite.encoder import Model
+    from suite.remedies.debiased import Debias
     from suite.task import Task
     from suite.view.console import PlainConsole
 
@@ -72,6 +73,12 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only tasks whose last run failed.")] = False,
     dims: Annotated[str, typer.Option(metavar="N,M", help="Also vectors cut to these dimensions.")] = "",
     quantise: Annotated[str, typer.Option(metavar="A,B", help="Also vectors as int8, as binary.")] = "",
+    debias: Annotated[
+        str, typer.Option(metavar="METHOD", help="centre, project:R, lir:R or shift:LANG: take languages out.")
+    ] = "",
+    debias_fit: Annotated[
+        str, typer.Option(metavar="FILE", help="Texts with languages to learn them from; default: the corpus.")
+    ] = "corpus",
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out images and captions that are damaged.")
     ] = False,
@@ -104,6 +111,7 @@ def run(
     chosen = find_suite(suite) if suite else find_tasks(tasks)
     points = _curve(dims, quantise)
     check_writable(out, "--out")
+    remedy = _debias(debias, debias_fit)
     console = open_console(aside=as_json)
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
@@ -138,13 +146,22 @@ def run(
     opened_cache = open_cache(cache, no_cache)
     on_interrupt(KEPT if opened_cache else "Without the cache nothing is kept.")
     with _shared_vectors(chosen, opened_cache) as opened:
-        runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, how)
+        runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, remedy, how)
         code = runner.run(chosen, retry_failed)
     if as_json:
         print_json([read_result(path).plain() for path in runner.results])
     else:
         show_results(console, runner.results, matrix)
     raise typer.Exit(code)
+
+
+def _debias(method: str, fit: str) -> Debias | None:
+    """What was asked for, checked before anything costs time."""
+    if not method:
+        return None
+    from suite.remedies.debiased import Debias
+
+    return Debias.parse(method, fit)
 
 
 def _say(console: PlainConsole, what: str, said: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from suite.cache import VectorCache
     from suite.encoder import Model
+    from suite.remedies.debiased import Debias
     from suite.results.result import Result
     from suite.run import Outcome
     from suite.shards.run import How
@@ -30,6 +31,8 @@ class Runner:
     curve: list[tuple[int, str]]
     """Dimensions and forms to which vectors are also reduced."""
     skip_damaged: bool
+    debias: Debias | None
+    """What is taken out of its vectors."""
     how: Callable[[], How]
     """How corpora are divided, asked for when there is one."""
     results: dict[Path, Result] = field(default_factory=dict)
@@ -66,14 +69,17 @@ class Runner:
 
     def _outcome(self, task: Task) -> Outcome:
         from suite.corpus import StreamedTask
+        from suite.errors import PanglotError
         from suite.run import run
         from suite.shards.run import run_streamed
         from suite.view.terminal import progress_bar
 
         where = (self.languages, self.data_dir, self.cache)
         if isinstance(task, StreamedTask):
+            if self.debias:
+                raise PanglotError(f"{task.name} streams its passages; --debias needs them all at once.")
             return run_streamed(task, self.model, self.how(), *where, progress_bar)
-        return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar)
+        return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar, self.debias)
 
     def _warn_of_split_languages(self, task: Task) -> None:
         """Queries in `zh-Hans` and candidates in `zh` are hardly meant to be two languages."""
@@ -116,7 +122,7 @@ class Runner:
     def _folder(self) -> Path:
         from suite.results.naming import result_folder
 
-        return result_folder(self.out, self.model.card)
+        return result_folder(self.out, self.debias.card(self.model.card) if self.debias else self.model.card)
 
 
 def show_results(console: PlainConsole, results: dict[Path, Result], matrix: bool) -> None:
