@@ -51,5 +51,7 @@ def as_array(made: Any) -> np.ndarray:
     elif hasattr(made, "detach"):
         made = made.detach().cpu().to_dense()
         made = (made.float() if made.is_floating_point() and made.itemsize < 4 else made).numpy()
+    elif isinstance(made, np.ma.MaskedArray):
+        made = made.filled(np.nan)  # what is masked is no number
     array = np.asarray(made)
     return np.array(array.tolist()) if array.dtype == object and array.ndim else array

@@ -106,7 +106,7 @@ class Encoding:
             raise BadEncoder(f"{self._name} failed on {self._describe(rows[error.place])}. {error.reason}") from error
         except PanglotError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if _is_out_of_memory(error) and len(rows) > 1:
                 half = len(rows) // 2
                 self._take(rows[:half], batch[:half])
@@ -160,7 +160,7 @@ class Encoding:
         self._fresh, self._written = [], time.monotonic()
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
 
 
@@ -171,7 +171,7 @@ def _first_failing(encode: Callable[[Sequence[Any]], Floats], batch: Sequence[An
         middle = (start + stop) // 2
         try:
             encode(batch[start:middle])
-        except Exception:
+        except (Exception, SystemExit):
             stop = middle
         else:
             start = middle

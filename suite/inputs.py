@@ -99,7 +99,7 @@ def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Int
         counts = as_array(encoder.count_tokens(texts, role))
     except PanglotError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadEncoder(f"{encoder.card.name} failed to count tokens. {spelled(error)}") from error
     if counts.shape != (len(texts),) or (len(texts) and (counts.dtype.kind not in "iu" or counts.min() < 0)):
         raise BadEncoder(

@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _OTHER_FORMS = {
+    b"\xff\xfe\0\0": "in UTF-32. Save it as UTF-8",
+    b"\0\0\xfe\xff": "in UTF-32. Save it as UTF-8",
     b"\xff\xfe": "in UTF-16. Save it as UTF-8",
     b"\xfe\xff": "in UTF-16. Save it as UTF-8",
     b"PK\x03\x04": "a zip archive. Unpack it",

@@ -105,7 +105,7 @@ def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> Rol
             encoder.encode_images(pictures)
     except PanglotError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadEncoder(f"{encoder.card.name} failed on images. {spelled(error)}") from error
     seconds = (perf_counter() - start) * len(missing) / max(len(sample), 1)
     return RolePlan("image", len(items), len(unique), len(unique) - len(missing), 0, seconds, {})

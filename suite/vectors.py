@@ -68,7 +68,7 @@ def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
         vectors = as_array(encoder.encode(texts, role))
     except PanglotError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadEncoder(f"{name} failed on {len(texts)} texts, the first {texts[0]!r}. {spelled(error)}") from error
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise BadEncoder(

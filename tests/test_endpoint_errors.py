@@ -375,6 +375,16 @@ def test_a_key_at_the_end_of_a_long_message_is_not_shown_in_part(
         assert "sk-" not in str(caught.value)
 
 
+def test_a_placeholder_of_a_key_is_not_cut_out_of_a_message(
+    server: ScriptedServer, running: tuple[ScriptedServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    encoder = OpenAIEncoder(f"tiny@{running[1]}", Options(), QUICK)
+    server.answer = lambda asked: Reply(400, b"The maximum context length is 20 tokens.")
+    with pytest.raises(BadEncoder, match=r"maximum context length"):
+        encoder.encode(["a"], "query")
+
+
 @pytest.mark.parametrize(
     "error",
     [

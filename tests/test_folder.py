@@ -141,6 +141,7 @@ def _line(**fields: object) -> str:
         (b"", r"corpus\.jsonl is empty"),
         (b"\n \n", r"corpus\.jsonl is empty"),
         (CORPUS.encode() + b"\xff\n", r"corpus\.jsonl, line 2: not UTF-8 \(byte 0xff at position 1\)"),
+        (CORPUS.encode("utf-32"), r"corpus\.jsonl is in UTF-32\. Save it as UTF-8"),
         (CORPUS.encode("utf-16"), r"corpus\.jsonl is in UTF-16\. Save it as UTF-8"),
         (b"PK\x03\x04" + bytes(20), r"corpus\.jsonl is a zip archive\. Unpack it"),
     ],

@@ -60,6 +60,14 @@ def test_a_file_may_be_named_by_the_fingerprint(tmp_path: Path) -> None:
     assert _scores(tmp_path, pool).diagonal() == pytest.approx([1, 1, 1])
 
 
+def test_two_files_for_one_task_are_refused(tmp_path: Path) -> None:
+    pool = _pool()
+    for name in ("mine", pool.fingerprint):
+        np.savez(tmp_path / f"{name}.npz", **ARRAYS)
+    with pytest.raises(BadData, match=rf"two files for mine: mine\.npz and {pool.fingerprint}\.npz\. Keep one\."):
+        _scores(tmp_path, pool)
+
+
 def test_a_folder_without_a_file_for_the_task_is_refused_and_the_expected_name_given(tmp_path: Path) -> None:
     np.savez(tmp_path / "another.npz", **ARRAYS)
     with pytest.raises(MissingData, match=r"no vectors for mine\. Expected mine\.npz; found another\.npz\."):
@@ -165,7 +173,7 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_bare_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "mine.npy", VECTORS)
     (tmp_path / "mine.npy").rename(tmp_path / "mine.npz")
-    with pytest.raises(BadData, match=r"cannot be read as an \.npz file"):
+    with pytest.raises(BadData, match=r"mine\.npz is not an \.npz file\. Write it with numpy\.savez\."):
         _scores(tmp_path, _pool())
 
 

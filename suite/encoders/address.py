@@ -14,6 +14,8 @@ OFFICIAL = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
 """The environment variable with the key; servers that ask for none get `NO_KEY`."""
 NO_KEY = "none"
+SHORTEST_KEY = 8
+"""Characters. What is shorter, such as `x` or `EMPTY`, stands in for a key and is no secret."""
 
 _ADDRESS = re.compile(r"(?P<model>@?[^@]+)(@(?P<url>https?://\S+))?")
 _AZURE = "Azure takes no api-version at its v1 address: openai:DEPLOYMENT@https://RESOURCE.openai.azure.com/openai/v1"

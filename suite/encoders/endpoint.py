@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from suite.encoder import Role
 from suite.encoders.account import Account
-from suite.encoders.address import KEY, NO_KEY, Address, open_client
+from suite.encoders.address import KEY, SHORTEST_KEY, Address, open_client
 from suite.encoders.error_body import one_line, server_words
 from suite.errors import BadEncoder
 
@@ -189,7 +189,7 @@ class Endpoint:
     def clean(self, text: str) -> str:
         """What a server said, on one line, cut, and without the key if it said that."""
         key = self._client.api_key
-        return one_line(text if key == NO_KEY else text.replace(key, "[key]"))
+        return one_line(text if len(key) < SHORTEST_KEY else text.replace(key, "[key]"))
 
 
 def _asked_pause(retry_state: RetryCallState) -> float:

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class StoredVectors:
         """Cosines of the stored vectors of this pool's items.
 
         :raises MissingData: there is no file for the pool's task, or it lacks some of the items.
-        :raises BadData: the file is damaged, or its content is not one vector for each item.
+        :raises BadData: there are two files for it, or the content is damaged or not one vector for each item.
         """
         path = self._file(pool)
         arrays = _read(path)
@@ -66,13 +67,17 @@ class StoredVectors:
         return DenseScores(*sides)
 
     def _file(self, pool: Pool) -> Path:
-        """The file named after the pool's task or fingerprint; what another file holds is never looked at."""
-        named = self._folder / f"{pool.task}.npz"
-        if pool.task and named.is_file():
-            return named
-        marked = self._folder / f"{pool.fingerprint}.npz"
-        if marked.is_file():
-            return marked
+        """The file named after the pool's task or fingerprint; what another file holds is never looked at.
+
+        :raises MissingData: there is none.
+        :raises BadData: there are both.
+        """
+        named, marked = (self._folder / f"{name}.npz" for name in (pool.task, pool.fingerprint))
+        here = [path for path in (named, marked) if path.is_file()]
+        if len(here) > 1:
+            raise BadData(f"{self._folder} has two files for {pool.task}: {named.name} and {marked.name}. Keep one.")
+        if here:
+            return here[0]
         found = ", ".join(path.name for path in sorted(self._folder.glob("*.npz")))
         raise MissingData(
             f"{self._folder} has no vectors for {pool.task or 'this pool'}. "
@@ -132,6 +137,8 @@ class _Side:
 
 def _read(path: Path) -> dict[str, Any]:
     """The four arrays of a file; nothing in it is ever unpickled."""
+    if not is_zipfile(path):
+        raise BadData(f"{path} is not an .npz file. Write it with numpy.savez.")
     try:
         with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in NAMES if name in file}
