@@ -26,6 +26,7 @@ from suite.progress import Progress, silent
 from suite.results.naming import RECORD
 from suite.results.result import read_result
 from suite.trust.recorded import HOLDS
+from suite.trust.submission import FILE_NAME
 from suite.trust.verify import verify, verify_folder
 
 SAMPLE = 2
@@ -102,7 +103,7 @@ def _checked(stamp: str, folder: Path, home: Path) -> Checked:
     """What is found of one folder; evidence that holds is put into the store."""
     odd: dict[str, str] = {}
     with contained(folder.name, odd):
-        verdicts = verify_folder(folder)
+        verdicts = [verdict for verdict in verify_folder(folder) if FILE_NAME.fullmatch(verdict.path.name)]
         for verdict in verdicts:
             if verdict.level in HOLDS:
                 stored_contributions(home, verdict.path, read_result(verdict.path).task.headline)
@@ -111,7 +112,7 @@ def _checked(stamp: str, folder: Path, home: Path) -> Checked:
             levels={verdict.path.stem: verdict.level for verdict in verdicts if verdict.path.suffix == ".json"},
             findings={verdict.path.stem: verdict.findings for verdict in verdicts if verdict.findings},
         )
-    results = [path.stem for path in folder.glob("*.json")]
+    results = [path.stem for path in folder.glob("*.json") if FILE_NAME.fullmatch(path.name)]
     findings = dict.fromkeys(results, (odd[folder.name],))
     return Checked(stamp=stamp, levels=dict.fromkeys(results, "failed"), findings=findings)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import pyarrow as pa
 from pydantic import Field
 
-from leaderboard_app.strangers import check_regular, contained, is_regular
+from leaderboard_app.strangers import check_named, check_regular, contained, is_regular
 from suite.bridge import ReportedResult, read_reported
 from suite.bridge.published import published_results
 from suite.fields import Amount, Dimension, Line, Parameters, Tokens
@@ -128,10 +128,12 @@ def read_folder(folder: Path) -> Found:
     for path in sorted(folder.glob("*.json")):
         with contained(f"{folder.name}/{path.name}", found.refused):
             if path.name.endswith(REPORTED):
+                check_named(path)
                 check_regular(path)
                 reported = read_reported(path)
-                _add(found, _reported(reported, folder.name), reported_rows(reported))
+                _add(found, _reported(reported, folder.name, path.stem), reported_rows(reported))
             elif is_result_name(path.name):
+                check_named(path)
                 check_regular(path)
                 result = read_result(path)
                 if card and not _is_about(card, result):
@@ -147,7 +149,7 @@ def published() -> Found:
     found = Found([], [], {})
     for reported in published_results():
         folder = f"{reported.model.replace('/', '__')}@{reported.revision}"
-        _add(found, _reported(reported, folder), reported_rows(reported))
+        _add(found, _reported(reported, folder, f"{reported.task}.reported"), reported_rows(reported))
     return found
 
 
@@ -246,10 +248,10 @@ def _model_facts(result: Result) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "unknown")}
 
 
-def _reported(reported: ReportedResult, folder: str) -> Entry:
+def _reported(reported: ReportedResult, folder: str, stem: str) -> Entry:
     organisation, _, name = reported.model.rpartition("/")
     return Entry(
-        id=f"{folder}/{reported.task}{REPORTED.removesuffix('.json')}",
+        id=f"{folder}/{stem}",
         folder=folder,
         task=reported.task,
         trust=reported.level,

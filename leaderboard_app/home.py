@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from suite.results.record import write_whole
+from suite.trust.submission import FOLDER_NAME
 
 FORM = f"2 {version('panglot')}"
 """An index of another form is built anew."""
@@ -33,7 +34,7 @@ def home_of(folder: Path) -> Path:
     """Where the index of a folder of submissions lives, in the user's cache."""
     import pooch
 
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    name = _digest(str(folder.resolve()))[:16]
     home = Path(pooch.os_cache("panglot")) / "board" / name
     home.mkdir(parents=True, exist_ok=True)
     return home
@@ -42,9 +43,16 @@ def home_of(folder: Path) -> Path:
 def stamps_of(folder: Path) -> Iterator[tuple[str, str]]:
     """Each submission's folder, with the size and time of every file in it."""
     for path in sorted(folder.glob("*@*")):
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir() and not path.is_symlink() and FOLDER_NAME.fullmatch(path.name):
             files = (f"{file.name} {stamp_of(file)}" for file in sorted(path.iterdir()))
-            yield path.name, hashlib.sha256("\n".join(files).encode()).hexdigest()
+            yield path.name, _digest("\n".join(files))
+
+
+def misnamed(folder: Path) -> dict[str, str]:
+    """The folders that no submission can have, with the reason."""
+    why = "It is a link, or has a name that no submission has. Rename or remove it."
+    paths = sorted(path for path in folder.glob("*@*") if path.is_symlink() or path.is_dir())
+    return {path.name: why for path in paths if path.is_symlink() or not FOLDER_NAME.fullmatch(path.name)}
 
 
 def stamp_of(path: Path) -> str:
@@ -68,3 +76,8 @@ def load(path: Path, kind: type[AnyKept]) -> AnyKept:
 def save(path: Path, record: Kept) -> None:
     """Write a file of the index, whole or not at all."""
     write_whole(path, lambda unfinished: unfinished.write_text(record.model_dump_json(), encoding="utf-8"))
+
+
+def _digest(text: str) -> str:
+    """Of text with names of files, which need not be UTF-8."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from leaderboard_app.checks import FILE, digest_of_record, load_checks, take_recorded
 from leaderboard_app.entries import SCHEMA, Entry, Found, published, read_folder
-from leaderboard_app.home import Kept, home_of, load, save, stamp_of, stamps_of
+from leaderboard_app.home import Kept, home_of, load, misnamed, save, stamp_of, stamps_of
 from leaderboard_app.names import mark_imitations
 from suite.plain import plain
 from suite.progress import Progress, silent
@@ -93,7 +93,7 @@ def read_index(folder: Path) -> Index:
     """The index as it stands; results that do not hold, or cannot be compared, are left out and named in `refused`."""
     home = home_of(folder)
     known, checks = load(home / ENTRIES, Known), load_checks(home)
-    refused, shown, recorded = dict(known.refused), [], 0
+    refused, shown, recorded = known.refused | misnamed(folder), [], 0
     for entry in known.entries:
         checked = checks.folders.get(entry.folder)
         if checked and checked.stamp == known.stamps.get(entry.folder):

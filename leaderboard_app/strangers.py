@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from suite.errors import BadResult, PanglotError
+from suite.plain import plain
+from suite.trust.submission import FILE_NAME
 
 _LOG = logging.getLogger(__name__)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -20,6 +22,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 @contextmanager
 def contained(file: str, refused: dict[str, str]) -> Iterator[None]:
     """Put what goes wrong with a file into `refused`, in words, and go on behind the block."""
+    file = plain(file)
     try:
         yield
     except PanglotError as error:
@@ -41,6 +44,15 @@ def check_regular(path: Path) -> None:
         raise BadResult(
             f"{path} is missing, or is a link, a folder or a device. A submission holds regular files only."
         )
+
+
+def check_named(path: Path) -> None:
+    """Check that a file is called as those of a submission are: in few characters, all of them plain.
+
+    :raises BadResult: it is not.
+    """
+    if not FILE_NAME.fullmatch(path.name):
+        raise BadResult("It has a name that no file of a submission has. Rename or remove it.")
 
 
 def is_regular(path: Path) -> bool:

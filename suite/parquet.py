@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,7 +114,10 @@ def _refusals(path: Path) -> Iterator[None]:
 
 def _open(path: Path, largest: int) -> tuple[pq.ParquetFile, bytes]:
     """The file with nothing but its footer read, and its bytes."""
-    _check_size(path.stat().st_size, largest)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is not a file.")
+    _check_size(status.st_size, largest)
     data = path.read_bytes()
     _check_footer(data)
     file = pq.ParquetFile(

@@ -19,6 +19,7 @@ from leaderboard_app.checking import check
 from leaderboard_app.evidence_store import stored_standings
 from leaderboard_app.index import read_index, update
 from leaderboard_app.strangers import contained, is_regular, read_regular
+from suite.bridge import ReportedResult
 from suite.encoder import load_model
 from suite.errors import BadResult
 from suite.results.result import read_result, write_result
@@ -151,7 +152,7 @@ def test_links_are_neither_read_nor_offered(open_page: Open, board: Path, tmp_pa
     update(board)
     index = read_index(board)
     assert sorted(entry.shown for entry in index.entries if entry.task == "starter") == ["bm25", "use-multilingual"]
-    assert sorted(file.rpartition("/")[2] for file in index.refused) == ["card.json", "starter.json"]
+    assert sorted(file.rpartition("/")[2] for file in index.refused) == ["card.json", "outside@1", "starter.json"]
     assert all("link" in why for why in index.refused.values())
     opened = open_page("model", board, task="starter", model=folder.name)
     offered = [button.label for button in opened.get("download_button")]
@@ -171,6 +172,56 @@ def test_a_file_replaced_by_a_link_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(BadResult, match="link"):
         read_regular(file)
     assert not is_regular(file.parent)
+
+
+ODD_NAMES = (
+    b"\xff.json",
+    b"a\nb.json",
+    b"\x1b[2J.json",
+    "\u202egnp.json".encode(),
+    b"\xff.reported.json",
+    b"\xff",
+    b" .json",
+)
+
+
+def test_odd_names_of_files_and_folders_stay_with_them(open_page: Open, board: Path) -> None:
+    """Names need not even be UTF-8: git carries any bytes."""
+    result = path_of(board, "bm25").read_bytes()
+    folder = os.fsencode(path_of(board, "bm25").parent)
+    for name in ODD_NAMES:
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(result)
+        odd = Path(os.fsdecode(os.fsencode(board) + b"/" + name + b"@1"))
+        odd.mkdir()
+        (odd / "starter.json").write_bytes(result)
+    for step, trust in ((update, "not checked"), (check, "recomputed")):
+        step(board)
+        index = read_index(board)
+        assert {entry.trust for entry in index.entries if entry.task == "starter"} == {trust}
+        assert len([file for file in index.refused if "@1" in file]) == len(ODD_NAMES)
+        assert all(file.isprintable() for file in index.refused)
+        assert not open_page("overview", board, task="starter").exception
+    assert len([entry for entry in index.entries if entry.task == "starter"]) == 3
+
+
+def test_a_reported_row_that_verification_refuses_is_not_shown_under_another_name(board: Path) -> None:
+    row = ReportedResult(
+        task="xquad-r",
+        fingerprint=None,
+        model="imp/x",
+        revision="1",
+        level="published",
+        settings={"multi": {"map": 0.99}},
+        source="nowhere",
+        citation="Nobody",
+    )
+    path = path_of(board, "bm25").parent / "another.reported.json"
+    path.write_text(row.model_dump_json(), encoding="utf-8")
+    update(board)
+    check(board)
+    index = read_index(board)
+    assert "imp/x" not in {entry.identity for entry in index.entries}
+    assert "not a file of a submission" in index.refused[f"{path.parent.name}/another.reported.json"]
 
 
 def test_a_card_of_another_model_is_not_believed(board: Path) -> None:

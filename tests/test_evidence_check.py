@@ -64,6 +64,8 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
             "The evidence has 572 queries, or more in a language than the task.",
         ),
         (lambda e: {"group": e.group + 1}, "The groups of queries are not numbered from 0 on."),
+        (lambda e: {"group": _with(e.group, 0, 2**31 - 1)}, "The groups of queries are not numbered from 0 on."),
+        (lambda e: {"cluster": _with(e.cluster, 0, 2**31 - 1)}, "The clusters of queries are not numbered from 0 on."),
         (
             lambda e: {"language": _with(e.language, 0, (e.language[0] + 1) % 11)},
             "A candidate is in two languages.",

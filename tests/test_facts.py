@@ -136,6 +136,24 @@ def test_facts_of_tasks_that_nobody_has_read_follow_from_how_they_are_made(data_
     assert miracl.relevants == len(miracl.questions(miracl, miracl.languages, data_dir).judgements)  # type: ignore[attr-defined]
 
 
+def test_no_result_decides_by_what_the_others_are_ranked(outcome: Outcome, tmp_path: Path) -> None:
+    """Neither by its headline nor by a lie about the task, and two states of one model are two models."""
+    for name in ("one", "two"):
+        _write(tmp_path, outcome, outcome.evidence, name)
+    state = outcome.result.model.model_copy(update={"name": "one", "revision": "1", "settings": ("precision=bf16",)})
+    changed = outcome.result.model_copy(update={"model": state})
+    write_result(tmp_path, changed, outcome.evidence, outcome.stem)
+    again = write_result(tmp_path, changed, outcome.evidence, "zzz")
+    path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True), "a-first")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"task": record["task"] | {"headline": "recall@1"}}), encoding="utf-8")
+    done = CliRunner().invoke(app, ["rank", str(tmp_path), "--json"], catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert (found["metric"], found["setting"]) == ("map", "multi")
+    assert {model["model"] for model in found["models"]} == {"one@1", "two@1", "one@1+precision=bf16"}
+    assert set(found["left_out"]) == {str(path), str(again)}
+
+
 def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
     outcome: Outcome, starter: Pool, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ from suite.run import run
 from suite.sources.fetch import DATA_VARIABLE
 from suite.task import Source
 from suite.trust.rerun import attestation_file, rerun, write_attestation
+from suite.trust.submission import card_of, write_card
 from suite.trust.verify import pool_of, verify, verify_folder
 from tests.conftest import TASKS
 
@@ -380,6 +381,32 @@ def test_no_file_of_a_submission_may_be_a_link(written: Path, name: str, tmp_pat
             for verdict in verdicts
             for finding in verdict.findings
         ), verdicts
+
+
+def test_devices_pipes_and_folders_are_not_read(written: Path) -> None:
+    """A device never ends; the card is checked against all results, and so is what `rank` and `show` read."""
+    for name in ("zero.json", "zero.evidence.parquet"):
+        (written.parent / name).symlink_to("/dev/zero")
+    os.mkfifo(written.parent / "pipe.json")
+    (written.parent / "folder.json").mkdir()
+    write_card(written.parent, card_of(read_result(written).model, ["starter"], {}))
+    levels = {verdict.path.name: verdict.level for verdict in verify_folder(written.parent)}
+    assert {name for name, level in levels.items() if level != "failed"} == {"starter.json"}
+    for name in ("zero", "pipe", "folder"):
+        with pytest.raises(BadResult, match="is not a file"):
+            read_result(written.with_name(f"{name}.json"))
+    with pytest.raises(BadResult, match="is not a file"):
+        read_evidence(written.with_name("zero.json"))
+
+
+def test_what_is_named_like_a_folder_and_is_none_fails_alone(written: Path, tmp_path: Path) -> None:
+    shutil.copy(written, tmp_path / "a@1.json")
+    (tmp_path / "b@1").symlink_to(written.parent)
+    (tmp_path / "c@1").symlink_to("c@1")
+    for name in ("a@1.json", "b@1", "c@1"):
+        (verdict,) = verify_folder(tmp_path / name)
+        assert (verdict.level, verdict.path) == ("failed", tmp_path / name)
+        assert "is a link or a file" in verdict.findings[0]
 
 
 @pytest.mark.parametrize("name", ["use-multilingual", "bm25", "random"])

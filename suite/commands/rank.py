@@ -44,10 +44,11 @@ def rank(
     results, left_out = _read(list(files.values()))
     name = _only_task(results, task)
     chosen = _on_one_content({path: result for path, result in results.items() if result.task.name == name}, left_out)
-    metric = metric or next(iter(chosen.values())).task.headline
-    setting = setting or ("mono" if any(result.divided for result in chosen.values()) else "multi")
+    metric = metric or _headline(name, chosen)
     added = _contributions(chosen, metric, left_out)
     kept = comparable(added)
+    divided = any(result.divided for result in chosen.values() if _model(result) in kept)
+    setting = setting or ("mono" if divided else "multi")
     left_out |= {
         str(path): OTHER_QUERIES for path, result in chosen.items() if _model(result) in set(added) - set(kept)
     }
@@ -113,11 +114,18 @@ def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> di
     return {path: result for path, result in results.items() if result.task.fingerprint == fingerprint}
 
 
-def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str, str]) -> dict[str, Contributions]:
-    """Each model's contributions; one evidence is in memory at a time.
+def _headline(name: str, results: dict[Path, Result]) -> str:
+    """The metric that the task is about: what the suite says, else what most results say."""
+    from collections import Counter
 
-    :raises BadResult: two results of one model.
-    """
+    from suite.commands.names import known_tasks
+
+    task = known_tasks().get(name)
+    return task.headline if task else Counter(r.task.headline for r in results.values()).most_common(1)[0][0]
+
+
+def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str, str]) -> dict[str, Contributions]:
+    """Each model's contributions; one evidence is in memory at a time. Of two results of one model the first counts."""
     from suite.commands.names import known_tasks
     from suite.comparison.contributions import contributions
     from suite.results.facts import read_evidence_of
@@ -128,14 +136,16 @@ def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str,
     for path, result in results.items():
         model = _model(result)
         if model in seen:
-            raise BadResult(f"{seen[model]} and {path} are results of one model, {model}. Leave one out.")
-        seen[model] = path
+            left_out[str(path)] = f"It is another result of {model}, which is ranked by {seen[model]}."
+            continue
         try:
             added[model] = contributions(read_evidence_of(path, result, known.get(result.task.name)), metric)
+            seen[model] = path
         except BadResult as error:
             left_out[str(path)] = str(error)
     return added
 
 
 def _model(result: Result) -> str:
-    return f"{result.model.name}@{result.model.revision}"
+    """The model in one state, with what was changed of its configuration."""
+    return "+".join((f"{result.model.name}@{result.model.revision}", *result.model.settings))

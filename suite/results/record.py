@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,10 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     :raises BadResult: it is not there, too large, nested too deeply, not JSON, or not of this form.
     """
     try:
-        if path.stat().st_size > LARGEST_JSON:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a device has no end, and a pipe may have no beginning
+            raise BadResult(f"{path} is not a file.")
+        if status.st_size > LARGEST_JSON:
             raise BadResult(f"{path} is larger than {LARGEST_JSON >> 20} MiB, which no result is.")
         data = path.read_bytes()
         _check_values(data)

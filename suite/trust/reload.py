@@ -37,8 +37,8 @@ class Wanted(NamedTuple):
     commit: str = ""
 
     def __str__(self) -> str:
-        where = f" from the Hub, commit {self.commit}" if self.commit else ""
-        return ", ".join([f"{self.name.format(self.repository)}{where}", *self.options.settings()])
+        name = f"{self.name.format(self.repository)} from the Hub, commit {self.commit}" if self.commit else self.name
+        return ", ".join([name, *self.options.settings()])
 
 
 def choose(card: ModelCard, typed: str = "", trust_remote_code: bool = False) -> Wanted:

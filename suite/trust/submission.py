@@ -61,7 +61,8 @@ class SubmissionCard(Record):
     modalities: tuple[Literal["text", "image"], ...] = ("text",)
     languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})*$")], ...] = ()
     """That the model was made for; none: not stated."""
-    link: Annotated[str, Field(pattern=r"^(https://[!-~]{4,300})?$")] = ""
+    link: Annotated[str, Field(pattern=r"^(https://[A-Za-z0-9.-]{4,253}(:[0-9]{1,5})?([/?#][!-~]{0,300})?)?$")] = ""
+    """With a plain host: what stands before an @ could be taken for one."""
     contact: Annotated[Line, Field(max_length=200)] = ""
     training: dict[Name, Training] = Field(default_factory=dict)
     """For each task, whether the model has seen its data; `unknown` where a task is not named."""

@@ -86,6 +86,8 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
     :raises BadData: the data that is here is damaged.
     """
     try:
+        if folder.is_symlink() or not folder.is_dir():
+            raise BadResult(f"{folder} is a link or a file, not the folder of a model.")
         results = list(find_results([folder]))
     except BadResult as error:
         return (Verdict(folder, "failed", (str(error),)),)
