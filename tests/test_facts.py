@@ -74,6 +74,7 @@ def test_fewer_relevant_pairs_are_refused_without_the_data(
     outcome: Outcome, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suite.trust.verify, "known_tasks", lambda: {"starter": AWAY})
+    suite.trust.verify._pool.cache_clear()  # other tests may have read it
     path = _write(tmp_path, outcome, _easy(starter, outcome))
     assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)
     honest = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
