@@ -123,7 +123,7 @@ def curve_table(result: Result) -> pd.DataFrame:
         for point in result.curve
         for name, value in point.scores.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["form", "dimension", "score", "value"])
 
 
 def bias_table(

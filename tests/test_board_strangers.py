@@ -123,6 +123,14 @@ def test_verification_that_breaks_down_refuses_that_submission_alone(
     assert [why for file, why in index.refused.items() if "nobody thought of this" in why and file.startswith("bm25")]
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_of_results_that_hold_warn_of_nothing(open_page: Open, board: Path, page: str) -> None:
+    update(board)
+    check(board)
+    opened = open_page(page, board, task="starter")
+    assert [*opened.exception, *opened.warning] == []
+
+
 def test_a_page_says_what_is_wrong_with_a_result_that_it_cannot_draw(
     open_page: Open, board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,7 +105,16 @@ def test_evidence_of_something_else_is_not_read(
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("group", -1), ("group", (1 << 31) - 1), ("above.en", -1), ("above.en", 858), ("gain", 0.0), ("score", np.nan)],
+    [
+        ("group", -1),
+        ("group", (1 << 31) - 1),
+        ("cluster", -1),
+        ("cluster", (1 << 31) - 1),
+        ("above.en", -1),
+        ("above.en", 858),
+        ("gain", 0.0),
+        ("score", np.nan),
+    ],
 )
 def test_evidence_that_nothing_can_be_computed_from_is_not_read(
     column: str, value: float, outcome: Outcome, tmp_path: Path

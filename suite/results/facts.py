@@ -37,13 +37,13 @@ def read_evidence_of(path: Path, result: Result, task: Task | None = None) -> Ev
 
 def _can_be_scored(evidence: Evidence) -> bool:
     """Whether every number is one that scores can be computed from; whether it is possible, `verify` finds out."""
-    groups, counts = evidence.group, evidence.above
+    numbers, counts = np.concatenate([evidence.group, evidence.cluster]), evidence.above
     listed = evidence.top != NOBODY
     finite = all(np.isfinite(values).all() for values in (evidence.score, evidence.gain, evidence.top_score[listed]))
     return bool(
         finite
         and (evidence.gain > 0).all()
-        and ((groups >= 0) & (groups < evidence.queries)).all()
+        and ((numbers >= 0) & (numbers < evidence.queries)).all()
         and ((counts >= 0) & (counts < evidence.sizes.sum())).all()
     )
 

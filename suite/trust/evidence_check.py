@@ -36,8 +36,8 @@ def _check_items(evidence: Evidence, task: Task | None, record: TaskRecord) -> I
     if evidence.queries != record.queries or np.any(asked > most):
         yield f"The evidence has {evidence.queries} queries, or more in a language than the task."
     for name, numbered in (("groups", evidence.group), ("clusters", evidence.cluster)):
-        numbers = np.unique(numbered)
-        if not np.array_equal(numbers, np.arange(len(numbers))):
+        found = np.unique(numbered)  # one of two thousand million must not cost as many
+        if not np.array_equal(found, np.arange(len(found))):
             yield f"The {name} of queries are not numbered from 0 on."
     if len(np.unique(np.stack([evidence.group, evidence.cluster]), axis=1).T) > len(np.unique(evidence.group)):
         yield "Queries of one group are in two clusters."
