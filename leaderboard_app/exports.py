@@ -13,8 +13,9 @@ NOTHING = "–"
 WIDTH = 640
 """Points of a chart that is saved, axes left out."""
 
-_FORMULA = re.compile(r"[\s\"'`]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-"""How a text begins that some spreadsheet takes for a formula, in wide forms too."""
+_FORMULA = re.compile(r"(^|[;\t\r\n])([\s\"'`]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a formula;
+in wide forms too."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -38,7 +39,7 @@ def plain(text: str) -> str:
 
 
 def harmless(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with an apostrophe before each text that a spreadsheet would take for a formula, headings too."""
+    """The table with an apostrophe before whatever text a spreadsheet would take for a formula, headings too."""
     texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     escaped = table.assign(**{name: table[name].map(_no_formula, na_action="ignore") for name in texts})
     return escaped.rename(columns=_no_formula)
@@ -105,7 +106,7 @@ def _cell(value: object) -> str:
 
 
 def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    return _FORMULA.sub(r"\1'\2", value) if isinstance(value, str) else value
 
 
 def _tex(text: str) -> str:

@@ -97,6 +97,12 @@ def test_no_cell_and_no_heading_is_a_formula(text: str) -> None:
     assert "\n'" in "\n" + as_csv(pd.DataFrame({"model": [text]})).replace('"', "")
 
 
+@pytest.mark.parametrize("divider", [";", "\t", "\n", "\r"])
+def test_no_formula_begins_where_another_country_divides_cells(divider: str) -> None:
+    table = pd.DataFrame({"model": [f"x{divider} =1+1"], "link": ["https://x/?a=1+1;b"]})
+    assert harmless(table).loc[0].tolist() == [f"x{divider}' =1+1", "https://x/?a=1+1;b"]
+
+
 def test_the_data_of_a_chart_holds_no_formula() -> None:
     """Streamlit lets a reader save it as a table."""
     table = pd.DataFrame({"language": ["=1+1"], "setting": "=2", "value": [0.5], "low": [0.4], "high": [0.6]})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import skew
@@ -78,6 +81,19 @@ def test_hubs_equal_counting_the_lists(make_pool: PoolMaker) -> None:
     found = hubs(evidence)
     assert found["hubness"] == pytest.approx(skew(listed))
     assert found["hub_share"] == pytest.approx(np.sort(listed)[-3:].sum() / listed.sum())  # 1 % of 300
+
+
+def test_no_memory_is_taken_for_candidates_that_evidence_only_counts(make_pool: PoolMaker) -> None:
+    """Own data may state any number of them; two thousand million would be gigabytes."""
+    pool = make_pool(questions=10, distractors=5)
+    evidence = collect_evidence(pool, FixedScores(np.random.default_rng(5).random((30, 45))))
+    claimed = replace(evidence, sizes=np.array([1 << 30, 1 << 30, 1 << 30]))
+    tracemalloc.start()
+    scores = score_evidence(claimed, "map", draws=20)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 64 << 20
+    assert scores.bias["hub_share@10"].value == pytest.approx(1)
 
 
 def test_hubs_where_all_are_listed_alike_and_where_one_is_everywhere(make_pool: PoolMaker) -> None:

@@ -77,16 +77,17 @@ def _first_wrong(evidence: Evidence, top: Ints, wanted: Bools) -> Ints:
 def hubs(evidence: Evidence) -> dict[str, float]:
     """How unevenly the places of all lists are shared among the candidates: skewness, and what the top 1 % hold.
 
-    Where 1 % is not a whole number of candidates, the last counts with the part that is left.
+    Where 1 % is not a whole number of candidates, the last counts with the part that is left. Candidates in no list are
+    counted, not held: a corpus has a hundred million, and a stranger's file may state any number.
     """
     top, candidates = evidence.top[:, :MIX_DEPTH], int(evidence.sizes.sum())
     listed = np.bincount(top[top != NOBODY], minlength=1)
-    listed = np.pad(listed, (0, max(0, candidates - len(listed))))[: max(candidates, len(listed))]
-    centred = listed - listed.sum() / candidates
-    spread = np.sqrt((centred**2).sum() / candidates)
+    mean, unlisted = listed.sum() / candidates, max(0, candidates - len(listed))
+    centred = listed - mean
+    spread = np.sqrt(((centred**2).sum() + unlisted * mean**2) / candidates)
     most = np.sort(listed)[::-1].cumsum()
     share = np.interp(candidates / 100, np.arange(len(most) + 1), np.append(0, most)) / max(1, most[-1])
-    skewness = (centred**3).sum() / candidates / spread**3 if spread else 0.0
+    skewness = ((centred**3).sum() - unlisted * mean**3) / candidates / spread**3 if spread else 0.0
     return {"hubness": float(skewness), "hub_share": float(share)}
 
 
