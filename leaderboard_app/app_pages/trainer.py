@@ -38,7 +38,10 @@ scores = arm_scores(experiment, task, SETTINGS)
 measures = scores["measure"].unique()
 title = f"{measures[0]}, {metric}" if len(measures) == 1 else metric
 show_chart(dots(scores, "arm", "measure", title), f"{name} arms", "Scores of every arm.")
-st.caption("Means over seeds; intervals are 95 % bootstrap intervals over parallel questions.")
+st.caption(
+    "Means over seeds; intervals are 95 % bootstrap intervals over parallel questions. Questions of one article are "
+    "not independent, so intervals are too narrow and p below is too small; newer ablations go by article."
+)
 fold_table(scores, f"{name} arms")
 with st.expander("What the arms are", icon=":material/menu_book:"):
     text_table(pd.DataFrame(experiment.arms, columns=["arm", "what"]))
