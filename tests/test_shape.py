@@ -226,6 +226,24 @@ def test_an_attestation_out_of_shape_is_refused(change: dict[str, Any], message:
         read_record(path, Attestation)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["settings"]["multi"].update({f"recall@{n}": [1, 1, 1] for n in range(200, 300)}), "metrics"),
+        (lambda r: r["pairs"].update({f"recall@{n}": r["pairs"]["map"] for n in range(200, 300)}), "metrics"),
+        (lambda r: r["run"].update(packages={f"p{n}": "1" for n in range(2000)}), "run.packages"),
+        (lambda r: r.update(curve=[{**r["curve"][0], "dimension": n + 1} for n in range(2000)]), "curve"),
+    ],
+)
+def test_more_of_a_kind_than_any_result_has_is_refused(alone: Path, change: Change, message: str) -> None:
+    """A valid file of three megabytes with 60,000 metrics took two minutes to verify."""
+    record = json.loads(alone.read_text(encoding="utf-8"))
+    change(record)
+    alone.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(BadResult, match=message):
+        read_result(alone)
+
+
 def test_a_clock_may_be_a_little_ahead() -> None:
     now = datetime.now(UTC)
     assert check_moment((now + timedelta(minutes=5)).isoformat())

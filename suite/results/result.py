@@ -96,7 +96,7 @@ class RunRecord(Record):
     """UTC, ISO 8601."""
     panglot: Label
     python: Label
-    packages: dict[Label, Label]
+    packages: Annotated[dict[Label, Label], Field(max_length=1000)]
     platform: Line
     processor: Line
     cores: Positive
@@ -132,7 +132,7 @@ class Result(Record):
     pairs: dict[str, tuple[tuple[Cell, ...], ...]]
     language_mix: tuple[tuple[float | None, ...], ...]
     language_rank: tuple[tuple[float | None, ...], ...]
-    curve: tuple[CurvePoint, ...] = ()
+    curve: Annotated[tuple[CurvePoint, ...], Field(max_length=1000)] = ()
     evidence: dict[EvidenceName, Sha256] = Field(default_factory=dict)
     run: RunRecord
 

@@ -22,6 +22,9 @@ SETTINGS_OF_A_LANGUAGE = (*SETTINGS, "cross_to", "bias")
 ROUNDING = 1e-9
 """By how much what is computed in 64 bits, and rounded for the file, may miss its range."""
 
+MOST_METRICS = 50
+"""A run writes a dozen; each of them costs time in every check and on every page."""
+
 ByMetric: TypeAlias = Mapping[str, Score]
 Range: TypeAlias = tuple[float, float]
 
@@ -52,11 +55,17 @@ def check_metrics(where: str, scores: ByMetric, headline: str, is_mean: bool = T
 
     :raises ValueError: what is wrong with them.
     """
+    _check_number_of(where, scores)
     if headline not in scores:
         raise ValueError(f"{where}: lacks {headline}, the headline metric of the task")
     for metric, score in scores.items():
         check_metric(where, metric)
         check_score(f"{where}.{metric}", score, SHARE, is_mean)
+
+
+def _check_number_of(where: str, metrics: Collection[str]) -> None:
+    if len(metrics) > MOST_METRICS:
+        raise ValueError(f"{where}: has {len(metrics):,} metrics; no result has more than {MOST_METRICS}")
 
 
 def check_metric(where: str, name: str) -> None:
@@ -139,6 +148,7 @@ def check_pairs(pairs: Mapping[str, Sequence[Sequence[Score | None]]], headline:
 
     :raises ValueError: what is wrong with them.
     """
+    _check_number_of("pairs", pairs)
     if headline not in pairs:
         raise ValueError(f"pairs: lacks {headline}, the headline metric of the task")
     for metric, grid in pairs.items():

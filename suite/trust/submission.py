@@ -58,8 +58,10 @@ class SubmissionCard(Record):
     parameters: Parameters | None = None
     dimension: Dimension | None = None
     max_length: Tokens | None = None
-    modalities: tuple[Literal["text", "image"], ...] = ("text",)
-    languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})*$")], ...] = ()
+    modalities: Annotated[tuple[Literal["text", "image"], ...], Field(max_length=2)] = ("text",)
+    languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})*$")], ...] = Field(
+        (), max_length=1000
+    )
     """That the model was made for; none: not stated."""
     link: Annotated[str, Field(pattern=r"^(https://[A-Za-z0-9.-]{4,253}(:[0-9]{1,5})?([/?#][!-~]{0,300})?)?$")] = ""
     """With a plain host: what stands before an @ could be taken for one."""
