@@ -127,11 +127,15 @@ def _content(entry: Entry) -> Content:
 
 
 def _usual_content(entries: Sequence[Entry]) -> Mapping[str, Content]:
-    """The content that each task is about: what the suite says, else what most results were measured on."""
+    """The content that each task is about: what the suite says, else what most results were measured on.
+
+    Those that were compared with the task's data go before any number of others.
+    """
     counted: dict[str, Counter[Content]] = {}
     for entry in entries:
         if entry.fingerprint:
-            counted.setdefault(entry.task, Counter())[_content(entry)] += 1
+            compared = entry.trust in ("recomputed", "reproduced")
+            counted.setdefault(entry.task, Counter())[_content(entry)] += len(entries) if compared else 1
     known = {
         name: Content(task.fingerprint, task.headline, task.languages)
         for name, task in known_tasks().items()

@@ -16,7 +16,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.checking import check
+from leaderboard_app.checks import FILE, Checked, Checks
 from leaderboard_app.evidence_store import stored_standings
+from leaderboard_app.home import home_of, save, stamps_of
 from leaderboard_app.index import read_index, update
 from leaderboard_app.strangers import contained, is_regular, read_regular
 from suite.bridge import ReportedResult
@@ -121,6 +123,32 @@ def test_verification_that_breaks_down_refuses_that_submission_alone(
     index = read_index(board)
     assert {entry.trust for entry in index.entries if entry.task == "starter"} == {"recomputed"}
     assert [why for file, why in index.refused.items() if "nobody thought of this" in why and file.startswith("bm25")]
+
+
+def test_no_number_of_results_on_other_content_outvotes_one_that_was_compared_with_the_data(tmp_path: Path) -> None:
+    """Nothing but the data knows the fingerprint of some languages of a task."""
+    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    lie = outcome.result.task.model_copy(update={"fingerprint": "0" * 64})
+    for name in ("one", "two", "three"):
+        model = outcome.result.model.model_copy(update={"name": name})
+        path = write_result(
+            tmp_path, outcome.result.model_copy(update={"model": model}), outcome.evidence, outcome.stem
+        )
+        change(path, task=lie.model_dump(mode="json"), evidence={})
+        for file in path.parent.glob("*.parquet"):
+            file.unlink()
+    update(tmp_path)
+    save(home_of(tmp_path) / FILE, Checks(folders={"random@1": _known(tmp_path, "random@1")}))
+    index = read_index(tmp_path)
+    assert [entry.name for entry in index.entries if entry.task == outcome.stem] == ["random"]
+    assert len(index.refused) == 3
+
+
+def _known(board: Path, folder: str) -> Checked:
+    """That the results in a folder were recomputed."""
+    stems = [path.stem for path in (board / folder).glob("*.json")]
+    return Checked(stamp=dict(stamps_of(board))[folder], levels=dict.fromkeys(stems, "recomputed"))
 
 
 @pytest.mark.parametrize("page", PAGES)
