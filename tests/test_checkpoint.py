@@ -316,11 +316,14 @@ class TestStated:
         with pytest.raises(BadEncoder, match=rf"has no modules\.json.*State the pooling, as hf:\S+\?pooling={pooling}"):
             load(folder)
 
-    @pytest.mark.parametrize("similarity", ["euclidean", "manhattan"])
-    def test_distances_are_refused(self, bert: Path, tmp_path: Path, similarity: str) -> None:
+    @pytest.mark.parametrize("similarity", ["euclidean", "manhattan", "dot_score", "Dot", "jaccard"])
+    def test_similarities_other_than_cosine_and_dot_are_refused(
+        self, bert: Path, tmp_path: Path, similarity: str
+    ) -> None:
         from sentence_transformers.base.modules import Transformer
         from sentence_transformers.sentence_transformer.modules import Pooling
 
-        folder = saved(tmp_path, Transformer(str(bert)), Pooling(16), similarity=similarity)
-        with pytest.raises(BadEncoder, match=f"compares vectors by {similarity} distance; Panglot ranks by cosine or"):
+        folder = saved(tmp_path, Transformer(str(bert)), Pooling(16))
+        change_json(folder / "config_sentence_transformers.json", similarity_fn_name=similarity)
+        with pytest.raises(BadEncoder, match=f"compares vectors by '{similarity}'; Panglot ranks by cosine or dot"):
             load(folder)

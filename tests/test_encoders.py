@@ -198,6 +198,10 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadEncoder, match="cannot be loaded by sentence-transformers"):
         load_model(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (tmp_path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(BadEncoder, match=r"model\.safetensors is a pointer of Git LFS, .* git lfs pull$"):
+        load_model(str(tmp_path))
 
 
 def test_a_missing_library_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,20 @@ def broken(folder: Path) -> Path:
     return made
 
 
+def frozen(folder: Path) -> Path:
+    """An adapter, whose base and own weights are frozen when it is loaded."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModel
+
+    base = bare(folder / "base", max_position_embeddings=64)
+    config = LoraConfig(r=2, target_modules=["query"], task_type="FEATURE_EXTRACTION")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what peft asks of transformers is deprecated there
+        get_peft_model(AutoModel.from_pretrained(base), config).save_pretrained(folder / "adapter")
+    tokenizer().save_pretrained(folder / "adapter")
+    return folder / "adapter"
+
+
 def nothing(folder: Path) -> Path:
     return folder / "nothing"
 
@@ -67,6 +82,7 @@ def outcome(base: Path, folder: Path, **text: Any) -> int:
         (short, "has 16 positions, not 32. Set text.length to 16"),
         (short_roberta, "has 16 positions, not 32. Set text.length to 16"),
         (broken, "makes no finite vectors"),
+        (frozen, "has no weights that can be trained, as a LoRA adapter"),
         (nothing, "cannot be loaded"),
     ],
 )

@@ -17,6 +17,8 @@ PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("d
 
 PROBE = "A text of several words, to try a model: 1, 2, 3."
 
+_LFS = b"version https://git-lfs"
+
 SHOWN = 300
 """Most characters of a library's own words in a message."""
 
@@ -122,7 +124,18 @@ def _reason(name: str, error: Exception) -> str:
             f"{name} is no folder here, is not in the Hub's cache, and could not be fetched. Check the name and the "
             f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {one_line(error)}"
         )
+    pointer = next(filter(_is_lfs_pointer, sorted(Path(name).rglob("*.*"))), None)
+    if pointer:
+        return f"{pointer} is a pointer of Git LFS, not the file itself. Fetch it with: git lfs pull"
     return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {one_line(error)}"
+
+
+def _is_lfs_pointer(path: Path) -> bool:
+    """Whether a file only says where its content is: what a clone without Git LFS gets for large files."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_LFS)) == _LFS
 
 
 def _is_cached(name: str) -> bool:

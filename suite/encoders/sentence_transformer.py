@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -194,16 +195,22 @@ def _check_pooling(name: str, model: Any, away: bool) -> None:
 
 
 def _similarity(name: str, model: Any) -> Literal["cosine", "dot"]:
-    """How the model's own configuration compares vectors.
+    """How the model's own configuration compares vectors; cosine where it does not say.
 
-    :raises BadEncoder: by a distance.
+    The file is asked first: sentence-transformers takes a name that it does not know, such as `dot_score`, for cosine.
+
+    :raises BadEncoder: neither by cosine nor by dot product.
     """
-    stated = str(model.similarity_fn_name)
+    from sentence_transformers.util import load_file_path
+
+    config = load_file_path(name, "config_sentence_transformers.json", local_files_only=True)
+    written = json.loads(Path(config).read_text(encoding="utf-8")).get("similarity_fn_name") if config else None
+    stated = str(written or model.similarity_fn_name)
     if stated in ("cosine", "dot"):
         return "dot" if stated == "dot" else "cosine"
     raise BadEncoder(
-        f"{name} compares vectors by {stated} distance; Panglot ranks by cosine or dot product. If one of them gives "
-        "the same order, write it as similarity_fn_name into config_sentence_transformers.json."
+        f"{name} compares vectors by '{stated}'; Panglot ranks by cosine or dot product. If one of them gives the same "
+        "order, write 'cosine' or 'dot' as similarity_fn_name into config_sentence_transformers.json."
     )
 
 

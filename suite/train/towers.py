@@ -96,6 +96,11 @@ def _check_reads(text: Text, first: Any) -> None:
             f"trained as an encoder.{static or ' Name a plain encoder or a sentence-transformers model of one.'}"
         )
     prepare(f"text.base: {text.base}", [first], None)
+    if not any(parameter.requires_grad for parameter in first.parameters()):
+        raise BadEncoder(
+            f"text.base: {text.base} has no weights that can be trained, as a LoRA adapter on a frozen base. Merge it "
+            "into its base, save that, and name the folder."
+        )
     most = positions(first)
     if most is not None and text.length > most:
         raise BadEncoder(
