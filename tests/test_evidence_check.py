@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from suite.errors import BadResult
 from suite.evidence import Evidence
 from suite.pool import Pool
 from suite.ranking import collect_evidence
-from suite.results.evidence_file import shorten
+from suite.results.evidence_file import read_evidence, shorten
 from suite.results.result import TaskRecord
 from suite.scores import DenseScores
 from suite.trust.evidence_check import check_evidence
@@ -133,3 +135,13 @@ def test_a_list_in_another_language(evidence: Evidence, record: TaskRecord, star
     language = np.where(evidence.top == distractor, claimed, evidence.top_language)
     findings = check_evidence(replace(evidence, top_language=language), STARTER, record, starter)
     assert findings == ["A candidate in a list of the best has another language in the task."]
+
+
+def test_more_clusters_than_a_bootstrap_can_draw_are_refused(
+    starter_results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = starter_results / "bm25@0.3.16" / "starter.json"
+    read_evidence(path)
+    monkeypatch.setattr("suite.results.evidence_file.MOST_CLUSTERS", 25)
+    with pytest.raises(BadResult, match="more than 25 clusters"):
+        read_evidence(path)

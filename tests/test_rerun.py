@@ -272,8 +272,9 @@ def test_a_model_of_the_hub_is_scored_again_with_every_option_of_the_result(
 ) -> None:
     fetched = []
 
-    def snapshot_download(name: str, revision: str, allow_patterns: list[str]) -> str:
+    def snapshot_download(name: str, revision: str, allow_patterns: list[str], token: bool) -> str:
         fetched.append((name, revision))
+        assert not token  # the maintainer's own is for what the maintainer names
         assert not any(pattern.endswith((".py", ".bin", "*")) for pattern in allow_patterns)
         return str(minilm)
 

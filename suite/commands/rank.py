@@ -94,7 +94,7 @@ def _only_task(results: dict[Path, Result], name: str | None) -> str:
 
 
 def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> dict[Path, Result]:
-    """The results on the content that most of them are about; of two that are as frequent, that of the suite's task."""
+    """The results on the content of the suite's task, however many are on another; else on what most are about."""
     from collections import Counter
 
     from suite.commands.names import known_tasks
@@ -102,7 +102,7 @@ def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> di
     counted = Counter(result.task.fingerprint for result in results.values())
     task = known_tasks().get(next(iter(results.values())).task.name)
     own = task.fingerprint if task else ""
-    fingerprint = max(counted, key=lambda content: (counted[content], content == own))
+    fingerprint = max(counted, key=lambda content: (content == own, counted[content]))
     languages = next(result.task.languages for result in results.values() if result.task.fingerprint == fingerprint)
     for path, result in results.items():
         record = result.task

@@ -39,6 +39,9 @@ EVIDENCE_FORMAT = 2
 SHORT = 10
 """Length of the lists from which scores follow."""
 
+MOST_CLUSTERS = 200_000
+"""A thousand draws of so many take 1.6 GB; MIRACL, whose queries are clusters, has 13,495."""
+
 _PAIR_COLUMNS: dict[str, pa.DataType] = {
     "query": TEXT,
     "query_language": TEXT,
@@ -236,6 +239,8 @@ def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
     group, cluster = pairs["group"].to_numpy(), pairs["cluster"].to_numpy()
     if any(np.any(values != values[first][query]) for values in (query_language, group, cluster)):
         raise ValueError("The rows of a query differ in its language, group or cluster.")
+    if len(np.unique(cluster[first])) > MOST_CLUSTERS:
+        raise ValueError(f"It has more than {MOST_CLUSTERS:,} clusters, whose bootstrap would not fit in memory.")
     candidate_ids, (candidate, offered) = _shared(_decoded(pairs, "candidate"), _decoded(top, "candidate"))
     listed = _places(top, "query", query_ids)
     if np.any(np.diff(listed) < 0):

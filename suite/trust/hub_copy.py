@@ -44,7 +44,7 @@ def harmless_copy(name: str, commit: str) -> Iterator[Path]:
     from huggingface_hub import snapshot_download
 
     try:
-        fetched = Path(snapshot_download(name, revision=commit, allow_patterns=list(KEPT)))
+        fetched = Path(snapshot_download(name, revision=commit, allow_patterns=list(KEPT), token=False))
     except Exception as error:
         raise BadEncoder(f"{name} at {commit} cannot be fetched from the Hub. {spelled(error)}") from error
     with TemporaryDirectory() as room:
