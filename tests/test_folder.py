@@ -169,6 +169,15 @@ def test_unusable_query_is_refused_with_file_line_and_id(queries: str, message: 
         folder_task(_folder(tmp_path, queries=queries))
 
 
+def test_group_in_two_clusters_is_refused_with_both_lines(tmp_path: Path) -> None:
+    queries = _line(_id="q", group="g", cluster="c") + _line(_id="r", group="g")
+    with pytest.raises(
+        BadData,
+        match=r"queries\.jsonl, line 2 \('r'\): the group 'g' is in the cluster 'g' here, but in 'c' in line 1\.",
+    ):
+        folder_task(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t1\n"))
+
+
 @pytest.mark.parametrize(
     ("qrels", "message"),
     [

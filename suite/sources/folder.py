@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,6 +131,7 @@ def _read(paths: Mapping[str, Path]) -> Read:
     kept = [query for query in queries.values() if query.id in answered]
     if not kept:
         raise BadData(f"{paths['qrels.tsv']}: no query has a relevant candidate, that is, one with a grade above 0.")
+    _check_clusters(lines, kept)
     unanswered = [line for id_, line in lines.items() if id_ not in answered]
     repeated = [lines[query.id] for query in kept if _is_offered_to_itself(query, candidates)]
     remarks = [
@@ -179,6 +180,22 @@ def _check_languages(paths: Mapping[str, Path], items: Sequence[Candidate | Quer
         missing = next(line for line in lines if not _language(line))
         raise missing.error("no text in the field 'language'. Name the language of every item, or of none.")
     return nameless > 0
+
+
+def _check_clusters(lines: Mapping[str, JsonLine], queries: Iterable[Query]) -> None:
+    """Refuse a group whose queries are in two clusters; a query that names none is in that of its group's name.
+
+    :raises BadData: naming both lines.
+    """
+    first: dict[str, Query] = {}
+    for query in queries:
+        other = first.setdefault(query.group, query)
+        own, expected = (one.cluster or one.group for one in (query, other))
+        if own != expected:
+            raise lines[query.id].error(
+                f"the group '{query.group[:80]}' is in the cluster '{own[:80]}' here, but in '{expected[:80]}' in line "
+                f"{lines[other.id].number}. Versions of one question belong to one cluster."
+            )
 
 
 def _relevant(path: Path, queries: Mapping[str, Query], candidates: Mapping[str, Candidate]) -> Iterator[Judgement]:
