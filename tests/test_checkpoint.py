@@ -110,6 +110,19 @@ class TestMissingWeights:
             load(name.format(copy(dense, tmp_path / "m", change)))
         assert "LOAD REPORT" not in capfd.readouterr().err
 
+    @pytest.mark.parametrize("name", ["{}", "hf:{}?pooling=mean"])
+    @pytest.mark.parametrize("prefix", ["", "bert."])
+    def test_load_refuses_whole_numbers_without_their_scales(
+        self, dense: Path, tmp_path: Path, name: str, prefix: str
+    ) -> None:
+        def quantised(tensors: dict[str, Any]) -> dict[str, Any]:
+            return {
+                f"{prefix}{key}": one.mul(127).char() if "query.weight" in key else one for key, one in tensors.items()
+            }
+
+        with pytest.raises(BadEncoder, match=r"has whole numbers where .*attention\.self\.query\.weight"):
+            load(name.format(copy(dense, tmp_path / "m", quantised)))
+
     def test_load_refuses_sizes_that_the_model_itself_ignores(self, dense: Path, tmp_path: Path) -> None:
         folder = copy(dense, tmp_path / "m", narrow("word_embeddings"))
         change_json(folder / "sentence_bert_config.json", model_kwargs={"ignore_mismatched_sizes": True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from suite.encoders.loading import one_line
@@ -23,6 +24,7 @@ class Checkpoint:
     def __init__(self) -> None:
         self._absent: dict[str, str] = {}
         self._unknown: list[str] = []
+        self._whole: list[str] = []
         self._holes: list[tuple[Any, str]] = []
         self._added: dict[str, None] = {}
         self._not_added: dict[str, None] = {}
@@ -32,6 +34,7 @@ class Checkpoint:
         shapes = {name: f"{name} {list(found)} for {list(own)}" for name, found, own in info.mismatched_keys}
         self._absent |= {name: name for name in sorted(info.missing_keys)} | shapes
         self._unknown += sorted(info.unexpected_keys)
+        self._whole += _whole_numbers(model)
         for name in {*info.missing_keys, *shapes}:
             module, _, leaf = name.rpartition(".")
             self._holes.append((model.get_submodule(module), leaf))
@@ -74,6 +77,11 @@ class Checkpoint:
                 f"{name}: tokenizer_config.json sets {' and '.join(self._not_added)}, but its tokenizer adds no such "
                 "token and cannot be made to. Save its tokenizer.json with a post-processor that adds it."
             )
+        if self._whole:
+            raise BadEncoder(
+                f"{name} has whole numbers where the model has floating-point weights: {_list(self._whole)}. They are "
+                "quantised, and no configuration says how. Get the weights that config.json belongs to."
+            )
         if not self._absent or not self._matter(encode):
             return
         named = _list(sorted(self._absent.values()))
@@ -104,6 +112,21 @@ class Checkpoint:
             for one in floats:
                 one.fill_(torch.nan)
         return not all(torch.allclose(*pair, rtol=1e-3, atol=1e-6) for pair in zip(*made, strict=True))
+
+
+def _whole_numbers(model: Any) -> list[str]:
+    """Tensors that a model computes with as floats and its own safetensors files hold as integers."""
+    from safetensors import safe_open
+
+    floats = {name for name, tensor in model.named_parameters() if tensor.is_floating_point()}
+    found = []
+    for path in sorted(Path(model.name_or_path).glob("*.safetensors")):
+        with safe_open(path, "numpy") as file:
+            for name in file.keys():  # noqa: SIM118, a file is not a mapping
+                own = next((own for own in (name, name.partition(".")[2]) if own in floats), None)
+                if own and file.get_slice(name).get_dtype()[0] in "IU":
+                    found.append(name)
+    return found
 
 
 @contextmanager
