@@ -126,9 +126,16 @@ def _stopped(code: int, late: bool, limits: Limits) -> str:
     if code == -signal.SIGXCPU:
         most = limits.processor_seconds
         return f"The check was stopped: it took more than {most} seconds of computing. {ELSEWHERE}"
+    if code == -signal.SIGABRT:  # as libraries in C++ end where they get no memory
+        return _out_of_memory(limits)
     if code == -signal.SIGKILL:
         return "The check was stopped by this machine, which is short of memory or shutting down. Try again later."
     return f"The check broke down (code {code}). The log of this server says why."
+
+
+def _out_of_memory(limits: Limits) -> str:
+    most = limits.address_space >> 20
+    return f"The check was stopped: it needs more than {most} MiB of memory. {ELSEWHERE}"
 
 
 def main(folder: Path, limits: Limits) -> None:
@@ -144,8 +151,7 @@ def main(folder: Path, limits: Limits) -> None:
         # The interpreter raises SystemError where it cannot even make a MemoryError, a system call OSError.
         if isinstance(error, OSError) and error.errno != errno.ENOMEM:
             raise
-        most = limits.address_space >> 20
-        report = Report(refused=f"The check was stopped: it needs more than {most} MiB of memory. {ELSEWHERE}")
+        report = Report(refused=_out_of_memory(limits))
     write_record(Path(REPORT), report)
 
 

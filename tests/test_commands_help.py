@@ -20,7 +20,7 @@ from suite.commands.names import find_tasks
 from suite.registry import KINDS
 from tasks import ALL, GROUPS, SUITES
 
-LINES = 44
+LINES = 48
 """Of a screen."""
 
 ROOT: Any = typer.main.get_command(app)

@@ -175,7 +175,7 @@ def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
     ]
     damaged = _write(tmp_path, outcome, outcome.evidence, "damaged")
     evidence_file(damaged, "evidence").write_bytes(b"PAR1")
-    moved = _write(tmp_path, outcome, replace(outcome.evidence, group=outcome.evidence.group // 2), "moved")
+    moved = _write(tmp_path, outcome, replace(outcome.evidence, cluster=outcome.evidence.cluster // 2), "moved")
     part = run(STARTER, load_model("constant"), ["de", "en"])
     other = write_result(tmp_path, part.result, part.evidence, part.stem)
     done = CliRunner().invoke(app, ["rank", str(tmp_path), "--json"], catch_exceptions=False)

@@ -101,6 +101,7 @@ def test_a_third_party_kind_gets_only_the_options_that_it_declares(declared: set
 def test_a_built_in_kind_refuses_other_options_before_it_loads_anything(name: str, asked: Options) -> None:
     kind = KINDS[name]
     model = Hashed("8", Options())
+    model.card = model.card.model_copy(update={"precision": asked.precision})
     with mock.patch("suite.encoder.import_loader", return_value=lambda *_: model):
         if _own(asked) <= set(kind.options):
             assert load_model(kind.example, asked).card.settings == asked.settings()

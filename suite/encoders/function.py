@@ -12,7 +12,7 @@ from typing import Any
 
 from suite.arrays import Floats
 from suite.encoder import ModelCard, Options, Role
-from suite.errors import BadEncoder, spelled
+from suite.errors import BadEncoder, PanglotError, spelled
 
 OPTIONAL = ("count_tokens", "encode_images")
 """What an encoder may do beside encoding texts."""
@@ -32,6 +32,8 @@ def load(name: str, options: Options) -> FunctionEncoder:
         raise BadEncoder(f"py:{name}: module {module_name} has no function {factory_name}.")
     try:
         encoder = factory()
+    except PanglotError:
+        raise
     except (Exception, SystemExit) as error:
         raise BadEncoder(f"py:{name}: {factory_name}() failed. {spelled(error)}") from error
     made = "a class, not an object" if isinstance(encoder, type) else f"an object of the type {type(encoder).__name__}"
