@@ -344,7 +344,7 @@ def test_a_repository_that_leads_elsewhere_is_refused(files: dict[str, Any], mes
 def test_a_plain_repository_passes(tmp_path: Path, minilm: Path) -> None:
     files = {
         "modules.json": [MODULE, MODULE | {"path": "1_Pooling"}],
-        "config.json": {"_name_or_path": "/root/x", "activation_function": "gelu", "_attn_implementation": "sdpa"},
+        "config.json": {"_name_or_path": "elsewhere/x", "activation_function": "gelu", "_attn_implementation": "sdpa"},
         "2_Dense/config.json": {"activation_function": "torch.nn.modules.activation.Tanh"},
         "tokenizer.json": {"model": {"vocab": {"auto_map": 1, "../": 2}}},
         "model.safetensors.index.json": {"weight_map": {"a": "model-00001-of-00002.safetensors"}},
