@@ -32,7 +32,7 @@ def _furnish(folder: Path, page: Path) -> None:
     """Put into a folder what the code of a page finds around it: the submissions that it names, and the examples."""
     text = page.read_text(encoding="utf-8")
     without = shutil.ignore_patterns("*.top100.parquet")
-    for submission in (ROOT / "submissions").iterdir():
+    for submission in (ROOT / "submissions").glob("*@*"):
         if submission.name in text:
             shutil.copytree(submission, folder / "submissions" / submission.name, ignore=without)
     (folder / "examples").symlink_to(ROOT / "examples")
