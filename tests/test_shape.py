@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +20,9 @@ from suite.results.result import find_results, read_result, record_task, write_r
 from suite.run import run
 from suite.trust.rerun import Attestation
 from suite.trust.submission import CARD, SubmissionCard
-from suite.trust.verify import verify_folder
 from tests.conftest import TASKS
 
 ROOT = Path(__file__).parents[1]
-CASES = ROOT.parent / "shared" / "cases" / "trust"
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -271,13 +268,3 @@ def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyP
 def test_a_task_that_no_result_can_hold_is_a_sentence_before_the_run() -> None:
     with pytest.raises(BadData, match=r"name: has the invisible character U\+001B"):
         record_task("a\x1bb", "0" * 64, "map", ("de",), 1, 1)
-
-
-@pytest.mark.parametrize("name", ["ragged.zip", "curve-odd.zip"])
-def test_the_archives_that_broke_every_page_are_refused(name: str, tmp_path: Path) -> None:
-    if not CASES.is_dir():
-        pytest.skip(f"No example inputs in {CASES}; the rules they broke are tested above.")
-    shutil.unpack_archive(CASES / name, tmp_path)
-    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    verdicts = verify_folder(folder)
-    assert any(verdict.level == "failed" and "not a valid result" in verdict.findings[0] for verdict in verdicts)
