@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from threading import Timer
 from typing import TypeAlias
@@ -159,7 +158,7 @@ def _bound(limits: Limits) -> None:
     """Lower this process's limits for good; the libraries are loaded by now."""
     for kind, asked in (
         (resource.RLIMIT_AS, limits.address_space),
-        (resource.RLIMIT_CPU, ceil(time.process_time()) + limits.processor_seconds),  # loading libraries is not theirs
+        (resource.RLIMIT_CPU, int(time.process_time()) + limits.processor_seconds),  # loading libraries is not theirs
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_CORE, 0),
