@@ -8,16 +8,16 @@ from multiprocessing import get_context
 from typing import NamedTuple, Protocol
 
 import pytest
+from panglot.tasks import ALL
 from pytest_benchmark.fixture import BenchmarkFixture
 from threadpoolctl import threadpool_info
 
 from benchmarks.meter import Cost, Meter
-from suite.arrays import Floats
-from suite.encoder import Encoder, load_model
-from suite.pool import Pool
-from suite.sources import read_pool
-from suite.task import Task
-from tasks import ALL
+from panglot.arrays import Floats
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.encode.model import Encoder, load_model
 
 LINES = pytest.StashKey[list[str]]()
 

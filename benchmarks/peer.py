@@ -19,10 +19,10 @@ from mteb.models import EncoderProtocol, ModelMeta
 from mteb.models.abs_encoder import AbsEncoder
 
 from benchmarks.meter import Meter
-from suite.arrays import Floats
-from suite.encoder import Encoder
-from suite.languages import alpha3_with_script
-from suite.pool import Items, Pool
+from panglot.arrays import Floats
+from panglot.data.pool import Items, Pool
+from panglot.encode.model import Encoder
+from panglot.languages import alpha3_with_script
 
 SPLIT = "test"
 

@@ -15,18 +15,18 @@ from typing import NamedTuple
 import pytest
 import torch
 from mteb.models import CachedEmbeddingWrapper
+from panglot.tasks import ALL
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
 from benchmarks.peer import MeteredEncoder, evaluate, pairs_task
-from suite.encoder import Encoder
-from suite.pool import Pool
-from suite.results.result import Result, write_result
-from suite.run import run
-from suite.sources import read_pool
-from suite.task import Task
-from tasks import ALL
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.encode.model import Encoder
+from panglot.evaluate.run import run
+from panglot.results.result import Result, write_result
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

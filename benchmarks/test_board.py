@@ -31,13 +31,13 @@ from websockets.typing import Subprotocol
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
-from leaderboard_app import checking
-from leaderboard_app.checking import check
+from leaderboard_app import verification
 from leaderboard_app.index import update
-from suite.results.evidence_file import NEEDED, evidence_file
-from suite.results.result import find_results, read_result
-from suite.trust.verify import Verdict
-from tests.browsing import WAIT, free_port, open_browser, served
+from leaderboard_app.verification import check
+from panglot.results.evidence_file import NEEDED, evidence_file
+from panglot.results.result import find_results, read_result
+from panglot.trust.verify import Verdict
+from tests.helpers.browsing import WAIT, free_port, open_browser, served
 
 HERE = Path(__file__).parents[1]
 PAGES = HERE / "leaderboard_app" / "app_pages"
@@ -73,7 +73,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         _copy(base, folder, place)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(checking, "verify_folder", _believe)
+        patch.setattr(verification, "verify_folder", _believe)
         patch.setattr(sys, "argv", ["board", str(folder)])
         update(folder)
         check(folder)
@@ -210,7 +210,7 @@ def test_many_sessions(benchmark: BenchmarkFixture, claim: Claim, submissions: P
 
 
 def _command(submissions: Path, port: int) -> list[str]:
-    return [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
+    return [sys.executable, "-m", "panglot", "board", str(submissions), "--port", str(port)]
 
 
 def _cpu_seconds(process: int) -> float:

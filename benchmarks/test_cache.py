@@ -11,10 +11,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
 from benchmarks.test_encoding import MINILM
-from suite.cache import Shelf, VectorCache
-from suite.encoder import Encoder, Options, load_model
-from suite.pool import Pool
-from suite.vectors import Encoded, encode_items
+from panglot.data.pool import Pool
+from panglot.encode.cache import Shelf, VectorCache
+from panglot.encode.model import Encoder, Options, load_model
+from panglot.encode.vectors import Encoded, encode_items
 
 
 @pytest.fixture(scope="module")

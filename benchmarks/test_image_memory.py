@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from panglot.tasks.xm3600 import CAPTIONS
 from PIL import Image as Pillow
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
-from suite.sources.hub import ROW_GROUP
-from tasks.xm3600 import CAPTIONS
+from panglot.data.origins.hub import ROW_GROUP
 
 IMAGES = 3600
 
@@ -45,7 +45,7 @@ make = Cheap
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files as `suite.sources.hub` writes them: photographs of noise, captions as many as the published ones."""
+    """Files as `panglot.data.origins.hub` writes them: photographs of noise, captions as many as the published ones."""
     folder = tmp_path_factory.mktemp("data") / "xm3600"
     folder.mkdir()
     locales = list(CAPTIONS)

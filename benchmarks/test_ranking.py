@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from panglot.tasks import ALL
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim, Encoding
 from benchmarks.meter import Meter
-from suite.arrays import Floats
-from suite.pool import Pool
-from suite.ranking import collect_evidence
-from suite.sample import DRAWS
-from suite.scores import DenseScores
-from suite.sources import read_pool
-from suite.summary import Scores, score_evidence
-from suite.task import Task
-from tasks import ALL
+from panglot.arrays import Floats
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.bootstrap import DRAWS
+from panglot.score.summary import Scores, score_evidence
 
 ROUNDS = 9
 FEWEST_DRAWS = 1

@@ -19,12 +19,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
-from suite.arrays import Floats
-from suite.corpus import Passage
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import BLOCK_SCORES
-from suite.shards.counting import TILE_PASSAGES, Asked
-from suite.shards.streaming import SHARD_PASSAGES, shards_of, stream
+from panglot.arrays import Floats
+from panglot.data.corpus import Passage
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.evaluate.shards.counting import TILE_PASSAGES, Asked
+from panglot.evaluate.shards.streaming import SHARD_PASSAGES, shards_of, stream
+from panglot.retrieve.ranking import BLOCK_SCORES
 
 QUERIES = 2000
 DIMENSION = 384

@@ -14,14 +14,14 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
-from suite.train.batches import BatchDrawer, BatchSampler
-from suite.train.data import read_pairs
-from suite.train.loss import HybridLoss
-from suite.train.pairs import Pairs
-from suite.train.recipe import Recipe
-from suite.train.recipe_file import make_recipe
-from suite.train.towers import build_model
-from suite.train.trainer import Collator, HybridTrainer, PairRows, arguments
+from panglot.train.batches import BatchDrawer, BatchSampler
+from panglot.train.data import read_pairs
+from panglot.train.loss import HybridLoss
+from panglot.train.pairs import Pairs
+from panglot.train.recipe import Recipe
+from panglot.train.recipe_file import make_recipe
+from panglot.train.towers import build_model
+from panglot.train.trainer import Collator, HybridTrainer, PairRows, arguments
 
 STEPS = 60
 

@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim, Encoding
 from benchmarks.meter import Meter
-from suite.task import Task
+from panglot.data.task import Task
 
 
 def test_whole_run(benchmark: BenchmarkFixture, claim: Claim, task: Task, encoding: Encoding, tmp_path: Path) -> None:

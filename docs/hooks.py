@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.cli import get_docs_for_click
 
-from suite.cli import app
+from panglot.cli.main import app
 
 DECISIONS = Path(__file__).parent / "decisions"
 COMMAND_LINE = "<!-- the command line -->"

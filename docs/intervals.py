@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from panglot.tasks import ALL
 
-from suite.arrays import Floats, Ints
-from suite.comparison.contributions import SETTINGS, contributions, members_of
-from suite.evidence import Evidence
-from suite.pool import Pool
-from suite.results.evidence_file import read_evidence
-from suite.sample import draw_clusters, effective, scores_of
-from suite.sources import read_pool
-from suite.sources.lareqa import join_articles
-from tasks import ALL
+from panglot.arrays import Floats, Ints
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.readers.lareqa import join_articles
+from panglot.results.evidence_file import read_evidence
+from panglot.retrieve.evidence import Evidence
+from panglot.score.bootstrap import draw_clusters, effective, scores_of
+from panglot.score.comparison.contributions import SETTINGS, contributions, members_of
 
 ROOT = Path(__file__).parents[1]
 TASKS = ("xquad-r", "mlqa-r")

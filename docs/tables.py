@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from panglot.tasks import ALL, GROUPS, SUITES
+
 from leaderboard_app.definitions import bias_measures
-from suite.image import IMAGES
-from suite.metrics import NAMES, parse_metric
-from suite.registry import KINDS
-from suite.task import Task
-from tasks import ALL, GROUPS, SUITES
+from panglot.data.image import IMAGES
+from panglot.data.task import Task
+from panglot.encode.registry import KINDS
+from panglot.score.metrics import NAMES, parse_metric
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,32 +75,46 @@ def bias() -> list[str]:
 
 
 def tree() -> list[str]:
-    """A table for each package; the modules of `suite` stand in the order in which they build on each other."""
-    order = [name for layer in reversed(_layers()) for name in layer.split(" : ")]
-    place = {name: number for number, name in enumerate(order)}
+    """A table for each package, in the order in which rooms and their modules build on each other."""
+    order = {name: number for number, name in enumerate(_order())}
+    last = len(order)
+
+    def place(path: Path) -> tuple[int, str]:
+        dotted = _dotted(path)
+        return order.get(dotted, last), dotted
+
     lines = []
-    for package in _packages():
+    for package in _packages(lambda folder: place(folder)):
         paths = [path for path in package.glob("*.py") if not path.stem.startswith("__")]
-        paths.sort(key=lambda path: (place.get(_dotted(path), len(order)), path.stem))
-        rows = _table(("file", "what it is"), map(_module_row, paths))
-        lines += ["", f"## `{package.relative_to(ROOT).as_posix()}/`", "", *rows]
+        rows = _table(("file", "what it is"), map(_module_row, sorted(paths, key=place)))
+        if paths:
+            lines += ["", f"## `{package.relative_to(ROOT).as_posix()}/`", "", *rows]
     return lines[1:]
 
 
 def _dotted(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removeprefix("suite.")
 
 
-def _packages() -> Iterator[Path]:
-    for top in ("tasks", "suite", "leaderboard_app", "examples"):
-        yield from sorted({path.parent for path in (ROOT / top).rglob("*.py")})
+def _packages(place: Callable[[Path], tuple[int, str]]) -> Iterator[Path]:
+    """Folders with code: the rooms of the package from the ground floor up, each followed by what is in it."""
+    for top in ("suite/panglot", "leaderboard_app", "examples"):
+        folders = {path.parent for path in (ROOT / top).rglob("*.py")}
+        yield from sorted(folders, key=lambda folder: (_room(folder, place), place(folder)))
 
 
-def _layers() -> Sequence[str]:
-    """The order of imports that import-linter holds."""
+def _room(folder: Path, place: Callable[[Path], tuple[int, str]]) -> tuple[int, str]:
+    """Where a folder's room stands among the rooms; the package itself comes first."""
+    parts = _dotted(folder).split(".")
+    return place(ROOT / "suite" / Path(*parts[:2])) if len(parts) > 1 else (-1, "")
+
+
+def _order() -> list[str]:
+    """Rooms and modules from the ground floor up, as the contracts of import-linter order them."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
-    return next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    layers = [layer for contract in contracts if contract["type"] == "layers" for layer in reversed(contract["layers"])]
+    return [name for layer in layers for name in layer.split(" : ")]
 
 
 def _module_row(path: Path) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def _printed() -> str:
     """What the command prints to a person, colours included."""
     shown = {"COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "COLORTERM": "truecolor", "TERM": "xterm-256color"}
     kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    command = [sys.executable, "-m", "suite", *shlex.split(COMMAND)[1:]]
+    command = [sys.executable, "-m", "panglot", *shlex.split(COMMAND)[1:]]
     return subprocess.run(command, cwd=ROOT, env=kept | shown, check=True, capture_output=True, text=True).stdout
 
 

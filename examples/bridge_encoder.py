@@ -28,12 +28,12 @@ import pyarrow.parquet as pq
 from PIL.Image import Image as Picture
 from PIL.Image import Resampling
 
-from suite.arrays import Floats
-from suite.encoder import ModelCard, Role
-from suite.encoders.use import UseMultilingual
-from suite.errors import MissingData
-from suite.image import Image, decode
-from suite.sources.fetch import DATA_VARIABLE
+from panglot.arrays import Floats
+from panglot.data.image import Image, decode
+from panglot.data.origins.fetch import DATA_VARIABLE
+from panglot.encode.kinds.use import UseMultilingual
+from panglot.encode.model import ModelCard, Role
+from panglot.errors import MissingData
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
 """Those of the data that USE was trained on."""

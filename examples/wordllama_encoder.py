@@ -11,8 +11,8 @@ from importlib.metadata import distribution, version
 
 import numpy as np
 
-from suite.arrays import Floats, Ints
-from suite.encoder import ModelCard, Role
+from panglot.arrays import Floats, Ints
+from panglot.encode.model import ModelCard, Role
 
 
 class WordLlama:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from leaderboard_app.entries import ALL, Entry
-from suite.bias import MIX_DEPTH
-from suite.comparison.standings import Standing
-from suite.sample import Score
+from panglot.score.bias import MIX_DEPTH
+from panglot.score.bootstrap import Score
+from panglot.score.comparison.standings import Standing
 
 SETTINGS = ("balance", "mono", "cross", "multi")
 DISTANCE = "normalised_rank_distance"

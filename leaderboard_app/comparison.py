@@ -1,4 +1,4 @@
-"""Tables of two models side by side, from the tests of `suite.comparison.paired`; nothing here knows Streamlit."""
+"""Tables of two models side by side, by the tests of `panglot.score.comparison.paired`; no Streamlit here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from leaderboard_app.pools import query_values
-from suite.comparison.contributions import Contributions, members_of
-from suite.comparison.paired import Comparison, Differences
-from suite.evidence import Evidence
+from leaderboard_app.recompute import query_values
+from panglot.retrieve.evidence import Evidence
+from panglot.score.comparison.contributions import Contributions, members_of
+from panglot.score.comparison.paired import Comparison, Differences
 
 MARK = "*"
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import metadata
 
-import suite.comparison.paired
-import suite.comparison.standings
-import suite.evidence
-import suite.sample
-from suite.bias import MEASURES
-from suite.metrics import NAMES, parse_metric
-from suite.task import Task
+import panglot.retrieve.evidence
+import panglot.score.bootstrap
+import panglot.score.comparison.paired
+import panglot.score.comparison.standings
+from panglot.data.task import Task
+from panglot.score.bias import MEASURES
+from panglot.score.metrics import NAMES, parse_metric
 
 SETTINGS = {
     "mono": "Queries and candidates in one language, mean over languages: does it retrieve inside each language?",
@@ -49,8 +49,8 @@ COMMANDS = {
 
 SUBSET = """\
 from pathlib import Path
-from suite.results.evidence_file import read_evidence
-from suite.summary import score_evidence
+from panglot.results.evidence_file import read_evidence
+from panglot.score.summary import score_evidence
 
 evidence = read_evidence(Path("submissions/MODEL@REVISION/xquad-r.json"))
 scores = score_evidence(evidence.only(["de", "en"]), "map")
@@ -65,12 +65,14 @@ _PAPER = re.compile(r"([^(]+) \((\d{4})\), ([^,]+)(?:, (?!arXiv)([^,]+))?(?:, ar
 def rules() -> dict[str, str]:
     """How numbers come about, by subject, as Markdown: paragraphs of docstrings."""
     return {
-        "Evidence": _paragraph(suite.evidence, "`above"),
-        "Ties": _paragraph(suite.evidence, "Ties count"),
-        "Intervals": "\n\n".join(_paragraph(suite.sample, words) for words in ("A draw takes", "An interval is")),
-        "Ranks": _paragraph(suite.comparison.standings.rank_contributions, "The rank interval"),
-        "Letters": _paragraph(suite.comparison.standings.Standing, "Two models share"),
-        "Differences": _paragraph(suite.comparison.paired, "- Test"),
+        "Evidence": _paragraph(panglot.retrieve.evidence, "`above"),
+        "Ties": _paragraph(panglot.retrieve.evidence, "Ties count"),
+        "Intervals": "\n\n".join(
+            _paragraph(panglot.score.bootstrap, words) for words in ("A draw takes", "An interval is")
+        ),
+        "Ranks": _paragraph(panglot.score.comparison.standings.rank_contributions, "The rank interval"),
+        "Letters": _paragraph(panglot.score.comparison.standings.Standing, "Two models share"),
+        "Differences": _paragraph(panglot.score.comparison.paired, "- Test"),
     }
 
 

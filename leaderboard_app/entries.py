@@ -10,15 +10,15 @@ import pyarrow as pa
 from pydantic import Field
 
 from leaderboard_app.strangers import check_named, check_regular, contained, is_regular
-from suite.bridge import ReportedResult, read_reported
-from suite.bridge.published import published_results
-from suite.fields import Amount, Dimension, Line, Parameters, Tokens
-from suite.results.evidence_file import NEEDED, evidence_file
-from suite.results.naming import CARD, is_result_name
-from suite.results.record import Record, read_record
-from suite.results.result import Result, read_result
-from suite.trust.recorded import HOLDS
-from suite.trust.submission import SubmissionCard
+from panglot.fields import Amount, Dimension, Line, Parameters, Tokens
+from panglot.interop.published import published_results
+from panglot.results.evidence_file import NEEDED, evidence_file
+from panglot.results.naming import CARD, is_result_name
+from panglot.results.record import Record, read_record
+from panglot.results.reported import ReportedResult, read_reported
+from panglot.results.result import Result, read_result
+from panglot.trust.recorded import HOLDS
+from panglot.trust.submission import SubmissionCard
 
 REPORTED = ".reported.json"
 ALL = ""

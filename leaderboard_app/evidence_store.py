@@ -20,11 +20,11 @@ from pydantic import TypeAdapter
 
 from leaderboard_app.home import FORM
 from leaderboard_app.strangers import contained
-from suite.comparison.contributions import Contributions, contributions
-from suite.comparison.standings import Standing, comparable, rank_contributions
-from suite.evidence import Evidence
-from suite.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
-from suite.results.record import write_whole
+from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
+from panglot.results.record import write_whole
+from panglot.retrieve.evidence import Evidence
+from panglot.score.comparison.contributions import Contributions, contributions
+from panglot.score.comparison.standings import Standing, comparable, rank_contributions
 
 _REST = "rest.json"
 """What of an evidence is no array."""

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from suite.results.record import write_whole
-from suite.trust.submission import FOLDER_NAME
+from panglot.results.record import write_whole
+from panglot.trust.submission import FOLDER_NAME
 
 FORM = f"2 {version('panglot')}"
 """An index of another form is built anew."""

@@ -19,9 +19,9 @@ from threading import BoundedSemaphore
 
 from filelock import FileLock
 
-from leaderboard_app.check import ARCHIVE
-from suite.errors import PanglotError
-from suite.trust.submission import LARGEST_ZIP
+from leaderboard_app.sandbox import ARCHIVE
+from panglot.errors import PanglotError
+from panglot.trust.submission import LARGEST_ZIP
 
 AT_ONCE = 2
 """Checks that run at a time; each may take gigabytes."""

@@ -10,7 +10,7 @@ import pandas as pd
 from leaderboard_app.board import SEEN, Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import NOTHING, number
-from suite.results.result import Result
+from panglot.results.result import Result
 
 
 def card_table(entry: Entry) -> pd.DataFrame:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app.access import read_board
 from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import Ranked
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
+from leaderboard_app.store import read_board
 from leaderboard_app.strangers import contained
 from leaderboard_app.widgets import KNOWN, text_table
-from suite.image import IMAGES
+from panglot.data.image import IMAGES
 
 MOST_TOLD = 5
 """Models that a warning names."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from leaderboard_app.checking import trusted
 from leaderboard_app.index import read_index, update
-from suite.commands.output import echo
-from suite.view.terminal import progress_bar
+from leaderboard_app.verification import trusted
+from panglot.cli.output import echo
+from panglot.cli.view.terminal import progress_bar
 
 
 def main(submissions: str, inbox: str, address: str, port: str) -> None:

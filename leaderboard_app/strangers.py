@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from suite.errors import BadResult, PanglotError
-from suite.plain import plain
-from suite.trust.submission import FILE_NAME
+from panglot.errors import BadResult, PanglotError
+from panglot.plain import plain
+from panglot.trust.submission import FILE_NAME
 
 _LOG = logging.getLogger(__name__)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

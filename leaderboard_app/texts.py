@@ -7,10 +7,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from suite.errors import PanglotError
-from suite.image import Image
-from suite.pool import Items, Pool
-from suite.trust.verify import known_tasks, pool_of
+from panglot.data.image import Image
+from panglot.data.pool import Items, Pool
+from panglot.errors import PanglotError
+from panglot.trust.verify import known_tasks, pool_of
 
 LARGEST_THUMBNAIL = 1 << 20
 """Bytes of an image that is shown as it is; larger ones are named by their id."""

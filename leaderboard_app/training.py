@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from suite.errors import BadResult
-from suite.train.experiment import Experiment, read_experiment
+from panglot.errors import BadResult
+from panglot.train.experiment import Experiment, read_experiment
 
 FOLDER = Path(__file__).with_name("experiments")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from leaderboard_app import board
-from leaderboard_app.check import LIMITS, PLACED, Limits, Report, Told, check
 from leaderboard_app.entries import Entry, Found, read_folder
 from leaderboard_app.inbox import Inbox, NotTaken
-from suite.trust.submission import pack
+from leaderboard_app.sandbox import LIMITS, PLACED, Limits, Report, Told, check
+from panglot.trust.submission import pack
 
 CHECKED = "checked.zip"
 """Packed from the files that were verified: what came around them in the upload is not kept."""

@@ -16,23 +16,23 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 import streamlit as st
+from panglot.tasks import ALL as TASKS
 
-from leaderboard_app.access import best_of, read_board, submissions
 from leaderboard_app.board import BIAS, DISTANCE, OWN_LANGUAGE, SETTINGS, Row
 from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, harmless, number, plain
 from leaderboard_app.index import Index
+from leaderboard_app.store import best_of, read_board, submissions
 from leaderboard_app.strangers import is_regular, read_regular
-from suite.bias import MEASURES
-from suite.evidence import is_narrow
-from suite.image import IMAGES
-from suite.languages import language_label
-from suite.metrics import NAMES, parse_metric
-from suite.results.evidence_file import EVIDENCE_FILES, evidence_file
-from suite.results.result import DIVIDED
-from suite.trust.submission import CARD
-from tasks import ALL as TASKS
+from panglot.data.image import IMAGES
+from panglot.languages import language_label
+from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
+from panglot.results.result import DIVIDED
+from panglot.retrieve.evidence import is_narrow
+from panglot.score.bias import MEASURES
+from panglot.score.metrics import NAMES, parse_metric
+from panglot.trust.submission import CARD
 
 URL = "query-params"
 KNOWN = {task.name: task for task in TASKS}

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 
-from suite.task import Task
-from tasks.belebele import BELEBELE
-from tasks.emoji import EMOJI, EMOJI_KEYWORDS
-from tasks.miracl import MIRACL, MIRACL_HN
-from tasks.mlqa_r import MLQA_R
-from tasks.multi30k import MULTI30K
-from tasks.starter_set import STARTER
-from tasks.storybooks import STORYBOOKS
-from tasks.wit import WIT
-from tasks.xflickr_co import XFLICKR_CO
-from tasks.xm3600 import XM3600, XM3600_FIRST
-from tasks.xquad_r import XQUAD_R
+from panglot.tasks.belebele import BELEBELE
+from panglot.tasks.emoji import EMOJI, EMOJI_KEYWORDS
+from panglot.tasks.miracl import MIRACL, MIRACL_HN
+from panglot.tasks.mlqa_r import MLQA_R
+from panglot.tasks.multi30k import MULTI30K
+from panglot.tasks.starter_set import STARTER
+from panglot.tasks.storybooks import STORYBOOKS
+from panglot.tasks.wit import WIT
+from panglot.tasks.xflickr_co import XFLICKR_CO
+from panglot.tasks.xm3600 import XM3600, XM3600_FIRST
+from panglot.tasks.xquad_r import XQUAD_R
+
+from panglot.data.task import Task
 
 IMAGE_TEXT = (EMOJI, EMOJI_KEYWORDS, STORYBOOKS, XM3600, XM3600_FIRST, XFLICKR_CO, WIT, MULTI30K)
 

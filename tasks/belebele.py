@@ -1,7 +1,7 @@
 """Belebele: questions and the passages that answer them, parallel in 122 language variants (Bandarkar et al., 2024)."""
 
-from suite.sources.belebele import HubLanguages, parallel_pool
-from suite.task import Size, Source, Task
+from panglot.data.readers.belebele import HubLanguages, parallel_pool
+from panglot.data.task import Size, Source, Task
 
 LANGUAGES = (
     "acm_Arab", "afr_Latn", "als_Latn", "amh_Ethi", "apc_Arab", "arb_Arab", "arb_Latn", "ars_Arab", "ary_Arab",

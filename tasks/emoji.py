@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from suite.sources.archive import Archive
-from suite.sources.emoji import EmojiSources
-from suite.sources.image_text import read_emoji
-from suite.task import Source
-from tasks.image_text import ImageTextSet
+from panglot.tasks.image_text import ImageTextSet
+
+from panglot.data.builders.emoji import EmojiSources
+from panglot.data.origins.archive import Archive
+from panglot.data.readers.captions import read_emoji
+from panglot.data.task import Source
 
 LANGUAGES = (
     "ar",

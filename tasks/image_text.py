@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from suite.image import IMAGES
-from suite.sources.hub import FILES, HubSet
-from suite.sources.image_text import Direction, ImageTextReader, reader
-from suite.task import Size, Source, Task
+from panglot.data.image import IMAGES
+from panglot.data.origins.hub import FILES, HubSet
+from panglot.data.readers.captions import Direction, ImageTextReader, reader
+from panglot.data.task import Size, Source, Task
 
 TITLES: Mapping[Direction, str] = {
     "t2i": "text → image",

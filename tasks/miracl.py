@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from suite.corpus import StreamedTask, refuse_to_hold
-from suite.sources.miracl import HubCorpora, read_questions
-from suite.task import Size, Source
+from panglot.data.corpus import StreamedTask, refuse_to_hold
+from panglot.data.readers.miracl import HubCorpora, read_questions
+from panglot.data.task import Size, Source
 
 FULL = {
     "ar": Size(2896, 2_061_414),

@@ -1,8 +1,9 @@
 """Multi30k: photographs with one description in each of 4 languages (Elliott et al., 2016)."""
 
-from suite.sources.hub import HubSet
-from suite.sources.image_text import read_hub
-from tasks.image_text import UNREAD, ImageTextSet, hub_source
+from panglot.tasks.image_text import UNREAD, ImageTextSet, hub_source
+
+from panglot.data.origins.hub import HubSet
+from panglot.data.readers.captions import read_hub
 
 MULTI30K = ImageTextSet(
     name="multi30k",

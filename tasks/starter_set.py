@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from suite.sources.lareqa import sentence_pool
-from suite.task import Size, Source, Task
+from panglot.data.readers.lareqa import sentence_pool
+from panglot.data.task import Size, Source, Task
 
 FILES = {
     "ar": ("ar.json", "59d465975c741a3db85e4df8a27e8173d438deb39a40ac918b04eaa582a3084a"),

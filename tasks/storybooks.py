@@ -1,10 +1,11 @@
 """Storybooks: the pictures of picture books and the texts of their pages in 16 languages (African Storybook)."""
 
-from suite.sources.archive import Archive
-from suite.sources.image_text import read_storybooks
-from suite.sources.storybooks import StorybookSources
-from suite.task import Source
-from tasks.image_text import ImageTextSet
+from panglot.tasks.image_text import ImageTextSet
+
+from panglot.data.builders.storybooks import StorybookSources
+from panglot.data.origins.archive import Archive
+from panglot.data.readers.captions import read_storybooks
+from panglot.data.task import Source
 
 LANGUAGES = ("ar", "bn", "de", "el", "en", "es", "fa", "fr", "hi", "ja", "ko", "ru", "sw", "tr", "vi", "zh")
 

@@ -1,8 +1,9 @@
 """WIT: images of Wikipedia and their captions in 11 languages, each language with its own (IGLUE, 2022)."""
 
-from suite.sources.hub import HubSet
-from suite.sources.image_text import read_hub
-from tasks.image_text import UNREAD, ImageTextSet, hub_source
+from panglot.tasks.image_text import UNREAD, ImageTextSet, hub_source
+
+from panglot.data.origins.hub import HubSet
+from panglot.data.readers.captions import read_hub
 
 CAPTIONS = dict(ar=890, bg=860, da=891, el=570, en=1000, et=874, id=901, ja=1000, ko=931, tr=721, vi=946)
 WIT = ImageTextSet(

@@ -1,8 +1,9 @@
 """xFlickr&CO: photographs of Flickr30k and COCO, one caption in each of 8 languages (Bugliarello et al., 2022)."""
 
-from suite.sources.hub import HubSet
-from suite.sources.image_text import read_hub
-from tasks.image_text import UNREAD, ImageTextSet, hub_source
+from panglot.tasks.image_text import UNREAD, ImageTextSet, hub_source
+
+from panglot.data.origins.hub import HubSet
+from panglot.data.readers.captions import read_hub
 
 LANGUAGES = ("de", "en", "es", "id", "ja", "ru", "tr", "zh")
 

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from suite.sources.hub import HubSet
-from suite.sources.image_text import read_hub
-from tasks.image_text import UNREAD, ImageTextSet, hub_source
+from panglot.tasks.image_text import UNREAD, ImageTextSet, hub_source
+
+from panglot.data.origins.hub import HubSet
+from panglot.data.readers.captions import read_hub
 
 CAPTIONS = dict(
     ar=7367, bn=3600, cs=7207, da=7264, de=8643, el=7204, en=7200, es=8614, fa=7245, fi=7127, fil=7109, fr=8562,

@@ -1,7 +1,7 @@
 """XQuAD-R: find the answer sentence among sentences of eleven languages (Roy et al., 2020)."""
 
-from suite.sources.lareqa import sentence_pool
-from suite.task import Size, Source, Task
+from panglot.data.readers.lareqa import sentence_pool
+from panglot.data.task import Size, Source, Task
 
 SIZES = {
     "ar": Size(1190, 1222),

@@ -12,13 +12,13 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a
 import numpy as np
 import pytest
 from hypothesis import Phase, settings
+from panglot.tasks import ALL
 
-from suite.encoder import load_model
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.results.result import write_result
-from suite.run import run
-from suite.sources import read_pool
-from tasks import ALL
+from panglot.data.load import read_pool
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.model import load_model
+from panglot.evaluate.run import run
+from panglot.results.result import write_result
 
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
 
@@ -109,10 +109,10 @@ def fixed_scores() -> type[FixedScores]:
 @pytest.fixture(autouse=True)
 def bf16_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test sees does not depend on its processor; one without bf16 instructions emulates them, slowly."""
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: True)
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: True)
 
 
 @pytest.fixture
 def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages opened in this process start no other that verifies submissions: it would outlive the test."""
-    monkeypatch.setattr("leaderboard_app.access.start_checks", lambda index: None)
+    monkeypatch.setattr("leaderboard_app.store.start_checks", lambda index: None)

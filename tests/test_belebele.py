@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from panglot.tasks.belebele import BELEBELE, LANGUAGES
 
-from suite.errors import BadData
-from suite.ranking import collect_evidence
-from suite.scores import DenseScores
-from suite.sources import read_pool
-from suite.sources.belebele import parallel_pool
-from suite.summary import score_evidence
-from tasks.belebele import BELEBELE, LANGUAGES
+from panglot.data.load import read_pool
+from panglot.data.readers.belebele import parallel_pool
+from panglot.errors import BadData
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.summary import score_evidence
 
 PASSAGES, QUESTIONS = 12, 20
 

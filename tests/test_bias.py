@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare
 
-from suite import bias
-from suite.encoders.floors import LanguageId
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.progress import silent
-from suite.ranking import collect_evidence
-from suite.sample import Sample
-from suite.summary import BIAS_NAMES, Scores, score_evidence
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.kinds.floors import LanguageId
+from panglot.progress import silent
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score import bias
+from panglot.score.bootstrap import Sample
+from panglot.score.summary import BIAS_NAMES, Scores, score_evidence
 from tests.conftest import FixedScores, PoolMaker
 
 

@@ -19,21 +19,21 @@ from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app import board, charts, comparison, model_tables, pools
-from leaderboard_app.checking import check
+from leaderboard_app import board, charts, comparison, model_tables, recompute
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, plain
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
-from suite.comparison.paired import compare
-from suite.comparison.standings import rank
-from suite.encoder import load_model
-from suite.results.evidence_file import read_evidence
-from suite.results.result import Result, find_results, read_result
-from suite.run import run
-from suite.summary import BIAS_NAMES
+from leaderboard_app.verification import check
+from panglot.encode.model import load_model
+from panglot.evaluate.run import run
+from panglot.results.evidence_file import read_evidence
+from panglot.results.result import Result, find_results, read_result
+from panglot.score.comparison.paired import compare
+from panglot.score.comparison.standings import rank
+from panglot.score.summary import BIAS_NAMES
 from tests.conftest import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -218,7 +218,7 @@ def test_stored_evidence_is_the_files(made: Path, tmp_path: Path) -> None:
 def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) -> None:
     languages = ("de", "en", "zh")
     measured = run(TASKS["starter"], load_model("bm25"), languages).result
-    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", languages).row
+    row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", languages).row
     assert set(row) == {*board.SETTINGS, *board.BIAS}
     for name in ("mono", "cross", "multi"):
         assert row[name].value == pytest.approx(measured.settings[name]["map"].value, abs=1e-12)
@@ -230,10 +230,10 @@ def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) 
 
 def test_queries_and_their_answers(made: Path) -> None:
     evidence = read_evidence(path_of(made, "use-multilingual"))
-    table = pools.query_table(evidence, "de")
+    table = recompute.query_table(evidence, "de")
     assert len(table) == (evidence.query_language == evidence.languages.index("de")).sum()
     first = table.iloc[0]
-    answers = pools.relevants_of(evidence, first["query"])
+    answers = recompute.relevants_of(evidence, first["query"])
     assert [answer.rank for answer in answers] == sorted(answer.rank for answer in answers)
     assert (answers[0].rank, answers[-1].rank, len(answers)) == (
         first["best rank"],
@@ -242,14 +242,14 @@ def test_queries_and_their_answers(made: Path) -> None:
     )
     precision = sum(place / answer.rank for place, answer in enumerate(answers, 1)) / len(answers)
     assert precision == pytest.approx(first["average precision"])
-    top = pools.best_of(evidence, first["query"])
+    top = recompute.best_of(evidence, first["query"])
     ranked = {answer.candidate: answer.rank for answer in answers}
     assert len(top) == 10
     assert all(ranked[item.candidate] == item.rank for item in top if item.relevant)
 
 
 def test_the_rank_curve_ends_at_all(made: Path) -> None:
-    curve = pools.rank_curve(read_evidence(path_of(made, "bm25")))
+    curve = recompute.rank_curve(read_evidence(path_of(made, "bm25")))
     for _, part in curve.groupby("relevant"):
         assert part["share"].is_monotonic_increasing
         assert part["share"].iloc[-1] == 1
@@ -259,7 +259,7 @@ def test_query_values_average_to_the_settings(made: Path) -> None:
     path = path_of(made, "use-multilingual")
     evidence, result = read_evidence(path), read_result(path)
     for setting in ("mono", "cross", "multi"):
-        values = pools.query_values(evidence, "map", setting)
+        values = recompute.query_values(evidence, "map", setting)
         means = [
             np.nanmean(values[evidence.query_language == place])
             for place in range(len(evidence.languages))
@@ -438,7 +438,7 @@ def test_choosing_languages_computes_again(open_page: Open, index: Index, made: 
     test = open_page("overview", index.folder, task="starter", pool=["de", "en"])
     assert not test.exception
     shown = test.dataframe[0].value.set_index("model")
-    row = pools.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
+    row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
     assert shown.loc["bm25", "multi"] == row["multi"].value
     assert shown["rank"].notna().all()
 

@@ -10,19 +10,19 @@ from typing import get_args
 
 import pytest
 import typer
+from panglot.tasks import ALL
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.board import SETTINGS as COLUMNS
 from leaderboard_app.charts import TRUST_INKS
 from leaderboard_app.definitions import COMMANDS, SETTINGS, SUBSET, TRUST, bias_measures, bibtex, data, metrics, rules
 from leaderboard_app.entries import Trust
-from suite.bias import MEASURES
-from suite.cli import app
-from suite.encoder import load_model
-from suite.metrics import NAMES
-from suite.results.result import write_result
-from suite.run import run
-from tasks import ALL
+from panglot.cli.main import app
+from panglot.encode.model import load_model
+from panglot.evaluate.run import run
+from panglot.results.result import write_result
+from panglot.score.bias import MEASURES
+from panglot.score.metrics import NAMES
 from tests.conftest import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")

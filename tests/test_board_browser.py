@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from leaderboard_app.checking import check
 from leaderboard_app.index import update
-from leaderboard_app.pools import recompute
-from suite.results.evidence_file import read_evidence
-from suite.results.result import read_result
-from tests.browsing import free_port, open_browser, served, settle
+from leaderboard_app.recompute import recompute
+from leaderboard_app.verification import check
+from panglot.results.evidence_file import read_evidence
+from panglot.results.result import read_result
+from tests.helpers.browsing import free_port, open_browser, served, settle
 
 PAGES = {
     "": "Leaderboard",
@@ -44,7 +44,7 @@ def submissions(starter_results: Path) -> Path:
 def address(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The board on a port of its own."""
     port = free_port()
-    command = [sys.executable, "-m", "suite", "board", str(submissions), "--port", str(port)]
+    command = [sys.executable, "-m", "panglot", "board", str(submissions), "--port", str(port)]
     with served(command, port, tmp_path_factory.mktemp("server") / "log"):
         yield f"http://127.0.0.1:{port}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browsing import free_port, open_browser, served, settle
+from tests.helpers.browsing import free_port, open_browser, served, settle
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "leaderboard_app" / "app.py"
@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 def commands(port: int) -> dict[str, list[str]]:
     return {
-        "panglot board": [sys.executable, "-m", "suite", "board", "submissions", "--port", str(port)],
+        "panglot board": [sys.executable, "-m", "panglot", "board", "submissions", "--port", str(port)],
         "streamlit run": [sys.executable, "-m", "streamlit", "run", str(APP), f"--server.port={port}"],
     }
 

@@ -15,21 +15,21 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.checking import check
-from leaderboard_app.checks import FILE, Checked, Checks
 from leaderboard_app.evidence_store import stored_standings
 from leaderboard_app.home import home_of, save, stamps_of
 from leaderboard_app.index import read_index, update
 from leaderboard_app.strangers import contained, is_regular, read_regular
-from suite.bridge import ReportedResult
-from suite.encoder import load_model
-from suite.errors import BadResult
-from suite.results.result import read_result, write_result
-from suite.run import run
-from suite.trust.submission import card_of, write_card
-from suite.view.console import PlainConsole
+from leaderboard_app.verification import check
+from leaderboard_app.verified import FILE, Checked, Checks
+from panglot.cli.view.console import PlainConsole
+from panglot.encode.model import load_model
+from panglot.errors import BadResult
+from panglot.evaluate.run import run
+from panglot.results.reported import ReportedResult
+from panglot.results.result import read_result, write_result
+from panglot.trust.submission import card_of, write_card
 from tests.conftest import TASKS
-from tests.odd_records import Odd, odd_results, without_evidence
+from tests.helpers.odd_records import Odd, odd_results, without_evidence
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -109,15 +109,15 @@ def test_odd_results_break_no_page(open_page: Open, board: Path) -> None:
 def test_verification_that_breaks_down_refuses_that_submission_alone(
     board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leaderboard_app import checking
+    from leaderboard_app import verification
 
     def verify_folder(folder: Path) -> object:
         if folder.name.startswith("bm25"):
             raise OverflowError("nobody thought of this")
         return real(folder)
 
-    real = checking.verify_folder
-    monkeypatch.setattr(checking, "verify_folder", verify_folder)
+    real = verification.verify_folder
+    monkeypatch.setattr(verification, "verify_folder", verify_folder)
     update(board)
     check(board)
     index = read_index(board)

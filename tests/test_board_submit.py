@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.check import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check
 from leaderboard_app.inbox import Inbox, NotTaken
-from suite.encoder import load_model
-from suite.results.result import read_result, write_result
-from suite.run import run
-from suite.trust.intake import take_in
-from suite.trust.submission import LARGEST_ZIP, card_of, pack, write_card
+from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check
+from panglot.encode.model import load_model
+from panglot.evaluate.run import run
+from panglot.results.result import read_result, write_result
+from panglot.trust.intake import take_in
+from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.conftest import TASKS
 from tests.test_submission import _bombs, _kind, _zip
 

@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import training
-from suite.results.record import write_record
-from suite.train.ablate import read_ablation
-from suite.train.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
+from panglot.results.record import write_record
+from panglot.train.ablate import read_ablation
+from panglot.train.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 

@@ -16,27 +16,27 @@ import numpy as np
 import pytest
 import pytrec_eval
 import yaml
+from panglot.tasks import ALL
 
-from suite.bridge import ReportedResult, balance_of, read_reported, write_reported
-from suite.bridge.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages
-from suite.bridge.mteb_import import Imported, read_mteb_results
-from suite.bridge.mteb_tasks import panglot_tasks
-from suite.bridge.published import DATA, published_results
-from suite.bridge.trec import run_lines
-from suite.encoder import load_model
-from suite.errors import BadData, BadResult
-from suite.image import IMAGES
-from suite.metrics import parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import read_evidence
-from suite.results.result import Result, TaskRecord, read_result, write_result
-from suite.run import Outcome, provenance, run
-from suite.sources.image_text import image_to_text, mixed, text_to_image
-from suite.task import Task
-from tasks import ALL
+from panglot.data.image import IMAGES
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.captions import image_to_text, mixed, text_to_image
+from panglot.data.task import Task
+from panglot.encode.model import load_model
+from panglot.errors import BadData, BadResult
+from panglot.evaluate.run import Outcome, provenance, run
+from panglot.interop.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages
+from panglot.interop.mteb_import import Imported, read_mteb_results
+from panglot.interop.mteb_tasks import panglot_tasks
+from panglot.interop.published import DATA, published_results
+from panglot.interop.trec import run_lines
+from panglot.results.evidence_file import read_evidence
+from panglot.results.reported import ReportedResult, balance_of, read_reported, write_reported
+from panglot.results.result import Result, TaskRecord, read_result, write_result
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.metrics import parse_metric
 from tests.conftest import TASKS, FixedScores, PoolMaker
-from tests.images import image_text
+from tests.helpers.images import image_text
 from tests.test_cli import panglot
 
 BROKEN_REVISION = "5bef8b6e2601af974fb1a1cca03fd702229be4b6"
@@ -158,7 +158,7 @@ class TestMtebTasks:
         import_module("mteb")
         pool = make_pool()
         pool.gain[0] = 0.5
-        monkeypatch.setattr("suite.bridge.mteb_tasks.read_pool", lambda *_: pool)
+        monkeypatch.setattr("panglot.interop.mteb_tasks.read_pool", lambda *_: pool)
         with pytest.raises(BadData, match="starter has gains that are not whole numbers"):
             panglot_tasks([TASKS["starter"]])
 
@@ -170,7 +170,7 @@ class TestMtebTasks:
         self, pool: Callable[..., Pool], category: str, columns: tuple[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made = pool(image_text(3, ("de", "en")))
-        monkeypatch.setattr("suite.bridge.mteb_tasks.read_pool", lambda *_: made)
+        monkeypatch.setattr("panglot.interop.mteb_tasks.read_pool", lambda *_: made)
         (task,) = panglot_tasks([TASKS["emoji-t2i"]])
         task.load_data()
         subset = "en-zxx" if category == "t2i" else "zxx-en"
@@ -185,7 +185,7 @@ class TestMtebTasks:
 
     def test_a_pool_of_images_and_texts_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         made = mixed(image_text(3, ("de", "en")))
-        monkeypatch.setattr("suite.bridge.mteb_tasks.read_pool", lambda *_: made)
+        monkeypatch.setattr("panglot.interop.mteb_tasks.read_pool", lambda *_: made)
         with pytest.raises(BadData, match=r"emoji-mixed (mixes images and texts|withholds candidates)"):
             panglot_tasks([TASKS["emoji-mixed"]])
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from suite.arrays import Floats, Ints
-from suite.encoder import Model, load_model, sees_images
-from suite.errors import MissingData
-from suite.scoring import score_pool
-from suite.sources import read_pool
+from panglot.arrays import Floats, Ints
+from panglot.data.load import read_pool
+from panglot.encode.model import Model, load_model, sees_images
+from panglot.encode.scoring import score_pool
+from panglot.errors import MissingData
 from tests.conftest import TASKS
 
 KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")

@@ -18,18 +18,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.cache import UNCOUNTED, VectorCache
-from suite.encoder import ModelCard
-from suite.errors import PanglotError
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.vectors import encode_items
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.cache import UNCOUNTED, VectorCache
+from panglot.encode.model import ModelCard
+from panglot.encode.vectors import encode_items
+from panglot.errors import PanglotError
 from tests.test_vectors import Lengths
 
 SLOW = '''
 """An encoder that takes its time and writes down what it was asked."""
 import hashlib, os, time
 import numpy as np
-from suite.encoder import ModelCard
+from panglot.encode.model import ModelCard
 
 class Slow:
     card = ModelCard(name="slow", revision="1", library="none")
@@ -48,9 +48,9 @@ make = Slow
 
 COMMAND = """
 import sys
-import suite.encoding, suite.inputs
-suite.inputs.BATCH_TEXTS, suite.encoding.SHARD_TEXTS = 16, 64
-from suite.cli import main
+import panglot.encode.encoding, panglot.encode.batches
+panglot.encode.batches.BATCH_TEXTS, panglot.encode.encoding.SHARD_TEXTS = 16, 64
+from panglot.cli.main import main
 main()
 """
 
@@ -230,7 +230,7 @@ def test_two_models_of_one_dimension_are_never_mixed(pool: Pool, tmp_path: Path)
 def test_an_encoder_that_fails_keeps_what_it_did_before(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 10)
+    monkeypatch.setattr("panglot.encode.batches.BATCH_TEXTS", 10)
 
     def fail_on_the_last(vectors: np.ndarray, texts: list[str]) -> np.ndarray:
         return np.full_like(vectors, np.nan) if "text  0" in texts else vectors
@@ -259,7 +259,7 @@ class Counting(Lengths):
 
 
 def test_batches_hold_a_budget_of_tokens(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.inputs.BATCH_TOKENS", 30)
+    monkeypatch.setattr("panglot.encode.batches.BATCH_TOKENS", 30)
     encoder = Counting()
     encoded = encode_items(encoder, pool, "passage")
     assert set(encoded.tokens.tolist()) == {2, 3}

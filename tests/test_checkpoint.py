@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.encoder import Options, load_model
-from suite.encoders.sentence_transformer import SentenceTransformerEncoder
-from suite.errors import BadEncoder, MissingExtra
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
+from panglot.encode.model import Options, load_model
+from panglot.errors import BadEncoder, MissingExtra
+from tests.helpers.tiny import SHAPE, WORDS, bare, change_json, change_weights, saved, tokenizer
 from tests.test_seeing_encoders import clip as clip
-from tests.tiny import SHAPE, WORDS, bare, change_json, change_weights, saved, tokenizer
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -262,7 +262,7 @@ class TestAdapters:
     def test_without_peft_its_install_command_is_named(self, lora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         transformer = "sentence_transformers.base.modules.transformer"
         monkeypatch.setattr(f"{transformer}.is_peft_available", lambda: False)
-        monkeypatch.setattr("suite.errors.find_spec", lambda name: None if name == "peft" else object())
+        monkeypatch.setattr("panglot.errors.find_spec", lambda name: None if name == "peft" else object())
         with pytest.raises(MissingExtra, match=r"pip install 'panglot\[lora\]'"):
             load(f"hf:{lora}?pooling=mean")
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from panglot.tasks import ALL
 
-from suite.commands.names import find_task, known_tasks
-from suite.errors import PanglotError
-from suite.registry import KINDS
-from tasks import ALL
+from panglot.cli.names import find_task, known_tasks
+from panglot.encode.registry import KINDS
+from panglot.errors import PanglotError
 from tests.conftest import TASKS
 
 HEAVY = ("torch", "pandas", "datasets", "streamlit", "transformers", "sentence_transformers", "pyarrow", "pydantic")
@@ -24,7 +24,7 @@ def panglot(*arguments: str, cwd: Path | None = None, **environment: str) -> sub
     import os
 
     return subprocess.run(
-        [sys.executable, "-m", "suite", *arguments],
+        [sys.executable, "-m", "panglot", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -167,8 +167,8 @@ def test_an_encoder_that_fails_leaves_no_result(tmp_path: Path) -> None:
 
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
     script = (
-        "import sys, suite.encoders.floors as floors\n"
-        "from suite.cli import main\n"
+        "import sys, panglot.encode.kinds.floors as floors\n"
+        "from panglot.cli.main import main\n"
         "floors.load_random = lambda *_: 1 / 0\n"
         "sys.argv = ['panglot', 'run', 'random']; main()"
     )
@@ -177,7 +177,10 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
     assert "ZeroDivisionError: division by zero" in done.stderr
 
 
-@pytest.mark.parametrize("statement", ["import suite.cli", "import suite.cli, tasks, suite.view.listing"])
+@pytest.mark.parametrize(
+    "statement",
+    ["import panglot", "import panglot.cli.main", "import panglot.cli.main, panglot.tasks, panglot.cli.view.listing"],
+)
 def test_the_command_starts_light(statement: str) -> None:
     script = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -187,7 +190,8 @@ def test_the_command_starts_light(statement: str) -> None:
 def test_scoring_a_model_loads_nothing_it_does_not_need() -> None:
     heavy = [name for name in HEAVY if name not in ("pyarrow", "pydantic")]
     script = (
-        "import sys; from suite.encoder import load_model; from suite.run import run; from tasks import ALL\n"
+        "import sys; from panglot.encode.model import load_model; from panglot.evaluate.run import run\n"
+        "from panglot.tasks import ALL\n"
         f"run(ALL[-1], load_model('random')); print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.bias.selection import statistics
-from suite.comparison.contributions import contributions
-from suite.errors import BadData
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import read_evidence, write_evidence
-from suite.sources import read_pool
-from suite.sources.belebele import parallel_pool
-from suite.sources.image_text import Caption, ImageText, Shown, image_to_text, mixed, text_to_image
-from suite.sources.lareqa import sentence_pool
-from suite.summary import score_evidence
+from panglot.data.load import read_pool
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.belebele import parallel_pool
+from panglot.data.readers.captions import Caption, ImageText, Shown, image_to_text, mixed, text_to_image
+from panglot.data.readers.lareqa import sentence_pool
+from panglot.errors import BadData
+from panglot.results.evidence_file import read_evidence, write_evidence
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.bias.selection import statistics
+from panglot.score.comparison.contributions import contributions
+from panglot.score.summary import score_evidence
 from tests.conftest import TASKS, FixedScores
-from tests.images import image_of, numbered
+from tests.helpers.images import image_of, numbered
 
 
 def pool_of(*queries: Query) -> Pool:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import typer
+from panglot.tasks import ALL, GROUPS, SUITES
 from typer.testing import CliRunner
 
-from suite.cli import WIDEST_HELP, app
-from suite.commands.completion import complete_model, complete_suite, complete_task, complete_tasks
-from suite.commands.names import find_tasks
-from suite.registry import KINDS
-from tasks import ALL, GROUPS, SUITES
+from panglot.cli.completion import complete_model, complete_suite, complete_task, complete_tasks
+from panglot.cli.main import WIDEST_HELP, app
+from panglot.cli.names import find_tasks
+from panglot.encode.registry import KINDS
 
 LINES = 48
 """Of a screen."""
@@ -125,7 +125,7 @@ def test_the_scripts_of_shells_are_shown(shell: str, sign: str) -> None:
 def test_completion_loads_nothing_heavy() -> None:
     heavy = ("torch", "pandas", "pyarrow", "sentence_transformers", "streamlit", "rich.markdown")
     script = (
-        "import sys; import suite.cli; from suite.commands.completion import complete_tasks, complete_model\n"
+        "import sys; import panglot.cli.main; from panglot.cli.completion import complete_tasks, complete_model\n"
         f"complete_tasks(''), complete_model(''); print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from leaderboard_app.checking import main as index
-from suite.cli import app
-from suite.commands.output import print_json
+from leaderboard_app.verification import main as index
+from panglot.cli.main import app
+from panglot.cli.output import print_json
 from tests.test_commands_help import ROOT, VERBS
 
 WITHOUT = {("board",), ("export",)}

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from panglot.tasks import ALL
 from rich.console import Console
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-from suite.cli import app, main
-from suite.errors import PanglotError
-from suite.registry import KINDS
-from suite.view.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
-from tasks import ALL
+from panglot.cli.main import app, main
+from panglot.cli.view.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
+from panglot.encode.registry import KINDS
+from panglot.errors import PanglotError
 
 PANGLOT = str(Path(sys.executable).with_name("panglot"))
 

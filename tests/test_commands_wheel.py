@@ -6,14 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
-FOLDERS = ("suite", "tasks", "leaderboard_app")
+from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, installed_path, package_name
+
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
@@ -22,9 +21,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy of the tree, without the network."""
     source = tmp_path_factory.mktemp("source")
     for folder in FOLDERS:
-        shutil.copytree(REPOSITORY / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / file, source)
+        shutil.copy(ROOT / file, source)
     offline = ("--no-deps", "--no-build-isolation", "--no-index")
     subprocess.run([*PIP, "wheel", *offline, "--wheel-dir", str(source / "dist"), str(source)], check=True)
     return next((source / "dist").glob("panglot-*.whl"))
@@ -41,28 +40,26 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def panglot(installed: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     variables = {"PYTHONPATH": str(installed), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     environment = {name: value for name, value in os.environ.items() if name != "PANGLOT_DATA"} | variables
-    command = [sys.executable, "-P", "-m", "suite", *arguments]
+    command = [sys.executable, "-P", "-m", "panglot", *arguments]
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=900)
 
 
 def test_every_package_is_listed() -> None:
-    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
-        "packages"
-    ]
-    modules = (path.parent for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
-    assert sorted(listed) == sorted({".".join(module.relative_to(REPOSITORY).parts) for module in modules})
+    folders = {path.parent for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    assert sorted(SETTINGS["packages"]) == sorted(map(package_name, folders))
 
 
 def test_everything_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     there = {
-        path.relative_to(REPOSITORY).as_posix()
+        installed_path(path).as_posix()
         for folder in FOLDERS
-        for path in (REPOSITORY / folder).rglob("*")
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == there
+    assert {Path(name).parts[0] for name in packed} == {"panglot", "leaderboard_app"}
 
 
 def test_the_demo_works_outside_a_checkout(installed: Path, tmp_path: Path) -> None:
@@ -82,7 +79,7 @@ def test_the_demo_works_outside_a_checkout(installed: Path, tmp_path: Path) -> N
 def test_data_of_the_package_is_found(installed: Path, tmp_path: Path) -> None:
     assert "rows written: 20" in panglot(installed, tmp_path, "import", "published").stdout
     named = panglot(installed, tmp_path, "train", "nothing").stderr
-    assert all(recipe.stem in named for recipe in (REPOSITORY / "suite" / "train" / "recipes").glob("*.toml"))
+    assert all(recipe.stem in named for recipe in (ROOT / "suite" / "panglot" / "train" / "recipes").glob("*.toml"))
 
 
 def test_the_board_says_what_it_lacks(installed: Path, tmp_path: Path) -> None:

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from suite.comparison import standings
-from suite.comparison.contributions import Contributions, contributions, members_of, with_linear_balance
-from suite.comparison.paired import compare, compare_contributions, holm, sign_chunks, swaps_of
-from suite.comparison.standings import rank, rank_contributions
-from suite.encoder import load_model
-from suite.errors import BadResult, UnknownName
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.results.result import write_result
-from suite.run import Outcome, run
-from suite.summary import score_evidence
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.model import load_model
+from panglot.errors import BadResult, UnknownName
+from panglot.evaluate.run import Outcome, run
+from panglot.results.result import write_result
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.comparison import standings
+from panglot.score.comparison.contributions import Contributions, contributions, members_of, with_linear_balance
+from panglot.score.comparison.paired import compare, compare_contributions, holm, sign_chunks, swaps_of
+from panglot.score.comparison.standings import rank, rank_contributions
+from panglot.score.summary import score_evidence
 from tests.conftest import TASKS, FixedScores
 from tests.test_cli import panglot
 
@@ -265,7 +265,7 @@ def test_with_many_clusters_swaps_are_drawn_and_the_data_is_one_of_them() -> Non
 
 
 def test_too_few_clusters_can_find_no_difference_and_say_so() -> None:
-    from suite.view.comparison import sentence
+    from panglot.cli.view.comparison import sentence
 
     worst, best = np.zeros((5, 2)), np.ones((5, 2))
     models = [Contributions(("en",), total, np.ones((5, 2), np.int32)) for total in (worst, best)]
@@ -477,7 +477,7 @@ def test_compare_prints_for_eighty_columns_and_pipes(folders: dict[str, Path], e
 
 
 def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Outcome]) -> None:
-    from suite.view.comparison import sentence
+    from panglot.cli.view.comparison import sentence
 
     evidence = outcomes["random"].evidence
     again = replace(evidence, above=np.roll(evidence.above.reshape(52, 11, 11, 11), 1, axis=0).reshape(-1, 11))
@@ -512,7 +512,7 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
 
 
 def test_letters_in_a_row_are_abbreviated() -> None:
-    from suite.view.comparison import _run, _runs
+    from panglot.cli.view.comparison import _run, _runs
 
     assert [_run("abcdefg", *run) for run in _runs([0, 1, 3, 4, 5, 6])] == ["a b", "d–g"]
     assert list(_runs([])) == []

@@ -11,9 +11,9 @@ import os
 import numpy as np
 import pytest
 
-from suite.comparison.contributions import Contributions
-from suite.comparison.paired import compare_contributions
-from suite.sample import Sample, effective, macro, scores_of
+from panglot.score.bootstrap import Sample, effective, macro, scores_of
+from panglot.score.comparison.contributions import Contributions
+from panglot.score.comparison.paired import compare_contributions
 
 SIMULATIONS = int(os.environ.get("PANGLOT_SIMULATIONS", "100"))
 DEVIATIONS = 4

@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.encoder import ModelCard, load_model
-from suite.errors import BadData, BadEncoder, UnknownName
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.remedies.debias import apply_in_folds, between_languages, parse_method, two_folds
-from suite.remedies.debiased import Debias
-from suite.results.result import read_result
-from suite.scoring import score_pool
-from suite.summary import score_evidence
-from suite.trust.verify import verify
+from panglot.cli.main import app
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.model import ModelCard, load_model
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadData, BadEncoder, UnknownName
+from panglot.remedies.debias import apply_in_folds, between_languages, parse_method, two_folds
+from panglot.remedies.debiased import Debias
+from panglot.results.result import read_result
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.summary import score_evidence
+from panglot.trust.verify import verify
 
 LANGUAGES = ("de", "en", "th")
 METHODS = ("centre", "project:1", "project:2", "lir:1", "shift:en")

@@ -19,16 +19,16 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
-from leaderboard_app.check import LIMITS
 from leaderboard_app.inbox import Inbox
-from suite.encoder import load_model
-from suite.results.result import write_result
-from suite.run import run
-from suite.trust.submission import LARGEST_ZIP, card_of, pack, write_card
-from tests.browsing import WAIT, free_port, open_browser, served
+from leaderboard_app.sandbox import LIMITS
+from panglot.encode.model import load_model
+from panglot.evaluate.run import run
+from panglot.results.result import write_result
+from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.conftest import TASKS
+from tests.helpers.browsing import WAIT, free_port, open_browser, served
+from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, package_name
 
-ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PORT = "8501"
 
@@ -53,19 +53,15 @@ def test_it_runs_as_a_user_without_rights_on_pinned_versions() -> None:
 
 def test_every_package_and_its_data_is_installed() -> None:
     """An image has no checkout to fall back on."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    there = {path.parent for top in ("suite", "tasks", "leaderboard_app") for path in (ROOT / top).rglob("__init__.py")}
-    assert {".".join(path.relative_to(ROOT).parts) for path in there} == set(settings["packages"])
-    tracked = subprocess.run(
-        ["git", "ls-files", "suite", "tasks", "leaderboard_app"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in tracked.stdout.splitlines():
-        path = ROOT / name
+    packages = {path.parent for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")}
+    assert set(map(package_name, packages)) == set(SETTINGS["packages"])
+    tracked = subprocess.run(["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True)
+    for path in map(ROOT.joinpath, tracked.stdout.splitlines()):
         if path.suffix != ".py":
-            home = next(parent for parent in path.parents if parent in there)
-            patterns = settings["package-data"].get(".".join(home.relative_to(ROOT).parts), [])
+            home = next(parent for parent in path.parents if parent in packages)
+            patterns = SETTINGS["package-data"].get(package_name(home), [])
             inner = str(path.relative_to(home))
-            assert any(fnmatch.fnmatch(inner, pattern) for pattern in patterns), f"{name} is in no package-data."
+            assert any(fnmatch.fnmatch(inner, pattern) for pattern in patterns), f"{path} is in no package-data."
 
 
 def test_the_head_of_a_space(tmp_path: Path) -> None:

@@ -9,28 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from panglot.tasks.miracl import MIRACL
 from rich.console import Console, RenderableType
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.checking import check
 from leaderboard_app.index import update
-from suite.comparison.paired import compare
-from suite.comparison.standings import rank
-from suite.encoders.floors import RandomVectors
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import read_evidence
-from suite.results.result import DIVIDED, Result, TaskRecord, read_result, write_result
-from suite.run import provenance
-from suite.scores import DenseScores
-from suite.shards.gathering import together
-from suite.summary import score_evidence
-from suite.task import Size
-from suite.trust.verify import verify
-from suite.view.comparison import Names, comparison_view
-from suite.view.terminal import bias_table, pair_matrix, score_table
-from tasks.miracl import MIRACL
+from leaderboard_app.verification import check
+from panglot.cli.view.comparison import Names, comparison_view
+from panglot.cli.view.terminal import bias_table, pair_matrix, score_table
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.task import Size
+from panglot.encode.kinds.floors import RandomVectors
+from panglot.evaluate.run import provenance
+from panglot.evaluate.shards.gathering import together
+from panglot.results.evidence_file import read_evidence
+from panglot.results.result import DIVIDED, Result, TaskRecord, read_result, write_result
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.comparison.paired import compare
+from panglot.score.comparison.standings import rank
+from panglot.score.summary import score_evidence
+from panglot.trust.verify import verify
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 

@@ -18,8 +18,8 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from suite.cli import app
-from tests.documents import PAGES, ROOT, Block, blocks, name
+from panglot.cli.main import app
+from tests.helpers.documents import PAGES, ROOT, Block, blocks, name
 
 LONGEST = 120
 """Seconds that one command may take."""

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from docs import intervals
-from suite.bias import MEASURES
-from suite.comparison.paired import DRAWS, swaps_of
-from suite.evidence import Evidence
-from suite.metrics import NAMES, parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.sample import effective, tails
-from suite.summary import BIAS_NAMES, Scores, score_evidence
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.bias import MEASURES
+from panglot.score.bootstrap import effective, tails
+from panglot.score.comparison.paired import DRAWS, swaps_of
+from panglot.score.metrics import NAMES, parse_metric
+from panglot.score.summary import BIAS_NAMES, Scores, score_evidence
 from tests.conftest import FixedScores
-from tests.documents import ROOT
+from tests.helpers.documents import ROOT
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROUNDED = 0.00051

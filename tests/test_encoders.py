@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.encoder import load_model
-from suite.encoders.bm25 import analyser
-from suite.errors import BadEncoder, MissingExtra, UnknownName
-from suite.metrics import parse_metric
-from suite.pool import Pool
-from suite.ranking import collect_evidence
-from suite.registry import KINDS
-from suite.run import Outcome, run
-from suite.scores import DenseScores
-from suite.vectors import encode_items
+from panglot.data.pool import Pool
+from panglot.encode.kinds.bm25 import analyser
+from panglot.encode.model import load_model
+from panglot.encode.registry import KINDS
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder, MissingExtra, UnknownName
+from panglot.evaluate.run import Outcome, run
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.metrics import parse_metric
 from tests.conftest import TASKS
 
 MODULE = '''
@@ -205,7 +205,7 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 
 
 def test_a_missing_library_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.errors.find_spec", lambda name: None)
+    monkeypatch.setattr("panglot.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'panglot\[st\]'"):
         load_model("intfloat/multilingual-e5-small")
 

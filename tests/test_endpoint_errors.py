@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from suite.cache import VectorCache
-from suite.encoder import Options, load_model
-from suite.encoders.endpoint import BUSY, FAILED, Failure, RequestFailed, RequestPolicy
-from suite.encoders.error_body import LONGEST, one_line, server_words
-from suite.encoders.openai import OpenAIEncoder, SeeingOpenAIEncoder, _data_url
-from suite.errors import BadEncoder, PanglotError, RefusedInput, UnknownName
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.vectors import encode_items
-from tests.flaky_proxy import Asked, Reply, ScriptedServer, good_answer, reply_error, reply_json, vector
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.cache import VectorCache
+from panglot.encode.endpoints.endpoint import BUSY, FAILED, Failure, RequestFailed, RequestPolicy
+from panglot.encode.endpoints.error_body import LONGEST, one_line, server_words
+from panglot.encode.kinds.openai import OpenAIEncoder, SeeingOpenAIEncoder, _data_url
+from panglot.encode.model import Options, load_model
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder, PanglotError, RefusedInput, UnknownName
+from tests.helpers.flaky_proxy import Asked, Reply, ScriptedServer, good_answer, reply_error, reply_json, vector
 
 QUICK = RequestPolicy(tries=3, first_wait=0.001, longest_wait=0.002)
 TEXTS = [f"text {number}" for number in range(24)]

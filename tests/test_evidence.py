@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from suite.errors import BadResult
-from suite.evidence import NOBODY, WIDEST, Evidence, Ranking, itself, narrowed
+from panglot.errors import BadResult
+from panglot.retrieve.evidence import NOBODY, WIDEST, Evidence, Ranking, itself, narrowed
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.errors import BadResult
-from suite.evidence import Evidence
-from suite.pool import Pool
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import read_evidence, shorten
-from suite.results.result import TaskRecord
-from suite.scores import DenseScores
-from suite.trust.evidence_check import check_evidence
+from panglot.data.pool import Pool
+from panglot.errors import BadResult
+from panglot.results.evidence_file import read_evidence, shorten
+from panglot.results.result import TaskRecord
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.trust.evidence_check import check_evidence
 from tests.conftest import TASKS
 
 STARTER = TASKS["starter"]
@@ -142,6 +142,6 @@ def test_more_clusters_than_a_bootstrap_can_draw_are_refused(
 ) -> None:
     path = starter_results / "bm25@0.3.16" / "starter.json"
     read_evidence(path)
-    monkeypatch.setattr("suite.results.evidence_file.MOST_CLUSTERS", 25)
+    monkeypatch.setattr("panglot.results.evidence_file.MOST_CLUSTERS", 25)
     with pytest.raises(BadResult, match="more than 25 clusters"):
         read_evidence(path)

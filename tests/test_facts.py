@@ -12,22 +12,22 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-import suite.trust.verify
-from suite.cli import app
-from suite.encoder import load_model
-from suite.errors import BadResult
-from suite.evidence import Evidence
-from suite.pool import Pool
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import evidence_file, read_facts, write_table
-from suite.results.facts import read_evidence_of
-from suite.results.result import Result, read_result, write_result
-from suite.run import Outcome, run
-from suite.scoring import score_pool
-from suite.sources import read_pool
-from suite.summary import score_evidence
-from suite.task import Source
-from suite.trust.verify import verify
+import panglot.trust.verify
+from panglot.cli.main import app
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.task import Source
+from panglot.encode.model import load_model
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadResult
+from panglot.evaluate.run import Outcome, run
+from panglot.results.evidence_file import evidence_file, read_facts, write_table
+from panglot.results.facts import read_evidence_of
+from panglot.results.result import Result, read_result, write_result
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.summary import score_evidence
+from panglot.trust.verify import verify
 from tests.conftest import TASKS
 
 STARTER = TASKS["starter"]
@@ -59,7 +59,7 @@ def _easy(pool: Pool, outcome: Outcome) -> Evidence:
 def test_a_lie_about_being_divided_is_refused(
     task: object, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suite.trust.verify, "known_tasks", lambda: {"starter": task})
+    monkeypatch.setattr(panglot.trust.verify, "known_tasks", lambda: {"starter": task})
     path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True))
     assert read_facts(path).divided
     assert verify(path).findings == ("settings: mono, but starter is not divided by language.",)
@@ -73,8 +73,8 @@ def test_a_lie_about_being_divided_is_refused(
 def test_fewer_relevant_pairs_are_refused_without_the_data(
     outcome: Outcome, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suite.trust.verify, "known_tasks", lambda: {"starter": AWAY})
-    suite.trust.verify._pool.cache_clear()  # other tests may have read it
+    monkeypatch.setattr(panglot.trust.verify, "known_tasks", lambda: {"starter": AWAY})
+    panglot.trust.verify._pool.cache_clear()  # other tests may have read it
     path = _write(tmp_path, outcome, _easy(starter, outcome))
     assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)
     honest = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)

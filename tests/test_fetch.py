@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.encoder import load_model
-from suite.errors import BadData, MissingData
-from suite.results.result import write_result
-from suite.run import run
-from suite.sources import read_pool
-from suite.sources.fetch import fetch_file
-from suite.task import Task
-from suite.trust.verify import _pool
+from panglot.cli.main import app
+from panglot.data.load import read_pool
+from panglot.data.origins.fetch import fetch_file
+from panglot.data.task import Task
+from panglot.encode.model import load_model
+from panglot.errors import BadData, MissingData
+from panglot.evaluate.run import run
+from panglot.results.result import write_result
+from panglot.trust.verify import _pool
 from tests.conftest import TASKS
 
 
@@ -67,7 +67,7 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
     task, folder = served
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
     path = str(write_result(tmp_path / "made", outcome.result, outcome.evidence, outcome.stem))
-    monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {task.name: task})
+    monkeypatch.setattr("panglot.trust.verify.known_tasks", lambda: {task.name: task})
     _pool.cache_clear()
 
     def level(*options: str) -> str:

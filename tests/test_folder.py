@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suite.encoder import load_model
-from suite.errors import BadData, MissingData
-from suite.pool import Pool
-from suite.results.evidence_file import read_evidence
-from suite.results.result import write_result
-from suite.run import run
-from suite.sources import read_pool
-from suite.sources.folder import FILES, folder_task
-from suite.summary import score_evidence
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.readers.folder import FILES, folder_task
+from panglot.encode.model import load_model
+from panglot.errors import BadData, MissingData
+from panglot.evaluate.run import run
+from panglot.results.evidence_file import read_evidence
+from panglot.results.result import write_result
+from panglot.score.summary import score_evidence
 from tests.test_cli import panglot
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from panglot.tasks.image_text import hub_source
 
-from suite.errors import MissingData
-from suite.sources import read_pool
-from suite.sources.fetch import fetch_file
-from suite.sources.hub import HubSet
-from suite.sources.image_text import read_hub, reader
-from suite.task import Size, Task
-from tasks.image_text import hub_source
+from panglot.data.load import read_pool
+from panglot.data.origins.fetch import fetch_file
+from panglot.data.origins.hub import HubSet
+from panglot.data.readers.captions import read_hub, reader
+from panglot.data.task import Size, Task
+from panglot.errors import MissingData
 from tests.conftest import TASKS
-from tests.images import numbered
+from tests.helpers.images import numbered
 
 FILE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from suite.errors import MissingData
-from suite.progress import silent
-from suite.sources.belebele import HubLanguages, parallel_pool
-from suite.sources.fetch import DATA_VARIABLE
-from suite.sources.miracl import HubCorpora
-from suite.task import Size, Source, Task
+from panglot.data.origins.fetch import DATA_VARIABLE
+from panglot.data.readers.belebele import HubLanguages, parallel_pool
+from panglot.data.readers.miracl import HubCorpora
+from panglot.data.task import Size, Source, Task
+from panglot.errors import MissingData
+from panglot.progress import silent
 from tests.test_belebele import write_twin
 
 PASSAGES = [{"_id": f"{n}#0", "title": f"title {n}", "text": f"text {n}"} for n in range(5)]
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's cache, where there is no data folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
-    monkeypatch.setattr("suite.sources.miracl.FILE_PASSAGES", 2)
+    monkeypatch.setattr("panglot.data.readers.miracl.FILE_PASSAGES", 2)
     return tmp_path / "home" / "panglot" / "twin"
 
 

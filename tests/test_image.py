@@ -9,9 +9,9 @@ import zlib
 import pytest
 from PIL import Image as Pillow
 
-from suite.errors import BadData
-from suite.image import decode, decode_batches, find_damaged
-from tests.images import encoded, image_of, numbered
+from panglot.data.image import decode, decode_batches, find_damaged
+from panglot.errors import BadData
+from tests.helpers.images import encoded, image_of, numbered
 
 
 def _claiming(width: int, height: int) -> bytes:

@@ -10,29 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytrec_eval
+from panglot.tasks import GROUPS
 from PIL import Image as Pillow
 from PIL.Image import Image as Picture
 from pyarrow import Table, parquet
 
-from suite.cache import VectorCache
-from suite.encoder import Model, load_model, sees_images
-from suite.encoders.floors import ConstantVectors
-from suite.errors import BadData, BadEncoder
-from suite.evidence import Evidence
-from suite.metrics import parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.run import run
-from suite.scoring import score_pool
-from suite.sources import read_pool
-from suite.sources.damage import without_damaged
-from suite.sources.image_text import Caption, ImageText, Shown, image_to_text, mixed, text_to_image
-from suite.summary import Scores, score_evidence
-from suite.task import Size, Source, Task
-from suite.vectors import encode_with_images
-from tasks import GROUPS
+from panglot.data.damage import without_damaged
+from panglot.data.load import read_pool
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.captions import Caption, ImageText, Shown, image_to_text, mixed, text_to_image
+from panglot.data.task import Size, Source, Task
+from panglot.encode.cache import VectorCache
+from panglot.encode.kinds.floors import ConstantVectors
+from panglot.encode.model import Model, load_model, sees_images
+from panglot.encode.scoring import score_pool
+from panglot.encode.vectors import encode_with_images
+from panglot.errors import BadData, BadEncoder
+from panglot.evaluate.run import run
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.metrics import parse_metric
+from panglot.score.summary import Scores, score_evidence
 from tests.conftest import TASKS, FixedScores
-from tests.images import Numbers, encoded, image_of, image_text, numbered
+from tests.helpers.images import Numbers, encoded, image_of, image_text, numbered
 from tests.test_bias import Constant, Perfect, Random
 from tests.test_cli import panglot
 from tests.test_metrics import TREC

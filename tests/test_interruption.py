@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.cli import main
+from panglot.cli.main import main
 
 WAITING = """
 import time
@@ -35,7 +35,7 @@ def test_interrupted_run_says_what_is_kept(
     stop: signal.Signals, options: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "waiting.py").write_text(WAITING, encoding="utf-8")
-    command = [sys.executable, "-m", "suite", "run", "py:waiting:make", *options]
+    command = [sys.executable, "-m", "panglot", "run", "py:waiting:make", *options]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "encoding").exists():
         assert process.poll() is None, process.communicate()
@@ -51,8 +51,8 @@ def test_full_disk_is_told_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: 
     def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "submissions/x/starter.json")
 
-    monkeypatch.setattr("suite.cli.app", full)
-    monkeypatch.setattr("suite.cli.watch_signals", lambda: None)  # those of the test runner stay
+    monkeypatch.setattr("panglot.cli.main.app", full)
+    monkeypatch.setattr("panglot.cli.main.watch_signals", lambda: None)  # those of the test runner stay
     with pytest.raises(SystemExit, match="2"):
         main()
     shown = capsys.readouterr().err
@@ -62,7 +62,7 @@ def test_full_disk_is_told_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("option", ["--matrix", "--json"])
 def test_terminal_of_few_characters_is_no_obstacle(encoding: str, option: str, starter_results: Path) -> None:
-    command = [sys.executable, "-m", "suite", "show", str(starter_results / "use-multilingual@0.2.1"), option]
+    command = [sys.executable, "-m", "panglot", "show", str(starter_results / "use-multilingual@0.2.1"), option]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suite.cache import VectorCache
-from suite.encoder import API_ONLY, OPTIONS, ModelCard, Options, Role, load_model, takes
-from suite.errors import BadEncoder, BadResult, UnknownName
-from suite.pool import Pool
-from suite.registry import KINDS, TORCH_OPTIONS
-from suite.vectors import encode_items
-from tests.documents import ROOT, blocks
+from panglot.data.pool import Pool
+from panglot.encode.cache import VectorCache
+from panglot.encode.model import API_ONLY, OPTIONS, ModelCard, Options, Role, load_model, takes
+from panglot.encode.registry import KINDS, TORCH_OPTIONS
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder, BadResult, UnknownName
+from tests.helpers.documents import ROOT, blocks
 
 PROMPTS = st.none() | st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBERS = st.none() | st.integers(1, 10_000)
@@ -102,7 +102,7 @@ def test_a_built_in_kind_refuses_other_options_before_it_loads_anything(name: st
     kind = KINDS[name]
     model = Hashed("8", Options())
     model.card = model.card.model_copy(update={"precision": asked.precision})
-    with mock.patch("suite.encoder.import_loader", return_value=lambda *_: model):
+    with mock.patch("panglot.encode.model.import_loader", return_value=lambda *_: model):
         if _own(asked) <= set(kind.options):
             assert load_model(kind.example, asked).card.settings == asked.settings()
         else:
@@ -249,7 +249,7 @@ def test_nothing_may_follow_a_whole_name(name: str) -> None:
 @settings(deadline=None)
 def test_a_name_of_no_kind_is_refused_in_words(name: str) -> None:
     with (
-        mock.patch("suite.encoder.import_loader", return_value=lambda *_: Hashed("8", Options())),
+        mock.patch("panglot.encode.model.import_loader", return_value=lambda *_: Hashed("8", Options())),
         suppress(UnknownName, BadEncoder),
     ):
         assert load_model(name).card.name == "hashed:8"

@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panglot.tasks import ALL
 
-from suite.encoder import load_model
-from suite.encoders.bm25 import analyser
-from suite.errors import UnknownName
-from suite.image import IMAGES
-from suite.languages import (
+from panglot.data.image import IMAGES
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.encode.kinds.bm25 import analyser
+from panglot.encode.model import load_model
+from panglot.encode.tokenization import reading_by_language
+from panglot.encode.vectors import Encoded
+from panglot.errors import UnknownName
+from panglot.languages import (
     alpha3_with_script,
     canonical,
     find_split_languages,
@@ -24,12 +29,7 @@ from suite.languages import (
     match_language,
     parse_language,
 )
-from suite.pool import Pool
-from suite.progress import silent
-from suite.reading import reading_by_language
-from suite.task import Task
-from suite.vectors import Encoded
-from tasks import ALL
+from panglot.progress import silent
 from tests.conftest import TASKS
 from tests.test_cli import panglot
 

@@ -14,20 +14,20 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from panglot.tasks.emoji import LANGUAGES
+from panglot.tasks.storybooks import PUBLIC
 
-from suite.errors import BadData, MissingData
-from suite.progress import Progress, silent
-from suite.sources import read_pool
-from suite.sources.archive import Archive
-from suite.sources.emoji import EmojiSources, _id
-from suite.sources.fetch import fetch_file
-from suite.sources.split import split_by_hash
-from suite.sources.storybooks import StorybookSources
-from suite.task import Task
-from tasks.emoji import LANGUAGES
-from tasks.storybooks import PUBLIC
+from panglot.data.builders.emoji import EmojiSources, _id
+from panglot.data.builders.split import split_by_hash
+from panglot.data.builders.storybooks import StorybookSources
+from panglot.data.load import read_pool
+from panglot.data.origins.archive import Archive
+from panglot.data.origins.fetch import fetch_file
+from panglot.data.task import Task
+from panglot.errors import BadData, MissingData
+from panglot.progress import Progress, silent
 from tests.conftest import TASKS
-from tests.images import numbered
+from tests.helpers.images import numbered
 from tests.test_cli import panglot
 
 EMOJI_TASKS = ("emoji-t2i", "emoji-i2t", "emoji-mixed", "emoji-keywords-t2i", "emoji-keywords-i2t")
@@ -274,7 +274,7 @@ def test_archives_that_are_not_the_published_ones(tmp_path: Path, monkeypatch: p
             _all(Archive((tmp_path / name).as_uri()))
     with pytest.raises(MissingData, match=r"none\.tgz cannot be read .*--data-dir"):
         _all(Archive((tmp_path / "none.tgz").as_uri()))
-    monkeypatch.setattr("suite.sources.archive.LARGEST_MEMBER", 1000)
+    monkeypatch.setattr("panglot.data.origins.archive.LARGEST_MEMBER", 1000)
     with pytest.raises(BadData, match="larger files or more of them"):
         _all(good)
 

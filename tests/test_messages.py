@@ -16,31 +16,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from panglot.tasks.miracl import MIRACL
 
-from suite.bridge.trec import read_run, run_lines
-from suite.cache import VectorCache
-from suite.comparison.paired import DRAWS, enough_draws
-from suite.corpus import refuse_to_hold
-from suite.encoder import load_model
-from suite.encoders.use import load as load_use
-from suite.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
-from suite.pool import Pool
-from suite.progress import silent
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import evidence_file, read_evidence, write_table
-from suite.results.record import read_record
-from suite.sources.archive import Archive
-from suite.sources.emoji import _json
-from suite.sources.fetch import DATA_VARIABLE, fetch_file
-from suite.sources.folder import folder_task
-from suite.sources.image_text import read_hub
-from suite.sources.lareqa import sentence_pool
-from suite.sources.miracl import read_questions
-from suite.sources.storybooks import StorybookSources
-from suite.task import Source
-from suite.trust.submission import SubmissionCard, place, unpack
-from suite.vectors import encode_with_images
-from tasks.miracl import MIRACL
+from panglot.data.builders.emoji import _json
+from panglot.data.builders.storybooks import StorybookSources
+from panglot.data.corpus import refuse_to_hold
+from panglot.data.origins.archive import Archive
+from panglot.data.origins.fetch import DATA_VARIABLE, fetch_file
+from panglot.data.pool import Pool
+from panglot.data.readers.captions import read_hub
+from panglot.data.readers.folder import folder_task
+from panglot.data.readers.lareqa import sentence_pool
+from panglot.data.readers.miracl import read_questions
+from panglot.data.task import Source
+from panglot.encode.cache import VectorCache
+from panglot.encode.kinds.use import load as load_use
+from panglot.encode.model import load_model
+from panglot.encode.vectors import encode_with_images
+from panglot.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
+from panglot.interop.trec import read_run, run_lines
+from panglot.progress import silent
+from panglot.results.evidence_file import evidence_file, read_evidence, write_table
+from panglot.results.record import read_record
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.comparison.paired import DRAWS, enough_draws
+from panglot.trust.submission import SubmissionCard, place, unpack
 from tests.conftest import TASKS, FixedScores, PoolMaker
 
 
@@ -184,7 +184,7 @@ class TestResults:
             next(run_lines(evidence, "x"))
 
     def test_a_run_of_too_many_lines(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("suite.bridge.trec.MOST_LINES", 2)
+        monkeypatch.setattr("panglot.interop.trec.MOST_LINES", 2)
         path = tmp_path / "a.run"
         path.write_text("".join(f"q Q0 c{place} {place} 1.5 x\n" for place in (1, 2, 3)), encoding="utf-8")
         with pytest.raises(BadResult, match="more than 2 lines"):
@@ -214,7 +214,7 @@ class TestRecords:
         [("LARGEST_JSON", "is larger than 0 MiB, which no result is"), ("MOST_FAULTS", r"It has \d+ faults\.$")],
     )
     def test_more_than_is_read(self, limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(f"suite.results.record.{limit}", 1)
+        monkeypatch.setattr(f"panglot.results.record.{limit}", 1)
         (tmp_path / "x.json").write_text('{"odd": 1, "odder": 2}', encoding="utf-8")
         with pytest.raises(BadResult, match=message):
             read_record(tmp_path / "x.json", SubmissionCard)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import pytrec_eval
 
-from suite.errors import PanglotError, UnknownName
-from suite.evidence import Ranking
-from suite.metrics import NAMES, parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.results.result import read_result
-from suite.trust.rescore import rescore
-from suite.trust.verify import verify
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.errors import PanglotError, UnknownName
+from panglot.results.result import read_result
+from panglot.retrieve.evidence import Ranking
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.metrics import NAMES, parse_metric
+from panglot.trust.rescore import rescore
+from panglot.trust.verify import verify
 from tests.conftest import FixedScores
 
 TREC = {

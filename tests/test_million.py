@@ -14,20 +14,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from panglot.tasks.miracl import MIRACL
 
-from suite.arrays import Floats
-from suite.corpus import Passage
-from suite.evidence import NOBODY, Evidence
-from suite.metrics import NAMES, parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.scores import DenseScores
-from suite.shards.checkpoint import Checkpoint
-from suite.shards.cluster import Cluster
-from suite.shards.counting import Asked
-from suite.shards.streaming import ShardVectors, shards_of, stream
-from suite.sources.miracl import read_questions
-from tasks.miracl import MIRACL
+from panglot.arrays import Floats
+from panglot.data.corpus import Passage
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.miracl import read_questions
+from panglot.evaluate.shards.checkpoint import Checkpoint
+from panglot.evaluate.shards.cluster import Cluster
+from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.streaming import ShardVectors, shards_of, stream
+from panglot.retrieve.evidence import NOBODY, Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.metrics import NAMES, parse_metric
 
 PASSAGES = 1_000_000
 TOPICS = {"sw": 10, "ar": 10, "te": 10}

@@ -14,15 +14,15 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from panglot.tasks.miracl import MIRACL, MIRACL_HN
 
-from suite.corpus import Passage, judged_pool, survey
-from suite.errors import BadData, MissingData
-from suite.parquet import TEXT, Form, read_table
-from suite.pool import Judgement
-from suite.progress import Advance, Progress, silent
-from suite.sources import read_pool
-from suite.sources.miracl import HubCorpora, JsonlCorpus, folder_corpus, read_questions
-from tasks.miracl import MIRACL, MIRACL_HN
+from panglot.data.corpus import Passage, judged_pool, survey
+from panglot.data.load import read_pool
+from panglot.data.pool import Judgement
+from panglot.data.readers.miracl import HubCorpora, JsonlCorpus, folder_corpus, read_questions
+from panglot.errors import BadData, MissingData
+from panglot.progress import Advance, Progress, silent
+from panglot.results.parquet import TEXT, Form, read_table
 
 POSITIVE = dict(
     ar=5658, bn=863, de=811, en=2326, es=2987, fa=1314, fi=2447, fr=731, hi=752, id=3088, ja=1790, ko=547, ru=3560,
@@ -208,7 +208,7 @@ class TestHub:
             configs += f"- config_name: {name}\n  data_files:\n  - split: dev\n    path: {name}/dev.parquet\n"
         (twin / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", encoding="utf-8")
         (tmp_path / "miracl").mkdir()
-        monkeypatch.setattr("suite.sources.miracl.FILE_PASSAGES", 3)
+        monkeypatch.setattr("panglot.data.readers.miracl.FILE_PASSAGES", 3)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         return HubCorpora(str(twin), "main")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from panglot.tasks import ALL
 
-from suite.encoder import ModelCard
-from suite.results.evidence_file import EVIDENCE_FILES, evidence_file
-from suite.results.naming import is_result_name, result_folder, result_stem
-from suite.results.result import find_results
-from suite.trust.rerun import attestation_file
-from suite.trust.submission import FILE_NAME, FOLDER_NAME
-from tasks import ALL
+from panglot.encode.model import ModelCard
+from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
+from panglot.results.naming import is_result_name, result_folder, result_stem
+from panglot.results.result import find_results
+from panglot.trust.rerun import attestation_file
+from panglot.trust.submission import FILE_NAME, FOLDER_NAME
 from tests.conftest import TASKS
 
 SAFE = re.compile(r"[a-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*){0,2}")

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from panglot.tasks.belebele import BELEBELE
 
-from suite.arrays import Floats
-from suite.errors import BadResult
-from suite.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
-from suite.parquet import LIMITS, Limits
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.results.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
-from suite.results.result import TaskRecord
-from suite.summary import Scores, score_evidence
-from suite.task import Size, Task
-from suite.trust.evidence_check import check_evidence
-from tasks.belebele import BELEBELE
-from tests import naive
+from panglot.arrays import Floats
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.task import Size, Task
+from panglot.errors import BadResult
+from panglot.results.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
+from panglot.results.parquet import LIMITS, Limits
+from panglot.results.result import TaskRecord
+from panglot.retrieve.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.summary import Scores, score_evidence
+from panglot.trust.evidence_check import check_evidence
+from tests.helpers import naive
 
 LANGUAGES = tuple(f"l{number:02}" for number in range(40))
 QUESTIONS, PASSAGES = 12, 8
@@ -76,7 +76,7 @@ def narrow(pool: Pool, products: Floats) -> Evidence:
 def full(pool: Pool, products: Floats) -> tuple[Evidence, Scores]:
     """The same with a count of every language, as pools of fewer languages have it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suite.evidence.WIDEST", len(LANGUAGES))
+        patch.setattr("panglot.retrieve.evidence.WIDEST", len(LANGUAGES))
         evidence = collect_evidence(pool, Fixed(products))
         assert evidence.above.shape == (len(pool.query), len(LANGUAGES))
         return evidence, score(evidence)
@@ -175,10 +175,10 @@ class TestCheck:
 
 def test_only_narrow_files_may_be_large(narrow: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_evidence(tmp_path / "a.json", narrow)
-    monkeypatch.setattr("suite.results.evidence_file.NARROW_LIMITS", Limits(cells=10 * len(narrow.query) - 1))
+    monkeypatch.setattr("panglot.results.evidence_file.NARROW_LIMITS", Limits(cells=10 * len(narrow.query) - 1))
     with pytest.raises(BadResult, match="it claims 19200 rows"):
         read_evidence(tmp_path / "a.json")
-    monkeypatch.setattr("suite.results.evidence_file.NARROW_LIMITS", Limits(file=1000))
+    monkeypatch.setattr("panglot.results.evidence_file.NARROW_LIMITS", Limits(file=1000))
     with pytest.raises(BadResult, match="it is larger than 0 MiB"):
         read_evidence(tmp_path / "a.json")
 

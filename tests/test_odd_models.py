@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.encoder import ModelCard, Options
-from suite.encoders import model2vec, mteb_model, sparse
-from suite.encoders.kinds import Opened
-from suite.encoders.late import LateModel
-from suite.encoders.loading import explained, is_out_of_reach
-from suite.encoders.openvino import compile_with_openvino
-from suite.encoders.sparse import SparseModel
-from suite.encoders.tokens import tokenize
-from suite.errors import BadEncoder
-from suite.pool import Pool
-from suite.progress import silent
+from panglot.data.pool import Pool
+from panglot.encode.checkpoints.loading import explained, is_out_of_reach
+from panglot.encode.checkpoints.openvino import compile_with_openvino
+from panglot.encode.checkpoints.tokens import tokenize
+from panglot.encode.kinds import model2vec, mteb_model, sparse
+from panglot.encode.kinds.encoder_classes import Opened
+from panglot.encode.kinds.late import LateModel
+from panglot.encode.kinds.sparse import SparseModel
+from panglot.encode.model import ModelCard, Options
+from panglot.errors import BadEncoder
+from panglot.progress import silent
 from tests.conftest import PoolMaker
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from suite.cli import app
-from suite.encoder import load_model
-from suite.errors import BadResult, PanglotError
-from suite.plain import plain
-from suite.results.result import read_result, write_result
-from suite.run import run
-from suite.trust.verify import verify
+from panglot.cli.main import app
+from panglot.encode.model import load_model
+from panglot.errors import BadResult, PanglotError
+from panglot.evaluate.run import run
+from panglot.plain import plain
+from panglot.results.result import read_result, write_result
+from panglot.trust.verify import verify
 from tests.conftest import TASKS
-from tests.odd_records import Odd, odd_results, without_evidence
+from tests.helpers.odd_records import Odd, odd_results, without_evidence
 
 PANGLOT = get_command(app)
 ODD = int(os.environ.get("PANGLOT_ODD", "24"))

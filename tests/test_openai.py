@@ -24,18 +24,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.cache import VectorCache
-from suite.encoder import Options, load_model
-from suite.encoders.endpoint import YEAR, RequestPolicy, _retry_after
-from suite.encoders.openai import OpenAIEncoder
-from suite.errors import BadEncoder, MissingExtra
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.scores import DenseScores
-from suite.summary import score_evidence
-from suite.vectors import encode_items
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.cache import VectorCache
+from panglot.encode.endpoints.endpoint import YEAR, RequestPolicy, _retry_after
+from panglot.encode.kinds.openai import OpenAIEncoder
+from panglot.encode.model import Options, load_model
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder, MissingExtra
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.summary import score_evidence
 from tests.conftest import PoolMaker
-from tests.flaky_proxy import Asked, FlakyProxy, Reply, ScriptedServer, good_answer, reply_error, reply_json, vector
+from tests.helpers.flaky_proxy import (
+    Asked,
+    FlakyProxy,
+    Reply,
+    ScriptedServer,
+    good_answer,
+    reply_error,
+    reply_json,
+    vector,
+)
 
 SECRET = "sk-for-tests-b6e1f0"
 SMALL = RequestPolicy(texts=1, first_wait=0.01, longest_wait=0.05, timeout=20)
@@ -384,7 +393,7 @@ def test_a_run_that_the_budget_stopped_goes_on_without_sending_anything_twice(
     server: ScriptedServer, url: str, make_pool: PoolMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PANGLOT_PRICE", "1000")
-    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 10)
+    monkeypatch.setattr("panglot.encode.batches.BATCH_TEXTS", 10)
     pool, cache = make_pool(questions=10, distractors=10), VectorCache(tmp_path)
     with pytest.raises(BadEncoder, match="already made are in the cache"):
         encode_items(OpenAIEncoder(f"tiny@{url}", Options(budget=0.35)), pool, "passage", cache)
@@ -478,6 +487,6 @@ def test_names_that_say_no_endpoint(name: str) -> None:
 
 
 def test_the_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.errors.find_spec", lambda name: None)
+    monkeypatch.setattr("panglot.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'panglot\[api\]'"):
         load_model("openai:text-embedding-3-small")

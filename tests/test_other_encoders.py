@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.encoder import ModelCard, Options, load_model, takes
-from suite.encoders.fusion import FusedScores, reciprocal_ranks
-from suite.encoders.late import LateScores
-from suite.encoders.sparse import SparseScores
-from suite.errors import BadEncoder, MissingExtra
-from suite.pool import Pool
-from suite.run import run
-from suite.scoring import score_pool
-from suite.sources import read_pool
+from panglot.cli.main import app
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.encode.kinds.fusion import FusedScores, reciprocal_ranks
+from panglot.encode.kinds.late import LateScores
+from panglot.encode.kinds.sparse import SparseScores
+from panglot.encode.model import ModelCard, Options, load_model, takes
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadEncoder, MissingExtra
+from panglot.evaluate.run import run
 from tests.conftest import TASKS, FixedScores
 
 DEFAULTS = Options()
@@ -121,7 +121,7 @@ def test_sparse_takes_a_bare_masked_language_model_and_options(bert: str, pair: 
 
 
 def test_sparse_falls_back_to_fp32_without_bf16(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
     card = load_model(f"sparse:{bert}", Options(precision="bf16", device="cpu")).card
     assert (card.precision, card.settings) == ("fp32", ())
 
@@ -321,13 +321,13 @@ def test_folders_that_hold_no_such_model(kind: str, tmp_path: Path) -> None:
     ("kind", "extra"), [("sparse", "st"), ("late", "st"), ("model2vec", "model2vec"), ("mteb", "mteb")]
 )
 def test_a_missing_library_is_named(kind: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.errors.find_spec", lambda name: None)
+    monkeypatch.setattr("panglot.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=rf"pip install 'panglot\[{extra}\]'"):
         load_model(f"{kind}:org/name")
 
 
 def test_a_folders_revision_follows_its_files(sparse: str, late: str) -> None:
-    from suite.encoders.revision import folder_revision, hub_revision
+    from panglot.encode.checkpoints.revision import folder_revision, hub_revision
 
     assert load_model(f"sparse:{sparse}").card.revision == folder_revision(Path(sparse)) != folder_revision(Path(late))
     assert hub_revision("org/name") == "unknown"
@@ -371,7 +371,7 @@ def test_packages_may_bring_kinds_of_their_own(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_card_written_later_is_the_same_model(tmp_path: Path) -> None:
-    from suite.encoders.revision import folder_revision
+    from panglot.encode.checkpoints.revision import folder_revision
 
     (tmp_path / "weights").write_bytes(b"1")
     before = folder_revision(tmp_path)

@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from suite.cli import main
-from suite.commands.output import echo, print_json
-from suite.encoder import load_model
-from suite.errors import BadResult
-from suite.plain import plain, plain_lines
-from suite.results.result import write_result
-from suite.run import run
-from suite.trust.submission import card_of, pack, write_card
-from suite.view.console import PlainConsole
+from panglot.cli.main import main
+from panglot.cli.output import echo, print_json
+from panglot.cli.view.console import PlainConsole
+from panglot.encode.model import load_model
+from panglot.errors import BadResult
+from panglot.evaluate.run import run
+from panglot.plain import plain, plain_lines
+from panglot.results.result import write_result
+from panglot.trust.submission import card_of, pack, write_card
 from tests.conftest import TASKS
 
 HOSTILE = (
@@ -68,7 +68,7 @@ def _verbs(folder: Path, result: Path, tmp_path: Path) -> Iterator[tuple[str, ..
 def _typed(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     """What a person sees who types this; a traceback is an error of the test."""
     monkeypatch.setattr(sys, "argv", ["panglot", *arguments])
-    monkeypatch.setattr("suite.cli.watch_signals", lambda: None)  # those of the test runner stay
+    monkeypatch.setattr("panglot.cli.main.watch_signals", lambda: None)  # those of the test runner stay
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code in (0, 1, 2)

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.cache import VectorCache
-from suite.encoder import ModelCard, Role, load_model
-from suite.errors import BadEncoder
-from suite.plan import SAMPLE, plan_run
-from suite.pool import Pool
-from suite.ranking import BLOCK_SCORES
-from suite.scoring import score_pool
-from suite.sources.image_text import image_to_text
+from panglot.data.pool import Pool
+from panglot.data.readers.captions import image_to_text
+from panglot.encode.cache import VectorCache
+from panglot.encode.model import ModelCard, Role, load_model
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadEncoder
+from panglot.evaluate.plan import SAMPLE, plan_run
+from panglot.retrieve.ranking import BLOCK_SCORES
 from tests.conftest import PoolMaker
-from tests.images import image_text
+from tests.helpers.images import image_text
 
 
 class Words:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.errors import BadResult, UnknownName
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.remedies.policies import EXAMPLES, parse_policy
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.errors import BadResult, UnknownName
+from panglot.remedies.policies import EXAMPLES, parse_policy
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
 from tests.conftest import FixedScores
 
 NAMES = ("de", "en", "th", "zh")

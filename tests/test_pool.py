@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from suite.errors import BadData
-from suite.pool import Candidate, Judgement, Pool, Query
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.errors import BadData
 
 LANGUAGES = ("de", "en")
 QUERIES = [Query("de:1", "Wer?", "de", "1"), Query("en:1", "Who?", "en", "1")]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.encoder import Options, load_model
-from suite.encoders import precision
-from suite.encoders.precision import computed_options, computed_precision
-from tests.tiny import bare, saved
+from panglot.cli.main import app
+from panglot.encode.checkpoints import precision
+from panglot.encode.checkpoints.precision import computed_options, computed_precision
+from panglot.encode.model import Options, load_model
+from tests.helpers.tiny import bare, saved
 
 HAS_BF16 = precision.has_bf16
 
@@ -40,7 +40,7 @@ def test_a_gpu_has_bf16_if_it_need_not_emulate_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_one_device_without_bf16_makes_it_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: device == "cuda:0")
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: device == "cuda:0")
     assert computed_precision("bf16", "cuda:0") == "bf16"
     assert computed_precision("bf16", "cuda:0,cpu") == "fp32"
     assert computed_precision("fp16", "cpu") == "fp16"
@@ -58,13 +58,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ["st:{}", "hf:{}?pooling=mean"])
 def test_card_and_settings_say_what_was_computed(kind: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
     card = load_model(kind.format(model), Options(precision="bf16", device="cpu")).card
     assert (card.precision, card.settings) == ("fp32", ())
 
 
 def test_run_says_that_it_fell_back_to_fp32(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
     asked = [
         "run",
         f"st:{model}",
@@ -84,7 +84,7 @@ def test_a_bf16_result_is_not_rerun_in_fp32(model: Path, tmp_path: Path, monkeyp
     results = str(tmp_path / "results")
     asked = ["run", f"st:{model}", "--tasks", "starter", "--precision", "bf16", "--out", results]
     CliRunner().invoke(app, asked, catch_exceptions=False)
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
     done = CliRunner().invoke(app, ["verify", results, "--rerun", "--model", f"st:{model}"], catch_exceptions=False)
     assert done.exit_code == 2
     assert "was measured in bf16, which this processor lacks" in " ".join(done.output.split())

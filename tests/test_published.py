@@ -12,15 +12,15 @@ import pytest
 import pytrec_eval
 import Stemmer
 
-from suite.encoder import load_model
-from suite.evidence import Evidence
-from suite.metrics import parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.scores import DenseScores
-from suite.sources.lareqa import paragraphs
-from suite.summary import score_evidence
-from suite.vectors import encode_items
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.lareqa import paragraphs
+from panglot.encode.model import load_model
+from panglot.encode.vectors import encode_items
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.metrics import parse_metric
+from panglot.score.summary import score_evidence
 from tests.conftest import TASKS, FixedScores
 from tests.test_metrics import TREC
 

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.arrays import as_array
-from suite.cache import VectorCache
-from suite.encoder import CountsTokens, ModelCard, Role, SeesImages, find_unpinned, load_model
-from suite.errors import BadEncoder, PanglotError, spelled
-from suite.plan import plan_run
-from suite.pool import Pool
-from suite.scoring import score_pool
-from suite.vectors import encode_items
+from panglot.arrays import as_array
+from panglot.data.pool import Pool
+from panglot.encode.cache import VectorCache
+from panglot.encode.model import CountsTokens, ModelCard, Role, SeesImages, find_unpinned, load_model
+from panglot.encode.scoring import score_pool
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder, PanglotError, spelled
+from panglot.evaluate.plan import plan_run
 
 VECTORS = np.array([[1.0, 0.5], [0.25, 2.0], [3.0, 4.0]])
 NUMBERS = count()
@@ -250,7 +250,7 @@ class Encoder:
         return [[len(text), weight] for text in texts]
 make = Encoder
 """
-CARD = "from suite.encoder import ModelCard; card = ModelCard(name='own', revision='7', library='none')"
+CARD = "from panglot.encode.model import ModelCard; card = ModelCard(name='own', revision='7', library='none')"
 
 
 @pytest.mark.parametrize(("card", "reused"), [("", False), (CARD, True), (CARD.replace("'7'", "'unknown'"), False)])
@@ -264,7 +264,7 @@ def test_vectors_are_reused_by_another_run_only_if_a_card_states_a_revision(
     assert encode_items(model, pool, "query", cache).fresh == 9
     assert encode_items(model, pool, "query", cache).fresh == 0, "Within a run everything is reused."
     (tmp_path / "weight").write_text("2", encoding="utf-8")
-    monkeypatch.setattr("suite.cache.PROCESS", "another")
+    monkeypatch.setattr("panglot.encode.cache.PROCESS", "another")
     assert encode_items(model, pool, "query", cache).fresh == (0 if reused else 9)
 
 
@@ -274,7 +274,7 @@ def test_weights_beside_a_module_that_change_change_the_scores(tmp_path: Path) -
     found = []
     for weight in ("1", "100"):
         (tmp_path / "weight").write_text(weight, encoding="utf-8")
-        command = [sys.executable, "-m", "suite", "run", "py:leaning:make", "--languages", "de,en"]
+        command = [sys.executable, "-m", "panglot", "run", "py:leaning:make", "--languages", "de,en"]
         done = subprocess.run([*command, "--cache", "cache"], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "its vectors are not reused by later runs" in " ".join(done.stdout.split())

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.best import Best
-from suite.columns import Columns, Names, tie_keys
-from suite.errors import BadEncoder
-from suite.evidence import NOBODY, Evidence
-from suite.metrics import NAMES, parse_metric
-from suite.pool import NOTHING, Candidate, Judgement, Pool, Query
-from suite.ranking import Counter, Tally, collect_evidence
-from suite.scores import DenseScores
-from tests import naive
+from panglot.data.pool import NOTHING, Candidate, Judgement, Pool, Query
+from panglot.errors import BadEncoder
+from panglot.retrieve.columns import Columns, Names, tie_keys
+from panglot.retrieve.evidence import NOBODY, Evidence
+from panglot.retrieve.ranking import Counter, Tally, collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.retrieve.toplists import Best
+from panglot.score.metrics import NAMES, parse_metric
 from tests.conftest import FixedScores, PoolMaker
+from tests.helpers import naive
 
 LANGUAGES = ("de", "en", "th", "zh")
 
@@ -52,7 +52,7 @@ def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
 def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], block: int, strip: int) -> None:
     pool, scores = case
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suite.ranking.STRIP_SCORES", strip)
+        patch.setattr("panglot.retrieve.ranking.STRIP_SCORES", strip)
         evidence = collect_evidence(pool, FixedScores(scores), depth=10, block=block)
     for languages, ranking in [([place], evidence.within) for place in range(4)] + [
         (list(range(4)), evidence.together)
@@ -76,7 +76,7 @@ def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], bl
 def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: int, block: int, strip: int) -> None:
     pool, scores = case
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suite.ranking.STRIP_SCORES", strip)
+        patch.setattr("panglot.retrieve.ranking.STRIP_SCORES", strip)
         evidence = collect_evidence(pool, FixedScores(scores), depth=depth, block=block)
     kept = min(depth, len(pool.candidates) - bool(len(pool.left_out)))
     keys = tie_keys(pool.candidates.ids)
@@ -151,7 +151,7 @@ def test_ties_that_are_too_many_to_sort_are_ordered_all_the_same(tied: int) -> N
 def test_lists_are_long_where_they_may_be(make_pool: PoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = make_pool(questions=4, distractors=46)
     for most, depth in ((1200, 100), (1199, 10)):
-        monkeypatch.setattr("suite.ranking.MOST_LISTED", most)
+        monkeypatch.setattr("panglot.retrieve.ranking.MOST_LISTED", most)
         assert collect_evidence(pool, FixedScores(np.zeros((12, 150)))).top.shape == (12, depth)
 
 
@@ -190,7 +190,7 @@ def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.Mon
         made.extend(ids)
         return tie_keys(ids)
 
-    monkeypatch.setattr("suite.columns.tie_keys", noted)
+    monkeypatch.setattr("panglot.retrieve.columns.tie_keys", noted)
     names = Names()
     names.add(20, ids)
     assert names.keys_of(np.array([[20, 29], [23, 20]])).tolist() == _rows(["c0", "c9"], ["c3", "c0"])
@@ -214,7 +214,7 @@ def test_no_tie_key_is_made_where_nothing_ties(monkeypatch: pytest.MonkeyPatch) 
     best.names.add(0, [f"c{n}" for n in range(16)])
     strip = np.random.default_rng(0).permuted(np.tile(np.arange(16, dtype=np.float32), (2, 1)), axis=1)
     with monkeypatch.context() as patch:
-        patch.delattr("suite.columns.tie_keys")
+        patch.delattr("panglot.retrieve.columns.tie_keys")
         best.offer(0, strip, Columns(np.array([16]), best.names))
     assert best.number.tolist() == np.argsort(-strip, axis=1)[:, :3].tolist()
     assert best.score.tolist() == [[15, 14, 13]] * 2

@@ -10,19 +10,19 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from leaderboard_app import checking
-from leaderboard_app.checking import check, trusted
-from leaderboard_app.checks import load_checks
+from leaderboard_app import verification
 from leaderboard_app.evidence_store import stored_standings
 from leaderboard_app.home import home_of
 from leaderboard_app.index import read_index, update
-from suite.cli import app
-from suite.errors import BadResult
-from suite.results.naming import RECORD
-from suite.results.record import write_record
-from suite.trust import recorded
-from suite.trust.recorded import VerificationRecord, read_verification, record_verification
-from suite.trust.verify import verify_folder
+from leaderboard_app.verification import check, trusted
+from leaderboard_app.verified import load_checks
+from panglot.cli.main import app
+from panglot.errors import BadResult
+from panglot.results.naming import RECORD
+from panglot.results.record import write_record
+from panglot.trust import recorded
+from panglot.trust.recorded import VerificationRecord, read_verification, record_verification
+from panglot.trust.verify import verify_folder
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_record_by_other_code_is_not_believed(board: Path, monkeypatch: pytest
 
 
 def test_the_verifier_changes_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = Path(shutil.copytree(Path(recorded.__file__).parents[1], tmp_path / "suite"))
+    copy = Path(shutil.copytree(Path(recorded.__file__).parents[1], tmp_path / "panglot"))
     monkeypatch.setattr(recorded, "__file__", str(copy / "trust" / "recorded.py"))
     before = recorded.verifier.__wrapped__()
     assert before == recorded.verifier()
@@ -158,7 +158,7 @@ def test_a_record_that_lies_is_found_by_the_sample_and_forgotten(
     lie = record.results[name].model_copy(update={"sha256": recorded._hashes(path)})
     write_record(board / RECORD, record.model_copy(update={"results": record.results | {name: lie}}))
     assert levels(board) == ALL
-    monkeypatch.setattr(checking, "SAMPLE", 3)
+    monkeypatch.setattr(verification, "SAMPLE", 3)
     said = check(board)
     assert "not believed" in said
     assert name in said

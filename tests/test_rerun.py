@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from suite.cli import app
-from suite.encoder import ModelCard, Options, load_model
-from suite.errors import BadEncoder, BadResult
-from suite.registry import EMBEDDED, KINDS
-from suite.results.result import write_result
-from suite.run import Outcome, run
-from suite.trust.hub_copy import check_harmless
-from suite.trust.reload import choose, loaded
-from suite.trust.rerun import attestation_file
+from panglot.cli.main import app
+from panglot.encode.model import ModelCard, Options, load_model
+from panglot.encode.registry import EMBEDDED, KINDS
+from panglot.errors import BadEncoder, BadResult
+from panglot.evaluate.run import Outcome, run
+from panglot.results.result import write_result
+from panglot.trust.hub_copy import check_harmless
+from panglot.trust.reload import choose, loaded
+from panglot.trust.rerun import attestation_file
 from tests.conftest import TASKS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

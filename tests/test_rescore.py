@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.errors import BadResult, UnknownName
-from suite.metrics import NAMES
-from suite.results.evidence_file import OlderEvidence, evidence_file, read_evidence, write_table
-from suite.results.result import read_result
-from suite.summary import BIAS_NAMES
-from suite.trust.rescore import rescore
-from suite.trust.verify import verify
+from panglot.cli.main import app
+from panglot.errors import BadResult, UnknownName
+from panglot.results.evidence_file import OlderEvidence, evidence_file, read_evidence, write_table
+from panglot.results.result import read_result
+from panglot.score.metrics import NAMES
+from panglot.score.summary import BIAS_NAMES
+from panglot.trust.rescore import rescore
+from panglot.trust.verify import verify
 
 
 @pytest.fixture

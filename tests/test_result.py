@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.encoder import ModelCard, load_model
-from suite.errors import BadResult
-from suite.results.evidence_file import read_evidence
-from suite.results.result import find_results, read_result, result_folder, write_result
-from suite.run import Outcome, run
-from suite.summary import score_evidence
+from panglot.encode.model import ModelCard, load_model
+from panglot.errors import BadResult
+from panglot.evaluate.run import Outcome, run
+from panglot.results.evidence_file import read_evidence
+from panglot.results.result import find_results, read_result, result_folder, write_result
+from panglot.score.summary import score_evidence
 from tests.conftest import TASKS
 
 

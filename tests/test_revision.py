@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suite.encoders.revision import folder_revision, hub_revision, revision_of
+from panglot.encode.checkpoints.revision import folder_revision, hub_revision, revision_of
 
 ROOMS = count()
 LEANINGS = ("adapter", "module", "link", "inside")

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.cache import VectorCache
-from suite.commands.names import find_tasks
-from suite.encoder import load_model
-from suite.errors import BadEncoder, PanglotError
-from suite.plan import plan_run
-from suite.pool import Pool
-from suite.reading import reading_by_language
-from suite.results.result import read_result
-from suite.run import run
-from suite.scoring import reduced
-from suite.vectors import encode_items
+from panglot.cli.names import find_tasks
+from panglot.data.pool import Pool
+from panglot.encode.cache import VectorCache
+from panglot.encode.model import load_model
+from panglot.encode.scoring import reduced
+from panglot.encode.tokenization import reading_by_language
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder, PanglotError
+from panglot.evaluate.plan import plan_run
+from panglot.evaluate.run import run
+from panglot.results.result import read_result
 from tests.conftest import TASKS
 from tests.test_cache import Counting
 from tests.test_cli import panglot
@@ -186,7 +186,7 @@ def test_models_without_vectors_have_no_curve() -> None:
 
 
 def test_run_without_the_resource_module_records_no_peak_memory(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['resource'] = None; from suite.cli import main; main()"
+    code = "import sys; sys.modules['resource'] = None; from panglot.cli.main import main; main()"
     command = [sys.executable, "-c", code, "run", "constant", "--tasks", "starter", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.sample import (
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.bootstrap import (
     DRAWS,
     FEWEST,
     Sample,

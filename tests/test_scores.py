@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.scores import DenseScores
+from panglot.retrieve.similarity import DenseScores
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 17])

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from suite.encoder import SeesImages, load_model
-from suite.errors import BadEncoder
-from suite.scoring import score_pool
-from suite.sources.image_text import mixed
-from tests.images import image_text
+from panglot.data.readers.captions import mixed
+from panglot.encode.model import SeesImages, load_model
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadEncoder
+from tests.helpers.images import image_text
 from tests.test_transformer import MINILM
 
 WORDS = ("<pad>", "<unk>", "<s>", "</s>", "red", "blue", "a", "picture", "0", "1", "2")

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.encoder import CountsTokens, Options, load_model
-from suite.encoders.sentence_transformer import SentenceTransformerEncoder
-from suite.errors import BadEncoder, MissingExtra
-from suite.pool import Pool
+from panglot.data.pool import Pool
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
+from panglot.encode.model import CountsTokens, Options, load_model
+from panglot.errors import BadEncoder, MissingExtra
 from tests.conftest import FOLDER
 
 STARTER = Path(__file__).parents[1] / "tasks" / "starter"
@@ -245,7 +245,7 @@ def test_static_embeddings(tmp_path: Path, limit: int | None) -> None:
 
 
 def test_a_missing_backend_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.errors.find_spec", lambda name: None if name == "openvino" else find_spec(name))
+    monkeypatch.setattr("panglot.errors.find_spec", lambda name: None if name == "openvino" else find_spec(name))
     with pytest.raises(MissingExtra, match=r"openvino.*pip install 'panglot\[openvino\]'"):
         load(MINILM, backend="openvino")
 
@@ -269,13 +269,13 @@ def test_openvino_equals_torch_on_padded_batches(
     assert encoder.card.parameters == 22_713_216
     if "BF16" in __import__("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         with monkeypatch.context() as patch:  # the second time nothing is exported
-            patch.setattr("suite.encoders.openvino._export", None)
+            patch.setattr("panglot.encode.checkpoints.openvino._export", None)
             fast = load(MINILM, backend="openvino", precision="bf16")
         assert cosines(fast.encode(texts, "query"), plain).min() >= 0.99
 
 
 def test_an_export_that_computes_something_else_is_refused(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from suite.encoders import openvino
+    from panglot.encode.checkpoints import openvino
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(exported / "refused"))
     forward = openvino._Compiled.forward

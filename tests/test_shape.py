@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from suite.bridge import ReportedResult
-from suite.encoder import ModelCard, load_model
-from suite.errors import BadData, BadEncoder, BadResult
-from suite.fields import check_moment, check_text
-from suite.results.record import read_record
-from suite.results.result import find_results, read_result, record_task, write_result
-from suite.run import run
-from suite.trust.rerun import Attestation
-from suite.trust.submission import CARD, SubmissionCard
+from panglot.encode.model import ModelCard, load_model
+from panglot.errors import BadData, BadEncoder, BadResult
+from panglot.evaluate.run import run
+from panglot.fields import check_moment, check_text
+from panglot.results.record import read_record
+from panglot.results.reported import ReportedResult
+from panglot.results.result import find_results, read_result, record_task, write_result
+from panglot.trust.rerun import Attestation
+from panglot.trust.submission import CARD, SubmissionCard
 from tests.conftest import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -258,7 +258,7 @@ def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyP
     def load(name: str, options: object) -> None:
         ModelCard(name="m", revision="1", library="x", parameters=-1)
 
-    monkeypatch.setattr("suite.encoders.floors.load_random", load)
+    monkeypatch.setattr("panglot.encode.kinds.floors.load_random", load)
     with pytest.raises(BadEncoder, match=r"random cannot be recorded\. ModelCard\.parameters is -1: Input should be"):
         load_model("random")
     with pytest.raises(ValidationError):

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.commands.names import find_task
-from suite.encoders.vectors import StoredVectors
-from suite.errors import BadData, MissingData, PanglotError
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.progress import silent
-from suite.sources import read_pool
+from panglot.cli.names import find_task
+from panglot.data.load import read_pool
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.kinds.vectors import StoredVectors
+from panglot.errors import BadData, MissingData, PanglotError
+from panglot.progress import silent
 from tests.conftest import PoolMaker
 
 IDS = ["a", "b", "c"]

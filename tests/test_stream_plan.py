@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from panglot.tasks.miracl import MIRACL
 from rich.console import Console
 
-from suite.encoder import Role, load_model
-from suite.encoders.floors import RandomVectors
-from suite.errors import BadEncoder
-from suite.shards.plan import BATCH, plan_stream
-from suite.view.listing import list_stream_plan
-from tasks.miracl import MIRACL
+from panglot.cli.view.listing import list_stream_plan
+from panglot.encode.kinds.floors import RandomVectors
+from panglot.encode.model import Role, load_model
+from panglot.errors import BadEncoder
+from panglot.evaluate.shards.plan import BATCH, plan_stream
 
 
 class Counting(RandomVectors):

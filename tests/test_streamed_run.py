@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from panglot.tasks.miracl import MIRACL
 
-from suite.cache import VectorCache
-from suite.corpus import StreamedTask
-from suite.encoder import Role, load_model
-from suite.encoders.floors import RandomVectors
-from suite.errors import BadData, BadEncoder, UnknownName
-from suite.results.evidence_file import read_evidence
-from suite.results.result import read_result, write_result
-from suite.shards.run import How, run_streamed
-from suite.sources.miracl import read_questions
-from suite.summary import score_evidence
-from suite.task import Size
-from tasks.miracl import MIRACL
+from panglot.data.corpus import StreamedTask
+from panglot.data.readers.miracl import read_questions
+from panglot.data.task import Size
+from panglot.encode.cache import VectorCache
+from panglot.encode.kinds.floors import RandomVectors
+from panglot.encode.model import Role, load_model
+from panglot.errors import BadData, BadEncoder, UnknownName
+from panglot.evaluate.shards.run import How, run_streamed
+from panglot.results.evidence_file import read_evidence
+from panglot.results.result import read_result, write_result
+from panglot.score.summary import score_evidence
 
 LANGUAGES = ("sw", "yo")
 DISTRACTORS = 300
@@ -151,7 +151,7 @@ def test_what_cannot_be_streamed_is_refused(data: Path, task: StreamedTask, tmp_
 SLOW = '''
 import os, time
 from pathlib import Path
-from suite.encoders.floors import RandomVectors
+from panglot.encode.kinds.floors import RandomVectors
 
 class Slow(RandomVectors):
     """Encodes shards until the first are in a checkpoint, then waits to be killed."""
@@ -165,7 +165,7 @@ class Slow(RandomVectors):
 def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) -> None:
     """The whole command, by two workers of Ray: killed after its first shards, and called again."""
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
-    command = [sys.executable, "-m", "suite", "run", "py:slow:Slow", "--tasks", "miracl", "--languages", "yo"]
+    command = [sys.executable, "-m", "panglot", "run", "py:slow:Slow", "--tasks", "miracl", "--languages", "yo"]
     command += ["--data-dir", str(data), "--allow-missing", "--shards", "20", "--engine", "ray", "--workers", "2"]
     command += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
     checkpoints = tmp_path / "cache" / "checkpoints"

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.corpus import Passage
-from suite.errors import BadData, BadEncoder, PanglotError
-from suite.evidence import NOBODY, Evidence
-from suite.metrics import NAMES, parse_metric
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.scores import DenseScores
-from suite.shards.checkpoint import Checkpoint
-from suite.shards.counting import Asked
-from suite.shards.gathering import together
-from suite.shards.streaming import Shard, shards_of, stream
+from panglot.data.corpus import Passage
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.errors import BadData, BadEncoder, PanglotError
+from panglot.evaluate.shards.checkpoint import Checkpoint
+from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.gathering import together
+from panglot.evaluate.shards.streaming import Shard, shards_of, stream
+from panglot.retrieve.evidence import NOBODY, Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.metrics import NAMES, parse_metric
 
 PASSAGES = 20_000
 """`test_million.py` has the million."""
@@ -284,7 +284,7 @@ class TestRay:
     def cluster(self) -> Iterator[object]:
         import ray
 
-        from suite.shards.cluster import Cluster
+        from panglot.evaluate.shards.cluster import Cluster
 
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         yield Cluster(workers=2)
@@ -332,7 +332,7 @@ def test_no_cluster_at_an_address() -> None:
     import sys
 
     code = (
-        "from suite.shards.cluster import Cluster\nfrom suite.errors import PanglotError\n"
+        "from panglot.evaluate.shards.cluster import Cluster\nfrom panglot.errors import PanglotError\n"
         "try: Cluster(address='127.0.0.1:1')\nexcept PanglotError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900, check=False)

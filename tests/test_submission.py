@@ -29,19 +29,19 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 from typer.testing import Result as CommandResult
 
-from suite.cli import app
-from suite.encoder import ModelCard, load_model
-from suite.errors import BadResult
-from suite.fields import check_name
-from suite.parquet import Form, read_table
-from suite.results.evidence_file import read_evidence
-from suite.results.record import read_record
-from suite.results.result import Result, read_result, write_result
-from suite.run import run
-from suite.trust.intake import take_in
-from suite.trust.rerun import Attestation
-from suite.trust.submission import SubmissionCard, card_of, pack, place, unpack, write_card
-from suite.trust.verify import verify, verify_folder
+from panglot.cli.main import app
+from panglot.encode.model import ModelCard, load_model
+from panglot.errors import BadResult
+from panglot.evaluate.run import run
+from panglot.fields import check_name
+from panglot.results.evidence_file import read_evidence
+from panglot.results.parquet import Form, read_table
+from panglot.results.record import read_record
+from panglot.results.result import Result, read_result, write_result
+from panglot.trust.intake import take_in
+from panglot.trust.rerun import Attestation
+from panglot.trust.submission import SubmissionCard, card_of, pack, place, unpack, write_card
+from panglot.trust.verify import verify, verify_folder
 from tests.conftest import TASKS
 
 HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))
@@ -468,8 +468,8 @@ def _parquet(table: pa.Table) -> bytes:
 CHILD = """
 import resource, sys, time
 from pathlib import Path
-from suite.trust.intake import take_in
-from suite.errors import BadResult
+from panglot.trust.intake import take_in
+from panglot.errors import BadResult
 resource.setrlimit(resource.RLIMIT_AS, (AT_MOST << 20, AT_MOST << 20))
 for path in sys.argv[2:]:
     start = time.process_time()
@@ -529,7 +529,7 @@ def test_unpack_takes_only_an_empty_place(archive: Path, tmp_path: Path) -> None
 
 
 def panglot(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "suite", *arguments]
+    command = [sys.executable, "-m", "panglot", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=900)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.encoder import Options, cut_at, load_model
-from suite.encoders.sentence_transformer import SentenceTransformerEncoder
-from suite.errors import BadEncoder
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.run import run
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
+from panglot.encode.model import Options, cut_at, load_model
+from panglot.errors import BadEncoder
+from panglot.evaluate.run import run
 from tests.conftest import TASKS
-from tests.tiny import WORDS, bare, change_json, saved
+from tests.helpers.tiny import WORDS, bare, change_json, saved
 
 LONG = "a b c d " * 12
 """48 tokens, 50 with those around it."""
@@ -214,7 +214,7 @@ class TestRouter:
             [Candidate("c1", twelve, "en"), Candidate("c2", LONG, "en")],
             [Judgement("q1", "c1"), Judgement("q2", "c2")],
         )
-        monkeypatch.setattr("suite.run.read_pool", lambda *_: pool)
+        monkeypatch.setattr("panglot.evaluate.run.read_pool", lambda *_: pool)
         record = run(TASKS["starter"], load(self.save(tmp_path, parts["short"], parts["long"]))).result.run.encoding
         assert record is not None
         assert record.queries["en"]["truncated"] == 0.5

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.stats import skew
 
-from suite.bias.lists import hubs, top_hits
-from suite.bias.ranks import english_pool
-from suite.evidence import Evidence
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.ranking import collect_evidence
-from suite.summary import score_evidence
-from tests import naive
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.bias.lists import hubs, top_hits
+from panglot.score.bias.ranks import english_pool
+from panglot.score.summary import score_evidence
 from tests.conftest import FixedScores, PoolMaker
+from tests.helpers import naive
 
 LANGUAGES = ("de", "en", "zh")
 

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from suite.comparison.contributions import contributions
-from suite.errors import BadResult
-from suite.results.evidence_file import read_evidence
-from suite.results.record import write_record
-from suite.results.result import read_result
-from suite.train.ablate import Ablation, Arm, Scored, plan, summarise
-from suite.train.data import read_pairs
-from suite.train.experiment import Experiment, read_experiment
-from suite.train.report import experiment_table
-from suite.train.score import score_folder
-from suite.train.train import read_training, train
+from panglot.cli.view.ablation import experiment_table
+from panglot.errors import BadResult
+from panglot.results.evidence_file import read_evidence
+from panglot.results.record import write_record
+from panglot.results.result import read_result
+from panglot.score.comparison.contributions import contributions
+from panglot.train.ablate import Ablation, Arm, Scored, plan, summarise
+from panglot.train.data import read_pairs
+from panglot.train.experiment import Experiment, read_experiment
+from panglot.train.score import score_folder
+from panglot.train.train import read_training, train
 from tests.conftest import TASKS
-from tests.recipes import write_recipe
+from tests.helpers.recipes import write_recipe
 
 
 @pytest.fixture(scope="module")

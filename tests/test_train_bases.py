@@ -12,11 +12,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-from suite.errors import BadEncoder
-from suite.train.pairs import Entry, PairsBuilder
-from suite.train.recipe_file import make_recipe
-from suite.train.train import train
-from tests.tiny import bare, change_weights, saved, tokenizer
+from panglot.errors import BadEncoder
+from panglot.train.pairs import Entry, PairsBuilder
+from panglot.train.recipe_file import make_recipe
+from panglot.train.train import train
+from tests.helpers.tiny import bare, change_weights, saved, tokenizer
 
 
 def modules_of(folder: Path) -> list[Any]:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.errors import BadData
-from suite.train.batches import BatchDrawer, BatchSampler
-from suite.train.pairs import NOTHING, Caption, Entry, Pairs, PairsBuilder
-from suite.train.recipe import Recipe
-from suite.train.recipe_file import make_recipe
+from panglot.errors import BadData
+from panglot.train.batches import BatchDrawer, BatchSampler
+from panglot.train.pairs import NOTHING, Caption, Entry, Pairs, PairsBuilder
+from panglot.train.recipe import Recipe
+from panglot.train.recipe_file import make_recipe
 
 LANGUAGES = ("de", "en", "zh")
 GROUPS = 30
@@ -212,7 +212,6 @@ def test_what_asks_for_itself_is_no_pair() -> None:
 
 
 def test_samplers_load_no_torch() -> None:
-    script = (
-        "import sys, suite.train.batches, suite.train.leak, suite.train.experiment; sys.exit('torch' in sys.modules)"
-    )
+    modules = "panglot.train.batches, panglot.train.leak, panglot.train.experiment"
+    script = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

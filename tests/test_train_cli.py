@@ -11,13 +11,13 @@ import pytest
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.errors import BadData
-from suite.train.experiment import read_experiment
+from panglot.cli.main import app
+from panglot.errors import BadData
+from panglot.train.experiment import read_experiment
 from tests.conftest import TASKS
-from tests.images import numbered
-from tests.killing import Killed, killing_at
-from tests.recipes import write_recipe
+from tests.helpers.images import numbered
+from tests.helpers.killing import Killed, killing_at
+from tests.helpers.recipes import write_recipe
 from tests.test_commands_json import panglot as json_of
 
 GRID = """
@@ -72,7 +72,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_recipe(tmp_path)
     (tmp_path / "tiny.toml").write_text(GRID, encoding="utf-8")
     for verb in ("train", "ablate"):
-        monkeypatch.setattr(f"suite.commands.{verb}.known_tasks", lambda: {"starter": TASKS["starter"]})
+        monkeypatch.setattr(f"panglot.cli.commands.{verb}.known_tasks", lambda: {"starter": TASKS["starter"]})
     return tmp_path
 
 
@@ -105,7 +105,7 @@ def test_help_names_every_option(verb: str) -> None:
 )
 def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, said: str) -> None:
     program = (
-        "import sys\nfrom suite.cli import app\nfrom suite.errors import PanglotError\n"
+        "import sys\nfrom panglot.cli.main import app\nfrom panglot.errors import PanglotError\n"
         "try:\n    app()\nexcept PanglotError as error:\n    print(error)\nprint('torch' in sys.modules)"
     )
     arguments = ["train", "static-hybrid", "--out", str(tmp_path / "models"), "--set", change]
@@ -141,7 +141,7 @@ def test_train_scores_what_it_made_and_goes_on_where_it_stopped(folder: Path, mo
     assert len(list((folder / "results").glob("whole@*/starter.json"))) == 1
 
     with monkeypatch.context() as patched:
-        patched.setattr("suite.view.terminal.progress_bar", killing_at(3))
+        patched.setattr("panglot.cli.view.terminal.progress_bar", killing_at(3))
         with pytest.raises(Killed):
             train_in(folder, "name=cut")
     assert not (folder / "models" / "cut" / "model.safetensors").exists()

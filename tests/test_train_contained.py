@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.errors import BadData
-from suite.train.batches import BatchDrawer
-from suite.train.contained import Text, find_contained, without_query
-from suite.train.data import ntrex, sections
-from suite.train.pairs import Entry, Pairs, PairsBuilder
-from suite.train.recipe import Recipe
-from suite.train.recipe_file import make_recipe
-from suite.train.words import plain
+from panglot.errors import BadData
+from panglot.train.batches import BatchDrawer
+from panglot.train.contained import Text, find_contained, without_query
+from panglot.train.data import ntrex, sections
+from panglot.train.pairs import Entry, Pairs, PairsBuilder
+from panglot.train.recipe import Recipe
+from panglot.train.recipe_file import make_recipe
+from panglot.train.words import plain
 
 LANGUAGES = ("de", "en")
 

@@ -24,20 +24,20 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from suite.encoder import SeesImages, load_model
-from suite.errors import BadData, BadEncoder, MissingData
-from suite.train.batches import BatchDrawer, BatchSampler
-from suite.train.data import read_pairs
-from suite.train.loss import HybridLoss
-from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
-from suite.train.recipe import Image, Recipe
-from suite.train.recipe_file import make_recipe
-from suite.train.smaller import keep_layers, keep_tokens
-from suite.train.towers import build_model
-from suite.train.train import train
-from suite.train.trainer import Collator, PairRows
-from suite.train.vision import load_vision
-from tests.killing import Killed, killing_at
+from panglot.encode.model import SeesImages, load_model
+from panglot.errors import BadData, BadEncoder, MissingData
+from panglot.train.batches import BatchDrawer, BatchSampler
+from panglot.train.data import read_pairs
+from panglot.train.loss import HybridLoss
+from panglot.train.pairs import Caption, Entry, Pairs, PairsBuilder
+from panglot.train.recipe import Image, Recipe
+from panglot.train.recipe_file import make_recipe
+from panglot.train.smaller import keep_layers, keep_tokens
+from panglot.train.towers import build_model
+from panglot.train.train import train
+from panglot.train.trainer import Collator, PairRows
+from panglot.train.vision import load_vision
+from tests.helpers.killing import Killed, killing_at
 
 LANGUAGES = ("de", "en", "zh")
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
-from suite.errors import BadData
-from suite.train.data import read_pairs
-from suite.train.own_images import own_captions
-from suite.train.pairs import Caption
-from suite.train.recipe import ImageData
-from suite.train.recipe_file import make_recipe
+from panglot.errors import BadData
+from panglot.train.data import read_pairs
+from panglot.train.own_images import own_captions
+from panglot.train.pairs import Caption
+from panglot.train.recipe import ImageData
+from panglot.train.recipe_file import make_recipe
 
 COLOURS = ("red", "green", "blue")
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from suite.errors import BadData
-from suite.image import IMAGES, Image
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.task import Size, Task
-from suite.train.data import data_folder, read_pairs, text_entries
-from suite.train.leak import Leak, check_leaks
-from suite.train.pairs import Caption, Entry, Pairs, PairsBuilder
-from suite.train.recipe import TextData
-from suite.train.recipe_file import make_recipe
-from suite.train.translate import translated
-from suite.train.words import long_runs, plain
+from panglot.data.image import IMAGES, Image
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.task import Size, Task
+from panglot.errors import BadData
+from panglot.train.data import data_folder, read_pairs, text_entries
+from panglot.train.leak import Leak, check_leaks
+from panglot.train.pairs import Caption, Entry, Pairs, PairsBuilder
+from panglot.train.recipe import TextData
+from panglot.train.recipe_file import make_recipe
+from panglot.train.translate import translated
+from panglot.train.words import long_runs, plain
 from tests.conftest import TASKS
 
 SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
@@ -46,7 +46,7 @@ def task_of(pool: Pool, name: str = "own-task") -> Task:
 def leaks_of(pairs: Pairs, pool: Pool, name: str = "own-task") -> tuple[Leak, ...]:
     """What the training data shares with a task that is here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("suite.train.leak.local_pool", lambda task, languages, data_dir: pool)
+        patch.setattr("panglot.train.leak.local_pool", lambda task, languages, data_dir: pool)
         return check_leaks(pairs, [task_of(pool, name)]).leaks
 
 
@@ -121,7 +121,7 @@ def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:
 
 def test_only_the_languages_of_the_training_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("suite.train.leak.local_pool", lambda task, languages, data_dir: asked.append(languages))
+    monkeypatch.setattr("panglot.train.leak.local_pool", lambda task, languages, data_dir: asked.append(languages))
     check_leaks(pairs(SENTENCE), [TASKS["xquad-r"], TASKS["belebele"]])
     assert [set(languages) for languages in asked] == [{"en", "zh"}, {"eng_Latn", "zho_Hans"}]
 

@@ -12,26 +12,26 @@ import torch
 from PIL import Image as Pillow
 from sentence_transformers import SentenceTransformer
 
-from suite.encoder import SeesImages, load_model
-from suite.errors import BadData
-from suite.metrics import parse_metric
-from suite.ranking import collect_evidence
-from suite.results.result import read_result
-from suite.run import run
-from suite.scoring import score_pool
-from suite.sources import read_pool
-from suite.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
-from suite.train.loss import HybridLoss
-from suite.train.pairs import Caption, Pairs, PairsBuilder
-from suite.train.recipe import Image, Recipe
-from suite.train.recipe_file import make_recipe
-from suite.train.score import RemembersFeatures, score_folder
-from suite.train.smaller import trim_vocabulary
-from suite.train.towers import learn_vocabulary, sif_weights
-from suite.train.train import read_training, train
-from suite.train.vision import image_features, load_vision
+from panglot.data.load import read_pool
+from panglot.encode.model import SeesImages, load_model
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadData
+from panglot.evaluate.run import run
+from panglot.results.result import read_result
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.metrics import parse_metric
+from panglot.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
+from panglot.train.loss import HybridLoss
+from panglot.train.pairs import Caption, Pairs, PairsBuilder
+from panglot.train.recipe import Image, Recipe
+from panglot.train.recipe_file import make_recipe
+from panglot.train.score import RemembersFeatures, score_folder
+from panglot.train.smaller import trim_vocabulary
+from panglot.train.towers import learn_vocabulary, sif_weights
+from panglot.train.train import read_training, train
+from panglot.train.vision import image_features, load_vision
 from tests.conftest import TASKS
-from tests.killing import Killed, killing_at
+from tests.helpers.killing import Killed, killing_at
 
 LANGUAGES = ("de", "en", "zh")
 
@@ -122,7 +122,7 @@ def test_a_finished_folder_is_scored_as_any_model(rows: Path, tmp_path: Path) ->
 def test_bf16_that_the_processor_lacks_is_trained_and_scored_in_fp32(
     rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("suite.encoders.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
     recipe = small(rows, training={"steps": 1, "batch": 8, "precision": "bf16"})
     trained = train(recipe, tmp_path / "small", read_pairs(recipe))
     assert trained.training.precision == "fp32"
@@ -260,7 +260,7 @@ def test_features_of_pictures_are_made_once(
     vision = load_vision(Image())
     first = image_features(vision, files, tmp_path / "features")
     with monkeypatch.context() as patched:
-        patched.setattr("suite.train.vision._encode", None)
+        patched.setattr("panglot.train.vision._encode", None)
         assert torch.equal(image_features(vision, files, tmp_path / "features"), first)
 
     recipe = small(

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
-from suite.train.data import read_pairs
-from suite.train.recipe_file import make_recipe
-from suite.train.train import read_training, train
+from panglot.train.data import read_pairs
+from panglot.train.recipe_file import make_recipe
+from panglot.train.train import read_training, train
 
 # The second process is forked off after the imports, which take longer than the training, and the two meet in a file:
 # all else is what torchrun sets.
@@ -22,10 +22,10 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 import torch
-from suite.train.data import read_pairs
-from suite.train.recipe import Recipe
-from suite.train.train import train
-from suite.train.trainer import arguments
+from panglot.train.data import read_pairs
+from panglot.train.recipe import Recipe
+from panglot.train.train import train
+from panglot.train.trainer import arguments
 
 folder = Path(sys.argv[1])
 recipe = Recipe.model_validate_json((folder / "recipe.json").read_bytes())

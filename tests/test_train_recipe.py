@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from suite.errors import BadData, MissingData
-from suite.train.ablate import plan, read_ablation
-from suite.train.recipe import Recipe
-from suite.train.recipe_file import make_recipe, read_recipe, set_value
+from panglot.errors import BadData, MissingData
+from panglot.train.ablate import plan, read_ablation
+from panglot.train.recipe import Recipe
+from panglot.train.recipe_file import make_recipe, read_recipe, set_value
 
 
 def content(**parts: Any) -> dict[str, Any]:

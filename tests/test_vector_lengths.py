@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from suite.arrays import to_unit_length
-from suite.encoder import ModelCard
-from suite.errors import BadEncoder
-from suite.run import run
-from suite.scoring import reduced
-from suite.vectors import encode_items
+from panglot.arrays import to_unit_length
+from panglot.encode.model import ModelCard
+from panglot.encode.scoring import reduced
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder
+from panglot.evaluate.run import run
 from tests.conftest import TASKS, PoolMaker
 
 Vectors = Callable[[Sequence[str]], np.ndarray]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from suite.encoder import ModelCard
-from suite.errors import BadEncoder
-from suite.pool import Candidate, Judgement, Pool, Query
-from suite.vectors import encode_items
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.model import ModelCard
+from panglot.encode.vectors import encode_items
+from panglot.errors import BadEncoder
 
 
 class Lengths:
@@ -40,7 +40,7 @@ def pool() -> Pool:
 
 
 def test_each_text_is_encoded_once_and_stripped(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 2)
+    monkeypatch.setattr("panglot.encode.batches.BATCH_TEXTS", 2)
     encoder = Lengths()
     vectors = encode_items(encoder, pool, "passage").vectors
     assert sorted(text for _, text in encoder.asked) == ["a", "aa", "aaa", "bb", "same"]
@@ -66,7 +66,7 @@ def test_dot_products_keep_their_length(pool: Pool) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_the_size_of_batches_does_not_matter(pool: Pool, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = encode_items(Lengths(), pool, "passage").vectors
-    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", size)
+    monkeypatch.setattr("panglot.encode.batches.BATCH_TEXTS", size)
     assert (encode_items(Lengths(), pool, "passage").vectors == expected).all()
 
 
@@ -116,6 +116,6 @@ def test_what_is_no_vector_is_named(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("suite.inputs.BATCH_TEXTS", 2)
+    monkeypatch.setattr("panglot.encode.batches.BATCH_TEXTS", 2)
     with pytest.raises(BadEncoder, match=message):
         encode_items(Lengths(spoil), pool, "passage")

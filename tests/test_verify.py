@@ -15,19 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import suite.trust.verify
-from suite.encoder import load_model
-from suite.errors import BadResult
-from suite.pool import Pool
-from suite.progress import Progress
-from suite.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
-from suite.results.result import read_result, write_result
-from suite.run import run
-from suite.sources.fetch import DATA_VARIABLE
-from suite.task import Source
-from suite.trust.rerun import attestation_file, rerun, write_attestation
-from suite.trust.submission import card_of, write_card
-from suite.trust.verify import pool_of, verify, verify_folder
+import panglot.trust.verify
+from panglot.data.origins.fetch import DATA_VARIABLE
+from panglot.data.pool import Pool
+from panglot.data.task import Source
+from panglot.encode.model import load_model
+from panglot.errors import BadResult
+from panglot.evaluate.run import run
+from panglot.progress import Progress
+from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
+from panglot.results.result import read_result, write_result
+from panglot.trust.rerun import attestation_file, rerun, write_attestation
+from panglot.trust.submission import card_of, write_card
+from panglot.trust.verify import pool_of, verify, verify_folder
 from tests.conftest import TASKS
 
 EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
@@ -84,7 +84,7 @@ def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unread = replace(TASKS["starter"], fingerprint="", source=Source("nowhere", {"en": ("en.json", "")}))
-    monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {"starter": unread})
+    monkeypatch.setattr("panglot.trust.verify.known_tasks", lambda: {"starter": unread})
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     verdict = verify(written)
     assert (verdict.level, verdict.findings) == ("consistent", ())
@@ -97,8 +97,8 @@ def test_results_on_images_that_were_encoded_anew_are_of_another_content(
     """What is here is not what was published, and says nothing about a result on it, nor on the published set."""
     task = TASKS["starter"]
     published = replace(task, fingerprint="0" * 64, source=replace(task.source, reencoded=True))
-    monkeypatch.setattr("suite.trust.verify.known_tasks", lambda: {"starter": published})
-    monkeypatch.setattr("suite.trust.verify._pool", suite.trust.verify._pool.__wrapped__)
+    monkeypatch.setattr("panglot.trust.verify.known_tasks", lambda: {"starter": published})
+    monkeypatch.setattr("panglot.trust.verify._pool", panglot.trust.verify._pool.__wrapped__)
     verdict = verify(original)
     assert verdict.level == "failed"
     assert [finding.partition(":")[0] for finding in verdict.findings] == ["task.fingerprint"]

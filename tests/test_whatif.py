@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from suite.cli import app
-from suite.comparison.paired import holm
-from suite.evidence import Evidence
-from suite.metrics import parse_metric
-from suite.remedies.policies import parse_policy
-from suite.remedies.whatif import POLICIES, what_if
-from suite.results.evidence_file import read_evidence
-from suite.summary import score_evidence
+from panglot.cli.main import app
+from panglot.remedies.policies import parse_policy
+from panglot.remedies.whatif import POLICIES, what_if
+from panglot.results.evidence_file import read_evidence
+from panglot.retrieve.evidence import Evidence
+from panglot.score.comparison.paired import holm
+from panglot.score.metrics import parse_metric
+from panglot.score.summary import score_evidence
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 

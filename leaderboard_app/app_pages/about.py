@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import streamlit as st
+from panglot.tasks import ALL
 
 from leaderboard_app.definitions import (
     COMMANDS,
@@ -18,7 +19,6 @@ from leaderboard_app.definitions import (
     rules,
 )
 from leaderboard_app.exports import plain
-from tasks import ALL
 
 WIDTH = 860  # pixels; longer lines are hard to read
 

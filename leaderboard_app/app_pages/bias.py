@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import board
-from leaderboard_app.access import result_of, scores_of
 from leaderboard_app.charts import bars, deviation_map, dots
 from leaderboard_app.exports import plain
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
 from leaderboard_app.notices import notices, told
+from leaderboard_app.store import result_of, scores_of
 from leaderboard_app.widgets import (
     COLUMN,
     SENTENCES,
@@ -24,7 +24,7 @@ from leaderboard_app.widgets import (
     show_table,
     text_table,
 )
-from suite.summary import BIAS_NAMES
+from panglot.score.summary import BIAS_NAMES
 
 MOST_DRAWN = 40
 

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import board
-from leaderboard_app.access import comparison_of, contributions_of, evidence_of, scores_of, texts_of
 from leaderboard_app.charts import deviation_map, dots, histogram
 from leaderboard_app.comparison import (
     language_table,
@@ -17,6 +16,7 @@ from leaderboard_app.comparison import (
 )
 from leaderboard_app.exports import plain
 from leaderboard_app.notices import notices, told
+from leaderboard_app.store import comparison_of, contributions_of, evidence_of, scores_of, texts_of
 from leaderboard_app.widgets import (
     COLUMN,
     MOST_COMPARED,
@@ -32,8 +32,8 @@ from leaderboard_app.widgets import (
     show_table,
     tell_divided,
 )
-from suite.errors import BadResult
-from suite.view.comparison import sentence
+from panglot.cli.view.comparison import sentence
+from panglot.errors import BadResult
 
 EVERY = "every"
 MOST_QUERIES = 200

@@ -6,13 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import board
-from leaderboard_app.access import evidence_of, result_of, result_path, scores_of
 from leaderboard_app.charts import deviation_map, dots, heat_map, lines
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
 from leaderboard_app.notices import notices, tell_imitations, told
-from leaderboard_app.pools import rank_curve
+from leaderboard_app.recompute import rank_curve
+from leaderboard_app.store import evidence_of, result_of, result_path, scores_of
 from leaderboard_app.widgets import (
     SENTENCES,
     entries_on,
@@ -27,8 +27,8 @@ from leaderboard_app.widgets import (
     tell_divided,
     text_table,
 )
-from suite.evidence import Evidence
-from suite.results.result import Result
+from panglot.results.result import Result
+from panglot.retrieve.evidence import Evidence
 
 
 def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> None:

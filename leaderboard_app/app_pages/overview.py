@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from leaderboard_app import board
-from leaderboard_app.access import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.charts import scatter
 from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import ALL
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.notices import notices, tell_ranked
+from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.widgets import (
     URL,
     entries_on,

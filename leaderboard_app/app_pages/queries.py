@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app.access import evidence_of, texts_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.index import Index
 from leaderboard_app.notices import notices, told
-from leaderboard_app.pools import best_of, query_table, relevants_of
+from leaderboard_app.recompute import best_of, query_table, relevants_of
+from leaderboard_app.store import evidence_of, texts_of
 from leaderboard_app.texts import cell, texts_table
 from leaderboard_app.widgets import (
     COLUMN,
@@ -21,7 +21,7 @@ from leaderboard_app.widgets import (
     pick_task,
     show_table,
 )
-from suite.results.result import DIVIDED
+from panglot.results.result import DIVIDED
 
 ORDERS = {
     "largest rank distance": ("rank distance", False),

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import board
-from leaderboard_app.access import read_board, scores_of, submissions
 from leaderboard_app.entries import Found
 from leaderboard_app.inbox import Inbox
+from leaderboard_app.store import read_board, scores_of, submissions
 from leaderboard_app.upload import Outcome, preview, receive
 from leaderboard_app.widgets import COLUMN, entries_on, show_table
 

@@ -1,0 +1,216 @@
+"""What pages read, and what is remembered of it between runs and visitors.
+
+Frames are copied to each reader (`cache_data`); evidence and contributions are large, shared and never changed
+(`cache_resource`). Every key holds a stamp of the files, so nothing outlives a change.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app.board import Row, best_first, image_text, is_text_to_image, values
+from leaderboard_app.entries import Entry
+from leaderboard_app.evidence_store import (
+    NOBODY,
+    Ranked,
+    rank_comparable,
+    stored_contributions,
+    stored_evidence,
+    stored_standings,
+)
+from leaderboard_app.home import home_of
+from leaderboard_app.index import Index, is_current, read_index, read_scores, stamp_of_index, update
+from leaderboard_app.recompute import Recomputed, recompute
+from leaderboard_app.strangers import check_regular, contained
+from leaderboard_app.texts import Texts, read_texts
+from leaderboard_app.verification import start_checks
+from panglot.errors import BadResult
+from panglot.progress import Advance
+from panglot.results.result import Result, read_result
+from panglot.retrieve.evidence import Evidence
+from panglot.score.comparison.contributions import Contributions
+from panglot.score.comparison.paired import Comparison, compare_contributions
+
+LOOK_AGAIN = "20s"
+"""How long a change of the files may go unseen."""
+
+
+def submissions() -> Path:
+    """The folder that the board was opened on."""
+    return Path(sys.argv[1] if len(sys.argv) > 1 else "submissions")
+
+
+def read_board() -> Index:
+    """The index of the submissions, brought up to date; what is not verified yet is being verified elsewhere."""
+    folder = submissions()
+    if not _is_current(str(folder)):
+        update(folder, _bar)
+        _is_current.clear()
+    index = _index(str(folder), stamp_of_index(folder))
+    if index.pending:
+        start_checks(index)
+    return index
+
+
+def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pd.DataFrame:
+    """Rows of the index: `result, task, metric, setting, query, candidate, value, low, high`."""
+    return _scores(str(index.folder), index.stamp, tuple(tasks), tuple(metrics), overall)
+
+
+def best_of(index: Index, entries: Sequence[Entry]) -> Entry:
+    """The entry of a task that a page opens on."""
+    task, headline = entries[0].task, entries[0].headline
+    return best_first(entries, values(scores_of(index, [task], [headline], overall=True), headline))[0]
+
+
+def result_of(index: Index, entry: Entry) -> Result:
+    """The result file of an entry that was measured here.
+
+    :raises BadResult: it has gone or changed into something else.
+    """
+    path = result_path(index, entry)
+    check_regular(path)
+    return read_result(path)
+
+
+def result_path(index: Index, entry: Entry) -> Path:
+    """Where the result file of an entry is."""
+    return index.folder / f"{entry.id}.json"
+
+
+def evidence_of(index: Index, entry: Entry) -> Evidence:
+    """The evidence of an entry that has some.
+
+    :raises BadResult: it cannot be read.
+    """
+    return _evidence(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp)
+
+
+def contributions_of(index: Index, entry: Entry, metric: str) -> Contributions:
+    """What each question adds to the scores of an entry in the pool of all languages.
+
+    :raises BadResult: the evidence cannot be read.
+    """
+    return _contributions(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp, metric)
+
+
+def standings_of(
+    index: Index, entries: Sequence[Entry], metric: str, setting: str, languages: tuple[str, ...] | None = None
+) -> Ranked:
+    """Ranks, their intervals and letters of the entries whose evidence holds, in the pool of these languages or of all.
+
+    Nobody is ranked where the setting gives no order.
+    """
+    ids = tuple(entry.id for entry in entries if entry.verified)
+    try:
+        return _standings(index, index.stamp, ids, metric, setting, languages) if ids else NOBODY
+    except BadResult:
+        return NOBODY
+
+
+def comparison_of(index: Index, one: Entry, other: Entry, metric: str) -> Comparison:
+    """The paired tests of two entries that have evidence.
+
+    :raises BadResult: the two do not hold the same queries.
+    """
+    return _comparison(index, index.stamp, one.id, other.id, metric)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the texts …")
+def texts_of(task: str, languages: tuple[str, ...]) -> Texts:
+    """What the items of a task say, where its data is here."""
+    return read_texts(task, languages)
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Advance]:
+    """A progress bar of the page that is being drawn; it leaves no trace."""
+    bar, done = st.progress(0.0, f"{label} …"), 0
+
+    def advance(step: int) -> None:
+        nonlocal done
+        done += step
+        bar.progress(min(done / max(total, 1), 1.0), f"{label} … {done:,} of {total:,}")
+
+    yield advance
+    bar.empty()
+
+
+@st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
+def _is_current(folder: str) -> bool:
+    return is_current(Path(folder))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _index(folder: str, stamp: str) -> Index:
+    return read_index(Path(folder))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _scores(folder: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool) -> pd.DataFrame:
+    return read_scores(Path(folder), tasks, metrics, overall).to_pandas()
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the evidence …")
+def _evidence(home: str, path: str, stamp: str) -> Evidence:
+    return stored_evidence(Path(home), Path(path))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _contributions(home: str, path: str, stamp: str, metric: str) -> Contributions:
+    return stored_contributions(Path(home), Path(path), metric)
+
+
+@st.cache_data(max_entries=64, show_spinner="Ranking …")
+def _standings(
+    _index: Index, stamp: str, ids: tuple[str, ...], metric: str, setting: str, languages: tuple[str, ...] | None
+) -> Ranked:
+    home, paths = home_of(_index.folder), {id_: _index.folder / f"{id_}.json" for id_ in ids}
+    if languages is None:
+        return stored_standings(home, paths, metric, setting)
+    odd: dict[str, str] = {}
+    added = {}
+    for id_, path in paths.items():
+        with contained(id_, odd):
+            added[id_] = _recomputed(str(home), str(path), stamp, metric, languages).added
+    return rank_comparable(added, odd, metric, setting)
+
+
+def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: tuple[str, ...]) -> dict[str, Row]:
+    """Scores in the pool of these languages of every entry whose evidence holds."""
+    chosen = [entry for entry in entries if entry.verified]
+    home = str(home_of(index.folder))
+    rows = {}
+    with _bar("Computing again from the evidence", len(chosen)) as advance:
+        for entry in chosen:
+            with contained(entry.id, {}):
+                rows[entry.id] = _recomputed(home, str(result_path(index, entry)), index.stamp, metric, languages).row
+            advance(1)
+    return rows
+
+
+def image_text_of(index: Index) -> dict[str, float]:
+    """For each model's folder, its mean over the text-to-image tasks that it has."""
+    entries = [entry for entry in index.entries if is_text_to_image(entry.task)]
+    if not entries:
+        return {}
+    tasks, metrics = {entry.task for entry in entries}, {entry.headline for entry in entries}
+    return image_text(scores_of(index, sorted(tasks), sorted(metrics), overall=True), entries)
+
+
+@st.cache_data(max_entries=64, show_spinner="Testing every pair of languages …")
+def _comparison(_index: Index, stamp: str, one: str, other: str, metric: str) -> Comparison:
+    by_id = {entry.id: entry for entry in _index.entries}
+    first, second = (contributions_of(_index, by_id[id_], metric) for id_ in (one, other))
+    return compare_contributions(first, second, metric)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _recomputed(home: str, path: str, stamp: str, metric: str, languages: tuple[str, ...]) -> Recomputed:
+    return recompute(stored_evidence(Path(home), Path(path)), metric, languages)

@@ -1,0 +1,177 @@
+"""Verification of submissions, in a process of its own: `panglot index`, and what runs beside the board.
+
+python -m leaderboard_app.verification [--json | --beside] FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from leaderboard_app.board import SETTINGS
+from leaderboard_app.evidence_store import drop_others, standings_file, stored_contributions, stored_standings
+from leaderboard_app.home import home_of, save, stamps_of
+from leaderboard_app.index import Index, read_index, update
+from leaderboard_app.strangers import contained
+from leaderboard_app.verified import FILE, LOCK, Checked, Checks, digest_of_record, load_checks
+from panglot.errors import BadResult
+from panglot.progress import Progress, silent
+from panglot.results.naming import RECORD
+from panglot.results.result import read_result
+from panglot.trust.recorded import HOLDS
+from panglot.trust.submission import FILE_NAME
+from panglot.trust.verify import verify, verify_folder
+
+SAMPLE = 2
+"""Recorded results that are verified again, of each new record."""
+
+_running: dict[Path, tuple[str, subprocess.Popen[bytes]]] = {}
+
+
+def start_checks(index: Index) -> None:
+    """Verify in a process of its own, unless one is at it or has just been."""
+    stamp, process = _running.get(index.folder, ("", None))
+    if process is None or (process.poll() is not None and stamp != index.stamp):
+        command = [sys.executable, "-m", __name__, "--beside", str(index.folder)]
+        _running[index.folder] = (index.stamp, subprocess.Popen(command, stdin=subprocess.DEVNULL))
+
+
+def check(folder: Path, progress: Progress = silent) -> str:
+    """Verify what is not known, one folder at a time, and a sample of what is recorded; what is found is kept at once.
+
+    Evidence that holds is put into the store, so that the first visitor does not wait for it. Gives what there is to
+    say of the sample.
+    """
+    home = home_of(folder)
+    with FileLock(home / LOCK):
+        stamps = dict(stamps_of(folder))
+        before = load_checks(home)
+        checks, said = _sampled(folder, before)
+        done = {name: found for name, found in checks.folders.items() if stamps.get(name) == found.stamp}
+        left = sorted(name for name in stamps if name not in done or not done[name].whole)
+        with progress("verifying submissions", len(left)) as advance:
+            for name in left:
+                done[name] = _checked(stamps[name], folder / name, home)
+                save(home / FILE, checks.model_copy(update={"folders": dict(done)}))
+                advance(1)
+        if left or len(done) < len(checks.folders):
+            kept = _rank(read_index(folder), progress)
+            drop_others(home, (path for name in stamps for path in (folder / name).glob("*.json")), kept)
+        return said
+
+
+def _sampled(folder: Path, checks: Checks) -> tuple[Checks, str]:
+    """What is known once a sample of the recorded results was verified; all of it is forgotten if one does not hold."""
+    digest = digest_of_record(folder)
+    if not checks.recorded or checks.sampled == digest:
+        return checks, ""
+    chosen = random.SystemRandom().sample(checks.recorded, min(SAMPLE, len(checks.recorded)))
+    named = f"{len(chosen)} of {len(checks.recorded)} results in {RECORD} were verified again ({', '.join(chosen)})"
+    wrong = {name: why for name in chosen if (why := _contradiction(folder, name, checks))}
+    if not wrong:
+        checks = checks.model_copy(update={"sampled": digest})
+        said = f"{named}: they hold."
+    else:
+        own = {name: checked for name, checked in checks.folders.items() if not checked.recorded}
+        checks = checks.model_copy(update={"folders": own, "distrusted": digest})
+        reasons = " ".join(f"{name}: {why}" for name, why in wrong.items())
+        said = f"{named}, and not all hold. The record is not believed, and all is verified here. {reasons}"
+    save(home_of(folder) / FILE, checks)
+    return checks, said
+
+
+def _contradiction(folder: Path, name: str, checks: Checks) -> str:
+    """How a recorded level differs from what is found now; a level found with the task's data may lack that here."""
+    inner, _, stem = name.rpartition("/")
+    recorded = checks.folders[inner].levels[stem]
+    found: dict[str, str] = {}
+    with contained(name, found):
+        verdict = verify(folder / f"{name}.json")
+        if verdict.level != recorded and not (recorded in HOLDS and verdict.level == "consistent"):
+            found[name] = " ".join(verdict.findings) or f"It is {verdict.level}, not {recorded}."
+    return found.get(name, "")
+
+
+def _checked(stamp: str, folder: Path, home: Path) -> Checked:
+    """What is found of one folder; evidence that holds is put into the store."""
+    odd: dict[str, str] = {}
+    with contained(folder.name, odd):
+        verdicts = [verdict for verdict in verify_folder(folder) if FILE_NAME.fullmatch(verdict.path.name)]
+        for verdict in verdicts:
+            if verdict.level in HOLDS:
+                stored_contributions(home, verdict.path, read_result(verdict.path).task.headline)
+        return Checked(
+            stamp=stamp,
+            levels={verdict.path.stem: verdict.level for verdict in verdicts if verdict.path.suffix == ".json"},
+            findings={verdict.path.stem: verdict.findings for verdict in verdicts if verdict.findings},
+        )
+    results = [path.stem for path in folder.glob("*.json") if FILE_NAME.fullmatch(path.name)]
+    findings = dict.fromkeys(results, (odd[folder.name],))
+    return Checked(stamp=stamp, levels=dict.fromkeys(results, "failed"), findings=findings)
+
+
+def _rank(index: Index, progress: Progress) -> list[Path]:
+    """Put into the store how the models stand on each task, as the overview shows it first; gives what stands there."""
+    entries = [entry for entry in index.entries if entry.verified]
+    tasks = list(dict.fromkeys(entry.task for entry in entries))
+    home, kept = home_of(index.folder), []
+    with progress("ranking", len(tasks)) as advance:
+        for task in tasks:
+            there = [entry for entry in entries if entry.task == task]
+            paths = {entry.id: index.folder / f"{entry.id}.json" for entry in there}
+            for setting in SETTINGS:
+                with suppress(BadResult):  # pools with images have no mono
+                    stored_standings(home, paths, there[0].headline, setting)
+                    kept.append(standings_file(home, paths, there[0].headline, setting))
+            advance(1)
+    return kept
+
+
+def trusted(index: Index) -> str:
+    """How far what is shown was verified, and where."""
+    here = sum(entry.trust not in ("not checked", "published") for entry in index.entries) - index.recorded
+    counts = {
+        f"verified as {RECORD} records": index.recorded,
+        "verified here": here,
+        "still to be verified": index.waiting,
+    }
+    return f"Results: {', '.join(f'{count} {what}' for what, count in counts.items() if count) or 'none'}."
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Bring the index of a folder up to date, and say what is not shown; beside the board, only of the sample."""
+    from panglot.cli.output import echo, print_json
+    from panglot.cli.view.console import PlainConsole
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.plain import plain
+
+    folder = Path(arguments[-1])
+    if "--beside" in arguments:
+        os.nice(10)
+        said = check(folder)
+        if said:
+            echo(said, aside=True)
+        return
+    update(folder, progress_bar)
+    said = check(folder, progress_bar)
+    index = read_index(folder)
+    if "--json" in arguments:
+        print_json({"shown": len(index.entries), "refused": index.refused})
+        return
+    console = PlainConsole()
+    console.print(f"{len(index.entries)} results are shown, {len(index.refused)} are not.", soft_wrap=True)
+    for line in filter(None, (trusted(index), said)):
+        console.print(plain(line), soft_wrap=True)
+    for file, why in index.refused.items():
+        console.print(f"  {file}: {why}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

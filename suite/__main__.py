@@ -1,5 +1,0 @@
-"""`python -m suite` is `panglot`."""
-
-from suite.cli import main
-
-main()

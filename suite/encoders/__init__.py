@@ -1,1 +1,0 @@
-"""One file for each kind of model; `suite.registry.KINDS` lists them."""

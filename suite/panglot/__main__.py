@@ -1,0 +1,5 @@
+"""`python -m panglot` is `panglot`."""
+
+from panglot.cli.main import main
+
+main()

@@ -1,0 +1,125 @@
+"""`panglot ablate`: the same recipe with some settings changed, several seeds of each, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panglot.cli.commands.train import Changes
+from panglot.cli.names import DataDir, find_task, known_tasks
+from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.errors import BadData, require
+
+if TYPE_CHECKING:
+    from panglot.train.ablate import Planned, Scored
+    from panglot.train.leak import LeakCheck
+    from panglot.train.pairs import Pairs
+    from panglot.train.recipe import Recipe
+
+
+def ablate(
+    grid: Annotated[Path, typer.Argument(metavar="GRID", help="A TOML file, or an ablation of the package.")],
+    changes: Changes = [],  # noqa: B006
+    finished: Annotated[bool, typer.Option("--finished", help="Train nothing: show what is finished.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For models and results.")] = Path("ablation"),
+    table: Annotated[Path | None, typer.Option(metavar="FILE", help="The table; default: in --out.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train and score a recipe with some settings changed, and compare.
+
+    Every arm with every seed; the arms are tested against each other. What is there already is kept.
+
+    Example: panglot ablate static --out runs/static
+    """
+    require("sentence_transformers", "train", "panglot ablate")
+    require("accelerate", "train", "panglot ablate")
+    check_writable(out, "--out")
+    from rich.text import Text
+
+    from panglot.cli.view.ablation import experiment_table
+    from panglot.encode.checkpoints.precision import FELL_BACK
+    from panglot.results.record import write_record
+    from panglot.train.ablate import plan, read_ablation, summarise
+    from panglot.train.curves import draw_experiment
+    from panglot.train.trainer import training_precision
+
+    console = open_console(aside=as_json)
+    ablation = read_ablation(grid)
+    planned = plan(ablation, grid.parent, changes)
+    if any(training_precision(model.recipe) != model.recipe.training.precision for model in planned):
+        console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
+    bench = _Bench(out, data_dir)
+    scored = []
+    for number, model in enumerate(planned, start=1):
+        if finished and not bench.has(model):
+            continue
+        scored.append(bench.make(model))
+        done = scored[-1]
+        effort = f"  {done.steps} steps, {done.seconds:.0f} s"
+        console.print(Text(f"{number}/{len(planned)} {model.recipe.name}").append(effort, "dim"), soft_wrap=True)
+    if not scored:
+        raise BadData(f"No model of {ablation.name} is finished in {out}. Leave out --finished to make them.")
+    experiment = summarise(ablation, scored)
+    target = table or out / f"{ablation.name}.json"
+    write_record(target, experiment)
+    draw_experiment(experiment, out / f"{ablation.name}.png")
+    if as_json:
+        print_json(experiment.model_dump(mode="json"))
+        return
+    for task in experiment.metric:
+        console.print(experiment_table(experiment, task))
+    console.print(str(target), soft_wrap=True)
+
+
+class _Bench:
+    """Where the models of an ablation are made; arms with the same data read it once."""
+
+    def __init__(self, out: Path, data_dir: Path | None) -> None:
+        self._out, self._data_dir = out, data_dir
+        self._inputs: dict[str, tuple[Pairs, LeakCheck]] = {}
+
+    def has(self, planned: Planned) -> bool:
+        """Whether the model is finished."""
+        from panglot.train.train import read_training
+
+        return read_training(planned.recipe, self._out / "models" / planned.recipe.name) is not None
+
+    def make(self, planned: Planned) -> Scored:
+        """The model, made or found, and its results."""
+        from panglot.cli.view.terminal import progress_bar
+        from panglot.train.ablate import Scored
+        from panglot.train.score import score_folder
+        from panglot.train.train import read_training, train
+
+        recipe = planned.recipe
+        folder = self._out / "models" / recipe.name
+        training = read_training(recipe, folder)
+        if training is None:
+            pairs, leaks = self._read(recipe)
+            training = train(recipe, folder, pairs, leaks, self._data_dir, progress_bar).training
+        tasks = [find_task(name) for name in recipe.evaluation]
+        if recipe.image is None:
+            tasks = [task for task in tasks if not task.has_images]
+        results = score_folder(
+            folder,
+            tasks,
+            self._out / "results",
+            self._data_dir,
+            progress_bar,
+            self._out / "models" / "features",
+            training.precision,
+        )
+        return Scored(planned, training.steps, training.seconds, training.best_validation, results)
+
+    def _read(self, recipe: Recipe) -> tuple[Pairs, LeakCheck]:
+        from panglot.train.data import data_key, read_pairs
+        from panglot.train.leak import check_leaks
+
+        key = data_key(recipe)
+        if key not in self._inputs:
+            pairs = read_pairs(recipe, self._data_dir)
+            self._inputs = {key: (pairs, check_leaks(pairs, known_tasks().values(), self._data_dir))}
+        return self._inputs[key]

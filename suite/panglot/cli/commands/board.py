@@ -1,0 +1,37 @@
+"""`panglot board`: open the leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli.commands.index import Folder, check_there
+from panglot.cli.output import echo
+
+
+def board(
+    folder: Folder = Path("submissions"),
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Where it listens.")] = 8501,
+    address: Annotated[str, typer.Option(metavar="IP", help="0.0.0.0 lets others in.")] = "127.0.0.1",
+    inbox: Annotated[
+        Path, typer.Option(metavar="FOLDER", envvar="PANGLOT_INBOX", help="For uploads that passed.")
+    ] = Path("inbox"),
+) -> None:
+    """Open the leaderboard on a folder of results.
+
+    Example: panglot board submissions/
+    """
+    import os
+    import sys
+
+    from panglot.errors import require
+
+    require("streamlit", "board", "The leaderboard")
+    check_there(folder)
+    echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
+    settings = [str(folder.resolve()), str(inbox.resolve()), address, str(port)]
+    command = [sys.executable, "-m", "leaderboard_app.serve", *settings]
+    sys.stdout.flush()
+    os.execv(command[0], command)

@@ -1,0 +1,97 @@
+"""`panglot cache`: what the vector cache holds, whether it is sound, and making room."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panglot.cli.help import Verb, Verbs
+from panglot.cli.output import AsJson, echo, open_console, print_json
+
+if TYPE_CHECKING:
+    from panglot.encode.cache import VectorCache
+
+Root = Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="The vector cache.")]
+
+cache = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look into the vector cache, check it, make room.\n\nExample: panglot cache ls",
+)
+
+
+@cache.command(cls=Verb)
+def ls(root: Root = None, as_json: AsJson = False) -> None:
+    """List what is there: models, roles, sizes.
+
+    Example: panglot cache ls
+    """
+    from panglot.cli.view.listing import list_shelves
+
+    opened = _open(root)
+    rows = [
+        {**_facts(shelf.facts), "shards": len(shelf.shards()), "bytes": shelf.size, "days": round(shelf.unused_days, 1)}
+        for shelf in opened.shelves()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        open_console().print(list_shelves(rows, opened.root))
+
+
+@cache.command(cls=Verb)
+def verify(root: Root = None, as_json: AsJson = False) -> None:
+    """Compare every shard with its checksum.
+
+    Damaged shards are encoded again when they are needed; exit code 1 if there are any.
+
+    Example: panglot cache verify
+    """
+    damaged = [str(path) for shelf in _open(root).shelves() for path in shelf.damaged()]
+    if as_json:
+        print_json({"damaged": damaged})
+    else:
+        for path in damaged:
+            echo(f"damaged: {path}")
+        echo(f"{len(damaged)} damaged shards")
+    raise typer.Exit(1 if damaged else 0)
+
+
+@cache.command(cls=Verb)
+def prune(
+    root: Root = None,
+    days: Annotated[
+        float, typer.Option(metavar="N", min=0, help="Remove what nothing was added to for so many days.")
+    ] = 30,
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only models with this in their name.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Remove vectors that are old, or of one model.
+
+    Example: panglot cache prune --days 7
+    """
+    removed = 0
+    for shelf in list(_open(root).shelves()):
+        if model in _facts(shelf.facts)["name"] and shelf.unused_days >= days:
+            removed += shelf.size
+            shelf.remove()
+    if as_json:
+        print_json({"removed_bytes": removed})
+    else:
+        echo(f"{removed / 1e6:,.1f} MB removed")
+
+
+def _open(root: Path | None) -> VectorCache:
+    from panglot.encode.cache import VectorCache, default_root
+
+    return VectorCache(root or default_root())
+
+
+def _facts(text: str) -> dict[str, str]:
+    """What a shelf says of its vectors."""
+    facts = json.loads(text)
+    return {name: facts[name] for name in ("name", "revision", "role", "precision", "prompts")}

@@ -1,0 +1,70 @@
+"""`panglot demo`: a real model on a small set, and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from panglot.cli.output import AsJson, check_writable, echo, open_console, print_json
+
+MODEL, TASK = "use-multilingual", "starter"
+
+WELCOME = """\
+Scoring a real encoder, Universal Sentence Encoder multilingual, on questions and
+answers in 11 languages. It takes some seconds, and no network."""
+
+NEXT = """
+Each language was asked within itself (mono), across each other one (cross) and
+in one pool of all (multi). The result and its evidence are in
+{folder}
+
+Next:
+  which languages it favours
+    {command} show {folder} --bias
+  a full task: 11 languages, 13,090 queries
+    {command} run {model} --tasks xquad-r
+  what else can be scored
+    {command} models
+"""
+
+
+def demo(as_json: AsJson = False) -> None:
+    """Score the embedded model on a small set: start here.
+
+    Results go to a folder of the user's cache, and what to do next is said.
+
+    Example: panglot demo
+    """
+    for line in WELCOME.splitlines():  # before anything is loaded
+        echo(line, aside=as_json)
+    out = _folder()
+    check_writable(out, "XDG_CACHE_HOME")
+
+    from panglot.cli.names import find_task
+    from panglot.cli.view.terminal import pair_matrix, progress_bar, score_table
+    from panglot.encode.model import load_model
+    from panglot.evaluate.run import run
+    from panglot.results.result import read_result, write_result
+
+    outcome = run(find_task(TASK), load_model(MODEL), progress=progress_bar)
+    path = write_result(out, outcome.result, outcome.evidence, outcome.stem)
+    if as_json:
+        print_json(read_result(path).plain())
+        return
+    console = open_console()
+    console.print(score_table([outcome.result]))
+    console.print(pair_matrix(outcome.result))
+    console.print(NEXT.format(folder=path.parent, command=_command(), model=MODEL), soft_wrap=True)
+
+
+def _folder() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("panglot")) / "demo"
+
+
+def _command() -> str:
+    """How this command is typed here: by its path where the shell does not find it."""
+    import sys
+    from shutil import which
+
+    return "panglot" if which("panglot") else sys.argv[0]

@@ -1,0 +1,79 @@
+"""`panglot fetch`: get the data of tasks before it is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panglot.cli.completion import complete_tasks
+from panglot.cli.names import DataDir, find_tasks, split
+from panglot.cli.options import Languages
+from panglot.cli.output import AsJson, open_console, print_json
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
+    from panglot.data.task import Task
+
+
+def fetch(
+    tasks: Annotated[
+        list[str],
+        typer.Argument(metavar="TASK", help="Tasks or sets of them.", autocompletion=complete_tasks),
+    ],
+    languages: Languages = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download the data of tasks, or make it, and check it.
+
+    It goes to the user's cache. What is there already, or in the data folder, is only checked. A run fetches by itself
+    what it lacks.
+
+    Example: panglot fetch emoji storybooks
+    """
+    console = open_console(aside=as_json)
+    rows = []
+    for task in find_tasks(",".join(tasks)):
+        facts, said = _fetch(task, split(languages), data_dir)
+        rows.append({"task": task.name, **facts})
+        console.print(f"{task.name}: {said}", soft_wrap=True)
+    if as_json:
+        print_json(rows)
+
+
+def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dict[str, Any], str]:
+    """What is there now, and how it was checked: as facts and in words."""
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.data.corpus import StreamedTask
+    from panglot.data.load import read_pool
+
+    if isinstance(task, StreamedTask):
+        chosen = task.choose(languages)
+        questions = task.questions(task, chosen, data_dir)
+        task.corpus(task, chosen, data_dir, progress_bar)
+        said = f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"
+        return {"queries": len(questions.queries), "languages": list(chosen)}, said
+    pool = read_pool(task, languages, data_dir, progress_bar)
+    facts = {
+        "queries": len(pool.queries),
+        "candidates": len(pool.candidates),
+        "languages": list(pool.languages),
+        "fingerprint": pool.fingerprint,
+        "as_published": pool.fingerprint == task.fingerprint if pool.languages == task.languages else None,
+    }
+    return facts, f"{len(pool.queries):,} queries, {len(pool.candidates):,} candidates{_compared(task, pool)}"
+
+
+def _compared(task: Task, pool: Pool) -> str:
+    if not task.fingerprint:
+        return f", not compared with anything: nobody has read this set yet (fingerprint {pool.fingerprint})"
+    if pool.languages != task.languages:
+        return ", in the number that the task says"
+    if pool.fingerprint == task.fingerprint:
+        return ", as published"
+    return (
+        "; the texts are those of the task, but the images were encoded anew here and are not the same to the byte. "
+        "Results on them say so by their fingerprint, and do not compare with others"
+    )

@@ -1,0 +1,72 @@
+"""`panglot import`: scores that others report, kept apart from what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panglot.cli.help import Verb, Verbs
+from panglot.cli.output import AsJson, check_writable, echo, print_json
+
+if TYPE_CHECKING:
+    from panglot.results.reported import ReportedResult
+
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="For rows, as MODEL@REVISION/TASK.reported.json.")]
+
+import_ = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Take in scores that others report.\n\nExample: panglot import published",
+)
+
+
+@import_.command(cls=Verb)
+def mteb(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="With MODEL/REVISION/TASK.json of mteb, at any depth.")
+    ],
+    out: Out = Path("submissions"),
+    as_json: AsJson = False,
+) -> None:
+    """Take in mteb's results on tasks of this suite.
+
+    Says of all others why they are left out.
+
+    Example: panglot import mteb ~/.cache/mteb/results
+    """
+    from panglot.interop.mteb_import import read_mteb_results
+    from panglot.tasks import ALL
+
+    imported = read_mteb_results(folder, ALL)
+    _write(out, imported.reported, [f"{what}. {reason}" for what, reason in imported.left_out], as_json)
+
+
+@import_.command(cls=Verb)
+def published(out: Out = Path("submissions"), as_json: AsJson = False) -> None:
+    """Write the tables of arXiv 2408.10536 and 2004.05484 as rows.
+
+    Example: panglot import published
+    """
+    from panglot.interop.published import published_results
+
+    _write(out, published_results(), [], as_json)
+
+
+def _write(out: Path, reported: list[ReportedResult], left_out: list[str], as_json: bool) -> None:
+    """Write the rows, and say which and what is left out."""
+    from panglot.results.reported import write_reported
+
+    check_writable(out, "--out")
+    written = [(row.level, str(write_reported(out, row))) for row in reported]
+    if as_json:
+        rows = [{"level": level, "file": file} for level, file in written]
+        print_json({"written": rows, "left_out": left_out})
+        return
+    for level, file in written:
+        echo(f"{level}: {file}")
+    echo(f"rows written: {len(written)}")
+    for reason in left_out:
+        echo(f"left out: {reason}")

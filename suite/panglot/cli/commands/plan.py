@@ -1,0 +1,93 @@
+"""`panglot plan`: what a run would take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panglot.cli.names import DataDir, find_tasks, split
+from panglot.cli.options import Cache, Languages, ModelName, TaskNames, open_cache
+from panglot.cli.output import AsJson, open_console, print_json
+
+if TYPE_CHECKING:
+    from panglot.evaluate.plan import Plan
+    from panglot.evaluate.shards.plan import StreamPlan
+
+
+def plan(
+    model: ModelName,
+    tasks: TaskNames = "starter",
+    languages: Languages = "",
+    data_dir: DataDir = None,
+    cache: Cache = None,
+    price: Annotated[float, typer.Option(metavar="MONEY", min=0, help="Of an API, for a million tokens.")] = 0.0,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Machines or GPUs like this one.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would take: time, memory, disk, cost.
+
+    Measured on a few texts; nothing is written.
+
+    Example: panglot plan use-multilingual --tasks xquad-r,mlqa-r
+    """
+    chosen = find_tasks(tasks)
+    from panglot.cli.view.listing import list_plans, list_stream_plan
+    from panglot.data.corpus import StreamedTask
+    from panglot.data.load import read_pool
+    from panglot.encode.model import load_model
+    from panglot.evaluate.plan import plan_run
+    from panglot.evaluate.shards.plan import plan_stream
+
+    loaded = load_model(model)
+    opened = open_cache(cache, no_cache=False)
+    corpora = [task for task in chosen if isinstance(task, StreamedTask)]
+    large = {task.name: plan_stream(loaded, task, split(languages), data_dir) for task in corpora}
+    plans = {
+        task.name: plan_run(loaded, read_pool(task, split(languages), data_dir), opened)
+        for task in chosen
+        if task.name not in large
+    }
+    if as_json:
+        print_json({**_records(plans, price), **_stream_records(large, workers, price)})
+        return
+    console = open_console()
+    if plans:
+        console.print(list_plans(plans, price))
+    for name, stream in large.items():
+        console.print(list_stream_plan(name, stream, workers, price))
+
+
+def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:
+    """Plans as plain data; null for a model that makes no vectors."""
+    return {
+        name: plan
+        and {
+            "dimension": plan.dimension,
+            "seconds": plan.seconds,
+            "tokens": plan.tokens,
+            "cost": plan.tokens / 1e6 * price,
+            "disk_bytes": plan.disk_bytes,
+            "memory_bytes": plan.memory_bytes,
+            "roles": [role._asdict() for role in plan.roles],
+        }
+        for name, plan in plans.items()
+    }
+
+
+def _stream_records(plans: Mapping[str, StreamPlan], workers: int, price: float) -> dict[str, Any]:
+    """Plans of corpora as plain data."""
+    from panglot.evaluate.shards.plan import FORMS
+
+    return {
+        name: {
+            "dimension": plan.dimension,
+            "seconds": plan.seconds(workers),
+            "tokens": plan.tokens,
+            "cost": plan.tokens / 1e6 * price,
+            "disk_bytes": {form: plan.disk_bytes(form) for form in FORMS},
+            "languages": [language._asdict() for language in plan.languages],
+        }
+        for name, plan in plans.items()
+    }

@@ -1,0 +1,41 @@
+"""`panglot receive`: take in a submission that somebody sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli.names import DataDir
+from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.plain import plain
+
+
+def receive(
+    archive: Annotated[Path, typer.Argument(metavar="ZIP", exists=True, help="What panglot submit made.")],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="The submissions.")] = Path("submissions"),
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Unpack a submission safely, verify it, and put it in its place.
+
+    Never over a revision that is there. Exit code 1 if it is refused.
+
+    Example: panglot receive bm25@0.3.16.zip --into submissions
+    """
+    from panglot.cli.commands.verify import as_record, show
+    from panglot.trust.intake import take_in
+
+    check_writable(into, "--into")
+    console = open_console(aside=as_json)
+    target, verdicts = take_in(archive, into, data_dir)
+    if as_json:
+        print_json({"folder": target and str(target), "verdicts": [as_record(verdict) for verdict in verdicts]})
+    for verdict in verdicts if not as_json else ():
+        show(console, verdict)
+    if target is None:
+        console.print(f"{plain(str(archive))} is refused; nothing was written.", style="bold red", soft_wrap=True)
+        raise typer.Exit(1)
+    if not as_json:
+        console.print(plain(str(target)), soft_wrap=True)

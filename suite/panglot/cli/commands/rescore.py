@@ -1,0 +1,61 @@
+"""`panglot rescore`: results computed anew from their evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panglot.cli.names import DataDir
+from panglot.cli.output import AsJson, open_console, print_json
+
+if TYPE_CHECKING:
+    from panglot.trust.rescore import Rescored
+
+
+def rescore(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Result files, folders of models, or a folder of those.")
+    ],
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Add this metric, as ndcg@20; can be repeated.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Accept values that change.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute results anew from their evidence: new measures and intervals.
+
+    Encodes nothing and keeps what was measured. Refuses if a value would change.
+
+    Example: panglot rescore submissions/
+    """
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.results.result import find_results
+    from panglot.trust.rescore import rescore as rescore_one
+
+    console = open_console()
+    files, records = list(find_results(paths)), []
+    with progress_bar("rescoring", len(files)) as advance:
+        for path in files:
+            done = rescore_one(path, data_dir, metric or (), force)
+            records.append({**done._asdict(), "path": str(path)})
+            if not as_json:
+                console.print(_line(done), soft_wrap=True)
+            advance(1)
+    if as_json:
+        print_json(records)
+
+
+def _line(done: Rescored) -> str:
+    """What changed in a result, in one line."""
+    if not done.changed:
+        return f"{done.path}: unchanged"
+    changes = [f"{done.clusters:,} clusters"]
+    if done.widening is not None:
+        changes.append(f"intervals {done.widening:.2f} times as wide")
+    if done.added:
+        changes.append(f"added {', '.join(done.added)}")
+    changes.append(f"{len(done.moved)} values changed, first {done.moved[0]}" if done.moved else "no value changed")
+    return f"{done.path}: {', '.join(changes)}"

@@ -1,0 +1,210 @@
+"""`panglot run`: score a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from panglot.cli.completion import complete_suite
+from panglot.cli.interruption import on_interrupt
+from panglot.cli.names import DataDir, find_suite, find_tasks, split
+from panglot.cli.options import (
+    Address,
+    AllowMissing,
+    Backend,
+    Budget,
+    Cache,
+    Device,
+    Engine,
+    Gpus,
+    Half,
+    Languages,
+    MaxLength,
+    ModelName,
+    NoCache,
+    PassagePrompt,
+    Precision,
+    QueryPrompt,
+    Shards,
+    TaskNames,
+    TextsPerRequest,
+    TruncateDim,
+    TrustRemoteCode,
+    Workers,
+    open_cache,
+    stream_options,
+)
+from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.cli.runner import Runner, show_results
+
+if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
+    from panglot.data.task import Task
+    from panglot.encode.cache import VectorCache
+    from panglot.encode.model import Model
+    from panglot.remedies.debiased import Debias
+
+
+KEPT = "Finished tasks are written, and what was encoded is in the vector cache: the same command continues from there."
+
+UNPINNED = (
+    "its vectors are not reused by later runs, because its revision does not cover all that it reads. "
+    "Give the encoder a card with a revision to reuse them (docs/add-an-encoder.md)."
+)
+"""Said of models without a revision to rely on."""
+
+
+def run(
+    model: ModelName,
+    tasks: TaskNames = "starter",
+    suite: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="murec or m2m: all that the model can see.", autocompletion=complete_suite),
+    ] = "",
+    languages: Languages = "",
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
+    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grid too.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only tasks whose last run failed.")] = False,
+    dims: Annotated[str, typer.Option(metavar="N,M", help="Also vectors cut to these dimensions.")] = "",
+    quantise: Annotated[str, typer.Option(metavar="A,B", help="Also vectors as int8, as binary.")] = "",
+    debias: Annotated[
+        str, typer.Option(metavar="METHOD", help="centre, project:R, lir:R or shift:LANG: take languages out.")
+    ] = "",
+    debias_fit: Annotated[
+        str, typer.Option(metavar="FILE", help="Texts with languages to learn them from; default: the corpus.")
+    ] = "corpus",
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave out images and captions that are damaged.")
+    ] = False,
+    data_dir: DataDir = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+    query_prompt: QueryPrompt = None,
+    passage_prompt: PassagePrompt = None,
+    precision: Precision = "fp32",
+    backend: Backend = "torch",
+    truncate_dim: TruncateDim = None,
+    max_length: MaxLength = None,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    budget: Budget = None,
+    texts_per_request: TextsPerRequest = None,
+    shards: Shards = None,
+    half: Half = False,
+    allow_missing: AllowMissing = False,
+    engine: Engine = "here",
+    address: Address = None,
+    workers: Workers = None,
+    gpus: Gpus = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score a model: one encoding pass, four answers.
+
+    Example: panglot run use-multilingual --tasks starter --matrix
+    """
+    chosen = find_suite(suite) if suite else find_tasks(tasks)
+    points = _curve(dims, quantise)
+    check_writable(out, "--out")
+    remedy = _debias(debias, debias_fit)
+    console = open_console(aside=as_json)
+    _say(console, model, f"on {', '.join(task.name for task in chosen)}")
+
+    from panglot.encode.model import Options, find_unpinned, load_model
+    from panglot.results.result import read_result
+
+    options = Options(
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
+        precision=precision,
+        backend=backend,
+        truncate_dim=truncate_dim,
+        max_length=max_length,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        budget=budget,
+        texts_per_request=texts_per_request,
+    )
+    loaded = load_model(model, options)
+    if loaded.card.precision != precision == "bf16":
+        from panglot.encode.checkpoints.precision import FELL_BACK
+
+        _say(console, "precision:", FELL_BACK)
+    for role, prompt in loaded.card.prompts.items():  # they change scores: a person should see which are used
+        _say(console, f"{role} prompt:", repr(prompt))
+    for card in find_unpinned(loaded):
+        _say(console, f"{card.name}:", UNPINNED)
+    if suite:
+        chosen = _within_reach(console, loaded, chosen)
+    load = partial(load_model, model, options)
+    how = partial(stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus)
+    opened_cache = open_cache(cache, no_cache)
+    on_interrupt(KEPT if opened_cache else "Without the cache nothing is kept.")
+    with _shared_vectors(chosen, opened_cache) as opened:
+        runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, remedy, how)
+        code = runner.run(chosen, retry_failed)
+    if as_json:
+        print_json([read_result(path).plain() for path in runner.results])
+    else:
+        show_results(console, runner.results, matrix)
+    raise typer.Exit(code)
+
+
+def _debias(method: str, fit: str) -> Debias | None:
+    """What was asked for, checked before anything costs time."""
+    if not method:
+        return None
+    from panglot.remedies.debiased import Debias
+
+    return Debias.parse(method, fit)
+
+
+def _say(console: PlainConsole, what: str, said: str) -> None:
+    from rich.text import Text
+
+    console.print(Text(what, style="bold").append(f" {said}", style="not bold"), soft_wrap=True)
+
+
+def _within_reach(console: PlainConsole, model: Model, tasks: list[Task]) -> list[Task]:
+    """The tasks whose modalities the model has; the others are named."""
+    from panglot.encode.model import sees_images
+
+    if sees_images(model):
+        return tasks
+    left_out = [task.name for task in tasks if task.has_images]
+    if left_out:
+        console.print(f"{model.card.name} reads texts only. Left out: {', '.join(left_out)}", soft_wrap=True)
+    return [task for task in tasks if not task.has_images]
+
+
+@contextmanager
+def _shared_vectors(tasks: list[Task], cache: VectorCache | None) -> Iterator[VectorCache | None]:
+    """The cache; without one, image tasks share one as long as the run lasts, so that each image is encoded once."""
+    if cache or not any(task.has_images for task in tasks):
+        yield cache
+        return
+    from panglot.encode.cache import VectorCache
+
+    with TemporaryDirectory() as folder:
+        yield VectorCache(Path(folder))
+
+
+def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:
+    """Every asked dimension in every asked form; dimension 0 is the model's own."""
+    from panglot.errors import PanglotError, UnknownName
+
+    forms = split(quantise)
+    for form in forms:
+        if form not in ("int8", "binary"):
+            raise UnknownName("form of vectors", form, ("int8", "binary"))
+    if not all(dim.isascii() and dim.isdigit() and int(dim) for dim in split(dims)):
+        raise PanglotError(f"--dims takes whole numbers divided by commas, as in 64,128, not '{dims}'.")
+    dimensions = [int(dim) for dim in split(dims)]
+    if not dimensions and not forms:
+        return []
+    return [(dimension, form) for dimension in [*dimensions, 0] for form in ("float32", *forms)]

@@ -1,0 +1,66 @@
+"""`panglot show`: look at results again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli.names import DataDir, find_task
+from panglot.cli.output import AsJson, echo, open_console, print_json
+from panglot.errors import PanglotError
+
+
+def show(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that hold them.")],
+    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grids too.")] = False,
+    bias: Annotated[bool, typer.Option("--bias", help="Every bias measure, and what a blind ranker gets.")] = False,
+    by_language: Annotated[bool, typer.Option("--by-language", help="The scores of each query language.")] = False,
+    gallery: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page of example queries and their candidates.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show results that were written before.
+
+    Example: panglot show submissions/use-multilingual@0.2.1 --bias
+    """
+    from panglot.cli.view.terminal import bias_table, language_table, pair_matrix, score_table
+    from panglot.results.result import find_results, read_result
+
+    files = list(find_results(paths))
+    results = [read_result(path) for path in files]
+    if gallery:
+        _write_gallery(files, gallery, data_dir)
+        return
+    if as_json:
+        print_json([result.plain() for result in results])
+        return
+    console = open_console()
+    console.print(score_table(results))
+    for result in results:
+        for wanted, draw in ((by_language, language_table), (bias, bias_table), (matrix, pair_matrix)):
+            if wanted:
+                console.print(draw(result))
+
+
+def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> None:
+    """Write the page of one result.
+
+    :raises PanglotError: several results are named, or the data here is not what the result is about.
+    """
+    from panglot.cli.view.gallery import gallery
+    from panglot.data.load import read_pool
+    from panglot.results.facts import read_evidence_of
+    from panglot.results.result import read_result
+
+    if len(files) != 1:
+        raise PanglotError(f"--gallery shows one result, and {len(files)} are named. Name one file.")
+    result = read_result(files[0])
+    pool = read_pool(find_task(result.task.name), result.task.languages, data_dir)
+    if pool.fingerprint != result.task.fingerprint:
+        raise PanglotError(f"{files[0]} is about other content than the {result.task.name} that is here.")
+    target.write_text(gallery(result, read_evidence_of(files[0], result), pool), encoding="utf-8")
+    echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,148 @@
+"""`panglot submit`: make a submission of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from panglot.cli.names import DataDir
+from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.plain import plain
+
+if TYPE_CHECKING:
+    from panglot.encode.model import ModelCard
+    from panglot.trust.verify import Verdict
+
+STATES = "trained, parent (on the data that the task was made from), zero-shot (declared) or unknown"
+
+NEXT = """
+Next: hand the zip in on the leaderboard's page, or unpack it into submissions/ of a fork and open a pull request.
+What the page does with it: panglot receive {zip} --into submissions"""
+
+
+def submit(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The results of one model.")],
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="As the leaderboard shows it.")] = None,
+    organisation: Annotated[str | None, typer.Option(metavar="TEXT", help="Who made the model.")] = None,
+    licence: Annotated[str | None, typer.Option(metavar="NAME", help="Of the weights, as in Apache-2.0.")] = None,
+    parameters: Annotated[int | None, typer.Option(metavar="N", min=0, help="Their number.")] = None,
+    weights: Annotated[
+        Literal["open", "closed"] | None, typer.Option(metavar="open|closed", help="Whether anyone can have them.")
+    ] = None,
+    languages: Annotated[str, typer.Option(metavar="en,de", help="That the model was made for.")] = "",
+    link: Annotated[str | None, typer.Option(metavar="URL", help="An https address that tells more.")] = None,
+    contact: Annotated[str | None, typer.Option(metavar="TEXT", help="How to reach you, if you wish.")] = None,
+    training: Annotated[list[str] | None, typer.Option(metavar="TASK=STATE", help=f"{STATES}.")] = None,
+    card_from_hub: Annotated[bool, typer.Option("--card-from-hub", help="Ask the Hub for the rest (network).")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The zip; default: the folder's name here.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify results, write card.json beside them, pack all into a zip.
+
+    Exit code 1 if anything does not hold.
+
+    Example: panglot submit submissions/bm25@0.3.16 --licence MIT
+    """
+    from tempfile import TemporaryDirectory
+
+    from rich.text import Text
+
+    from panglot.cli.commands.verify import as_record, show
+    from panglot.cli.names import split
+    from panglot.data.image import IMAGES
+    from panglot.results.result import find_results, read_result
+    from panglot.trust.intake import take_in
+    from panglot.trust.submission import CARD, card_of, pack, write_card
+
+    paths = list(find_results([folder]))
+    target = out or Path(f"{folder.resolve().name}.zip")
+    check_writable(target.absolute().parent, "--out")
+    console = open_console(aside=as_json)
+    verdicts = _verify_results(folder, data_dir)
+    for verdict in verdicts:
+        show(console, verdict)
+    if any(verdict.level == "failed" for verdict in verdicts):
+        raise typer.Exit(1)
+    results = [read_result(path) for path in paths]
+    seen = ("text", "image") if any(IMAGES in result.task.languages for result in results) else None
+    stated: dict[str, object] = {
+        "modalities": seen,
+        "name": name,
+        "organisation": organisation,
+        "licence": licence,
+        "parameters": parameters,
+        "weights": weights,
+        "languages": tuple(split(languages)) or None,
+        "link": link,
+        "contact": contact,
+        "training": _training(training or []),
+    }
+    known = {key: value for key, value in stated.items() if value is not None}
+    if card_from_hub:
+        known = _from_hub(results[0].model) | known
+    card = card_of(results[0].model, sorted({result.task.name for result in results}), known)
+    write_card(folder, card)
+    pack(folder, target)
+    with TemporaryDirectory() as board:  # what the leaderboard's page does with it
+        received, found = take_in(target, Path(board), data_dir)
+    if received is None:
+        for verdict in (verdict for verdict in found if verdict.level == "failed"):
+            show(console, verdict)
+        raise typer.Exit(1)
+    if as_json:
+        made = {"zip": str(target), "card": card.model_dump(mode="json")}
+        print_json(made | {"verdicts": [as_record(verdict) for verdict in verdicts]})
+        return
+    console.print(plain(str(folder / CARD)), soft_wrap=True)
+    console.print(Text(plain(str(target))).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)
+    console.print(NEXT.format(zip=plain(str(target))), soft_wrap=True)
+
+
+def _verify_results(folder: Path, data_dir: Path | None) -> tuple[Verdict, ...]:
+    """Verify all but the card, which is about to be written anew; it stays where something does not hold."""
+    from panglot.trust.submission import CARD
+    from panglot.trust.verify import verify_folder
+
+    card = folder / CARD
+    before = card.read_bytes() if card.is_file() else None
+    card.unlink(missing_ok=True)
+    try:
+        return verify_folder(folder, data_dir)
+    finally:
+        if before is not None:
+            card.write_bytes(before)
+
+
+def _training(stated: list[str]) -> dict[str, str]:
+    from panglot.cli.names import find_task
+    from panglot.errors import PanglotError
+
+    pairs = [item.partition("=") for item in stated]
+    if not all(separator and state for _, separator, state in pairs):
+        raise PanglotError(f"--training takes TASK=STATE, as in xquad-r=zero-shot; a state is {STATES}.")
+    return {find_task(task).name: state for task, _, state in pairs}
+
+
+def _from_hub(model: ModelCard) -> dict[str, object]:
+    """What the model's card on the Hub says; uses the network.
+
+    :raises PanglotError: the Hub cannot be reached or has no such model.
+    """
+    from importlib import import_module
+
+    from panglot.errors import PanglotError, require
+
+    require("huggingface_hub", "st", "--card-from-hub")
+    try:
+        data = import_module("huggingface_hub").ModelCard.load(model.name).data
+    except Exception as error:
+        raise PanglotError(
+            f"The Hub gives no card of {model.name} ({type(error).__name__}). Leave out --card-from-hub and state what "
+            "you know by --licence and the other options."
+        ) from error
+    languages = [data.language] if isinstance(data.language, str) else list(data.language or [])
+    found = {"licence": data.license, "languages": tuple(languages), "link": f"https://huggingface.co/{model.name}"}
+    return {key: value for key, value in found.items() if value} | {"weights": "open"}

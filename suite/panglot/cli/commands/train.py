@@ -1,0 +1,75 @@
+"""`panglot train`: make an encoder by a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli.names import DataDir, find_task, known_tasks
+from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.errors import require
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, or a recipe of the package.")]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Change a setting, as in training.steps=50.")
+]
+
+
+def train(
+    recipe: RecipeFile,
+    changes: Changes = [],  # noqa: B006
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the folder of the model.")] = Path("models"),
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train an encoder by a recipe, then score it.
+
+    Goes on where a run stopped. On several GPUs: torchrun --nproc-per-node 4 -m suite train RECIPE
+
+    Example: panglot train static-hybrid --set training.steps=200
+    """
+    from panglot.train.recipe_file import read_recipe
+
+    chosen = read_recipe(recipe, changes)
+    tasks = [find_task(name) for name in chosen.evaluation]
+    require("sentence_transformers", "train", "panglot train")
+    require("accelerate", "train", "panglot train")
+    check_writable(out, "--out")
+    check_writable(results, "--results")
+    from rich.text import Text
+
+    from panglot.train.data import read_pairs
+
+    pairs = read_pairs(chosen, data_dir)  # before torch and models are loaded: a bad row is told at once
+
+    from panglot.cli.view.terminal import progress_bar, score_table
+    from panglot.encode.checkpoints.precision import FELL_BACK
+    from panglot.results.result import read_result
+    from panglot.train.card import write_card
+    from panglot.train.leak import check_leaks
+    from panglot.train.score import score_folder
+    from panglot.train.train import is_first_process, train
+    from panglot.train.trainer import training_precision
+
+    console = open_console(aside=as_json)
+    leaks = check_leaks(pairs, known_tasks().values(), data_dir)
+    console.print(Text(str(leaks), "dim"), soft_wrap=True)
+    if training_precision(chosen) != chosen.training.precision:
+        console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
+    trained = train(chosen, out / chosen.name, pairs, leaks, data_dir, progress_bar)
+    if not is_first_process():
+        return
+    effort = f"  {trained.training.seconds:.0f} s, {trained.training.steps} steps"
+    console.print(Text(str(trained.folder)).append(effort, "dim"), soft_wrap=True)
+    precision = trained.training.precision
+    paths = score_folder(trained.folder, tasks, results, data_dir, progress_bar, precision=precision)
+    scored = [read_result(path) for path in paths]
+    if scored:
+        write_card(trained.folder, chosen, trained.training, scored)
+    if as_json:
+        print_json({"folder": str(trained.folder), "results": [result.plain() for result in scored]})
+    elif scored:
+        console.print(score_table(scored))

@@ -1,0 +1,142 @@
+"""`panglot verify`: does a submission say what it shows?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panglot.cli.names import DataDir
+from panglot.cli.output import AsJson, open_console, print_json
+from panglot.plain import plain
+
+if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
+    from panglot.trust.verify import Verdict
+
+SHOWN = 3
+"""Findings shown of each file."""
+
+
+def verify(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Result files, folders of models, or a folder of those.")
+    ],
+    rerun: Annotated[bool, typer.Option("--rerun", help="Score a sample of queries again with the model.")] = False,
+    sample: Annotated[int, typer.Option(metavar="N", help="Queries that --rerun draws.", min=1)] = 200,
+    model: Annotated[str, typer.Option(metavar="MODEL", help="What --rerun loads; default: see above.")] = "",
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code of the repository that --model names.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep what was found in PATH/verified.json, for the board.")
+    ] = False,
+    check_record: Annotated[
+        bool, typer.Option("--check-record", help="Fail if PATH/verified.json contradicts what was found.")
+    ] = False,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download the data of the tasks first.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute every score from the evidence beside it.
+
+    Checks also that the evidence is possible. Exit code 1 if anything does not hold, 2 if something was not scored
+    again that --rerun asked for. By itself, --rerun loads only models that are built in, and models of the Hub at the
+    commit that the result states, without code and pickled weights. It says what it loads before it does. A model that
+    runs code, reads files or contacts a host must be named by --model.
+
+    Example: panglot verify submissions/
+    """
+    from panglot.cli.recording import check_recorded, check_root, write_recorded
+    from panglot.cli.rerunning import Rerun
+
+    if record or check_record:
+        check_root(paths)
+    console = open_console(aside=as_json)
+    if fetch:
+        _fetch(console, paths, data_dir)
+    found = _verdicts(paths, data_dir)
+    again = Rerun(console, model, trust_remote_code, sample, data_dir)
+    verdicts = []
+    for verdict in map(again, found) if rerun else found:
+        verdicts.append(verdict)
+        if not as_json:
+            show(console, verdict)
+    if as_json:
+        print_json([as_record(verdict) for verdict in verdicts])
+    if any(verdict.level == "failed" for verdict in verdicts):
+        raise typer.Exit(1)
+    if record:
+        write_recorded(console, paths[0], verdicts)
+    if check_record:
+        check_recorded(console, paths[0], verdicts)
+    if again.refused:
+        raise typer.Exit(2)
+
+
+def as_record(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain data."""
+    return {
+        "file": str(verdict.path),
+        "level": verdict.level,
+        "findings": list(verdict.findings),
+        "unchecked": list(verdict.unchecked),
+    }
+
+
+def show(console: PlainConsole, verdict: Verdict) -> None:
+    """One line for the file, and below it what is wrong and what was not looked at."""
+    from rich.text import Text
+
+    good = verdict.level != "failed"
+    line = Text(plain(str(verdict.path))).append(f"  {verdict.level}", "green" if good else "bold red")
+    console.print(line, soft_wrap=True)
+    for finding in verdict.findings[:SHOWN]:
+        console.print(Text(f"  {plain(finding)}"), soft_wrap=True)
+    if len(verdict.findings) > SHOWN:
+        console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
+    for note in verdict.unchecked:
+        console.print(Text(f"  not checked: {plain(note)}", "dim"), soft_wrap=True)
+
+
+def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> None:
+    """Get the data of the suite's tasks that the results are of; what cannot be had is said."""
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.data.load import read_pool
+    from panglot.errors import BadResult, PanglotError
+    from panglot.results.result import find_results, read_result
+    from panglot.trust.verify import known_tasks, pool_of
+
+    wanted: dict[tuple[str, tuple[str, ...]], None] = {}
+    for root in paths:
+        with suppress(BadResult):  # what cannot be read is said when it is verified
+            for path in find_results([root]):
+                with suppress(BadResult):
+                    record = read_result(path).task
+                    wanted[record.name, record.languages] = None
+    for name, languages in wanted:
+        task = known_tasks().get(name)
+        try:
+            if task and not pool_of(task, task.choose(languages), data_dir):
+                read_pool(task, languages, data_dir, progress_bar)
+        except PanglotError as error:
+            console.print(f"The data of {plain(name)} cannot be had. {error}", style="yellow", soft_wrap=True)
+
+
+def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
+    from panglot.errors import BadResult
+    from panglot.trust.submission import CARD
+    from panglot.trust.verify import verify, verify_folder
+
+    for path in paths:
+        if path.is_file() and path.name != CARD:
+            yield verify(path, data_dir)
+            continue
+        folders = [path] if "@" in path.resolve().name else sorted(inner for inner in path.glob("*@*"))
+        if not folders:
+            raise BadResult(f"There is no submission in {path}. Name a result file, or the folder of a model.")
+        for folder in folders:
+            yield from verify_folder(folder, data_dir)

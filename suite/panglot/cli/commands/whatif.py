@@ -1,0 +1,66 @@
+"""`panglot whatif`: what would help a model, computed from its evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli.commands.compare import TaskName
+from panglot.cli.output import AsJson, open_console, print_json
+
+
+def whatif(
+    paths: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Result files, or folders that hold them.")],
+    policy: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B",
+            help="interleave, own-first:K, without:LANG, only-own, two:LANG, translate:LANG.",
+        ),
+    ] = "interleave,own-first:3,only-own",
+    task: TaskName = None,
+    by_language: Annotated[
+        str, typer.Option(metavar="MEASURE", help="One measure of each query language too, as in map.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what other ways of serving the same index would give.
+
+    One index a language, the query's language first, a translated question: each is held against the one pool of all
+    languages, with intervals and tests, from evidence alone. No model is loaded.
+
+    Example: panglot whatif submissions/use-multilingual@0.2.1 --policy interleave,translate:en
+    """
+    from panglot.cli.names import split
+    from panglot.cli.view.remedies import COLUMNS, remedies_json, remedies_view
+    from panglot.errors import BadResult, UnknownName
+    from panglot.remedies.whatif import what_if
+    from panglot.results.evidence_file import read_evidence
+    from panglot.results.result import find_results, read_result
+
+    if by_language and by_language not in COLUMNS:
+        raise UnknownName("measure", by_language, COLUMNS)
+    results = {path: read_result(path) for path in find_results(paths)}
+    chosen = {path: result for path, result in results.items() if task in (None, result.task.name)}
+    if task and not chosen:
+        raise UnknownName("task", task, {result.task.name for result in results.values()})
+    console, rows, reasons = open_console(aside=as_json), [], []
+    for path, result in chosen.items():
+        model = f"{result.model.name}@{result.model.revision}"
+        try:
+            answers = what_if(read_evidence(path), split(policy))
+        except BadResult as error:
+            reasons.append(f"{model} on {result.task.name}: {error}")
+            continue
+        if as_json:
+            rows += remedies_json(model, result.task.name, answers)
+        else:
+            console.print(remedies_view(model, result.task.name, answers, by_language))
+    for reason in reasons:
+        console.print(reason, style="yellow", soft_wrap=True)
+    if len(reasons) == len(chosen):
+        raise BadResult("No policy can be answered from these results.")
+    if as_json:
+        print_json(rows)

@@ -1,0 +1,97 @@
+"""The command `panglot`: puts the verbs together, and shows errors as a person wants to see them."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from io import TextIOWrapper
+from shutil import get_terminal_size
+from typing import NoReturn
+
+import typer
+
+from panglot.cli.commands.ablate import ablate
+from panglot.cli.commands.board import board
+from panglot.cli.commands.cache import cache
+from panglot.cli.commands.compare import compare
+from panglot.cli.commands.demo import demo
+from panglot.cli.commands.export import export
+from panglot.cli.commands.fetch import fetch
+from panglot.cli.commands.import_ import import_
+from panglot.cli.commands.index import index
+from panglot.cli.commands.models import models
+from panglot.cli.commands.plan import plan
+from panglot.cli.commands.rank import rank
+from panglot.cli.commands.receive import receive
+from panglot.cli.commands.rescore import rescore
+from panglot.cli.commands.run import run
+from panglot.cli.commands.score import score
+from panglot.cli.commands.show import show
+from panglot.cli.commands.submit import submit
+from panglot.cli.commands.tasks import tasks
+from panglot.cli.commands.train import train
+from panglot.cli.commands.verify import verify
+from panglot.cli.commands.whatif import whatif
+from panglot.cli.help import Verb, Verbs
+from panglot.cli.interruption import Interrupted, kept, watch_signals
+from panglot.cli.output import open_console
+from panglot.errors import PanglotError
+from panglot.plain import plain
+
+WIDEST_HELP = 80
+
+MEASURE, READ, SHARE, MAKE = "Measure", "Read", "Share", "Make"
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["--help", "-h"],
+        "terminal_width": min(get_terminal_size().columns, WIDEST_HELP) - 2,
+    },
+    help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
+    "Example: panglot run use-multilingual --tasks starter",
+)
+for heading, verbs in {
+    MEASURE: (demo, run, plan, score, tasks, models, fetch),
+    READ: (show, compare, rank, whatif, index, board),
+    SHARE: (verify, rescore, submit, receive, export),
+    MAKE: (train, ablate),
+}.items():
+    for verb in verbs:
+        app.command(cls=Verb, rich_help_panel=heading)(verb)
+app.add_typer(cache, name="cache", rich_help_panel=MEASURE)
+app.add_typer(import_, name="import", rich_help_panel=SHARE)
+
+
+NO_SPACE = "The disk is full. Free some space, or choose another folder with --out or --cache; a run then continues."
+
+
+def main() -> None:
+    """Run the command; what a person can fix is shown as one message, exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few characters shows the others as question marks
+    watch_signals()
+    try:
+        app()
+    except PanglotError as error:
+        _stop("Error: ", str(error))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _stop("Error: ", f"{error.filename or 'A file'} cannot be written. {NO_SPACE}")
+        if error.filename is None:
+            raise
+        _stop("Error: ", f"{error.filename}: {error.strerror}. Fix this or choose another path.")
+    except Interrupted as interrupted:
+        _stop("", kept(), interrupted.code)
+
+
+def _stop(heading: str, message: str, code: int = 2) -> NoReturn:
+    from rich.text import Text
+
+    text = Text(heading, style="bold red").append(plain(message), style="not bold")
+    open_console(aside=True).print(text, soft_wrap=True)
+    sys.exit(code)

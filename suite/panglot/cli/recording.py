@@ -1,0 +1,68 @@
+"""`panglot verify --record` and `--check-record`: what verification found, kept beside the submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from panglot.errors import BadResult
+
+if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
+    from panglot.trust.verify import Verdict
+
+
+def check_root(paths: Sequence[Path]) -> None:
+    """Check that one whole folder of submissions was named.
+
+    :raises BadResult: something else was.
+    """
+    if len(paths) != 1 or not paths[0].is_dir() or "@" in paths[0].resolve().name:
+        raise BadResult("A record is of a whole folder of submissions. Name that folder alone, as in submissions/.")
+
+
+def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write the record, and say of how many results."""
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.results.naming import RECORD
+    from panglot.results.record import write_record
+    from panglot.trust.recorded import record_verification
+
+    record = record_verification(root, verdicts, progress_bar)
+    write_record(root / RECORD, record)
+    console.print(f"{root / RECORD} records {len(record.results)} results.", soft_wrap=True)
+    consistent = [name for name, found in record.results.items() if found.level == "consistent"]
+    if consistent:
+        console.print(
+            f"{len(consistent)} of them as consistent only, as {consistent[0]}: the data of their tasks is not here. "
+            "Name its folder with --data-dir to record them as recomputed.",
+            soft_wrap=True,
+        )
+
+
+def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
+    """Hold the record against what was found just now.
+
+    :raises Exit: they differ; with code 1.
+    """
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.results.naming import RECORD
+    from panglot.trust.recorded import differences, read_verification, record_verification
+
+    recorded = read_verification(root)
+    wrong = ["It is missing, or was written by another version of the code that verifies."]
+    if recorded is not None:
+        again = record_verification(root, verdicts, progress_bar)
+        wrong = list(differences(recorded, again))
+        new = sorted(set(again.results) - set(recorded.results))
+        if new:
+            console.print(f"{len(new)} results are not recorded yet, as {new[0]}.", soft_wrap=True)
+    if wrong:
+        console.print(f"{root / RECORD} is out of date. Write it again: panglot verify {root} --record", style="red")
+        for line in wrong:
+            console.print(f"  {line}", soft_wrap=True)
+        raise typer.Exit(1)
+    console.print(f"{root / RECORD} agrees with what was found.", soft_wrap=True)

@@ -1,0 +1,76 @@
+"""`panglot verify --rerun`: score samples again, say with what before it is loaded, and keep what agreed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from panglot.errors import BadEncoder, BadResult, PanglotError
+from panglot.plain import plain
+
+if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
+    from panglot.trust.verify import Verdict
+
+
+@dataclass
+class Rerun:
+    """What the person asked for; `refused` tells afterwards whether something could not be scored again."""
+
+    console: PlainConsole
+    typed: str
+    trust_remote_code: bool
+    sample: int
+    data_dir: Path | None
+    refused: bool = False
+
+    def __call__(self, verdict: Verdict) -> Verdict:
+        """The verdict after a sample of its result was scored again, or with a note why it was not."""
+        if verdict.level not in ("consistent", "recomputed", "reproduced"):
+            return verdict
+        try:
+            return self._score(verdict)
+        except PanglotError as error:
+            self.refused = True
+            return replace(verdict, unchecked=(*verdict.unchecked, f"Not scored again: {error}"))
+
+    def _score(self, verdict: Verdict) -> Verdict:
+        """Score a sample of one result again; the attestation is written beside it if all agrees.
+
+        :raises PanglotError: nothing was scored again.
+        """
+        from panglot.cli.view.terminal import progress_bar
+        from panglot.data.load import read_pool
+        from panglot.results.result import read_result
+        from panglot.trust.reload import choose, loaded
+        from panglot.trust.rerun import rerun, write_attestation
+        from panglot.trust.verify import known_tasks, verify
+
+        path, result = verdict.path, read_result(verdict.path)
+        card, task = result.model, known_tasks().get(result.task.name)
+        if task is None:
+            raise BadResult(f"{result.task.name} is not a task in this suite; a result does not say what data to read.")
+        wanted = choose(card, self.typed, self.trust_remote_code)
+        self.console.print(f"{plain(str(path))}  loads {plain(str(wanted))}", soft_wrap=True)
+        pool = read_pool(task, result.task.languages, self.data_dir, progress_bar)
+        if verdict.level == "consistent":  # the data may be here only now, and is compared with the evidence first
+            verdict = verify(path, self.data_dir)
+            if verdict.level == "failed":
+                return verdict
+            if verdict.level == "consistent":
+                raise BadResult("its evidence could not be compared with the task's data.")
+        with loaded(wanted) as model:
+            if model.card.precision != card.precision == "bf16":
+                raise BadEncoder(
+                    f"{card.name} was measured in bf16, which this processor lacks. Rerun it where there is bf16."
+                )
+            found = rerun(path, result, model, pool, self.sample, progress=progress_bar)
+        agreement = (
+            f"{found.scores_agree:.1%} of {found.pairs:,} scores and {found.lists_agree:.1%} of {len(found.queries)} "
+            f"lists agree; the largest difference is {found.largest_difference:.1e} of the query's largest score"
+        )
+        if not found.holds:
+            return replace(verdict, level="failed", findings=(f"Scored again with {found.model}: {agreement}.",))
+        write_attestation(path, found)
+        return replace(verdict, level="reproduced", unchecked=(*verdict.unchecked, f"all but the sample: {agreement}"))

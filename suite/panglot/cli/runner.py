@@ -1,0 +1,158 @@
+"""Runs the tasks of one model one by one, and says how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
+    from panglot.data.task import Task
+    from panglot.encode.cache import VectorCache
+    from panglot.encode.model import Model
+    from panglot.evaluate.run import Outcome
+    from panglot.evaluate.shards.run import How
+    from panglot.remedies.debiased import Debias
+    from panglot.results.result import Result
+
+
+@dataclass
+class Runner:
+    """One model, and how it is measured; a task that fails does not lose the others."""
+
+    console: PlainConsole
+    model: Model
+    languages: list[str]
+    out: Path
+    data_dir: Path | None
+    cache: VectorCache | None
+    curve: list[tuple[int, str]]
+    """Dimensions and forms to which vectors are also reduced."""
+    skip_damaged: bool
+    debias: Debias | None
+    """What is taken out of its vectors."""
+    how: Callable[[], How]
+    """How corpora are divided, asked for when there is one."""
+    results: dict[Path, Result] = field(default_factory=dict)
+    """What was written, and where."""
+    _failed: int = 0
+
+    def run(self, tasks: list[Task], retry_failed: bool) -> int:
+        """Run the tasks; the exit code is 2 if a person can mend what failed, 1 if the fault is ours."""
+        from panglot.cli.output import check_writable
+        from panglot.errors import PanglotError
+
+        check_writable(self._folder, "--out")
+        for task in tasks:
+            if retry_failed and not self._log(task).exists():
+                continue
+            try:
+                self._run(task)
+            except PanglotError as error:
+                if len(tasks) == 1:
+                    raise
+                self._fail(task, error, 2)
+            except Exception as error:
+                self._fail(task, error, 1)
+        return self._failed
+
+    def _run(self, task: Task) -> None:
+        from panglot.results.result import write_result
+
+        self._warn_of_split_languages(task)
+        outcome = self._outcome(task)
+        path = write_result(self.out, outcome.result, outcome.evidence, outcome.stem)
+        self.results[path] = outcome.result
+        self._log(task).unlink(missing_ok=True)
+
+    def _outcome(self, task: Task) -> Outcome:
+        from panglot.cli.view.terminal import progress_bar
+        from panglot.data.corpus import StreamedTask
+        from panglot.errors import PanglotError
+        from panglot.evaluate.run import run
+        from panglot.evaluate.shards.run import run_streamed
+
+        where = (self.languages, self.data_dir, self.cache)
+        if isinstance(task, StreamedTask):
+            if self.debias:
+                raise PanglotError(f"{task.name} streams its passages; --debias needs them all at once.")
+            return run_streamed(task, self.model, self.how(), *where, progress_bar)
+        return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar, self.debias)
+
+    def _warn_of_split_languages(self, task: Task) -> None:
+        """Queries in `zh-Hans` and candidates in `zh` are hardly meant to be two languages."""
+        from rich.text import Text
+
+        from panglot.languages import find_split_languages, language_name
+
+        sizes = {language: task.sizes[language] for language in task.choose(self.languages)}
+        for query, candidate in find_split_languages(sizes):
+            said = (
+                f"all {language_name(query)} queries are in '{query}' and all candidates in '{candidate}', two "
+                "spellings of one language. They count as two: their pair is scored as cross, not mono. "
+                "Use one code for both."
+            )
+            message = Text(f"{task.name}: ", style="bold yellow").append(said, "not bold")
+            self.console.print(message, soft_wrap=True)
+
+    def _fail(self, task: Task, error: Exception, code: int) -> None:
+        """Keep the traceback in a log, say one line, go on."""
+        import traceback
+
+        from rich.text import Text
+
+        from panglot.errors import PanglotError
+
+        log = self._log(task)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        said = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
+        message = Text(f"{task.name} failed: ", style="bold red").append(f"{said} ", "not bold")
+        self.console.print(message.append(f"({log}; run it again with --retry-failed)", "dim"), soft_wrap=True)
+        self._failed = max(self._failed, code) if self._failed != 1 else 1
+
+    def _log(self, task: Task) -> Path:
+        from panglot.results.naming import result_stem
+
+        return self._folder / f"{result_stem(task.name)}.failed.log"
+
+    @property
+    def _folder(self) -> Path:
+        from panglot.results.naming import result_folder
+
+        return result_folder(self.out, self.debias.card(self.model.card) if self.debias else self.model.card)
+
+
+def show_results(console: PlainConsole, results: dict[Path, Result], matrix: bool) -> None:
+    """The grids, the scores, and where they were written at what cost."""
+    from rich.text import Text
+
+    from panglot.cli.view.terminal import curve_table, pair_matrix, score_table
+
+    for result in results.values():
+        if matrix:
+            console.print(pair_matrix(result))
+    if results:
+        console.print(score_table(list(results.values())))
+    for result in results.values():
+        if result.curve:
+            console.print(curve_table(result))
+    for path, result in results.items():
+        console.print(Text(str(path)).append(f"  {_effort(result)}", "dim"), soft_wrap=True)
+
+
+def _effort(result: Result) -> str:
+    """Time, memory, and what was encoded anew."""
+    from panglot.data.image import IMAGES
+
+    said = f"{sum(result.run.seconds.values()):.1f} s"
+    if result.run.peak_memory_mib is not None:
+        said += f", {result.run.peak_memory_mib:,} MiB"
+    if result.run.encoding:
+        noun = "texts and images" if IMAGES in result.task.languages else "texts"
+        said += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
+    if result.run.damaged:
+        said += f", {result.run.damaged:,} damaged items left out"
+    return said

@@ -1,0 +1,130 @@
+"""Tables of what there is to choose from: tasks and kinds of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from panglot.cli.view.tables import FoldingTable, facts, prose
+from panglot.languages import language_label
+
+if TYPE_CHECKING:
+    from panglot.data.task import Task
+    from panglot.encode.registry import Kind
+    from panglot.evaluate.plan import Plan
+    from panglot.evaluate.shards.plan import StreamPlan
+
+DISK_FORMS = ("fp32", "fp16", "int8")
+
+LEAST_PROSE = 16
+"""Columns of running text that can still be read."""
+
+
+def task_facts(task: Task) -> dict[str, Any]:
+    """A task as plain data."""
+    return {
+        "name": task.name,
+        "title": task.title,
+        "languages": {language: size._asdict() for language, size in task.sizes.items()},
+        "queries": task.queries,
+        "candidates": task.candidates,
+        "headline": task.headline,
+        "fingerprint": task.fingerprint,
+        "licence": task.licence,
+        "citation": task.citation,
+        "note": task.note,
+    }
+
+
+def list_tasks(tasks: Sequence[Task]) -> RenderableType:
+    """One line a task."""
+    table = _table("task", "asks", "languages,queries,candidates")
+    for task in tasks:
+        numbers = (len(task.languages), task.queries, task.candidates)
+        table.add_row(task.name, task.title, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def describe(task: Task) -> RenderableType:
+    """All about one task."""
+    table = _table("language", numbers="queries,candidates")
+    for language, size in task.sizes.items():
+        table.add_row(language_label(language), *(f"{number:,}" for number in size))
+    table.add_row("all", f"{task.queries:,}", f"{task.candidates:,}", style="bold")
+    title = Text(task.name, style="bold").append(f"  {task.title}", style="not bold")
+    known = {"headline": task.headline, "licence": task.licence, "cite": task.citation, "fingerprint": task.fingerprint}
+    stated = facts((name, value) for name, value in known.items() if value)
+    return Group(title, *([prose(task.note, "")] if task.note else []), stated, table)
+
+
+def list_kinds(kinds: Iterable[Kind]) -> RenderableType:
+    """One line for each way of naming a model."""
+    table = _table("model", "what it is")
+    for kind in kinds:
+        table.add_row(kind.example, kind.sentence)
+    return table
+
+
+def list_shelves(rows: Sequence[Mapping[str, Any]], root: Path) -> RenderableType:
+    """One line for each model and role in the vector cache."""
+    table = _table("model,revision,role,precision", numbers="shards,MB,days old")
+    for row in rows:
+        facts = (row["name"], row["revision"], row["role"], row["precision"])
+        table.add_row(*facts, str(row["shards"]), f"{row['bytes'] / 1e6:,.1f}", f"{row['days']:.0f}")
+    if not rows:
+        return Text(f"{root} is empty: a run fills it.")
+    total = sum(row["bytes"] for row in rows)
+    return Group(table, Text(f"{root}: {total / 1e6:,.1f} MB", style="dim"))
+
+
+def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType:
+    """What each task would take."""
+    table = _table("task,role", numbers="texts,cached,tokens,time,most truncated")
+    lines: list[RenderableType] = [table]
+    for name, plan in plans.items():
+        if plan is None:
+            lines.append(prose(f"{name}: this model makes no vectors; it takes seconds.", ""))
+            continue
+        for role in plan.roles:
+            worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
+            cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
+            numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}")
+            table.add_row(name, role.role, *numbers, str(timedelta(seconds=round(role.seconds))), cut)
+        needs = f"{name}: vectors of {plan.dimension} take {plan.disk_bytes / 1e6:,.0f} MB on disk, "
+        needs += f"the run about {plan.memory_bytes / 1e6:,.0f} MB of memory beside the model"
+        cost = f", the API {plan.tokens / 1e6 * price:,.4f}" if price else ""
+        lines.append(prose(f"{needs}{cost}.", ""))
+    return Group(*lines)
+
+
+def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) -> RenderableType:
+    """What a corpus would take, language by language."""
+    table = _table("language", numbers="passages,tokens,hours")
+    for language in plan.languages:
+        numbers = (f"{language.passages:,}", f"{language.tokens:,}", f"{language.encode_seconds / 3600:,.1f}")
+        table.add_row(language_label(language.language), *numbers)
+    disk = ", ".join(f"{plan.disk_bytes(form) / 1e9:,.1f} GB as {form}" for form in DISK_FORMS)
+    cost = f" An API would cost {plan.tokens / 1e6 * price:,.2f}." if price else ""
+    said = (
+        f"{name}: {plan.passages:,} passages, {plan.tokens:,} tokens. Encoding takes {plan.encode_seconds / 3600:,.1f} "
+        f"hours of this machine or its GPU, and the products {plan.product_seconds / 3600:,.2f}; with "
+        f"{workers} like it {plan.seconds(workers) / 3600:,.1f} in all. Vectors of {plan.dimension} take {disk}.{cost}"
+    )
+    return Group(table, prose(said, ""))
+
+
+def _table(names: str, prose: str = "", numbers: str = "") -> FoldingTable:
+    """A table of columns with names, which never break, running text, which does, and numbers."""
+    table = FoldingTable()
+    for heading in filter(None, names.split(",")):
+        table.add_column(heading, no_wrap=True)
+    for heading in filter(None, prose.split(",")):
+        table.add_column(heading, min_width=LEAST_PROSE)
+    for heading in filter(None, numbers.split(",")):
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,94 @@
+"""What a person sees of remedies: policies with intervals, and what each needs in production; and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from panglot.cli.view.tables import FoldingTable, facts, prose
+from panglot.languages import language_label
+from panglot.remedies.whatif import DEPTH, Answer
+from panglot.score.bootstrap import Score
+from panglot.score.comparison.paired import ALPHA
+
+COLUMNS = {
+    "map": "map",
+    "ndcg@10": "ndcg@10",
+    f"recall@{DEPTH}": f"recall\n@{DEPTH}",
+    "rank_distance": "rank\ndistance",
+    f"complete@{DEPTH}": f"complete\n@{DEPTH}",
+    "own_share@10": "own\nlanguage",
+}
+"""The measures, and their headings."""
+
+LEGEND = (
+    "Means over query languages, with 95 % intervals. * differs from the pool (sign-flip test over clusters, Holm over "
+    "the policies). rank distance: largest minus smallest rank of the parallel answers. complete: share of queries "
+    "with all of them in the top {depth}. own language: share of the top 10 that is in the query's language."
+)
+
+
+def remedies_view(model: str, task: str, answers: Sequence[Answer], by_language: str = "") -> RenderableType:
+    """The ladder of one model on one task, with one measure of each query language where it is named."""
+    answered = [answer for answer in answers if not answer.why]
+    table = FoldingTable()
+    table.add_column("policy", no_wrap=True)
+    for heading in COLUMNS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for answer in answered:
+        table.add_row(answer.policy.name, *(_cell(answer, measure) for measure in COLUMNS))
+    parts: list[RenderableType] = [Text(f"\n{model} on {task}", style="bold"), table]
+    if by_language:
+        parts.append(_languages(answered, by_language))
+    parts.append(prose(LEGEND.format(depth=DEPTH)))
+    parts.append(facts((a.policy.name, Text(f"{a.policy.sentence} Needs: {a.policy.needs}")) for a in answered[1:]))
+    parts += [prose(f"{answer.policy.name}: {answer.why}", "yellow") for answer in answers if answer.why]
+    return Group(*parts)
+
+
+def remedies_json(model: str, task: str, answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Every policy of one model on one task; a score is `[value, low, high]`."""
+    return [
+        {
+            "model": model,
+            "task": task,
+            "policy": answer.policy.name,
+            "scores": answer.scores,
+            "difference": answer.difference,
+            "p": answer.p,
+            "languages": {name: scores for name, scores in answer.languages.items() if scores},
+            **({"why": answer.why} if answer.why else {}),
+        }
+        for answer in answers
+    ]
+
+
+def _languages(answers: Sequence[Answer], measure: str) -> RenderableType:
+    """One measure under every policy, a line for each query language."""
+    table = FoldingTable()
+    table.add_column(f"{measure}, queries in", no_wrap=True)
+    for answer in answers:
+        table.add_column(answer.policy.name.replace(":", "\n"), justify="right", no_wrap=True)
+    for language in answers[0].languages:
+        scores = [answer.languages[language].get(measure) for answer in answers]
+        table.add_row(language_label(language), *("–" if score is None else _number(score.value) for score in scores))
+    return table
+
+
+def _cell(answer: Answer, measure: str) -> Text:
+    score = answer.scores.get(measure)
+    if score is None:
+        return Text("–")
+    found = answer.p.get(measure, 1.0) <= ALPHA
+    return Text(_number(score.value) + ("*" if found else " ")).append(f"\n{_interval(score)} ", style="dim")
+
+
+def _interval(score: Score) -> str:
+    return "–" if score.low is None or score.high is None else f"{_number(score.low)}–{_number(score.high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"

@@ -1,0 +1,201 @@
+"""What a person sees in the terminal: progress bars, tables, heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.style import Style
+from rich.text import Text
+
+from panglot.cli.view.console import PlainConsole
+from panglot.cli.view.tables import FoldingTable, Grid, prose
+from panglot.data.image import IMAGES
+from panglot.languages import language_label
+from panglot.progress import Advance
+from panglot.results.result import DIVIDED, Cell, Result
+from panglot.score.bootstrap import Score
+from panglot.score.summary import BIAS_NAMES
+
+SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+"""Viridis: even to the eye, readable without colour vision."""
+
+SETTINGS = ("mono", "cross", "multi")
+
+DIRECTIONS = {"-t2i": "text → image", "-i2t": "image → text", "-mixed": "text → both"}
+"""What the ends of the names of tasks with images mean."""
+
+LEGEND = (
+    "With each score its 95 % interval. balance: harmonic mean of the three. rank distance: normalised, 0 perfect, "
+    "1 random. own language: share of the top 10 in the query's language over its share of the pool, 1 if blind."
+)
+
+TEXT_BIAS = {"normalised_rank_distance": "rank\ndistance", "same_language_ratio@10": "own\nlanguage"}
+IMAGE_BIAS = {
+    "normalised_rank_distance": "rank\ndistance",
+    "modality_gap": "modality\ngap",
+    "same_modality_ratio@10": "own\nmodality",
+}
+"""What stands beside the scores, and its heading."""
+
+IMAGE_LEGEND = (
+    "Scores are ndcg@10, with each its 95 % interval. modality gap: mean rank of the relevant image minus that of the "
+    "relevant captions, 0 if blind. own modality: share of the top 10 of the query's kind over its share of the pool."
+)
+
+
+@contextmanager
+def progress_bar(label: str, total: int, console: PlainConsole | None = None) -> Iterator[Advance]:
+    """One bar with the time that is left; it leaves no trace when it is done."""
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    console = console or PlainConsole(aside=True)
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(label, total=total)
+        yield lambda done: bars.advance(bar, done)
+
+
+def score_table(results: Sequence[Result]) -> RenderableType:
+    """The four answers of each result, with intervals; tasks with images in a table of their own."""
+    images = [result for result in results if IMAGES in result.task.languages]
+    texts = [result for result in results if IMAGES not in result.task.languages]
+    many = len({(result.model.name, result.model.revision) for result in results}) > 1
+    tables = []
+    if texts or not images:
+        tables += [_scores_of(texts, many, (*SETTINGS, "balance"), TEXT_BIAS), prose(LEGEND)]
+        tables += [prose(f"{name}: {DIVIDED}") for name in sorted({each.task.name for each in texts if each.divided})]
+    if images:
+        tables += [_scores_of(images, many, ("cross", "multi"), IMAGE_BIAS), prose(IMAGE_LEGEND)]
+    return Group(*tables)
+
+
+def _scores_of(
+    results: Sequence[Result], with_model: bool, settings: Sequence[str], bias: Mapping[str, str]
+) -> RenderableType:
+    """A line for each result; `bias` maps the measures that are shown to their headings."""
+    table = FoldingTable()
+    if with_model:
+        table.add_column("model", no_wrap=True)
+    table.add_column("task", no_wrap=True)
+    for heading in (*settings, *bias.values()):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        headline = result.task.headline
+        values = {**{name: result.settings.get(name, {}) for name in SETTINGS}, "balance": result.balance}
+        cells = [*(values[name].get(headline) for name in settings), *map(result.bias.get, bias)]
+        direction = next((said for end, said in DIRECTIONS.items() if result.task.name.endswith(end)), headline)
+        task = Text(result.task.name).append(f"\n{direction}", style="dim")
+        table.add_row(*([result.model.name] if with_model else []), task, *map(_with_interval, cells))
+    return table
+
+
+def curve_table(result: Result) -> RenderableType:
+    """The headline scores in fewer dimensions and bits."""
+    table = FoldingTable()
+    table.add_column("form", no_wrap=True)
+    headings = ("dimension", *SETTINGS, "rank\ndistance")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for point in result.curve:
+        values = [point.scores.get(name) for name in (*SETTINGS, "normalised_rank_distance")]
+        cells = ["–" if value is None else _number(value) for value in values]
+        table.add_row(point.form, str(point.dimension), *cells)
+    return _titled(f"{result.task.name}, {result.task.headline} of the same vectors in fewer dimensions or bits", table)
+
+
+def language_table(result: Result) -> RenderableType:
+    """The headline metric and the two bias headlines of each query language."""
+    metric = result.task.headline
+    table = FoldingTable()
+    headings = (
+        "language",
+        "mono",
+        "cross\nas query",
+        "cross\nas candidate",
+        "multi",
+        "rank\ndistance",
+        "own\nlanguage",
+    )
+    for heading in headings:
+        is_name = heading == "language"
+        table.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name)
+    for language in result.task.languages:
+        scores = result.languages.get(language, {})
+        cells = [scores.get(setting, {}).get(metric) for setting in ("mono", "cross", "cross_to", "multi")]
+        bias = scores.get("bias", {})
+        cells += [bias.get("normalised_rank_distance"), bias.get("same_language_ratio@10")]
+        table.add_row(language_label(language), *("–" if cell is None else f"{cell.value:.3f}" for cell in cells))
+    return _titled(f"{result.task.name}, {metric} by language", table)
+
+
+def bias_table(result: Result) -> RenderableType:
+    """Every bias measure beside what a language-blind ranker gets."""
+    title = f"{result.task.name}, language bias in the pool of all languages"
+    if result.divided:
+        return _titled(title, prose(DIVIDED))
+    table = FoldingTable()
+    table.add_column("measure", no_wrap=True)
+    for heading in ("value", "95 % interval", "language-blind"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in (name for name in BIAS_NAMES if name in result.bias):
+        score = result.bias[name]
+        blind = result.blind.get(name)
+        table.add_row(name, _number(score.value), _interval(score), "–" if blind is None else _number(blind))
+    return _titled(title, table)
+
+
+def pair_matrix(result: Result) -> RenderableType:
+    """The headline metric of every ordered pair as a heat map, queries down, candidates across."""
+    metric = result.task.headline
+    grid = result.pairs[metric]
+    values = [cell.value for row in grid for cell in row if cell]
+    low, high = min(values), max(values)
+    languages = result.task.languages
+    rows = [(language, [_heat(cell, low, high) for cell in row]) for language, row in zip(languages, grid, strict=True)]
+    title = f"{result.task.name}, {metric} × 100: query language down, candidate language across"
+    return _titled(title, Grid(languages, rows, cell_width=5))
+
+
+def _titled(title: str, table: RenderableType) -> RenderableType:
+    return Group(Text(f"\n{title}", style="bold"), table)
+
+
+def _heat(cell: Cell, low: float, high: float) -> Text:
+    if cell is None:
+        return Text("  –  ")
+    share = (cell.value - low) / (high - low) if high > low else 0.5
+    place = share * (len(SCALE) - 1)
+    step = min(int(place), len(SCALE) - 2)
+    red, green, blue = (
+        round(start + (end - start) * (place - step)) for start, end in zip(SCALE[step], SCALE[step + 1], strict=True)
+    )
+    ink = "black" if share > 0.55 else "white"
+    return Text(f"{100 * cell.value:^5.1f}", style=Style.parse(f"{ink} on #{red:02x}{green:02x}{blue:02x}"))
+
+
+def _with_interval(score: Score | None) -> Text:
+    if score is None:
+        return Text("–")
+    return Text(_number(score.value)).append(f"\n{_interval(score)}", style="dim")
+
+
+def _interval(score: Score) -> str:
+    return "–" if score.low is None or score.high is None else f"{_short(score.low)}–{_short(score.high)}"
+
+
+def _number(value: float) -> str:
+    """Three digits that matter: .525 has three behind the point, 4.67 two, 7,898 none."""
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def _short(value: float) -> str:
+    return _number(value).replace("0.", ".", 1) if 0 <= value < 1 else _number(value)

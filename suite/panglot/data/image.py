@@ -1,0 +1,98 @@
+"""Images: known by the hash of their bytes, read when they are needed, decoded in threads."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from panglot.errors import BadData, require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+IMAGES = "zxx"
+"""The language of images: no linguistic content (ISO 639-2)."""
+
+THREADS = 4
+LONGEST_SIDE = 16_384
+MOST_PIXELS = 64_000_000
+"""What no photograph of a data set has; a file of a kilobyte can claim gigabytes of pixels."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image file, by the sha256 of its bytes; `read` fetches them anew each time, from any thread."""
+
+    sha256: str
+    read: Callable[[], bytes] = field(compare=False, repr=False)
+
+
+def decode(image: Image) -> Picture:
+    """The pixels, RGB; what is transparent stands on white, and the orientation is that of the file's EXIF tag.
+
+    The size is looked at before a pixel is decoded.
+
+    :raises BadData: it is no image, breaks off, or is of a size that none has.
+    :raises MissingExtra: Pillow is not installed.
+    """
+    require("PIL", "image", "An image")
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    try:
+        picture = Pillow.open(io.BytesIO(image.read()))
+        _check_size(*picture.size)
+        return _on_white(ImageOps.exif_transpose(picture))
+    except BadData:
+        raise
+    except Exception as error:  # a damaged file makes decoders raise anything
+        raise BadData(f"no image that can be decoded ({str(error)[:100] or type(error).__name__})") from error
+
+
+def decode_batches(images: Sequence[Image], size: int) -> Iterator[list[Picture]]:
+    """The pixels of all images in order, `size` at a time; the next batch is decoded while the last one is used."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        waiting: deque[list[Future[Picture]]] = deque()
+        for start in range(0, len(images), size):
+            waiting.append([threads.submit(decode, image) for image in images[start : start + size]])
+            if len(waiting) > 1:
+                yield [future.result() for future in waiting.popleft()]
+        while waiting:
+            yield [future.result() for future in waiting.popleft()]
+
+
+def find_damaged(images: Sequence[Image]) -> dict[str, str]:
+    """By sha256, why an image cannot be used; images that can are not in it."""
+    unique = {image.sha256: image for image in images}
+    with ThreadPoolExecutor(THREADS) as threads:
+        return {
+            sha256: fault for sha256, fault in zip(unique, threads.map(_fault, unique.values()), strict=True) if fault
+        }
+
+
+def _fault(image: Image) -> str:
+    try:
+        decode(image)
+    except BadData as error:
+        return str(error)
+    return ""
+
+
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+        raise BadData(f"{width} × {height} pixels, more than {LONGEST_SIDE:,} a side or {MOST_PIXELS:,} in all")
+    if width * height < 2:
+        raise BadData("a single pixel, which shows nothing")
+
+
+def _on_white(picture: Picture) -> Picture:
+    from PIL import Image as Pillow
+
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, "white"), layer).convert("RGB")

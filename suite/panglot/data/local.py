@@ -1,0 +1,54 @@
+"""What is here already: a task's pool from the package, the data folder or the user's cache. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from panglot.data.load import read_pool
+from panglot.data.origins.fetch import DATA_VARIABLE
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.errors import MissingData
+
+
+def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None = None) -> Pool | None:
+    """The pool of a task, whole or in some languages, if its data is here; nothing is downloaded or made.
+
+    Data is here if it is in `data_dir`, in the folder that PANGLOT_DATA names, in the user's cache or in the package. A
+    set whose images were encoded anew, so that it is not the published one, is not.
+
+    :raises UnknownName: a language that the task lacks.
+    :raises BadData: the data that is here is damaged.
+    """
+    for folder in _folders(task, languages, data_dir):
+        try:
+            if task.source.reencoded and read_pool(task, (), folder).fingerprint != task.fingerprint:
+                continue
+            return read_pool(task, languages, folder)
+        except MissingData:
+            continue
+    return None
+
+
+def _folders(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
+    """Folders from which `read_pool` reads without a download; none where it knows the place itself."""
+    import pooch
+
+    root, cache = data_dir or os.environ.get(DATA_VARIABLE), Path(pooch.os_cache("panglot"))
+    if task.source.packaged:
+        yield None
+        return
+    if root and (not task.source.build or _holds(Path(root), task, languages)):
+        yield Path(root)
+    if _holds(cache, task, languages):
+        # What was made there differs from the published bytes, so it must not be verified by their hash.
+        yield data_dir if task.source.build else cache
+
+
+def _holds(root: Path, task: Task, languages: Sequence[str]) -> bool:
+    """Whether every file is there that these languages are read from; of sets that are made, every file."""
+    chosen = task.sizes if task.source.build else task.choose(languages)
+    names = (name for part, (name, _) in task.source.files.items() if part not in task.sizes or part in chosen)
+    return all((root / task.source.folder / name).is_file() for name in names)

@@ -1,0 +1,100 @@
+"""Image-text sets of the Hugging Face Hub, written once as the two tables that `panglot.data.readers.captions` reads.
+
+Rows are streamed, so that of a set with the same images in every language one copy is fetched, and one row group is in
+memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from panglot.errors import MissingData, require
+from panglot.progress import Progress, silent
+
+ROW_GROUP = 64
+"""Images that are in memory together."""
+
+FILES = {"images": ("images.parquet", ""), "texts": ("texts.parquet", "")}
+"""The parts of such a set; their bytes depend on the library that wrote them, so they have no sha256."""
+
+
+@dataclass(frozen=True)
+class HubSet:
+    """Where a set is and what its columns are called.
+
+    `columns` gives for each split the column of each language's captions, which holds a text or a list of them. Without
+    an `id` column the number of the row is the id. With `shared` every split has the same images.
+    """
+
+    path: str
+    revision: str
+    columns: Mapping[str, Mapping[str, str]]
+    id: str = ""
+    locale: str = ""
+    shared: bool = False
+
+    def fetch(self, folder: Path, progress: Progress = silent) -> None:
+        """Write `images.parquet` and `texts.parquet` into a folder.
+
+        :raises MissingExtra: the library datasets is not installed.
+        :raises MissingData: the Hub cannot be reached, or has no such set.
+        """
+        require("datasets", "image", f"The data set {self.path}")
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
+
+        shown = pa.schema({"id": pa.string(), "locale": pa.string(), "image": pa.binary()})
+        said = pa.schema({"id": pa.string(), "lang": pa.string(), "text": pa.string()})
+        with (
+            ParquetWriter(folder / "images.parquet", shown) as images,
+            ParquetWriter(folder / "texts.parquet", said) as texts,
+        ):
+            seen = set[str]()
+            for number, (split, columns) in enumerate(self.columns.items()):
+                with_images = number == 0 or not self.shared
+                for rows in _chunks(self._rows(split, columns, with_images)):
+                    new = [row for row in rows if with_images and row["id"] not in seen]
+                    seen |= {row["id"] for row in new}
+                    images.write_table(pa.Table.from_pylist(new, shown))
+                    texts.write_table(pa.Table.from_pylist(list(_captions(rows)), said))
+
+    def _rows(self, split: str, columns: Mapping[str, str], with_images: bool) -> Iterator[dict[str, Any]]:
+        """The rows of one split as id, locale, the bytes of the image and the captions by language."""
+        from datasets import load_dataset
+
+        wanted = [*columns.values(), *filter(None, (self.id, self.locale)), *(["image"] if with_images else [])]
+        try:
+            data = load_dataset(self.path, split=split, revision=self.revision, streaming=True)
+            for number, row in enumerate(data.select_columns(wanted).decode(False)):
+                yield {
+                    "id": str(row[self.id]) if self.id else str(number),
+                    "locale": row[self.locale] if self.locale else "",
+                    "image": row["image"]["bytes"] if with_images else None,
+                    "captions": {language: row[column] for language, column in columns.items()},
+                }
+        except (OSError, ValueError) as error:
+            raise MissingData(
+                f"{self.path} at revision {self.revision} cannot be read from the Hugging Face Hub "
+                f"({type(error).__name__}: {str(error)[:200]}). Check the network; what was fetched is thrown away."
+            ) from error
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk = list[dict[str, Any]]()
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == ROW_GROUP:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _captions(rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+    for row in rows:
+        for language, captions in row["captions"].items():
+            for text in [captions] if isinstance(captions, str) else captions:
+                yield {"id": row["id"], "lang": language, "text": text}

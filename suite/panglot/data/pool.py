@@ -1,0 +1,307 @@
+"""A pool: queries, candidates and which of them answer which, each with its language.
+
+An item is a text or an image. Images are of the language `zxx`, and their text is empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints
+from panglot.data.image import Image
+from panglot.errors import BadData
+
+NOTHING = -1
+"""Stands in `left_out` for a query to which every candidate is offered."""
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Texts and images with their ids and languages. `language` [items] indexes the pool's `languages`.
+
+    `images` holds those items that are images, by their place.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    language: Ints
+    images: Mapping[int, Image] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Query(NamedTuple):
+    """One query as a reader yields it; queries with the same `group` are translations of one question.
+
+    `left_out` is the id of a candidate that is never offered to it: the query itself, where it stands in the pool.
+    `cluster` names what it was drawn with, as the article that it asks about; without it that is its group.
+    """
+
+    id: str
+    text: str
+    language: str
+    group: str
+    image: Image | None = None
+    left_out: str | None = None
+    cluster: str | None = None
+
+
+class Candidate(NamedTuple):
+    """One candidate as a reader yields it."""
+
+    id: str
+    text: str
+    language: str
+    image: Image | None = None
+
+
+class Judgement(NamedTuple):
+    """One relevant pair as a reader yields it; `gain` is 1 where the data has no grades."""
+
+    query: str
+    candidate: str
+    gain: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Everything there is to rank and nothing about how.
+
+    `query`, `candidate` and `gain` [judgements] are aligned, ordered by query; the first two index `queries` and
+    `candidates`. `groups` [queries] names the parallel question of each query, `clusters` [queries] the largest unit by
+    which the data was drawn that it belongs to: queries of one cluster are not independent of each other. Candidates
+    stand grouped by language, in the order of `languages`, so that one language is one slice. `left_out` [queries] is
+    the candidate that is not offered to a query, or `NOTHING`; it is empty where every query is offered everything.
+    `task` names the task that it was read from, if any, and `is_whole` says whether it holds all of that task's
+    languages.
+
+    :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair, queries
+        of one group in two clusters.
+    """
+
+    languages: tuple[str, ...]
+    queries: Items
+    candidates: Items
+    groups: tuple[str, ...]
+    clusters: tuple[str, ...]
+    query: Ints
+    candidate: Ints
+    gain: Floats
+    left_out: Ints
+    task: str = ""
+    is_whole: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        languages: Sequence[str],
+        queries: Iterable[Query],
+        candidates: Iterable[Candidate],
+        judgements: Iterable[Judgement],
+        task: str = "",
+        is_whole: bool = True,
+    ) -> Pool:
+        """Build a pool from records in any order."""
+        place = {language: index for index, language in enumerate(languages)}
+        asked = list(queries)
+        offered = list(candidates)
+        for language in {item.language for item in asked} | {item.language for item in offered}:
+            if language not in place:
+                raise BadData(f"There are items in '{language}', which is not one of {', '.join(place)}.")
+        offered.sort(key=lambda candidate: place[candidate.language])
+        query_at = _index([query.id for query in asked], "query")
+        candidate_at = _index([candidate.id for candidate in offered], "candidate")
+        query, candidate, gain = array("i"), array("i"), array("d")
+        for judgement in judgements:
+            if judgement.query not in query_at:
+                raise BadData(f"A judgement is of the query '{judgement.query}', which is not there.")
+            if judgement.candidate not in candidate_at:
+                raise BadData(f"A judgement is of the candidate '{judgement.candidate}', which is not there.")
+            query.append(query_at[judgement.query])
+            candidate.append(candidate_at[judgement.candidate])
+            gain.append(judgement.gain)
+        order = np.lexsort((candidate, query))
+        return cls(
+            languages=tuple(languages),
+            queries=_items(asked, place),
+            candidates=_items(offered, place),
+            groups=tuple(query.group for query in asked),
+            clusters=tuple(query.group if query.cluster is None else query.cluster for query in asked),
+            query=np.array(query, np.int32)[order],
+            candidate=np.array(candidate, np.int32)[order],
+            gain=np.array(gain, np.float64)[order],
+            left_out=_left_out(asked, candidate_at),
+            task=task,
+            is_whole=is_whole,
+        )
+
+    def __post_init__(self) -> None:
+        """Say at once what is wrong with the pool."""
+        if np.any(np.diff(self.candidates.language) < 0):
+            raise BadData("Candidates must stand grouped by language, in the order of `languages`.")
+        if np.any(np.diff(self.query) < 0):
+            raise BadData("Judgements must be ordered by query.")
+        if not np.all(np.isfinite(self.gain) & (self.gain > 0)):
+            raise BadData("Gains must be finite and above 0; list relevant pairs only.")
+        pairs, first = np.unique(self.query.astype(np.int64) * len(self.candidates) + self.candidate, return_index=True)
+        if len(pairs) != len(self.query):
+            again = np.setdiff1d(np.arange(len(self.query)), first)
+            query, candidate = self.queries.ids[self.query[again[0]]], self.candidates.ids[self.candidate[again[0]]]
+            raise BadData(f"{len(again)} duplicate judgements, the first of '{query}' and '{candidate}'.")
+        if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
+            raise BadData("A candidate that is excluded for a query is judged relevant to it.")
+        home: dict[str, str] = {}
+        for group, cluster in zip(self.groups, self.clusters, strict=True):
+            if home.setdefault(group, cluster) != cluster:
+                raise BadData(
+                    f"Queries of group '{group}' are in two clusters, '{home[group]}' and '{cluster}'. Versions of one "
+                    "question belong to one cluster."
+                )
+        unjudged = np.setdiff1d(np.arange(len(self.queries)), self.query)
+        if len(unjudged):
+            some = ", ".join(self.queries.ids[index] for index in unjudged[:5])
+            raise BadData(f"{len(unjudged)} queries have no relevant candidate ({some}). Leave them out in the reader.")
+
+    def only(self, languages: Sequence[str]) -> Pool:
+        """The pool of some of its languages; queries that are left without a relevant candidate leave too."""
+        if tuple(languages) == self.languages:
+            return self
+        kept = [self.languages.index(language) for language in languages]
+        asking, offering = np.isin(self.queries.language, kept), np.isin(self.candidates.language, kept)
+        pairs = asking[self.query] & offering[self.candidate]
+        return self.part(np.unique(self.query[pairs]), np.flatnonzero(offering), languages)
+
+    def part(self, asked: Ints, offered: Ints, languages: Sequence[str] = ()) -> Pool:
+        """The pool of these queries and candidates, in the order of the whole; `languages` are all unless named.
+
+        :raises BadData: a query is left without a relevant candidate.
+        """
+        pairs = np.isin(self.query, asked) & np.isin(self.candidate, offered)
+        judgements = zip(self.query[pairs].tolist(), self.candidate[pairs].tolist(), self.gain[pairs], strict=True)
+        return Pool.of(
+            languages or self.languages,
+            [self._query(index, offered) for index in asked.tolist()],
+            [self._candidate(index) for index in offered.tolist()],
+            [Judgement(self.queries.ids[q], self.candidates.ids[c], float(gain)) for q, c, gain in judgements],
+            task=self.task,
+            is_whole=False,
+        )
+
+    def _query(self, index: int, offered: Ints) -> Query:
+        items, left_out = self.queries, self.left_out[index] if len(self.left_out) else NOTHING
+        return Query(
+            items.ids[index],
+            items.texts[index],
+            self.languages[items.language[index]],
+            self.groups[index],
+            items.images.get(index),
+            self.candidates.ids[left_out] if left_out in offered else None,
+            self.clusters[index],
+        )
+
+    def _candidate(self, index: int) -> Candidate:
+        items = self.candidates
+        language = self.languages[items.language[index]]
+        return Candidate(items.ids[index], items.texts[index], language, items.images.get(index))
+
+    @property
+    def has_images(self) -> bool:
+        """Whether an item is an image."""
+        return bool(self.queries.images or self.candidates.images)
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Candidates per language, [languages]."""
+        return np.bincount(self.candidates.language, minlength=len(self.languages))
+
+    @cached_property
+    def group(self) -> Ints:
+        """The parallel question of each query as a number, [queries]."""
+        return np.unique(np.array(self.groups), return_inverse=True)[1]
+
+    @cached_property
+    def cluster(self) -> Ints:
+        """The cluster of each query as a number, [queries]."""
+        return np.unique(np.array(self.clusters), return_inverse=True)[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the content; it does not depend on the order of anything.
+
+        Hashed are the records `query, id, language, group, text`, `candidate, id, language, text`,
+        `judgement, query id, candidate id, gain` and, where there are any, `left out, query id, candidate id`, fields
+        ended by NUL, sorted and joined by line feeds. The record of an image has its sha256 after the empty text.
+        Clusters are not hashed: they say how sure a score is and change no score, so results of one fingerprint stay
+        comparable when the clusters of a task are drawn otherwise.
+        """
+        content, separator = hashlib.sha256(), ""
+        for record in self._records():
+            content.update(f"{separator}{record}".encode())
+            separator = "\n"
+        return content.hexdigest()
+
+    def _records(self) -> Iterator[str]:
+        """The records in their order: those of one kind, and of one query, at a time, since there can be millions."""
+        names, queries, candidates = self.languages, self.queries, self.candidates
+        yield from sorted(
+            f"candidate\0{id_}\0{names[language]}\0{text}\0{_digest(candidates, index)}"
+            for index, (id_, language, text) in enumerate(
+                zip(candidates.ids, candidates.language.tolist(), candidates.texts, strict=True)
+            )
+        )
+        first = np.searchsorted(self.query, np.arange(len(queries) + 1)).tolist()
+        for query in sorted(range(len(queries)), key=lambda query: f"{queries.ids[query]}\0"):
+            pairs = slice(first[query], first[query + 1])
+            yield from sorted(
+                f"judgement\0{queries.ids[query]}\0{candidates.ids[candidate]}\0{gain!r}\0"
+                for candidate, gain in zip(self.candidate[pairs].tolist(), self.gain[pairs].tolist(), strict=True)
+            )
+        yield from sorted(
+            f"left out\0{queries.ids[query]}\0{candidates.ids[candidate]}\0"
+            for query, candidate in enumerate(self.left_out.tolist())
+            if candidate != NOTHING
+        )
+        yield from sorted(
+            f"query\0{id_}\0{names[language]}\0{group}\0{text}\0{_digest(queries, index)}"
+            for index, (id_, language, group, text) in enumerate(
+                zip(queries.ids, queries.language.tolist(), self.groups, queries.texts, strict=True)
+            )
+        )
+
+
+def _index(ids: list[str], kind: str) -> dict[str, int]:
+    place = {id_: index for index, id_ in enumerate(ids)}
+    if len(place) < len(ids):
+        twice = next(id_ for index, id_ in enumerate(ids) if place[id_] != index)
+        raise BadData(f"Duplicate id '{twice}' among the {kind} items.")
+    return place
+
+
+def _items(records: Sequence[Query] | Sequence[Candidate], place: dict[str, int]) -> Items:
+    return Items(
+        ids=tuple(record.id for record in records),
+        texts=tuple(record.text for record in records),
+        language=np.array([place[record.language] for record in records], np.int16),
+        images={index: image for index, image in enumerate(record.image for record in records) if image},
+    )
+
+
+def _left_out(asked: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
+    if not any(query.left_out for query in asked):
+        return np.empty(0, np.int32)
+    unknown = next((query for query in asked if query.left_out and query.left_out not in candidate_at), None)
+    if unknown:
+        raise BadData(f"The query '{unknown.id}' excludes '{unknown.left_out}', which is not a candidate.")
+    return np.array([candidate_at[query.left_out] if query.left_out else NOTHING for query in asked], np.int32)
+
+
+def _digest(items: Items, index: int) -> str:
+    return f"{items.images[index].sha256}\0" if index in items.images else ""

@@ -1,0 +1,91 @@
+"""The format of Belebele (Bandarkar et al., 2024, arXiv 2308.16884): one file of JSON lines a language.
+
+    {"link": "https://…", "question_number": 1, "flores_passage": "…", "question": "…"}
+
+The passage of a question is relevant to it in every language; a passage is known by its link, a question by the link
+and its number. Questions of one linked article are a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag
+
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.errors import BadData, MissingData, require
+from panglot.lines import read_lines
+from panglot.progress import Progress
+
+FIELDS = ("link", "question_number", "flores_passage", "question")
+
+
+def parallel_pool(paths: Mapping[str, Path]) -> Pool:
+    """Read one file per language into one pool of passages.
+
+    :raises BadData: a file that is not of this format, or languages whose passages are not parallel.
+    """
+    queries: list[Query] = []
+    candidates: list[Candidate] = []
+    links: dict[str, list[str]] = {}
+    for language, path in paths.items():
+        passages: dict[str, str] = {}
+        for row in _rows(path):
+            passages.setdefault(row["link"], row["flores_passage"])
+            group = f"{row['link']}#{row['question_number']}"
+            article = urldefrag(row["link"]).url
+            queries.append(Query(f"{language}:{group}", row["question"], language, group, cluster=article))
+        candidates += [Candidate(f"{language}:{link}", text, language) for link, text in passages.items()]
+        links[language] = sorted(passages)
+    for language, own in links.items():
+        if own != links[next(iter(links))]:
+            raise BadData(f"{language} has other passages than {next(iter(links))}; Belebele is parallel.")
+    judgements = (
+        Judgement(query.id, f"{language}:{query.group.rpartition('#')[0]}") for query in queries for language in paths
+    )
+    return Pool.of(tuple(paths), queries, candidates, judgements)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in read_lines(path):
+        try:
+            row = {name: json.loads(line)[name] for name in FIELDS}
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadData(f"{path}, line {number}: not a question of Belebele. {error!r}") from error
+        yield row
+
+
+@dataclass(frozen=True)
+class HubLanguages:
+    """Where a set is on the Hugging Face Hub that has one configuration a language."""
+
+    path: str
+    revision: str
+    languages: Sequence[str]
+
+    def __call__(self, folder: Path, progress: Progress) -> None:
+        """Write `<language>.jsonl` for every language into a folder.
+
+        :raises MissingExtra: the library datasets is not installed.
+        :raises MissingData: the Hub cannot be reached.
+        """
+        with progress(f"fetching {self.path}", len(self.languages)) as advance:
+            for language in self.languages:
+                lines = [json.dumps({name: row[name] for name in FIELDS}) for row in self._rows(language)]
+                (folder / f"{language}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                advance(1)
+
+    def _rows(self, language: str) -> list[dict[str, Any]]:
+        require("datasets", "st", f"The data set {self.path}")
+        from datasets import load_dataset
+
+        try:
+            return list(load_dataset(self.path, language, split="test", revision=self.revision, streaming=True))
+        except (OSError, ValueError) as error:
+            raise MissingData(
+                f"{self.path} ({language}) at revision {self.revision} cannot be read from the Hugging Face Hub "
+                f"({type(error).__name__}: {str(error)[:200]}). Check the network."
+            ) from error

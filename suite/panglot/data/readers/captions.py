@@ -1,0 +1,283 @@
+"""Images with captions in many languages, and the three pools that one such set gives.
+
+The files are two tables, `images` with one row an image and `texts` with the captions. What is specific to a data set
+stands in its `read_...` function; the pools know only images, their captions, and which images are one picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from panglot.data.image import IMAGES, Image
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.task import Reader
+from panglot.errors import BadData
+
+Direction: TypeAlias = Literal["t2i", "i2t", "mixed"]
+
+
+class Shown(NamedTuple):
+    """One image. Those with the same `picture` show the same, so each is relevant where another one is.
+
+    `locale` is the language of the place it was taken in, `cluster` what it was drawn with, where the data says so;
+    without one, captions of a picture are a cluster.
+    """
+
+    id: str
+    image: Image
+    picture: str
+    locale: str = ""
+    cluster: str = ""
+
+
+class Caption(NamedTuple):
+    """One text about one image; `id` is unique in its set."""
+
+    id: str
+    image: str
+    language: str
+    text: str
+
+
+class ImageText(NamedTuple):
+    """A data set: its images, and their captions in all languages."""
+
+    images: Sequence[Shown]
+    captions: Sequence[Caption]
+
+
+ImageTextReader: TypeAlias = Callable[[Mapping[str, Path]], ImageText]
+
+
+def reader(read: ImageTextReader, direction: Direction, only_own_locale: bool = False) -> Reader:
+    """What reads one direction of a data set.
+
+    With `only_own_locale` the queries of a mixed pool are the first caption of each image in its own language.
+    """
+    pools: dict[Direction, Callable[[ImageText], Pool]] = {
+        "t2i": text_to_image,
+        "i2t": image_to_text,
+        "mixed": partial(mixed, only_own_locale=only_own_locale),
+    }
+    return lambda paths: pools[direction](read(paths))
+
+
+def text_to_image(data: ImageText) -> Pool:
+    """Every caption asks for its image among all images; captions of one image are parallel."""
+    pictures, cluster = _by_picture(data), _clusters(data)
+    return Pool.of(
+        _languages(data),
+        [
+            Query(caption.id, caption.text, caption.language, caption.image, cluster=cluster[caption.image])
+            for caption in data.captions
+        ],
+        _images(data),
+        [
+            Judgement(caption.id, _image_id(shown))
+            for caption in data.captions
+            for shown in pictures[caption.image].images
+        ],
+    )
+
+
+def image_to_text(data: ImageText) -> Pool:
+    """Every image that has captions asks for them among the captions of all languages."""
+    pictures, cluster = _by_picture(data), _clusters(data)
+    asking = [shown for shown in data.images if pictures[shown.id].captions]
+    return Pool.of(
+        _languages(data),
+        [Query(_image_id(shown), "", IMAGES, shown.id, shown.image, cluster=cluster[shown.id]) for shown in asking],
+        _captions(data),
+        [Judgement(_image_id(shown), caption.id) for shown in asking for caption in pictures[shown.id].captions],
+    )
+
+
+def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
+    """Captions ask in one pool of images and captions; both are relevant, and a caption is not offered to itself."""
+    pictures, cluster = _by_picture(data), _clusters(data)
+    asking = _in_own_locale(data) if only_own_locale else data.captions
+    return Pool.of(
+        _languages(data),
+        [
+            Query(
+                caption.id,
+                caption.text,
+                caption.language,
+                caption.image,
+                left_out=caption.id,
+                cluster=cluster[caption.image],
+            )
+            for caption in asking
+        ],
+        [*_captions(data), *_images(data)],
+        [
+            Judgement(caption.id, relevant)
+            for caption in asking
+            for relevant in [
+                *(other.id for other in pictures[caption.image].captions if other.id != caption.id),
+                *map(_image_id, pictures[caption.image].images),
+            ]
+        ],
+    )
+
+
+def read_emoji(paths: Mapping[str, Path], keywords: bool = False) -> ImageText:
+    """The test split of the emoji set: the name of each emoji, and with `keywords` those as a second caption."""
+    rows = [row for row in _rows(paths["texts"], "id", "lang", "name", "keywords", "split") if row["split"] == "test"]
+    texts = (
+        (row, [row["name"], *([", ".join(row["keywords"])] if keywords and row["keywords"] else [])]) for row in rows
+    )
+    return ImageText(
+        [
+            Shown(row["id"], image, row["id"])
+            for row, image in _files(paths["images"], "png", "id")
+            if row["split"] == "test"
+        ],
+        [caption for row, own in texts for caption in _numbered(row["id"], row["lang"], own)],
+    )
+
+
+def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
+    """The test split of the storybooks: titles and page texts; a cover repeats the picture of an inner page.
+
+    The pages of a story are one cluster.
+    """
+    rows = _rows(paths["texts"], "id", "lang", "kind", "text", "split")
+    return ImageText(
+        [
+            Shown(row["id"], image, row["picture"], cluster=row["story"])
+            for row, image in _files(paths["images"], "jpeg", "id", "picture", "story")
+            if row["split"] == "test"
+        ],
+        [
+            caption
+            for row in rows
+            if row["split"] == "test" and row["kind"] in ("title", "page")
+            for caption in _numbered(row["id"], row["lang"], [row["text"]])
+        ],
+    )
+
+
+def read_hub(paths: Mapping[str, Path], first_only: bool = False) -> ImageText:
+    """A set that `panglot.data.origins.hub` fetched; all captions of an image, or the first in each language only."""
+    own = defaultdict[tuple[str, str], list[str]](list)
+    for row in _rows(paths["texts"], "id", "lang", "text"):
+        own[row["id"], row["lang"]].append(row["text"])
+    return ImageText(
+        [
+            Shown(row["id"], image, row["id"], row["locale"])
+            for row, image in _files(paths["images"], "image", "id", "locale")
+        ],
+        [
+            caption
+            for (image, language), texts in own.items()
+            for caption in _numbered(image, language, texts[:1] if first_only else texts)
+        ],
+    )
+
+
+def _numbered(image: str, language: str, texts: Sequence[str]) -> Iterator[Caption]:
+    for number, text in enumerate(texts):
+        yield Caption(f"{language}:{image}:{number}", image, language, text)
+
+
+def _in_own_locale(data: ImageText) -> list[Caption]:
+    locale = {shown.id: shown.locale for shown in data.images}
+    first = dict[str, Caption]()
+    for caption in data.captions:
+        if caption.language == locale[caption.image]:
+            first.setdefault(caption.image, caption)
+    return list(first.values())
+
+
+def _by_picture(data: ImageText) -> dict[str, ImageText]:
+    """For each image all images of its picture, and all their captions."""
+    picture = {shown.id: shown.picture for shown in data.images}
+    images, captions = defaultdict[str, list[Shown]](list), defaultdict[str, list[Caption]](list)
+    for shown in data.images:
+        images[shown.picture].append(shown)
+    for caption in data.captions:
+        if caption.image not in picture:
+            raise BadData(f"The caption {caption.id} is of image '{caption.image}', which is not there.")
+        captions[picture[caption.image]].append(caption)
+    together = {name: ImageText(images[name], captions[name]) for name in images}
+    return {image: together[name] for image, name in picture.items()}
+
+
+def _clusters(data: ImageText) -> dict[str, str]:
+    """The cluster of each image."""
+    return {shown.id: shown.cluster or shown.picture for shown in data.images}
+
+
+def _languages(data: ImageText) -> tuple[str, ...]:
+    return (*sorted({caption.language for caption in data.captions}), IMAGES)
+
+
+def _image_id(shown: Shown) -> str:
+    return f"{IMAGES}:{shown.id}"
+
+
+def _images(data: ImageText) -> list[Candidate]:
+    return [Candidate(_image_id(shown), "", IMAGES, shown.image) for shown in data.images]
+
+
+def _captions(data: ImageText) -> list[Candidate]:
+    return [Candidate(caption.id, caption.text, caption.language) for caption in data.captions]
+
+
+class _Files:
+    """The files in one column of a table; a row group is in memory at a time."""
+
+    def __init__(self, path: Path, column: str) -> None:
+        from pyarrow.parquet import ParquetFile
+
+        self._table, self._column, self._lock = ParquetFile(path), column, Lock()
+        self._group, self._files = -1, list[bytes]()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the table's columns."""
+        return list(self._table.schema_arrow.names)
+
+    @property
+    def groups(self) -> list[int]:
+        """Rows in each row group."""
+        return [self._table.metadata.row_group(group).num_rows for group in range(self._table.num_row_groups)]
+
+    def read(self, group: int, row: int) -> bytes:
+        """The file in a row of a group."""
+        with self._lock:
+            if group != self._group:
+                self._files = self._table.read_row_group(group, [self._column])[self._column].to_pylist()
+                self._group = group
+            return self._files[row]
+
+
+def _files(path: Path, column: str, *facts: str) -> Iterator[tuple[dict[str, Any], Image]]:
+    """Each row of a table of images: what it says, and the image, whose bytes are hashed and not kept."""
+    files = _Files(path, column)
+    known = [name for name in (*facts, "split") if name in files.columns]
+    rows = iter(_rows(path, *known))
+    for group, count in enumerate(files.groups):
+        for row in range(count):
+            digest = hashlib.sha256(files.read(group, row)).hexdigest()
+            yield next(rows), Image(digest, partial(files.read, group, row))
+
+
+def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
+    """The rows of a table, these columns of them.
+
+    :raises BadData: the file is no such table.
+    """
+    from pyarrow.parquet import read_table
+
+    try:
+        return read_table(path, columns=list(columns)).to_pylist()
+    except (OSError, ValueError, KeyError) as error:
+        raise BadData(f"{path} is no table with the columns {', '.join(columns)}. {str(error)[:200]}") from error

@@ -1,0 +1,82 @@
+"""The format of XQuAD-R and MLQA-R: SQuAD 1.1 with sentence breaks (Roy et al., 2020, arXiv 2004.05484).
+
+Every sentence is a candidate, none filtered and none merged. The relevant sentence of a question is the one that holds
+the first character of its answer; questions with one id are translations of each other, and the sentence of each is
+relevant to all of them. An article is a cluster, together with the articles of other languages that ask the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.errors import BadData
+
+
+def sentence_pool(paths: Mapping[str, Path]) -> Pool:
+    """Read one file per language into one pool of sentences.
+
+    :raises BadData: a file that is not of this format, or a question whose answer lies in no sentence.
+    """
+    queries: list[Query] = []
+    candidates: list[Candidate] = []
+    relevant: dict[str, list[str]] = defaultdict(list)
+    articles: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for language, path in paths.items():
+        for number, (article, paragraph) in enumerate(paragraphs(path), start=1):
+            context, breaks = paragraph["context"], paragraph["sentence_breaks"]
+            ids = [f"{language}:{number}:{place}" for place in range(len(breaks))]
+            candidates += [
+                Candidate(id_, context[start:end], language) for id_, (start, end) in zip(ids, breaks, strict=True)
+            ]
+            for question in paragraph["qas"]:
+                group = question["id"]
+                queries.append(Query(f"{language}:{group}", question["question"], language, group))
+                relevant[group].append(ids[_sentence_of(question, breaks, path)])
+                articles[language, article].append(group)
+    cluster = join_articles(articles.values())
+    judgements = (Judgement(query.id, candidate) for query in queries for candidate in relevant[query.group])
+    return Pool.of(
+        tuple(paths), [query._replace(cluster=cluster[query.group]) for query in queries], candidates, judgements
+    )
+
+
+def paragraphs(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The paragraphs of one file, in order, each behind the number of its article.
+
+    :raises BadData: the file is not of this format.
+    """
+    try:
+        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+        for number, article in enumerate(articles):
+            yield from ((number, paragraph) for paragraph in article["paragraphs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadData(f"{path} is not a SQuAD file with sentence breaks: {error!r}.") from error
+
+
+def join_articles(articles: Iterable[Sequence[str]]) -> dict[str, str]:
+    """The cluster of each question, from the questions of each article: articles that share one are one cluster.
+
+    A cluster is named by the least of its questions, so that no order of the articles changes it.
+    """
+    cluster: dict[str, str] = {}
+    members: dict[str, set[str]] = {}
+    for questions in articles:
+        met = {cluster.get(question, question) for question in questions}
+        together = {*questions}.union(*(members.pop(name, set()) for name in met))
+        name = min(met)
+        members[name] = together
+        cluster.update(dict.fromkeys(together, name))
+    return cluster
+
+
+def _sentence_of(question: dict[str, Any], breaks: list[tuple[int, int]], path: Path) -> int:
+    start = question["answers"][0]["answer_start"]
+    for place, (first, end) in enumerate(breaks):
+        if first <= start < end:
+            return place
+    raise BadData(f"{path}: the answer of question {question['id']} starts in no sentence (character {start}).")

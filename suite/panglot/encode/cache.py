@@ -1,0 +1,201 @@
+"""The vector cache: what was encoded once is not encoded again.
+
+A shelf holds the vectors of one model in one role; its name is a hash of everything in the model's card that changes a
+vector. A shard holds some texts' keys, vectors and token counts, and its own name is its sha256: written beside and
+then renamed, it is there whole or not at all, and a flipped bit is seen when it is read.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+from zipfile import BadZipFile
+
+import numpy as np
+
+from panglot.arrays import Bools, Floats, Ints
+from panglot.encode.model import ModelCard, Role
+from panglot.errors import PanglotError
+
+FORMAT = 1
+UNCOUNTED = -1
+"""Stands for the tokens of a text whose encoder cannot count them."""
+
+KEY_BYTES = 16
+"""Of the hash that a text is found by."""
+
+PROCESS = uuid4().hex
+"""In the key of models that are not pinned: their vectors are not found by another process."""
+
+_NOT_IN_THE_KEY = frozenset({"parameters", "licence", "note"})
+"""Facts of a card that change no vector."""
+
+
+def default_root() -> Path:
+    """The user's cache folder for vectors."""
+    import pooch
+
+    return Path(pooch.os_cache("panglot")) / "vectors"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Vectors [texts, dim] and token counts [texts] where `there` [texts] says so; the rest is undefined."""
+
+    there: Bools
+    vectors: Floats
+    tokens: Ints
+
+
+class VectorCache:
+    """All shelves below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def shelf(self, card: ModelCard, role: Role | Literal["image"]) -> Shelf:
+        """The shelf of one model in one role; another prompt, precision, length or library is another shelf.
+
+        The shelf of a model whose revision does not cover what it reads is this process's own, and goes with it.
+        Images have a shelf of their own, whose keys are made of the hashes of their bytes.
+        """
+        facts = {"format": FORMAT, "role": role, **card.model_dump(mode="json", exclude=set(_NOT_IN_THE_KEY))}
+        facts["prompts"] = "" if role == "image" else card.prompts.get(role, "")
+        if not card.pinned:
+            facts["process"] = PROCESS
+        text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+        name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in card.name)[-60:]
+        shelf = Shelf(self.root / f"{name}.{role}.{hashlib.sha256(text.encode()).hexdigest()[:16]}", text)
+        if not card.pinned:
+            forget_at_exit(shelf.folder)
+        return shelf
+
+    def shelves(self) -> Iterator[Shelf]:
+        """Every shelf that is there."""
+        for facts in sorted(self.root.glob("*/shelf.json")):
+            yield Shelf(facts.parent, facts.read_text(encoding="utf-8"))
+
+
+def forget_at_exit(folder: Path) -> None:
+    """Delete a folder of vectors, which no other process can use, when this one ends."""
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+class Shelf:
+    """The vectors of one model in one role, by text."""
+
+    def __init__(self, folder: Path, facts: str) -> None:
+        self.folder = folder
+        self.facts = facts
+
+    def find(self, texts: Sequence[str]) -> Stored | None:
+        """What is there for these texts, or nothing.
+
+        A shard that is damaged, or of another dimension than the others, is deleted; its texts are encoded again.
+        """
+        place = {_key(text): index for index, text in enumerate(texts)}
+        found: Stored | None = None
+        width: int | None = json.loads(self.facts).get("dimension")
+        for path in self.shards():
+            shard = _read(path)
+            if shard is None or shard[1].shape[1] != (width := width or shard[1].shape[1]):
+                path.unlink(missing_ok=True)
+                continue
+            keys, vectors, tokens = shard
+            rows = [(row, place[key]) for row, key in enumerate(keys) if key in place]
+            if not rows:
+                continue
+            if found is None:
+                shape = (len(texts), vectors.shape[1])
+                found = Stored(np.zeros(len(texts), bool), np.empty(shape, np.float32), np.zeros(len(texts), np.int32))
+            here, there = np.array(rows).T
+            found.vectors[there], found.tokens[there], found.there[there] = vectors[here], tokens[here], True
+        return found
+
+    def add(self, texts: Sequence[str], vectors: Floats, tokens: Ints) -> None:
+        """Write one shard.
+
+        :raises PanglotError: the disk is full; what was written before stays valid.
+        """
+        from filelock import FileLock
+
+        content = io.BytesIO()
+        keys = np.frombuffer(b"".join(map(_key, texts)), np.uint8).reshape(len(texts), -1)
+        np.savez(content, keys=keys, vectors=vectors.astype(np.float32), tokens=tokens.astype(np.int32))
+        data = content.getvalue()
+        unfinished = self.folder / f".{os.getpid()}.unfinished"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(data)
+            with FileLock(self.folder / ".lock"):
+                if not (self.folder / "shelf.json").exists():
+                    (self.folder / "shelf.json").write_text(self.facts, encoding="utf-8")
+                os.replace(unfinished, self.folder / f"{hashlib.sha256(data).hexdigest()}.npz")
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise PanglotError(
+                    f"The disk that holds the vector cache {self.folder.parent} is full. What is there stays valid: "
+                    "free some space (panglot cache prune), name another folder by --cache, or use --no-cache."
+                ) from error
+            raise
+
+    def shards(self) -> list[Path]:
+        """The files of this shelf."""
+        return sorted(self.folder.glob("*.npz"))
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(path.stat().st_size for path in self.shards())
+
+    @property
+    def unused_days(self) -> float:
+        """Days since something was added."""
+        return (time.time() - max((path.stat().st_mtime for path in self.shards()), default=0)) / 86_400
+
+    def damaged(self) -> list[Path]:
+        """Shards whose content is not what their name says."""
+        return [path for path in self.shards() if _read(path) is None]
+
+    def remove(self) -> None:
+        """Delete the shelf."""
+        from filelock import FileLock
+
+        with FileLock(self.folder / ".lock"):
+            for path in [*self.shards(), self.folder / "shelf.json", *self.folder.glob(".*.unfinished")]:
+                path.unlink(missing_ok=True)
+        (self.folder / ".lock").unlink(missing_ok=True)
+        self.folder.rmdir()
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+
+
+def _read(path: Path) -> tuple[list[bytes], Floats, Ints] | None:
+    """Keys, vectors and token counts of a shard; nothing if it is damaged, of another shape, or gone."""
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != path.stem:
+            return None
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            keys, vectors, tokens = arrays["keys"], arrays["vectors"], arrays["tokens"]
+        shapes = (keys.shape[1:], vectors.ndim, len(vectors), tokens.shape)
+        kinds = (keys.dtype, vectors.dtype, tokens.dtype)
+        if shapes != ((KEY_BYTES,), 2, len(keys), (len(keys),)) or kinds != (np.uint8, np.float32, np.int32):
+            return None
+        return [key.tobytes() for key in keys], vectors, tokens
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return None

@@ -1,0 +1,1 @@
+"""What all local models of sentence-transformers and transformers share."""

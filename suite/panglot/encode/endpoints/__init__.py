@@ -1,0 +1,1 @@
+"""What all models behind an API share."""

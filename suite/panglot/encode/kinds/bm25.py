@@ -1,0 +1,128 @@
+"""BM25: the lexical baseline, an index and an analyser of its own for every candidate language.
+
+Words are what stands between white space and punctuation, lower-cased, and stemmed where Snowball knows the language.
+Scripts without spaces are cut into overlapping pairs of characters. A query is analysed as its candidates are, so that
+across languages only shared words count: names, numbers, loans.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from panglot.arrays import Floats
+from panglot.data.pool import Pool
+from panglot.encode.model import ModelCard, Options
+from panglot.languages import Language, parse_language
+from panglot.progress import Progress
+from panglot.retrieve.similarity import Scores
+
+Analyser: TypeAlias = Callable[[str], list[str]]
+
+
+def load(_: str, options: Options) -> Bm25:
+    """BM25 with the settings of bm25s: Lucene's variant, k1 = 1.5, b = 0.75."""
+    return Bm25()
+
+
+class Bm25:
+    """A scorer: there are no vectors."""
+
+    card = ModelCard(
+        name="bm25",
+        revision=version("bm25s"),
+        library=f"bm25s {version('bm25s')}, PyStemmer {version('PyStemmer')}",
+        similarity="lexical",
+        licence="MIT",
+        note="Lucene BM25, k1 1.5, b 0.75, one index per candidate language. Snowball stemmer where there is one; "
+        "character bigrams in scripts without spaces.",
+    )
+
+    def scores(self, pool: Pool, progress: Progress) -> Scores:
+        """Index the candidates of every language."""
+        return _Bm25Scores(pool, progress)
+
+
+class _Bm25Scores:
+    def __init__(self, pool: Pool, progress: Progress) -> None:
+        import bm25s
+
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
+        self._queries = pool.queries.texts
+        self._total = len(pool.candidates)
+        self._indices: list[tuple[slice, Analyser, Any]] = []
+        ends = np.cumsum(pool.sizes).tolist()
+        with progress("indexing", self._total) as advance:
+            for language, size, end in zip(pool.languages, pool.sizes.tolist(), ends, strict=True):
+                if size:
+                    analyse = analyser(language)
+                    index = bm25s.BM25()
+                    texts = pool.candidates.texts[end - size : end]
+                    with np.errstate(invalid="ignore"):  # texts without any word have a mean length of 0
+                        index.index([analyse(text) for text in texts], show_progress=False)
+                    self._indices.append((slice(end - size, end), analyse, index))
+                    advance(size)
+
+    def block(self, start: int, stop: int) -> Floats:
+        """BM25 of a block of queries; a candidate that shares no word with the query scores 0."""
+        scores = np.zeros((stop - start, self._total), np.float32)
+        for candidates, analyse, index in self._indices:
+            for row, query in enumerate(self._queries[start:stop]):
+                known = [word for word in analyse(query) if word in index.vocab_dict]
+                if known:
+                    scores[row, candidates] = index.get_scores(known)
+        return scores
+
+
+@cache
+def analyser(language: str) -> Analyser:
+    """The function that cuts a text of this language into index terms."""
+    words = re.compile(f"[\\w{_combining_marks()}]+").findall
+    known = parse_language(language)
+    if known and known.is_unspaced:
+        return lambda text: [pair for word in words(text.lower()) for pair in _bigrams(word)]
+    stemmed = _stemmer_name(known) if known else ""
+    if not stemmed:
+        return lambda text: words(text.lower())
+    import Stemmer
+
+    stemmer = Stemmer.Stemmer(stemmed)
+    return lambda text: stemmer.stemWords(words(text.lower()))
+
+
+def _stemmer_name(language: Language) -> str:
+    """Snowball's stemmer of a language or its macrolanguage, in the script that it was made for; empty if none."""
+    if language.script != language.usual_script and language.code not in _STEMMED_IN_ANY_SCRIPT:
+        return ""
+    return _SNOWBALL.get(language.code) or _SNOWBALL.get(language.macrolanguage, "")
+
+
+def _bigrams(word: str) -> Sequence[str]:
+    return [word] if len(word) == 1 else [word[place : place + 2] for place in range(len(word) - 1)]
+
+
+@cache
+def _combining_marks() -> str:
+    """Vowel signs and accents: parts of words in Hindi, Thai or Arabic, though Python's `\\w` leaves them out."""
+    return "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M")
+
+
+_SNOWBALL = {
+    "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
+    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nl": "dutch", "no": "norwegian", "pl": "polish",
+    "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil",
+    "tr": "turkish", "yi": "yiddish",
+}  # fmt: skip
+"""Language codes and the names of their Snowball stemmers."""
+
+_STEMMED_IN_ANY_SCRIPT = ("sr",)
+"""Snowball's Serbian stemmer turns Cyrillic into Latin first."""

@@ -1,0 +1,122 @@
+"""Models of the other classes of sentence-transformers, sparse and late: found out, opened, given each text once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from panglot.data.pool import Items
+from panglot.encode.checkpoints.checkpoint import watched
+from panglot.encode.checkpoints.loading import PROMPT_NAMES, explained, vectors_of
+from panglot.encode.checkpoints.revision import revision_of
+from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader
+from panglot.encode.model import ModelCard, Options, Role
+from panglot.errors import BadEncoder
+from panglot.progress import Progress
+
+BATCH = 16
+
+Vectors = TypeVar("Vectors")
+
+
+def stated_kind(prefix: str, name: str) -> tuple[str, list[str]]:
+    """The class of sentence-transformers that saved a model, if one did, and its transformers architectures.
+
+    :raises BadEncoder: there is no such model.
+    """
+    from huggingface_hub import snapshot_download
+
+    folder = Path(name)
+    with explained(name):
+        if not folder.is_dir():
+            folder = Path(snapshot_download(name, allow_patterns=["config*.json", "modules.json"]))
+        saved, config = (_content(folder / file) for file in ("config_sentence_transformers.json", "config.json"))
+    modules = (folder / "modules.json").is_file()
+    if not (saved or config or modules):
+        raise BadEncoder(
+            f"{prefix}:{name} is no model: it has neither config_sentence_transformers.json, modules.json nor "
+            "config.json. Give a folder that sentence-transformers saved, or a name on the Hub."
+        )
+    kind = saved.get("model_type") or ("SentenceTransformer" if modules else "")
+    return str(kind), config.get("architectures") or []
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+class Opened(NamedTuple):
+    """A model, and what was assumed of it."""
+
+    model: Any
+    notes: list[str]
+
+
+def open_model(kind: str, name: str, options: Options, max_length: int | None) -> Opened:
+    """A model of one of the classes of sentence-transformers, with its prompts under `query` and `document`.
+
+    :raises BadEncoder: it cannot be loaded, lacks weights, or cannot cut texts at `max_length`.
+    """
+    import sentence_transformers
+    import torch
+
+    precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]
+    with explained(name), watched() as checkpoint:
+        model = getattr(sentence_transformers, kind)(
+            name,
+            device=options.device,
+            trust_remote_code=options.trust_remote_code,
+            model_kwargs={"dtype": precision},
+        )
+    notes = prepare(name, [reader(name, model, role) for role in TASKS], max_length)
+    checkpoint.check(name, *vectors_of(model))
+    asked: dict[Role, str | None] = {"query": options.query_prompt, "passage": options.passage_prompt}
+    own = {role: next(filter(None, map(model.prompts.get, names)), "") for role, names in PROMPT_NAMES.items()}
+    for role, prompt in asked.items():
+        model.prompts[PROMPT_NAMES[role][0]] = own[role] if prompt is None else prompt
+    return Opened(model, [*notes, *(f"{added}." for added in checkpoint.additions())])
+
+
+def card(
+    name: str, opened: Opened, options: Options, similarity: Literal["cosine", "dot", "late interaction"]
+) -> ModelCard:
+    """What is known of a model that `open_model` opened."""
+    model = opened.model
+    folder = Path(name)
+    prompts: dict[Role, str] = {role: model.prompts[keys[0]] for role, keys in PROMPT_NAMES.items()}
+    transformer = model.transformers_model
+    return ModelCard(
+        name=folder.resolve().name if folder.is_dir() else name,
+        revision=revision_of(name, getattr(transformer, "config", None)),
+        library=f"sentence-transformers {version('sentence-transformers')}",
+        similarity=similarity,
+        dimension=model.get_embedding_dimension(),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        max_length=limit(reader(name, model, "passage"), "passage"),
+        prompts={role: prompt for role, prompt in prompts.items() if prompt},
+        precision=options.precision,
+        backend="torch",
+        trust_remote_code=options.trust_remote_code,
+        note=" ".join(opened.notes),
+    )
+
+
+def encode_distinct(
+    items: Items, encode: Callable[[list[str]], Sequence[Vectors]], chunk: int, label: str, progress: Progress
+) -> list[Vectors]:
+    """What `encode` makes of each item's text, each different text encoded once, longest first, `chunk` at a time.
+
+    Outer white space is stripped, as it is for dense models.
+    """
+    texts = [text.strip() for text in items.texts]
+    unique = sorted(set(texts), key=lambda text: (-len(text), text))
+    made: dict[str, Vectors] = {}
+    with progress(label, len(unique)) as advance:
+        for start in range(0, len(unique), chunk):
+            part = unique[start : start + chunk]
+            made.update(zip(part, encode(part), strict=True))
+            advance(len(part))
+    return [made[text] for text in texts]

@@ -1,0 +1,83 @@
+"""`rrf:A+B`: reciprocal rank fusion of two or more models (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from panglot.arrays import Floats
+from panglot.encode.model import Model, ModelCard, Options, load_model
+from panglot.errors import BadEncoder
+from panglot.retrieve.similarity import Scores
+
+K = 60
+"""The constant of the paper."""
+
+
+def load(names: str, options: Options) -> FusedModel:
+    """Load every member, each with its own settings.
+
+    :raises BadEncoder: fewer than two models are named, or one of them cannot be loaded.
+    """
+    parts = [name.strip() for name in names.split("+")]
+    if len(parts) < 2 or not all(parts):
+        raise BadEncoder(f"'rrf:{names}' names fewer than two models. Write rrf:A+B, as in rrf:bm25+use-multilingual.")
+    return FusedModel([load_model(name) for name in parts])
+
+
+class FusedModel:
+    """Adds up 1 / (60 + rank) over its members, ranks taken in the pool of all languages."""
+
+    def __init__(self, members: Sequence[Model]) -> None:
+        self.members = members
+        cards = [member.card for member in members]
+        states = "+".join(f"{card.name}@{card.revision}" for card in cards)
+        sizes = [card.parameters for card in cards]
+        self.card = ModelCard(
+            name=f"rrf:{'+'.join(card.name for card in cards)}",
+            revision=hashlib.sha256("\n".join(card.model_dump_json() for card in cards).encode()).hexdigest()[:12],
+            library=" + ".join(dict.fromkeys(card.library for card in cards)),
+            similarity="none",
+            parameters=None if None in sizes else sum(size or 0 for size in sizes),
+            trust_remote_code=any(card.trust_remote_code for card in cards),
+            licence=" + ".join(dict.fromkeys(card.licence for card in cards)),
+            note=f"Reciprocal rank fusion, k = {K}, of {states}. Tied candidates share their worst rank.",
+        )
+
+    def fuse(self, scores: Sequence[Scores]) -> Scores:
+        """The fused scores of what the members scored, each in its own way."""
+        return FusedScores(scores)
+
+
+class FusedScores:
+    """Sums of reciprocal ranks; computed in float64, so that their order of addition leaves no trace in float32."""
+
+    def __init__(self, members: Sequence[Scores]) -> None:
+        self._members = members
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Fused scores of a block of queries."""
+        fused = np.zeros((), np.float64)
+        for member in self._members:
+            fused = fused + reciprocal_ranks(member.block(start, stop))
+        return fused.astype(np.float32)
+
+
+def reciprocal_ranks(scores: Floats) -> Floats:
+    """1 / (60 + rank) of every candidate in its row, [queries, candidates]; ties share the worst rank.
+
+    So a rank is the number of candidates that score at least as high, and a model that tells nothing apart adds the
+    same to all.
+    """
+    width = scores.shape[1]
+    places = np.arange(width)
+    worst = 1 / (K + width - places)
+    found = np.empty(scores.shape)
+    for row, given in zip(found, scores, strict=True):
+        order = np.argsort(given)
+        rising = given[order]
+        first_of_tie = np.concatenate([[True], rising[1:] > rising[:-1]])
+        row[order] = worst[np.maximum.accumulate(np.where(first_of_tie, places, 0))]
+    return found

@@ -1,0 +1,76 @@
+"""`model2vec:name` or a folder: static vectors, one for each token, averaged (Tulkens and van Dongen, 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints
+from panglot.encode.checkpoints.revision import folder_revision
+from panglot.encode.model import ModelCard, Options, Role
+from panglot.errors import BadEncoder, require
+
+FILES = ["*.json", "*.safetensors", "README.md"]
+"""What is fetched of a repository of the Hub; other formats of the same weights are left there."""
+
+
+def load(name: str, options: Options) -> Model2VecEncoder:
+    """Load from a folder or from the Hub.
+
+    :raises MissingExtra: model2vec is not installed.
+    :raises BadEncoder: there is no such model, or it has fewer dimensions than are to be kept.
+    """
+    require("model2vec", "model2vec", f"The model model2vec:{name}")
+    from huggingface_hub import snapshot_download
+    from model2vec import StaticModel
+
+    folder = Path(name)
+    local = folder.is_dir()
+    kept = {} if options.max_length is None else {"max_length": options.max_length}
+    try:
+        if not local:
+            folder = Path(snapshot_download(name, allow_patterns=FILES))
+        model = StaticModel.from_pretrained(folder, dimensionality=options.truncate_dim, **kept)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise BadEncoder(
+            f"model2vec:{name} cannot be loaded. {type(error).__name__}: {reason}. Expected a folder that model2vec "
+            "saved, with model.safetensors, tokenizer.json and config.json, or the name of one on the Hub."
+        ) from error
+    if local:
+        return Model2VecEncoder(folder.resolve().name, folder_revision(folder), model)
+    return Model2VecEncoder(name, folder.name, model)
+
+
+class Model2VecEncoder:
+    """A static model: no context, no prompts, the same vector for a text whatever its role."""
+
+    def __init__(self, name: str, revision: str, model: Any) -> None:
+        self._model = model
+        self.card = ModelCard(
+            name=name,
+            revision=revision,
+            library=f"model2vec {version('model2vec')}",
+            dimension=model.dim,
+            parameters=model.embedding.size,
+            max_length=model.max_length,
+            backend="numpy",
+            note="Static token vectors; a text without a known token gets the mean of all of them.",
+        )
+        self._unknown: Floats = model.embedding.mean(axis=0, dtype=np.float32)
+
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
+        """Vectors [texts, dimension]."""
+        vectors: Floats = np.asarray(self._model.encode(list(texts), use_multiprocessing=False), np.float32)
+        vectors[~vectors.any(axis=1)] = self._unknown
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
+        """Tokens of each text before truncation, [texts]."""
+        self._model.tokenizer.no_truncation()
+        counts = [len(tokens) for tokens in self._model.tokenize(list(texts))]
+        return np.array(counts, np.int32)

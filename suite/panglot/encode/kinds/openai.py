@@ -1,0 +1,244 @@
+"""`openai:MODEL@http://host/v1`: any endpoint that speaks OpenAI's embeddings API.
+
+`openai-images:` is the same for a model that takes images too, each as the content of one message, as vLLM reads them.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from importlib.metadata import version
+from itertools import accumulate
+from threading import Event
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import finalize
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from panglot.arrays import Floats
+from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
+from panglot.encode.endpoints.address import read_address
+from panglot.encode.endpoints.endpoint import PATIENT, Asked, Endpoint, RequestFailed, RequestPolicy
+from panglot.encode.endpoints.error_body import server_words
+from panglot.encode.model import ModelCard, Options, Role
+from panglot.errors import BadEncoder, RefusedInput, require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+IMAGE_TOKENS = 1000.0
+"""About how many an image costs, until the server has said it."""
+
+_FEWEST_TEXTS = 16
+"""A batch is spread over all threads, but not in smaller requests than this."""
+
+
+def load(name: str, options: Options) -> OpenAIEncoder:
+    """Reach the endpoint and learn its dimension from one short text.
+
+    :raises MissingExtra: the client library is not installed.
+    :raises BadEncoder: the endpoint is not there, or refuses the key, the model or an option.
+    """
+    require("openai", "api", f"The model openai:{read_address(name).public}")
+    return OpenAIEncoder(name, options)
+
+
+def load_with_images(name: str, options: Options) -> SeeingOpenAIEncoder:
+    """The same for an endpoint whose model takes images.
+
+    :raises MissingExtra: the client library is not installed.
+    :raises BadEncoder: the endpoint is not there, or refuses the key, the model or an option.
+    """
+    require("openai", "api", f"The model openai-images:{read_address(name).public}")
+    return SeeingOpenAIEncoder(name, options)
+
+
+class OpenAIEncoder:
+    """One model behind an endpoint; `{role}` in its name becomes `query` or `passage`."""
+
+    def __init__(self, name: str, options: Options, policy: RequestPolicy = PATIENT) -> None:
+        address = read_address(name)
+        self._backend, self._asked, self._policy = address.backend, options.truncate_dim, policy
+        self._longest, self._most = options.max_length, options.texts_per_request or policy.texts
+        self._account = Account(f"openai:{address.public}", options.budget)
+        self._endpoint = Endpoint(address, self._account, options.truncate_dim, policy)
+        finalize(self, self._endpoint.close)
+        prompts: dict[Role, str | None] = {"query": options.query_prompt, "passage": options.passage_prompt}
+        self.card = ModelCard(
+            name=f"openai:{address.public}",
+            revision="unknown",
+            library=f"openai {version('openai')}",
+            dimension=options.truncate_dim,
+            prompts={role: prompt for role, prompt in prompts.items() if prompt},
+            backend=address.backend,
+            note=f"Texts are cut to {options.max_length} characters, prompts included." if options.max_length else "",
+        )
+        first = self._request(["Panglot"], "query", Event())
+        self.card = self.card.model_copy(update={"dimension": first.vectors.shape[1], "revision": first.revision})
+
+    @property
+    def meter(self) -> Meter:
+        """Requests, retries, tokens and cost so far."""
+        return self._account.meter
+
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
+        """Vectors [texts, dim], float32, each text behind the prompt of its role; several requests at a time.
+
+        :raises RefusedInput: the endpoint refuses one text, or fails on it again and again.
+        :raises BadEncoder: a request failed for good, or the budget does not suffice for this batch.
+        """
+        prompt = self.card.prompts.get(role, "")
+        prompted = [f"{prompt}{text}"[: self._longest] for text in texts]
+        self._account.check(estimated_tokens(prompted))
+        return self._together(list(self._split(prompted)), role)
+
+    def _together(self, parts: Sequence[list[str]], role: Asked) -> Floats:
+        """The vectors of all parts, several requests at a time; the first that fails for good stops the others."""
+        stop, starts = Event(), accumulate(map(len, parts), initial=0)
+        with ThreadPoolExecutor(self._policy.concurrency) as threads:
+            futures = [
+                threads.submit(self._divided, part, start, role, stop)
+                for part, start in zip(parts, starts, strict=False)
+            ]
+            try:
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            except BaseException:
+                stop.set()
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+        none = np.empty((0, self.card.dimension or 0), np.float32)
+        return np.concatenate([none, *(vectors for future in futures for vectors in future.result())])
+
+    def _divided(self, texts: list[str], start: int, role: Asked, stop: Event) -> list[Floats]:
+        """The vectors of the texts from `start` on in a batch, by one request or, where that fails for them, by halves.
+
+        Where the halves are answered though the whole was refused, no larger request is made from then on.
+        """
+        half = (1 << (len(texts) - 1).bit_length()) >> 1  # a power of two, lest a short rest teaches too low a limit
+        is_refused = False
+        if len(texts) <= self._most:
+            try:
+                return [self._request(texts, role, stop).vectors]
+            except RequestFailed as error:
+                if not error.failure.divides:
+                    raise
+                if len(texts) == 1:
+                    raise RefusedInput(self.card.name, start, texts[0], str(error)) from None
+                is_refused = not error.failure.passes
+        found = self._divided(texts[:half], start, role, stop)
+        found += self._divided(texts[half:], start + half, role, stop)
+        if is_refused:
+            self._most = min(self._most, half)
+        return found
+
+    def _split(self, texts: list[str]) -> Iterator[list[str]]:
+        """Parts of at most so many texts and estimated tokens, enough of them to occupy all threads."""
+        most = min(self._most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._policy.concurrency)))
+        part, tokens = list[str](), 0.0
+        for text in texts:
+            tokens += estimated_tokens([text])
+            if part and (len(part) == most or tokens > self._policy.tokens):
+                yield part
+                part, tokens = [], estimated_tokens([text])
+            part.append(text)
+        if part:
+            yield part
+
+    def _request(self, texts: list[str], role: Asked, stop: Event) -> _Received:
+        """One request, sent again until it is answered; never after that."""
+        estimate = IMAGE_TOKENS if role == "image" else estimated_tokens(texts)
+        with self._account.reserved(estimate):
+            body = self._endpoint.ask(texts, role, stop)
+            answer = _parsed(body)
+            self._account.settle(estimate, answer.tokens if answer else None)
+        if answer is None:
+            raise BadEncoder(
+                f"{self._backend} answered with something other than a list of vectors: "
+                f"{self._endpoint.clean(server_words(body.encode()))}"
+            )
+        return _Received(self._vectors(answer, len(texts)), answer.system_fingerprint or answer.model or "unknown")
+
+    def _vectors(self, answer: _Answer, texts: int) -> Floats:
+        """The vectors [texts, dim] in the order of the texts.
+
+        :raises BadEncoder: a vector is missing, there twice, or of another length than the others.
+        """
+        if sorted(item.index for item in answer.data) != list(range(texts)):
+            indices = self._endpoint.clean(str([item.index for item in answer.data]))
+            raise BadEncoder(
+                f"{self._backend} returned {len(answer.data)} vectors for {texts} texts, with the indices {indices}. "
+                "Expected each text's once."
+            )
+        rows = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+        found, expected = {len(row) for row in rows}, self.card.dimension or len(rows[0])
+        if found != {expected} or not expected:
+            advice = " It may not support the parameter `dimensions`: omit --truncate-dim." if self._asked else ""
+            raise BadEncoder(
+                f"{self._backend} returned vectors of dimension {' and '.join(map(str, sorted(found)))}. "
+                f"Expected {expected or 'some'}.{advice}"
+            )
+        return np.array(rows, np.float32)
+
+
+class SeeingOpenAIEncoder(OpenAIEncoder):
+    """A model behind an endpoint that takes an image as the content of a message; its card is named as it was asked."""
+
+    def __init__(self, name: str, options: Options, policy: RequestPolicy = PATIENT) -> None:
+        super().__init__(name, options, policy)
+        self.card = self.card.model_copy(update={"name": f"openai-images:{self.card.name.partition(':')[2]}"})
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, dim], float32; an image is a PNG in a data URL, and a request.
+
+        :raises BadEncoder: a request failed for good, or the budget does not suffice for this batch.
+        """
+        self._account.check(len(images) * IMAGE_TOKENS)
+        return self._together([[_data_url(image)] for image in images], "image")
+
+
+class _Received(NamedTuple):
+    """Vectors [texts, dim], and what the server says of its model's state."""
+
+    vectors: Floats
+    revision: str
+
+
+class _Vector(BaseModel):
+    index: int
+    embedding: list[float | None]
+    """Some servers write null for NaN, which is then refused with the text that it belongs to."""
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class _Answer(BaseModel):
+    data: list[_Vector]
+    model: str | None = None
+    system_fingerprint: str | None = None
+    usage: _Usage | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """What the request is billed for, if the server says so."""
+        return (self.usage.total_tokens or self.usage.prompt_tokens) if self.usage else None
+
+
+def _data_url(image: Picture) -> str:
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
+
+
+def _parsed(body: str) -> _Answer | None:
+    try:
+        return _Answer.model_validate_json(body)
+    except ValidationError:
+        return None

@@ -1,0 +1,100 @@
+"""`sparse:name` or a folder: learned sparse retrieval, a weight for each word of a vocabulary (SPLADE, 2107.05720)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from panglot.arrays import Floats, lengths, to_unit_length
+from panglot.data.pool import Items, Pool
+from panglot.encode.checkpoints.precision import computed_options
+from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, open_model, stated_kind
+from panglot.encode.model import ModelCard, Options
+from panglot.errors import BadEncoder, require
+from panglot.progress import Progress
+from panglot.retrieve.similarity import Scores
+
+CHUNK = 64
+"""Texts encoded at once: with a vocabulary of 250,000 words their dense form takes 64 MB."""
+
+Csr = Any
+"""A `scipy.sparse.csr_array`; scipy comes with sentence-transformers and not with the core."""
+
+
+def load(name: str, options: Options) -> SparseModel:
+    """Load from a folder or from the Hub.
+
+    :raises MissingExtra: sentence-transformers is not installed.
+    :raises BadEncoder: there is no such model, or it is of another kind.
+    """
+    require("sentence_transformers", "st", f"The model sparse:{name}")
+    kind, architectures = stated_kind("sparse", name)
+    if kind != "SparseEncoder" and (kind or not any(one.endswith("ForMaskedLM") for one in architectures)):
+        raise BadEncoder(
+            f"sparse:{name} is no learned sparse model but a {kind or 'bare encoder'}. Expected one that "
+            f"sentence-transformers saved as a SparseEncoder, or a masked language model. Try st:{name}."
+        )
+    options = computed_options(options)
+    opened = open_model("SparseEncoder", name, options, options.max_length)
+    model, similarity = opened.model, str(opened.model.similarity_fn_name)
+    if similarity not in ("dot", "cosine"):
+        raise BadEncoder(f"sparse:{name} compares vectors by {similarity}. Expected dot or cosine.")
+    facts = card(name, opened, options, "cosine" if similarity == "cosine" else "dot")
+    words = model.encode_document("a", convert_to_sparse_tensor=False, show_progress_bar=False).shape[-1]
+    return SparseModel(model, facts.model_copy(update={"dimension": words}))
+
+
+class SparseModel:
+    """A scorer whose vectors stay sparse."""
+
+    def __init__(self, model: Any, card: ModelCard) -> None:
+        self._model = model
+        self.card = card
+
+    def scores(self, pool: Pool, progress: Progress) -> Scores:
+        """Encode both sides.
+
+        :raises BadEncoder: a weight that is no number.
+        """
+        queries = self._encode(pool.queries, self._model.encode_query, "encoding queries", progress)
+        candidates = self._encode(pool.candidates, self._model.encode_document, "encoding candidates", progress)
+        return SparseScores(queries, candidates)
+
+    def _encode(self, items: Items, encode: Callable[..., Any], label: str, progress: Progress) -> Csr:
+        """Weights [items, vocabulary], float32; of unit length where the model compares by cosine."""
+        from scipy.sparse import csr_array, vstack
+
+        def rows(texts: list[str]) -> list[Csr]:
+            dense = encode(
+                texts, batch_size=BATCH, show_progress_bar=False, convert_to_sparse_tensor=False, save_to_cpu=True
+            )
+            weights: Floats = dense.float().numpy()
+            bad = ~np.isfinite(weights).all(axis=1)
+            if self.card.similarity == "dot":
+                bad |= ~np.isfinite(lengths(weights))
+            if bad.any():
+                text = texts[int(np.argmax(bad))]
+                raise BadEncoder(f"{self.card.name} returned NaN, infinity or too large weights for {text!r}.")
+            if self.card.similarity == "cosine":
+                to_unit_length(weights)
+            return [csr_array(weight[None]) for weight in weights]
+
+        return vstack(encode_distinct(items, rows, CHUNK, label, progress), format="csr")
+
+
+class SparseScores:
+    """Dot products of sparse vectors: `queries` [queries, vocabulary] with `candidates` [candidates, vocabulary], CSR.
+
+    A score is summed in the order of the query's words, so equal candidates score equally wherever they stand.
+    """
+
+    def __init__(self, queries: Csr, candidates: Csr) -> None:
+        self._queries = queries
+        self._candidates = candidates.T.tocsr()
+
+    def block(self, start: int, stop: int) -> Floats:
+        """The product of a block of queries with all candidates, made dense, float32."""
+        product: Floats = (self._queries[start:stop] @ self._candidates).toarray()
+        return product.astype(np.float32, copy=False)

@@ -1,0 +1,41 @@
+"""How a model's tokenizer reads the languages: what is cut, and how many tokens a word takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from panglot.data.pool import Items
+from panglot.encode.vectors import Encoded
+from panglot.languages import is_unspaced
+
+Reading: TypeAlias = Literal["truncated", "tokens_per_word"]
+
+
+def reading_by_language(
+    encoded: Encoded, items: Items, languages: Sequence[str], max_length: int | None
+) -> dict[str, dict[Reading, float]]:
+    """For each language the share of texts `truncated` and the `tokens_per_word`; empty where tokens are not counted.
+
+    In scripts without spaces every character counts as a word.
+    """
+    if encoded.tokens.max(initial=0) <= 0:
+        return {}
+    found: dict[str, dict[Reading, float]] = {}
+    for place, language in enumerate(languages):
+        here = np.flatnonzero(items.language == place)
+        if len(here):
+            tokens = encoded.tokens[here]
+            words = sum(_words(items.texts[index], language) for index in here)
+            found[language] = {
+                "truncated": float((tokens > max_length).mean()) if max_length else 0.0,
+                "tokens_per_word": float(tokens.sum() / max(words, 1)),
+            }
+    return found
+
+
+def _words(text: str, language: str) -> int:
+    words = text.split()
+    return len("".join(words)) if is_unspaced(language) else len(words)

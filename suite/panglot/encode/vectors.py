@@ -1,0 +1,126 @@
+"""From a pool to vectors: each different text and image encoded once, then put where its items stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints, as_array
+from panglot.data.pool import Items, Pool
+from panglot.encode.batches import Images, Named, Texts
+from panglot.encode.cache import VectorCache
+from panglot.encode.encoding import Encoding, encode
+from panglot.encode.model import Encoder, Role, SeesImages
+from panglot.errors import BadEncoder, PanglotError, spelled
+from panglot.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Vectors [items, dim] of a pool's queries or candidates, and the work that it took.
+
+    `tokens` [items] counts each text's tokens before truncation, `UNCOUNTED` where the encoder cannot say and for
+    images; `texts` are the different texts and images, of which `fresh` were not in the cache.
+    """
+
+    vectors: Floats
+    tokens: Ints
+    texts: int
+    fresh: int
+
+
+def encode_items(
+    encoder: Encoder, pool: Pool, role: Role, cache: VectorCache | None = None, progress: Progress = silent
+) -> Encoded:
+    """Encode a pool's queries, or its candidates in the role `passage`; float32, unit length where cosine is asked.
+
+    :raises BadEncoder: there is nothing to encode, or as `panglot.encode.encoding.encode`.
+    """
+    items = pool.queries if role == "query" else pool.candidates
+    if not len(items):
+        raise BadEncoder(f"There is nothing to encode: the pool has no {role} items.")
+    named = Named(pool.languages, [items])
+    label = "encoding queries" if role == "query" else "encoding candidates"
+    encoding = encode(encoder.card, Texts(encoder, role, named), role, cache, label, progress)
+    rows = encoding.places(named.keys[0])
+    return Encoded(encoding.vectors[rows], encoding.tokens[rows], len(encoding.keys), len(encoding.missing))
+
+
+def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> Floats:
+    """Vectors [items, dim] of texts of one language, without looking into the cache or writing to it.
+
+    :raises BadEncoder: as `panglot.encode.encoding.encode`.
+    """
+    named = Named([language], [items])
+    encoding = encode(encoder.card, Texts(encoder, role, named), role, None, "encoding", silent)
+    return encoding.vectors[encoding.places(named.keys[0])]
+
+
+def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
+    """Vectors [texts, dim] of one batch as the encoder makes them, to learn its speed.
+
+    :raises BadEncoder: it fails, or returns something that is no vectors.
+    """
+    name = encoder.card.name
+    try:
+        vectors = as_array(encoder.encode(texts, role))
+    except PanglotError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadEncoder(f"{name} failed on {len(texts)} texts, the first {texts[0]!r}. {spelled(error)}") from error
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise BadEncoder(
+            f"{name} returned an array of shape {vectors.shape} for {len(texts)} texts. "
+            f"Expected ({len(texts)}, dimension)."
+        )
+    return vectors
+
+
+def encode_with_images(
+    encoder: Encoder, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
+) -> tuple[Encoded, Encoded]:
+    """Encode the queries and candidates of a pool that holds images: each caption and each image once.
+
+    A caption is encoded in the role `query` whichever side it stands on, so that one vector serves text → image,
+    image → text and mixed pools. The work is counted with the queries.
+
+    :raises BadEncoder: the encoder sees no images or puts them in another space, or as
+        `panglot.encode.encoding.encode`.
+    """
+    if not isinstance(encoder, SeesImages):
+        raise BadEncoder(f"{encoder.card.name} encodes no images.")
+    named = Named(pool.languages, [pool.queries, pool.candidates])
+    texts = encode(encoder.card, Texts(encoder, "query", named), "query", cache, "encoding captions", progress)
+    images = encode(encoder.card, Images(encoder, named), "image", cache, "encoding images", progress)
+    vectors, tokens = _in_one_space(encoder.card.name, texts, images)
+    work = len(texts.keys) + len(images.keys), len(texts.missing) + len(images.missing)
+    place = {key: row for row, key in enumerate([*texts.keys, *images.keys])}
+    del texts, images  # half a gigabyte of vectors at the size of XM3600
+    queries, candidates = (np.array([place[key] for key in keys]) for keys in named.keys)
+    return Encoded(vectors[queries], tokens[queries], *work), Encoded(vectors[candidates], tokens[candidates], 0, 0)
+
+
+def _in_one_space(name: str, texts: Encoding, images: Encoding) -> tuple[Floats, Ints]:
+    """Vectors [texts and images, dim] and tokens [texts and images] of both, texts first.
+
+    :raises BadEncoder: their dimensions differ.
+    """
+    if not texts.keys:
+        return images.vectors, images.tokens
+    check_dimensions(name, captions=texts.vectors, images=images.vectors)
+    return np.concatenate([texts.vectors, images.vectors]), np.concatenate([texts.tokens, images.tokens])
+
+
+def check_dimensions(name: str, **vectors: Floats) -> None:
+    """Check that two kinds of vectors [items, dim] can be compared.
+
+    :raises BadEncoder: their dimensions differ.
+    """
+    (one, other) = ((kind, some.shape[1]) for kind, some in vectors.items())
+    if one[1] != other[1]:
+        raise BadEncoder(
+            f"{name} returned vectors of dimension {one[1]} for {one[0]} and of {other[1]} for {other[0]}. They must "
+            "be of one space."
+        )

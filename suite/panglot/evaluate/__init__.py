@@ -1,0 +1,1 @@
+"""The whole measurement: from a task and a model to a result."""

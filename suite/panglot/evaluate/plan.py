@@ -1,0 +1,161 @@
+"""What a run would take: measured on a few texts, without encoding the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from panglot.arrays import Ints
+from panglot.data.image import decode_batches
+from panglot.data.pool import Items, Pool
+from panglot.encode.batches import count_tokens
+from panglot.encode.cache import VectorCache
+from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Role, Scorer, SeesImages, cut_at
+from panglot.encode.vectors import encode_sample
+from panglot.errors import BadEncoder, PanglotError, spelled
+from panglot.retrieve.ranking import BLOCK_SCORES
+
+SAMPLE = 64
+"""Texts that are encoded to learn the speed, in each role."""
+
+BYTES_PER_TOKEN = 3
+"""A cautious guess, for encoders that do not count tokens."""
+
+
+class RolePlan(NamedTuple):
+    """One role of a plan: texts that differ, those already in the cache, tokens, seconds left, truncation.
+
+    Images are a role of their own, without tokens.
+    """
+
+    role: Role | Literal["image"]
+    items: int
+    texts: int
+    cached: int
+    tokens: int
+    seconds: float
+    truncated: dict[str, float]
+
+
+class Plan(NamedTuple):
+    """What one task takes with one model. Bytes are those of float32 vectors and of the largest block of scores."""
+
+    roles: tuple[RolePlan, ...]
+    dimension: int
+    disk_bytes: int
+    memory_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of encoding that are left."""
+        return sum(role.seconds for role in self.roles)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are left to encode."""
+        return sum(role.tokens for role in self.roles)
+
+
+def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None:
+    """Plan a run; none for models that make no vectors, which take seconds.
+
+    Encodes `SAMPLE` texts of each role, at even steps of length, to learn the speed and the dimension.
+    """
+    if isinstance(model, Scorer | Composite):
+        return None
+    if pool.has_images:
+        queries, dimension = _plan_role(model, pool, _captions(pool), "query", cache)
+        candidates = _plan_images(model, pool, cache)
+    else:
+        queries, dimension = _plan_role(model, pool, pool.queries, "query", cache)
+        candidates, _ = _plan_role(model, pool, pool.candidates, "passage", cache)
+    vectors = 4 * dimension * (len(pool.queries) + len(pool.candidates))
+    return Plan((queries, candidates), dimension, vectors, 2 * vectors + 12 * BLOCK_SCORES)
+
+
+def _captions(pool: Pool) -> Items:
+    """The texts of both sides of a pool that holds images."""
+    sides = (pool.queries, pool.candidates)
+    places = [(items, place) for items in sides for place in range(len(items)) if place not in items.images]
+    return Items(
+        tuple(items.ids[place] for items, place in places),
+        tuple(items.texts[place] for items, place in places),
+        np.array([items.language[place] for items, place in places], np.int16),
+    )
+
+
+def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> RolePlan:
+    """The images of both sides; some are encoded to learn the speed.
+
+    :raises BadEncoder: the encoder sees none.
+    """
+    if not isinstance(encoder, SeesImages):
+        raise BadEncoder(f"{encoder.card.name} reads texts only, and there are images.")
+    items = [*pool.queries.images.values(), *pool.candidates.images.values()]
+    unique = list({image.sha256: image for image in items}.values())
+    stored = cache.shelf(encoder.card, "image").find([image.sha256 for image in unique]) if cache else None
+    missing = [image for index, image in enumerate(unique) if stored is None or not stored.there[index]]
+    sample = missing[:: max(1, len(missing) // SAMPLE)]
+    start = perf_counter()
+    try:
+        for pictures in decode_batches(sample, 8):
+            encoder.encode_images(pictures)
+    except PanglotError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadEncoder(f"{encoder.card.name} failed on images. {spelled(error)}") from error
+    seconds = (perf_counter() - start) * len(missing) / max(len(sample), 1)
+    return RolePlan("image", len(items), len(unique), len(unique) - len(missing), 0, seconds, {})
+
+
+def _plan_role(
+    encoder: Encoder, pool: Pool, items: Items, role: Role, cache: VectorCache | None
+) -> tuple[RolePlan, int]:
+    texts = sorted({text.strip() for text in items.texts}, key=len)
+    stored = cache.shelf(encoder.card, role).find(texts) if cache else None
+    missing = [text for index, text in enumerate(texts) if stored is None or not stored.there[index]]
+    tokens = _tokens(encoder, missing, role)
+    seconds, dimension = _measure(encoder, missing or texts[:1], role)
+    plan = RolePlan(
+        role=role,
+        items=len(items),
+        texts=len(texts),
+        cached=len(texts) - len(missing),
+        tokens=int(tokens.sum()),
+        seconds=seconds if missing else 0.0,
+        truncated=_truncated(encoder, items, pool.languages, role),
+    )
+    return plan, dimension
+
+
+def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int]:
+    """Seconds that encoding these texts would take, from some of them; and the dimension of their vectors."""
+    sample = texts[:: max(1, len(texts) // SAMPLE)]
+    encode_sample(encoder, sample[:1], role)
+    start = perf_counter()
+    vectors = np.concatenate([encode_sample(encoder, sample[at : at + 8], role) for at in range(0, len(sample), 8)])
+    elapsed = perf_counter() - start
+    return elapsed * sum(map(len, texts)) / max(sum(map(len, sample)), 1), vectors.shape[1]
+
+
+def _tokens(encoder: Encoder, texts: list[str], role: Role) -> Ints:
+    """Tokens of each text, counted or guessed."""
+    if isinstance(encoder, CountsTokens) and texts:
+        return count_tokens(encoder, texts, role)
+    return np.array([len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts], np.int64)
+
+
+def _truncated(encoder: Encoder, items: Items, languages: Sequence[str], role: Role) -> dict[str, float]:
+    """Share of each language's texts that the model cuts; empty where it counts no tokens."""
+    longest = cut_at(encoder, role)
+    if not (longest and isinstance(encoder, CountsTokens)):
+        return {}
+    cut = count_tokens(encoder, [text.strip() for text in items.texts], role) > longest
+    return {
+        name: float(cut[items.language == place].mean())
+        for place, name in enumerate(languages)
+        if (items.language == place).any()
+    }

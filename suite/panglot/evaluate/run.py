@@ -1,0 +1,185 @@
+"""The whole measurement, top to bottom: pool → scores → evidence → result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple, cast, get_args
+
+from panglot.arrays import Floats
+from panglot.data.damage import without_damaged
+from panglot.data.image import IMAGES
+from panglot.data.load import read_pool
+from panglot.data.pool import Items, Pool
+from panglot.data.task import Task
+from panglot.encode.cache import VectorCache
+from panglot.encode.model import Model, Role, cut_at, sees_images
+from panglot.encode.scoring import Scored, reduced, score_pool
+from panglot.encode.tokenization import Reading, reading_by_language
+from panglot.encode.vectors import Encoded
+from panglot.errors import BadEncoder
+from panglot.progress import Progress, silent
+from panglot.remedies.debiased import Debias
+from panglot.results.naming import result_stem
+from panglot.results.result import CurvePoint, EncodingRecord, Result, RunRecord, VectorForm, record_task
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from panglot.score.summary import score_evidence
+
+FORMS: tuple[VectorForm, ...] = get_args(VectorForm)
+
+
+class Outcome(NamedTuple):
+    """What a run gives: the result, the evidence that it follows from, and the stem of their files' names."""
+
+    result: Result
+    evidence: Evidence
+    stem: str
+
+
+def run(
+    task: Task,
+    model: Model,
+    languages: Sequence[str] = (),
+    data_dir: Path | None = None,
+    cache: VectorCache | None = None,
+    curve: Sequence[tuple[int, str]] = (),
+    skip_damaged: bool = False,
+    progress: Progress = silent,
+    debias: Debias | None = None,
+) -> Outcome:
+    """Measure one model on one task, whole or in some of its languages.
+
+    `curve` lists dimensions and forms (`FORMS`) to which the vectors are also reduced and scored, without encoding
+    again. With `skip_damaged` images and captions that cannot be used are left out, and the result counts them.
+    `debias` takes languages out of the vectors; the result is then of another configuration of the model.
+
+    :raises PanglotError: a model that cannot see the task's images, data that is missing or damaged, a model that
+        returns no vectors.
+    """
+    if task.has_images and not sees_images(model):
+        raise BadEncoder(f"{model.card.name} reads texts only, and {task.name} holds images. Nothing was read.")
+    seconds: dict[str, float] = {}
+    with timed(seconds, "read"):
+        pool, damaged = without_damaged(read_pool(task, languages, data_dir, progress), skip_damaged)
+    sizes = (len(pool.queries), len(pool.candidates))
+    record = record_task(task.name, pool.fingerprint, task.headline, pool.languages, *sizes)
+    with timed(seconds, "encode"):
+        scored = score_pool(model, pool, cache, progress)
+        if debias:
+            scored = debias.applied(scored, model, pool, cache, progress)
+    with timed(seconds, "rank"):
+        evidence = collect_evidence(pool, scored.scores, progress=progress)
+    with timed(seconds, "score"):
+        derived = score_evidence(evidence, task.headline)
+    points = _curve(task, pool, scored, model.card.similarity, curve)
+    stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
+    run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
+    card = debias.card(model.card) if debias else model.card
+    return Outcome(Result.of(record, card, derived, points, run_record), evidence, stem)
+
+
+def _curve(
+    task: Task, pool: Pool, scored: Scored, similarity: str, asked: Sequence[tuple[int, str]]
+) -> list[CurvePoint]:
+    """The headline scores of the same vectors in fewer dimensions or bits, each point once; 0 stands for all of them.
+
+    :raises BadEncoder: the model makes no vectors, or shorter ones.
+    """
+    if not asked:
+        return []
+    if scored.queries is None or scored.candidates is None:
+        raise BadEncoder("Only models that make vectors can be scored in fewer dimensions or bits.")
+    whole = [scored.queries.vectors, scored.candidates.vectors]
+    available = whole[0].shape[1]
+    points = dict.fromkeys((dimension or available, form) for dimension, form in asked)
+    largest = max(dimension for dimension, _ in points)
+    if largest > available:
+        raise BadEncoder(f"The model's vectors have {available} dimensions; {largest} cannot be kept of them.")
+    return [_curve_point(task, pool, reduced(whole, *point, similarity), *point) for point in points]
+
+
+def _curve_point(task: Task, pool: Pool, vectors: Sequence[Floats], dimension: int, form: str) -> CurvePoint:
+    scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), task.headline, [task.headline], draws=2)
+    values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
+    if "normalised_rank_distance" in scores.bias:
+        values["normalised_rank_distance"] = scores.bias["normalised_rank_distance"].value
+    return CurvePoint(dimension=dimension, form=cast("VectorForm", form), scores=values)
+
+
+def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> EncodingRecord | None:
+    """How the model read the texts, and how fast; none for models that make no vectors."""
+    if scored.queries is None or scored.candidates is None:
+        return None
+    fresh = scored.queries.fresh + scored.candidates.fresh
+
+    def reading(encoded: Encoded, items: Items, role: Role) -> dict[str, dict[Reading, float]]:
+        found = reading_by_language(encoded, items, pool.languages, cut_at(model, role))
+        return {language: facts for language, facts in found.items() if language != IMAGES}
+
+    return EncodingRecord(
+        texts=scored.queries.texts + scored.candidates.texts,
+        fresh=fresh,
+        texts_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
+        queries=reading(scored.queries, pool.queries, "query"),
+        candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
+    )
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Keep how long a step took, in seconds of the clock."""
+    start = perf_counter()
+    yield
+    seconds[step] = round(perf_counter() - start, 3)
+
+
+def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
+    """Where, when and how fast this run was."""
+    return RunRecord(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        panglot=version("panglot"),
+        python=platform.python_version(),
+        packages=_packages(),
+        platform=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        seconds=seconds,
+        encoding=encoding,
+        damaged=damaged,
+        peak_memory_mib=_peak_memory_mib(),
+    )
+
+
+def _peak_memory_mib() -> int | None:
+    """Largest resident memory of this process; Windows has no `resource` to ask."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def _processor() -> str:
+    """The processor's name; Python itself does not know it on Linux."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    name = next((line.partition(":")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return "".join(filter(str.isprintable, name)).strip()
+
+
+def _packages() -> dict[str, str]:
+    """Versions of the libraries that can move a vector or a score, as far as they are loaded."""
+    names = ("numpy", "pyarrow", "torch", "transformers", "sentence-transformers", "openvino", "openai", "model2vec")
+    return {name: version(name) for name in names if name.replace("-", "_") in sys.modules}

@@ -1,0 +1,91 @@
+"""One shard held against the questions of its language: multiply, count, list.
+
+A relevant passage and all that is equal to it, in its text or to the byte of its vector, has the relevant's own column
+in every shard: they tie exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints
+from panglot.data.corpus import Passage
+from panglot.data.pool import Pool
+from panglot.retrieve.columns import Columns
+from panglot.retrieve.evidence import NOBODY
+from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, checked
+
+TILE_PASSAGES = 20_000
+"""Passages multiplied together, by 400 queries at a time: wider and lower blocks take half as long again."""
+
+
+class Asked:
+    """What every shard of a language is held against.
+
+    `pool` holds the queries and the relevant passages of one language, `queries` [queries, dim] and `relevant`
+    [candidates of the pool, dim] their vectors.
+    """
+
+    def __init__(self, pool: Pool, queries: Floats, relevant: Floats) -> None:
+        self.pool, self.queries = pool, np.ascontiguousarray(queries, np.float32)
+        relevant = np.ascontiguousarray(relevant, np.float32)
+        self._place: dict[str | bytes, int] = {}
+        for index, (text, vector) in enumerate(zip(pool.candidates.texts, relevant, strict=True)):
+            first = self._place.setdefault(vector.tobytes(), index)
+            self._place.setdefault(text.strip(), first)
+        own = np.array([self._place[text.strip()] for text in pool.candidates.texts])
+        self._scores = checked(self.queries @ relevant.T, pool.queries.ids)
+        self._first = np.unique(relevant[:, 0])
+        self._tame = _is_tame(self.queries)
+        self.score = self._scores[pool.query, own[pool.candidate]]
+
+    def tally(self, depth: int = DEPTH) -> Tally:
+        """Nothing counted yet."""
+        return Tally.empty(self.pool, depth)
+
+    def count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> None:
+        """Add a shard to a tally, `first` being the number of its first passage."""
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        memory = np.empty(BLOCK_SCORES, np.float32)
+        tally.best.names.add(first, [passage.id for passage in passages])
+        for start in range(0, len(passages), TILE_PASSAGES):
+            tile = slice(start, start + TILE_PASSAGES)
+            self._count(tally, passages[tile], vectors[tile], first + start, memory)
+        tally.best.forget()
+
+    def _count(
+        self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray
+    ) -> None:
+        """Add passages that are multiplied together, in memory that all tiles share."""
+        here, there = self._known(passages, vectors)
+        columns = Columns(np.array([len(passages)]), tally.best.names, first)
+        counter = Counter(self.pool, tally, self.score)
+        tame = self._tame and _is_tame(vectors)
+        block = BLOCK_SCORES // len(passages)
+        for start in range(0, len(self.queries), block):
+            asking = self.queries[start : start + block]
+            scores = memory[: len(asking) * len(vectors)].reshape(len(asking), len(vectors))
+            with np.errstate(invalid="ignore", over="ignore"):
+                np.matmul(asking, vectors.T, out=scores)
+            if not tame:
+                checked(scores, self.pool.queries.ids[start:])
+            if len(here):
+                scores[:, here] = self._scores[start : start + block, there]
+            counter.add(start, scores, columns)
+
+    def _known(self, passages: Sequence[Passage], vectors: Floats) -> Ints:
+        """Passages of a shard that are equal to a relevant one, and which, [2, pairs]."""
+        places = [self._place.get(passage.text.strip(), NOBODY) for passage in passages]
+        for place in np.flatnonzero(np.isin(vectors[:, 0], self._first)).tolist():
+            places[place] = self._place.get(vectors[place].tobytes(), places[place])
+        known = np.array(places)
+        here = np.flatnonzero(known != NOBODY)
+        return np.stack([here, known[here]])
+
+
+def _is_tame(vectors: Floats) -> bool:
+    """Whether their lengths are finite, and so their products (Cauchy-Schwarz): quicker to see than each score."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(np.vdot(vectors, vectors)))

@@ -1,0 +1,214 @@
+"""The whole measurement of a task whose candidates are a corpus: questions → survey → shards → evidence → result."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from panglot.arrays import Floats
+from panglot.data.corpus import Corpus, Passage, Questions, StreamedTask, Survey, judged_pool, survey
+from panglot.data.pool import Items, Pool
+from panglot.encode.cache import PROCESS, VectorCache, forget_at_exit
+from panglot.encode.model import Composite, Encoder, Model, Scorer
+from panglot.encode.vectors import check_dimensions, encode_items, encode_texts
+from panglot.errors import BadData, BadEncoder
+from panglot.evaluate.run import Outcome, provenance, timed
+from panglot.evaluate.shards.checkpoint import Checkpoint
+from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.gathering import together
+from panglot.evaluate.shards.streaming import Shard, ShardVectors, shards_of, stream
+from panglot.progress import Progress, silent
+from panglot.results.naming import result_stem
+from panglot.results.result import Result, record_task
+from panglot.retrieve.evidence import Evidence
+from panglot.score.summary import score_evidence
+
+if TYPE_CHECKING:
+    from panglot.evaluate.shards.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class EncodedShards:
+    """Encodes shards, or reads what an earlier run has kept of them in a folder; `half` keeps 16 bits a number."""
+
+    encoder: Encoder
+    folder: Path | None = None
+    half: bool = False
+
+    def __call__(self, passages: Sequence[Passage], language: str) -> Floats:
+        """Vectors [passages, dim]; rounded alike whether they were kept or not."""
+        path = self._path(passages)
+        vectors = _read(path)
+        if vectors is None:
+            ids, texts = zip(*passages, strict=True)
+            items = Items(ids, texts, np.zeros(len(ids), np.int16))
+            vectors = self.rounded(encode_texts(self.encoder, items, language, "passage"))
+            _write(path, vectors.astype(np.float16) if self.half else vectors)
+        return vectors.astype(np.float32)
+
+    def rounded(self, vectors: Floats) -> Floats:
+        """Vectors as they are kept."""
+        return vectors.astype(np.float16).astype(np.float32) if self.half else vectors
+
+    def _path(self, passages: Sequence[Passage]) -> Path | None:
+        if not self.folder:
+            return None
+        texts = hashlib.blake2b(digest_size=20)
+        for passage in passages:
+            texts.update(f"{passage.text}\0".encode())
+        return self.folder / f"{texts.hexdigest()}.{'fp16' if self.half else 'fp32'}.npz"
+
+
+def _read(path: Path | None) -> Floats | None:
+    """Vectors of a shard; nothing where there are none or the file is damaged."""
+    try:
+        if path:
+            with np.load(path, allow_pickle=False) as arrays:
+                return arrays["vectors"]
+    except (OSError, ValueError, KeyError, BadZipFile):
+        pass
+    return None
+
+
+def _write(path: Path | None, vectors: Floats) -> None:
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+        np.savez(unfinished, vectors=vectors)
+        unfinished.replace(path)
+
+
+class How(NamedTuple):
+    """How a corpus is divided and who counts it.
+
+    `shards` are those of each language; `checkpoints` is the folder of what is done; `load` makes the model anew in
+    each worker of a `cluster`.
+    """
+
+    checkpoints: Path
+    shards: int | None = None
+    half: bool = False
+    allow_missing: bool = False
+    cluster: Cluster | None = None
+    load: Callable[[], Any] | None = None
+
+
+def run_streamed(
+    task: StreamedTask,
+    model: Model,
+    how: How,
+    languages: Sequence[str] = (),
+    data_dir: Path | None = None,
+    cache: VectorCache | None = None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Measure one model on one streamed task, whole or in some of its languages.
+
+    :raises PanglotError: data that is missing or damaged, a model that makes no vectors, a checkpoint of another run.
+    """
+    if isinstance(model, Scorer | Composite):
+        raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
+    chosen = task.choose(languages)
+    seconds: dict[str, float] = {}
+    with timed(seconds, "read"):
+        questions = task.questions(task, chosen, data_dir)
+        corpus = task.corpus(task, chosen, data_dir, progress)
+    parts, pools, surveys = [], [], []
+    for language in chosen:
+        own = _of(questions, language)
+        with timed(seconds, f"survey {language}"):
+            found = survey(corpus, language, {judgement.candidate for judgement in own.judgements}, progress)
+        _check_size(task, language, found.size, how.allow_missing)
+        pools.append(judged_pool(own, [language], found.found, how.allow_missing))
+        surveys.append(found)
+        with timed(seconds, f"stream {language}"):
+            parts.append(_language(task, model, how, pools[-1], found, corpus, cache, progress))
+    evidence = together(parts)
+    with timed(seconds, "score"):
+        derived = score_evidence(evidence, task.headline)
+    size = sum(found.size for found in surveys)
+    record = record_task(task.name, _fingerprint(pools, surveys), task.headline, chosen, evidence.queries, size)
+    stem = result_stem(task.name, None if chosen == task.languages else chosen)
+    return Outcome(Result.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
+
+
+def _check_size(task: StreamedTask, language: str, size: int, allow_missing: bool) -> None:
+    expected = task.sizes[language].candidates
+    if size != expected and not allow_missing:
+        raise BadData(
+            f"{task.name}, {language}: the corpus holds {size:,} passages, not {expected:,}. Fetch it again, or score "
+            "what is here with --allow-missing; the scores then compare to nobody's."
+        )
+
+
+def _of(questions: Questions, language: str) -> Questions:
+    queries = [query for query in questions.queries if query.language == language]
+    asked = {query.id for query in queries}
+    return Questions(queries, [judgement for judgement in questions.judgements if judgement.query in asked])
+
+
+def _language(
+    task: StreamedTask,
+    model: Encoder,
+    how: How,
+    pool: Pool,
+    found: Survey,
+    corpus: Corpus,
+    cache: VectorCache | None,
+    progress: Progress,
+) -> Evidence:
+    """The evidence of one language."""
+    (language,) = pool.languages
+    shelf = cache.shelf(model.card, "passage") if cache else None
+    folder = shelf.folder.parent / "streamed" / shelf.folder.name if shelf else None
+    if folder and not model.card.pinned:
+        forget_at_exit(folder)
+    keep = EncodedShards(model, folder, how.half)
+    queries = keep.rounded(encode_items(model, pool, "query", cache, progress).vectors)
+    judged = keep.rounded(encode_items(model, pool, "passage", cache, progress).vectors)
+    check_dimensions(model.card.name, queries=queries, passages=judged)
+    asked = Asked(pool, queries, judged)
+    shards = shards_of(language, found.size, how.shards)
+    facts = (_fingerprint([pool], [found]), model.card.model_dump_json(), repr(shards), repr(how.half))
+    state = model.card.model_dump_json() + ("" if model.card.pinned else PROCESS)
+    name = hashlib.sha256("\0".join((task.name, language, state)).encode()).hexdigest()[:16]
+    checkpoint = Checkpoint(
+        how.checkpoints / f"{task.name}.{language}.{name}.npz", hashlib.sha256("\0".join(facts).encode()).hexdigest()
+    )
+    evidence = _count(how, asked, corpus, shards, keep, checkpoint, progress)
+    checkpoint.path.unlink(missing_ok=True)
+    return evidence
+
+
+def _count(
+    how: How,
+    asked: Asked,
+    corpus: Corpus,
+    shards: Sequence[Shard],
+    keep: EncodedShards,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> Evidence:
+    if not how.cluster or not how.load:
+        return stream(asked, corpus, shards, keep, checkpoint, progress)
+    load = partial(_load, how.load, keep.folder, keep.half)
+    return how.cluster.stream(asked, corpus, shards, load, checkpoint, progress)
+
+
+def _load(load: Callable[[], Any], folder: Path | None, half: bool) -> ShardVectors:
+    """In a worker: the model, and where its vectors are kept."""
+    return EncodedShards(load(), folder, half)
+
+
+def _fingerprint(pools: Sequence[Pool], surveys: Sequence[Survey]) -> str:
+    """sha256 over the questions with their relevant passages, and over every passage of the corpora."""
+    parts = [f"{pool.fingerprint} {found.size} {found.fingerprint}" for pool, found in zip(pools, surveys, strict=True)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

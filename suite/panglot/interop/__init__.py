@@ -1,0 +1,1 @@
+"""Formats of other projects: mteb, TREC, model cards, tables of papers."""

@@ -1,0 +1,59 @@
+"""Tables of papers as rows beside our own results: arXiv 2408.10536 (table by table) and arXiv 2004.05484.
+
+`published.json` holds the printed numbers, in the order of each task's languages with their mean last; and of each
+pool the rank distance that a perfect and a random ranker get, by which the printed one is normalised.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from panglot.results.reported import ReportedResult, balance_of
+from panglot.score.comparison.contributions import SETTINGS
+
+DATA = Path(__file__).with_name("published.json")
+DISTANCE, NORMALISED = "rank_distance", "normalised_rank_distance"
+
+
+def published_results() -> list[ReportedResult]:
+    """A row for each model, training and task of the papers."""
+    data = json.loads(DATA.read_bytes())
+    return [_reported(row, data["papers"][row["paper"]], data["pools"][row["task"]]) for row in data["rows"]]
+
+
+def _reported(row: Mapping[str, Any], paper: Mapping[str, str], pool: Mapping[str, Any]) -> ReportedResult:
+    """One row; `balance` and the normalised rank distance are computed from the printed means."""
+    languages = pool["languages"]
+    settings = {setting: {"map": row[setting][-1]} for setting in SETTINGS if setting in row}
+    distances = _distances(row[DISTANCE], pool["perfect"], pool["random"]) if DISTANCE in row else []
+    by_language: dict[str, dict[str, dict[str, float]]] = {}
+    for place, language in enumerate(languages if DISTANCE in row else []):
+        by_language[language] = {setting: {"map": row[setting][place]} for setting in settings}
+        by_language[language]["bias"] = distances[place]
+    return ReportedResult(
+        task=row["task"],
+        fingerprint=None,
+        model=f"arxiv-{row['paper']}/{row['model']}",
+        revision="published",
+        level="published",
+        settings=settings,
+        balance=balance_of(settings),
+        bias=distances[-1] if distances else {},
+        languages=by_language,
+        source=paper["source"],
+        citation=paper["citation"],
+        note=paper["note"],
+    )
+
+
+def _distances(printed: Sequence[float], perfect: Sequence[float], random: Sequence[float]) -> list[dict[str, float]]:
+    """The printed rank distances of each language and their mean, with their places between perfect and random."""
+    bounds = zip([*perfect, fmean(perfect)], [*random, fmean(random)], strict=True)
+    return [
+        {DISTANCE: distance, NORMALISED: (distance - least) / (most - least)}
+        for distance, (least, most) in zip(printed, bounds, strict=True)
+    ]

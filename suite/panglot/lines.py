@@ -1,0 +1,96 @@
+"""Lines of text files: gzip and byte order marks are known by the first bytes, not by the name of the file.
+
+Only line feeds end a line, with or without a carriage return before them: U+2028 and its like belong to the text.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from panglot.errors import BadData, MissingData
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_OTHER_FORMS = {
+    b"\xff\xfe\0\0": "in UTF-32. Save it as UTF-8",
+    b"\0\0\xfe\xff": "in UTF-32. Save it as UTF-8",
+    b"\xff\xfe": "in UTF-16. Save it as UTF-8",
+    b"\xfe\xff": "in UTF-16. Save it as UTF-8",
+    b"PK\x03\x04": "a zip archive. Unpack it",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd. Unpack it, or compress it with gzip",
+    b"\xfd7zXZ": "compressed with xz. Unpack it, or compress it with gzip",
+}
+
+
+def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file that are not blank, without their ends, each with its number from 1.
+
+    `longest` is the number of bytes that a line may have.
+
+    :raises MissingData: there is no such file.
+    :raises BadData: it cannot be read, is damaged or cut short, is not UTF-8, or has a line that is too long.
+    """
+    try:
+        with open_unpacked(path) as file:
+            for number, raw in enumerate(_raw_lines(file, longest), start=1):
+                line = (raw.removeprefix(_BOM) if number == 1 else raw).rstrip(b"\r\n")
+                if longest is not None and len(line) > longest:
+                    raise BadData(f"{path}, line {number}: longer than {longest:,} bytes.")
+                if line.strip():
+                    yield number, _decode(path, number, line)
+    except FileNotFoundError as error:
+        raise MissingData(f"There is no file {path}.") from error
+    except IsADirectoryError as error:
+        raise BadData(f"{path} is a folder, not a file.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadData(f"{path} is damaged or cut short. {error}.") from error
+    except OSError as error:
+        raise BadData(f"{path} cannot be read. {error.strerror}.") from error
+
+
+def parse_number(text: str) -> float | None:
+    """A finite decimal number in ASCII; None for what else Python takes for one: `inf`, `1_0`, other digits."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file of text, unpacked if it is gzipped; it is opened once, so it may be a pipe.
+
+    :raises OSError: it cannot be opened.
+    :raises BadData: it is of another form, such as a zip archive.
+    """
+    with path.open("rb") as file:
+        start = file.peek(8)
+        form = next((form for magic, form in _OTHER_FORMS.items() if start.startswith(magic)), None)
+        if form:
+            raise BadData(f"{path} is {form}.")
+        if start.startswith(_GZIP):
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield file
+
+
+def _raw_lines(file: BinaryIO, longest: int | None) -> Iterator[bytes]:
+    """Lines with their ends; of one that is too long only as much as shows it."""
+    limit = -1 if longest is None else longest + len(_BOM) + len(b"\r\n")
+    while line := file.readline(limit):
+        yield line
+
+
+def _decode(path: Path, number: int, line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        raise BadData(f"{path}, line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}).") from error

@@ -1,0 +1,143 @@
+"""What would help: every policy measured on one evidence, against the pool as it is, with intervals and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from panglot.arrays import Floats, divide
+from panglot.errors import BadResult, UnknownName
+from panglot.remedies.policies import Policy, Served, parse_policy
+from panglot.retrieve.evidence import Evidence, Ranking
+from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
+from panglot.score.comparison.paired import DRAWS as SWAPS
+from panglot.score.comparison.paired import ROUNDING, holm, sign_chunks
+from panglot.score.metrics import parse_metric
+
+DEPTH = 20
+"""Of the lists that are asked to be complete."""
+
+POOL = "pool"
+"""The policy that all others are held against."""
+
+POLICIES = (POOL, "interleave", "own-first:3", "only-own")
+"""What is looked at unless a person names others."""
+
+
+class Answer(NamedTuple):
+    """One policy on one evidence, by measure.
+
+    `difference` is from the pool, on the queries that have a value under both, and `p` its two-sided sign-flip test
+    over clusters, Holm-corrected over the policies that were asked together; both are empty for the pool itself.
+    `languages` has the scores of each query language. Where the data cannot answer, `why` says it and all is empty.
+    """
+
+    policy: Policy
+    scores: dict[str, Score]
+    difference: dict[str, Score]
+    p: dict[str, float]
+    languages: dict[str, dict[str, Score]]
+    why: str = ""
+
+
+def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int = DRAWS) -> tuple[Answer, ...]:
+    """What each policy would give, the pool first.
+
+    A score is the mean over query languages of the mean over queries, with the interval of `panglot.score.bootstrap`.
+
+    :raises UnknownName: there is no such policy.
+    :raises BadResult: the evidence has no pool of several languages.
+    """
+    named = dict.fromkeys((POOL, *policies))
+    sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
+    pool = _values(parse_policy(POOL).serve(evidence))
+    answers: list[Answer] = []
+    for policy in map(parse_policy, named):
+        try:
+            values = _values(policy.serve(evidence))
+        except (BadResult, UnknownName) as error:
+            answers.append(Answer(policy, {}, {}, {}, {}, str(error)))
+            continue
+        answers.append(_answer(evidence, sample, policy, values, {} if policy.name == POOL else pool))
+    return _corrected(answers)
+
+
+def _values(served: Served) -> dict[str, Floats]:
+    """Every measure of each query, [queries]; NaN where there is none."""
+    ranking = served.ranking
+    values = {name: parse_metric(name).compute(ranking) for name in ("map", "ndcg@10", f"recall@{DEPTH}")}
+    best, worst = _ends(ranking)
+    values["rank_distance"] = worst - best
+    values[f"complete@{DEPTH}"] = np.where(np.isnan(worst), np.nan, worst <= DEPTH)
+    values["own_share@10"] = served.own_share
+    return values
+
+
+def _ends(ranking: Ranking) -> tuple[Floats, Floats]:
+    """Best and worst rank of the parallel relevant candidates of each query, [queries]; NaN where it has no two."""
+    relevants = ranking.relevants
+    last = np.cumsum(relevants) - 1
+    parallel = relevants > 1
+    ends = np.full((2, ranking.cells), np.nan)
+    ends[0, parallel] = ranking.rank[(last - relevants + 1)[parallel]]
+    ends[1, parallel] = ranking.rank[last[parallel]]
+    return ends[0], ends[1]
+
+
+def _answer(
+    evidence: Evidence, sample: Sample, policy: Policy, values: Mapping[str, Floats], pool: Mapping[str, Floats]
+) -> Answer:
+    scores: dict[str, Score] = {}
+    languages: dict[str, dict[str, Score]] = {name: {} for name in evidence.languages}
+    for name, value in values.items():
+        columns = value[:, None]
+        drawn, weights = sample.means({name: columns})[name][..., 0], sample.weights(columns)[..., 0]
+        _store(scores, name, score_of(macro(drawn), effective(macro(weights))))
+        for language, three in zip(languages, scores_of(drawn, effective(weights)).tolist(), strict=True):
+            _store(languages[language], name, as_score(three))
+    difference: dict[str, Score] = {}
+    p: dict[str, float] = {}
+    for name, before in pool.items():
+        change = (values[name] - before)[:, None]
+        drawn = sample.means({name: change})[name][..., 0]
+        weights = sample.weights(change)[..., 0]
+        _store(difference, name, score_of(macro(drawn), effective(macro(weights))))
+        if name in difference:
+            p[name] = _sign_flip(evidence, change[:, 0], weights)
+    return Answer(policy, scores, difference, p, languages)
+
+
+def _sign_flip(evidence: Evidence, change: Floats, weights: Floats) -> float:
+    """Two-sided p of the mean over languages of the mean of `change` [queries], with clusters swapped as wholes.
+
+    `weights` [clusters, languages] is the part that each cluster has of a language's queries with a value.
+    """
+    there = ~np.isnan(change)
+    languages = len(evidence.languages)
+    at = evidence.cluster[there] * languages + evidence.query_language[there]
+    size = weights.size
+    mean = divide(np.bincount(at, change[there], size), np.bincount(at, minlength=size)).reshape(weights.shape)
+    share = np.nan_to_num(mean * weights).sum(axis=1) / np.count_nonzero(np.nansum(weights, axis=0))
+    observed = abs(share.sum())
+    reached = total = 0
+    for signs in sign_chunks(len(share), SWAPS):
+        reached += int((np.abs(signs @ share) >= observed - ROUNDING).sum())
+        total += len(signs)
+    return reached / total
+
+
+def _corrected(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The same with each measure's p corrected over the policies (Holm, 1979)."""
+    corrected = [dict(answer.p) for answer in answers]
+    for name in {name for answer in answers for name in answer.p}:
+        tested = [p for p in corrected if name in p]
+        for p, value in zip(tested, holm(np.array([p[name] for p in tested])).tolist(), strict=True):
+            p[name] = value
+    return tuple(answer._replace(p=p) for answer, p in zip(answers, corrected, strict=True))
+
+
+def _store(scores: dict[str, Score], name: str, score: Score | None) -> None:
+    if score:
+        scores[name] = score

@@ -1,0 +1,1 @@
+"""From vectors to evidence: who stands where in every ranking."""

@@ -1,0 +1,110 @@
+"""Candidates as columns of a strip of scores: where they stand, what their names are, and the order of equal scores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints
+from panglot.retrieve.evidence import NOBODY
+
+NO_KEY = np.uint64((1 << 64) - 1)
+"""Of a candidate whose tie key was not asked for yet."""
+
+
+def tie_keys(ids: Sequence[str]) -> np.ndarray:
+    """What orders equal scores in the list of the best, [candidates].
+
+    It has nothing to do with a candidate's place or language: any order by place in the file would favour a language.
+    """
+    digests = [hashlib.blake2b(id_.encode(), digest_size=8).digest() for id_ in ids]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+
+class Names:
+    """Ids of candidates by their numbers, and their tie keys, each made when it is asked for the first time.
+
+    `numbers` [candidates] ascends and begins with `NOBODY`, whose id is empty; `ids` [candidates] stands beside it.
+    """
+
+    def __init__(self, numbers: Ints | None = None, ids: Sequence[str] = ()) -> None:
+        self.numbers, self.ids = np.array([NOBODY]), np.array([""], object)
+        self._keys = np.zeros(1, np.uint64)
+        if numbers is not None:
+            self._join(numbers, np.array(ids, object), np.full(len(numbers), NO_KEY))
+
+    def add(self, first: int, ids: Sequence[str]) -> None:
+        """Name the candidates that are numbered from `first` on."""
+        self.merge(Names(np.arange(first, first + len(ids)), ids))
+
+    def merge(self, other: Names) -> None:
+        """Take in other names."""
+        self._join(other.numbers, other.ids, other._keys)
+
+    def _join(self, *others: np.ndarray) -> None:
+        """Candidates that both sides name are named once."""
+        both = [np.concatenate(pair) for pair in zip((self.numbers, self.ids, self._keys), others, strict=True)]
+        first = np.unique(both[0], return_index=True)[1]
+        self.numbers, self.ids, self._keys = (part[first] for part in both)
+
+    def keep(self, numbers: Ints) -> None:
+        """Forget all but these."""
+        kept = np.zeros(len(self.numbers), bool)
+        kept[0] = True
+        kept[self.places(np.sort(numbers, axis=None))] = True  # in order they are found twice as fast
+        self.numbers, self.ids, self._keys = self.numbers[kept], self.ids[kept], self._keys[kept]
+
+    def places(self, numbers: Ints) -> Ints:
+        """Where some numbers stand among all, of the same shape."""
+        return np.searchsorted(self.numbers, numbers)
+
+    def keys_of(self, numbers: Ints) -> np.ndarray:
+        """The tie keys of some numbers, of the same shape."""
+        places = self.places(numbers)
+        new = np.unique(places[self._keys[places] == NO_KEY])
+        if len(new):
+            self._keys[new] = tie_keys(self.ids[new].tolist())
+        return self._keys[places]
+
+
+class Columns:
+    """Columns in which every language starts at a multiple of eight, so that eight comparisons are one byte to count.
+
+    The columns between two languages hold minus infinity: no score is below it. `first` is the number of the first
+    candidate, `number` [columns] that of each column, `names` names them.
+    """
+
+    def __init__(self, sizes: Ints, names: Names, first: int = 0) -> None:
+        width = np.maximum(-(-sizes // 8), 1)
+        self._bytes = np.concatenate([[0], np.cumsum(width)])
+        ends = np.cumsum(sizes)
+        self._slices = [
+            (slice(8 * byte, 8 * byte + size), slice(end - size, end))
+            for byte, size, end in zip(self._bytes[:-1].tolist(), sizes.tolist(), ends.tolist(), strict=True)
+        ]
+        self._names, self.number = names, np.full(8 * self._bytes[-1], NOBODY)
+        for columns, candidates in self._slices:
+            self.number[columns] = np.arange(first + candidates.start, first + candidates.stop)
+        self._taken = np.flatnonzero(self.number != NOBODY)
+
+    @cached_property
+    def order(self) -> Ints:
+        """All columns that a candidate has, in the order of ties, [candidates]."""
+        return self._taken[np.argsort(self._names.keys_of(self.number[self._taken]))]
+
+    def spread(self, scores: Floats) -> Floats:
+        """Scores [rows, candidates] put into these columns, [rows, columns]."""
+        if len(self._taken) == len(self.number):
+            return scores.astype(np.float32, copy=False)
+        strip = np.full((len(scores), len(self.number)), -np.inf, np.float32)
+        for columns, candidates in self._slices:
+            strip[:, columns] = scores[:, candidates]
+        return strip
+
+    def count(self, hits: np.ndarray) -> Ints:
+        """True entries of each row in each language, [rows, languages]."""
+        counts = np.bitwise_count(np.packbits(hits, axis=1))
+        return np.add.reduceat(counts, self._bytes[:-1], axis=1, dtype=np.int32)

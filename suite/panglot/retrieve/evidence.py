@@ -1,0 +1,226 @@
+"""Evidence: how many candidates of each language score at least as high as each relevant one.
+
+`above[q, r, l]` is counted once. The rank of r for q in any pool made of whole languages L is then
+`1 + sum over l in L of above[q, r, l]`, so every setting, every subset of languages, every metric and every interval
+follows from the same small arrays.
+
+Ties count against the encoder: a candidate that scores exactly as high as r counts as above it. Relevant candidates
+that tie with each other share out the last places of their tie, so no two relevants of a query have one rank.
+
+Counts of every language would grow with the cube of the number of languages: in a pool of 122 parallel languages they
+would take gigabytes. In pools of more than `WIDEST` languages they are *narrow*: each relevant keeps three, from which
+every setting, metric and measure of the whole pool follows, but no other pool of languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from panglot.arrays import Bools, Floats, Ints
+from panglot.errors import BadResult
+
+NOBODY = -1
+"""Fills `top` where a pool holds fewer candidates than the list is long."""
+
+WIDEST = 32
+"""Languages of a pool up to which the counts of each are kept."""
+
+NARROW = ("within", "asked", "together")
+"""Narrow counts: in the candidate's language, in the query's, in the whole pool."""
+WITHIN, ASKED, TOGETHER = range(3)
+
+
+class Ranking(NamedTuple):
+    """Ranks of relevant candidates in cells (a query in one pool), ordered by cell and then by rank.
+
+    `cell`, `pair`, `rank`, `middle` and `gain` are aligned, [pairs]. `pair` is the row of the evidence it came from;
+    `middle` is the mean place of a relevant among the relevants of its cell, counting ties as half.
+    """
+
+    cell: Ints
+    pair: Ints
+    rank: Ints
+    middle: Floats
+    gain: Floats
+    cells: int
+
+    @property
+    def place(self) -> Ints:
+        """Position among the relevants of the cell, from 1, [pairs]."""
+        first = np.searchsorted(self.cell, np.arange(self.cells, dtype=np.int32))
+        return np.arange(len(self.cell)) - first[self.cell] + 1
+
+    @property
+    def relevants(self) -> Ints:
+        """Relevant candidates in each cell, [cells]."""
+        return np.bincount(self.cell, minlength=self.cells)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What one model did on one pool; all scores derive from it.
+
+    Per query, [queries]: `query_language`, `group` (its parallel question), `cluster` (what it was drawn with). Per
+    relevant pair, ordered by query, [pairs]: `query`, `language` of the candidate, `candidate`, `gain`, the model's
+    `score`, and `above` [pairs, languages], or [pairs, 3] where it is `narrow`. `top` [queries, depth] lists the best
+    candidates of the whole pool, best first, `top_language` their languages, `top_score` their scores; equal scores
+    stand there in an order drawn from the ids. `sizes` [languages] counts the candidates. `query_ids` and
+    `candidate_ids` name what the numbers stand for. Where it is `divided`, a query met its own language only: nothing
+    is counted across, and the pool of all means nothing.
+    """
+
+    query_ids: tuple[str, ...]
+    candidate_ids: tuple[str, ...]
+    languages: tuple[str, ...]
+    sizes: Ints
+    query_language: Ints
+    group: Ints
+    cluster: Ints
+    query: Ints
+    candidate: Ints
+    language: Ints
+    gain: Floats
+    score: Floats
+    above: Ints
+    top: Ints
+    top_language: Ints
+    top_score: Floats
+    divided: bool = False
+
+    @property
+    def queries(self) -> int:
+        """Number of queries."""
+        return len(self.query_language)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the counts are those of `NARROW` instead of one for each language."""
+        return is_narrow(len(self.languages))
+
+    @property
+    def asked(self) -> Ints:
+        """The language of the query of each pair, [pairs]."""
+        return self.query_language[self.query]
+
+    @property
+    def above_within(self) -> Ints:
+        """Candidates of the relevant's own language above it, [pairs]."""
+        return self.above[:, WITHIN] if self.narrow else self.above[np.arange(len(self.above)), self.language]
+
+    @property
+    def above_asked(self) -> Ints:
+        """Candidates of the query's language above it, [pairs]."""
+        return self.above[:, ASKED] if self.narrow else self.above[np.arange(len(self.above)), self.asked]
+
+    @property
+    def above_together(self) -> Ints:
+        """Candidates of the whole pool above it, [pairs]."""
+        return self.above[:, TOGETHER] if self.narrow else self.above.sum(axis=1)
+
+    @cached_property
+    def within(self) -> Ranking:
+        """Ranks in pools of one language each; cell = query × languages + candidate language."""
+        cell = self.query.astype(np.int64) * len(self.languages) + self.language
+        return rank_cells(cell, 1 + self.above_within, self.gain, self.queries * len(self.languages))
+
+    @cached_property
+    def together(self) -> Ranking:
+        """Ranks in the one pool of all languages; cell = query."""
+        return rank_cells(self.query.astype(np.int64), 1 + self.above_together, self.gain, self.queries)
+
+    def only(self, languages: Sequence[str]) -> Evidence:
+        """The evidence that the same model would have given on the pool of these languages alone.
+
+        Queries that are left without a relevant candidate leave too. `top` can come out shorter than it went in: what
+        stood below the whole pool's list is not known.
+
+        :raises BadResult: the counts are narrow, and these are not all languages.
+        """
+        if tuple(languages) == self.languages:
+            return self
+        if self.narrow:
+            raise BadResult(
+                f"Of {len(self.languages)} languages only the whole pool is known: above {WIDEST} the counts of each "
+                "would be too large. Measure the model on fewer: panglot run … --languages " + ",".join(languages[:9])
+            )
+        kept = np.array([self.languages.index(language) for language in languages])
+        new = np.full(len(self.languages), NOBODY)
+        new[kept] = np.arange(len(kept))
+        pairs = np.isin(self.query_language, kept)[self.query] & np.isin(self.language, kept)
+        query_kept = np.bincount(self.query[pairs], minlength=self.queries) > 0
+        number = np.cumsum(query_kept) - 1
+        listed = np.isin(self.top_language, kept)[query_kept]
+        return Evidence(
+            query_ids=tuple(np.array(self.query_ids, object)[query_kept]),
+            candidate_ids=self.candidate_ids,
+            languages=tuple(languages),
+            sizes=self.sizes[kept],
+            query_language=new[self.query_language[query_kept]],
+            group=np.unique(self.group[query_kept], return_inverse=True)[1],
+            cluster=np.unique(self.cluster[query_kept], return_inverse=True)[1],
+            query=number[self.query[pairs]],
+            candidate=self.candidate[pairs],
+            language=new[self.language[pairs]],
+            gain=self.gain[pairs],
+            score=self.score[pairs],
+            above=self.above[np.ix_(pairs, kept)],
+            top=_pack(self.top[query_kept], listed, NOBODY),
+            top_language=_pack(new[self.top_language[query_kept]], listed, NOBODY),
+            top_score=_pack(self.top_score[query_kept], listed, -np.inf),
+            divided=self.divided,
+        )
+
+
+def is_narrow(languages: int) -> bool:
+    """Whether a pool of so many languages has narrow counts."""
+    return languages > WIDEST
+
+
+def narrowed(counts: Ints, language: Ints, asked: Ints) -> Ints:
+    """What is kept of counts [pairs, languages] of candidates: all, or those of `NARROW`, [pairs, 3].
+
+    `language` [pairs] is that of the relevant candidates, `asked` [pairs] that of the queries.
+    """
+    if not is_narrow(counts.shape[1]):
+        return counts
+    row = np.arange(len(counts))
+    return np.stack([counts[row, language], counts[row, asked], counts.sum(axis=1)], axis=1)
+
+
+def itself(language: Ints, asked: Ints, languages: int) -> Ints:
+    """What a relevant adds to its own counts where it is counted too, [pairs, counts]."""
+    if not is_narrow(languages):
+        return (language[:, None] == np.arange(languages)).astype(np.int8)
+    everywhere = np.ones(len(language), np.int8)
+    return np.stack([everywhere, language == asked, everywhere], axis=1)
+
+
+def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
+    """Ranks from raw ones that count ties as above: the last places of a tie are shared out among its relevants.
+
+    `cell`, `raw` and `gain` are aligned, [pairs]; the result is ordered by cell and rank.
+
+    All is kept in 32 bits, since there can be millions of pairs; a mean place, a whole or a half, is exact in them.
+    """
+    order = np.lexsort((raw, cell)).astype(np.int32)
+    cell, raw = cell[order].astype(np.int32), raw[order].astype(np.int32)
+    tie = np.flatnonzero(np.diff(cell, prepend=-1) | np.diff(raw, prepend=-1))
+    length = np.diff(tie, append=len(cell))
+    into_tie = (np.arange(len(cell)) - np.repeat(tie, length)).astype(np.int32)
+    spread = np.repeat(length.astype(np.int32), length)
+    ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), gain[order], cells)
+    return ranking._replace(middle=(ranking.place - into_tie + (spread - 1) / 2).astype(np.float32))
+
+
+def _pack(values: np.ndarray, kept: Bools, fill: float) -> np.ndarray:
+    """Move the kept entries of each row to its front and fill the rest, [rows, longest row]."""
+    order = np.argsort(~kept, axis=1, kind="stable")
+    count = kept.sum(axis=1)
+    packed = np.take_along_axis(values, order, axis=1)
+    packed[np.arange(kept.shape[1]) >= count[:, None]] = fill
+    return packed[:, : count.max(initial=0)]

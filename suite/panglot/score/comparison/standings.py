@@ -1,0 +1,228 @@
+"""In what order many models stand, and how sure that is: rank intervals, letters for what cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from math import erfc
+
+import numpy as np
+
+from panglot.arrays import Bools, Floats
+from panglot.errors import BadResult
+from panglot.retrieve.evidence import Evidence
+from panglot.score.bootstrap import Score, as_score, draw_clusters, effective, scores_of, tails
+from panglot.score.comparison.contributions import (
+    BALANCE,
+    SETTINGS,
+    Contributions,
+    check_same_counts,
+    contributions,
+    members_of,
+    with_balance,
+    with_linear_balance,
+)
+from panglot.score.comparison.paired import (
+    ALPHA,
+    DRAWS,
+    ROUNDING,
+    check_same_queries,
+    holm,
+    place_of,
+    sign_chunks,
+    swaps_of,
+)
+
+RANKED_BY = (*SETTINGS, "balance")
+"""Settings that models can be ranked in."""
+
+RADEMACHER = 1 / (4 * (erfc(1) / 2))
+"""A sum of signed numbers exceeds x standard deviations at most 3.18 times as often as a normal variable does, for
+every x (Bentkus and Dzindzalieta, 2015)."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One model among others: its place, the ends of its rank's 95 % interval, and its letters.
+
+    Where there are too few clusters for an interval, it holds every place.
+
+    Two models share a letter exactly where no difference between them was found.
+    """
+
+    name: str
+    place: int
+    low: int
+    high: int
+    score: Score
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """Models on one task, best first. `p` [models, models] is Holm-corrected over all pairs, NaN on the diagonal."""
+
+    metric: str
+    setting: str
+    clusters: int
+    models: tuple[Standing, ...]
+    p: Floats
+
+
+def rank(models: Mapping[str, Evidence], metric: str, setting: str = "multi") -> Standings:
+    """Models by their score in mono, cross, multi or balance, with what is known of their order.
+
+    :raises BadResult: they do not hold the same queries, or none has a value in the setting.
+    """
+    first = next(iter(models.values()))
+    for evidence in models.values():
+        check_same_queries(first, evidence)
+    added = {name: contributions(evidence, metric) for name, evidence in models.items()}
+    return rank_contributions(added, metric, setting)
+
+
+def rank_contributions(models: Mapping[str, Contributions], metric: str, setting: str = "multi") -> Standings:
+    """The same from contributions that are already there.
+
+    The rank interval holds the middle 95 % of the model's ranks over the bootstrap draws, the same draws for all; a
+    rank is one plus the number of models that are better. Pairs are tested with the signs of `compare`; balance by
+    its shares to first order.
+    """
+    place_of("setting", setting, RANKED_BY)
+    first = next(iter(models.values()))
+    for model in models.values():
+        check_same_counts(first, model)
+    weights = draw_clusters(len(first.total))
+    columns = [_column(model, weights, setting) for model in models.values()]
+    clusters = _effective(first, setting)
+    drawn, shares = (np.stack(parts, axis=1) for parts in zip(*columns, strict=True))
+    if np.isnan(drawn[0]).any():
+        raise BadResult(f"{setting} has no value on the languages {', '.join(first.languages)}.")
+    order = np.argsort(-drawn[0], kind="stable")
+    names = np.array(list(models), object)[order]
+    p = _pairwise_p(shares[:, order])
+    return Standings(metric, setting, len(first.total), _standings(names.tolist(), drawn[:, order], clusters, p), p)
+
+
+def comparable(models: Mapping[str, Contributions]) -> dict[str, Contributions]:
+    """The largest set of models with the same queries for the same questions; of two as large, the first."""
+    sets: list[dict[str, Contributions]] = []
+    for name, model in models.items():
+        for alike in sets:
+            with suppress(BadResult):
+                check_same_counts(next(iter(alike.values())), model)
+                alike[name] = model
+                break
+        else:
+            sets.append({name: model})
+    return max(sets, key=len, default={})
+
+
+def _column(model: Contributions, weights: Floats, setting: str) -> tuple[Floats, Floats]:
+    """Scores of one setting, [1 + draws], and the shares that it is made of, [clusters]."""
+    rows = _rows_of(model, setting)
+    drawn, shares = model.drawn(weights, rows), model.shares(rows)
+    if setting == "balance":
+        drawn, shares = with_balance(drawn), with_linear_balance(shares, shares.sum(axis=0))
+    return drawn[:, -1], shares[:, -1]
+
+
+def _rows_of(model: Contributions, setting: str) -> Bools:
+    """Which basics the setting averages, [1, basics], or those of all three that balance is made of, [3, basics]."""
+    members = members_of(len(model.languages))[:BALANCE]
+    return members if setting == "balance" else members[[SETTINGS.index(setting)]]
+
+
+def _effective(model: Contributions, setting: str) -> float:
+    """The effective number of clusters behind a setting; of balance that of its part with the fewest."""
+    return float(effective(model.weights(_rows_of(model, setting))).min())
+
+
+def _standings(names: list[str], drawn: Floats, clusters: float, p: Floats) -> tuple[Standing, ...]:
+    """Standings of models in their order, from scores [1 + draws, models] and corrected p [models, models]."""
+    ranks = np.stack([1 + (scores > scores[:, None] + ROUNDING).sum(axis=1) for scores in drawn])
+    low, high = [1] * len(names), [len(names)] * len(names)
+    left_out = float(tails(np.array(clusters)))
+    if not np.isnan(left_out):
+        ends = np.quantile(ranks[1:], [left_out, 1 - left_out], axis=0, method="inverted_cdf")
+        low, high = ends.astype(int).tolist()
+    scores = map(as_score, scores_of(drawn, np.array(clusters)).tolist())
+    return tuple(
+        Standing(*model)
+        for model in zip(names, ranks[0].tolist(), low, high, scores, _letters(p <= ALPHA), strict=True)
+    )
+
+
+def _pairwise_p(shares: Floats) -> Floats:
+    """Holm-corrected p of every pair of models, [models, models], from shares [clusters, models].
+
+    Signs of a model's shares give those of every pair's difference. No number of draws that can be afforded reaches
+    what Holm asks of thousands of pairs, so p is the share of draws or an upper bound of what it estimates, whichever
+    is smaller: with v the sum of the squared differences of shares, P(|sum of signed differences| ≥ d) is at most
+    3.18 × P(|Z| ≥ d / √v) for a standard normal Z (see RADEMACHER).
+    """
+    models = shares.shape[1]
+    scores = shares.sum(axis=0)
+    observed = np.abs(scores - scores[:, None])
+    reached = np.zeros((models, models), np.int64)
+    for signs in sign_chunks(len(shares), DRAWS):
+        swapped = np.ascontiguousarray((signs @ shares).T)
+        for model in range(models - 1):
+            apart = np.abs(swapped[model + 1 :] - swapped[model])
+            reached[model, model + 1 :] += (apart >= observed[model, model + 1 :, None] - ROUNDING).sum(axis=1)
+    pairs = np.triu_indices(models, 1)
+    sampled = reached[pairs] / swaps_of(len(shares), DRAWS)
+    p = np.full((models, models), np.nan)
+    p[pairs] = holm(np.minimum(sampled, _bound(shares, observed)[pairs]))
+    p.T[pairs] = p[pairs]
+    return p
+
+
+def _bound(shares: Floats, observed: Floats) -> Floats:
+    """Upper bound of the exact permutation p of every pair of models, [models, models]."""
+    products = shares.T @ shares
+    squares = np.diag(products)
+    variance = np.maximum(squares + squares[:, None] - 2 * products, ROUNDING**2)
+    return RADEMACHER * np.vectorize(erfc, otypes=[float])(observed / np.sqrt(2 * variance))
+
+
+def _letters(different: Bools) -> list[tuple[str, ...]]:
+    """Compact letter display (Piepho, 2004) of models in their order, from [models, models].
+
+    "No difference found" does not carry over: a may not differ from b, nor b from c, and a still from c. Groups that
+    divide the models would hide that, or claim a difference that was not found; letters say it exactly. Each is a
+    set of models without a difference among them, and together they cover every such pair (a clique cover, Gramm et
+    al., 2007), grown from the best model down.
+    """
+    alike = ~different | np.eye(len(different), dtype=bool)
+    covered: Bools = np.zeros(alike.shape, bool)
+    letters: list[tuple[str, ...]] = [() for _ in alike]
+    count = 0
+    for first, second in np.argwhere(np.triu(alike)).tolist():
+        alone = first == second
+        if covered[first, second] or (alone and alike[first].sum() > 1):
+            continue
+        members = _grow([first] if alone else [first, second], alike)
+        covered[np.ix_(members, members)] = True
+        for member in members:
+            letters[member] += (_letter(count),)
+        count += 1
+    return letters
+
+
+def _grow(members: list[int], alike: Bools) -> list[int]:
+    """Add every model, best first, that differs from none of the members."""
+    allowed: Bools = alike[members].sum(axis=0) == len(members)
+    allowed[members] = False
+    while allowed.any():
+        members = [*members, int(allowed.argmax())]
+        allowed &= alike[members[-1]]
+        allowed[members[-1]] = False
+    return sorted(members)
+
+
+def _letter(number: int) -> str:
+    """a, b, … z, aa, ab, …, from 0."""
+    before, place = divmod(number, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("a") + place)

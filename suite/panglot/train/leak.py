@@ -1,0 +1,115 @@
+"""Does the training data hold what models are measured on? Whole texts, runs of eight words, and pictures.
+
+Texts are compared as `panglot.train.words` makes them plain. Spellings of one language, as `th` and `tha_Thai`, are
+one. Of tasks with images the pictures are compared, since their captions are names that any text may hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from panglot.data.image import IMAGES
+from panglot.data.local import local_pool
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.errors import BadData
+from panglot.languages import canonical
+from panglot.train.pairs import Pairs
+from panglot.train.words import long_runs, plain
+
+
+class Leak(NamedTuple):
+    """What one language of the training data, or its pictures (`zxx`), shares with an evaluation task."""
+
+    task: str
+    language: str
+    texts: int
+    """Training texts, or pictures, that were looked at."""
+    exact: int
+    """Of these, queries or candidates of the task."""
+    overlapping: int
+    """Training texts that share a run of eight words with one."""
+
+
+class LeakCheck(NamedTuple):
+    """What the training data was compared with, and what was found."""
+
+    leaks: tuple[Leak, ...] = ()
+    compared: tuple[str, ...] = ()
+    """Tasks whose data is here."""
+    absent: tuple[str, ...] = ()
+    """Tasks that were not compared, since their data is not here."""
+
+    def __str__(self) -> str:
+        absent = f" Not compared, since their data is not here: {', '.join(self.absent)}." if self.absent else ""
+        return f"Leak check: compared with {', '.join(self.compared) or 'no task'}.{absent}"
+
+
+NOT_CHECKED = LeakCheck()
+
+
+def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = None) -> LeakCheck:
+    """Compare the training data with every task whose data is here; nothing is downloaded.
+
+    Tasks with images are compared where the training data has images.
+
+    :raises BadData: a whole text or a picture of an evaluation task is in the training data, or a task's data is
+        damaged.
+    """
+    trained = _plain_texts(pairs)
+    leaks: list[Leak] = []
+    compared: list[str] = []
+    absent: list[str] = []
+    for task in tasks:
+        if task.has_images and not pairs.images:
+            continue
+        spoken = [name for name in task.languages if name == IMAGES or canonical(name) in trained]
+        pool = local_pool(task, spoken, data_dir) if spoken else None
+        if pool is not None:
+            leaks += _shared_pictures(task.name, pool, pairs) if task.has_images else _shared(task.name, pool, trained)
+        if spoken:
+            (absent if pool is None else compared).append(task.name)
+    found = [leak for leak in leaks if leak.exact]
+    if found:
+        listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
+        raise BadData(f"The training data holds texts of evaluation tasks: {listed}. Leave them out.")
+    return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
+
+
+def _plain_texts(pairs: Pairs) -> dict[str, list[str]]:
+    """The plain training texts of each language, by its canonical spelling."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for place, language in enumerate(pairs.languages):
+        texts[canonical(language)] += map(plain, pairs.texts_of(place))
+    return texts
+
+
+def _shared(task: str, pool: Pool, trained: Mapping[str, list[str]]) -> Iterator[Leak]:
+    """A row for each language that the task and the training data have."""
+    for language, texts in _texts_by_language(pool):
+        if canonical(language) in trained:
+            yield _leak(task, language, trained[canonical(language)], texts)
+
+
+def _leak(task: str, language: str, trained: list[str], texts: Iterable[str]) -> Leak:
+    plains = set(map(plain, texts))
+    known = {run for text in plains for run in long_runs(text, language)}
+    overlapping = sum(not known.isdisjoint(long_runs(text, language)) for text in trained)
+    return Leak(task, language, len(trained), sum(text in plains for text in trained), overlapping)
+
+
+def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Iterator[Leak]:
+    known = {image.sha256 for items in (pool.queries, pool.candidates) for image in items.images.values()}
+    shared = sum(hashlib.sha256(image).hexdigest() in known for image in pairs.images)
+    yield Leak(task, IMAGES, len(pairs.images), shared, 0)
+
+
+def _texts_by_language(pool: Pool) -> Iterator[tuple[str, list[str]]]:
+    for place, language in enumerate(pool.languages):
+        asked = [pool.queries.texts[item] for item in (pool.queries.language == place).nonzero()[0].tolist()]
+        offered = [pool.candidates.texts[item] for item in (pool.candidates.language == place).nonzero()[0].tolist()]
+        yield language, asked + offered

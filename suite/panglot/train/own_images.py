@@ -1,0 +1,78 @@
+"""Images of one's own with captions: a folder with a table, a Parquet file, or a data set of the Hub with images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from panglot.data.image import Image, find_damaged
+from panglot.errors import BadData
+from panglot.languages import canonical
+from panglot.train.pairs import Caption
+from panglot.train.recipe import ImageData
+from panglot.train.tables import Table, read_table, some
+
+TABLES = ("captions.csv", "captions.tsv", "captions.jsonl", "captions.parquet", "metadata.csv", "metadata.jsonl")
+"""The table of a folder of images, by its name; `metadata` is what `datasets` calls it."""
+
+
+class CaptionSet(NamedTuple):
+    """Captions, and what reads the files of their images, by id."""
+
+    captions: list[Caption]
+    images: Callable[[], dict[str, bytes]]
+
+
+def own_captions(data: ImageData, languages: Sequence[str]) -> CaptionSet:
+    """The captions of a source that are in one of the languages, in any spelling of these, with their images.
+
+    Equal images are one, whose captions translate each other; its id is the hash of its file.
+
+    :raises MissingData: the source is not there.
+    :raises BadData: a row has no caption or no image that can be read, or no row is in the languages.
+    """
+    source = Path(data.source or "")
+    table_file = next((source / name for name in TABLES if (source / name).is_file()), source)
+    table = read_table(data.name, data.model_copy(update={"source": str(table_file)}))
+    table.check_columns(data.image, data.caption, data.language)
+    folder = table_file.parent if table_file.is_file() else None
+    spelling = {canonical(language): language for language in languages}
+    captions: list[Caption] = []
+    files: dict[str, bytes] = {}
+    first_row: dict[str, int] = {}
+    seen = set()
+    for row in range(len(table.rows)):
+        language = table.text(row, data.language) if data.language else data.only_language or ""
+        caption = table.text(row, data.caption)
+        seen.add(language)
+        if canonical(language) in spelling and (image := _image_of(table, row, data.image, folder)):
+            id_ = hashlib.sha256(image).hexdigest()
+            files[id_] = image
+            first_row.setdefault(id_, row)
+            captions.append(Caption(id_, spelling[canonical(language)], caption))
+    for id_, fault in find_damaged([Image(id_, partial(bytes, file)) for id_, file in files.items()]).items():
+        table.note(first_row[id_], data.image, "an image", fault)
+    table.check_rows()
+    if not captions:
+        raise BadData(f"{data.name}: {table.source} is in {some(seen)}; its captions should be in {some(languages)}.")
+    return CaptionSet(captions, lambda: files)
+
+
+def _image_of(table: Table, row: int, column: str, folder: Path | None) -> bytes:
+    """The bytes of an image's file: those of the cell, or of a file below the folder that the cell names."""
+    value = table.rows[row].get(column)
+    if isinstance(value, dict):  # as `datasets` writes images
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes) and value:
+        return value
+    if not folder or not isinstance(value, str) or not value:
+        table.note(row, column, "an image")
+        return b""
+    path = (folder / value).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        table.note(row, column, "an image", f"'{value[:80]}', which is no file in {folder}")
+        return b""
+    return path.read_bytes()

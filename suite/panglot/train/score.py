@@ -1,0 +1,108 @@
+"""Scores of models that were just trained; those that share a frozen vision tower look at every picture once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Router
+
+from panglot.arrays import Floats, Ints
+from panglot.data.task import Task
+from panglot.encode.model import Model, Options, Precision, Role, load_model
+from panglot.errors import BadEncoder
+from panglot.evaluate.run import run
+from panglot.progress import Progress, silent
+from panglot.results.naming import result_folder, result_stem
+from panglot.results.record import write_whole
+from panglot.results.result import write_result
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+
+def score_folder(
+    folder: Path,
+    tasks: Sequence[Task],
+    results: Path,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+    features: Path | None = None,
+    precision: Precision = "fp32",
+) -> list[Path]:
+    """The result files of a model's folder on tasks, made where they are not there yet.
+
+    With `features`, a folder, pictures go through the vision tower once for all models that have the same one.
+    """
+    loaded = load_model(str(folder), Options(precision=precision))
+    model: Model = RemembersFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
+    paths = []
+    for task in tasks:
+        path = result_folder(results, model.card) / f"{result_stem(task.name)}.json"
+        if not path.is_file():
+            outcome = run(task, model, data_dir=data_dir, progress=progress)
+            path = write_result(results, outcome.result, outcome.evidence, outcome.stem)
+        paths.append(path)
+    return paths
+
+
+class RemembersFeatures:
+    """A model whose vision tower is frozen: what it makes of a picture is kept, and only projected anew."""
+
+    def __init__(self, inner: Any, folder: Path, features: Path) -> None:
+        self.card = inner.card
+        self._inner = inner
+        router = SentenceTransformer(str(folder), device="cpu")[0]
+        self._vision, self._projection = router.sub_modules["image"]
+        digest = hashlib.sha256()
+        for name, weight in sorted(self._vision.state_dict().items()):
+            digest.update(name.encode() + weight.numpy().tobytes())
+        self._path = features / f"{digest.hexdigest()[:24]}.npz"
+        self._known: dict[str, np.ndarray] = {}
+        if self._path.is_file():
+            with np.load(self._path, allow_pickle=False) as stored:
+                self._known = dict(zip(stored["pictures"].tolist(), stored["features"], strict=True))
+
+    def encode(self, texts: Sequence[str], role: Role) -> Floats:
+        """Vectors [texts, dimension]."""
+        return self._inner.encode(texts, role)
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
+        """Tokens of each text, [texts]."""
+        return self._inner.count_tokens(texts, role)
+
+    def encode_images(self, images: Sequence[Picture]) -> Floats:
+        """Vectors [images, dimension]."""
+        names = [hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest() for image in images]
+        fresh = {name: image for name, image in zip(names, images, strict=True) if name not in self._known}
+        if fresh:
+            self._remember(list(fresh), list(fresh.values()))
+        features = torch.from_numpy(np.stack([self._known[name] for name in names]))
+        with torch.no_grad():
+            return self._projection({"sentence_embedding": features})["sentence_embedding"].numpy()
+
+    def _remember(self, names: list[str], images: list[Picture]) -> None:
+        model = SentenceTransformer(modules=[self._vision], device="cpu")
+        found = model.encode(images, batch_size=len(images), show_progress_bar=False)
+        self._known |= dict(zip(names, np.asarray(found, np.float32), strict=True))
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self._path, self._write)
+
+    def _write(self, path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez(file, pictures=np.array(list(self._known)), features=np.stack(list(self._known.values())))
+
+
+def _has_vision(folder: Path) -> bool:
+    """Whether a model's folder has an image route.
+
+    :raises BadEncoder: it is no model.
+    """
+    if not (folder / "modules.json").is_file():
+        raise BadEncoder(f"{folder} is no model: it has no modules.json.")
+    return Router.config_file_name in {path.name for path in folder.rglob("*.json")}

@@ -1,0 +1,201 @@
+"""Towers: what turns a text into a vector, and where a recipe starts from.
+
+Every module of a finished model is one of sentence-transformers' own, so a saved folder loads without foreign code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Router, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding
+from sentence_transformers.util import is_sentence_transformer_model
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from panglot.arrays import Floats
+from panglot.encode.checkpoints.loading import PROBE, one_line
+from panglot.encode.checkpoints.tokens import positions, prepare
+from panglot.errors import BadEncoder
+from panglot.train.recipe import Prompts, Recipe, Text
+from panglot.train.smaller import count_tokens, keep_layers, keep_tokens, trim_vocabulary
+
+SIF = 1e-3
+"""A token of relative frequency p weighs SIF / (SIF + p) at the start (Arora et al., 2017, equation 3)."""
+
+LEARNT_FROM = 40_000
+"""Texts from which a vocabulary is learnt."""
+DEFAULT_VOCABULARY = 20_000
+LONGEST_PIECE = 10
+
+FEATURES = "features"
+"""The route of image features that are there already; only while training."""
+
+
+def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | None = None) -> SentenceTransformer:
+    """The untrained model of a recipe: the text tower, and beside it an image tower with a projection.
+
+    `image` is a vision module of sentence-transformers with the dimension of its features.
+
+    :raises BadEncoder: the base cannot be loaded, or cannot be made static.
+    """
+    torch.manual_seed(recipe.seed)
+    modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text, texts)
+    dimension = SentenceTransformer(modules=modules, device="cpu").get_embedding_dimension()
+    if image:
+        vision, features = image
+        projection = Dense(features, dimension, bias=True, activation_function=torch.nn.Identity())
+        modules = [_router(modules, {"image": [vision, projection], FEATURES: [projection]})]
+    prompts = {"query": recipe.prompts.query, "document": recipe.prompts.passage}
+    return SentenceTransformer(modules=modules, prompts=prompts, similarity_fn_name="cosine", device="cpu")
+
+
+def finished(model: SentenceTransformer, prompts: Prompts) -> SentenceTransformer:
+    """The model as it is saved, without what only training needs."""
+    if not isinstance(model[0], Router):
+        return model
+    routes = {name: list(modules) for name, modules in model[0].sub_modules.items()}
+    router = _router(routes["text"], {"image": routes["image"]})
+    named = {"query": prompts.query, "document": prompts.passage}
+    return SentenceTransformer(modules=[router], prompts=named, similarity_fn_name="cosine", device=str(model.device))
+
+
+def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
+    """Texts and images go each their own way, whatever their role."""
+    mappings = {(None, "text"): "text", (None, "image"): "image"}
+    return Router({"text": text, **others}, default_route="text", route_mappings=mappings)
+
+
+def _encoder(text: Text, texts: Sequence[str]) -> list[Any]:
+    """The modules of a base that sentence-transformers or transformers loads, made smaller where the recipe says so."""
+    modules = _loaded(text)
+    _check_reads(text, modules[0])
+    if text.layers:
+        keep_layers(modules[0], text.layers)
+    if text.vocabulary:
+        keep_tokens(modules[0], texts, text.vocabulary)
+    modules[0].max_seq_length = text.length
+    _check_encodes(text, modules)
+    return modules
+
+
+def _check_reads(text: Text, first: Any) -> None:
+    """Refuse a base that does not begin with a transformer, or has no places for the texts' length.
+
+    :raises BadEncoder: what is wrong, and what to set.
+    """
+    if not isinstance(first, Transformer):
+        static = " It is static: set text.kind to static." if isinstance(first, StaticEmbedding) else ""
+        raise BadEncoder(
+            f"text.base: {text.base} begins with a {type(first).__name__}, not with a transformer, so it cannot be "
+            f"trained as an encoder.{static or ' Name a plain encoder or a sentence-transformers model of one.'}"
+        )
+    prepare(f"text.base: {text.base}", [first], None)
+    if not any(parameter.requires_grad for parameter in first.parameters()):
+        raise BadEncoder(
+            f"text.base: {text.base} has no weights that can be trained, as a LoRA adapter on a frozen base. Merge it "
+            "into its base, save that, and name the folder."
+        )
+    most = positions(first)
+    if most is not None and text.length > most:
+        raise BadEncoder(
+            f"text.length: {text.base} has {most} positions, not {text.length}. Set text.length to {most}."
+        )
+
+
+def _check_encodes(text: Text, modules: Sequence[Any]) -> None:
+    """Refuse a base that makes no usable vectors of texts of unequal length, up to the longest.
+
+    :raises BadEncoder: what comes in place of them.
+    """
+    texts = [PROBE, f"{PROBE} " * text.length]
+    try:
+        vectors = np.asarray(SentenceTransformer(modules=modules, device="cpu").encode(texts, show_progress_bar=False))
+    except Exception as error:
+        raise BadEncoder(f"text.base: {text.base} cannot encode texts. {one_line(error)}") from error
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise BadEncoder(f"text.base: {text.base} makes no finite vectors of texts, but {vectors.shape} numbers.")
+
+
+def _loaded(text: Text) -> list[Any]:
+    """The modules of the base; a plain encoder gets pooling and normalisation."""
+    base = str(text.base)
+    try:
+        if is_sentence_transformer_model(base):
+            return list(SentenceTransformer(base, device="cpu"))
+        transformer = Transformer(base, max_seq_length=text.length)
+    except Exception as error:
+        raise BadEncoder(_not_loaded(text, error)) from error
+    return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling), Normalize()]
+
+
+def _static(text: Text, texts: Sequence[str]) -> list[Any]:
+    """One vector for each token: the base's own weighted ones, or random ones for a vocabulary learnt here."""
+    if text.base is None:
+        tokenizer = learn_vocabulary(texts, text.vocabulary or DEFAULT_VOCABULARY)
+        weights = torch.randn(tokenizer.get_vocab_size(), text.dimension) / text.dimension**0.5
+    else:
+        start = _from_base(text, tuple(texts))
+        tokenizer, weights = Tokenizer.from_str(start.tokenizer), torch.from_numpy(start.vectors.copy())
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(text.length)
+    return [StaticEmbedding(tokenizer, embedding_weights=weights)]
+
+
+class _Start(NamedTuple):
+    """A tokenizer, as JSON, with a vector for each of its tokens."""
+
+    tokenizer: str
+    vectors: Floats
+
+
+@lru_cache(maxsize=1)
+def _from_base(text: Text, texts: tuple[str, ...]) -> _Start:
+    """The base's input vectors for the most frequent tokens of the texts; the arms of an ablation share them."""
+    tokenizer, vectors = _input_vectors(text)
+    tokenizer.no_truncation()
+    counts = count_tokens(tokenizer, texts)
+    if text.vocabulary is not None:
+        tokenizer, kept = trim_vocabulary(tokenizer, counts, text.vocabulary)
+        vectors, counts = vectors[kept], Counter({new: counts[old] for new, old in enumerate(kept)})
+    return _Start(tokenizer.to_str(), vectors * sif_weights(counts, len(vectors))[:, None])
+
+
+def learn_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
+    """Byte-pair merges of lower-cased texts, the same ones whenever they are learnt from the same texts."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Metaspace()])
+    step = max(1, len(texts) // LEARNT_FROM)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=["<unk>"], max_token_length=LONGEST_PIECE, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts[::step], trainer)
+    return tokenizer
+
+
+def sif_weights(counts: Counter[int], size: int) -> Floats:
+    """Weight of each token, [tokens]; 1 for one that was never seen."""
+    seen = np.array([counts[token] for token in range(size)], np.float32)
+    return SIF / (SIF + seen / max(seen.sum(), 1))
+
+
+def _input_vectors(text: Text) -> tuple[Tokenizer, Floats]:
+    """The tokenizer of a base and the vectors [tokens, dimension] that it looks tokens up in."""
+    try:
+        first = SentenceTransformer(text.base, device="cpu")[0]
+        table = first.embedding if isinstance(first, StaticEmbedding) else first.auto_model.get_input_embeddings()
+        tokenizer = getattr(first.tokenizer, "backend_tokenizer", first.tokenizer)
+        return Tokenizer.from_str(tokenizer.to_str()), table.weight.detach().float().numpy()
+    except Exception as error:
+        raise BadEncoder(_not_loaded(text, error)) from error
+
+
+def _not_loaded(text: Text, error: Exception) -> str:
+    reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
+    return f"text.base: {text.base} cannot be loaded. {type(error).__name__}: {reason}. Name a folder or a Hub model."

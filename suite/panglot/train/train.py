@@ -1,0 +1,179 @@
+"""From a recipe to a model, top to bottom: pairs → leak check → towers → batches → model, card and curves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import ValidationError
+from sentence_transformers import SentenceTransformer
+from transformers import EarlyStoppingCallback
+from transformers.trainer_callback import PrinterCallback
+
+from panglot.errors import BadData
+from panglot.progress import Progress, silent
+from panglot.results.record import write_record
+from panglot.train.batches import BatchDrawer, BatchSampler
+from panglot.train.card import Training, write_card
+from panglot.train.curves import draw_curves
+from panglot.train.leak import NOT_CHECKED, LeakCheck
+from panglot.train.loss import HybridLoss
+from panglot.train.pairs import Pairs
+from panglot.train.recipe import Recipe
+from panglot.train.towers import build_model, finished
+from panglot.train.trainer import (
+    Collator,
+    HybridTrainer,
+    KeepScales,
+    PairRows,
+    ShowProgress,
+    arguments,
+    check_negatives,
+    last_checkpoint,
+    training_precision,
+)
+from panglot.train.validate import BitextEvaluator, read_bitext
+
+RECIPE = "recipe.json"
+TRAINING = "training.json"
+
+
+class Trained(NamedTuple):
+    """A finished model and how it was made."""
+
+    folder: Path
+    training: Training
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    pairs: Pairs,
+    leaks: LeakCheck = NOT_CHECKED,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> Trained:
+    """Make the model of a recipe in a folder, or go on where a run of the same recipe stopped.
+
+    Checkpoints and logs stand beside the folder, in `NAME.training`.
+
+    :raises BadData: the folder holds the run of another recipe, the data cannot fill the batches or lacks the negatives
+        that the recipe asks for, or this machine lacks its precision.
+    :raises BadEncoder: the base cannot be trained.
+    """
+    work = folder.with_name(f"{folder.name}.training")
+    training_precision(recipe)
+    check_negatives(pairs, recipe, int(os.environ.get("WORLD_SIZE", "1")))
+    _claim(recipe, folder, work)
+    drawer = BatchDrawer(pairs, recipe)
+    vision, features = _images(recipe, pairs, work.parent, progress)
+    model = build_model(recipe, pairs.texts, vision)
+    trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, data_dir, progress)
+    training = Training.of(
+        recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
+    )
+    if trainer.is_world_process_zero():
+        _save(recipe, finished(trainer.model, recipe.prompts), training, folder)
+        write_record(work / TRAINING, training)
+    return Trained(folder, training)
+
+
+def _claim(recipe: Recipe, folder: Path, work: Path) -> None:
+    """Make the work folder this recipe's.
+
+    :raises BadData: it is another's.
+    """
+    record = work / RECIPE
+    if record.is_file() and _digest_of(record) != recipe.digest:
+        raise BadData(f"{work} holds the run of another recipe. Name another folder by --out, or remove that one.")
+    folder.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    write_record(record, recipe)
+
+
+def _digest_of(record: Path) -> str:
+    """The digest of a recipe that was written; none of one that another version wrote."""
+    try:
+        return Recipe.model_validate_json(record.read_bytes()).digest
+    except ValidationError:
+        return ""
+
+
+def _images(recipe: Recipe, pairs: Pairs, cache: Path, progress: Progress) -> tuple[Any, torch.Tensor | None]:
+    """The vision module with its dimension, and the features of all images where it is frozen."""
+    if recipe.image is None:
+        return None, None
+    from panglot.train.vision import image_features, load_vision
+
+    vision = load_vision(recipe.image)
+    features = image_features(vision, pairs.images, cache / "features", progress) if recipe.image.frozen else None
+    return vision, features
+
+
+def _fit(
+    recipe: Recipe,
+    model: SentenceTransformer,
+    pairs: Pairs,
+    drawer: BatchDrawer,
+    features: torch.Tensor | None,
+    work: Path,
+    data_dir: Path | None,
+    progress: Progress,
+) -> tuple[HybridTrainer, float]:
+    """Train, and say how long it took."""
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(work / "tensorboard")
+    settings = arguments(recipe, work)
+    if recipe.training.batch % settings.world_size:
+        raise BadData(f"Batches of {recipe.training.batch} cannot be shared by {settings.world_size} processes.")
+    loss = HybridLoss(model, recipe, settings.world_size)
+    scales = KeepScales(loss)
+    callbacks = [ShowProgress(progress), scales]
+    if recipe.validation.every and recipe.validation.patience:
+        callbacks.append(EarlyStoppingCallback(recipe.validation.patience))
+    trainer = HybridTrainer(
+        BatchSampler(drawer, recipe.training.steps, recipe.training.batch),
+        model=model,
+        args=settings,
+        train_dataset=PairRows(pairs, recipe),
+        data_collator=Collator(model, recipe, pairs.images, features),
+        loss=loss,
+        evaluator=BitextEvaluator(read_bitext(recipe, data_dir)) if recipe.validation.every else None,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = last_checkpoint(work)
+    if checkpoint:
+        scales.restore(checkpoint)
+    start = perf_counter()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return trainer, perf_counter() - start
+
+
+def _save(recipe: Recipe, model: SentenceTransformer, training: Training, folder: Path) -> None:
+    """Put the finished model into its folder, with its card, curves and recipe, after the last one is gone."""
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    model.save_pretrained(str(unfinished), create_model_card=False)
+    write_record(unfinished / RECIPE, recipe)
+    draw_curves(training.history, unfinished / "curves.png")
+    write_card(unfinished, recipe, training)
+    shutil.rmtree(folder)
+    unfinished.rename(folder)
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def read_training(recipe: Recipe, folder: Path) -> Training | None:
+    """How the model in a folder was made; none where it is not finished, or another recipe's or version's."""
+    path = folder.with_name(f"{folder.name}.training") / TRAINING
+    try:
+        training = Training.model_validate_json(path.read_bytes()) if path.is_file() else None
+    except ValidationError:
+        return None
+    return training if training and training.recipe == recipe.digest and (folder / RECIPE).is_file() else None

@@ -1,0 +1,267 @@
+"""sentence-transformers' Trainer, fed with batches of one kind each, and told what each kind of batch does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from torch.utils.data import DataLoader, Dataset
+from transformers import TrainerCallback
+
+from panglot.data.image import decode
+from panglot.encode.checkpoints.precision import computed_precision
+from panglot.encode.model import Precision
+from panglot.errors import BadData
+from panglot.progress import Progress
+from panglot.train.batches import BatchSampler
+from panglot.train.loss import HybridLoss
+from panglot.train.pairs import NOTHING, Pairs
+from panglot.train.recipe import Kind, Recipe
+from panglot.train.towers import FEATURES
+from panglot.train.vision import in_memory
+
+CHECKPOINTS_KEPT = 2
+LOGS = 100
+"""Points of a loss curve."""
+SCALES = "scales.json"
+
+
+class PairRows(Dataset[dict[str, Any]]):
+    """The table of pairs as a data set of torch: a row is a query, a passage and the kind of its batch.
+
+    With hard negatives a row that has one gives it too. Images are left as their index in `pairs.images`.
+    """
+
+    column_names = ("query", "passage", "negative", "label")
+
+    def __init__(self, pairs: Pairs, recipe: Recipe) -> None:
+        self._pairs, self._hard = pairs, recipe.loss.negatives == "hard"
+        self._alone: Kind = "mixed" if recipe.sampler.kind == "mixed" else "mono"
+        self._caption_sets = frozenset(pairs.sets.index(data.name) for data in recipe.images)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
+        """The rows of one batch."""
+        pairs = self._pairs
+        columns = (pairs.query, pairs.passage, pairs.negative, pairs.has_image)
+        found = list(zip(rows, *(column[rows].tolist() for column in columns), strict=True))
+        return [
+            {
+                "query": pairs.texts[query],
+                "passage": passage if has_image else pairs.texts[passage],
+                **({"negative": pairs.texts[negative]} if self._hard and negative != NOTHING else {}),
+                "label": self.kind_of(row),
+            }
+            for row, query, passage, negative, has_image in found
+        ]
+
+    def kind_of(self, row: int) -> Kind:
+        """The kind of batch that a pair stands in."""
+        if self._pairs.has_image[row]:
+            return "image"
+        if int(self._pairs.origin[row]) in self._caption_sets:
+            return "captions"
+        return self._alone if self._pairs.query_language[row] == self._pairs.passage_language[row] else "cross"
+
+
+class Collator:
+    """Rows → what the model reads: tokens behind the prompt of their role, image features or pixels."""
+
+    def __init__(self, model: Any, recipe: Recipe, images: Sequence[bytes], features: torch.Tensor | None) -> None:
+        self._model, self._images, self._features = model, images, features
+        self._prompts = {"query": recipe.prompts.query, "passage": recipe.prompts.passage}
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """One batch; its `label` is its kind. It has as many negatives as there are: they only join the candidates."""
+        batch: dict[str, Any] = {"label": rows[0]["label"]}
+        for column in {column for row in rows for column in row} - {"label"}:
+            for name, value in self._read(column, [row[column] for row in rows if column in row]).items():
+                batch[f"{column}_{name}"] = value
+        return dict(sorted(batch.items(), key=lambda item: _place(item[0])))
+
+    def _read(self, column: str, values: list[Any]) -> dict[str, Any]:
+        if isinstance(values[0], str):
+            prompt = self._prompts["query" if column == "query" else "passage"]
+            return self._model.preprocess(values, prompt=prompt or None)
+        if self._features is not None:
+            return {"sentence_embedding": self._features[values], "task": FEATURES}
+        return self._model.preprocess([decode(in_memory(self._images[value])) for value in values])
+
+
+def _place(name: str) -> int:
+    """Queries before passages before negatives: the loss tells columns by their order."""
+    return next((place for place, column in enumerate(PairRows.column_names) if name.startswith(f"{column}_")), 3)
+
+
+class HybridTrainer(SentenceTransformerTrainer):
+    """The Trainer with a recipe's sampler and loss; it logs loss and gradient of each kind of batch."""
+
+    def __init__(self, sampler: BatchSampler, **settings: Any) -> None:
+        self._sampler = sampler
+        self._kind = ""
+        self._seen: dict[str, list[torch.Tensor]] = defaultdict(list)
+        super().__init__(**settings)
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave the model card to `panglot.train.card`."""
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The batches; with several processes each takes its part of every batch."""
+        self.accelerator.even_batches = False
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset, batch_sampler=self._sampler, collate_fn=self.data_collator
+        )
+        self._train_dataloader = self.accelerator.prepare(loader)
+        return self._train_dataloader
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **settings: Any) -> Any:
+        """The loss of a batch, noted under its kind."""
+        loss = super().compute_loss(model, inputs, *args, **settings)
+        self._kind = inputs["label"]
+        self._seen[f"loss_{self._kind}"].append(loss.detach())
+        return loss
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        norm = super()._clip_grad_norm(model)
+        self._seen[f"gradient_{self._kind}"].append(torch.as_tensor(norm).detach())
+        return norm
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """What the Trainer logs, with the means of each kind since the last time."""
+        if "loss" in logs:
+            logs = logs | {name: float(torch.stack(values).mean()) for name, values in self._seen.items()}
+            if self.loss.log_scale[self._kind].requires_grad:
+                logs |= {f"scale_{kind}": scale for kind, scale in self.loss.scales().items()}
+            self._seen.clear()
+        super().log(logs, start_time)
+
+
+class KeepScales(TrainerCallback):
+    """Learned scales belong to the loss, which checkpoints of the Trainer leave out."""
+
+    def __init__(self, loss: HybridLoss) -> None:
+        self._loss = loss
+
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Write them beside the checkpoint."""
+        scales = {kind: scale.item() for kind, scale in self._loss.log_scale.items()}
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        (folder / SCALES).write_text(json.dumps(scales), encoding="utf-8")
+
+    def restore(self, checkpoint: Path) -> None:
+        """Read them back."""
+        with torch.no_grad():
+            for kind, scale in json.loads((checkpoint / SCALES).read_text(encoding="utf-8")).items():
+                self._loss.log_scale[kind].fill_(scale)
+
+
+class ShowProgress(TrainerCallback):
+    """Moves a bar with the steps."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._stack, self._done = progress, ExitStack(), 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Open the bar; a resumed run starts where it was."""
+        self._advance = self._stack.enter_context(self._progress("training", state.max_steps))
+        self._advance(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """One step more."""
+        self._advance(1)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Close the bar."""
+        self._stack.close()
+
+
+def check_negatives(pairs: Pairs, recipe: Recipe, processes: int) -> None:
+    """Refuse hard negatives that no pair has, or that several processes could not share.
+
+    :raises BadData: saying which.
+    """
+    if recipe.loss.negatives != "hard":
+        return
+    has_one = pairs.negative != NOTHING
+    if not has_one.any():
+        raise BadData("loss.negatives is 'hard', but no pair has a negative. Name their column: data.negative.")
+    partly = [name for place, name in enumerate(pairs.sets) if len(set(has_one[pairs.origin == place].tolist())) > 1]
+    if partly and processes > 1:
+        raise BadData(
+            f"Some rows of {', '.join(partly)} have no negative; several processes need one in each. Fill them, or "
+            "train in one process."
+        )
+
+
+def training_precision(recipe: Recipe) -> Precision:
+    """The precision in which a recipe is trained here: fp32 in place of a bf16 that would be emulated.
+
+    :raises BadData: fp16 without a GPU.
+    """
+    if recipe.training.precision == "fp16" and not torch.cuda.is_available():
+        raise BadData("training.precision: fp16 needs a GPU. Set it to fp32 or bf16.")
+    return computed_precision(recipe.training.precision, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArguments:
+    """The Trainer's settings that a recipe means; `folder` takes checkpoints and logs.
+
+    :raises BadData: fp16 without a GPU.
+    """
+    training, validation = recipe.training, recipe.validation
+    precision = training_precision(recipe)
+    saving = validation.every or training.checkpoint_every
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(folder),
+        max_steps=training.steps,
+        per_device_train_batch_size=training.batch,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        warmup_steps=round(training.warmup * training.steps),
+        optim="adamw_torch",
+        lr_scheduler_type="linear",
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        eval_strategy="steps" if validation.every else "no",
+        eval_steps=validation.every,
+        save_strategy="steps" if saving else "no",
+        save_steps=saving or 500,
+        save_total_limit=CHECKPOINTS_KEPT,
+        load_best_model_at_end=validation.every is not None,
+        metric_for_best_model="eval_bitext" if validation.every else None,
+        logging_steps=max(1, training.steps // LOGS),
+        report_to=["tensorboard"],
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        accelerator_config={"split_batches": True},
+        ddp_find_unused_parameters=recipe.image is not None,
+        use_cpu=not torch.cuda.is_available(),
+        ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not torch.cuda.is_available() else None,
+    )
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written whole."""
+    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    return max(found, key=_step_of, default=None)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def kinds_logged(history: Sequence[dict[str, float]], what: str) -> Iterator[str]:
+    """Kinds of batches of which `what` was logged, in the order of the first time."""
+    seen = dict.fromkeys(name for entry in history for name in entry if name.startswith(f"{what}_"))
+    return (name.removeprefix(f"{what}_") for name in seen)

@@ -1,0 +1,170 @@
+"""What verification found of a folder of submissions, recorded there, so that nobody who has the same files repeats it.
+
+`verified.json` lies at the root of the folder and belongs to those who keep it. A file of that name in a submission or
+an upload is never read. A record holds for the files whose sha256 it names and for the code that wrote it; whatever
+else is there is verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from panglot.errors import BadResult
+from panglot.progress import Progress, silent
+from panglot.results.evidence_file import EVIDENCE_FILES, NEEDED, evidence_file, is_evidence_of, read_evidence
+from panglot.results.naming import RECORD, is_result_name
+from panglot.results.record import Record, read_record
+from panglot.results.result import read_result
+from panglot.score.bootstrap import Score
+from panglot.score.comparison.contributions import contributions
+from panglot.score.comparison.standings import RANKED_BY, Standing, comparable, rank_contributions
+from panglot.trust.rerun import attestation_file
+from panglot.trust.verify import Level, Verdict
+
+HOLDS: tuple[Level, ...] = ("consistent", "recomputed", "reproduced")
+"""Levels of results whose scores follow from their evidence, so that they can be ranked."""
+
+_DECISIVE = ("trust", "results")
+"""Packages of the suite whose sources decide what is found of a file. Other code shows in the scores themselves."""
+
+
+class Found(Record):
+    """What was found of one result, and of which files."""
+
+    level: Level
+    sha256: dict[str, str]
+    """By file name; the longest lists are left out, since they need not be there."""
+
+
+class Place(NamedTuple):
+    """A `Standing` as a row of the file."""
+
+    result: str
+    place: int
+    low: int
+    high: int
+    score: Score
+    letters: tuple[str, ...]
+
+
+Standings: TypeAlias = dict[str, dict[str, tuple[Place, ...]]]
+"""By task and setting: how the results stand in the headline metric, in the pool of all languages."""
+
+
+class VerificationRecord(Record):
+    """The file. `results` and `standings` name a result by its path below the folder, without `.json`."""
+
+    format: Literal[1] = 1
+    verifier: str
+    results: dict[str, Found]
+    standings: Standings
+
+    def covers(self, root: Path, name: str) -> bool:
+        """Whether the files of a result are those that were verified, with none added."""
+        path = root / f"{name}.json"
+        found = self.results.get(name)
+        return found is not None and _hashes(path) == found.sha256 and _are_lists_known(path)
+
+
+@cache
+def verifier() -> str:
+    """What changes with the code that verifies, with the form of what it reads, and with every release."""
+    home = Path(__file__).parents[1]
+    digest = hashlib.sha256(version("panglot").encode())
+    for path in sorted(path for package in _DECISIVE for path in (home / package).glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_verification(root: Path) -> VerificationRecord | None:
+    """The record of a folder, if there is one that this code wrote."""
+    path = root / RECORD
+    if path.is_symlink() or not path.is_file():
+        return None
+    try:
+        record = read_record(path, VerificationRecord)
+    except BadResult:
+        return None
+    return record if record.verifier == verifier() else None
+
+
+def record_verification(root: Path, verdicts: Sequence[Verdict], progress: Progress = silent) -> VerificationRecord:
+    """The record of what was found of the results in a folder, without those that failed."""
+    results = {
+        f"{verdict.path.parent.name}/{verdict.path.stem}": Found(level=verdict.level, sha256=_hashes(verdict.path))
+        for verdict in verdicts
+        if verdict.level != "failed" and is_result_name(verdict.path.name)
+    }
+    standings = _standings(root, [name for name, found in results.items() if found.level in HOLDS], progress)
+    return VerificationRecord(verifier=verifier(), results=results, standings=standings)
+
+
+def differences(recorded: VerificationRecord, again: VerificationRecord) -> Iterator[str]:
+    """What a record says otherwise than a verification of the same folder just now.
+
+    A level that was found with the task's data stands where the data is missing now. Results that are not recorded yet
+    contradict nothing, and leave the standings of their tasks open.
+    """
+    for name, one in recorded.results.items():
+        other = again.results.get(name)
+        if other is None:
+            yield f"{name}: is recorded as {one.level}, but does not hold or is not there."
+        elif one.sha256 != other.sha256:
+            yield f"{name}: its files have changed."
+        elif one.level != other.level and not (one.level in HOLDS and other.level == "consistent"):
+            yield f"{name}: is recorded as {one.level}, but is {other.level}."
+    pending = {name.rpartition("/")[2] for name in set(again.results) - set(recorded.results)}
+    for task in sorted((set(recorded.standings) | set(again.standings)) - pending):
+        if _order(recorded.standings.get(task, {})) != _order(again.standings.get(task, {})):
+            yield f"{task}: the recorded standings are not those that follow from the evidence."
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    files = (path, attestation_file(path), *(evidence_file(path, name) for name in NEEDED))
+    there = (file for file in files if file.is_file() and not file.is_symlink())
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there}
+
+
+def _are_lists_known(path: Path) -> bool:
+    """Whether the longest lists, where they are, are those that the result was written with."""
+    longest = evidence_file(path, EVIDENCE_FILES[-1])
+    if not longest.exists():
+        return True
+    return not longest.is_symlink() and is_evidence_of(read_result(path).evidence, path)
+
+
+def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standings:
+    """How the results on each task stand, in every setting that gives an order."""
+    tasks: dict[str, list[str]] = {}
+    for name in names:
+        tasks.setdefault(name.rpartition("/")[2], []).append(name)
+    found: Standings = {}
+    with progress("ranking", len(names)) as advance:
+        for task, there in tasks.items():
+            paths = {name: root / f"{name}.json" for name in there}
+            headline = read_result(paths[there[0]]).task.headline
+            added = {}
+            for name, path in paths.items():
+                added[name] = contributions(read_evidence(path), headline)
+                advance(1)
+            kept = comparable(added)
+            for setting in RANKED_BY:
+                with suppress(BadResult):  # pools with images have no mono
+                    models = rank_contributions(kept, headline, setting).models
+                    found.setdefault(task, {})[setting] = tuple(map(_place, models))
+    return found
+
+
+def _place(standing: Standing) -> Place:
+    return Place(standing.name, standing.place, standing.low, standing.high, standing.score, standing.letters)
+
+
+def _order(settings: dict[str, tuple[Place, ...]]) -> dict[str, list[tuple[object, ...]]]:
+    """Standings without the scores, which stand in the results too: they have noise in the last digits."""
+    return {setting: [(*row[:4], tuple(row.letters)) for row in rows] for setting, rows in settings.items()}

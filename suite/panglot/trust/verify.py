@@ -1,0 +1,293 @@
+"""Whether a submission says what it shows: each score follows from the evidence, and the evidence is possible.
+
+What a forger can still do is to invent consistent evidence; only scoring again (`panglot.trust.rerun`) finds that.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from panglot.data.local import local_pool
+from panglot.data.origins.fetch import DATA_VARIABLE
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.errors import BadResult, MissingData
+from panglot.fields import check_name
+from panglot.progress import Progress, silent
+from panglot.results.evidence_file import (
+    EVIDENCE_FILES,
+    SHORT,
+    evidence_file,
+    is_evidence_of,
+    read_evidence,
+    read_facts,
+)
+from panglot.results.facts import check_facts, check_record
+from panglot.results.naming import result_folder, result_stem
+from panglot.results.record import DECIMALS, read_record
+from panglot.results.result import Result, find_results, read_result
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import DEPTH
+from panglot.score.summary import score_evidence
+from panglot.trust.evidence_check import check_evidence
+from panglot.trust.rerun import Attestation, attestation_file
+from panglot.trust.submission import CARD, SubmissionCard
+
+Level: TypeAlias = Literal["failed", "self-reported", "consistent", "recomputed", "reproduced"]
+"""Consistent: every score follows from the evidence, but the task's data was not here to compare it with."""
+
+NOISE = 5e-14
+"""Relative; what one evidence gives on different processors differs by less than a fifth of it."""
+
+MOST_FINDINGS = 20
+
+DERIVED = (
+    "clusters", "settings", "balance", "bias", "blind", "languages", "worst_language", "pairs", "language_mix",
+    "language_rank",
+)  # fmt: skip
+"""What a result holds that follows from its evidence."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one file: how far it can be trusted, what is wrong, and what could not be checked here."""
+
+    path: Path
+    level: Level
+    findings: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+def verify(path: Path, data_dir: Path | None = None) -> Verdict:
+    """Check one result file and the evidence beside it.
+
+    Ids, languages and judgements are compared where the task's data is here: in `data_dir`, in the folder that
+    PANGLOT_DATA names, in the download cache, or in the package. Nothing is downloaded.
+
+    :raises BadData: the data that is here is damaged.
+    """
+    try:
+        _check_file(path)
+        return _Check(path, read_result(path), data_dir).verdict()
+    except BadResult as error:
+        return Verdict(path, "failed", (str(error),))
+
+
+def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress = silent) -> tuple[Verdict, ...]:
+    """Check all that is in the folder of one model: each result, the card, and that nothing else is there.
+
+    :raises BadData: the data that is here is damaged.
+    """
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            raise BadResult(f"{folder} is a link or a file, not the folder of a model.")
+        results = list(find_results([folder]))
+    except BadResult as error:
+        return (Verdict(folder, "failed", (str(error),)),)
+    verdicts = []
+    with progress("verifying", len(results)) as advance:
+        for path in results:
+            verdicts.append(_at_home(verify(path, data_dir), folder))
+            advance(1)
+    if os.path.lexists(folder / CARD):
+        verdicts.append(_verify_card(folder / CARD))
+    expected = {folder / CARD, *results, *map(attestation_file, results)}
+    expected |= {evidence_file(path, name) for path in results for name in EVIDENCE_FILES}
+    for path in sorted(set(folder.iterdir()) - expected):
+        verdicts.append(Verdict(path, "failed", ("This is not a file of a submission. Remove it.",)))
+    return tuple(verdicts)
+
+
+def known_tasks() -> dict[str, Task]:
+    """The tasks that results can be of; looked up by name, since the suite itself does not depend on them."""
+    return {task.name: task for task in import_module("tasks").ALL}
+
+
+def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None) -> Pool | None:
+    """The pool of a task in these languages if its data is here; nothing is downloaded.
+
+    :raises BadData: the data that is here is damaged.
+    """
+    try:
+        return _pool(task.name, task.fingerprint, languages, str(data_dir or os.environ.get(DATA_VARIABLE) or ""))
+    except MissingData:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _pool(name: str, fingerprint: str, languages: tuple[str, ...], root: str) -> Pool:
+    pool = local_pool(known_tasks()[name], languages, Path(root) if root else None)
+    if pool is None:  # raised, since it may be here the next time, and what is returned is remembered
+        raise MissingData(f"The data of {name} is not here.")
+    return pool
+
+
+def _check_file(path: Path) -> None:
+    """A link could show a file of the machine that checks."""
+    for file in (path, attestation_file(path), *(evidence_file(path, name) for name in EVIDENCE_FILES)):
+        if os.path.lexists(file) and not _is_file(file):
+            raise BadResult(f"{file} is a link or a folder, not a file.")
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
+def _at_home(verdict: Verdict, folder: Path) -> Verdict:
+    """The verdict, with a finding more if the result belongs into another folder."""
+    if verdict.level == "failed":
+        return verdict
+    home = result_folder(folder.parent, read_result(verdict.path).model)
+    if home.name == folder.resolve().name:
+        return verdict
+    return Verdict(verdict.path, "failed", (f"It is a result of another model and belongs in {home.name}/.",))
+
+
+def _verify_card(path: Path) -> Verdict:
+    try:
+        _check_file(path)
+        card = read_record(path, SubmissionCard)
+        results = [read_result(file) for file in find_results([path.parent])]
+    except BadResult as error:
+        return Verdict(path, "failed", (str(error),))
+    findings = []
+    models = {(result.model.name, result.model.revision) for result in results}
+    if models != {(card.model, card.revision)}:
+        findings.append(f"card.json describes {card.model}@{card.revision}, but the results are of another model.")
+    unknown = sorted(set(card.training) - set(known_tasks()) - {result.task.name for result in results})
+    if unknown:
+        findings.append(f"training names {', '.join(unknown[:3])}, which is not a task.")
+    return Verdict(path, "failed" if findings else "self-reported", tuple(findings))
+
+
+class _Check:
+    """The checks of one result, each only where those before it left something to look at."""
+
+    def __init__(self, path: Path, result: Result, data_dir: Path | None) -> None:
+        self._path, self._result, self._data_dir = path, result, data_dir
+        self._unchecked: list[str] = []
+
+    def verdict(self) -> Verdict:
+        """All checks, in order."""
+        record = self._result.task
+        task = known_tasks().get(record.name)
+        findings = list(check_record(self._result, task))
+        if findings:
+            return self._failed(findings)
+        pool = pool_of(task, record.languages, self._data_dir) if task else None
+        findings += [*_check_names(self._result), *self._check_task(task, pool)]
+        there = [evidence_file(self._path, name).exists() for name in EVIDENCE_FILES]
+        if not any(there):
+            return self._verdict("self-reported", findings)
+        if not there[-1]:
+            self._unchecked.append(f"Places {SHORT + 1} to {DEPTH} of the lists: their file is not here.")
+        if self._result.evidence and not is_evidence_of(self._result.evidence, self._path):
+            findings.append("evidence: the files beside it are not those that it was written with (sha256).")
+        findings += check_facts(self._result, read_facts(self._path), task)
+        if findings:
+            return self._failed(findings)
+        evidence = read_evidence(self._path)
+        findings += check_evidence(evidence, task, record, pool)
+        if not findings:
+            findings += self._check_scores(evidence)
+        checked: Level = "recomputed" if pool else "consistent"
+        return self._verdict("reproduced" if self._is_attested(findings) else checked, findings)
+
+    def _check_task(self, task: Task | None, pool: Pool | None) -> Iterator[str]:
+        """The record of the task against the task itself."""
+        record = self._result.task
+        known: dict[str, Any] = {}
+        if task:
+            known["headline"] = task.headline
+            known["candidates"] = sum(task.sizes[name].candidates for name in record.languages)
+        if pool:
+            known |= {"fingerprint": pool.fingerprint, "queries": len(pool.queries)}
+        elif task and record.languages == task.languages:
+            known["queries"] = task.queries
+            known["fingerprint"] = task.fingerprint or record.fingerprint
+        self._note_unchecked(task, pool)
+        yield from _differences(record.model_dump(), record.model_copy(update=known).model_dump(), "task")
+        stems = [result_stem(record.name, record.languages), result_stem(record.name)]
+        if task:
+            stems = stems[record.languages == task.languages :][:1]
+        if self._path.stem not in stems:
+            yield f"The file should be called {stems[-1]}.json."
+
+    def _note_unchecked(self, task: Task | None, pool: Pool | None) -> None:
+        """Say what could not be compared, and why."""
+        if task is None:
+            self._unchecked.append(f"The task: {self._result.task.name} is not a task in this suite.")
+        elif not pool:
+            if self._result.task.languages != task.languages:
+                self._unchecked.append(
+                    "Fingerprint and relevant pairs of these languages: the task's data is not here."
+                )
+            elif not task.fingerprint:
+                self._unchecked.append("The fingerprint: nobody has read this set yet.")
+            self._unchecked.append("Ids, groups and judgements: the task's data is not here.")
+        if self._result.curve:
+            self._unchecked.append("The curve over dimensions: it does not follow from the evidence.")
+
+    def _check_scores(self, evidence: Evidence) -> Iterator[str]:
+        """Every derived number that the file holds against what the evidence gives; it need not hold every metric."""
+        result = self._result
+        metrics = dict.fromkeys(name for scores in result.settings.values() for name in scores)
+        try:
+            scores = score_evidence(evidence, result.task.headline, list(metrics), measures=result.bias.keys())
+            again = Result.of(result.task, result.model, scores, result.curve, result.run)
+        except (ValueError, ArithmeticError, LookupError, RuntimeWarning) as error:
+            raise BadResult(f"{self._path}: no scores follow from its evidence. {str(error)[:200]}") from error
+        wanted = set(DERIVED)
+        yield from _differences(result.model_dump(include=wanted), again.model_dump(include=wanted), "")
+
+    def _is_attested(self, findings: list[str]) -> bool:
+        """Whether a sample was scored again; an attestation of something else is a finding."""
+        path = attestation_file(self._path)
+        if not path.exists():
+            return False
+        attestation, result = read_record(path, Attestation), self._result
+        about = (attestation.model, attestation.revision, attestation.task, attestation.fingerprint)
+        same = about == (result.model.name, result.model.revision, result.task.name, result.task.fingerprint)
+        if not (same and is_evidence_of(attestation.evidence, self._path) and attestation.holds):
+            findings.append(f"{path.name} does not attest this evidence. Remove it, or run panglot verify --rerun.")
+        return True
+
+    def _verdict(self, level: Level, findings: Sequence[str]) -> Verdict:
+        return self._failed(findings) if findings else Verdict(self._path, level, (), tuple(self._unchecked))
+
+    def _failed(self, findings: Sequence[str]) -> Verdict:
+        return Verdict(self._path, "failed", tuple(findings[:MOST_FINDINGS]), tuple(self._unchecked))
+
+
+def _check_names(result: Result) -> Iterator[str]:
+    """Nothing that people call the model looks like something else."""
+    for name in ("name", "revision", "library", "licence"):
+        try:
+            check_name(getattr(result.model, name))
+        except ValueError as error:
+            yield f"model.{name}: {error}."
+
+
+def _differences(stored: Any, again: Any, where: str) -> Iterator[str]:
+    """Where two nested values differ by more than rounding and the noise of different processors."""
+    if isinstance(stored, dict) and isinstance(again, dict):
+        for key in sorted(set(stored) | set(again)):
+            if key not in stored or key not in again:
+                yield f"{where}.{key}"[:120].lstrip(".") + f": is {'missing' if key in again else 'not expected'}."
+            else:
+                yield from _differences(stored[key], again[key], f"{where}.{key}".lstrip("."))
+    elif isinstance(stored, list | tuple) and isinstance(again, list | tuple) and len(stored) == len(again):
+        for place, (one, other) in enumerate(zip(stored, again, strict=True)):
+            yield from _differences(one, other, f"{where}[{place}]")
+    elif isinstance(stored, float) and isinstance(again, float):
+        if not abs(stored - again) <= 10**-DECIMALS / 2 + NOISE * max(1, abs(again)):
+            yield f"{where}: {stored!r} is stored, {round(again, DECIMALS)!r} follows."
+    elif stored != again:
+        yield f"{where}: {ascii(stored)[:60]} is stored, {ascii(again)[:60]} follows."
