@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.data.pool import NOTHING, Candidate, Judgement, Pool, Query
+from panglot.data.pool import NO_CANDIDATE, Candidate, Judgement, Pool, Query
 from panglot.errors import BadEncoder
-from panglot.retrieve.columns import Columns, Names, tie_keys
+from panglot.retrieve.columns import CandidateIds, ColumnLayout, tie_keys
 from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import Counter, Tally, collect_evidence
 from panglot.retrieve.similarity import DenseScores
-from panglot.retrieve.toplists import Best
+from panglot.retrieve.toplists import TopLists
 from panglot.score.metrics import NAMES, parse_metric
 from tests.conftest import FixedScores, PoolMaker
 from tests.helpers import naive
@@ -81,7 +81,7 @@ def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: i
     kept = min(depth, len(pool.candidates) - bool(len(pool.left_out)))
     keys = tie_keys(pool.candidates.ids)
     for query, listed in enumerate(evidence.top.tolist()):
-        left_out = pool.left_out[query] if len(pool.left_out) else NOTHING
+        left_out = pool.left_out[query] if len(pool.left_out) else NO_CANDIDATE
         offered = [candidate for candidate in range(len(pool.candidates)) if candidate != left_out]
         assert listed == sorted(offered, key=lambda c: (-scores[query, c], keys[c]))[:kept]
         assert scores[query, listed].tolist() == evidence.top_score[query].tolist()
@@ -102,20 +102,20 @@ def test_counts_add_and_lists_merge_in_any_order(case: tuple[Pool, np.ndarray], 
     for part in parts:
         sizes = np.bincount(pool.candidates.language[part], minlength=4)
         tally = random.choice(tallies)
-        tally.best.names.add(part.start, pool.candidates.ids[part])
-        columns = Columns(sizes, tally.best.names, part.start)
+        tally.top.ids.add(part.start, pool.candidates.ids[part])
+        columns = ColumnLayout(sizes, tally.top.ids, part.start)
         Counter(pool, tally, whole.score).add(0, scores[:, part], columns)
         if random.random() < 0.5:
-            tally.best.forget()
+            tally.top.forget()
     tallies[0].merge(tallies[1])
     own = (whole.language[:, None] == np.arange(4)).astype(int)
     assert tallies[0].above.tolist() == (whole.above + own).tolist()
-    best = tallies[0].best
+    best = tallies[0].top
     assert best.number.tolist() == whole.top.tolist()
     assert best.score.tolist() == whole.top_score.tolist()
     listed = sorted({NOBODY, *whole.top.ravel().tolist()})
-    assert best.names.numbers.tolist() == listed
-    assert best.names.ids.tolist() == ["" if number == NOBODY else pool.candidates.ids[number] for number in listed]
+    assert best.ids.numbers.tolist() == listed
+    assert best.ids.ids.tolist() == ["" if number == NOBODY else pool.candidates.ids[number] for number in listed]
 
 
 @pytest.mark.parametrize("depth", [5, 100, 1000])
@@ -171,10 +171,10 @@ def test_numbers_take_four_bytes(make_pool: PoolMaker) -> None:
     """A pool of a million candidates in eighteen languages has a hundred million counts."""
     pool = make_pool()
     tally = Tally.empty(pool, 5)
-    assert [tally.above.dtype, tally.best.score.dtype] == [np.int32, np.float32]
-    assert tally.best.number.dtype == np.int64  # corpora can be larger than 2^31
+    assert [tally.above.dtype, tally.top.score.dtype] == [np.int32, np.float32]
+    assert tally.top.number.dtype == np.int64  # corpora can be larger than 2^31
     for sizes in ([8, 16], [3, 4]):
-        columns, strip = Columns(np.array(sizes), tally.best.names), np.zeros((9, sum(sizes)), np.float32)
+        columns, strip = ColumnLayout(np.array(sizes), tally.top.ids), np.zeros((9, sum(sizes)), np.float32)
         assert columns.spread(strip.astype(np.float64)).dtype == np.float32
         assert np.shares_memory(columns.spread(strip), strip) == (sizes == [8, 16])
     evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))))
@@ -191,7 +191,7 @@ def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.Mon
         return tie_keys(ids)
 
     monkeypatch.setattr("panglot.retrieve.columns.tie_keys", noted)
-    names = Names()
+    names = CandidateIds()
     names.add(20, ids)
     assert names.keys_of(np.array([[20, 29], [23, 20]])).tolist() == _rows(["c0", "c9"], ["c3", "c0"])
     assert names.keys_of(np.array([[23, 25]])).tolist() == _rows(["c3", "c5"])
@@ -200,7 +200,7 @@ def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.Mon
     names.add(20, ids[:8])
     assert names.keys_of(np.array([[NOBODY, 29]])).tolist() == [[0, tie_keys(["c9"])[0]]]
     assert made[4:] == []
-    columns = Columns(np.array([3, 4]), names, 20)
+    columns = ColumnLayout(np.array([3, 4]), names, 20)
     assert sorted(columns.order.tolist()) == [0, 1, 2, 8, 9, 10, 11]
     assert sorted(made[4:]) == ids[:7]
 
@@ -210,12 +210,12 @@ def _rows(*rows: list[str]) -> list[list[int]]:
 
 
 def test_no_tie_key_is_made_where_nothing_ties(monkeypatch: pytest.MonkeyPatch) -> None:
-    best = Best.empty(2, 3)
-    best.names.add(0, [f"c{n}" for n in range(16)])
+    best = TopLists.empty(2, 3)
+    best.ids.add(0, [f"c{n}" for n in range(16)])
     strip = np.random.default_rng(0).permuted(np.tile(np.arange(16, dtype=np.float32), (2, 1)), axis=1)
     with monkeypatch.context() as patch:
         patch.delattr("panglot.retrieve.columns.tie_keys")
-        best.offer(0, strip, Columns(np.array([16]), best.names))
+        best.offer(0, strip, ColumnLayout(np.array([16]), best.ids))
     assert best.number.tolist() == np.argsort(-strip, axis=1)[:, :3].tolist()
     assert best.score.tolist() == [[15, 14, 13]] * 2
 

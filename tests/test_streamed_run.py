@@ -23,7 +23,7 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.kinds.floors import RandomVectors
 from panglot.encode.model import Role, load_model
 from panglot.errors import BadData, BadEncoder, UnknownName
-from panglot.evaluate.shards.run import How, run_streamed
+from panglot.evaluate.shards.run import StreamOptions, run_streamed
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result import read_result, write_result
 from panglot.score.summary import score_evidence
@@ -76,7 +76,7 @@ class Counting(RandomVectors):
 
 
 def test_each_language_stands_alone(data: Path, task: StreamedTask, tmp_path: Path) -> None:
-    outcome = run_streamed(task, RandomVectors(), How(tmp_path / "checkpoints", 5), LANGUAGES, data)
+    outcome = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints", 5), LANGUAGES, data)
     result = outcome.result
     assert list(result.settings) == ["mono"]
     assert (result.balance, result.bias) == ({}, {})
@@ -86,13 +86,13 @@ def test_each_language_stands_alone(data: Path, task: StreamedTask, tmp_path: Pa
     by_language = [result.languages[language]["mono"]["ndcg@10"].value for language in LANGUAGES]
     assert result.settings["mono"]["ndcg@10"].value == pytest.approx(np.mean(by_language), abs=1e-12)
     for language, value in zip(LANGUAGES, by_language, strict=True):
-        alone = run_streamed(task, RandomVectors(), How(tmp_path / "checkpoints"), [language], data).result
+        alone = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), [language], data).result
         assert alone.settings["mono"]["ndcg@10"].value == pytest.approx(value, abs=1e-9)
     assert not list((tmp_path / "checkpoints").glob("*"))
 
 
 def test_scores_follow_from_the_files(data: Path, task: StreamedTask, tmp_path: Path) -> None:
-    outcome = run_streamed(task, RandomVectors(), How(tmp_path / "checkpoints"), LANGUAGES, data)
+    outcome = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), LANGUAGES, data)
     path = write_result(tmp_path / "out", outcome.result, outcome.evidence, outcome.stem)
     again = score_evidence(read_evidence(path), "ndcg@10")
     assert read_evidence(path).divided
@@ -101,51 +101,51 @@ def test_scores_follow_from_the_files(data: Path, task: StreamedTask, tmp_path: 
 
 
 def test_a_killed_run_goes_on_and_changes_nothing(data: Path, task: StreamedTask, tmp_path: Path) -> None:
-    how, cache = How(tmp_path / "checkpoints", 20), VectorCache(tmp_path / "vectors")
-    whole = run_streamed(task, Counting(), How(tmp_path / "other", 20), ["yo"], data).result
+    options, cache = StreamOptions(tmp_path / "checkpoints", 20), VectorCache(tmp_path / "vectors")
+    whole = run_streamed(task, Counting(), StreamOptions(tmp_path / "other", 20), ["yo"], data).result
     killed = Counting(most=500)
     with pytest.raises(BadEncoder):
-        run_streamed(task, killed, how, ["yo"], data, cache)
-    assert len(list(how.checkpoints.glob("miracl.yo.*.npz"))) == 1
+        run_streamed(task, killed, options, ["yo"], data, cache)
+    assert len(list(options.checkpoints.glob("miracl.yo.*.npz"))) == 1
     resumed = Counting()
-    assert run_streamed(task, resumed, how, ["yo"], data, cache).result.settings == whole.settings
+    assert run_streamed(task, resumed, options, ["yo"], data, cache).result.settings == whole.settings
     assert 0 < resumed.texts < task.sizes["yo"].candidates
     cached = Counting()
-    assert run_streamed(task, cached, how, ["yo"], data, cache).result.settings == whole.settings
+    assert run_streamed(task, cached, options, ["yo"], data, cache).result.settings == whole.settings
     assert cached.texts == 0
 
 
 def test_a_corpus_that_changed_since_the_checkpoint_is_refused(data: Path, task: StreamedTask, tmp_path: Path) -> None:
-    how = How(tmp_path / "checkpoints", 20)
+    options = StreamOptions(tmp_path / "checkpoints", 20)
     with pytest.raises(BadEncoder):
-        run_streamed(task, Counting(most=500), how, ["yo"], data)
+        run_streamed(task, Counting(most=500), options, ["yo"], data)
     path = data / "miracl" / "yo" / "docs-0.jsonl.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"none#7 in", b"changed in")))
     with pytest.raises(BadData, match="of another corpus, model or division"):
-        run_streamed(task, Counting(), how, ["yo"], data)
-    assert len(list(how.checkpoints.glob("*.npz"))) == 1
+        run_streamed(task, Counting(), options, ["yo"], data)
+    assert len(list(options.checkpoints.glob("*.npz"))) == 1
 
 
 def test_another_size_is_refused_unless_asked_for(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="holds 440 passages, not 49,043"):
-        run_streamed(MIRACL, RandomVectors(), How(tmp_path / "checkpoints"), ["yo"], data)
-    how = How(tmp_path / "checkpoints", allow_missing=True)
-    assert run_streamed(MIRACL, RandomVectors(), how, ["yo"], data).result.task.candidates == 440
+        run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), ["yo"], data)
+    options = StreamOptions(tmp_path / "checkpoints", allow_missing=True)
+    assert run_streamed(MIRACL, RandomVectors(), options, ["yo"], data).result.task.candidates == 440
 
 
 def test_half_precision_is_the_same_from_the_cache(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "vectors")
-    how = How(tmp_path / "checkpoints", half=True)
-    first = run_streamed(task, RandomVectors(), how, ["yo"], data, cache).result
-    assert run_streamed(task, RandomVectors(), how, ["yo"], data, cache).result.settings == first.settings
+    options = StreamOptions(tmp_path / "checkpoints", half=True)
+    first = run_streamed(task, RandomVectors(), options, ["yo"], data, cache).result
+    assert run_streamed(task, RandomVectors(), options, ["yo"], data, cache).result.settings == first.settings
     assert len(list((tmp_path / "vectors" / "streamed").rglob("*.fp16.npz"))) == 1
 
 
 def test_what_cannot_be_streamed_is_refused(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     with pytest.raises(BadEncoder, match="makes no vectors"):
-        run_streamed(task, load_model("bm25"), How(tmp_path), ["yo"], data)
+        run_streamed(task, load_model("bm25"), StreamOptions(tmp_path), ["yo"], data)
     with pytest.raises(UnknownName):
-        run_streamed(task, RandomVectors(), How(tmp_path), ["xx"], data)
+        run_streamed(task, RandomVectors(), StreamOptions(tmp_path), ["xx"], data)
 
 
 SLOW = '''
@@ -196,7 +196,7 @@ def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) ->
     said = resumed.communicate(timeout=900)
     assert resumed.returncode == 0, said
     assert not list(checkpoints.glob("*.npz"))
-    whole = run_streamed(MIRACL, RandomVectors(), How(tmp_path, 20, allow_missing=True), ["yo"], data).result
+    whole = run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path, 20, allow_missing=True), ["yo"], data).result
     found = read_result(next((tmp_path / "out").glob("*/miracl.yo.json"))).settings["mono"]
     for name, score in whole.settings["mono"].items():
         assert found[name] == pytest.approx(score, abs=1e-9), name

@@ -13,7 +13,7 @@ from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from panglot.errors import BadEncoder
-from panglot.train.pairs import Entry, PairsBuilder
+from panglot.train.pairs import PairsBuilder, TextPair
 from panglot.train.recipe_file import make_recipe
 from panglot.train.train import train
 from tests.helpers.tiny import bare, change_weights, saved, tokenizer
@@ -70,7 +70,7 @@ def outcome(base: Path, folder: Path, **text: Any) -> int:
     content = {"name": "x", "languages": ["en"], "text": {"base": str(base), "length": 32, **text}}
     content |= {"data": [{"name": "terms"}], "sampler": {"kind": "mono"}, "training": {"steps": 1, "batch": 2}}
     builder = PairsBuilder(("en",))
-    builder.add_texts("terms", [Entry(str(n), "en", word, f"{word} {word}") for n, word in enumerate("abcd")])
+    builder.add_texts("terms", [TextPair(str(n), "en", word, f"{word} {word}") for n, word in enumerate("abcd")])
     return train(make_recipe(content), folder / "model", builder.build()).training.steps
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from panglot.errors import BadData
 from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.pairs import NOTHING, Caption, Entry, Pairs, PairsBuilder
+from panglot.train.pairs import NO_INDEX, ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import make_recipe
 
@@ -20,9 +20,9 @@ LANGUAGES = ("de", "en", "zh")
 GROUPS = 30
 
 
-def entries(name: str, languages: tuple[str, ...] = LANGUAGES, groups: int = GROUPS) -> list[Entry]:
+def entries(name: str, languages: tuple[str, ...] = LANGUAGES, groups: int = GROUPS) -> list[TextPair]:
     return [
-        Entry(f"{group}", language, f"{name} {language} question {group}", f"{name} {language} passage {group}")
+        TextPair(f"{group}", language, f"{name} {language} question {group}", f"{name} {language} passage {group}")
         for group in range(groups)
         for language in languages
     ]
@@ -34,7 +34,7 @@ def make_pairs() -> Pairs:
     builder.add_texts("sections", entries("guide", groups=2 * GROUPS))
     builder.add_images(
         "emoji",
-        [Caption(f"i{n}", language, f"{language} caption {n}") for n in range(GROUPS) for language in LANGUAGES],
+        [ImageCaption(f"i{n}", language, f"{language} caption {n}") for n in range(GROUPS) for language in LANGUAGES],
         {f"i{n}": bytes([n]) for n in range(GROUPS)},
     )
     return builder.build()
@@ -89,7 +89,7 @@ def test_a_batch_is_of_one_kind_and_nothing_in_it_twice(sampler: dict[str, Any],
     if batch.kind == "cross":
         assert (asking != answering).all()
     if batch.kind == "image":
-        assert (answering == NOTHING).all()
+        assert (answering == NO_INDEX).all()
     for column in range(PAIRS.keys.shape[1]):
         assert len(set(PAIRS.keys[rows, column].tolist())) == len(rows)
     assert len(set(PAIRS.origin[rows].tolist())) == 1
@@ -174,8 +174,8 @@ def test_a_set_too_small_in_one_language_is_left_out_there() -> None:
 def test_rows_that_share_a_text_do_not_meet() -> None:
     """One passage for many questions, whatever its case, is one answer: a batch takes a single row of it."""
     builder = PairsBuilder(("en",))
-    alike = [Entry(f"a{n}", "en", f"question {n}", "The passage" if n % 2 else "the passage") for n in range(20)]
-    builder.add_texts("ntrex", [*alike, *(Entry(f"b{n}", "en", f"other {n}", f"passage {n}") for n in range(7))])
+    alike = [TextPair(f"a{n}", "en", f"question {n}", "The passage" if n % 2 else "the passage") for n in range(20)]
+    builder.add_texts("ntrex", [*alike, *(TextPair(f"b{n}", "en", f"other {n}", f"passage {n}") for n in range(7))])
     pairs = builder.build()
     drawer = BatchDrawer(pairs, recipe({"kind": "mono"}, languages=["en"]))
     for step in range(30):
@@ -185,7 +185,7 @@ def test_rows_that_share_a_text_do_not_meet() -> None:
 
 def test_passages_of_one_cluster_do_not_meet() -> None:
     builder = PairsBuilder(("en",))
-    builder.add_texts("ntrex", [Entry(str(n), "en", f"q {n}", f"p {n}", cluster=str(n // 3)) for n in range(30)])
+    builder.add_texts("ntrex", [TextPair(str(n), "en", f"q {n}", f"p {n}", cluster=str(n // 3)) for n in range(30)])
     pairs = builder.build()
     drawer = BatchDrawer(pairs, recipe({"kind": "mono"}, languages=["en"]))
     for step in range(20):
@@ -205,7 +205,7 @@ def test_groups_are_crossed_in_every_direction() -> None:
 
 def test_what_asks_for_itself_is_no_pair() -> None:
     builder = PairsBuilder(("de", "en"))
-    builder.add_texts("ntrex", [Entry("0", "de", "Wer?", "Wer?"), Entry("0", "en", "Who?", "Who?")])
+    builder.add_texts("ntrex", [TextPair("0", "de", "Wer?", "Wer?"), TextPair("0", "en", "Who?", "Who?")])
     pairs = builder.build()
     assert len(pairs) == 2
     assert (pairs.query_language != pairs.passage_language).all()

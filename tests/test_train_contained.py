@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from panglot.errors import BadData
 from panglot.train.batches import BatchDrawer
-from panglot.train.contained import Text, find_contained, without_query
+from panglot.train.contained import GroupText, find_contained, without_query
 from panglot.train.data import ntrex, sections
-from panglot.train.pairs import Entry, Pairs, PairsBuilder
+from panglot.train.pairs import Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import make_recipe
-from panglot.train.words import plain
+from panglot.train.words import normalised
 
 LANGUAGES = ("de", "en")
 
 
-def pairs_of(entries: list[Entry], cloze: float = 0.0, apart: bool = True) -> Pairs:
+def pairs_of(entries: list[TextPair], cloze: float = 0.0, apart: bool = True) -> Pairs:
     builder = PairsBuilder(LANGUAGES)
     builder.add_texts("ntrex", entries, cloze, apart)
     return builder.build()
@@ -36,7 +36,7 @@ def recipe(kind: str, batch: int, seed: int = 1) -> Recipe:
 
 
 def contained(*texts: tuple[str, str], language: str = "en") -> set[tuple[int, int]]:
-    return find_contained(Text(group, language, query, passage) for group, (query, passage) in enumerate(texts))
+    return find_contained(GroupText(group, language, query, passage) for group, (query, passage) in enumerate(texts))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_query_is_found_by_whole_words(query: str, passage: str, language: str, 
 
 def test_own_passage_and_other_languages_are_not_looked_at() -> None:
     assert contained(("who", "who is it")) == set()
-    assert find_contained([Text(0, "en", "Haus", "x"), Text(1, "de", "y", "ein Haus")]) == set()
+    assert find_contained([GroupText(0, "en", "Haus", "x"), GroupText(1, "de", "y", "ein Haus")]) == set()
 
 
 WORDS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=5).map(" ".join)
@@ -88,7 +88,7 @@ def meeting(pairs: Pairs, rows: list[int]) -> list[tuple[int, int]]:
     """Pairs of rows of which one's passage contains the other's query, in any language that both groups have."""
     by_group: dict[int, set[tuple[int, str, str]]] = {}
     for row in np.flatnonzero(pairs.query_language == pairs.passage_language).tolist():
-        texts = (plain(pairs.texts[pairs.query[row]]), plain(pairs.texts[pairs.whole[row]]))
+        texts = (normalised(pairs.texts[pairs.query[row]]), normalised(pairs.texts[pairs.whole[row]]))
         by_group.setdefault(int(pairs.keys[row, 0]), set()).add((int(pairs.query_language[row]), *texts))
     groups = [by_group[int(pairs.keys[row, 0])] for row in rows]
     return [
@@ -115,7 +115,7 @@ def test_no_batch_has_a_passage_with_the_query_of_another(
     texts: list[tuple[str, list[str]]], kind: str, seed: int
 ) -> None:
     entries = [
-        Entry(str(n), x, f"{query} {n % 6}", f"about {n} {' '.join(f'{part} {n % 5}' for part in parts)}")
+        TextPair(str(n), x, f"{query} {n % 6}", f"about {n} {' '.join(f'{part} {n % 5}' for part in parts)}")
         for n, (query, parts) in enumerate(texts)
         for x in ("de", "en")
     ]
@@ -180,7 +180,7 @@ def test_share_of_passages_without_their_query() -> None:
 
 
 def test_only_pairs_in_one_language_lose_their_query() -> None:
-    entries = [Entry("0", x, f"{x} asks", f"{x} before. {x} asks. {x} after.") for x in ("de", "en")]
+    entries = [TextPair("0", x, f"{x} asks", f"{x} before. {x} asks. {x} after.") for x in ("de", "en")]
     pairs = pairs_of(entries, cloze=1.0)
     shown = {(pairs.texts[q], pairs.texts[p]) for q, p in zip(pairs.query, pairs.passage, strict=True)}
     assert shown == {

@@ -29,8 +29,8 @@ from panglot.errors import BadData, BadEncoder, MissingData
 from panglot.train.batches import BatchDrawer, BatchSampler
 from panglot.train.data import read_pairs
 from panglot.train.loss import HybridLoss
-from panglot.train.pairs import Caption, Entry, Pairs, PairsBuilder
-from panglot.train.recipe import Image, Recipe
+from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
+from panglot.train.recipe import ImageTower, Recipe
 from panglot.train.recipe_file import make_recipe
 from panglot.train.smaller import keep_layers, keep_tokens
 from panglot.train.towers import build_model
@@ -68,16 +68,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def entries(hard: bool = False) -> list[Entry]:
+def entries(hard: bool = False) -> list[TextPair]:
     """Twelve parallel questions with their passages, and with a wrong passage where negatives are hard."""
     return [
-        Entry(str(n), x, f"{x} ask {n}", f"{x} say {n} and {n}", f"{x} other {n}" if hard else None)
+        TextPair(str(n), x, f"{x} ask {n}", f"{x} say {n} and {n}", f"{x} other {n}" if hard else None)
         for n in range(12)
         for x in LANGUAGES
     ]
 
 
-def pairs_of(found: list[Entry]) -> Pairs:
+def pairs_of(found: list[TextPair]) -> Pairs:
     builder = PairsBuilder(LANGUAGES)
     builder.add_texts("ntrex", found)
     return builder.build()
@@ -170,7 +170,7 @@ def test_hard_negatives_come_from_the_column_that_the_recipe_names(base: Path, t
     assert with_negatives > without.training.history[0]["loss"]
 
 
-def some_negatives(share: int) -> list[Entry]:
+def some_negatives(share: int) -> list[TextPair]:
     """Entries of which every so many-th group lacks its negative."""
     return [entry._replace(negative=None) if int(entry.group) % share == 0 else entry for entry in entries(True)]
 
@@ -336,7 +336,7 @@ def test_a_vision_model_of_one_s_own_learns_only_where_it_is_not_frozen(
     base: Path, vision: Path, frozen: bool, tmp_path: Path
 ) -> None:
     builder = PairsBuilder(LANGUAGES)
-    captions = [Caption(str(n), x, f"{x} picture {n}") for n in range(6) for x in LANGUAGES]
+    captions = [ImageCaption(str(n), x, f"{x} picture {n}") for n in range(6) for x in LANGUAGES]
     builder.add_texts("ntrex", entries())
     builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
     recipe = recipe_of(
@@ -359,7 +359,7 @@ def test_a_vision_model_of_one_s_own_learns_only_where_it_is_not_frozen(
 def test_image_batches_can_leave_the_text_tower_alone(base: Path, vision: Path) -> None:
     builder = PairsBuilder(LANGUAGES)
     builder.add_texts("ntrex", entries())
-    captions = [Caption(str(n), "en", f"picture {n}") for n in range(6)]
+    captions = [ImageCaption(str(n), "en", f"picture {n}") for n in range(6)]
     builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
     pairs = builder.build()
     for frozen in (False, True):
@@ -370,7 +370,7 @@ def test_image_batches_can_leave_the_text_tower_alone(base: Path, vision: Path) 
             images=[{"name": "emoji"}],
             sampler={"gamma": 1.0},
         )
-        tower = load_vision(Image(base=str(vision)))
+        tower = load_vision(ImageTower(base=str(vision)))
         features = torch.ones(len(pairs.images), tower.dimension)
         found = gradients(build_model(recipe, pairs.texts, tower), recipe, pairs, features)[1]
         assert any(".text." in name for name in found) != frozen
@@ -378,11 +378,11 @@ def test_image_batches_can_leave_the_text_tower_alone(base: Path, vision: Path) 
 
 
 def build_vision(folder: Path) -> Any:
-    return load_vision(Image(base=str(folder))).module
+    return load_vision(ImageTower(base=str(folder))).module
 
 
 def test_of_a_model_that_reads_and_sees_only_the_part_that_sees_is_taken(vision: Path) -> None:
-    tower = load_vision(Image(base=str(vision)))
+    tower = load_vision(ImageTower(base=str(vision)))
     assert tower.dimension == 8
     assert not any("text" in name for name, _ in tower.module.named_parameters())
 

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from panglot.errors import BadData
 from panglot.train.data import read_pairs
 from panglot.train.own_images import own_captions
-from panglot.train.pairs import Caption
+from panglot.train.pairs import ImageCaption
 from panglot.train.recipe import ImageData
 from panglot.train.recipe_file import make_recipe
 
@@ -93,7 +93,7 @@ def test_equal_images_are_one(folder: Path) -> None:
     table.write_text(table.read_text("utf-8") + "\nfiles/copy.png,en,again", encoding="utf-8")
     found = own_captions(ImageData(name="own", source=str(folder), language="lang"), ("en",))
     red = next(caption.image for caption in found.captions if caption.text == "en red")
-    assert Caption(red, "en", "again") in found.captions
+    assert ImageCaption(red, "en", "again") in found.captions
     assert len(found.images()) == 3
 
 

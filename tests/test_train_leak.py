@@ -13,11 +13,11 @@ from panglot.data.task import Size, Task
 from panglot.errors import BadData
 from panglot.train.data import data_folder, read_pairs, text_entries
 from panglot.train.leak import Leak, check_leaks
-from panglot.train.pairs import Caption, Entry, Pairs, PairsBuilder
+from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import TextData
 from panglot.train.recipe_file import make_recipe
 from panglot.train.translate import translated
-from panglot.train.words import long_runs, plain
+from panglot.train.words import long_runs, normalised
 from tests.conftest import TASKS
 
 SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
@@ -35,7 +35,7 @@ def pool(text: str, language: str = "en") -> Pool:
 
 def pairs(*texts: str, language: str = "en") -> Pairs:
     builder = PairsBuilder(("en", "zh"))
-    builder.add_texts("own", [Entry(str(n), language, f"query {n}", text) for n, text in enumerate(texts)])
+    builder.add_texts("own", [TextPair(str(n), language, f"query {n}", text) for n, text in enumerate(texts)])
     return builder.build()
 
 
@@ -51,8 +51,8 @@ def leaks_of(pairs: Pairs, pool: Pool, name: str = "own-task") -> tuple[Leak, ..
 
 
 def test_plain_text_is_letters_marks_and_digits() -> None:
-    assert plain("  Ｔhe «Old»\tbridge—No. 5! ") == "the old bridge no 5"
-    assert plain("हिन्दी, में") == "हिन्दी में"
+    assert normalised("  Ｔhe «Old»\tbridge—No. 5! ") == "the old bridge no 5"
+    assert normalised("हिन्दी, में") == "हिन्दी में"
 
 
 def test_runs_are_of_eight_words_or_of_characters() -> None:
@@ -92,7 +92,7 @@ def test_pictures_of_an_evaluation_task_are_refused() -> None:
         ("en", IMAGES), [Query("q", "cat", "en", "g")], [Candidate("c", "", IMAGES, image)], [Judgement("q", "c")]
     )
     builder = PairsBuilder(("en",))
-    builder.add_images("emoji", [Caption("i", "en", "a cat")], {"i": data})
+    builder.add_images("emoji", [ImageCaption("i", "en", "a cat")], {"i": data})
     with pytest.raises(BadData, match="1 of pictures in zxx"):
         leaks_of(builder.build(), seen, "pictures")
 
@@ -115,7 +115,7 @@ def test_leak_check_fetches_nothing_and_names_what_is_not_here(tmp_path: Path, m
 
 def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:
     builder = PairsBuilder(("en",))
-    builder.add_images("emoji", [Caption("i", "en", "a cat")], {"i": b"a picture"})
+    builder.add_images("emoji", [ImageCaption("i", "en", "a cat")], {"i": b"a picture"})
     assert "emoji-t2i" in check_leaks(builder.build(), TASKS.values(), tmp_path).absent
 
 
@@ -153,10 +153,10 @@ def upper(texts: list[str], source: str, target: str) -> list[str]:
 
 
 def test_translations_fill_what_a_group_lacks_and_are_remembered(tmp_path: Path) -> None:
-    own = [Entry("0", "en", "who", "he"), Entry("1", "en", "what", "it"), Entry("1", "de", "was", "es")]
+    own = [TextPair("0", "en", "who", "he"), TextPair("1", "en", "what", "it"), TextPair("1", "de", "was", "es")]
     data = TextData(name="ntrex", translate_to=("de",))
     found = list(translated(own, data, tmp_path, upper))
-    assert found == [*own, Entry("0", "de", "de:who", "de:he")]
+    assert found == [*own, TextPair("0", "de", "de:who", "de:he")]
 
     def never(texts: list[str], source: str, target: str) -> list[str]:
         raise AssertionError("it is in the cache")

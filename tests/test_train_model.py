@@ -22,8 +22,8 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
 from panglot.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
 from panglot.train.loss import HybridLoss
-from panglot.train.pairs import Caption, Pairs, PairsBuilder
-from panglot.train.recipe import Image, Recipe
+from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder
+from panglot.train.recipe import ImageTower, Recipe
 from panglot.train.recipe_file import make_recipe
 from panglot.train.score import RemembersFeatures, score_folder
 from panglot.train.smaller import trim_vocabulary
@@ -187,7 +187,7 @@ def test_efficientnet_lite0_is_its_package_s_own(pictures: list[Pillow.Image]) -
     pixels = torch.stack([torch.from_numpy((side - 127) / 128).permute(2, 0, 1) for side in sides])
     with torch.no_grad():
         expected = package.eval().extract_features(pixels).mean((2, 3))
-    found = SentenceTransformer(modules=[load_vision(Image()).module], device="cpu").encode(pictures)
+    found = SentenceTransformer(modules=[load_vision(ImageTower()).module], device="cpu").encode(pictures)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
 
 
@@ -257,7 +257,7 @@ def test_features_of_pictures_are_made_once(
         file = io.BytesIO()
         picture.save(file, "PNG")
         files.append(file.getvalue())
-    vision = load_vision(Image())
+    vision = load_vision(ImageTower())
     first = image_features(vision, files, tmp_path / "features")
     with monkeypatch.context() as patched:
         patched.setattr("panglot.train.vision._encode", None)
@@ -268,7 +268,7 @@ def test_features_of_pictures_are_made_once(
     )
     builder = PairsBuilder(LANGUAGES)
     builder.add_texts("own", text_entries(recipe.data[0], LANGUAGES))
-    captions = [Caption(str(n), "en", f"picture {n}") for n in range(len(files))]
+    captions = [ImageCaption(str(n), "en", f"picture {n}") for n in range(len(files))]
     builder.add_images("emoji", captions, {str(n): file for n, file in enumerate(files)})
     folder = train(recipe, tmp_path / "models" / "small", builder.build()).folder
     plain = load_model(str(folder))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from panglot.errors import BadData, MissingData
 from panglot.train.data import text_entries
-from panglot.train.pairs import Entry
+from panglot.train.pairs import TextPair
 from panglot.train.recipe import TextData
 from panglot.train.recipe_file import make_recipe
 from panglot.train.tables import table_entries
@@ -31,13 +31,13 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def entries(path: Path, languages: tuple[str, ...] = ("en",), **changes: Any) -> list[Entry]:
+def entries(path: Path, languages: tuple[str, ...] = ("en",), **changes: Any) -> list[TextPair]:
     return list(text_entries(TextData(**{"name": "own", "source": str(path), **COLUMNS, **changes}), languages))
 
 
 def test_table_with_columns_of_the_recipe(tmp_path: Path) -> None:
     path = write(tmp_path / "own.parquet", [GOOD])
-    assert entries(path) == [Entry("7", "en", "who", "he", "she")]
+    assert entries(path) == [TextPair("7", "en", "who", "he", "she")]
     with pytest.raises(BadData, match=r"own: .*own\.parquet has no column lang2; it has q, p, lang, id, wrong\."):
         entries(path, language="lang2")
 

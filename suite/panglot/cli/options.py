@@ -13,7 +13,7 @@ from panglot.cli.output import check_writable
 
 if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
-    from panglot.evaluate.shards.run import How
+    from panglot.evaluate.shards.run import StreamOptions
 
 _MODEL = "Model"
 _LARGE = "Large corpora"
@@ -94,20 +94,20 @@ def stream_options(
     address: str | None,
     workers: int | None,
     gpus: float,
-) -> How:
+) -> StreamOptions:
     """How a corpus is divided and counted; checkpoints are kept beside the vectors.
 
     :raises PanglotError: there is no Ray, or no cluster at the address.
     """
     from panglot.encode.cache import default_root
-    from panglot.evaluate.shards.run import How
+    from panglot.evaluate.shards.run import StreamOptions
 
     cluster = None
     if engine == "ray":
         from panglot.evaluate.shards.cluster import Cluster
 
         cluster = Cluster(workers, address, gpus)
-    return How((cache or default_root()) / "checkpoints", shards, half, allow_missing, cluster, load)
+    return StreamOptions((cache or default_root()) / "checkpoints", shards, half, allow_missing, cluster, load)
 
 
 def open_cache(folder: Path | None, no_cache: bool) -> VectorCache | None:

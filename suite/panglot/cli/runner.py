@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
     from panglot.encode.model import Model
     from panglot.evaluate.run import Outcome
-    from panglot.evaluate.shards.run import How
+    from panglot.evaluate.shards.run import StreamOptions
     from panglot.remedies.debiased import Debias
     from panglot.results.result import Result
 
@@ -33,7 +33,7 @@ class Runner:
     skip_damaged: bool
     debias: Debias | None
     """What is taken out of its vectors."""
-    how: Callable[[], How]
+    stream_options: Callable[[], StreamOptions]
     """How corpora are divided, asked for when there is one."""
     results: dict[Path, Result] = field(default_factory=dict)
     """What was written, and where."""
@@ -78,7 +78,7 @@ class Runner:
         if isinstance(task, StreamedTask):
             if self.debias:
                 raise PanglotError(f"{task.name} streams its passages; --debias needs them all at once.")
-            return run_streamed(task, self.model, self.how(), *where, progress_bar)
+            return run_streamed(task, self.model, self.stream_options(), *where, progress_bar)
         return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar, self.debias)
 
     def _warn_of_split_languages(self, task: Task) -> None:

@@ -18,7 +18,7 @@ from panglot.arrays import Floats, Ints
 from panglot.data.image import Image
 from panglot.errors import BadData
 
-NOTHING = -1
+NO_CANDIDATE = -1
 """Stands in `left_out` for a query to which every candidate is offered."""
 
 
@@ -79,9 +79,9 @@ class Pool:
     `candidates`. `groups` [queries] names the parallel question of each query, `clusters` [queries] the largest unit by
     which the data was drawn that it belongs to: queries of one cluster are not independent of each other. Candidates
     stand grouped by language, in the order of `languages`, so that one language is one slice. `left_out` [queries] is
-    the candidate that is not offered to a query, or `NOTHING`; it is empty where every query is offered everything.
-    `task` names the task that it was read from, if any, and `is_whole` says whether it holds all of that task's
-    languages.
+    the candidate that is not offered to a query, or `NO_CANDIDATE`; it is empty where every query is offered
+    everything. `task` names the task that it was read from, if any, and `is_whole` says whether it holds all of that
+    task's languages.
 
     :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair, queries
         of one group in two clusters.
@@ -196,7 +196,7 @@ class Pool:
         )
 
     def _query(self, index: int, offered: Ints) -> Query:
-        items, left_out = self.queries, self.left_out[index] if len(self.left_out) else NOTHING
+        items, left_out = self.queries, self.left_out[index] if len(self.left_out) else NO_CANDIDATE
         return Query(
             items.ids[index],
             items.texts[index],
@@ -267,7 +267,7 @@ class Pool:
         yield from sorted(
             f"left out\0{queries.ids[query]}\0{candidates.ids[candidate]}\0"
             for query, candidate in enumerate(self.left_out.tolist())
-            if candidate != NOTHING
+            if candidate != NO_CANDIDATE
         )
         yield from sorted(
             f"query\0{id_}\0{names[language]}\0{group}\0{text}\0{_digest(queries, index)}"
@@ -300,7 +300,7 @@ def _left_out(asked: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
     unknown = next((query for query in asked if query.left_out and query.left_out not in candidate_at), None)
     if unknown:
         raise BadData(f"The query '{unknown.id}' excludes '{unknown.left_out}', which is not a candidate.")
-    return np.array([candidate_at[query.left_out] if query.left_out else NOTHING for query in asked], np.int32)
+    return np.array([candidate_at[query.left_out] if query.left_out else NO_CANDIDATE for query in asked], np.int32)
 
 
 def _digest(items: Items, index: int) -> str:

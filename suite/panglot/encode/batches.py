@@ -27,7 +27,7 @@ BATCH_IMAGES = 32
 """Images in a batch; as many again are decoded meanwhile."""
 
 
-class Named:
+class ItemKeys:
     """The items of one side of a pool, or of both: the key of each, and which item a key belongs to, for messages.
 
     The key of a text is the text itself without outer white space, because libraries differ in whether they strip it;
@@ -114,9 +114,9 @@ class Texts:
 
     noun = "texts"
 
-    def __init__(self, encoder: Encoder, role: Role, named: Named) -> None:
+    def __init__(self, encoder: Encoder, role: Role, item_keys: ItemKeys) -> None:
         self._encoder, self._role = encoder, role
-        self.describe, self.keys = named, named.texts
+        self.describe, self.keys = item_keys, item_keys.texts
 
     def count_tokens(self, rows: Ints) -> Ints:
         """Tokens of each of these texts, where the encoder can tell, [rows]."""
@@ -147,9 +147,9 @@ class Images:
 
     noun = "images"
 
-    def __init__(self, encoder: SeesImages, named: Named) -> None:
-        self._encoder, self._images = encoder, named.images
-        self.describe, self.keys = named, [image.sha256 for image in self._images]
+    def __init__(self, encoder: SeesImages, item_keys: ItemKeys) -> None:
+        self._encoder, self._images = encoder, item_keys.images
+        self.describe, self.keys = item_keys, [image.sha256 for image in self._images]
 
     def count_tokens(self, rows: Ints) -> Ints:
         """Images have none, [rows]."""

@@ -14,7 +14,7 @@ from panglot.encode.registry import OPTIONS_OF, find_kind, import_loader, is_bui
 from panglot.errors import BadEncoder, BadResult, PanglotError, spelled
 from panglot.fields import Dimension, Label, Line, Parameters, Text, Tokens
 from panglot.progress import Progress
-from panglot.retrieve.similarity import Scores
+from panglot.retrieve.similarity import ScoreBlocks
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -169,7 +169,7 @@ class Scorer(Protocol):
 
     card: ModelCard
 
-    def scores(self, pool: Pool, progress: Progress) -> Scores:
+    def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """The scores of every query of the pool against every candidate."""
 
 
@@ -180,7 +180,7 @@ class Composite(Protocol):
     card: ModelCard
     members: Sequence[Model]
 
-    def fuse(self, scores: Sequence[Scores]) -> Scores:
+    def fuse(self, scores: Sequence[ScoreBlocks]) -> ScoreBlocks:
         """One score of every query against every candidate from those of the members, in their order."""
 
 

@@ -13,13 +13,13 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.model import Composite, Model, Scorer
 from panglot.encode.vectors import Encoded, check_dimensions, encode_items, encode_with_images
 from panglot.progress import Progress, silent
-from panglot.retrieve.similarity import DenseScores, Scores
+from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 
 
 class Scored(NamedTuple):
     """Scores of a pool; and the encoded queries and candidates they are products of, if the model makes vectors."""
 
-    scores: Scores
+    scores: ScoreBlocks
     queries: Encoded | None = None
     candidates: Encoded | None = None
 

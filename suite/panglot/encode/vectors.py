@@ -9,7 +9,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.pool import Items, Pool
-from panglot.encode.batches import Images, Named, Texts
+from panglot.encode.batches import Images, ItemKeys, Texts
 from panglot.encode.cache import VectorCache
 from panglot.encode.encoding import Encoding, encode
 from panglot.encode.model import Encoder, Role, SeesImages
@@ -41,10 +41,10 @@ def encode_items(
     items = pool.queries if role == "query" else pool.candidates
     if not len(items):
         raise BadEncoder(f"There is nothing to encode: the pool has no {role} items.")
-    named = Named(pool.languages, [items])
+    item_keys = ItemKeys(pool.languages, [items])
     label = "encoding queries" if role == "query" else "encoding candidates"
-    encoding = encode(encoder.card, Texts(encoder, role, named), role, cache, label, progress)
-    rows = encoding.places(named.keys[0])
+    encoding = encode(encoder.card, Texts(encoder, role, item_keys), role, cache, label, progress)
+    rows = encoding.places(item_keys.keys[0])
     return Encoded(encoding.vectors[rows], encoding.tokens[rows], len(encoding.keys), len(encoding.missing))
 
 
@@ -53,9 +53,9 @@ def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> F
 
     :raises BadEncoder: as `panglot.encode.encoding.encode`.
     """
-    named = Named([language], [items])
-    encoding = encode(encoder.card, Texts(encoder, role, named), role, None, "encoding", silent)
-    return encoding.vectors[encoding.places(named.keys[0])]
+    item_keys = ItemKeys([language], [items])
+    encoding = encode(encoder.card, Texts(encoder, role, item_keys), role, None, "encoding", silent)
+    return encoding.vectors[encoding.places(item_keys.keys[0])]
 
 
 def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
@@ -91,14 +91,14 @@ def encode_with_images(
     """
     if not isinstance(encoder, SeesImages):
         raise BadEncoder(f"{encoder.card.name} encodes no images.")
-    named = Named(pool.languages, [pool.queries, pool.candidates])
-    texts = encode(encoder.card, Texts(encoder, "query", named), "query", cache, "encoding captions", progress)
-    images = encode(encoder.card, Images(encoder, named), "image", cache, "encoding images", progress)
+    item_keys = ItemKeys(pool.languages, [pool.queries, pool.candidates])
+    texts = encode(encoder.card, Texts(encoder, "query", item_keys), "query", cache, "encoding captions", progress)
+    images = encode(encoder.card, Images(encoder, item_keys), "image", cache, "encoding images", progress)
     vectors, tokens = _in_one_space(encoder.card.name, texts, images)
     work = len(texts.keys) + len(images.keys), len(texts.missing) + len(images.missing)
     place = {key: row for row, key in enumerate([*texts.keys, *images.keys])}
     del texts, images  # half a gigabyte of vectors at the size of XM3600
-    queries, candidates = (np.array([place[key] for key in keys]) for keys in named.keys)
+    queries, candidates = (np.array([place[key] for key in keys]) for keys in item_keys.keys)
     return Encoded(vectors[queries], tokens[queries], *work), Encoded(vectors[candidates], tokens[candidates], 0, 0)
 
 

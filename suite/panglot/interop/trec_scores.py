@@ -15,7 +15,7 @@ import numpy as np
 from panglot.arrays import Floats
 from panglot.data.corpus import Questions, StreamedTask
 from panglot.data.load import read_pool
-from panglot.data.pool import NOTHING, Judgement, Pool, Query
+from panglot.data.pool import NO_CANDIDATE, Judgement, Pool, Query
 from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.fields import Count
@@ -118,11 +118,12 @@ def _misplaced(pool: Pool, ordered: Mapping[str, Sequence[str]]) -> dict[str, in
     """How many listed candidates are not in the pool, or not offered to their query."""
     offered = set(pool.candidates.ids)
     lists = [ordered.get(query, ()) for query in pool.queries.ids]
-    excluded = pool.left_out.tolist() if len(pool.left_out) else [NOTHING] * len(lists)
+    excluded = pool.left_out.tolist() if len(pool.left_out) else [NO_CANDIDATE] * len(lists)
     return {
         "listed_outside": sum(id_ not in offered for own in lists for id_ in own),
         "listed_excluded": sum(
-            place != NOTHING and pool.candidates.ids[place] in own for place, own in zip(excluded, lists, strict=True)
+            place != NO_CANDIDATE and pool.candidates.ids[place] in own
+            for place, own in zip(excluded, lists, strict=True)
         ),
     }
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.data.pool import Items, Pool
-from panglot.encode.batches import Named, Texts
+from panglot.encode.batches import ItemKeys, Texts
 from panglot.encode.cache import VectorCache
 from panglot.encode.encoding import encode
 from panglot.encode.model import Composite, Model, ModelCard, Role, Scorer
@@ -95,10 +95,10 @@ class Debias:
         wanted = [(language, text) for language, text in self.texts() if language in languages]
         place: Ints = np.array([languages.index(language) for language, _ in wanted], np.int16)
         items = Items(tuple(f"line {n}" for n in range(len(wanted))), tuple(text for _, text in wanted), place)
-        named = Named(languages, [items])
+        item_keys = ItemKeys(languages, [items])
         label = f"encoding {Path(self.fit).name}"
-        encoding = encode(model.card, Texts(model, role, named), role, cache, label, progress)
-        vectors: Floats = encoding.vectors[encoding.places(named.keys[0])]
+        encoding = encode(model.card, Texts(model, role, item_keys), role, cache, label, progress)
+        vectors: Floats = encoding.vectors[encoding.places(item_keys.keys[0])]
         return self.method.fit(vectors, place, languages)
 
 

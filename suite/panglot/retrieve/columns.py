@@ -24,7 +24,7 @@ def tie_keys(ids: Sequence[str]) -> np.ndarray:
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
-class Names:
+class CandidateIds:
     """Ids of candidates by their numbers, and their tie keys, each made when it is asked for the first time.
 
     `numbers` [candidates] ascends and begins with `NOBODY`, whose id is empty; `ids` [candidates] stands beside it.
@@ -38,9 +38,9 @@ class Names:
 
     def add(self, first: int, ids: Sequence[str]) -> None:
         """Name the candidates that are numbered from `first` on."""
-        self.merge(Names(np.arange(first, first + len(ids)), ids))
+        self.merge(CandidateIds(np.arange(first, first + len(ids)), ids))
 
-    def merge(self, other: Names) -> None:
+    def merge(self, other: CandidateIds) -> None:
         """Take in other names."""
         self._join(other.numbers, other.ids, other._keys)
 
@@ -70,14 +70,14 @@ class Names:
         return self._keys[places]
 
 
-class Columns:
+class ColumnLayout:
     """Columns in which every language starts at a multiple of eight, so that eight comparisons are one byte to count.
 
     The columns between two languages hold minus infinity: no score is below it. `first` is the number of the first
-    candidate, `number` [columns] that of each column, `names` names them.
+    candidate, `number` [columns] that of each column, `ids` names them.
     """
 
-    def __init__(self, sizes: Ints, names: Names, first: int = 0) -> None:
+    def __init__(self, sizes: Ints, ids: CandidateIds, first: int = 0) -> None:
         width = np.maximum(-(-sizes // 8), 1)
         self._bytes = np.concatenate([[0], np.cumsum(width)])
         ends = np.cumsum(sizes)
@@ -85,7 +85,7 @@ class Columns:
             (slice(8 * byte, 8 * byte + size), slice(end - size, end))
             for byte, size, end in zip(self._bytes[:-1].tolist(), sizes.tolist(), ends.tolist(), strict=True)
         ]
-        self._names, self.number = names, np.full(8 * self._bytes[-1], NOBODY)
+        self._ids, self.number = ids, np.full(8 * self._bytes[-1], NOBODY)
         for columns, candidates in self._slices:
             self.number[columns] = np.arange(first + candidates.start, first + candidates.stop)
         self._taken = np.flatnonzero(self.number != NOBODY)
@@ -93,7 +93,7 @@ class Columns:
     @cached_property
     def order(self) -> Ints:
         """All columns that a candidate has, in the order of ties, [candidates]."""
-        return self._taken[np.argsort(self._names.keys_of(self.number[self._taken]))]
+        return self._taken[np.argsort(self._ids.keys_of(self.number[self._taken]))]
 
     def spread(self, scores: Floats) -> Floats:
         """Scores [rows, candidates] put into these columns, [rows, columns]."""

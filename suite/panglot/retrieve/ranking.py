@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from panglot.arrays import Floats, Ints
-from panglot.data.pool import NOTHING, Pool
+from panglot.data.pool import NO_CANDIDATE, Pool
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
-from panglot.retrieve.columns import Columns
+from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.evidence import NARROW, Evidence, is_narrow, itself, narrowed
-from panglot.retrieve.similarity import Scores
-from panglot.retrieve.toplists import Best
+from panglot.retrieve.similarity import ScoreBlocks
+from panglot.retrieve.toplists import TopLists
 
 DEPTH = 100
 """Candidates kept for each query in the pool of all languages."""
@@ -32,7 +32,7 @@ STRIP_SCORES = 500_000
 
 
 def collect_evidence(
-    pool: Pool, scores: Scores, depth: int | None = None, block: int | None = None, progress: Progress = silent
+    pool: Pool, scores: ScoreBlocks, depth: int | None = None, block: int | None = None, progress: Progress = silent
 ) -> Evidence:
     """Count, for every relevant pair and every language, the candidates that score at least as high.
 
@@ -45,8 +45,8 @@ def collect_evidence(
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
     block = block or max(1, BLOCK_SCORES // width)
     tally = Tally.empty(pool, min(depth, width - bool(len(pool.left_out))))
-    tally.best.names.add(0, pool.candidates.ids)
-    columns = Columns(pool.sizes, tally.best.names)
+    tally.top.ids.add(0, pool.candidates.ids)
+    columns = ColumnLayout(pool.sizes, tally.top.ids)
     counter = Counter(pool, tally)
     with progress("ranking", total) as advance:
         for start in range(0, total, block):
@@ -76,7 +76,7 @@ def checked(scores: Floats, query_ids: Sequence[str]) -> Floats:
 def _offered(pool: Pool, start: int, scores: Floats) -> Floats:
     """The scores with minus infinity for the candidate that a query is not offered, so that it never counts."""
     left_out = pool.left_out[start : start + len(scores)]
-    rows = np.flatnonzero(left_out != NOTHING)
+    rows = np.flatnonzero(left_out != NO_CANDIDATE)
     if not len(rows):
         return scores
     scores = scores.copy()
@@ -87,8 +87,8 @@ def _offered(pool: Pool, start: int, scores: Floats) -> Floats:
 def _evidence(pool: Pool, counter: Counter) -> Evidence:
     """The finished arrays; a relevant candidate is not above itself."""
     language, asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
-    above, best = counter.tally.above, counter.tally.best
-    top = best.number.astype(np.int32)
+    above, lists = counter.tally.above, counter.tally.top
+    top = lists.number.astype(np.int32)
     above -= itself(language, asked, len(pool.languages))
     return Evidence(
         query_ids=pool.queries.ids,
@@ -106,7 +106,7 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
         above=above,
         top=top,
         top_language=pool.candidates.language[top],
-        top_score=best.score,
+        top_score=lists.score,
     )
 
 
@@ -114,23 +114,23 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
 class Tally:
     """What was counted of some of the candidates: counts add, lists merge, in any order.
 
-    `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, itself too; `best`
+    `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, itself too; `top`
     lists the best of each query.
     """
 
     above: Ints
-    best: Best
+    top: TopLists
 
     @classmethod
     def empty(cls, pool: Pool, depth: int) -> Tally:
         """Nothing counted yet."""
         counts = len(NARROW) if is_narrow(len(pool.languages)) else len(pool.languages)
-        return cls(np.zeros((len(pool.query), counts), np.int32), Best.empty(len(pool.queries), depth))
+        return cls(np.zeros((len(pool.query), counts), np.int32), TopLists.empty(len(pool.queries), depth))
 
     def merge(self, other: Tally) -> None:
         """Take in what was counted of other candidates."""
         self.above += other.above
-        self.best.merge(other.best)
+        self.top.merge(other.top)
 
 
 class Counter:
@@ -146,7 +146,7 @@ class Counter:
         self._language, self._asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
         self._first_pair = np.searchsorted(pool.query, np.arange(len(pool.queries) + 1))
 
-    def add(self, start: int, scores: Floats, columns: Columns, relevant: Ints | None = None) -> None:
+    def add(self, start: int, scores: Floats, columns: ColumnLayout, relevant: Ints | None = None) -> None:
         """Take the scores [queries of the block, candidates] of the queries from `start` on.
 
         `relevant` [pairs] says where the relevant candidates stand in them; without it their scores are known.
@@ -158,9 +158,9 @@ class Counter:
         for first in range(0, len(scores), rows):
             strip = columns.spread(scores[first : first + rows])
             self._count(start + first, strip, columns)
-            self.tally.best.offer(start + first, strip, columns)
+            self.tally.top.offer(start + first, strip, columns)
 
-    def _count(self, start: int, strip: Floats, columns: Columns) -> None:
+    def _count(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
         """Count what stands at or above each relevant candidate of the strip's queries."""
         first = self._first_pair[start : start + len(strip)]
         relevants = np.diff(self._first_pair[start : start + len(strip) + 1])

@@ -9,7 +9,7 @@ import numpy as np
 from panglot.arrays import Floats
 
 
-class Scores(Protocol):
+class ScoreBlocks(Protocol):
     """Whatever yields a block of scores can be ranked: dense, sparse, late interaction, lexical."""
 
     def block(self, start: int, stop: int) -> Floats:

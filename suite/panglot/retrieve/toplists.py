@@ -5,35 +5,35 @@ from __future__ import annotations
 import numpy as np
 
 from panglot.arrays import Floats, Ints
-from panglot.retrieve.columns import Columns, Names
+from panglot.retrieve.columns import CandidateIds, ColumnLayout
 from panglot.retrieve.evidence import NOBODY
 
 MANY_TIED = 16
 """Times the length of a list: where more scores reach its floor, they tie there, and are not all sorted."""
 
 
-class Best:
+class TopLists:
     """The list of each query: `number` [queries, depth] names the candidates, best first, `score` is what they got.
 
-    Equal scores stand in the order of their tie keys, whatever the order in which they came. `names` must name all that
+    Equal scores stand in the order of their tie keys, whatever the order in which they came. `ids` must name all that
     are listed or offered.
     """
 
-    def __init__(self, number: Ints, score: Floats, names: Names) -> None:
-        self.number, self.score, self.names = number, score, names
+    def __init__(self, number: Ints, score: Floats, ids: CandidateIds) -> None:
+        self.number, self.score, self.ids = number, score, ids
 
     @classmethod
-    def empty(cls, queries: int, depth: int) -> Best:
+    def empty(cls, queries: int, depth: int) -> TopLists:
         """Lists in which nobody stands."""
         shape = queries, depth
-        return cls(np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32), Names())
+        return cls(np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32), CandidateIds())
 
     @property
     def depth(self) -> int:
         """The length of a list."""
         return self.number.shape[1]
 
-    def offer(self, start: int, strip: Floats, columns: Columns) -> None:
+    def offer(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
         """Take into the lists what belongs there of the scores [rows, columns] of the queries from `start` on."""
         queries = slice(start, start + len(strip))
         row, column = self._reaching(queries, strip, columns)
@@ -46,16 +46,16 @@ class Best:
         score[row, place], number[row, place] = strip[row, column], columns.number[column]
         self.score[queries], self.number[queries] = self._first(score, number)
 
-    def merge(self, other: Best) -> None:
+    def merge(self, other: TopLists) -> None:
         """Take in the lists of other candidates."""
-        self.names.merge(other.names)
+        self.ids.merge(other.ids)
         score = np.concatenate([self.score, other.score], axis=1)
         self.score, self.number = self._first(score, np.concatenate([self.number, other.number], axis=1))
         self.forget()
 
     def forget(self) -> None:
         """Keep the names only of those that are listed."""
-        self.names.keep(self.number)
+        self.ids.keep(self.number)
 
     def _first(self, score: Floats, number: Ints) -> tuple[Floats, Ints]:
         """The best of each row, in order; keys are made for the rows in which some tie."""
@@ -63,12 +63,12 @@ class Best:
         found = np.take_along_axis(score, order, 1)
         tied = np.flatnonzero((found[:, 1:] == found[:, :-1]).any(axis=1))
         if len(tied):
-            keys = self.names.keys_of(number[tied])
+            keys = self.ids.keys_of(number[tied])
             order[tied] = np.lexsort((keys, -score[tied]))[:, : self.depth + 1]
         best = order[:, : self.depth]
         return np.take_along_axis(score, best, 1), np.take_along_axis(number, best, 1)
 
-    def _reaching(self, queries: slice, strip: Floats, columns: Columns) -> tuple[Ints, Ints]:
+    def _reaching(self, queries: slice, strip: Floats, columns: ColumnLayout) -> tuple[Ints, Ints]:
         """Rows and columns of the scores that may belong into a list, ordered by row."""
         floor = self._floor(queries, strip)
         reaching = np.flatnonzero(strip >= floor[:, None])
@@ -76,7 +76,7 @@ class Best:
         crowded = np.flatnonzero(np.bincount(row) > MANY_TIED * self.depth)
         if not len(crowded):
             return row, column
-        few = [_few(strip[index], floor[index], columns, self.depth) for index in crowded.tolist()]
+        few = [_cut_ties(strip[index], floor[index], columns, self.depth) for index in crowded.tolist()]
         others = ~np.isin(row, crowded)
         row = np.concatenate([row[others], np.repeat(crowded, [len(found) for found in few])])
         column = np.concatenate([column[others], *few])
@@ -97,7 +97,7 @@ class Best:
         return floor
 
 
-def _few(scores: Floats, floor: float, columns: Columns, depth: int) -> Ints:
+def _cut_ties(scores: Floats, floor: float, columns: ColumnLayout, depth: int) -> Ints:
     """Columns of one query that exceed its floor, and of those that tie there the first `depth` in their order."""
     for part in (columns.order[: 8 * depth], columns.order):
         tied = part[scores[part] == floor][:depth]

@@ -111,10 +111,10 @@ def _score_settings(
     for metric, drawn in _by_metric(evidence, sample, metrics):
         overall = _overall(drawn)
         for setting in wanted:
-            _put(found.settings[setting], metric, overall[setting], behind[setting])
+            _store(found.settings[setting], metric, overall[setting], behind[setting])
             languages.put(setting, metric, drawn[setting], clusters[setting])
         if "cross" in wanted:
-            _put(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))), min(behind.values()))
+            _store(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))), min(behind.values()))
             languages.put("cross_to", metric, drawn["cross_to"], clusters["cross_to"])
         if metric == headline or not evidence.narrow:
             found.pairs[metric] = Grid(scores_of(drawn["pairs"], clusters["pairs"]))
@@ -207,7 +207,7 @@ def _bias(
     weights = found.weights if np.isnan(parallel).all() else parallel
     clusters, behind = effective(weights), effective(macro(weights))
     for measure in (measure for measure in bias.measures_of(evidence) if measure.name in measures):
-        _put(measured, measure.name, measure.overall(means), behind)
+        _store(measured, measure.name, measure.overall(means), behind)
         languages.put("bias", measure.name, measure.by_language(means), clusters)
         if measure.blind and measure.name in measured:
             blind[measure.name] = float(measure.blind(means)[0])
@@ -217,7 +217,7 @@ def _bias(
         "language_deviation": np.nanstd(scores, axis=1),
     }
     for name in (name for name in spreads if name in measures):
-        _put(measured, name, spreads[name], fewest)
+        _store(measured, name, spreads[name], fewest)
         blind[name] = 0.0
     return measured, blind
 
@@ -242,7 +242,7 @@ def _mean_ranks(means: bias.Statistics) -> Floats:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=there) + (relevants + 1) / 2
 
 
-def _put(scores: dict[str, Score], name: str, drawn: Floats, clusters: float | Floats) -> None:
+def _store(scores: dict[str, Score], name: str, drawn: Floats, clusters: float | Floats) -> None:
     score = score_of(drawn, clusters)
     if score:
         scores[name] = score

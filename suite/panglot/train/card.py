@@ -46,7 +46,7 @@ class LeakRecord(Record):
     overlapping: int
 
 
-class Training(Record):
+class TrainingRecord(Record):
     """How a model was made."""
 
     recipe: str
@@ -81,7 +81,7 @@ class Training(Record):
         seconds: float,
         precision: Precision,
         scales: dict[str, float],
-    ) -> Training:
+    ) -> TrainingRecord:
         """The record of a run that ended with this state of the Trainer."""
         best = state.best_metric
         return cls(
@@ -114,13 +114,13 @@ def _data_records(pairs: Pairs) -> Iterator[DataRecord]:
         )
 
 
-def write_card(folder: Path, recipe: Recipe, training: Training, results: Sequence[Result] = ()) -> None:
+def write_card(folder: Path, recipe: Recipe, training: TrainingRecord, results: Sequence[Result] = ()) -> None:
     """Write the model card into the model's folder."""
     text = model_card(recipe, training, results)
     write_whole(folder / "README.md", lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def model_card(recipe: Recipe, training: Training, results: Sequence[Result] = ()) -> str:
+def model_card(recipe: Recipe, training: TrainingRecord, results: Sequence[Result] = ()) -> str:
     """The card: front matter, what it is, scores, data, leaks and the whole recipe."""
     parts = [
         _front_matter(recipe),
@@ -145,7 +145,7 @@ def _front_matter(recipe: Recipe) -> str:
     return f"---\nlibrary_name: sentence-transformers\nlanguage:\n{languages}\ntags:\n{tags}\n---"
 
 
-def _sentence(recipe: Recipe, training: Training) -> str:
+def _sentence(recipe: Recipe, training: TrainingRecord) -> str:
     shares = ", ".join(f"{kind} {share:.2g}" for kind, share in recipe.shares.items())
     said = (
         f"Made by `panglot train` in {training.steps} steps of {recipe.training.batch} pairs "
@@ -176,7 +176,7 @@ def _with_interval(score: Score | None) -> str:
     return f"{score.value:.3f}" + ("" if score.low is None else f" ({score.low:.3f} to {score.high:.3f})")
 
 
-def _data(training: Training) -> str:
+def _data(training: TrainingRecord) -> str:
     lines = ["| set | pairs in one language | crossing | with an image | sources |", "|---|---|---|---|---|"]
     lines += [
         f"| {found.name} | {found.same_language:,} | {found.crossing:,} | {found.with_image:,} "
@@ -188,7 +188,7 @@ def _data(training: Training) -> str:
     return "\n".join(lines)
 
 
-def _leaks(training: Training) -> str:
+def _leaks(training: TrainingRecord) -> str:
     absent = training.not_compared
     lines = [f"Not compared, since their data was not there: {', '.join(absent)}.", ""] if absent else []
     if not training.leaks:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from panglot.languages import is_unspaced
-from panglot.train.words import Units, plain, runs, units
+from panglot.train.words import Units, normalised, runs, units
 
 HEADS = {False: (1, 2, 4), True: (2, 4, 8)}
 """Units by which a query is looked up, of words and of characters: as many as it has. One character is no word."""
@@ -17,7 +17,7 @@ _EDGES = " \t\r\n,;:"
 """What is left over at the ends of a passage when a sentence or a name is taken out of it."""
 
 
-class Text(NamedTuple):
+class GroupText(NamedTuple):
     """The query and the passage of a group in one language."""
 
     group: int
@@ -26,28 +26,28 @@ class Text(NamedTuple):
     passage: str
 
 
-def find_contained(texts: Iterable[Text]) -> set[tuple[int, int]]:
+def find_contained(texts: Iterable[GroupText]) -> set[tuple[int, int]]:
     """Pairs of groups (a, b) where a passage of a contains, in some language, the query of b: plain, by whole words.
 
     A query that is found in one language is taken to be there in the others too, since groups translate each other.
     """
-    by_language: dict[str, list[Text]] = defaultdict(list)
+    by_language: dict[str, list[GroupText]] = defaultdict(list)
     for text in texts:
         by_language[text.language].append(text)
     return {found for language, own in by_language.items() for found in _contained(own, language)}
 
 
-def _contained(texts: list[Text], language: str) -> Iterator[tuple[int, int]]:
+def _contained(texts: list[GroupText], language: str) -> Iterator[tuple[int, int]]:
     """The pairs of one language: queries are looked up by their first units, and then compared as a whole."""
     unspaced = is_unspaced(language)
     queries: dict[int, dict[Units, dict[str, set[int]]]] = defaultdict(dict)
     for text in texts:
-        found = units(plain(text.query), unspaced)
+        found = units(normalised(text.query), unspaced)
         size = max((size for size in HEADS[unspaced] if size <= len(found)), default=0)
         if size:
             queries[size].setdefault(found[:size], {}).setdefault(_joined(found), set()).add(text.group)
     for text in texts:
-        found = units(plain(text.passage), unspaced)
+        found = units(normalised(text.passage), unspaced)
         passage = _joined(found)
         for size, heads in queries.items():
             for head in runs(found, size) & heads.keys():
@@ -79,7 +79,7 @@ def without_query(query: str, passage: str, language: str, share: float) -> str:
 
 def _is_word(character: str) -> bool:
     """Whether a character is one of a word; nothing is not."""
-    return bool(plain(character))
+    return bool(normalised(character))
 
 
 def _share_of(query: str, passage: str) -> float:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from panglot.data.origins.fetch import DATA_VARIABLE
 from panglot.errors import MissingData
 from panglot.train.own_images import CaptionSet, own_captions
-from panglot.train.pairs import Caption, Entry, Pairs, PairsBuilder
+from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import ImageData, Recipe, TextData
 from panglot.train.tables import table_entries
 
@@ -52,7 +52,7 @@ def data_key(recipe: Recipe) -> str:
     return repr((*made_of, recipe.seed if shuffled else None))
 
 
-def text_entries(data: TextData, languages: Sequence[str], data_dir: Path | None = None) -> Iterator[Entry]:
+def text_entries(data: TextData, languages: Sequence[str], data_dir: Path | None = None) -> Iterator[TextPair]:
     """The entries of one text set, with their translations where the recipe asks for them."""
     entries = table_entries(data, languages) if data.source else TEXTS[data.name](data_dir)
     if not data.translate_to:
@@ -86,7 +86,7 @@ def read_rows(file: str, data_dir: Path | None = None) -> Rows:
     return pq.read_table(path).to_pylist()
 
 
-def ntrex(data_dir: Path | None) -> Iterator[Entry]:
+def ntrex(data_dir: Path | None) -> Iterator[TextPair]:
     """A sentence finds the passage that it stands in: itself between its neighbours of the same document."""
     documents: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     for row in read_rows("train/ntrex.parquet", data_dir):
@@ -95,38 +95,38 @@ def ntrex(data_dir: Path | None) -> Iterator[Entry]:
         for place, sentence in sentences.items():
             around = [sentences[near] for near in (place - 1, place, place + 1) if near in sentences]
             if len(around) > 1:
-                yield Entry(f"{document}:{place}", language, sentence, " ".join(around))
+                yield TextPair(f"{document}:{place}", language, sentence, " ".join(around))
 
 
-def mkqa_questions(data_dir: Path | None) -> Iterator[Entry]:
+def mkqa_questions(data_dir: Path | None) -> Iterator[TextPair]:
     """A search question finds its translations; within a language there is nothing to find."""
     for row in read_rows("train/mkqa_questions.parquet", data_dir):
-        yield Entry(row["id"], row["lang"], row["question"], row["question"])
+        yield TextPair(row["id"], row["lang"], row["question"], row["question"])
 
 
-def sections(data_dir: Path | None) -> Iterator[Entry]:
+def sections(data_dir: Path | None) -> Iterator[TextPair]:
     """A heading finds the text below it."""
     for row in read_rows("train/sections.parquet", data_dir):
         heading = row["heading"] or row["title"]
         if heading:
-            yield Entry(f"{row['source']}:{row['doc']}:{row['section']}", row["lang"], heading, row["text"])
+            yield TextPair(f"{row['source']}:{row['doc']}:{row['section']}", row["lang"], heading, row["text"])
 
 
-def qa_pairs(data_dir: Path | None) -> Iterator[Entry]:
+def qa_pairs(data_dir: Path | None) -> Iterator[TextPair]:
     """A question finds its passage; passages of one context overlap."""
     for number, row in enumerate(read_rows("train/qa_pairs.parquet", data_dir)):
-        yield Entry(str(number), row["lang"], row["question"], row["passage"], cluster=row["context_id"])
+        yield TextPair(str(number), row["lang"], row["question"], row["passage"], cluster=row["context_id"])
 
 
-def terms(data_dir: Path | None) -> Iterator[Entry]:
+def terms(data_dir: Path | None) -> Iterator[TextPair]:
     """A name finds itself among its synonyms."""
     for row in read_rows("train/terms.parquet", data_dir):
         if row["synonyms"]:
             described = ", ".join([row["name"], *row["synonyms"]])
-            yield Entry(f"{row['source']}:{row['key']}", row["lang"], row["name"], described)
+            yield TextPair(f"{row['source']}:{row['key']}", row["lang"], row["name"], described)
 
 
-TEXTS: Mapping[str, Callable[[Path | None], Iterator[Entry]]] = {
+TEXTS: Mapping[str, Callable[[Path | None], Iterator[TextPair]]] = {
     "ntrex": ntrex,
     "mkqa_questions": mkqa_questions,
     "sections": sections,
@@ -135,24 +135,24 @@ TEXTS: Mapping[str, Callable[[Path | None], Iterator[Entry]]] = {
 }
 
 
-def emoji_captions(data_dir: Path | None) -> Iterator[Caption]:
+def emoji_captions(data_dir: Path | None) -> Iterator[ImageCaption]:
     """The name of an emoji, and its keywords, in the train split."""
     for row in read_rows("emoji/texts.parquet", data_dir):
         if row["split"] == "train":
-            yield Caption(row["id"], row["lang"], row["name"])
+            yield ImageCaption(row["id"], row["lang"], row["name"])
             if row["keywords"]:
-                yield Caption(row["id"], row["lang"], ", ".join(row["keywords"]))
+                yield ImageCaption(row["id"], row["lang"], ", ".join(row["keywords"]))
 
 
-def storybook_captions(data_dir: Path | None) -> Iterator[Caption]:
+def storybook_captions(data_dir: Path | None) -> Iterator[ImageCaption]:
     """The text of a page, for its picture, in the train split."""
     picture = {row["id"]: row["picture"] for row in read_rows("storybooks/images.parquet", data_dir)}
     for row in read_rows("storybooks/texts.parquet", data_dir):
         if row["split"] == "train" and row["id"] in picture:
-            yield Caption(picture[row["id"]], row["lang"], row["text"])
+            yield ImageCaption(picture[row["id"]], row["lang"], row["text"])
 
 
-CAPTIONS: Mapping[str, Callable[[Path | None], Iterator[Caption]]] = {
+CAPTIONS: Mapping[str, Callable[[Path | None], Iterator[ImageCaption]]] = {
     "emoji": emoji_captions,
     "storybooks": storybook_captions,
 }
@@ -172,7 +172,7 @@ def read_images(images: ImageData, data_dir: Path | None = None) -> dict[str, by
     return {row["id"]: row[column] for row in rows if row["split"] == "train"}
 
 
-def _shuffled(captions: Sequence[Caption], random: np.random.Generator) -> list[Caption]:
+def _shuffled(captions: Sequence[ImageCaption], random: np.random.Generator) -> list[ImageCaption]:
     """The same captions, those of each image given to another one as a whole."""
     ids = sorted({caption.image for caption in captions})
     turned = random.permutation(ids).tolist()
@@ -180,10 +180,10 @@ def _shuffled(captions: Sequence[Caption], random: np.random.Generator) -> list[
     return [caption._replace(image=other[caption.image]) for caption in captions]
 
 
-def _caption_pairs(captions: Sequence[Caption]) -> Iterator[Entry]:
+def _caption_pairs(captions: Sequence[ImageCaption]) -> Iterator[TextPair]:
     """Captions as texts that translate each other: the first of a language with the first of another, and so on."""
     seen: dict[tuple[str, str], int] = defaultdict(int)
     for caption in captions:
         place = seen[caption.image, caption.language]
         seen[caption.image, caption.language] += 1
-        yield Entry(f"{caption.image}:{place}", caption.language, caption.text, caption.text, cluster=caption.image)
+        yield TextPair(f"{caption.image}:{place}", caption.language, caption.text, caption.text, cluster=caption.image)

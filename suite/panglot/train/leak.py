@@ -1,6 +1,6 @@
 """Does the training data hold what models are measured on? Whole texts, runs of eight words, and pictures.
 
-Texts are compared as `panglot.train.words` makes them plain. Spellings of one language, as `th` and `tha_Thai`, are
+Texts are compared as `panglot.train.words` normalises them. Spellings of one language, as `th` and `tha_Thai`, are
 one. Of tasks with images the pictures are compared, since their captions are names that any text may hold.
 """
 
@@ -19,7 +19,7 @@ from panglot.data.task import Task
 from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.pairs import Pairs
-from panglot.train.words import long_runs, plain
+from panglot.train.words import long_runs, normalised
 
 
 class Leak(NamedTuple):
@@ -81,10 +81,10 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = Non
 
 
 def _plain_texts(pairs: Pairs) -> dict[str, list[str]]:
-    """The plain training texts of each language, by its canonical spelling."""
+    """The normalised training texts of each language, by its canonical spelling."""
     texts: dict[str, list[str]] = defaultdict(list)
     for place, language in enumerate(pairs.languages):
-        texts[canonical(language)] += map(plain, pairs.texts_of(place))
+        texts[canonical(language)] += map(normalised, pairs.texts_of(place))
     return texts
 
 
@@ -96,10 +96,10 @@ def _shared(task: str, pool: Pool, trained: Mapping[str, list[str]]) -> Iterator
 
 
 def _leak(task: str, language: str, trained: list[str], texts: Iterable[str]) -> Leak:
-    plains = set(map(plain, texts))
-    known = {run for text in plains for run in long_runs(text, language)}
+    compared = set(map(normalised, texts))
+    known = {run for text in compared for run in long_runs(text, language)}
     overlapping = sum(not known.isdisjoint(long_runs(text, language)) for text in trained)
-    return Leak(task, language, len(trained), sum(text in plains for text in trained), overlapping)
+    return Leak(task, language, len(trained), sum(text in compared for text in trained), overlapping)
 
 
 def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Iterator[Leak]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from panglot.data.image import Image, find_damaged
 from panglot.errors import BadData
 from panglot.languages import canonical
-from panglot.train.pairs import Caption
+from panglot.train.pairs import ImageCaption
 from panglot.train.recipe import ImageData
 from panglot.train.tables import Table, read_table, some
 
@@ -22,7 +22,7 @@ TABLES = ("captions.csv", "captions.tsv", "captions.jsonl", "captions.parquet", 
 class CaptionSet(NamedTuple):
     """Captions, and what reads the files of their images, by id."""
 
-    captions: list[Caption]
+    captions: list[ImageCaption]
     images: Callable[[], dict[str, bytes]]
 
 
@@ -40,7 +40,7 @@ def own_captions(data: ImageData, languages: Sequence[str]) -> CaptionSet:
     table.check_columns(data.image, data.caption, data.language)
     folder = table_file.parent if table_file.is_file() else None
     spelling = {canonical(language): language for language in languages}
-    captions: list[Caption] = []
+    captions: list[ImageCaption] = []
     files: dict[str, bytes] = {}
     first_row: dict[str, int] = {}
     seen = set()
@@ -52,7 +52,7 @@ def own_captions(data: ImageData, languages: Sequence[str]) -> CaptionSet:
             id_ = hashlib.sha256(image).hexdigest()
             files[id_] = image
             first_row.setdefault(id_, row)
-            captions.append(Caption(id_, spelling[canonical(language)], caption))
+            captions.append(ImageCaption(id_, spelling[canonical(language)], caption))
     for id_, fault in find_damaged([Image(id_, partial(bytes, file)) for id_, file in files.items()]).items():
         table.note(first_row[id_], data.image, "an image", fault)
     table.check_rows()

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from panglot.arrays import Bools, Ints
-from panglot.train.contained import Text, find_contained, without_query
+from panglot.train.contained import GroupText, find_contained, without_query
 
-NOTHING = -1
+NO_INDEX = -1
 """In place of an index: no negative, or an image, which has no language."""
 
 
-class Entry(NamedTuple):
+class TextPair(NamedTuple):
     """A query and its passage in one language, as an adapter yields them.
 
     Entries of one `group` translate each other, so the query of one finds the passage of any other; entries of one
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     cluster: str | None = None
 
 
-class Caption(NamedTuple):
+class ImageCaption(NamedTuple):
     """A caption of an image, as an adapter yields it; `image` is the id of the picture."""
 
     image: str
@@ -91,7 +91,7 @@ class PairsBuilder:
         self._keys: list[Ints] = []
         self._apart: dict[int, set[int]] = defaultdict(set)
 
-    def add_texts(self, name: str, entries: Iterable[Entry], cloze: float = 0.0, apart: bool = True) -> None:
+    def add_texts(self, name: str, entries: Iterable[TextPair], cloze: float = 0.0, apart: bool = True) -> None:
         """Add a set: each entry by itself, and each with every other language of its group.
 
         Of entries by themselves whose query stands in their passage, the share `cloze` shows the passage without it.
@@ -108,7 +108,7 @@ class PairsBuilder:
             [self._text(without_query(e.query, e.passage, e.language, cloze)) for e in known] if cloze else passage,
             np.int64,
         )
-        negative = np.array([NOTHING if e.negative is None else self._text(e.negative) for e in known], np.int64)
+        negative = np.array([NO_INDEX if e.negative is None else self._text(e.negative) for e in known], np.int64)
         asks, answers = _combinations(group)
         allowed = (asks == answers) | (language[asks] != language[answers])
         allowed &= query[asks] != passage[answers]
@@ -122,19 +122,21 @@ class PairsBuilder:
             has_image=False,
         )
         if apart:
-            texts = (Text(4 * g, e.language, e.query, e.passage) for g, e in zip(group.tolist(), known, strict=True))
+            texts = (
+                GroupText(4 * g, e.language, e.query, e.passage) for g, e in zip(group.tolist(), known, strict=True)
+            )
             for one, other in find_contained(texts):
                 self._apart[one].add(other)
                 self._apart[other].add(one)
 
-    def add_images(self, name: str, captions: Iterable[Caption], images: dict[str, bytes]) -> None:
+    def add_images(self, name: str, captions: Iterable[ImageCaption], images: dict[str, bytes]) -> None:
         """Add captions with the images of their ids."""
         known = [caption for caption in captions if caption.language in self._language]
         query = np.array([self._text(caption.text) for caption in known], np.int64)
         image = np.array([self._images.setdefault(images[c.image], len(self._images)) for c in known], np.int64)
         language = np.array([self._language[caption.language] for caption in known], np.int64)
         group = np.array([self._name(f"{name}\0{caption.image}") for caption in known], np.int64)
-        nothing = np.full(len(known), NOTHING)
+        nothing = np.full(len(known), NO_INDEX)
         self._add(name, [query, image, image, nothing, language, nothing], (group, group), has_image=True)
 
     def build(self) -> Pairs:

@@ -31,7 +31,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Text(Part):
+class TextTower(Part):
     """The text tower.
 
     `base` is a folder or a name of the Hub that sentence-transformers or transformers loads. A `static` tower keeps
@@ -55,7 +55,7 @@ class Text(Part):
     """Whether image batches leave the text tower as it is and train the projection alone."""
 
     @model_validator(mode="after")
-    def _needs(self) -> Text:
+    def _needs(self) -> TextTower:
         if self.kind == "encoder" and self.base is None:
             raise ValueError("an encoder needs a base: a folder or a name of the Hub")
         if self.kind == "static" and self.layers is not None:
@@ -63,7 +63,7 @@ class Text(Part):
         return self
 
 
-class Image(Part):
+class ImageTower(Part):
     """The image tower and a projection.
 
     `base` is `efficientnet-lite0`, from its package, or a folder or a name of the Hub that transformers loads: a vision
@@ -222,7 +222,7 @@ class Loss(Part):
     """Rows that are encoded at once, with the gradient of the whole batch (GradCache); for encoders."""
 
 
-class Training(Part):
+class Schedule(Part):
     """How long and how fast."""
 
     steps: Positive = 1000
@@ -260,13 +260,13 @@ class Recipe(Part):
     name: str
     seed: Annotated[int, Field(ge=0)] = 1
     languages: tuple[str, ...] = LANGUAGES
-    text: Text
-    image: Image | None = None
+    text: TextTower
+    image: ImageTower | None = None
     data: tuple[TextData, ...] = ()
     images: tuple[ImageData, ...] = ()
     sampler: Sampler = Sampler()
     loss: Loss = Loss()
-    training: Training = Training()
+    training: Schedule = Schedule()
     validation: Validation = Validation()
     prompts: Prompts = Prompts()
     evaluation: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from panglot.errors import BadData, MissingData
 from panglot.languages import canonical
-from panglot.train.pairs import Entry
+from panglot.train.pairs import TextPair
 from panglot.train.recipe import Origin, TextData
 
 Rows = list[dict[str, Any]]
@@ -109,7 +109,7 @@ def _described(value: Any) -> str:
     return f"{kind} ({str(value)[:60]})"
 
 
-def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[Entry]:
+def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:
     """The rows of a table that are in one of the languages, in any spelling of these.
 
     :raises MissingData: the source is neither a file nor a data set that can be had.
@@ -118,11 +118,11 @@ def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[Entry]:
     table = read_table(data.name, data)
     table.check_columns(data.query, data.passage, data.language, data.group, data.negative)
     spelling = {canonical(language): language for language in languages}
-    entries: list[Entry] = []
+    entries: list[TextPair] = []
     seen = set()
     for row in range(len(table.rows)):
         language = table.text(row, data.language) if data.language else data.only_language or ""
-        entry = Entry(
+        entry = TextPair(
             group=table.key(row, data.group) if data.group else str(row),
             language=spelling.get(canonical(language), ""),
             query=table.text(row, data.query),

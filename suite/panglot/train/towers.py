@@ -22,7 +22,7 @@ from panglot.arrays import Floats
 from panglot.encode.checkpoints.loading import PROBE, one_line
 from panglot.encode.checkpoints.tokens import positions, prepare
 from panglot.errors import BadEncoder
-from panglot.train.recipe import Prompts, Recipe, Text
+from panglot.train.recipe import Prompts, Recipe, TextTower
 from panglot.train.smaller import count_tokens, keep_layers, keep_tokens, trim_vocabulary
 
 SIF = 1e-3
@@ -71,7 +71,7 @@ def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
     return Router({"text": text, **others}, default_route="text", route_mappings=mappings)
 
 
-def _encoder(text: Text, texts: Sequence[str]) -> list[Any]:
+def _encoder(text: TextTower, texts: Sequence[str]) -> list[Any]:
     """The modules of a base that sentence-transformers or transformers loads, made smaller where the recipe says so."""
     modules = _loaded(text)
     _check_reads(text, modules[0])
@@ -84,7 +84,7 @@ def _encoder(text: Text, texts: Sequence[str]) -> list[Any]:
     return modules
 
 
-def _check_reads(text: Text, first: Any) -> None:
+def _check_reads(text: TextTower, first: Any) -> None:
     """Refuse a base that does not begin with a transformer, or has no places for the texts' length.
 
     :raises BadEncoder: what is wrong, and what to set.
@@ -108,7 +108,7 @@ def _check_reads(text: Text, first: Any) -> None:
         )
 
 
-def _check_encodes(text: Text, modules: Sequence[Any]) -> None:
+def _check_encodes(text: TextTower, modules: Sequence[Any]) -> None:
     """Refuse a base that makes no usable vectors of texts of unequal length, up to the longest.
 
     :raises BadEncoder: what comes in place of them.
@@ -122,7 +122,7 @@ def _check_encodes(text: Text, modules: Sequence[Any]) -> None:
         raise BadEncoder(f"text.base: {text.base} makes no finite vectors of texts, but {vectors.shape} numbers.")
 
 
-def _loaded(text: Text) -> list[Any]:
+def _loaded(text: TextTower) -> list[Any]:
     """The modules of the base; a plain encoder gets pooling and normalisation."""
     base = str(text.base)
     try:
@@ -134,7 +134,7 @@ def _loaded(text: Text) -> list[Any]:
     return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling), Normalize()]
 
 
-def _static(text: Text, texts: Sequence[str]) -> list[Any]:
+def _static(text: TextTower, texts: Sequence[str]) -> list[Any]:
     """One vector for each token: the base's own weighted ones, or random ones for a vocabulary learnt here."""
     if text.base is None:
         tokenizer = learn_vocabulary(texts, text.vocabulary or DEFAULT_VOCABULARY)
@@ -155,7 +155,7 @@ class _Start(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _from_base(text: Text, texts: tuple[str, ...]) -> _Start:
+def _from_base(text: TextTower, texts: tuple[str, ...]) -> _Start:
     """The base's input vectors for the most frequent tokens of the texts; the arms of an ablation share them."""
     tokenizer, vectors = _input_vectors(text)
     tokenizer.no_truncation()
@@ -185,7 +185,7 @@ def sif_weights(counts: Counter[int], size: int) -> Floats:
     return SIF / (SIF + seen / max(seen.sum(), 1))
 
 
-def _input_vectors(text: Text) -> tuple[Tokenizer, Floats]:
+def _input_vectors(text: TextTower) -> tuple[Tokenizer, Floats]:
     """The tokenizer of a base and the vectors [tokens, dimension] that it looks tokens up in."""
     try:
         first = SentenceTransformer(text.base, device="cpu")[0]
@@ -196,6 +196,6 @@ def _input_vectors(text: Text) -> tuple[Tokenizer, Floats]:
         raise BadEncoder(_not_loaded(text, error)) from error
 
 
-def _not_loaded(text: Text, error: Exception) -> str:
+def _not_loaded(text: TextTower, error: Exception) -> str:
     reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
     return f"text.base: {text.base} cannot be loaded. {type(error).__name__}: {reason}. Name a folder or a Hub model."

@@ -18,7 +18,7 @@ from panglot.errors import BadData
 from panglot.progress import Progress, silent
 from panglot.results.record import write_record
 from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.card import Training, write_card
+from panglot.train.card import TrainingRecord, write_card
 from panglot.train.curves import draw_curves
 from panglot.train.leak import NOT_CHECKED, LeakCheck
 from panglot.train.loss import HybridLoss
@@ -46,7 +46,7 @@ class Trained(NamedTuple):
     """A finished model and how it was made."""
 
     folder: Path
-    training: Training
+    training: TrainingRecord
 
 
 def train(
@@ -73,7 +73,7 @@ def train(
     vision, features = _images(recipe, pairs, work.parent, progress)
     model = build_model(recipe, pairs.texts, vision)
     trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, data_dir, progress)
-    training = Training.of(
+    training = TrainingRecord.of(
         recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
     )
     if trainer.is_world_process_zero():
@@ -153,7 +153,7 @@ def _fit(
     return trainer, perf_counter() - start
 
 
-def _save(recipe: Recipe, model: SentenceTransformer, training: Training, folder: Path) -> None:
+def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, folder: Path) -> None:
     """Put the finished model into its folder, with its card, curves and recipe, after the last one is gone."""
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.save_pretrained(str(unfinished), create_model_card=False)
@@ -169,11 +169,11 @@ def is_first_process() -> bool:
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
-def read_training(recipe: Recipe, folder: Path) -> Training | None:
+def read_training(recipe: Recipe, folder: Path) -> TrainingRecord | None:
     """How the model in a folder was made; none where it is not finished, or another recipe's or version's."""
     path = folder.with_name(f"{folder.name}.training") / TRAINING
     try:
-        training = Training.model_validate_json(path.read_bytes()) if path.is_file() else None
+        training = TrainingRecord.model_validate_json(path.read_bytes()) if path.is_file() else None
     except ValidationError:
         return None
     return training if training and training.recipe == recipe.digest and (folder / RECIPE).is_file() else None

@@ -22,7 +22,7 @@ from panglot.errors import BadData
 from panglot.progress import Progress
 from panglot.train.batches import BatchSampler
 from panglot.train.loss import HybridLoss
-from panglot.train.pairs import NOTHING, Pairs
+from panglot.train.pairs import NO_INDEX, Pairs
 from panglot.train.recipe import Kind, Recipe
 from panglot.train.towers import FEATURES
 from panglot.train.vision import in_memory
@@ -58,7 +58,7 @@ class PairRows(Dataset[dict[str, Any]]):
             {
                 "query": pairs.texts[query],
                 "passage": passage if has_image else pairs.texts[passage],
-                **({"negative": pairs.texts[negative]} if self._hard and negative != NOTHING else {}),
+                **({"negative": pairs.texts[negative]} if self._hard and negative != NO_INDEX else {}),
                 "label": self.kind_of(row),
             }
             for row, query, passage, negative, has_image in found
@@ -191,7 +191,7 @@ def check_negatives(pairs: Pairs, recipe: Recipe, processes: int) -> None:
     """
     if recipe.loss.negatives != "hard":
         return
-    has_one = pairs.negative != NOTHING
+    has_one = pairs.negative != NO_INDEX
     if not has_one.any():
         raise BadData("loss.negatives is 'hard', but no pair has a negative. Name their column: data.negative.")
     partly = [name for place, name in enumerate(pairs.sets) if len(set(has_one[pairs.origin == place].tolist())) > 1]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from panglot.errors import BadEncoder, require
 from panglot.results.record import write_whole
-from panglot.train.pairs import Entry
+from panglot.train.pairs import TextPair
 from panglot.train.recipe import TextData
 
 BATCH = 16
@@ -26,8 +26,8 @@ Translator: TypeAlias = Callable[[Sequence[str], str, str], list[str]]
 
 
 def translated(
-    entries: Sequence[Entry], data: TextData, cache: Path | None = None, translator: Translator | None = None
-) -> Iterator[Entry]:
+    entries: Sequence[TextPair], data: TextData, cache: Path | None = None, translator: Translator | None = None
+) -> Iterator[TextPair]:
     """The entries, and a translation of each into every language that its group lacks.
 
     :raises BadEncoder: the translation model cannot be loaded, or does not know a language.
@@ -42,7 +42,7 @@ def translated(
             found = iter(remembered(texts, source, target))
             for entry in lacking:
                 there.add((entry.group, target))
-                yield Entry(entry.group, target, next(found), next(found), cluster=entry.cluster)
+                yield TextPair(entry.group, target, next(found), next(found), cluster=entry.cluster)
 
 
 class _Remembered:

@@ -25,7 +25,7 @@ from panglot.data.image import Image, decode
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress, silent
 from panglot.results.record import write_whole
-from panglot.train.recipe import Image as Tower
+from panglot.train.recipe import ImageTower
 
 LITE0 = "efficientnet-lite0"
 SIDE = 224
@@ -42,7 +42,7 @@ class Vision(NamedTuple):
     dimension: int
 
 
-def load_vision(image: Tower) -> Vision:
+def load_vision(image: ImageTower) -> Vision:
     """The vision model of a recipe.
 
     :raises BadEncoder: there is no such model, or it does not make one vector of a picture.

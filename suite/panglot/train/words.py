@@ -11,7 +11,7 @@ from typing import TypeAlias
 from panglot.languages import parse_language
 
 Units: TypeAlias = tuple[str, ...] | str
-"""A plain text as words or, where these are not divided by spaces, as characters."""
+"""A normalised text as words or, where these are not divided by spaces, as characters."""
 
 WORDS = 8
 CHARACTERS = {"Thai": 30}
@@ -30,13 +30,13 @@ class _Kept(dict[int, str]):
 _KEPT = _Kept()
 
 
-def plain(text: str) -> str:
+def normalised(text: str) -> str:
     """A text as it is compared: only letters, marks and digits, words divided by one space."""
     return " ".join(unicodedata.normalize("NFKC", text).lower().translate(_KEPT).split())
 
 
 def units(text: str, unspaced: bool) -> Units:
-    """The words of a plain text or, where these are not divided by spaces, its characters."""
+    """The words of a normalised text or, where these are not divided by spaces, its characters."""
     return text.replace(" ", "") if unspaced else tuple(text.split(" ")) if text else ()
 
 
@@ -48,7 +48,7 @@ def runs(parts: Units, size: int) -> set[Units]:
 
 
 def long_runs(text: str, language: str) -> set[Units]:
-    """Every run of eight words, or of as many characters as stand for them, of a plain text."""
+    """Every run of eight words, or of as many characters as stand for them, of a normalised text."""
     known = parse_language(language)
     if known and known.is_unspaced:
         return runs(units(text, True), CHARACTERS.get(known.script, CHARACTERS_OTHERWISE))

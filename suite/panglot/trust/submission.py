@@ -20,7 +20,7 @@ from panglot.fields import Dimension, Line, Name, Parameters, Tokens
 from panglot.results.naming import CARD as CARD
 from panglot.results.record import FORMAT, Format, Record
 
-Training: TypeAlias = Literal["trained", "parent", "zero-shot", "unknown"]
+TrainingState: TypeAlias = Literal["trained", "parent", "zero-shot", "unknown"]
 """On this task's data; on the data set that it was made from; declared to be on neither; not known."""
 
 LARGEST_ZIP = 128 << 20
@@ -66,7 +66,7 @@ class SubmissionCard(Record):
     link: Annotated[str, Field(pattern=r"^(https://[A-Za-z0-9.-]{4,253}(:[0-9]{1,5})?([/?#][!-~]{0,300})?)?$")] = ""
     """With a plain host: what stands before an @ could be taken for one."""
     contact: Annotated[Line, Field(max_length=200)] = ""
-    training: dict[Name, Training] = Field(default_factory=dict)
+    training: dict[Name, TrainingState] = Field(default_factory=dict)
     """For each task, whether the model has seen its data; `unknown` where a task is not named."""
 
 

@@ -50,7 +50,7 @@ class RequestPolicy:
     longest_wait: float = 30.0
 
 
-PATIENT = RequestPolicy()
+DEFAULT_POLICY = RequestPolicy()
 
 
 class Failure(NamedTuple):

@@ -22,7 +22,7 @@ from panglot.data.pool import Pool
 from panglot.encode.model import ModelCard, Options
 from panglot.languages import Language, parse_language
 from panglot.progress import Progress
-from panglot.retrieve.similarity import Scores
+from panglot.retrieve.similarity import ScoreBlocks
 
 Analyser: TypeAlias = Callable[[str], list[str]]
 
@@ -45,7 +45,7 @@ class Bm25:
         "character bigrams in scripts without spaces.",
     )
 
-    def scores(self, pool: Pool, progress: Progress) -> Scores:
+    def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Index the candidates of every language."""
         return _Bm25Scores(pool, progress)
 

@@ -12,7 +12,7 @@ from panglot.arrays import Floats
 from panglot.data.pool import Pool
 from panglot.encode.model import ModelCard, Options, Role
 from panglot.progress import Progress
-from panglot.retrieve.similarity import DenseScores, Scores
+from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -87,7 +87,7 @@ class LanguageId:
         note="Knows the language of a text and nothing else.",
     )
 
-    def scores(self, pool: Pool, progress: Progress) -> Scores:
+    def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Products of one-hot vectors of the languages."""
         languages = np.eye(len(pool.languages), dtype=np.float32)
         return DenseScores(languages[pool.queries.language], languages[pool.candidates.language])

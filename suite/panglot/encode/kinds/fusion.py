@@ -10,7 +10,7 @@ import numpy as np
 from panglot.arrays import Floats
 from panglot.encode.model import Model, ModelCard, Options, load_model
 from panglot.errors import BadEncoder
-from panglot.retrieve.similarity import Scores
+from panglot.retrieve.similarity import ScoreBlocks
 
 K = 60
 """The constant of the paper."""
@@ -46,7 +46,7 @@ class FusedModel:
             note=f"Reciprocal rank fusion, k = {K}, of {states}. Tied candidates share their worst rank.",
         )
 
-    def fuse(self, scores: Sequence[Scores]) -> Scores:
+    def fuse(self, scores: Sequence[ScoreBlocks]) -> ScoreBlocks:
         """The fused scores of what the members scored, each in its own way."""
         return FusedScores(scores)
 
@@ -54,7 +54,7 @@ class FusedModel:
 class FusedScores:
     """Sums of reciprocal ranks; computed in float64, so that their order of addition leaves no trace in float32."""
 
-    def __init__(self, members: Sequence[Scores]) -> None:
+    def __init__(self, members: Sequence[ScoreBlocks]) -> None:
         self._members = members
 
     def block(self, start: int, stop: int) -> Floats:

@@ -17,7 +17,7 @@ from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, o
 from panglot.encode.model import ModelCard, Options
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress
-from panglot.retrieve.similarity import Scores
+from panglot.retrieve.similarity import ScoreBlocks
 
 CHUNK = 256
 """Texts encoded at once."""
@@ -59,7 +59,7 @@ class LateModel:
         self._model = model
         self.card = card
 
-    def scores(self, pool: Pool, progress: Progress) -> Scores:
+    def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Encode both sides.
 
         :raises BadEncoder: a text without token vectors, or with one that is no number.

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from panglot.arrays import Floats
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
-from panglot.encode.endpoints.endpoint import PATIENT, Asked, Endpoint, RequestFailed, RequestPolicy
+from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Asked, Endpoint, RequestFailed, RequestPolicy
 from panglot.encode.endpoints.error_body import server_words
 from panglot.encode.model import ModelCard, Options, Role
 from panglot.errors import BadEncoder, RefusedInput, require
@@ -60,7 +60,7 @@ def load_with_images(name: str, options: Options) -> SeeingOpenAIEncoder:
 class OpenAIEncoder:
     """One model behind an endpoint; `{role}` in its name becomes `query` or `passage`."""
 
-    def __init__(self, name: str, options: Options, policy: RequestPolicy = PATIENT) -> None:
+    def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         address = read_address(name)
         self._backend, self._asked, self._policy = address.backend, options.truncate_dim, policy
         self._longest, self._most = options.max_length, options.texts_per_request or policy.texts
@@ -188,7 +188,7 @@ class OpenAIEncoder:
 class SeeingOpenAIEncoder(OpenAIEncoder):
     """A model behind an endpoint that takes an image as the content of a message; its card is named as it was asked."""
 
-    def __init__(self, name: str, options: Options, policy: RequestPolicy = PATIENT) -> None:
+    def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         super().__init__(name, options, policy)
         self.card = self.card.model_copy(update={"name": f"openai-images:{self.card.name.partition(':')[2]}"})
 

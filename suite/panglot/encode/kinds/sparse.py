@@ -14,7 +14,7 @@ from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, o
 from panglot.encode.model import ModelCard, Options
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress
-from panglot.retrieve.similarity import Scores
+from panglot.retrieve.similarity import ScoreBlocks
 
 CHUNK = 64
 """Texts encoded at once: with a vocabulary of 250,000 words their dense form takes 64 MB."""
@@ -53,7 +53,7 @@ class SparseModel:
         self._model = model
         self.card = card
 
-    def scores(self, pool: Pool, progress: Progress) -> Scores:
+    def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Encode both sides.
 
         :raises BadEncoder: a weight that is no number.

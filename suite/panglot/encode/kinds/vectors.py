@@ -20,7 +20,7 @@ from panglot.data.pool import Items, Pool
 from panglot.encode.model import ModelCard, Options
 from panglot.errors import BadData, BadEncoder, MissingData
 from panglot.progress import Progress
-from panglot.retrieve.similarity import DenseScores, Scores
+from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 
 NAMES = ("query_ids", "query_vectors", "candidate_ids", "candidate_vectors")
 
@@ -48,7 +48,7 @@ class StoredVectors:
             digest.update(path.read_bytes())
         self.card = ModelCard(name=f"vectors:{folder.name}", revision=digest.hexdigest()[:12], library="numpy")
 
-    def scores(self, pool: Pool, progress: Progress) -> Scores:
+    def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Cosines of the stored vectors of this pool's items.
 
         :raises MissingData: there is no file for the pool's task, or it lacks some of the items.

@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from panglot.errors import BadData
-from panglot.retrieve.columns import Names
+from panglot.retrieve.columns import CandidateIds
 from panglot.retrieve.ranking import Tally
-from panglot.retrieve.toplists import Best
+from panglot.retrieve.toplists import TopLists
 
 
 @dataclass(eq=False)
@@ -40,8 +40,8 @@ class Checkpoint:
         try:
             with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as arrays:
                 facts = json.loads(arrays["facts"].tobytes())
-                names = Names(arrays["named"], facts["names"])
-                tally = Tally(arrays["above"], Best(arrays["number"], arrays["score"], names))
+                ids = CandidateIds(arrays["named"], facts["names"])
+                tally = Tally(arrays["above"], TopLists(arrays["number"], arrays["score"], ids))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, BadZipFile) as error:
@@ -55,16 +55,16 @@ class Checkpoint:
 
     def write(self, state: State) -> None:
         """Save a state, whole or not at all."""
-        content, best = io.BytesIO(), state.tally.best
-        names = best.names.ids.tolist()
-        facts = {"fingerprint": self.fingerprint, "names": names, "done": sorted(state.done)}
+        content, top = io.BytesIO(), state.tally.top
+        ids = top.ids.ids.tolist()
+        facts = {"fingerprint": self.fingerprint, "names": ids, "done": sorted(state.done)}
         np.savez(
             content,
             facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
             above=state.tally.above,
-            number=best.number,
-            score=best.score,
-            named=best.names.numbers,
+            number=top.number,
+            score=top.score,
+            named=top.ids.numbers,
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")

@@ -22,7 +22,7 @@ from panglot.retrieve.ranking import DEPTH, Tally
 RETRIES = 3
 """Times that a shard is tried again when its worker is lost."""
 
-KNOCK_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 
 
 class Cluster:
@@ -40,7 +40,7 @@ class Cluster:
         self._ray: Any = ray
         if not ray.is_initialized():
             try:
-                _knock(address)
+                _check_reachable(address)
                 ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="ERROR")
             except (OSError, ValueError, RuntimeError) as error:
                 raise PanglotError(
@@ -121,11 +121,11 @@ class Cluster:
             ) from error
 
 
-def _knock(address: str | None) -> None:
+def _check_reachable(address: str | None) -> None:
     """Ask at the address whether anyone is there: Ray itself waits for minutes."""
     host, separator, port = (address or "").rpartition(":")
     if separator and port.isdigit():
-        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 class _Worker:  # pragma: no cover - lives in processes of Ray, which are killed, not ended

@@ -13,7 +13,7 @@ import numpy as np
 from panglot.arrays import Floats, Ints
 from panglot.data.corpus import Passage
 from panglot.data.pool import Pool
-from panglot.retrieve.columns import Columns
+from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.evidence import NOBODY
 from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, checked
 
@@ -38,7 +38,7 @@ class Asked:
         own = np.array([self._place[text.strip()] for text in pool.candidates.texts])
         self._scores = checked(self.queries @ relevant.T, pool.queries.ids)
         self._first = np.unique(relevant[:, 0])
-        self._tame = _is_tame(self.queries)
+        self._finite = _products_are_finite(self.queries)
         self.score = self._scores[pool.query, own[pool.candidate]]
 
     def tally(self, depth: int = DEPTH) -> Tally:
@@ -49,27 +49,27 @@ class Asked:
         """Add a shard to a tally, `first` being the number of its first passage."""
         vectors = np.ascontiguousarray(vectors, np.float32)
         memory = np.empty(BLOCK_SCORES, np.float32)
-        tally.best.names.add(first, [passage.id for passage in passages])
+        tally.top.ids.add(first, [passage.id for passage in passages])
         for start in range(0, len(passages), TILE_PASSAGES):
             tile = slice(start, start + TILE_PASSAGES)
             self._count(tally, passages[tile], vectors[tile], first + start, memory)
-        tally.best.forget()
+        tally.top.forget()
 
     def _count(
         self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray
     ) -> None:
         """Add passages that are multiplied together, in memory that all tiles share."""
         here, there = self._known(passages, vectors)
-        columns = Columns(np.array([len(passages)]), tally.best.names, first)
+        columns = ColumnLayout(np.array([len(passages)]), tally.top.ids, first)
         counter = Counter(self.pool, tally, self.score)
-        tame = self._tame and _is_tame(vectors)
+        finite = self._finite and _products_are_finite(vectors)
         block = BLOCK_SCORES // len(passages)
         for start in range(0, len(self.queries), block):
             asking = self.queries[start : start + block]
             scores = memory[: len(asking) * len(vectors)].reshape(len(asking), len(vectors))
             with np.errstate(invalid="ignore", over="ignore"):
                 np.matmul(asking, vectors.T, out=scores)
-            if not tame:
+            if not finite:
                 checked(scores, self.pool.queries.ids[start:])
             if len(here):
                 scores[:, here] = self._scores[start : start + block, there]
@@ -85,7 +85,7 @@ class Asked:
         return np.stack([here, known[here]])
 
 
-def _is_tame(vectors: Floats) -> bool:
+def _products_are_finite(vectors: Floats) -> bool:
     """Whether their lengths are finite, and so their products (Cauchy-Schwarz): quicker to see than each score."""
     with np.errstate(invalid="ignore", over="ignore"):
         return bool(np.isfinite(np.vdot(vectors, vectors)))

@@ -14,14 +14,14 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 
 def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
     """The evidence of one language; a relevant passage is not above itself."""
-    best = state.tally.best
-    named = best.names.ids.tolist()[1:]
+    lists = state.tally.top
+    named = lists.ids.ids.tolist()[1:]
     ids = sorted({*pool.candidates.ids, *named})
     place = {id_: index for index, id_ in enumerate(ids)}
     candidate = np.array([place[id_] for id_ in pool.candidates.ids])
     numbered = np.array([NOBODY, *(place[id_] for id_ in named)], np.int32)
-    top = numbered[best.names.places(best.number)]
-    width = min(best.depth, size)
+    top = numbered[lists.ids.places(lists.number)]
+    width = min(lists.depth, size)
     return Evidence(
         query_ids=pool.queries.ids,
         candidate_ids=tuple(ids),
@@ -38,7 +38,7 @@ def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
         above=state.tally.above - 1,
         top=top[:, :width],
         top_language=np.where(top == NOBODY, NOBODY, 0)[:, :width],
-        top_score=best.score[:, :width],
+        top_score=lists.score[:, :width],
         divided=True,
     )
 

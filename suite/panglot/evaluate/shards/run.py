@@ -86,7 +86,7 @@ def _write(path: Path | None, vectors: Floats) -> None:
         unfinished.replace(path)
 
 
-class How(NamedTuple):
+class StreamOptions(NamedTuple):
     """How a corpus is divided and who counts it.
 
     `shards` are those of each language; `checkpoints` is the folder of what is done; `load` makes the model anew in
@@ -104,7 +104,7 @@ class How(NamedTuple):
 def run_streamed(
     task: StreamedTask,
     model: Model,
-    how: How,
+    options: StreamOptions,
     languages: Sequence[str] = (),
     data_dir: Path | None = None,
     cache: VectorCache | None = None,
@@ -126,11 +126,11 @@ def run_streamed(
         own = _of(questions, language)
         with timed(seconds, f"survey {language}"):
             found = survey(corpus, language, {judgement.candidate for judgement in own.judgements}, progress)
-        _check_size(task, language, found.size, how.allow_missing)
-        pools.append(judged_pool(own, [language], found.found, how.allow_missing))
+        _check_size(task, language, found.size, options.allow_missing)
+        pools.append(judged_pool(own, [language], found.found, options.allow_missing))
         surveys.append(found)
         with timed(seconds, f"stream {language}"):
-            parts.append(_language(task, model, how, pools[-1], found, corpus, cache, progress))
+            parts.append(_language(task, model, options, pools[-1], found, corpus, cache, progress))
     evidence = together(parts)
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
@@ -158,7 +158,7 @@ def _of(questions: Questions, language: str) -> Questions:
 def _language(
     task: StreamedTask,
     model: Encoder,
-    how: How,
+    options: StreamOptions,
     pool: Pool,
     found: Survey,
     corpus: Corpus,
@@ -171,25 +171,26 @@ def _language(
     folder = shelf.folder.parent / "streamed" / shelf.folder.name if shelf else None
     if folder and not model.card.pinned:
         forget_at_exit(folder)
-    keep = EncodedShards(model, folder, how.half)
+    keep = EncodedShards(model, folder, options.half)
     queries = keep.rounded(encode_items(model, pool, "query", cache, progress).vectors)
     judged = keep.rounded(encode_items(model, pool, "passage", cache, progress).vectors)
     check_dimensions(model.card.name, queries=queries, passages=judged)
     asked = Asked(pool, queries, judged)
-    shards = shards_of(language, found.size, how.shards)
-    facts = (_fingerprint([pool], [found]), model.card.model_dump_json(), repr(shards), repr(how.half))
+    shards = shards_of(language, found.size, options.shards)
+    facts = (_fingerprint([pool], [found]), model.card.model_dump_json(), repr(shards), repr(options.half))
     state = model.card.model_dump_json() + ("" if model.card.pinned else PROCESS)
     name = hashlib.sha256("\0".join((task.name, language, state)).encode()).hexdigest()[:16]
     checkpoint = Checkpoint(
-        how.checkpoints / f"{task.name}.{language}.{name}.npz", hashlib.sha256("\0".join(facts).encode()).hexdigest()
+        options.checkpoints / f"{task.name}.{language}.{name}.npz",
+        hashlib.sha256("\0".join(facts).encode()).hexdigest(),
     )
-    evidence = _count(how, asked, corpus, shards, keep, checkpoint, progress)
+    evidence = _count(options, asked, corpus, shards, keep, checkpoint, progress)
     checkpoint.path.unlink(missing_ok=True)
     return evidence
 
 
 def _count(
-    how: How,
+    options: StreamOptions,
     asked: Asked,
     corpus: Corpus,
     shards: Sequence[Shard],
@@ -197,10 +198,10 @@ def _count(
     checkpoint: Checkpoint,
     progress: Progress,
 ) -> Evidence:
-    if not how.cluster or not how.load:
+    if not options.cluster or not options.load:
         return stream(asked, corpus, shards, keep, checkpoint, progress)
-    load = partial(_load, how.load, keep.folder, keep.half)
-    return how.cluster.stream(asked, corpus, shards, load, checkpoint, progress)
+    load = partial(_load, options.load, keep.folder, keep.half)
+    return options.cluster.stream(asked, corpus, shards, load, checkpoint, progress)
 
 
 def _load(load: Callable[[], Any], folder: Path | None, half: bool) -> ShardVectors:
