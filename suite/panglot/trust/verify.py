@@ -107,7 +107,7 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
 
 def known_tasks() -> dict[str, Task]:
     """The tasks that results can be of; looked up by name, since the suite itself does not depend on them."""
-    return {task.name: task for task in import_module("tasks").ALL}
+    return {task.name: task for task in import_module("panglot.tasks").ALL}
 
 
 def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None) -> Pool | None:
