@@ -20,8 +20,9 @@ from pydantic import TypeAdapter
 
 from leaderboard_app.home import FORM
 from leaderboard_app.strangers import contained
+from panglot.arrays import write_arrays
+from panglot.files import write_whole
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
-from panglot.results.record import write_whole
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.contributions import Contributions, contributions
 from panglot.score.comparison.standings import Standing, comparable, rank_contributions
@@ -148,11 +149,7 @@ def _put(target: Path, evidence: Evidence) -> None:
 
 
 def _save(target: Path, **arrays: np.ndarray) -> None:
-    def write(unfinished: Path) -> None:
-        with unfinished.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-
-    write_whole(target, write)
+    write_whole(target, lambda unfinished: write_arrays(unfinished, **arrays))
 
 
 def _get(target: Path) -> Evidence:

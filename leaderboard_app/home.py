@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from panglot.results.record import write_whole
+from panglot.files import cache_dir, write_whole
 from panglot.trust.submission import FOLDER_NAME
 
 FORM = f"2 {version('panglot')}"
@@ -32,10 +32,8 @@ AnyKept = TypeVar("AnyKept", bound=Kept)
 
 def home_of(folder: Path) -> Path:
     """Where the index of a folder of submissions lives, in the user's cache."""
-    import pooch
-
     name = _digest(str(folder.resolve()))[:16]
-    home = Path(pooch.os_cache("panglot")) / "board" / name
+    home = cache_dir("board", name)
     home.mkdir(parents=True, exist_ok=True)
     return home
 

@@ -21,10 +21,10 @@ from leaderboard_app.entries import SCHEMA, Entry, Found, published, read_folder
 from leaderboard_app.home import Kept, home_of, load, misnamed, save, stamp_of, stamps_of
 from leaderboard_app.names import mark_imitations
 from leaderboard_app.verified import FILE, digest_of_record, load_checks, take_recorded
+from panglot.files import write_whole
 from panglot.plain import plain
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
-from panglot.results.record import write_whole
 from panglot.trust.verify import known_tasks
 
 ENTRIES, SCORES = "entries.json", "scores.parquet"

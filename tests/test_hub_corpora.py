@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from panglot.data.origins.fetch import DATA_VARIABLE
 from panglot.data.readers.belebele import HubLanguages, parallel_pool
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.task import Size, Source, Task
 from panglot.errors import MissingData
+from panglot.files import DATA_VARIABLE
 from panglot.progress import silent
 from tests.test_belebele import write_twin
 

@@ -22,7 +22,7 @@ from panglot.data.builders.emoji import _json
 from panglot.data.builders.storybooks import StorybookSources
 from panglot.data.corpus import refuse_to_hold
 from panglot.data.origins.archive import Archive
-from panglot.data.origins.fetch import DATA_VARIABLE, fetch_file
+from panglot.data.origins.fetch import fetch_file
 from panglot.data.pool import Pool
 from panglot.data.readers.captions import read_hub
 from panglot.data.readers.folder import folder_task
@@ -34,6 +34,7 @@ from panglot.encode.kinds.use import load as load_use
 from panglot.encode.model import load_model
 from panglot.encode.vectors import encode_with_images
 from panglot.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
+from panglot.files import DATA_VARIABLE
 from panglot.interop.trec import read_run, run_lines
 from panglot.progress import silent
 from panglot.results.evidence_file import evidence_file, read_evidence, write_table

@@ -50,7 +50,7 @@ def test_a_data_set_is_translated_by_a_model_of_transformers(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr("panglot.train.translate._user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr("panglot.train.translate.cache_dir", lambda *parts: tmp_path / "cache")
     rows = [{"query": "who", "passage": "the keeper"}, {"query": "what", "passage": "bees"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
     data = TextData(

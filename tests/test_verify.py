@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import panglot.trust.verify
-from panglot.data.origins.fetch import DATA_VARIABLE
 from panglot.data.pool import Pool
 from panglot.data.task import Source
 from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
+from panglot.files import DATA_VARIABLE
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from panglot.results.result import read_result, write_result

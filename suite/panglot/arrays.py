@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 Ints: TypeAlias = NDArray[np.signedinteger]
 Floats: TypeAlias = NDArray[np.floating]
 Bools: TypeAlias = NDArray[np.bool_]
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays by name into one `.npz` file; unlike `numpy.savez`, to exactly this path."""
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def divide(value: np.ndarray, base: np.ndarray) -> Floats:

@@ -10,10 +10,14 @@ import typer
 
 from panglot.cli.completion import complete_model, complete_tasks
 from panglot.cli.output import check_writable
+from panglot.files import cache_dir
 
 if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
     from panglot.evaluate.shards.run import StreamOptions
+
+VECTORS = "vectors"
+"""The folder of the user's cache that holds vectors."""
 
 _MODEL = "Model"
 _LARGE = "Large corpora"
@@ -99,7 +103,6 @@ def stream_options(
 
     :raises PanglotError: there is no Ray, or no cluster at the address.
     """
-    from panglot.encode.cache import default_root
     from panglot.evaluate.shards.run import StreamOptions
 
     cluster = None
@@ -107,7 +110,7 @@ def stream_options(
         from panglot.evaluate.shards.cluster import Cluster
 
         cluster = Cluster(workers, address, gpus)
-    return StreamOptions((cache or default_root()) / "checkpoints", shards, half, allow_missing, cluster, load)
+    return StreamOptions((cache or cache_dir(VECTORS)) / "checkpoints", shards, half, allow_missing, cluster, load)
 
 
 def open_cache(folder: Path | None, no_cache: bool) -> VectorCache | None:
@@ -115,10 +118,10 @@ def open_cache(folder: Path | None, no_cache: bool) -> VectorCache | None:
 
     :raises PanglotError: nothing can be written there.
     """
-    from panglot.encode.cache import VectorCache, default_root
+    from panglot.encode.cache import VectorCache
 
     if no_cache:
         return None
-    root = folder or default_root()
+    root = folder or cache_dir(VECTORS)
     check_writable(root, "--cache")
     return VectorCache(root)

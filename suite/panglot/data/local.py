@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from panglot.data.load import read_pool
-from panglot.data.origins.fetch import DATA_VARIABLE
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.errors import MissingData
+from panglot.files import cache_dir, data_root
 
 
 def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None = None) -> Pool | None:
@@ -34,14 +33,12 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
 
 def _folders(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
     """Folders from which `read_pool` reads without a download; none where it knows the place itself."""
-    import pooch
-
-    root, cache = data_dir or os.environ.get(DATA_VARIABLE), Path(pooch.os_cache("panglot"))
+    root, cache = data_root(data_dir), cache_dir()
     if task.source.packaged:
         yield None
         return
-    if root and (not task.source.build or _holds(Path(root), task, languages)):
-        yield Path(root)
+    if root and (not task.source.build or _holds(root, task, languages)):
+        yield root
     if _holds(cache, task, languages):
         # What was made there differs from the published bytes, so it must not be verified by their hash.
         yield data_dir if task.source.build else cache

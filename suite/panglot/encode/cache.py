@@ -42,13 +42,6 @@ _NOT_IN_THE_KEY = frozenset({"parameters", "licence", "note"})
 """Facts of a card that change no vector."""
 
 
-def default_root() -> Path:
-    """The user's cache folder for vectors."""
-    import pooch
-
-    return Path(pooch.os_cache("panglot")) / "vectors"
-
-
 @dataclass(frozen=True)
 class Stored:
     """Vectors [texts, dim] and token counts [texts] where `there` [texts] says so; the rest is undefined."""

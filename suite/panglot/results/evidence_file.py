@@ -21,8 +21,9 @@ from pydantic import TypeAdapter
 from panglot.arrays import Floats, Ints
 from panglot.errors import BadResult
 from panglot.fields import Count
+from panglot.files import write_whole
 from panglot.results.parquet import TEXT, Form, Limits, read_footer, read_table
-from panglot.results.record import FORMAT, write_whole
+from panglot.results.record import FORMAT
 from panglot.retrieve.evidence import NARROW, NOBODY, Evidence, is_narrow
 from panglot.retrieve.ranking import DEPTH
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from panglot.errors import BadResult
+from panglot.files import write_whole
 
 FORMAT = 1
 DECIMALS = 10
@@ -67,16 +66,6 @@ def write_record(path: Path, record: BaseModel) -> None:
 def record_text(record: BaseModel) -> str:
     """A record as it is written: sorted keys, fixed rounding."""
     return _dump(_rounded(record.model_dump(mode="json"))) + "\n"
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside its place, then put it there: it is whole or not there at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _check_values(data: bytes) -> None:

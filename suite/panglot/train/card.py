@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from panglot.encode.model import Precision
-from panglot.results.record import Record, write_whole
+from panglot.files import write_whole
+from panglot.results.record import Record
 from panglot.results.result import Result
 from panglot.score.bootstrap import Score
 from panglot.train.batches import BatchDrawer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from panglot.data.origins.fetch import DATA_VARIABLE
 from panglot.errors import MissingData
+from panglot.files import DATA_VARIABLE, data_root
 from panglot.train.own_images import CaptionSet, own_captions
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import ImageData, Recipe, TextData
@@ -67,12 +66,12 @@ def data_folder(data_dir: Path | None = None) -> Path:
 
     :raises MissingData: none is named.
     """
-    root = data_dir or os.environ.get(DATA_VARIABLE)
+    root = data_root(data_dir)
     if not root:
         raise MissingData(
             f"Training data is not downloaded. Name the folder that holds it by --data-dir or {DATA_VARIABLE}."
         )
-    return Path(root)
+    return root
 
 
 def read_rows(file: str, data_dir: Path | None = None) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
 
-from panglot.arrays import Floats, Ints
+from panglot.arrays import Floats, Ints, write_arrays
 from panglot.data.task import Task
 from panglot.encode.model import Model, Options, Precision, Role, load_model
 from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
+from panglot.files import write_whole
 from panglot.progress import Progress, silent
 from panglot.results.naming import result_folder, result_stem
-from panglot.results.record import write_whole
 from panglot.results.result import write_result
 
 if TYPE_CHECKING:
@@ -91,11 +92,8 @@ class RemembersFeatures:
         found = model.encode(images, batch_size=len(images), show_progress_bar=False)
         self._known |= dict(zip(names, np.asarray(found, np.float32), strict=True))
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._path, self._write)
-
-    def _write(self, path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez(file, pictures=np.array(list(self._known)), features=np.stack(list(self._known.values())))
+        pictures, features = np.array(list(self._known)), np.stack(list(self._known.values()))
+        write_whole(self._path, partial(write_arrays, pictures=pictures, features=features))
 
 
 def _has_vision(folder: Path) -> bool:

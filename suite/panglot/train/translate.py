@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from panglot.errors import BadEncoder, require
-from panglot.results.record import write_whole
+from panglot.files import cache_dir, write_whole
 from panglot.train.pairs import TextPair
 from panglot.train.recipe import TextData
 
@@ -34,7 +34,7 @@ def translated(
     """
     yield from entries
     there = {(entry.group, entry.language) for entry in entries}
-    remembered = _Remembered(data.translator, cache or _user_cache(), translator)
+    remembered = _Remembered(data.translator, cache or cache_dir("translations"), translator)
     for target in data.translate_to:
         for source in sorted({entry.language for entry in entries} - {target}):
             lacking = [e for e in entries if e.language == source and (e.group, target) not in there]
@@ -108,9 +108,3 @@ def _first_token(tokenizer: Any, name: str, language: str) -> int:
         except KeyError as error:
             raise BadEncoder(f"The translator {name} does not know the language '{language}'.") from error
     return int(tokenizer.convert_tokens_to_ids(language))
-
-
-def _user_cache() -> Path:
-    import pooch
-
-    return Path(pooch.os_cache("panglot")) / "translations"

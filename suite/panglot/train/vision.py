@@ -23,8 +23,8 @@ from transformers.models.efficientnet.image_processing_pil_efficientnet import E
 
 from panglot.data.image import Image, decode
 from panglot.errors import BadEncoder, require
+from panglot.files import write_whole
 from panglot.progress import Progress, silent
-from panglot.results.record import write_whole
 from panglot.train.recipe import ImageTower
 
 LITE0 = "efficientnet-lite0"

@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
@@ -17,6 +18,7 @@ from pydantic import Field
 from panglot.encode.model import ModelCard
 from panglot.errors import BadResult
 from panglot.fields import Dimension, Line, Name, Parameters, Tokens
+from panglot.files import write_whole
 from panglot.results.naming import CARD as CARD
 from panglot.results.record import FORMAT, Format, Record
 
@@ -108,18 +110,17 @@ def pack(folder: Path, target: Path) -> Path:
 
     Attestations stay out: a board trusts its own.
     """
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-            for path in sorted(folder.iterdir()):
-                if FILE_NAME.fullmatch(path.name):
-                    entry = zipfile.ZipInfo(f"{folder.name}/{path.name}", (1980, 1, 1, 0, 0, 0))
-                    entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16
-                    archive.writestr(entry, path.read_bytes())
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(target, partial(_zip, folder))
     return target
+
+
+def _zip(folder: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.iterdir()):
+            if FILE_NAME.fullmatch(path.name):
+                entry = zipfile.ZipInfo(f"{folder.name}/{path.name}", (1980, 1, 1, 0, 0, 0))
+                entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+                archive.writestr(entry, path.read_bytes())
 
 
 def unpack(path: Path, into: Path) -> Path:

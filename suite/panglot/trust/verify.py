@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from panglot.data.local import local_pool
-from panglot.data.origins.fetch import DATA_VARIABLE
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.errors import BadResult, MissingData
 from panglot.fields import check_name
+from panglot.files import data_root
 from panglot.progress import Progress, silent
 from panglot.results.evidence_file import (
     EVIDENCE_FILES,
@@ -116,7 +116,7 @@ def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None
     :raises BadData: the data that is here is damaged.
     """
     try:
-        return _pool(task.name, task.fingerprint, languages, str(data_dir or os.environ.get(DATA_VARIABLE) or ""))
+        return _pool(task.name, task.fingerprint, languages, str(data_root(data_dir) or ""))
     except MissingData:
         return None
 

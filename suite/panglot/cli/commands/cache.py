@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.help import Verb, Verbs
+from panglot.cli.options import VECTORS
 from panglot.cli.output import AsJson, echo, open_console, print_json
+from panglot.files import cache_dir
 
 if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
@@ -86,9 +88,9 @@ def prune(
 
 
 def _open(root: Path | None) -> VectorCache:
-    from panglot.encode.cache import VectorCache, default_root
+    from panglot.encode.cache import VectorCache
 
-    return VectorCache(root or default_root())
+    return VectorCache(root or cache_dir(VECTORS))
 
 
 def _facts(text: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from panglot.cli.output import AsJson, check_writable, echo, open_console, print_json
+from panglot.files import cache_dir
 
 MODEL, TASK = "use-multilingual", "starter"
 
@@ -57,9 +58,7 @@ def demo(as_json: AsJson = False) -> None:
 
 
 def _folder() -> Path:
-    import pooch
-
-    return Path(pooch.os_cache("panglot")) / "demo"
+    return cache_dir("demo")
 
 
 def _command() -> str:

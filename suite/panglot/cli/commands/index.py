@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli.output import AsJson, check_writable
+from panglot.files import cache_dir
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The results.")]
 
@@ -41,12 +42,10 @@ def check_there(folder: Path) -> None:
     :raises BadResult: there is none, as outside a checkout.
     :raises PanglotError: the user's cache cannot be written to.
     """
-    import pooch
-
     from panglot.errors import BadResult
 
     if not folder.is_dir():
         raise BadResult(
             f"There is no folder {folder} here. panglot run MODEL --out {folder} makes it, or name another."
         )
-    check_writable(Path(pooch.os_cache("panglot")), "The user's cache (XDG_CACHE_HOME)")
+    check_writable(cache_dir(), "The user's cache (XDG_CACHE_HOME)")

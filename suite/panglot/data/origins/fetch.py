@@ -9,9 +9,8 @@ from pathlib import Path
 
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
+from panglot.files import DATA_VARIABLE, cache_dir, data_root
 from panglot.progress import Progress, silent
-
-DATA_VARIABLE = "PANGLOT_DATA"
 
 
 def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Progress = silent) -> Path:
@@ -27,9 +26,9 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Pr
     name, sha256 = task.source.files[part]
     if task.source.packaged:
         return _verified(task.source.packaged / name, sha256)
-    root = data_dir or os.environ.get(DATA_VARIABLE)
+    root = data_root(data_dir)
     if root:
-        path = Path(root) / task.source.folder / name
+        path = root / task.source.folder / name
         if not path.is_file() and task.source.build:
             return _built(task, name, progress)
         if not path.is_file():
@@ -43,9 +42,7 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Pr
 
 def _built(task: Task, name: str, progress: Progress) -> Path:
     """The file in the user's cache; if it is not there, all files of the task are made, and put there together."""
-    import pooch
-
-    folder = Path(pooch.os_cache("panglot")) / task.source.folder
+    folder = cache_dir(task.source.folder)
     if task.source.build and not (folder / name).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
@@ -70,8 +67,7 @@ def _download(task: Task, name: str, sha256: str) -> Path:
             f"{task.name}: name the folder that holds {task.source.folder}/{name} by --data-dir or {DATA_VARIABLE}, or "
             f"{_other_way(task)}"
         )
-
-    cache = Path(pooch.os_cache("panglot")) / task.source.folder
+    cache = cache_dir(task.source.folder)
     url = f"{task.source.url}/{name}"
     pooch.get_logger().setLevel("ERROR")
     try:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -23,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from panglot.data.corpus import Corpus, Passage, Questions
-from panglot.data.origins.fetch import DATA_VARIABLE, fetch_file
+from panglot.data.origins.fetch import fetch_file
 from panglot.data.pool import Judgement, Query
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData, require
+from panglot.files import DATA_VARIABLE, cache_dir, data_root, write_whole
 from panglot.lines import open_unpacked
 from panglot.progress import Progress
 
@@ -78,8 +78,8 @@ def _columns(task: Task, part: str, count: int, data_dir: Path | None) -> Iterat
 def _content(task: Task, part: str, data_dir: Path | None) -> bytes:
     """A file's bytes, which may lie gzipped in the data folder; what they unfold to is verified."""
     name, sha256 = task.source.files[part]
-    root = data_dir or os.environ.get(DATA_VARIABLE)
-    packed = Path(root) / task.source.folder / f"{name}.gz" if root else None
+    root = data_root(data_dir)
+    packed = root / task.source.folder / f"{name}.gz" if root else None
     if not packed or not packed.is_file():
         return fetch_file(task, part, data_dir).read_bytes()
     try:
@@ -186,7 +186,7 @@ class HubCorpora:
             advance(done * FILE_PASSAGES)
             for number, rows in enumerate(_chunks(self._rows(f"{language}-corpus", done * FILE_PASSAGES)), start=done):
                 lines = [json.dumps({name: row[name] for name in ("docid", "title", "text")}) for row in rows]
-                _write_whole(folder / f"docs-{number:05}.jsonl.gz", partial(_write_gzip, lines=lines))
+                write_whole(folder / f"docs-{number:05}.jsonl.gz", partial(_write_gzip, lines=lines))
                 advance(len(rows))
         (folder / UNFINISHED).unlink()
 
@@ -214,18 +214,16 @@ class HubCorpora:
         if not path.is_file():
             ids = [row["docid"] for row in self._rows(f"{language}-queries")]
             folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))
+            write_whole(path, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))
         return frozenset(path.read_text(encoding="utf-8").split())
 
 
 def _folder(task: Task, data_dir: Path | None) -> Path:
     """Where a task's corpora are: in the data folder if they are there at all, else in the user's cache."""
-    root = data_dir or os.environ.get(DATA_VARIABLE)
-    if root and (Path(root) / task.name).is_dir():
-        return Path(root) / task.name
-    import pooch
-
-    return Path(pooch.os_cache("panglot")) / task.name
+    root = data_root(data_dir)
+    if root and (root / task.name).is_dir():
+        return root / task.name
+    return cache_dir(task.name)
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -236,10 +234,3 @@ def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 def _write_gzip(path: Path, lines: Iterable[str]) -> None:
     with gzip.open(path, "wt", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    write(unfinished)
-    os.replace(unfinished, path)

@@ -20,6 +20,7 @@ import numpy as np
 
 from panglot.encode.model import Precision
 from panglot.errors import BadEncoder, require
+from panglot.files import cache_dir
 
 EXAMPLE = ("one", "an example of several lengths, so that the first is padded", "and a third")
 CHECK = ("This one stands for texts of some length, as passages are.", "Short.", "Neither long nor short.")
@@ -74,12 +75,10 @@ class _Compiled:
 
 def _folder(name: str, revision: str) -> Path:
     """The exported model's place; other versions of the libraries are another place."""
-    import pooch
-
     made_by = [f"{library} {version(library)}" for library in ("torch", "transformers", "onnxscript")]
     key = hashlib.sha256("\0".join([str(Path(name).resolve()), revision, *made_by]).encode()).hexdigest()[:16]
     slug = "".join(letter if letter.isalnum() else "_" for letter in name)[-60:]
-    return Path(pooch.os_cache("panglot")) / "openvino" / f"{slug}.{key}"
+    return cache_dir("openvino", f"{slug}.{key}")
 
 
 def _export(name: str, transformer: Any, file: Path, core: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from panglot.errors import BadData
+from panglot.files import write_whole
 from panglot.retrieve.columns import CandidateIds
 from panglot.retrieve.ranking import Tally
 from panglot.retrieve.toplists import TopLists
@@ -67,6 +67,4 @@ class Checkpoint:
             named=top.ids.numbers,
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        unfinished.write_bytes(content.getvalue())
-        os.replace(unfinished, self.path)
+        write_whole(self.path, lambda unfinished: unfinished.write_bytes(content.getvalue()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from panglot.arrays import Floats
+from panglot.arrays import Floats, write_arrays
 from panglot.data.corpus import Corpus, Passage, Questions, StreamedTask, Survey, judged_pool, survey
 from panglot.data.pool import Items, Pool
 from panglot.encode.cache import PROCESS, VectorCache, forget_at_exit
@@ -25,6 +24,7 @@ from panglot.evaluate.shards.checkpoint import Checkpoint
 from panglot.evaluate.shards.counting import Asked
 from panglot.evaluate.shards.gathering import together
 from panglot.evaluate.shards.streaming import Shard, ShardVectors, shards_of, stream
+from panglot.files import write_whole
 from panglot.progress import Progress, silent
 from panglot.results.naming import result_stem
 from panglot.results.result import Result, record_task
@@ -81,9 +81,7 @@ def _read(path: Path | None) -> Floats | None:
 def _write(path: Path | None, vectors: Floats) -> None:
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-        np.savez(unfinished, vectors=vectors)
-        unfinished.replace(path)
+        write_whole(path, partial(write_arrays, vectors=vectors))
 
 
 class StreamOptions(NamedTuple):
