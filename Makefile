@@ -12,7 +12,7 @@ export PANGLOT_DATA ?= $(wildcard ../shared/data)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check coverage mutation bench board docs readme clean
+.PHONY: demo test check coverage mutation bench board docs readme dist package clean
 
 demo: $(VENV)/.core
 	@$(BIN)/panglot demo
@@ -23,6 +23,7 @@ test: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST)
@@ -47,6 +48,15 @@ docs: $(VENV)/.docs
 readme: $(VENV)/.core
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/terminal.py
+
+# The wheel and the source distribution, as they would be published.
+dist: $(VENV)/.release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+
+package: dist
+	.ci/try dist/*.whl
 
 clean:
 	rm -rf $(VENV)
@@ -74,3 +84,7 @@ $(VENV)/.board: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[docs]'
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.release: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) 'build>=1.2' 'twine>=6.1'
+	@touch $@

@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
@@ -123,12 +122,6 @@ def test_commands_of_workflows_exist(path: Path) -> None:
         for line in step.get("run", "").splitlines():
             if re.match(r"panglot |make |unset ", line):
                 _check(line)
-
-
-def test_the_citation_is_of_this_version() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["version"] == version("panglot")
-    assert {"title", "authors", "message", "cff-version"} <= citation.keys()
 
 
 def test_links_of_the_front_pages_lead_somewhere() -> None:

@@ -73,7 +73,7 @@ class TestSparse:
 
 
 class TestLate:
-    def test_a_mean_over_the_querys_tokens(self, pool: Pool) -> None:
+    def test_a_mean_over_the_query_tokens(self, pool: Pool) -> None:
         """Queries of two tokens, each with product 1: the sum is 2, the mean 1."""
         import torch
 

@@ -106,14 +106,21 @@ def test_a_record_by_other_code_is_not_believed(board: Path, monkeypatch: pytest
     assert set(levels(board).values()) == {"not checked"}
 
 
-def test_the_verifier_changes_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("file", ["results/result.py", "score/metrics.py", "score/bias/ranks.py", "trust/verify.py"])
+def test_verifier_changes_with_code_that_verifies(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = Path(shutil.copytree(Path(recorded.__file__).parents[1], tmp_path / "panglot"))
     monkeypatch.setattr(recorded, "__file__", str(copy / "trust" / "recorded.py"))
     before = recorded.verifier.__wrapped__()
     assert before == recorded.verifier()
-    with (copy / "results" / "result.py").open("a", encoding="utf-8") as file:
-        file.write("# changed\n")
+    with (copy / file).open("a", encoding="utf-8") as source:
+        source.write("# changed\n")
     assert recorded.verifier.__wrapped__() != before
+
+
+def test_verifier_is_the_same_at_every_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = recorded.verifier.__wrapped__()
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.dev1+gabcdef")
+    assert recorded.verifier.__wrapped__() == before
 
 
 @pytest.mark.parametrize("place", ["bm25@0.3.16/verified.json", "elsewhere/verified.json"])

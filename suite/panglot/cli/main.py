@@ -6,7 +6,7 @@ import errno
 import sys
 from io import TextIOWrapper
 from shutil import get_terminal_size
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -34,7 +34,7 @@ from panglot.cli.commands.verify import verify
 from panglot.cli.commands.whatif import whatif
 from panglot.cli.help import Verb, Verbs
 from panglot.cli.interruption import Interrupted, kept, watch_signals
-from panglot.cli.output import open_console
+from panglot.cli.output import echo, open_console
 from panglot.errors import PanglotError
 from panglot.plain import plain
 
@@ -54,6 +54,25 @@ app = typer.Typer(
     help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
     "Example: panglot run use-multilingual --tasks starter",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        echo(f"panglot {version('panglot')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before every verb."""
+
+
 for heading, verbs in {
     MEASURE: (demo, run, plan, score, tasks, models, fetch),
     READ: (show, compare, rank, whatif, index, board),

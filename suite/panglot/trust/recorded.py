@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -30,8 +29,8 @@ from panglot.trust.verify import Level, Verdict
 HOLDS: tuple[Level, ...] = ("consistent", "recomputed", "reproduced")
 """Levels of results whose scores follow from their evidence, so that they can be ranked."""
 
-_DECISIVE = ("trust", "results")
-"""Packages of the suite whose sources decide what is found of a file. Other code shows in the scores themselves."""
+_DECISIVE = ("results", "score", "trust")
+"""Rooms whose sources decide what is found of a file: how it is read, what its evidence scores, what holds."""
 
 
 class Found(Record):
@@ -74,11 +73,11 @@ class VerificationRecord(Record):
 
 @cache
 def verifier() -> str:
-    """What changes with the code that verifies, with the form of what it reads, and with every release."""
+    """A hash of the code that verifies; without the version, which changes with tags and commits, code or not."""
     home = Path(__file__).parents[1]
-    digest = hashlib.sha256(version("panglot").encode())
-    for path in sorted(path for package in _DECISIVE for path in (home / package).glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest = hashlib.sha256()
+    for path in sorted(path for room in _DECISIVE for path in (home / room).rglob("*.py")):
+        digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
