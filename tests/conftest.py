@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a busy machine can be slower than one
     os.environ.setdefault(variable, "1")
 
-import numpy as np
 import pytest
 from hypothesis import Phase, settings
-from panglot.tasks import ALL
 
 from panglot.data.load import read_pool
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.pool import Pool
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.result import write_result
+from tests.helpers.pools import PoolMaker, parallel_questions
+from tests.helpers.required import DATA_FOLDER, absent
+from tests.helpers.scores import FixedScores
+from tests.helpers.seeing import save_clip
+from tests.helpers.tasks import TASKS
 
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
-
-TASKS = {task.name: task for task in ALL}
-FOLDER = Path(os.environ.get("PANGLOT_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder with the real data; continuous integration must have it."""
-    if (FOLDER / "xquad-r").is_dir():
-        return FOLDER
-    advice = f"No real data in {FOLDER}. Put xquad-r/ and mlqa-r/ there, or name another folder by PANGLOT_DATA."
-    if os.environ.get("CI"):
-        pytest.fail(advice)
-    pytest.skip(advice)
+    """The folder with the real data."""
+    if not (DATA_FOLDER / "xquad-r").is_dir():
+        absent(f"No data in {DATA_FOLDER}. Put xquad-r/ and mlqa-r/ there, or name another folder by PANGLOT_DATA.")
+    return DATA_FOLDER
 
 
 @pytest.fixture(scope="session")
@@ -68,37 +64,16 @@ def starter_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-PoolMaker = Callable[..., Pool]
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny CLIP, its tokenizer and its image processor."""
+    return save_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture
 def make_pool() -> PoolMaker:
-    """A pool of `questions` parallel questions and `distractors` more candidates, in every language."""
-
-    def make(questions: int = 3, distractors: int = 2, languages: tuple[str, ...] = ("de", "en", "zh")) -> Pool:
-        return Pool.of(
-            languages,
-            [Query(f"{x}:q{n}", f"question {n} {x}", x, f"q{n}") for x in languages for n in range(questions)],
-            [Candidate(f"{x}:c{n}", f"text {n} {x}", x) for x in languages for n in range(questions + distractors)],
-            [
-                Judgement(f"{x}:q{n}", f"{other}:c{n}")
-                for x in languages
-                for n in range(questions)
-                for other in languages
-            ],
-        )
-
-    return make
-
-
-class FixedScores:
-    """Scores given as one matrix [queries, candidates]."""
-
-    def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix = np.asarray(matrix, np.float32)
-
-    def block(self, start: int, stop: int) -> np.ndarray:
-        return self.matrix[start:stop]
+    """`parallel_questions`, which makes a pool."""
+    return parallel_questions
 
 
 @pytest.fixture

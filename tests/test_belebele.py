@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +15,7 @@ from panglot.errors import BadData
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.summary import score_evidence
-
-PASSAGES, QUESTIONS = 12, 20
-
-
-def write_twin(folder: Path, languages: Sequence[str], passages: int = PASSAGES) -> dict[str, Path]:
-    paths = {}
-    for language in languages:
-        rows = [
-            {
-                "link": f"https://example.org/{number % passages}",
-                "question_number": number // passages + 1,
-                "flores_passage": f"passage {number % passages} in {language}",
-                "question": f"question {number} in {language}",
-            }
-            for number in range(QUESTIONS)
-        ]
-        paths[language] = folder / f"{language}.jsonl"
-        paths[language].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return paths
+from tests.helpers.belebele import PASSAGES, QUESTIONS, write_twin
 
 
 def test_sizes_are_those_of_the_paper() -> None:

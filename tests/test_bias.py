@@ -14,38 +14,8 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score import bias
 from panglot.score.bootstrap import Sample
 from panglot.score.summary import BIAS_NAMES, Scores, score_evidence
-from tests.conftest import FixedScores, PoolMaker
-
-
-class Perfect:
-    """Every relevant candidate scores 1, everything else 0."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def block(self, start: int, stop: int) -> np.ndarray:
-        scores = np.zeros((stop - start, len(self._pool.candidates)), np.float32)
-        here = (self._pool.query >= start) & (self._pool.query < stop)
-        scores[self._pool.query[here] - start, self._pool.candidate[here]] = 1
-        return scores
-
-
-class Random:
-    """Independent scores."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._random = np.random.default_rng(4)
-        self._candidates = len(pool.candidates)
-
-    def block(self, start: int, stop: int) -> np.ndarray:
-        return self._random.random((stop - start, self._candidates), np.float32)
-
-
-class Constant(Perfect):
-    """Everything scores alike."""
-
-    def block(self, start: int, stop: int) -> np.ndarray:
-        return np.zeros((stop - start, len(self._pool.candidates)), np.float32)
+from tests.helpers.pools import PoolMaker
+from tests.helpers.scores import Constant, FixedScores, Perfect, Random
 
 
 @pytest.fixture

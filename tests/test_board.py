@@ -34,7 +34,7 @@ from panglot.results.result import Result, find_results, read_result
 from panglot.score.comparison.paired import compare
 from panglot.score.comparison.standings import rank
 from panglot.score.summary import BIAS_NAMES
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 

@@ -23,7 +23,7 @@ from panglot.evaluate.run import run
 from panglot.results.result import write_result
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 

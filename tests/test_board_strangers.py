@@ -28,8 +28,8 @@ from panglot.evaluate.run import run
 from panglot.results.reported import ReportedResult
 from panglot.results.result import read_result, write_result
 from panglot.trust.submission import card_of, write_card
-from tests.conftest import TASKS
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
+from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 

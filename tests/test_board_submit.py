@@ -22,8 +22,9 @@ from panglot.evaluate.run import run
 from panglot.results.result import read_result, write_result
 from panglot.trust.intake import take_in
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
-from tests.conftest import TASKS
-from tests.test_submission import _bombs, _kind, _zip
+from tests.helpers.bombs import bombs
+from tests.helpers.tasks import TASKS
+from tests.helpers.zips import entry_of_mode, write_zip
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -112,14 +113,14 @@ def test_a_changed_score_is_found(inbox: Inbox, folder: Path, tmp_path: Path) ->
         ("/etc/passwd", b"{}", "is no file of a submission"),
         ("m@1/evil.py", b"import os", "is no file of a submission"),
         ("m@1/card.json", SPACES, "unfolds to more than"),
-        (_kind(stat.S_IFLNK | 0o777), b"/etc/passwd", "is a link or a device"),
+        (entry_of_mode(stat.S_IFLNK | 0o777), b"/etc/passwd", "is a link or a device"),
         ("m@1/x.json", b"{}", "has no card.json"),
     ],
 )
 def test_hostile_zips_are_refused(
     name: zipfile.ZipInfo | str, content: bytes, message: str, inbox: Inbox, tmp_path: Path
 ) -> None:
-    report = _check(inbox, _zip(tmp_path / "x.zip", [(name, content)]).read_bytes())
+    report = _check(inbox, write_zip(tmp_path / "x.zip", [(name, content)]).read_bytes())
     assert message in report.refused
     assert str(tmp_path) not in report.model_dump_json()
     assert _kept(inbox) == []
@@ -130,7 +131,7 @@ def test_texts_of_a_file_are_made_visible(inbox: Inbox, folder: Path, tmp_path: 
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     files["starter.de-en.json"] = '{"\u202egood\\u001b[2J": 1, "<b>": 2}'.encode()
     entries = [(f"{folder.name}/{name}", data) for name, data in files.items()]
-    report = _check(inbox, _zip(tmp_path / "x.zip", list(entries)).read_bytes())
+    report = _check(inbox, write_zip(tmp_path / "x.zip", list(entries)).read_bytes())
     finding = report.files[0].findings[0]
     assert finding.startswith("starter.de-en.json is not a valid result")
     assert finding.isprintable()
@@ -138,10 +139,10 @@ def test_texts_of_a_file_are_made_visible(inbox: Inbox, folder: Path, tmp_path: 
 
 
 def test_bombs_are_refused(inbox: Inbox, folder: Path, tmp_path: Path) -> None:
-    for name, content in islice(_bombs(folder), 0, 8, 3):
+    for name, content in islice(bombs(folder), 0, 8, 3):
         files = {path.name: path.read_bytes() for path in folder.iterdir()} | {name: content}
         entries = [(f"{folder.name}/{file}", data) for file, data in files.items()]
-        report = _check(inbox, _zip(tmp_path / "x.zip", list(entries), zipfile.ZIP_STORED).read_bytes())
+        report = _check(inbox, write_zip(tmp_path / "x.zip", list(entries), zipfile.ZIP_STORED).read_bytes())
         assert not report.folder
         assert len(report.model_dump_json()) < 5000
     assert _kept(inbox) == []

@@ -35,9 +35,11 @@ from panglot.results.reported import ReportedResult, balance_of, read_reported, 
 from panglot.results.result import Result, TaskRecord, read_result, write_result
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
-from tests.conftest import TASKS, FixedScores, PoolMaker
+from tests.helpers.command import panglot
 from tests.helpers.images import image_text
-from tests.test_cli import panglot
+from tests.helpers.pools import PoolMaker
+from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
 
 BROKEN_REVISION = "5bef8b6e2601af974fb1a1cca03fd702229be4b6"
 

@@ -15,7 +15,7 @@ from panglot.data.load import read_pool
 from panglot.encode.model import Model, load_model, sees_images
 from panglot.encode.scoring import score_pool
 from panglot.errors import MissingData
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
 """Languages that USE was trained on."""

@@ -16,7 +16,6 @@ from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.model import Options, load_model
 from panglot.errors import BadEncoder, MissingExtra
 from tests.helpers.tiny import SHAPE, WORDS, bare, change_json, change_weights, saved, tokenizer
-from tests.test_seeing_encoders import clip as clip
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -14,24 +14,10 @@ from panglot.tasks import ALL
 from panglot.cli.names import find_task, known_tasks
 from panglot.encode.registry import KINDS
 from panglot.errors import PanglotError
-from tests.conftest import TASKS
+from tests.helpers.command import panglot
+from tests.helpers.tasks import TASKS
 
 HEAVY = ("torch", "pandas", "datasets", "streamlit", "transformers", "sentence_transformers", "pyarrow", "pydantic")
-
-
-def panglot(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
-    import os
-
-    return subprocess.run(
-        [sys.executable, "-m", "panglot", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "100", **environment},
-        check=False,
-        timeout=900,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,9 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.bias.selection import statistics
 from panglot.score.comparison.contributions import contributions
 from panglot.score.summary import score_evidence
-from tests.conftest import TASKS, FixedScores
 from tests.helpers.images import image_of, numbered
+from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
 
 
 def pool_of(*queries: Query) -> Pool:

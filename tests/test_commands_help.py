@@ -6,12 +6,9 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from panglot.tasks import ALL, GROUPS, SUITES
 from typer.testing import CliRunner
 
@@ -19,22 +16,12 @@ from panglot.cli.completion import complete_model, complete_suite, complete_task
 from panglot.cli.main import WIDEST_HELP, app
 from panglot.cli.names import find_tasks
 from panglot.encode.registry import KINDS
+from tests.helpers.command import ROOT, VERBS
 
 LINES = 48
 """Of a screen."""
 
-ROOT: Any = typer.main.get_command(app)
 REPOSITORY = Path(__file__).parents[1]
-
-
-def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every verb and group of verbs."""
-    yield path
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from walk(inner, (*path, name))
-
-
-VERBS = list(walk(ROOT))
 
 
 def help_of(path: tuple[str, ...], columns: int = WIDEST_HELP) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,29 +13,10 @@ from typer.testing import CliRunner
 from leaderboard_app.verification import main as index
 from panglot.cli.main import app
 from panglot.cli.output import print_json
-from tests.test_commands_help import ROOT, VERBS
+from tests.helpers.command import ROOT, VERBS, json_of, strictly
 
 WITHOUT = {("board",), ("export",)}
 """A server, and forms of others."""
-
-
-def strictly(text: str) -> Any:
-    """What a strict parser reads; keys must be sorted."""
-
-    def sort_checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        assert [key for key, _ in pairs] == sorted(key for key, _ in pairs)
-        return dict(pairs)
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    return json.loads(text, object_pairs_hook=sort_checked, parse_constant=refuse)
-
-
-def panglot(*arguments: str, code: int = 0) -> Any:
-    done = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return strictly(done.stdout)
 
 
 @pytest.fixture
@@ -87,13 +67,13 @@ def test_nan_is_no_json() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_verbs(arguments: list[str], holds: Callable[[Any], bool], results: Path) -> None:
-    assert holds(panglot(*arguments))
+    assert holds(json_of(*arguments))
 
 
 def test_run_prints_what_show_prints(results: Path) -> None:
-    made = panglot("run", "language-id", "--out", "again", "--matrix")
-    assert made == panglot("show", "again")
-    assert made == panglot("show", model_of(results, "language-id"))
+    made = json_of("run", "language-id", "--out", "again", "--matrix")
+    assert made == json_of("show", "again")
+    assert made == json_of("show", model_of(results, "language-id"))
 
 
 def test_a_failed_task_is_said_aside(results: Path) -> None:
@@ -104,7 +84,7 @@ def test_a_failed_task_is_said_aside(results: Path) -> None:
 
 
 def test_compare(results: Path) -> None:
-    (found,) = panglot("compare", model_of(results, "bm25"), model_of(results, "use-multilingual"))
+    (found,) = json_of("compare", model_of(results, "bm25"), model_of(results, "use-multilingual"))
     assert set(found["settings"]) == {"mono", "cross", "multi", "balance"}
     assert found["settings"]["cross"]["difference"] > 0
 
@@ -112,27 +92,27 @@ def test_compare(results: Path) -> None:
 def test_score(results: Path) -> None:
     bm25 = model_of(results, "bm25")
     CliRunner().invoke(app, ["export", bm25, "--format", "trec", "--out", "run.trec"])
-    assert panglot("score", "run.trec", "--task", "starter")["task"] == "starter"
+    assert json_of("score", "run.trec", "--task", "starter")["task"] == "starter"
 
 
 def test_submit_and_receive(results: Path) -> None:
-    made = panglot("submit", model_of(results, "bm25"), "--licence", "MIT")
+    made = json_of("submit", model_of(results, "bm25"), "--licence", "MIT")
     assert made["card"]["licence"] == "MIT"
     assert [verdict["level"] for verdict in made["verdicts"]] == ["recomputed"]
-    taken = panglot("receive", made["zip"], "--into", "board")
+    taken = json_of("receive", made["zip"], "--into", "board")
     assert taken["folder"] == f"board/{Path(made['zip']).stem}"
 
 
 def test_what_is_refused_is_json_too(results: Path) -> None:
     path = next(results.glob("bm25@*/starter.json"))
     path.write_text(path.read_text(encoding="utf-8").replace('"multi"', '"mutli"', 1), encoding="utf-8")
-    (verdict,) = panglot("verify", str(path), code=1)
+    (verdict,) = json_of("verify", str(path), code=1)
     assert verdict["level"] == "failed"
     assert verdict["findings"]
 
 
 def test_demo() -> None:
-    found = panglot("demo")
+    found = json_of("demo")
     assert found["task"] == "starter"
     assert found["model"].startswith("use-multilingual@")
 

@@ -23,8 +23,9 @@ from panglot.score.comparison.contributions import Contributions, contributions,
 from panglot.score.comparison.paired import compare, compare_contributions, holm, sign_chunks, swaps_of
 from panglot.score.comparison.standings import rank, rank_contributions
 from panglot.score.summary import score_evidence
-from tests.conftest import TASKS, FixedScores
-from tests.test_cli import panglot
+from tests.helpers.command import panglot
+from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
 
 LANGUAGES = ("de", "en", "zh")
 

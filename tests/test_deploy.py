@@ -25,9 +25,9 @@ from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.result import write_result
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
-from tests.conftest import TASKS
 from tests.helpers.browsing import WAIT, free_port, open_browser, served
 from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, package_name
+from tests.helpers.tasks import TASKS
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PORT = "8501"

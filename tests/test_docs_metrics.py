@@ -21,8 +21,8 @@ from panglot.score.bootstrap import effective, tails
 from panglot.score.comparison.paired import DRAWS, swaps_of
 from panglot.score.metrics import NAMES, parse_metric
 from panglot.score.summary import BIAS_NAMES, Scores, score_evidence
-from tests.conftest import FixedScores
 from tests.helpers.documents import ROOT
+from tests.helpers.scores import FixedScores
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROUNDED = 0.00051

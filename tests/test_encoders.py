@@ -20,7 +20,7 @@ from panglot.evaluate.run import Outcome, run
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import parse_metric
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 MODULE = '''
 """An encoder somebody wrote."""

@@ -17,7 +17,7 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.trust.evidence_check import check_evidence
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 STARTER = TASKS["starter"]
 

@@ -28,7 +28,7 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
 from panglot.trust.verify import verify
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 STARTER = TASKS["starter"]
 AWAY = replace(STARTER, source=Source("nowhere", {"en": ("en.json", "")}))

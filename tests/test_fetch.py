@@ -23,7 +23,7 @@ from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.results.result import write_result
 from panglot.trust.verify import _pool
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -21,7 +21,7 @@ from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result import write_result
 from panglot.score.summary import score_evidence
-from tests.test_cli import panglot
+from tests.helpers.command import panglot
 
 
 def _write(folder: Path, pool: Pool) -> Path:

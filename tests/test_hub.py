@@ -17,8 +17,8 @@ from panglot.data.origins.hub import HubSet
 from panglot.data.readers.captions import read_hub, reader
 from panglot.data.task import Size, Task
 from panglot.errors import MissingData
-from tests.conftest import TASKS
 from tests.helpers.images import numbered
+from tests.helpers.tasks import TASKS
 
 FILE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"

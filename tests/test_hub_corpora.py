@@ -19,7 +19,7 @@ from panglot.data.task import Size, Source, Task
 from panglot.errors import MissingData
 from panglot.files import DATA_VARIABLE
 from panglot.progress import silent
-from tests.test_belebele import write_twin
+from tests.helpers.belebele import write_twin
 
 PASSAGES = [{"_id": f"{n}#0", "title": f"title {n}", "text": f"text {n}"} for n in range(5)]
 

@@ -31,11 +31,11 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import Scores, score_evidence
-from tests.conftest import TASKS, FixedScores
+from tests.helpers.command import panglot
 from tests.helpers.images import Numbers, encoded, image_of, image_text, numbered
-from tests.test_bias import Constant, Perfect, Random
-from tests.test_cli import panglot
-from tests.test_metrics import TREC
+from tests.helpers.scores import Constant, FixedScores, Perfect, Random
+from tests.helpers.tasks import TASKS
+from tests.helpers.trec import TREC
 
 LANGUAGES = ("de", "en", "zh")
 DIRECTIONS: Mapping[str, Callable[[ImageText], Pool]] = {"t2i": text_to_image, "i2t": image_to_text, "mixed": mixed}

@@ -30,8 +30,8 @@ from panglot.languages import (
     parse_language,
 )
 from panglot.progress import silent
-from tests.conftest import TASKS
-from tests.test_cli import panglot
+from tests.helpers.command import panglot
+from tests.helpers.tasks import TASKS
 
 CODES = sorted({language for task in ALL for language in task.languages} - {IMAGES})
 

@@ -26,9 +26,9 @@ from panglot.data.origins.fetch import fetch_file
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
 from panglot.progress import Progress, silent
-from tests.conftest import TASKS
+from tests.helpers.command import panglot
 from tests.helpers.images import numbered
-from tests.test_cli import panglot
+from tests.helpers.tasks import TASKS
 
 EMOJI_TASKS = ("emoji-t2i", "emoji-i2t", "emoji-mixed", "emoji-keywords-t2i", "emoji-keywords-i2t")
 KEYCAP, WITHOUT_PICTURE = "1️⃣", "🫪"

@@ -42,7 +42,9 @@ from panglot.results.record import read_record
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.comparison.paired import DRAWS, enough_draws
 from panglot.trust.submission import SubmissionCard, place, unpack
-from tests.conftest import TASKS, FixedScores, PoolMaker
+from tests.helpers.pools import PoolMaker
+from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
 
 
 class TestPool:

@@ -18,16 +18,8 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import NAMES, parse_metric
 from panglot.trust.rescore import rescore
 from panglot.trust.verify import verify
-from tests.conftest import FixedScores
-
-TREC = {
-    "map": "map",
-    "ndcg@10": "ndcg_cut_10",
-    "mrr": "recip_rank",
-    **{f"recall@{k}": f"recall_{k}" for k in (1, 5, 10, 20, 100)},
-    **{f"success@{k}": f"success_{k}" for k in (1, 5, 10)},
-}
-"""Our names and trec_eval's."""
+from tests.helpers.scores import FixedScores
+from tests.helpers.trec import TREC
 
 
 def _ranking(cell: list[int], rank: list[int], gain: list[float], cells: int) -> Ranking:

@@ -16,7 +16,7 @@ from panglot.results.naming import is_result_name, result_folder, result_stem
 from panglot.results.result import find_results
 from panglot.trust.rerun import attestation_file
 from panglot.trust.submission import FILE_NAME, FOLDER_NAME
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 SAFE = re.compile(r"[a-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*){0,2}")
 

@@ -21,7 +21,7 @@ from panglot.encode.kinds.sparse import SparseModel
 from panglot.encode.model import ModelCard, Options
 from panglot.errors import BadEncoder
 from panglot.progress import silent
-from tests.conftest import PoolMaker
+from tests.helpers.pools import PoolMaker
 
 
 @pytest.fixture

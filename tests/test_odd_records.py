@@ -19,8 +19,8 @@ from panglot.evaluate.run import run
 from panglot.plain import plain
 from panglot.results.result import read_result, write_result
 from panglot.trust.verify import verify
-from tests.conftest import TASKS
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
+from tests.helpers.tasks import TASKS
 
 PANGLOT = get_command(app)
 ODD = int(os.environ.get("PANGLOT_ODD", "24"))

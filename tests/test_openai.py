@@ -34,7 +34,6 @@ from panglot.errors import BadEncoder, MissingExtra
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.summary import score_evidence
-from tests.conftest import PoolMaker
 from tests.helpers.flaky_proxy import (
     Asked,
     FlakyProxy,
@@ -45,6 +44,7 @@ from tests.helpers.flaky_proxy import (
     reply_json,
     vector,
 )
+from tests.helpers.pools import PoolMaker
 
 SECRET = "sk-for-tests-b6e1f0"
 SMALL = RequestPolicy(texts=1, first_wait=0.01, longest_wait=0.05, timeout=20)

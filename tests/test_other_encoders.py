@@ -23,7 +23,8 @@ from panglot.encode.model import ModelCard, Options, load_model, takes
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, MissingExtra
 from panglot.evaluate.run import run
-from tests.conftest import TASKS, FixedScores
+from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
 
 DEFAULTS = Options()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -29,7 +29,7 @@ from panglot.evaluate.run import run
 from panglot.plain import plain, plain_lines
 from panglot.results.result import write_result
 from panglot.trust.submission import card_of, pack, write_card
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 HOSTILE = (
     "\x1b[2J\x1b[31mrecomputed\x1b[0m",

@@ -16,8 +16,8 @@ from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
 from panglot.evaluate.plan import SAMPLE, plan_run
 from panglot.retrieve.ranking import BLOCK_SCORES
-from tests.conftest import PoolMaker
 from tests.helpers.images import image_text
+from tests.helpers.pools import PoolMaker
 
 
 class Words:

@@ -14,7 +14,7 @@ from panglot.errors import BadResult, UnknownName
 from panglot.remedies.policies import EXAMPLES, parse_policy
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
-from tests.conftest import FixedScores
+from tests.helpers.scores import FixedScores
 
 NAMES = ("de", "en", "th", "zh")
 POLICIES = ("pool", "interleave", "own-first:1", "own-first:3", "without:en", "only-own", "two:en", "translate:en")

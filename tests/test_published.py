@@ -21,8 +21,9 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
-from tests.conftest import TASKS, FixedScores
-from tests.test_metrics import TREC
+from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
+from tests.helpers.trec import TREC
 
 PUBLISHED_BM25 = dict(
     ar=0.8881,

@@ -21,8 +21,9 @@ from panglot.retrieve.ranking import Counter, Tally, collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.retrieve.toplists import TopLists
 from panglot.score.metrics import NAMES, parse_metric
-from tests.conftest import FixedScores, PoolMaker
 from tests.helpers import naive
+from tests.helpers.pools import PoolMaker
+from tests.helpers.scores import FixedScores
 
 LANGUAGES = ("de", "en", "th", "zh")
 

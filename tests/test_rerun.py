@@ -26,7 +26,7 @@ from panglot.results.result import write_result
 from panglot.trust.hub_copy import check_harmless
 from panglot.trust.reload import choose, loaded
 from panglot.trust.rerun import attestation_file
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 KEY = "sk-of-the-maintainer"

@@ -14,7 +14,7 @@ from panglot.evaluate.run import Outcome, run
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result import find_results, read_result, result_folder, write_result
 from panglot.score.summary import score_evidence
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 
 @pytest.fixture(scope="module")

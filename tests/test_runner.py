@@ -22,9 +22,9 @@ from panglot.errors import BadEncoder, PanglotError
 from panglot.evaluate.plan import plan_run
 from panglot.evaluate.run import run
 from panglot.results.result import read_result
-from tests.conftest import TASKS
-from tests.test_cache import Counting
-from tests.test_cli import panglot
+from tests.helpers.command import panglot
+from tests.helpers.counting import Counting
+from tests.helpers.tasks import TASKS
 
 SOMETIMES = '''
 """An encoder that fails on the starter set as long as a file says so."""

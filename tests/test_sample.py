@@ -25,7 +25,7 @@ from panglot.score.bootstrap import (
     student,
     tails,
 )
-from tests.conftest import FixedScores
+from tests.helpers.scores import FixedScores
 
 ASKED = [("de", "a"), ("de", "b"), ("en", "a"), ("en", "b"), ("en", "c"), ("zh", "c"), ("en", "d")]
 """Language and question of each query; nobody asks in the fourth language."""

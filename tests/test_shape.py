@@ -20,7 +20,7 @@ from panglot.results.reported import ReportedResult
 from panglot.results.result import find_results, read_result, record_task, write_result
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import CARD, SubmissionCard
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 

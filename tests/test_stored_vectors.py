@@ -20,7 +20,7 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.kinds.vectors import StoredVectors
 from panglot.errors import BadData, MissingData, PanglotError
 from panglot.progress import silent
-from tests.conftest import PoolMaker
+from tests.helpers.pools import PoolMaker
 
 IDS = ["a", "b", "c"]
 VECTORS = np.array([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]])

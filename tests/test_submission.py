@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import shutil
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +40,10 @@ from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, card_of, pack, place, unpack, write_card
 from panglot.trust.verify import verify, verify_folder
-from tests.conftest import TASKS
+from tests.helpers.bombs import bombs
+from tests.helpers.command import panglot
+from tests.helpers.tasks import TASKS
+from tests.helpers.zips import entry_of_mode, write_zip
 
 HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))
 SCHEMAS: dict[str, type[BaseModel]] = {"result": Result, "card": SubmissionCard, "attestation": Attestation}
@@ -172,22 +173,6 @@ def test_without_a_card_it_is_refused(folder: Path, tmp_path: Path) -> None:
         take_in(pack(copy, tmp_path / "x.zip"), tmp_path / "board")
 
 
-def _zip(target: Path, entries: list[tuple[zipfile.ZipInfo | str, bytes]], method: int = zipfile.ZIP_DEFLATED) -> Path:
-    import warnings
-
-    with warnings.catch_warnings(), zipfile.ZipFile(target, "w", method) as file:
-        warnings.simplefilter("ignore")
-        for entry, content in entries:
-            file.writestr(entry, content, method)
-    return target
-
-
-def _kind(mode: int) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo("m@1/card.json")
-    entry.external_attr = mode << 16
-    return entry
-
-
 NAMES = [
     "/etc/passwd",
     "../card.json",
@@ -215,7 +200,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_in_a_zip_that_are_refused(name: str, tmp_path: Path) -> None:
-    _refused(_zip(tmp_path / "x.zip", [(name, b"{}")]), tmp_path, "is no file of a submission")
+    _refused(write_zip(tmp_path / "x.zip", [(name, b"{}")]), tmp_path, "is no file of a submission")
 
 
 @pytest.mark.parametrize(
@@ -225,15 +210,15 @@ def test_names_in_a_zip_that_are_refused(name: str, tmp_path: Path) -> None:
         ([("m@1/card.json", b"{}")] * 2, "one name"),
         ([("m@1/card.json", b"{}"), ("m@1/Card.json", b"{}")], "differ in case"),
         ([("m@1/card.json", b"{}"), ("n@1/card.json", b"{}")], "holds 2 folders"),
-        ([(_kind(stat.S_IFLNK | 0o777), b"/etc/passwd")], "is a link or a device"),
-        ([(_kind(stat.S_IFCHR | 0o777), b"")], "is a link or a device"),
-        ([(_kind(stat.S_IFIFO | 0o777), b"")], "is a link or a device"),
+        ([(entry_of_mode(stat.S_IFLNK | 0o777), b"/etc/passwd")], "is a link or a device"),
+        ([(entry_of_mode(stat.S_IFCHR | 0o777), b"")], "is a link or a device"),
+        ([(entry_of_mode(stat.S_IFIFO | 0o777), b"")], "is a link or a device"),
         ([(f"m@1/t{n}.json", b"{}") for n in range(300)], "lists more than 256"),
         ([("m@1/card.json", b" " * (20 << 20))], "unfolds to more than"),
     ],
 )
 def test_zips_that_are_refused(entries: list[Any], message: str, tmp_path: Path) -> None:
-    _refused(_zip(tmp_path / "x.zip", entries), tmp_path, message)
+    _refused(write_zip(tmp_path / "x.zip", entries), tmp_path, message)
 
 
 def test_sizes_that_lie_and_other_zips(archive: Path, tmp_path: Path) -> None:
@@ -250,7 +235,7 @@ def test_sizes_that_lie_and_other_zips(archive: Path, tmp_path: Path) -> None:
         path = tmp_path / f"{name}.zip"
         path.write_bytes(changed)
         _refused(path, tmp_path, message)
-    big = _zip(tmp_path / "lies.zip", [("m@1/card.json", bytes(1 << 20))]).read_bytes()
+    big = write_zip(tmp_path / "lies.zip", [("m@1/card.json", bytes(1 << 20))]).read_bytes()
     lying = big.replace((1 << 20).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     (tmp_path / "lies.zip").write_bytes(lying)
     _refused(tmp_path / "lies.zip", tmp_path, "cannot be unpacked")
@@ -307,7 +292,7 @@ def test_damaged_submissions_are_refused_or_intact(folder: Path, tmp_path: Path)
         whole = rng.random() < 0.2
         if not whole:
             files[chosen] = damage(files[chosen], rng)
-        path = _zip(tmp_path / "x.zip", [(f"random@1/{name}", data) for name, data in files.items()])
+        path = write_zip(tmp_path / "x.zip", [(f"random@1/{name}", data) for name, data in files.items()])
         if whole:
             path.write_bytes(_mutated(path.read_bytes(), rng))
         start = time.process_time()
@@ -329,7 +314,7 @@ def test_damaged_submissions_are_refused_or_intact(folder: Path, tmp_path: Path)
 def test_any_names_in_a_zip(name: str, folder: str, content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("any")
     try:
-        path = _zip(root / "x.zip", [(f"{folder}@1/{name}", content), (name, content)])
+        path = write_zip(root / "x.zip", [(f"{folder}@1/{name}", content), (name, content)])
     except (ValueError, IndexError):
         return
     with pytest.raises(BadResult):
@@ -409,62 +394,6 @@ def test_other_tables_are_refused(table: pa.Table, message: str, tmp_path: Path)
         read_table(tmp_path / "x.parquet", lambda _: Form({"a": pa.int32()}))
 
 
-def _bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Files that are small and would unfold to much, by the name of the file of a submission that each replaces."""
-    for text in (
-        b'{"a":' * 200_000,
-        b"[" * 1_000_000,
-        b'{"format":' + b"1" * 15_000_000,
-        b"[" + b"[]," * 5_000_000 + b"[]]",
-    ):
-        yield "starter.de-en.json", text
-    yield "starter.de-en.json", b'{"pairs":{"map":[' + b"[]," * 5_000_000 + b"[]]}}"
-    for text in (b'"\\"', b"[1", b"{}1", b'"":'):
-        yield "starter.de-en.json", text * 5_000_000
-    yield "card.json", b'{"training":{' + b",".join(b'"%d":"x"' % n for n in range(1_000_000)) + b"}}"
-    yield "card.json", b'{"languages":[' + b'"en",' * 3_000_000 + b'"en"]}'
-    yield "card.json", b" " * (65 << 20)
-    top = pq.read_table(folder / "starter.de-en.top100.parquet")
-    evidence = pq.read_table(folder / "starter.de-en.evidence.parquet")
-    name = "starter.de-en.top100.parquet"
-    yield name, _parquet(top.take(np.zeros(8 << 20, np.int64)))
-    long = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), pa.array(["x" * (200 << 20)]))
-    yield name, _parquet(top.set_column(1, "candidate", long))
-    many = pa.array([f"{n:020}" for n in range(3_000_000)]).dictionary_encode()
-    codes = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), many.dictionary)
-    yield name, _parquet(top.set_column(1, "candidate", codes))
-    plain = pa.array([f"{n:09}" for n in range(3_500_000)])
-    table = pa.table(
-        {"query": plain, "candidate": plain, "candidate_language": plain, "score": np.zeros(len(plain), "f")}
-    )
-    yield name, _parquet(table.cast(top.schema))
-    single = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), top["query"].chunk(0).dictionary)
-    yield name, _parquet(top.set_column(0, "query", single))
-    for metadata in (
-        {"sizes": "[" * 500_000},
-        {"sizes": '{"de": 1e400}'},
-        {"sizes": '{"de": 9999999999999}'},
-        {"x": "y" * (2 << 20)},
-    ):
-        yield "starter.de-en.evidence.parquet", _parquet(evidence.replace_schema_metadata(metadata))
-    wide = pa.table({f"c{n}": pa.array([1], pa.int32()) for n in range(3000)})
-    yield name, _parquet(wide)
-    groups = evidence.set_column(2, "group", pa.array(np.full(len(evidence), (1 << 31) - 1, np.int32)))
-    yield "starter.de-en.evidence.parquet", _parquet(groups)
-    data = bytearray((folder / name).read_bytes())
-    for at in range(4, 60):
-        lying = bytearray(data)
-        lying[at : at + 5] = b"\xfe\xff\xff\xff\x0f"
-        if at % 8 == 0:
-            yield name, bytes(lying)
-
-
-def _parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
-
-
 CHILD = """
 import resource, sys, time
 from pathlib import Path
@@ -487,10 +416,10 @@ for path in sys.argv[2:]:
 
 def test_bombs_cost_little(folder: Path, tmp_path: Path) -> None:
     paths = []
-    for number, (name, content) in enumerate(_bombs(folder)):
+    for number, (name, content) in enumerate(bombs(folder)):
         files = {path.name: path.read_bytes() for path in folder.iterdir()} | {name: content}
         entries = [(f"random@1/{file}", data) for file, data in files.items()]
-        paths.append(_zip(tmp_path / f"{number}.zip", entries, zipfile.ZIP_STORED))
+        paths.append(write_zip(tmp_path / f"{number}.zip", entries, zipfile.ZIP_STORED))
     (tmp_path / "board").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", CHILD.replace("AT_MOST", "2000"), str(tmp_path / "board"), *map(str, paths)],
@@ -526,11 +455,6 @@ def test_unpack_takes_only_an_empty_place(archive: Path, tmp_path: Path) -> None
     unpack(archive, tmp_path)
     with pytest.raises(BadResult, match="cannot be unpacked"):
         unpack(archive, tmp_path)
-
-
-def panglot(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "panglot", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=900)
 
 
 def test_the_three_verbs(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from panglot.tasks import ALL
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.errors import UnknownName
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 XQUAD_R = dict(ar=1222, de=1276, el=1234, en=1180, es=1215, hi=1244, ru=1219, th=852, tr=1167, vi=1209, zh=1196)
 MLQA_R = dict(

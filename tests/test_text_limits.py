@@ -14,7 +14,7 @@ from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.model import Options, cut_at, load_model
 from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 from tests.helpers.tiny import WORDS, bare, change_json, saved
 
 LONG = "a b c d " * 12

@@ -15,8 +15,9 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.bias.lists import hubs, top_hits
 from panglot.score.bias.ranks import english_pool
 from panglot.score.summary import score_evidence
-from tests.conftest import FixedScores, PoolMaker
 from tests.helpers import naive
+from tests.helpers.pools import PoolMaker
+from tests.helpers.scores import FixedScores
 
 LANGUAGES = ("de", "en", "zh")
 

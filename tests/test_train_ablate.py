@@ -15,8 +15,8 @@ from panglot.train.data import read_pairs
 from panglot.train.experiment import Experiment, read_experiment
 from panglot.train.score import score_folder
 from panglot.train.train import read_training, train
-from tests.conftest import TASKS
 from tests.helpers.recipes import write_recipe
+from tests.helpers.tasks import TASKS
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from panglot.cli.main import app
 from panglot.errors import BadData
 from panglot.train.experiment import read_experiment
-from tests.conftest import TASKS
+from tests.helpers.command import json_of
 from tests.helpers.images import numbered
 from tests.helpers.killing import Killed, killing_at
 from tests.helpers.recipes import write_recipe
-from tests.test_commands_json import panglot as json_of
+from tests.helpers.tasks import TASKS
 
 GRID = """
 name = "tiny"

@@ -18,7 +18,7 @@ from panglot.train.recipe import TextData
 from panglot.train.recipe_file import make_recipe
 from panglot.train.translate import translated
 from panglot.train.words import long_runs, normalised
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
 CHINESE = "这座古老的桥在去年冬天的暴风雨之后对所有车辆关闭了"

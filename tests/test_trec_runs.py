@@ -28,7 +28,7 @@ from panglot.interop.trec import order, read_run, run_lines
 from panglot.interop.trec_scores import RunScores, score_run
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 THEIRS = {
     "map": "map", "ndcg@10": "ndcg_cut_10", "recall@5": "recall_5", "recall@20": "recall_20",

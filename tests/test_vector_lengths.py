@@ -17,7 +17,8 @@ from panglot.encode.scoring import reduced
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
-from tests.conftest import TASKS, PoolMaker
+from tests.helpers.pools import PoolMaker
+from tests.helpers.tasks import TASKS
 
 Vectors = Callable[[Sequence[str]], np.ndarray]
 

@@ -8,23 +8,9 @@ import numpy as np
 import pytest
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
-from panglot.encode.model import ModelCard
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder
-
-
-class Lengths:
-    """Counts letters; remembers what it was asked; may be told to misbehave on one text."""
-
-    def __init__(self, spoil: Callable[[np.ndarray, Sequence[str]], np.ndarray] | None = None, **card: object) -> None:
-        self.card = ModelCard.model_validate({"name": "lengths", "revision": "1", "library": "none", **card})
-        self.asked: list[tuple[str, str]] = []
-        self._spoil = spoil
-
-    def encode(self, texts: Sequence[str], role: str) -> np.ndarray:
-        self.asked += [(role, text) for text in texts]
-        vectors = np.array([[len(text), text.count("a"), 1.0] for text in texts])
-        return self._spoil(vectors, texts) if self._spoil else vectors
+from tests.helpers.counting import Lengths
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from panglot.results.result import read_result, write_result
 from panglot.trust.rerun import attestation_file, rerun, write_attestation
 from panglot.trust.submission import card_of, write_card
 from panglot.trust.verify import pool_of, verify, verify_folder
-from tests.conftest import TASKS
+from tests.helpers.tasks import TASKS
 
 EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
 DERIVED = ("settings", "balance", "bias", "blind", "languages", "pairs", "language_mix", "language_rank")

@@ -6,33 +6,31 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
-import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.helpers.processes import LONGEST, started, wait_until_answered
+from tests.helpers.required import absent
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ADVICE = "There is no Chromium on the path. Install it, on Debian with: apt-get install chromium"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
 
-WAIT = 60_000
-"""Milliseconds that a page may take on a busy machine."""
+WAIT = LONGEST * 1000
+"""Milliseconds after which a page hangs."""
 
 expect.set_options(timeout=WAIT)
 
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """The system's Chromium; continuous integration must have it."""
+    """The system's Chromium."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        if os.environ.get("CI"):
-            pytest.fail(ADVICE)
-        pytest.skip(ADVICE)
+        absent(ADVICE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=ARGUMENTS)
         yield browser
@@ -53,27 +51,9 @@ def served(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The board that a command starts, once it answers."""
     environment = {**os.environ, **(variables or {})}
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+    with log.open("wb") as out, started(command, cwd=folder, env=environment, stdout=out, stderr=out) as process:
+        wait_until_answered(f"http://127.0.0.1:{port}/_stcore/health", process, log)
         yield process
-    finally:
-        process.terminate()
-        process.wait(WAIT / 1000)
-
-
-def _wait(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + WAIT / 1000
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urlopen(health, timeout=WAIT / 1000) as answer:
-                assert answer.read() == b"ok"
-                return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail(log.read_text())
 
 
 def settle(page: Page) -> None:
