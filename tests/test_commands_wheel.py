@@ -17,13 +17,19 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of the tree, without the network."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree, without git."""
     source = tmp_path_factory.mktemp("source")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, source)
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
+    """Built without the network."""
     offline = ("--no-deps", "--no-build-isolation", "--no-index")
     subprocess.run([*PIP, "wheel", *offline, "--wheel-dir", str(source / "dist"), str(source)], check=True)
     return next((source / "dist").glob("panglot-*.whl"))
@@ -86,3 +92,60 @@ def test_the_board_says_what_it_lacks(installed: Path, tmp_path: Path) -> None:
     done = panglot(installed, tmp_path, "board")
     assert done.returncode == 2
     assert done.stderr.startswith("Error: There is no folder submissions here. panglot run MODEL --out submissions")
+
+
+OWN_NAMES = ("tasks", "suite", "utils", "data", "train")
+ENCODER = f"""
+import numpy as np
+{chr(10).join(f"import {name}" for name in OWN_NAMES)}
+
+
+class Lengths:
+    def encode(self, texts, role):
+        assert all(module.MINE for module in ({", ".join(OWN_NAMES)}))
+        return np.array([[len(text), 1.0] for text in texts])
+
+
+make = Lengths
+"""
+
+
+def test_modules_of_an_encoder_never_meet_those_of_the_suite(installed: Path, tmp_path: Path) -> None:
+    for name in OWN_NAMES[:2]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("MINE = True\n")
+    for name in OWN_NAMES[2:]:
+        (tmp_path / f"{name}.py").write_text("MINE = True\n")
+    (tmp_path / "my_encoder.py").write_text(ENCODER)
+    done = panglot(
+        installed, tmp_path, "run", "py:my_encoder:make", "--tasks", "starter", "--languages", "de,en", "--out", "mine"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_editable_install_sees_files_that_come_later(source: Path, tmp_path: Path) -> None:
+    build = "import setuptools.build_meta as build, sys; build.build_editable(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    site = tmp_path / "site"
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
+        archive.extractall(site)
+    (source / "suite" / "panglot" / "later").mkdir()
+    later = {
+        "panglot.later_module": source / "suite" / "panglot" / "later_module.py",
+        "panglot.later.inner": source / "suite" / "panglot" / "later" / "inner.py",
+        "leaderboard_app.app_pages.later": source / "leaderboard_app" / "app_pages" / "later.py",
+    }
+    for path in later.values():
+        path.touch()
+    (source / "tasks" / "later.toml").touch()
+    look = f"""
+import site, sys
+from importlib.resources import files
+from importlib.util import find_spec
+site.addsitedir({str(site)!r})
+sys.path += {[path for path in sys.path if path.endswith("-packages")]!r}
+print(*(find_spec(name).origin for name in {list(later)!r}), files("panglot.tasks") / "later.toml", sep="\\n")
+assert not any(map(find_spec, ("suite", "tasks")))
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", look], check=True, cwd=tmp_path, capture_output=True)
+    assert done.stdout.decode().splitlines() == [*map(str, later.values()), str(source / "tasks" / "later.toml")]
