@@ -8,12 +8,12 @@ from multiprocessing import get_context
 from typing import NamedTuple, Protocol
 
 import pytest
-from panglot.tasks import ALL
 from pytest_benchmark.fixture import BenchmarkFixture
 from threadpoolctl import threadpool_info
 
 from benchmarks.meter import Cost, Meter
 from panglot.arrays import Floats
+from panglot.data.catalogue import all_tasks
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
@@ -31,7 +31,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def task() -> Task:
     """XQuAD-R, whole."""
-    return ALL[0]
+    return all_tasks()[0]
 
 
 @pytest.fixture(scope="session")

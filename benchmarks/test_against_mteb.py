@@ -15,12 +15,12 @@ from typing import NamedTuple
 import pytest
 import torch
 from mteb.models import CachedEmbeddingWrapper
-from panglot.tasks import ALL
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
 from benchmarks.peer import MeteredEncoder, evaluate, pairs_task
+from panglot.data.catalogue import suite_tasks
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
@@ -60,7 +60,7 @@ def run_ours(task: Task, encoder: Encoder, folder: Path) -> Ours:
 def warm_peer(encoder: Encoder) -> None:
     """What mteb imports only when it evaluates is not counted."""
     assert torch.get_num_threads() == 1
-    starter = next(task for task in ALL if task.name == "starter")
+    starter = suite_tasks()["starter"]
     evaluate(MeteredEncoder(encoder), pairs_task(read_pool(starter, ("de", "en"))))
 
 

@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panglot.tasks.xm3600 import CAPTIONS
 from PIL import Image as Pillow
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
+from panglot.data.catalogue import suite_tasks
 from panglot.data.origins.hub import ROW_GROUP
+
+CAPTIONS = {name: size.queries for name, size in suite_tasks()["xm3600-t2i"].sizes.items() if size.queries}
 
 IMAGES = 3600
 

@@ -8,19 +8,21 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from panglot.tasks.belebele import BELEBELE
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
 from benchmarks.test_streaming import MEBIBYTE, resident
 from panglot.arrays import Floats
+from panglot.data.catalogue import suite_tasks
 from panglot.data.pool import Items
 from panglot.data.readers.belebele import parallel_pool
 from panglot.results.evidence_file import evidence_file, write_evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.summary import score_evidence
+
+BELEBELE = suite_tasks()["belebele"]
 
 QUESTIONS, PASSAGES, DIMENSION = 900, 488, 64
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panglot.tasks import ALL
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import Claim, Encoding
 from benchmarks.meter import Meter
 from panglot.arrays import Floats
+from panglot.data.catalogue import all_tasks
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
@@ -86,7 +86,7 @@ def test_memory(benchmark: BenchmarkFixture, claim: Claim, encoding: Encoding, t
 
 def memory_of_ranking(folder: Path) -> tuple[int, int]:
     """Resident bytes of this process before ranking and metrics, and their peak after."""
-    task = ALL[0]
+    task = all_tasks()[0]
     pool = read_pool(task)
     queries, candidates = np.load(folder / "queries.npy"), np.load(folder / "candidates.npy")
     before = _resident("VmRSS")

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from panglot.tasks import ALL
 
 from panglot.arrays import Floats, Ints
+from panglot.data.catalogue import all_tasks
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.readers.lareqa import join_articles
@@ -35,7 +35,7 @@ def rows(data_dir: Path | None = None) -> Iterator[tuple[str, ...]]:
 
     The last columns say how many times as large as by question the standard deviation of the draws is.
     """
-    for task in (task for name in TASKS for task in ALL if task.name == name):
+    for task in (task for name in TASKS for task in all_tasks() if task.name == name):
         pool = read_pool(task, (), data_dir)
         units = {"question": pool.group, "paragraph": paragraphs(pool), "article": pool.cluster}
         drawn = {name: _drawn(_evidence(name, task.name), units) for name in MODELS}

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from panglot.tasks import ALL, GROUPS, SUITES
-
 from leaderboard_app.definitions import bias_measures
+from panglot.data.catalogue import all_tasks, groups, suites
 from panglot.data.image import IMAGES
 from panglot.data.task import Task
 from panglot.encode.registry import KINDS
@@ -32,9 +31,9 @@ def with_tables(text: str) -> str:
 
 def tasks() -> list[str]:
     """A row for each task; those on one set of images and captions share a row."""
-    groups = {task.name: (name, group) for name, group in GROUPS.items() if name not in SUITES for task in group}
-    sets = dict(groups.get(task.name, (task.name, (task,))) for task in ALL)
-    rows = (_task_row(name, group) for name, group in sets.items())
+    sets = {task.name: (name, group) for name, group in groups().items() if name not in suites() for task in group}
+    together = dict(sets.get(task.name, (task.name, (task,))) for task in all_tasks())
+    rows = (_task_row(name, group) for name, group in together.items())
     return _table(("task", "languages", "queries", "candidates", "headline", "licence of the data"), rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Sequence
 from importlib.metadata import metadata
 
@@ -11,7 +10,7 @@ import panglot.retrieve.evidence
 import panglot.score.bootstrap
 import panglot.score.comparison.paired
 import panglot.score.comparison.standings
-from panglot.data.task import Task
+from panglot.data.task import Reference, Task
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES, parse_metric
 
@@ -58,9 +57,6 @@ print(scores.settings["multi"]["map"], scores.bias["normalised_rank_distance"])
 """
 """What the board does when a reader chooses the languages in the pool."""
 
-_PAPER = re.compile(r"([^(]+) \((\d{4})\), ([^,]+)(?:, (?!arXiv)([^,]+))?(?:, arXiv (\d{4}\.\d{4,5}))?")
-"""Authors, year, title, venue, number."""
-
 
 def rules() -> dict[str, str]:
     """How numbers come about, by subject, as Markdown: paragraphs of docstrings."""
@@ -105,30 +101,24 @@ def bibtex(tasks: Sequence[Task]) -> str:
     """Panglot and every source that a task cites, each once."""
     about = metadata("panglot")
     own = {"title": f"{{Panglot}}: {about['Summary']}", "version": about["Version"]}
-    sources = (source for task in tasks if not task.source.packaged for source in task.citation.split("; "))
+    works = (work for task in tasks if not task.source.packaged for work in task.references)
     entries = {"panglot": _entry("software", "panglot", own)}
-    for source in sources:
-        key, fields = _cited(source)
-        entries.setdefault(key, _entry("misc", key, fields))
+    entries |= {work.key: _entry("misc", work.key, _cited(work)) for work in works}
     return "\n\n".join(entries.values())
 
 
-def _cited(source: str) -> tuple[str, dict[str, str]]:
-    """Key and fields of one source: `Roy et al. (2020), LAReQA, arXiv 2004.05484`, or any other words as a title."""
-    found = _PAPER.fullmatch(source)
-    if not found:
-        return _slug(source), {"title": f"{{{source}}}"}
-    author, year, title, venue, eprint = found.groups()
-    fields = {"author": author.replace(" et al.", " and others"), "title": f"{{{title}}}", "year": year}
-    if venue:
-        fields["howpublished"] = venue
-    if eprint:
-        fields |= {"eprint": eprint, "archiveprefix": "arXiv"}
-    return _slug(f"{author.split()[0]}{year}{title}"), fields
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
+def _cited(work: Reference) -> dict[str, str]:
+    """The fields of a work in BibTeX."""
+    fields = {
+        "author": work.authors.replace(" et al.", " and others"),
+        "title": f"{{{work.title}}}",
+        "year": str(work.year or ""),
+        "howpublished": work.venue,
+        "eprint": work.arxiv,
+        "archiveprefix": "arXiv" if work.arxiv else "",
+        "url": work.url,
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:

@@ -21,11 +21,11 @@ from leaderboard_app.entries import SCHEMA, Entry, Found, published, read_folder
 from leaderboard_app.home import Kept, home_of, load, misnamed, save, stamp_of, stamps_of
 from leaderboard_app.names import mark_imitations
 from leaderboard_app.verified import FILE, digest_of_record, load_checks, take_recorded
+from panglot.data.catalogue import suite_tasks
 from panglot.files import write_whole
 from panglot.plain import plain
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
-from panglot.trust.verify import known_tasks
 
 ENTRIES, SCORES = "entries.json", "scores.parquet"
 ROW_GROUP = 1 << 16
@@ -138,7 +138,7 @@ def _usual_content(entries: Sequence[Entry]) -> Mapping[str, Content]:
             counted.setdefault(entry.task, Counter())[_content(entry)] += len(entries) if compared else 1
     known = {
         name: Content(task.fingerprint, task.headline, task.languages)
-        for name, task in known_tasks().items()
+        for name, task in suite_tasks().items()
         if task.fingerprint
     }
     return {name: counter.most_common(1)[0][0] for name, counter in counted.items()} | known

@@ -7,10 +7,11 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from panglot.data.catalogue import suite_tasks
 from panglot.data.image import Image
 from panglot.data.pool import Items, Pool
 from panglot.errors import PanglotError
-from panglot.trust.verify import known_tasks, pool_of
+from panglot.trust.verify import pool_of
 
 LARGEST_THUMBNAIL = 1 << 20
 """Bytes of an image that is shown as it is; larger ones are named by their id."""
@@ -39,7 +40,7 @@ class Texts:
 
 def read_texts(task: str, languages: tuple[str, ...]) -> Texts:
     """What the items of a task say; nothing is downloaded for it."""
-    known = known_tasks().get(task)
+    known = suite_tasks().get(task)
     try:
         pool = pool_of(known, languages) if known else None
     except PanglotError:  # damaged data is no reason to hide what the evidence says

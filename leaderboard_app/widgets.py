@@ -16,7 +16,6 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 import streamlit as st
-from panglot.tasks import ALL as TASKS
 
 from leaderboard_app.board import BIAS, DISTANCE, OWN_LANGUAGE, SETTINGS, Row
 from leaderboard_app.definitions import TRUST
@@ -25,6 +24,7 @@ from leaderboard_app.exports import FORMATS, NOTHING, as_png, as_svg, harmless, 
 from leaderboard_app.index import Index
 from leaderboard_app.store import best_of, read_board, submissions
 from leaderboard_app.strangers import is_regular, read_regular
+from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
@@ -35,7 +35,7 @@ from panglot.score.metrics import NAMES, parse_metric
 from panglot.trust.submission import CARD
 
 URL = "query-params"
-KNOWN = {task.name: task for task in TASKS}
+KNOWN = suite_tasks()
 COLUMN = st.column_config
 MOST_COMPARED = 4
 ROW_PIXELS = 35

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panglot.tasks.belebele import BELEBELE, LANGUAGES
 
 from panglot.data.load import read_pool
 from panglot.data.readers.belebele import parallel_pool
@@ -16,6 +15,10 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.summary import score_evidence
 from tests.helpers.belebele import PASSAGES, QUESTIONS, write_twin
+from tests.helpers.tasks import TASKS
+
+BELEBELE = TASKS["belebele"]
+LANGUAGES = BELEBELE.languages
 
 
 def test_sizes_are_those_of_the_paper() -> None:

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import pytrec_eval
 import yaml
-from panglot.tasks import ALL
 
+from panglot.data.catalogue import all_tasks
 from panglot.data.image import IMAGES
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import image_to_text, mixed, text_to_image
@@ -98,7 +98,7 @@ class TestMtebExport:
         assert main_score("ndcg@10") == "ndcg_at_10"
         assert mteb_name("xquad-r") == "PanglotXquadR"
 
-    @pytest.mark.parametrize("task", ALL, ids=lambda task: task.name)
+    @pytest.mark.parametrize("task", all_tasks(), ids=lambda task: task.name)
     def test_every_task_is_exported(self, task: Task, tmp_path: Path) -> None:
         pool = _one_item_a_language(task)
         evidence = collect_evidence(pool, FixedScores(np.zeros((len(pool.queries), len(pool.candidates)))))
@@ -236,7 +236,7 @@ class TestMtebImport:
         return root / "results"
 
     def _import(self, root: Path, content: Any, **options: Any) -> Imported:
-        return read_mteb_results(self._folder(root, content, **options), ALL)
+        return read_mteb_results(self._folder(root, content, **options), all_tasks())
 
     def test_there_and_back(self, outcome: Outcome, exported: dict[str, Any], tmp_path: Path) -> None:
         imported = self._import(tmp_path, exported)
@@ -382,12 +382,12 @@ class TestMtebImport:
     ) -> None:
         folder = self._folder(tmp_path, exported)
         (folder / "org__small" / "abc123" / "model_meta.json").write_text(meta)
-        (row,) = read_mteb_results(folder, ALL).reported
+        (row,) = read_mteb_results(folder, all_tasks()).reported
         assert (row.model, row.revision) == ("org/small", "abc123")
 
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadResult, match="There are no results of mteb in"):
-            read_mteb_results(tmp_path, ALL)
+            read_mteb_results(tmp_path, all_tasks())
 
 
 class TestModelCard:

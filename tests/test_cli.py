@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from panglot.tasks import ALL
 
-from panglot.cli.names import find_task, known_tasks
+from panglot.cli.names import find_task
+from panglot.data.catalogue import all_tasks, known_tasks
 from panglot.encode.registry import KINDS
 from panglot.errors import PanglotError
 from tests.helpers.command import panglot
@@ -63,7 +63,7 @@ def test_tasks_and_models() -> None:
     assert "1,148" in panglot("tasks", "mlqa-r").stdout
     rows = json.loads(panglot("tasks", "--json").stdout)
     sizes = {row["name"]: row["candidates"] for row in rows}
-    assert list(sizes) == [task.name for task in ALL]
+    assert list(sizes) == [task.name for task in all_tasks()]
     assert [sizes[name] for name in ("xquad-r", "mlqa-r", "emoji-t2i", "starter")] == [13_014, 20_534, 426, 858]
     assert "language-id" in panglot("models").stdout
     rows = json.loads(panglot("models", "--json").stdout)
@@ -86,10 +86,10 @@ class _Entry:
 
 def test_tasks_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = replace(TASKS["starter"], name="mine")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [_Entry(mine)])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [_Entry(mine)])
     assert find_task("mine") is mine
-    assert list(known_tasks()) == ["mine", *(task.name for task in ALL)]
-    for offered, message in ((ImportError("no such module"), "cannot be imported"), (3, "gives 3, which is no Task")):
+    assert list(known_tasks()) == ["mine", *(task.name for task in all_tasks())]
+    for offered, message in ((ImportError("no such module"), "cannot be imported"), (3, "must give a Task, not 3")):
         monkeypatch.setattr("importlib.metadata.entry_points", lambda group, offered=offered: [_Entry(offered)])
         with pytest.raises(PanglotError, match=message):
             find_task("mine")
@@ -177,8 +177,9 @@ def test_scoring_a_model_loads_nothing_it_does_not_need() -> None:
     heavy = [name for name in HEAVY if name not in ("pyarrow", "pydantic")]
     script = (
         "import sys; from panglot.encode.model import load_model; from panglot.evaluate.run import run\n"
-        "from panglot.tasks import ALL\n"
-        f"run(ALL[-1], load_model('random')); print([name for name in {heavy!r} if name in sys.modules])"
+        "from panglot.data.catalogue import suite_tasks\n"
+        "run(suite_tasks()['starter'], load_model('random'))\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from panglot.tasks import ALL, GROUPS, SUITES
 from typer.testing import CliRunner
 
 from panglot.cli.completion import complete_model, complete_suite, complete_task, complete_tasks
 from panglot.cli.main import WIDEST_HELP, app
 from panglot.cli.names import find_tasks
+from panglot.data.catalogue import all_tasks, groups, suites
 from panglot.encode.registry import KINDS
 from tests.helpers.command import ROOT, VERBS
 
@@ -75,10 +75,10 @@ def test_examples_parse(path: tuple[str, ...], tmp_path: Path, monkeypatch: pyte
 
 def test_names_are_completed() -> None:
     assert complete_task("star") == ["starter"]
-    assert complete_task("") == [task.name for task in ALL]
+    assert complete_task("") == [task.name for task in all_tasks()]
     assert complete_tasks("starter,ml") == ["starter,mlqa-r"]
-    assert set(GROUPS) <= set(complete_tasks(""))
-    assert complete_suite("m") == list(SUITES)
+    assert set(groups()) <= set(complete_tasks(""))
+    assert complete_suite("m") == list(suites())
     assert complete_model("use") == ["use-multilingual"]
     assert complete_model("o") == ["openai:", "openai-images:"]
     assert len(complete_model("")) == len(KINDS)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
-from panglot.tasks.miracl import MIRACL
 from rich.console import Console, RenderableType
 from streamlit.testing.v1 import AppTest
 
@@ -31,6 +30,9 @@ from panglot.score.comparison.paired import compare
 from panglot.score.comparison.standings import rank
 from panglot.score.summary import score_evidence
 from panglot.trust.verify import verify
+from tests.helpers.tasks import TASKS
+
+MIRACL = TASKS["miracl"]
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -87,7 +89,7 @@ def said(view: RenderableType) -> str:
 
 
 def test_the_result_holds(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.ALL", (TASK,))
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (TASK,))
     for file in files:
         assert verify(file).findings == ()
         assert read_result(file).divided
@@ -120,7 +122,7 @@ def test_models_are_ranked_by_mono(files: list[Path]) -> None:
 def test_each_page_of_the_board_says_why(submissions: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
-    monkeypatch.setattr("tasks.ALL", (TASK,))
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (TASK,))
     monkeypatch.setattr(sys, "argv", ["app", str(submissions)])
     update(submissions)
     check(submissions)

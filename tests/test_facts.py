@@ -59,7 +59,7 @@ def _easy(pool: Pool, outcome: Outcome) -> Evidence:
 def test_a_lie_about_being_divided_is_refused(
     task: object, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panglot.trust.verify, "known_tasks", lambda: {"starter": task})
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
     path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True))
     assert read_facts(path).divided
     assert verify(path).findings == ("settings: mono, but starter is not divided by language.",)
@@ -73,7 +73,7 @@ def test_a_lie_about_being_divided_is_refused(
 def test_fewer_relevant_pairs_are_refused_without_the_data(
     outcome: Outcome, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panglot.trust.verify, "known_tasks", lambda: {"starter": AWAY})
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (AWAY,))
     panglot.trust.verify._pool.cache_clear()  # other tests may have read it
     path = _write(tmp_path, outcome, _easy(starter, outcome))
     assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)

@@ -67,7 +67,7 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
     task, folder = served
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
     path = str(write_result(tmp_path / "made", outcome.result, outcome.evidence, outcome.stem))
-    monkeypatch.setattr("panglot.trust.verify.known_tasks", lambda: {task.name: task})
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
     _pool.cache_clear()
 
     def level(*options: str) -> str:

@@ -9,13 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panglot.tasks.image_text import hub_source
 
 from panglot.data.load import read_pool
 from panglot.data.origins.fetch import fetch_file
-from panglot.data.origins.hub import HubSet
+from panglot.data.origins.hub import FILES, HubSet
 from panglot.data.readers.captions import read_hub, reader
-from panglot.data.task import Size, Task
+from panglot.data.task import Size, Source, Task
 from panglot.errors import MissingData
 from tests.helpers.images import numbered
 from tests.helpers.tasks import TASKS
@@ -126,7 +125,8 @@ def test_multi30k_has_a_column_for_each_language(tmp_path: Path, read: Callable[
 
 def _task(data: HubSet) -> Task:
     sizes = dict.fromkeys(("bn", "cs", "zxx"), Size(0, 0))
-    return Task("twin", "", sizes, hub_source("twin", data), reader(read_hub, "i2t"), "ndcg@10", "", "", "")
+    source = Source("twin", FILES, build=data.fetch)
+    return Task("twin", "", sizes, source, reader(read_hub, "i2t"), "ndcg@10", "", "")
 
 
 def test_a_set_is_fetched_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

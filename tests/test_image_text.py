@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytrec_eval
-from panglot.tasks import GROUPS
 from PIL import Image as Pillow
 from PIL.Image import Image as Picture
 from pyarrow import Table, parquet
 
+from panglot.data.catalogue import groups
 from panglot.data.damage import without_damaged
 from panglot.data.load import read_pool
 from panglot.data.pool import Candidate, Judgement, Pool, Query
@@ -407,9 +407,9 @@ def test_real_records(data_dir: Path) -> None:
 
 
 def test_names_of_sets_and_suites(tmp_path: Path) -> None:
-    assert [task.name for task in GROUPS["emoji"]] == ["emoji-t2i", "emoji-i2t", "emoji-mixed"]
-    assert [task.name for task in GROUPS["m2m"]] == ["xquad-r", "mlqa-r"]
-    assert "starter" not in {task.name for task in GROUPS["murec"]}
+    assert [task.name for task in groups()["emoji"]] == ["emoji-t2i", "emoji-i2t", "emoji-mixed"]
+    assert [task.name for task in groups()["m2m"]] == ["xquad-r", "mlqa-r"]
+    assert "starter" not in {task.name for task in groups()["murec"]}
     unknown = panglot("run", "random", "--suite", "murek", cwd=tmp_path)
     assert "Unknown suite 'murek'. Did you mean murec?" in unknown.stderr
 

@@ -14,8 +14,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from panglot.tasks.emoji import LANGUAGES
-from panglot.tasks.storybooks import PUBLIC
 
 from panglot.data.builders.emoji import EmojiSources, _id
 from panglot.data.builders.split import split_by_hash
@@ -29,6 +27,10 @@ from panglot.progress import Progress, silent
 from tests.helpers.command import panglot
 from tests.helpers.images import numbered
 from tests.helpers.tasks import TASKS
+
+LANGUAGES = TASKS["emoji-keywords-t2i"].languages[:-1]
+PUBLIC = TASKS["storybooks-t2i"].source.build.__self__
+"""Where the storybooks are."""
 
 EMOJI_TASKS = ("emoji-t2i", "emoji-i2t", "emoji-mixed", "emoji-keywords-t2i", "emoji-keywords-i2t")
 KEYCAP, WITHOUT_PICTURE = "1️⃣", "🫪"

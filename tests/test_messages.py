@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panglot.tasks.miracl import MIRACL
 
 from panglot.data.builders.emoji import _json
 from panglot.data.builders.storybooks import StorybookSources
@@ -45,6 +44,8 @@ from panglot.trust.submission import SubmissionCard, place, unpack
 from tests.helpers.pools import PoolMaker
 from tests.helpers.scores import FixedScores
 from tests.helpers.tasks import TASKS
+
+MIRACL = TASKS["miracl"]
 
 
 class TestPool:

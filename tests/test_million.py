@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from panglot.tasks.miracl import MIRACL
 
 from panglot.arrays import Floats
 from panglot.data.corpus import Passage
@@ -28,6 +27,9 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import NAMES, parse_metric
+from tests.helpers.tasks import TASKS
+
+MIRACL = TASKS["miracl"]
 
 PASSAGES = 1_000_000
 TOPICS = {"sw": 10, "ar": 10, "te": 10}

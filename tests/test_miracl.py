@@ -14,7 +14,6 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panglot.tasks.miracl import MIRACL, MIRACL_HN
 
 from panglot.data.corpus import Passage, judged_pool, survey
 from panglot.data.load import read_pool
@@ -23,6 +22,9 @@ from panglot.data.readers.miracl import HubCorpora, JsonlCorpus, folder_corpus, 
 from panglot.errors import BadData, MissingData
 from panglot.progress import Advance, Progress, silent
 from panglot.results.parquet import TEXT, Form, read_table
+from tests.helpers.tasks import TASKS
+
+MIRACL, MIRACL_HN = TASKS["miracl"], TASKS["miracl-hn"]
 
 POSITIVE = dict(
     ar=5658, bn=863, de=811, en=2326, es=2987, fa=1314, fi=2447, fr=731, hi=752, id=3088, ja=1790, ko=547, ru=3560,

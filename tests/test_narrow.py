@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panglot.tasks.belebele import BELEBELE
 
 from panglot.arrays import Floats
 from panglot.data.pool import Candidate, Judgement, Pool, Query
@@ -21,6 +20,9 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import Scores, score_evidence
 from panglot.trust.evidence_check import check_evidence
 from tests.helpers import naive
+from tests.helpers.tasks import TASKS
+
+BELEBELE = TASKS["belebele"]
 
 LANGUAGES = tuple(f"l{number:02}" for number in range(40))
 QUESTIONS, PASSAGES = 12, 8

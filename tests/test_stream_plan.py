@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panglot.tasks.miracl import MIRACL
 from rich.console import Console
 
 from panglot.cli.view.listing import list_stream_plan
@@ -15,6 +14,9 @@ from panglot.encode.kinds.floors import RandomVectors
 from panglot.encode.model import Role, load_model
 from panglot.errors import BadEncoder
 from panglot.evaluate.shards.plan import BATCH, plan_stream
+from tests.helpers.tasks import TASKS
+
+MIRACL = TASKS["miracl"]
 
 
 class Counting(RandomVectors):

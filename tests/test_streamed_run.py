@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panglot.tasks.miracl import MIRACL
 
 from panglot.data.corpus import StreamedTask
 from panglot.data.readers.miracl import read_questions
@@ -27,6 +26,9 @@ from panglot.evaluate.shards.run import StreamOptions, run_streamed
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result import read_result, write_result
 from panglot.score.summary import score_evidence
+from tests.helpers.tasks import TASKS
+
+MIRACL = TASKS["miracl"]
 
 LANGUAGES = ("sw", "yo")
 DISTRACTORS = 300

@@ -71,8 +71,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a recipe, a grid and their data; leaks are looked for in the starter set alone."""
     write_recipe(tmp_path)
     (tmp_path / "tiny.toml").write_text(GRID, encoding="utf-8")
-    for verb in ("train", "ablate"):
-        monkeypatch.setattr(f"panglot.cli.commands.{verb}.known_tasks", lambda: {"starter": TASKS["starter"]})
+    monkeypatch.setattr("panglot.data.catalogue.known_tasks", lambda: {"starter": TASKS["starter"]})
     return tmp_path
 
 

@@ -15,7 +15,6 @@ import pytest
 import pytrec_eval
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from panglot.tasks.miracl import MIRACL
 
 from panglot.data.corpus import Questions
 from panglot.data.load import read_pool
@@ -29,6 +28,8 @@ from panglot.interop.trec_scores import RunScores, score_run
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from tests.helpers.tasks import TASKS
+
+MIRACL = TASKS["miracl"]
 
 THEIRS = {
     "map": "map", "ndcg@10": "ndcg_cut_10", "recall@5": "recall_5", "recall@20": "recall_20",

@@ -84,7 +84,7 @@ def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unread = replace(TASKS["starter"], fingerprint="", source=Source("nowhere", {"en": ("en.json", "")}))
-    monkeypatch.setattr("panglot.trust.verify.known_tasks", lambda: {"starter": unread})
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (unread,))
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     verdict = verify(written)
     assert (verdict.level, verdict.findings) == ("consistent", ())
@@ -97,7 +97,7 @@ def test_results_on_images_that_were_encoded_anew_are_of_another_content(
     """What is here is not what was published, and says nothing about a result on it, nor on the published set."""
     task = TASKS["starter"]
     published = replace(task, fingerprint="0" * 64, source=replace(task.source, reencoded=True))
-    monkeypatch.setattr("panglot.trust.verify.known_tasks", lambda: {"starter": published})
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (published,))
     monkeypatch.setattr("panglot.trust.verify._pool", panglot.trust.verify._pool.__wrapped__)
     verdict = verify(original)
     assert verdict.level == "failed"

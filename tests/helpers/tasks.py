@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from panglot.tasks import ALL
+from panglot.data.catalogue import suite_tasks
 
-TASKS = {task.name: task for task in ALL}
+TASKS = suite_tasks()

@@ -5,25 +5,25 @@ from __future__ import annotations
 
 def complete_task(incomplete: str) -> list[str]:
     """Names of tasks that begin so."""
-    from panglot.tasks import ALL
+    from panglot.data.catalogue import all_tasks
 
-    return [task.name for task in ALL if task.name.startswith(incomplete)]
+    return [task.name for task in all_tasks() if task.name.startswith(incomplete)]
 
 
 def complete_tasks(incomplete: str) -> list[str]:
     """The same for the last name of a list, sets of tasks among them."""
-    from panglot.tasks import ALL, GROUPS
+    from panglot.data.catalogue import all_tasks, groups
 
     before, comma, last = incomplete.rpartition(",")
-    names = dict.fromkeys([*GROUPS, *(task.name for task in ALL)])
+    names = dict.fromkeys([*groups(), *(task.name for task in all_tasks())])
     return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
 
 
 def complete_suite(incomplete: str) -> list[str]:
     """Names of suites that begin so."""
-    from panglot.tasks import SUITES
+    from panglot.data.catalogue import suites
 
-    return [name for name in SUITES if name.startswith(incomplete)]
+    return [name for name in suites() if name.startswith(incomplete)]
 
 
 def complete_model(incomplete: str) -> list[str]:

@@ -20,69 +20,33 @@ DataDir = Annotated[
 ]
 
 
-def known_tasks() -> dict[str, Task]:
-    """The suite's tasks, and those that installed packages offer by entry points of the group `panglot.tasks`.
-
-    :raises PanglotError: an entry point that fails to import, or gives no task.
-    """
-    from importlib.metadata import entry_points
-
-    from panglot.data.task import Task
-    from panglot.tasks import ALL
-
-    known = {}
-    for entry in entry_points(group="panglot.tasks"):
-        try:
-            offered = entry.load()
-        except Exception as error:
-            raise PanglotError(f"The task {entry.name} ({entry.value}) cannot be imported. {error!r}") from error
-        if not isinstance(offered, Task):
-            raise PanglotError(f"The entry point {entry.name} of panglot.tasks gives {offered!r}, which is no Task.")
-        known[offered.name] = offered
-    return known | {task.name: task for task in ALL}
-
-
 def find_task(name: str) -> Task:
-    """The task of that name, or the data of one's own in the folder of that name.
+    """The one task of that name, or at that path.
 
-    :raises UnknownName: there is neither; the nearest names.
-    :raises PanglotError: the folder has the name of a task of the suite, and other data.
+    :raises UnknownName: there is none; the nearest names.
+    :raises PanglotError: several are named so.
     """
-    known = known_tasks()
-    if name in known:
-        return known[name]
-    if "/" in name or os.path.isdir(name):
-        from panglot.data.readers.folder import folder_task
-
-        task = folder_task(Path(name))
-        if task.name in known and task.fingerprint != known[task.name].fingerprint:
-            raise PanglotError(
-                f"The folder {name} is named as a task of the suite, so its results would pass for those of that task. "
-                "Rename it."
-            )
-        for remark in task.remarks:
-            echo(f"Note: {remark}", aside=True)
-        return task
-    from panglot.tasks import GROUPS
-
-    raise UnknownName("task", name, [*known, *GROUPS], "Data of your own is named by the path of its folder.")
+    tasks = _load(name)
+    if len(tasks) > 1:
+        raise PanglotError(
+            f"{name} stands for several tasks: {', '.join(task.name for task in tasks)}. {_one_of(name)}"
+        )
+    return tasks[0]
 
 
 def find_tasks(names: str) -> list[Task]:
     """The tasks that a list of names means, each once; a name of a set or suite stands for several.
 
     :raises UnknownName: a name that means nothing; the nearest names.
-    :raises PanglotError: two folders of one name whose data differs.
+    :raises PanglotError: two tasks of one name whose data differs.
     """
-    from panglot.tasks import GROUPS
-
     listed = [names] if os.path.isdir(names) else split(names)  # unlike Path.is_dir it bears names that are too long
     found: dict[str, Task] = {}
-    for task in (task for name in listed for task in GROUPS.get(name) or [find_task(name)]):
+    for task in (task for name in listed for task in _load(name)):
         if found.setdefault(task.name, task).fingerprint != task.fingerprint:
             raise PanglotError(
                 f"Two different tasks are named '{task.name}', so their results would have one name. "
-                "Rename a folder, or run them apart with another --out."
+                "Rename one of them, or run them apart with another --out."
             )
     return list(found.values())
 
@@ -92,11 +56,26 @@ def find_suite(name: str) -> list[Task]:
 
     :raises UnknownName: there is no such suite.
     """
-    from panglot.tasks import SUITES
+    from panglot.data.catalogue import suites
 
-    if name not in SUITES:
-        raise UnknownName("suite", name, SUITES)
-    return list(SUITES[name])
+    if name not in suites():
+        raise UnknownName("suite", name, suites())
+    return list(suites()[name].tasks)
+
+
+def _load(name: str) -> tuple[Task, ...]:
+    """The tasks that a name means; what a person should know of their own data is shown."""
+    from panglot.data.catalogue import load_tasks
+
+    tasks = load_tasks(name)
+    for task in tasks:
+        for remark in task.remarks:
+            echo(f"Note: {remark}", aside=True)
+    return tasks
+
+
+def _one_of(name: str) -> str:
+    return f"Name one of them, as {name}:NAME." if name.endswith(".toml") else "Name one of them."
 
 
 def split(names: str) -> list[str]:

@@ -34,6 +34,26 @@ class Source:
     reencoded: bool = False
 
 
+class Reference(NamedTuple):
+    """A work to cite: a paper, or whatever else the data was taken from. `authors` are as in `Roy et al.`"""
+
+    key: str
+    """In BibTeX."""
+    title: str
+    authors: str = ""
+    year: int | None = None
+    venue: str = ""
+    arxiv: str = ""
+    url: str = ""
+
+    @property
+    def citation(self) -> str:
+        """In one line: `Roy et al. (2020), LAReQA, arXiv 2004.05484`."""
+        named = f"{self.authors} ({self.year})" if self.authors and self.year else self.authors
+        number = f"arXiv {self.arxiv}" if self.arxiv else ""
+        return ", ".join(part for part in (named, self.title, self.venue, number, self.url) if part)
+
+
 class Size(NamedTuple):
     """Queries and candidates of one language, checked when the data is read."""
 
@@ -61,7 +81,7 @@ class Task:
     headline: str
     fingerprint: str
     licence: str
-    citation: str
+    references: tuple[Reference, ...] = ()
     note: str = ""
     relevants: int | None = None
     divided: bool = False
@@ -91,6 +111,11 @@ class Task:
             return meant[0]
         advice = f"'{language}' is ambiguous." if meant else ""
         raise UnknownName(f"language of {self.name}", language, meant or self.languages, advice)
+
+    @property
+    def citation(self) -> str:
+        """The works to cite, in one line."""
+        return "; ".join(reference.citation for reference in self.references)
 
     @property
     def has_images(self) -> bool:

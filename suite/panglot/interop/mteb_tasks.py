@@ -1,4 +1,4 @@
-"""The suite's tasks as tasks of mteb: `mteb.evaluate(model, panglot_tasks(ALL))`, `ALL` being `panglot.tasks.ALL`."""
+"""The suite's tasks as tasks of mteb: `mteb.evaluate(model, panglot_tasks(panglot.data.catalogue.all_tasks()))`."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from panglot.data.catalogue import suite_tasks
 from panglot.data.local import local_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
@@ -105,11 +105,6 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
     return tuple(verdicts)
 
 
-def known_tasks() -> dict[str, Task]:
-    """The tasks that results can be of; looked up by name, since the suite itself does not depend on them."""
-    return {task.name: task for task in import_module("panglot.tasks").ALL}
-
-
 def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None) -> Pool | None:
     """The pool of a task in these languages if its data is here; nothing is downloaded.
 
@@ -123,7 +118,7 @@ def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None
 
 @lru_cache(maxsize=4)
 def _pool(name: str, fingerprint: str, languages: tuple[str, ...], root: str) -> Pool:
-    pool = local_pool(known_tasks()[name], languages, Path(root) if root else None)
+    pool = local_pool(suite_tasks()[name], languages, Path(root) if root else None)
     if pool is None:  # raised, since it may be here the next time, and what is returned is remembered
         raise MissingData(f"The data of {name} is not here.")
     return pool
@@ -161,7 +156,7 @@ def _verify_card(path: Path) -> Verdict:
     models = {(result.model.name, result.model.revision) for result in results}
     if models != {(card.model, card.revision)}:
         findings.append(f"card.json describes {card.model}@{card.revision}, but the results are of another model.")
-    unknown = sorted(set(card.training) - set(known_tasks()) - {result.task.name for result in results})
+    unknown = sorted(set(card.training) - set(suite_tasks()) - {result.task.name for result in results})
     if unknown:
         findings.append(f"training names {', '.join(unknown[:3])}, which is not a task.")
     return Verdict(path, "failed" if findings else "self-reported", tuple(findings))
@@ -177,7 +172,7 @@ class _Check:
     def verdict(self) -> Verdict:
         """All checks, in order."""
         record = self._result.task
-        task = known_tasks().get(record.name)
+        task = suite_tasks().get(record.name)
         findings = list(check_record(self._result, task))
         if findings:
             return self._failed(findings)

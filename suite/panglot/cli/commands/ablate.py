@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.commands.train import Changes
-from panglot.cli.names import DataDir, find_task, known_tasks
+from panglot.cli.names import DataDir, find_task
 from panglot.cli.output import AsJson, check_writable, open_console, print_json
 from panglot.errors import BadData, require
 
@@ -115,6 +115,7 @@ class _Bench:
         return Scored(planned, training.steps, training.seconds, training.best_validation, results)
 
     def _read(self, recipe: Recipe) -> tuple[Pairs, LeakCheck]:
+        from panglot.data.catalogue import known_tasks
         from panglot.train.data import data_key, read_pairs
         from panglot.train.leak import check_leaks
 

@@ -41,8 +41,8 @@ def compare(
 
     Example: panglot compare submissions/bm25@0.3.16 submissions/random@1
     """
-    from panglot.cli.names import known_tasks
     from panglot.cli.view.comparison import Names, comparison_json, comparison_view
+    from panglot.data.catalogue import known_tasks
     from panglot.results.facts import read_evidence_of
     from panglot.score.comparison import paired as tests
 

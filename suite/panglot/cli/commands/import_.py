@@ -37,10 +37,10 @@ def mteb(
 
     Example: panglot import mteb ~/.cache/mteb/results
     """
+    from panglot.data.catalogue import all_tasks
     from panglot.interop.mteb_import import read_mteb_results
-    from panglot.tasks import ALL
 
-    imported = read_mteb_results(folder, ALL)
+    imported = read_mteb_results(folder, all_tasks())
     _write(out, imported.reported, [f"{what}. {reason}" for what, reason in imported.left_out], as_json)
 
 

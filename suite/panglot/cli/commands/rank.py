@@ -97,7 +97,7 @@ def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> di
     """The results on the content of the suite's task, however many are on another; else on what most are about."""
     from collections import Counter
 
-    from panglot.cli.names import known_tasks
+    from panglot.data.catalogue import known_tasks
 
     counted = Counter(result.task.fingerprint for result in results.values())
     task = known_tasks().get(next(iter(results.values())).task.name)
@@ -118,7 +118,7 @@ def _headline(name: str, results: dict[Path, Result]) -> str:
     """The metric that the task is about: what the suite says, else what most results say."""
     from collections import Counter
 
-    from panglot.cli.names import known_tasks
+    from panglot.data.catalogue import known_tasks
 
     task = known_tasks().get(name)
     return task.headline if task else Counter(r.task.headline for r in results.values()).most_common(1)[0][0]
@@ -126,7 +126,7 @@ def _headline(name: str, results: dict[Path, Result]) -> str:
 
 def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str, str]) -> dict[str, Contributions]:
     """Each model's contributions; one evidence is in memory at a time. Of two results of one model the first counts."""
-    from panglot.cli.names import known_tasks
+    from panglot.data.catalogue import known_tasks
     from panglot.results.facts import read_evidence_of
     from panglot.score.comparison.contributions import contributions
 

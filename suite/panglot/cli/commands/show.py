@@ -20,6 +20,10 @@ def show(
     gallery: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page of example queries and their candidates.")
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="For --gallery: the folder or task file of your own data."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,7 +37,7 @@ def show(
     files = list(find_results(paths))
     results = [read_result(path) for path in files]
     if gallery:
-        _write_gallery(files, gallery, data_dir)
+        _write_gallery(files, gallery, task, data_dir)
         return
     if as_json:
         print_json([result.plain() for result in results])
@@ -46,12 +50,13 @@ def show(
                 console.print(draw(result))
 
 
-def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> None:
-    """Write the page of one result.
+def _write_gallery(files: list[Path], target: Path, own: str | None, data_dir: Path | None) -> None:
+    """Write the page of one result; `own` says where the data is, if its task is not one of the suite.
 
-    :raises PanglotError: several results are named, or the data here is not what the result is about.
+    :raises PanglotError: several results are named, its task is unknown, or the data here is not what it is about.
     """
     from panglot.cli.view.gallery import gallery
+    from panglot.data.catalogue import known_tasks
     from panglot.data.load import read_pool
     from panglot.results.facts import read_evidence_of
     from panglot.results.result import read_result
@@ -59,7 +64,12 @@ def _write_gallery(files: list[Path], target: Path, data_dir: Path | None) -> No
     if len(files) != 1:
         raise PanglotError(f"--gallery shows one result, and {len(files)} are named. Name one file.")
     result = read_result(files[0])
-    pool = read_pool(find_task(result.task.name), result.task.languages, data_dir)
+    task = find_task(own) if own else known_tasks().get(result.task.name)
+    if task is None:  # what a result names is never looked for as a path
+        raise PanglotError(
+            f"{files[0]}: {result.task.name} is not a task of the suite. Name its folder or task file by --task."
+        )
+    pool = read_pool(task, result.task.languages, data_dir)
     if pool.fingerprint != result.task.fingerprint:
         raise PanglotError(f"{files[0]} is about other content than the {result.task.name} that is here.")
     target.write_text(gallery(result, read_evidence_of(files[0], result), pool), encoding="utf-8")

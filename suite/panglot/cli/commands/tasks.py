@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.completion import complete_task
-from panglot.cli.names import DataDir, find_task, known_tasks
+from panglot.cli.names import DataDir, find_task, find_tasks
 from panglot.cli.output import AsJson, echo, open_console, print_json
 from panglot.errors import PanglotError
 
@@ -30,17 +30,21 @@ def tasks(
 
     Example: panglot tasks xquad-r
     """
-    from panglot.cli.view.listing import describe, list_tasks, task_facts
-
-    chosen = [find_task(name)] if name else list(known_tasks().values())
     if export:
         if not name:
             raise PanglotError("--export writes one task: name it, as in panglot tasks starter --export items.jsonl")
-        _export(chosen[0], export, data_dir, as_json)
-    elif as_json:
+        _export(find_task(name), export, data_dir, as_json)
+        return
+    from panglot.cli.view.listing import describe, list_suites, list_tasks, task_facts
+    from panglot.data.catalogue import known_tasks, suites
+
+    chosen = find_tasks(name) if name else list(known_tasks().values())
+    if as_json:
         print_json([task_facts(task) for task in chosen])
+    elif name:
+        open_console().print(*map(describe, chosen))
     else:
-        open_console().print(describe(chosen[0]) if name else list_tasks(chosen))
+        open_console().print(list_tasks(chosen), list_suites(suites()))
 
 
 def _export(task: Task, path: Path, data_dir: Path | None, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli.names import DataDir, find_task, known_tasks
+from panglot.cli.names import DataDir, find_task
 from panglot.cli.output import AsJson, check_writable, open_console, print_json
 from panglot.errors import require
 
@@ -46,6 +46,7 @@ def train(
     pairs = read_pairs(chosen, data_dir)  # before torch and models are loaded: a bad row is told at once
 
     from panglot.cli.view.terminal import progress_bar, score_table
+    from panglot.data.catalogue import known_tasks
     from panglot.encode.checkpoints.precision import FELL_BACK
     from panglot.results.result import read_result
     from panglot.train.card import write_card

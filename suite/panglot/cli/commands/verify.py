@@ -105,10 +105,11 @@ def show(console: PlainConsole, verdict: Verdict) -> None:
 def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> None:
     """Get the data of the suite's tasks that the results are of; what cannot be had is said."""
     from panglot.cli.view.terminal import progress_bar
+    from panglot.data.catalogue import suite_tasks
     from panglot.data.load import read_pool
     from panglot.errors import BadResult, PanglotError
     from panglot.results.result import find_results, read_result
-    from panglot.trust.verify import known_tasks, pool_of
+    from panglot.trust.verify import pool_of
 
     wanted: dict[tuple[str, tuple[str, ...]], None] = {}
     for root in paths:
@@ -118,7 +119,7 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
                     record = read_result(path).task
                     wanted[record.name, record.languages] = None
     for name, languages in wanted:
-        task = known_tasks().get(name)
+        task = suite_tasks().get(name)
         try:
             if task and not pool_of(task, task.choose(languages), data_dir):
                 read_pool(task, languages, data_dir, progress_bar)

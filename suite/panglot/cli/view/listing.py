@@ -14,6 +14,7 @@ from panglot.cli.view.tables import FoldingTable, facts, prose
 from panglot.languages import language_label
 
 if TYPE_CHECKING:
+    from panglot.data.catalogue import Suite
     from panglot.data.task import Task
     from panglot.encode.registry import Kind
     from panglot.evaluate.plan import Plan
@@ -48,6 +49,11 @@ def list_tasks(tasks: Sequence[Task]) -> RenderableType:
         numbers = (len(task.languages), task.queries, task.candidates)
         table.add_row(task.name, task.title, *(f"{number:,}" for number in numbers))
     return table
+
+
+def list_suites(suites: Mapping[str, Suite]) -> RenderableType:
+    """One line a suite."""
+    return facts((name, f"{suite.title} (--suite {name}: {len(suite.tasks)} tasks)") for name, suite in suites.items())
 
 
 def describe(task: Task) -> RenderableType:

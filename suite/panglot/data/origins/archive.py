@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from panglot.errors import BadData, MissingData
 
 if TYPE_CHECKING:
-    from _typeshed import WritableBuffer
+    from _typeshed import WriteableBuffer
 
 LARGEST_MEMBER = 16 << 20
 MOST_MEMBERS = 20_000
@@ -80,7 +80,7 @@ class _Hashed(io.RawIOBase):
     def __init__(self, response: IO[bytes]) -> None:
         self._response, self._digest = response, hashlib.sha256()
 
-    def readinto(self, buffer: WritableBuffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill a buffer, as far as there are bytes."""
         data = self._response.read(memoryview(buffer).nbytes)
         self._digest.update(data)

@@ -127,7 +127,7 @@ def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
     )
 
 
-def read_emoji(paths: Mapping[str, Path], keywords: bool = False) -> ImageText:
+def read_emoji(paths: Mapping[str, Path], *, keywords: bool = False) -> ImageText:
     """The test split of the emoji set: the name of each emoji, and with `keywords` those as a second caption."""
     rows = [row for row in _rows(paths["texts"], "id", "lang", "name", "keywords", "split") if row["split"] == "test"]
     texts = (
@@ -164,7 +164,7 @@ def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
     )
 
 
-def read_hub(paths: Mapping[str, Path], first_only: bool = False) -> ImageText:
+def read_hub(paths: Mapping[str, Path], *, first_only: bool = False) -> ImageText:
     """A set that `panglot.data.origins.hub` fetched; all captions of an image, or the first in each language only."""
     own = defaultdict[tuple[str, str], list[str]](list)
     for row in _rows(paths["texts"], "id", "lang", "text"):

@@ -67,7 +67,6 @@ def folder_task(folder: Path) -> Task:
         headline="ndcg@10",
         fingerprint=pool.fingerprint,
         licence="unknown",
-        citation="",
         note="Data of one's own; not part of the suite.",
         remarks=remarks,
     )

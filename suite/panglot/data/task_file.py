@@ -1,0 +1,306 @@
+"""A task file: one data set as TOML, and the tasks that it gives.
+
+One file gives one task; a set of images gives one for each of its directions; each of its variants gives the same
+again, named `NAME-VARIANT`. What is wrong with a file is told with the line and the key. `docs/add-a-task.md` explains
+every key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from panglot.data.corpus import StreamedTask, refuse_to_hold
+from panglot.data.image import IMAGES
+from panglot.data.readers.captions import Direction, reader
+from panglot.data.readers.miracl import HubCorpora
+from panglot.data.readers.registry import Format, find_format, with_settings
+from panglot.data.sources import AnySource, HubId, Revision, Table, list_files
+from panglot.data.task import Reader, Reference, Size, Source, Task
+from panglot.errors import PanglotError
+from panglot.fields import Count, Label, Positive, Sha256, Text
+from panglot.toml import TomlFile, read_toml
+
+TITLES: Mapping[Direction, str] = {
+    "t2i": "text → image",
+    "i2t": "image → text",
+    "mixed": "text → images and texts in one pool",
+}
+
+Sets: TypeAlias = Mapping[str, tuple[Task, ...]]
+"""The tasks of a file, by the name of the set that they are about."""
+
+
+def check_language(language: str) -> str:
+    """A language code of texts.
+
+    :raises ValueError: it is reserved for images.
+    """
+    if language.lower() == IMAGES:
+        raise ValueError(f"'{language}' is reserved for images")
+    return language
+
+
+Slug: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40)]
+"""A name that can be that of a file anywhere."""
+Language: TypeAlias = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*$", max_length=40), AfterValidator(check_language)
+]
+Characters: TypeAlias = Annotated[int, Field(ge=1, le=10**13)]
+Hash: TypeAlias = Sha256 | Literal[""]
+
+
+class ReferenceTable(Table):
+    """A work to cite."""
+
+    title: Label
+    authors: str = ""
+    year: Annotated[int, Field(ge=1000, le=2999)] | None = None
+    venue: str = ""
+    arxiv: Annotated[str, Field(pattern=r"^(\d{4}\.\d{4,5})?$")] = ""
+    url: str = ""
+
+
+class LanguageTable(Table):
+    """The counts of one language, and the sha256 of its file; by part, where it has several."""
+
+    queries: Count
+    candidates: Count
+    sha256: Hash | Mapping[str, Sha256] = ""
+
+
+class CaptionsTable(Table):
+    """The counts of one language in a set of images."""
+
+    captions: Count
+
+
+class CountsTable(Table):
+    """The counts of one language in a tier of a corpus; `characters` are those of all its passages."""
+
+    queries: Count
+    candidates: Count
+    characters: Characters
+
+
+class CorpusLanguageTable(CountsTable):
+    """The same, with the sha256 of the files of questions by part."""
+
+    sha256: Hash | Mapping[str, Sha256] = ""
+
+
+class DirectionTable(Table):
+    """One direction of a set of images."""
+
+    fingerprint: Hash = ""
+    relevants: Positive | None = None
+    own_locale_queries: Positive | None = None
+    """Queries of each language, where only the first caption in the language of an image's own locale asks."""
+
+
+class CorpusTable(Table):
+    """Where the passages are on the Hugging Face Hub: a configuration `<language>-corpus` for each language."""
+
+    hub: HubId
+    revision: Revision
+    selects_queries: bool = False
+    """Whether it also says which of the queries are asked, in the configuration `<language>-queries`."""
+
+
+class TaskFile(Table):
+    """What every task file says."""
+
+    name: Slug
+    title: Label
+    headline: Annotated[str, Field(pattern=r"^[a-z0-9_/-]+(@[1-9][0-9]*)?$")]
+    licence: Label
+    note: Text = ""
+    references: Mapping[Slug, ReferenceTable] = {}
+    reader: str
+    settings: Mapping[str, Any] = {}
+    source: AnySource
+    sha256: Mapping[str, Sha256] = {}
+    """Of the files that hold all languages, by part."""
+
+    def sets(self, document: TomlFile, found: Format) -> Sets:
+        """The tasks, by set."""
+        raise NotImplementedError
+
+    def listed(self, document: TomlFile, found: Format, hashes: Mapping[str, str | Mapping[str, str]]) -> Source:
+        """Where the files are; `hashes` by language."""
+        return list_files(document, self.name, self.source, found.files, self.sha256, hashes)
+
+    def facts(self) -> dict[str, Any]:
+        """What all tasks of the file share."""
+        return {
+            "headline": self.headline,
+            "licence": self.licence,
+            "references": tuple(
+                Reference(key, *(getattr(work, name) for name in Reference._fields[1:]))
+                for key, work in self.references.items()
+            ),
+        }
+
+
+class PoolFile(TaskFile):
+    """A task whose reader gives the pool."""
+
+    fingerprint: Hash = ""
+    relevants: Positive | None = None
+    languages: Annotated[dict[Language, LanguageTable], Field(min_length=1)]
+
+    def sets(self, document: TomlFile, found: Format) -> Sets:
+        """The one task."""
+        task = Task(
+            name=self.name,
+            title=self.title,
+            sizes={name: Size(row.queries, row.candidates) for name, row in sorted(self.languages.items())},
+            source=self.listed(document, found, {name: row.sha256 for name, row in self.languages.items()}),
+            reader=_read(document, ("settings",), found, self.settings),
+            fingerprint=self.fingerprint,
+            relevants=self.relevants,
+            note=self.note,
+            **self.facts(),
+        )
+        return {self.name: (task,)}
+
+
+class CaptionsVariant(Table):
+    """The same images asked with other captions; `settings` are added to those of the file."""
+
+    title: Label
+    note: Text = ""
+    settings: Mapping[str, Any] = {}
+    languages: Annotated[dict[Language, CaptionsTable], Field(min_length=1)]
+    directions: Annotated[dict[Direction, DirectionTable], Field(min_length=1)]
+
+
+class CaptionsFile(TaskFile):
+    """A set of images with captions: a task for each direction, of itself and of each variant."""
+
+    images: Positive
+    languages: Annotated[dict[Language, CaptionsTable], Field(min_length=1)]
+    directions: Annotated[dict[Direction, DirectionTable], Field(min_length=1)]
+    variants: Mapping[Slug, CaptionsVariant] = {}
+
+    def sets(self, document: TomlFile, found: Format) -> Sets:
+        """One set for the file, and one for each variant."""
+        source = self.listed(document, found, dict.fromkeys(self.languages, ""))
+        read = _read(document, ("settings",), found, self.settings)
+        sets = {self.name: self._tasks(self.name, self, source, read)}
+        for name, variant in self.variants.items():
+            settings = {**self.settings, **variant.settings}
+            read = _read(document, ("variants", name, "settings"), found, settings)
+            sets[f"{self.name}-{name}"] = self._tasks(f"{self.name}-{name}", variant, source, read)
+        return sets
+
+    def _tasks(self, name: str, asked: CaptionsFile | CaptionsVariant, source: Source, read: Any) -> tuple[Task, ...]:
+        return tuple(
+            Task(
+                name=f"{name}-{direction}",
+                title=f"{asked.title}: {TITLES[direction]}",
+                sizes=_sizes(asked.languages, self.images, direction, table.own_locale_queries),
+                source=source,
+                reader=reader(read, direction, table.own_locale_queries is not None),
+                fingerprint=table.fingerprint,
+                relevants=table.relevants,
+                note=asked.note,
+                **self.facts(),
+            )
+            for direction, table in asked.directions.items()
+        )
+
+
+class CorpusVariant(Table):
+    """Another tier: other passages, and perhaps fewer queries."""
+
+    title: Label
+    note: Text = ""
+    fingerprint: Hash = ""
+    relevants: Positive | None = None
+    corpus: CorpusTable
+    languages: Annotated[dict[Language, CountsTable], Field(min_length=1)]
+
+
+class CorpusFile(TaskFile):
+    """Questions about corpora that are streamed, one for each language: a task of itself and of each variant."""
+
+    fingerprint: Hash = ""
+    relevants: Positive | None = None
+    corpus: CorpusTable
+    languages: Annotated[dict[Language, CorpusLanguageTable], Field(min_length=1)]
+    variants: Mapping[Slug, CorpusVariant] = {}
+
+    def sets(self, document: TomlFile, found: Format) -> Sets:
+        """One task for the file, and one for each variant."""
+        source = self.listed(document, found, {name: row.sha256 for name, row in self.languages.items()})
+        _read(document, ("settings",), found, self.settings)
+        asked: dict[str, CorpusFile | CorpusVariant] = {self.name: self}
+        asked |= {f"{self.name}-{name}": variant for name, variant in self.variants.items()}
+        return {name: (self._task(name, tier, source, found),) for name, tier in asked.items()}
+
+    def _task(self, name: str, tier: CorpusFile | CorpusVariant, source: Source, found: Format) -> Task:
+        corpora = HubCorpora(tier.corpus.hub, tier.corpus.revision)
+        rows: dict[str, CountsTable] = dict(sorted(tier.languages.items()))
+        return StreamedTask(
+            name=name,
+            title=tier.title,
+            sizes={language: Size(row.queries, row.candidates) for language, row in rows.items()},
+            source=source,
+            reader=refuse_to_hold,
+            fingerprint=tier.fingerprint,
+            relevants=tier.relevants,
+            note=tier.note,
+            characters={language: row.characters for language, row in rows.items()},
+            questions=partial(found.read, tier=corpora if tier.corpus.selects_queries else None),
+            corpus=corpora,
+            **self.facts(),
+        )
+
+
+FORMS: Mapping[str, type[TaskFile]] = {"pool": PoolFile, "captions": CaptionsFile, "questions": CorpusFile}
+"""By what the reader gives."""
+
+
+def read_task_file(path: Path) -> Sets:
+    """The tasks of a file, by set; the data itself is not read.
+
+    :raises MissingData: there is no such file.
+    :raises BadData: it is not a task file; with file, line and key.
+    """
+    document = read_toml(path)
+    found = _format(document)
+    return document.parse(FORMS[found.gives]).sets(document, found)
+
+
+def _format(document: TomlFile) -> Format:
+    """The format that the key `reader` names, since it decides which other keys there are."""
+    name = document.content.get("reader")
+    if not isinstance(name, str):
+        raise document.error(("reader",), "this key is missing, or is not a text. It names the format of the files")
+    try:
+        return find_format(name)
+    except PanglotError as error:
+        raise document.error(("reader",), str(error)) from error
+
+
+def _read(document: TomlFile, keys: tuple[str, ...], found: Format, settings: Mapping[str, Any]) -> Reader:
+    try:
+        return with_settings(found, settings)
+    except (PanglotError, ValueError) as error:
+        raise document.error(keys, str(error)) from error
+
+
+def _sizes(
+    languages: Mapping[str, CaptionsTable], images: int, direction: Direction, own_locale_queries: int | None
+) -> dict[str, Size]:
+    """Queries and candidates of each language of captions, and of the images."""
+    sizes = {}
+    for language, row in sorted(languages.items()):
+        asked = 0 if direction == "i2t" else own_locale_queries or row.captions
+        sizes[language] = Size(asked, 0 if direction == "t2i" else row.captions)
+    return {**sizes, IMAGES: Size(images, 0) if direction == "i2t" else Size(0, images)}
