@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from panglot.cli.main import app
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.pool import Candidate, Items, Judgement, Pool, Query
+from panglot.encode.kinds.fusion import FusedModel
 from panglot.encode.model import ModelCard, load_model
 from panglot.encode.scoring import score_pool
-from panglot.errors import BadData, BadEncoder, UnknownName
-from panglot.remedies.debias import apply_in_folds, between_languages, parse_method, two_folds
+from panglot.errors import BadData, BadEncoder, PanglotError, UnknownName
+from panglot.remedies.debias import apply_in_folds, parse_method, two_folds
 from panglot.remedies.debiased import Debias
+from panglot.remedies.detect import detect_languages
+from panglot.remedies.fit_texts import FitTexts
 from panglot.results.result import read_result
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
@@ -79,10 +83,10 @@ def test_what_is_left_has_unit_length_and_no_language(seed: int, name: str) -> N
 def test_directions_between_languages_are_orthonormal_and_as_many_as_there_are() -> None:
     vectors, language = _vectors(1)
     fit = parse_method("project:2").fit(vectors, language, LANGUAGES)
-    directions = between_languages(fit, 2)
+    directions = parse_method("project:2").learn(fit)[0]
     assert directions @ directions.T == pytest.approx(np.eye(2), abs=1e-12)
     with pytest.raises(BadEncoder, match="between 3 languages there are at most 2 directions"):
-        between_languages(fit, 3)
+        parse_method("project:3").learn(fit)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -166,8 +170,10 @@ def test_debiased_pool_ranks_by_what_is_meant(method: str, fit: str, tmp_path: P
         Path(fit).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     pool, model, debias = _parallel_pool(), _Marked(), Debias.parse(method, fit)
     scored = score_pool(model, pool)
-    before = score_evidence(collect_evidence(pool, scored.scores), "map", ["map"], draws=2)
-    after = score_evidence(collect_evidence(pool, debias.applied(scored, model, pool).scores), "map", ["map"], draws=2)
+    changed = debias.score_pool(model, pool)
+    before, after = (
+        score_evidence(collect_evidence(pool, found.scores), "map", ["map"], draws=2) for found in (scored, changed)
+    )
     assert after.settings["multi"]["map"].value > before.settings["multi"]["map"].value + 0.1
     assert after.bias["rank_distance"].value < before.bias["rank_distance"].value / 3
     card = debias.card(model.card)
@@ -179,7 +185,7 @@ def test_models_without_vectors_are_refused() -> None:
     pool = _parallel_pool()
     model = load_model("bm25")
     with pytest.raises(BadEncoder, match="makes no vectors"):
-        Debias.parse("centre").applied(score_pool(model, pool), model, pool)
+        Debias.parse("centre").score_pool(model, pool)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +206,51 @@ def test_run_writes_another_configuration_of_the_model(tmp_path: Path) -> None:
     assert path.parent.name == "use-multilingual@0.2.1+debias-centre+debias_fit-corpus"
     assert read_result(path).model.settings == ("debias=centre", "debias_fit=corpus")
     assert verify(path).level == "recomputed"
+
+
+def test_detected_languages_replace_those_of_the_data(starter: Pool) -> None:
+    """Without looking at the language of a query; those that the detector gets wrong keep what it says."""
+    part = starter.only(("de", "en", "th"))
+    found = detect_languages(part.queries, part.languages)
+    assert (found == part.queries.language).mean() > 0.95
+    mislabelled = replace(part.queries, language=np.zeros_like(part.queries.language))
+    assert detect_languages(mislabelled, part.languages).tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [
+        (("en", "xx"), "does not know the language 'xx'"),
+        (("zh-Hans", "zh-Hant"), "cannot tell 'zh-Hans' from 'zh-Hant'"),
+    ],
+)
+def test_languages_that_cannot_be_detected_are_refused(languages: tuple[str, ...], message: str) -> None:
+    items = Items(("a",), ("a text",), np.array([0]))
+    with pytest.raises(BadData, match=message):
+        detect_languages(items, languages)
+
+
+def test_card_names_the_detector() -> None:
+    card = Debias.parse("centre", detect=True).card(_Marked.card)
+    assert card.settings[:2] == ("debias=centre", "debias_fit=corpus")
+    assert card.settings[2].startswith("debias_language=py3langid ")
+
+
+def test_method_that_needs_no_language_refuses_a_detector() -> None:
+    with pytest.raises(PanglotError, match="project:2 needs no language of a query"):
+        Debias.parse("project:2", detect=True)
+
+
+def test_languages_of_the_file_are_spelled_as_those_of_the_pool() -> None:
+    texts = FitTexts("f", (("zh", "a"), ("eng", "b"), ("fr", "c")))
+    assert texts.spelled_as(("zh-Hans", "en")).counts == {"zh-Hans": 1, "en": 1, "fr": 1}
+    assert texts.spelled_as(("zh-Hans", "zh-Hant")).counts == {"zh": 1, "eng": 1, "fr": 1}
+
+
+def test_of_a_fusion_the_members_with_vectors_change() -> None:
+    pool = _parallel_pool()
+    fusion = FusedModel([load_model("bm25"), _Marked()])
+    debias = Debias.parse("centre")
+    parts = [score_pool(fusion.members[0], pool).scores, debias.score_pool(_Marked(), pool).scores]
+    expected = fusion.fuse(parts).block(0, 72)
+    assert debias.score_pool(fusion, pool).scores.block(0, 72) == pytest.approx(expected)

@@ -14,6 +14,7 @@ from panglot.cli.commands.ablate import ablate
 from panglot.cli.commands.board import board
 from panglot.cli.commands.cache import cache
 from panglot.cli.commands.compare import compare
+from panglot.cli.commands.debias import debias
 from panglot.cli.commands.demo import demo
 from panglot.cli.commands.export import export
 from panglot.cli.commands.fetch import fetch
@@ -77,7 +78,7 @@ for heading, verbs in {
     MEASURE: (demo, run, plan, score, tasks, models, fetch),
     READ: (show, compare, rank, whatif, index, board),
     SHARE: (verify, rescore, submit, receive, export),
-    MAKE: (train, ablate),
+    MAKE: (train, debias, ablate),
 }.items():
     for verb in verbs:
         app.command(cls=Verb, rich_help_panel=heading)(verb)

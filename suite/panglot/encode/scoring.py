@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,22 +24,31 @@ class Scored(NamedTuple):
     candidates: Encoded | None = None
 
 
-def score_pool(model: Model, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent) -> Scored:
+def score_pool(
+    model: Model,
+    pool: Pool,
+    cache: VectorCache | None = None,
+    progress: Progress = silent,
+    change: Callable[[Scored, Model], Scored] = lambda scored, _: scored,
+) -> Scored:
     """Score every query of a pool against every candidate.
+
+    `change` may replace what a model gives; of a fusion, what each of its members gives.
 
     :raises BadEncoder: the model fails, or returns something that is no vector.
     """
     if isinstance(model, Composite):
-        return Scored(model.fuse([score_pool(member, pool, cache, progress).scores for member in model.members]))
+        parts = [score_pool(member, pool, cache, progress, change) for member in model.members]
+        return Scored(model.fuse([part.scores for part in parts]))
     if isinstance(model, Scorer):
-        return Scored(model.scores(pool, progress))
+        return change(Scored(model.scores(pool, progress)), model)
     if pool.has_images:
         queries, candidates = encode_with_images(model, pool, cache, progress)
     else:
         queries = encode_items(model, pool, "query", cache, progress)
         candidates = encode_items(model, pool, "passage", cache, progress)
     check_dimensions(model.card.name, queries=queries.vectors, passages=candidates.vectors)
-    return Scored(DenseScores(queries.vectors, candidates.vectors), queries, candidates)
+    return change(Scored(DenseScores(queries.vectors, candidates.vectors), queries, candidates), model)
 
 
 def reduced(vectors: Sequence[Floats], dimension: int, form: str, similarity: str) -> list[Floats]:

@@ -73,9 +73,8 @@ def run(
     sizes = (len(pool.queries), len(pool.candidates))
     record = record_task(task.name, pool.fingerprint, task.headline, pool.languages, *sizes)
     with timed(seconds, "encode"):
-        scored = score_pool(model, pool, cache, progress)
-        if debias:
-            scored = debias.applied(scored, model, pool, cache, progress)
+        score = debias.score_pool if debias else score_pool
+        scored = score(model, pool, cache, progress)
     with timed(seconds, "rank"):
         evidence = collect_evidence(pool, scored.scores, progress=progress)
     with timed(seconds, "score"):

@@ -7,6 +7,9 @@
 
 Each role has means of its own, since a model with prompts puts queries and passages into different places. Afterwards
 every vector has unit length again where the model compares by cosine.
+
+What a method learns is one array: an offset for each language [languages, dim], or orthonormal directions for each
+language [languages, R, dim], which `project` has in common. It is all that production needs (`production.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from panglot.errors import BadEncoder, UnknownName
 
 
 class Fit(NamedTuple):
-    """What a method learns of the vectors of one role: `texts` [languages], their number, and `mean` [languages, dim].
+    """What a method learns from, of the vectors of one role: `texts` [languages], and `mean` [languages, dim].
 
     `moment` [languages, dim, dim] is the mean of v vᵀ; it is made only where a method asks for components.
     """
@@ -33,14 +36,19 @@ class Fit(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A method by the name it prints and parses as; `remove` takes vectors [items, dim] and languages [items]."""
+    """A method by the name it prints and parses as.
+
+    `learn` gives an offset [languages, dim] or directions [languages, R, dim]; rows of languages without texts mean
+    nothing. `knows_language` says whether a text's language is needed to take it out.
+    """
 
     name: str
+    knows_language: bool
     needs_moment: bool
-    remove: Callable[[Fit, Floats, Ints], Floats]
+    learn: Callable[[Fit], Floats]
 
     def fit(self, vectors: Floats, language: Ints, languages: Sequence[str]) -> Fit:
-        """Learn from vectors [items, dim] of one role, whose languages [items] index `languages`."""
+        """Statistics of vectors [items, dim] of one role, whose languages [items] index `languages`."""
         count = np.bincount(language, minlength=len(languages))
         dim = vectors.shape[1]
         mean = np.zeros((len(languages), dim))
@@ -58,10 +66,10 @@ class Method(NamedTuple):
         :raises BadEncoder: a language that the fit has no vectors of, or a vector of which nothing is left.
         """
         unknown = np.flatnonzero((np.bincount(language, minlength=len(fit.languages)) > 0) & (fit.texts == 0))
-        if len(unknown):
+        if len(unknown) and self.knows_language:
             names = ", ".join(fit.languages[place] for place in unknown[:5])
             raise BadEncoder(f"{self.name} has nothing to learn {names} from: the texts of the fit have none in it.")
-        left = self.remove(fit, vectors.astype(np.float64), language)
+        left = remove(self.learn(fit), vectors.astype(np.float64), language)
         norm = np.linalg.norm(left, axis=1, keepdims=True)
         nothing = np.flatnonzero(norm[:, 0] <= np.finfo(np.float32).eps * np.linalg.norm(vectors, axis=1))
         if len(nothing):
@@ -72,6 +80,17 @@ class Method(NamedTuple):
         return (left / norm if unit else left).astype(np.float32)
 
 
+def remove(learned: Floats, vectors: Floats, language: Ints) -> Floats:
+    """Vectors [items, dim] without what a method learned of their languages [items]."""
+    if learned.ndim == 2:
+        return vectors - learned[language]
+    left = vectors.copy()
+    for place in np.unique(language):
+        own = language == place
+        left[own] -= vectors[own] @ learned[place].T @ learned[place]
+    return left
+
+
 def parse_method(name: str) -> Method:
     """The method of a printed name: `parse_method("project:10")`.
 
@@ -79,12 +98,14 @@ def parse_method(name: str) -> Method:
     """
     family, separator, argument = name.partition(":")
     if family == "centre" and not separator:
-        return Method(name, False, lambda fit, vectors, language: vectors - fit.mean[language])
+        return Method(name, True, False, lambda fit: fit.mean)
     if family == "shift" and argument:
-        return Method(name, False, lambda fit, vectors, language: _shift(fit, vectors, language, argument))
+        return Method(name, True, False, lambda fit: fit.mean - _mean_of(fit, argument))
     if family in ("project", "lir") and argument.isascii() and argument.isdigit() and int(argument):
-        remove, number = (_project, _remove_components)[family == "lir"], int(argument)
-        return Method(name, family == "lir", lambda fit, vectors, language: remove(fit, vectors, language, number))
+        number = int(argument)
+        if family == "project":
+            return Method(name, False, False, lambda fit: _between_languages(fit, number))
+        return Method(name, True, True, lambda fit: _leading_components(fit, number))
     raise UnknownName("method of debiasing", name, EXAMPLES, "R is a number of directions, at least 1.")
 
 
@@ -92,22 +113,18 @@ EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
 """Every method, with the argument that it takes."""
 
 
-def _shift(fit: Fit, vectors: Floats, language: Ints, target: str) -> Floats:
-    if target not in fit.languages:
-        raise UnknownName("language", target, fit.languages)
-    place = fit.languages.index(target)
+def _mean_of(fit: Fit, language: str) -> Floats:
+    if language not in fit.languages:
+        raise UnknownName("language", language, fit.languages)
+    place = fit.languages.index(language)
     if not fit.texts[place]:
-        raise BadEncoder(f"shift:{target} has nothing to learn {target} from: the texts of the fit have none in it.")
-    return vectors - fit.mean[language] + fit.mean[place]
+        raise BadEncoder(f"shift:{language} has no texts in {language} to learn from.")
+    mean: Floats = fit.mean[place]
+    return mean
 
 
-def _project(fit: Fit, vectors: Floats, language: Ints, number: int) -> Floats:
-    directions = between_languages(fit, number)
-    return vectors - vectors @ directions.T @ directions
-
-
-def between_languages(fit: Fit, number: int) -> Floats:
-    """The leading directions between the language means, orthonormal, [number, dim].
+def _between_languages(fit: Fit, number: int) -> Floats:
+    """The leading directions between the language means, orthonormal, the same for each language.
 
     :raises BadEncoder: there are not so many between these languages.
     """
@@ -115,19 +132,21 @@ def between_languages(fit: Fit, number: int) -> Floats:
     most = min(len(means) - 1, means.shape[1] - 1)
     if number > most:
         raise BadEncoder(f"project:{number}: between {len(means)} languages there are at most {most} directions.")
-    return np.linalg.svd(means - means.mean(axis=0), full_matrices=False)[2][:number]
+    leading = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)[2][:number]
+    return np.broadcast_to(leading, (len(fit.languages), *leading.shape))
 
 
-def _remove_components(fit: Fit, vectors: Floats, language: Ints, number: int) -> Floats:
+def _leading_components(fit: Fit, number: int) -> Floats:
+    """The leading components of each language, orthonormal.
+
+    :raises BadEncoder: nothing would be left of any vector.
+    """
     assert fit.moment is not None
-    if number >= vectors.shape[1]:
-        raise BadEncoder(f"lir:{number}: the vectors have {vectors.shape[1]} dimensions, and something must be left.")
-    left = vectors.copy()
-    for place in np.unique(language):
-        components = np.linalg.eigh(fit.moment[place])[1][:, -number:]
-        own = language == place
-        left[own] -= vectors[own] @ components @ components.T
-    return left
+    if number >= fit.moment.shape[1]:
+        raise BadEncoder(
+            f"lir:{number}: the vectors have {fit.moment.shape[1]} dimensions, and something must be left."
+        )
+    return np.linalg.eigh(fit.moment)[1][:, :, -number:].swapaxes(1, 2)
 
 
 def two_folds(cluster: Ints) -> Ints:

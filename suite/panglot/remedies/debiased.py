@@ -1,31 +1,25 @@
 """A pool scored without the languages of its vectors; the vectors come from the cache, so nothing is encoded again.
 
 What a method is fitted on is part of the configuration. On the *corpus*, candidates are fitted on themselves, as they
-are known when indexed, and queries on the other half of the question clusters. On a *file* of texts with
-languages, one JSON object `{"text": …, "language": …}` a line, both roles are fitted on those texts.
+are known when indexed, and queries on the other half of the question clusters. On a *file* of texts with languages,
+queries and passages are fitted on those texts.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from panglot.arrays import Floats, Ints
-from panglot.data.pool import Items, Pool
-from panglot.encode.batches import ItemKeys, Texts
+from panglot.arrays import Ints
+from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.encoding import encode
-from panglot.encode.model import Composite, Model, ModelCard, Role, Scorer
-from panglot.encode.scoring import Scored
-from panglot.errors import BadData, BadEncoder
-from panglot.lines import read_lines
+from panglot.encode.model import Model, ModelCard
+from panglot.encode.scoring import Scored, score_pool
+from panglot.errors import BadEncoder, PanglotError
 from panglot.progress import Progress, silent
-from panglot.remedies.debias import Fit, Method, apply_in_folds, parse_method
+from panglot.remedies.debias import Method, apply_in_folds, parse_method
+from panglot.remedies.detect import detect_languages, detector
+from panglot.remedies.fit_texts import FitTexts, fit_roles
 from panglot.retrieve.similarity import DenseScores
 
 CORPUS = "corpus"
@@ -34,81 +28,76 @@ CORPUS = "corpus"
 
 @dataclass(frozen=True)
 class Debias:
-    """A method and what it is fitted on; `fit` is `CORPUS` or the path of a file."""
+    """A method, the texts that it is fitted on, the corpus where there are none, and how query languages are known."""
 
     method: Method
-    fit: str = CORPUS
+    texts: FitTexts | None = None
+    detect: bool = False
 
     @classmethod
-    def parse(cls, method: str, fit: str = CORPUS) -> Debias:
-        """From names that a person typed.
+    def parse(cls, method: str, fit: str = CORPUS, detect: bool = False) -> Debias:
+        """From what a person typed: `fit` is `corpus` or the path of a file.
 
         :raises UnknownName: there is no such method.
         :raises BadData: the file of texts is missing or is not of its form.
+        :raises PanglotError: languages are to be detected for a method that needs none, or no detector is installed.
         """
-        made = cls(parse_method(method), fit)
-        if fit != CORPUS:
-            made.texts()
-        return made
+        parsed = parse_method(method)
+        if detect and not parsed.knows_language:
+            raise PanglotError(f"{method} needs no language of a query. Leave out --debias-language detect.")
+        if detect:
+            detector()
+        return cls(parsed, None if fit == CORPUS else FitTexts.read(Path(fit)), detect)
 
     def card(self, card: ModelCard) -> ModelCard:
         """The model's card with this in its settings: it is another configuration of the model."""
-        digest = hashlib.sha256(json.dumps(self.texts()).encode()).hexdigest()[:12] if self.fit != CORPUS else CORPUS
-        return card.model_copy(
-            update={"settings": (*card.settings, f"debias={self.method.name}", f"debias_fit={digest}")}
-        )
+        settings = [f"debias={self.method.name}", f"debias_fit={self.texts.digest if self.texts else CORPUS}"]
+        if self.detect:
+            settings.append(f"debias_language={detector()}")
+        return card.model_copy(update={"settings": (*card.settings, *settings)})
 
-    def texts(self) -> list[tuple[str, str]]:
-        """Language and text of each line of the file.
-
-        :raises BadData: naming file and line.
-        """
-        return list(_read_texts(Path(self.fit)))
-
-    def applied(
-        self, scored: Scored, model: Model, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
+    def score_pool(
+        self, model: Model, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
     ) -> Scored:
-        """The pool scored again from vectors without their languages.
+        """The pool scored from vectors without their languages; of a fusion, those members change that make vectors.
 
         :raises BadEncoder: the model makes no vectors, or nothing is left of some.
         """
-        if scored.queries is None or scored.candidates is None:
+        changed: list[Model] = []
+
+        def change(scored: Scored, part: Model) -> Scored:
+            if not isinstance(scored.scores, DenseScores):
+                return scored
+            changed.append(part)
+            return self._without_languages(scored, part, pool, cache, progress)
+
+        scored = score_pool(model, pool, cache, progress, change)
+        if not changed:
             raise BadEncoder(f"{model.card.name} makes no vectors, so there is nothing to take languages out of.")
-        queries, candidates = scored.queries.vectors, scored.candidates.vectors
-        asked, offered = pool.queries.language, pool.candidates.language
-        unit, languages = model.card.similarity == "cosine", pool.languages
-        if self.fit == CORPUS:
-            left = apply_in_folds(self.method, queries, asked, pool.cluster, languages, unit)
-            fit = self.method.fit(candidates, offered, languages)
+        return scored
+
+    def _without_languages(
+        self, scored: Scored, model: Model, pool: Pool, cache: VectorCache | None, progress: Progress
+    ) -> Scored:
+        assert isinstance(scored.scores, DenseScores)
+        queries, candidates, languages = scored.scores.queries, scored.scores.candidates, pool.languages
+        asked, offered = self._query_languages(pool), pool.candidates.language
+        unit = model.card.similarity == "cosine"
+        if self.texts:
+            texts = self.texts.spelled_as(languages)
+            known = (*languages, *(name for name in texts.counts if name not in languages))
+            vectors, place = texts.encode(model, known, cache, progress)
+            fits = fit_roles(self.method, vectors, place, known)
+            left = self.method.apply(fits["query"], queries, asked, unit)
+            rest = self.method.apply(fits["passage"], candidates, offered, unit)
         else:
-            own, fit = (self._fit(model, role, languages, cache, progress) for role in ("query", "passage"))
-            left = self.method.apply(own, queries, asked, unit)
-        rest = self.method.apply(fit, candidates, offered, unit)
+            left = apply_in_folds(self.method, queries, asked, pool.cluster, languages, unit)
+            rest = self.method.apply(self.method.fit(candidates, offered, languages), candidates, offered, unit)
         return Scored(
-            DenseScores(left, rest), replace(scored.queries, vectors=left), replace(scored.candidates, vectors=rest)
+            DenseScores(left, rest),
+            scored.queries and replace(scored.queries, vectors=left),
+            scored.candidates and replace(scored.candidates, vectors=rest),
         )
 
-    def _fit(
-        self, model: Model, role: Role, languages: tuple[str, ...], cache: VectorCache | None, progress: Progress
-    ) -> Fit:
-        assert not isinstance(model, Scorer | Composite)
-        wanted = [(language, text) for language, text in self.texts() if language in languages]
-        place: Ints = np.array([languages.index(language) for language, _ in wanted], np.int16)
-        items = Items(tuple(f"line {n}" for n in range(len(wanted))), tuple(text for _, text in wanted), place)
-        item_keys = ItemKeys(languages, [items])
-        label = f"encoding {Path(self.fit).name}"
-        encoding = encode(model.card, Texts(model, role, item_keys), role, cache, label, progress)
-        vectors: Floats = encoding.vectors[encoding.places(item_keys.keys[0])]
-        return self.method.fit(vectors, place, languages)
-
-
-def _read_texts(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in read_lines(path):
-        try:
-            row = json.loads(line)
-            language, text = row["language"], row["text"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadData(f'{path}, line {number}: expected {{"text": …, "language": …}}.') from error
-        if not (isinstance(language, str) and isinstance(text, str) and text.strip()):
-            raise BadData(f"{path}, line {number}: the language and a text that is not blank must be strings.")
-        yield language, text
+    def _query_languages(self, pool: Pool) -> Ints:
+        return detect_languages(pool.queries, pool.languages) if self.detect else pool.queries.language

@@ -24,15 +24,15 @@ class DenseScores:
     """
 
     def __init__(self, queries: Floats, candidates: Floats) -> None:
-        self._queries = np.ascontiguousarray(queries, np.float32)
-        self._candidates = np.ascontiguousarray(candidates, np.float32)
-        first = _first_of_equal(self._candidates)
+        self.queries = np.ascontiguousarray(queries, np.float32)
+        self.candidates = np.ascontiguousarray(candidates, np.float32)
+        first = _first_of_equal(self.candidates)
         self._copies = np.flatnonzero(first != np.arange(len(first)))
         self._originals = first[self._copies]
 
     def block(self, start: int, stop: int) -> Floats:
         """The product of a block of queries with all candidates."""
-        scores: Floats = self._queries[start:stop] @ self._candidates.T
+        scores: Floats = self.queries[start:stop] @ self.candidates.T
         if len(self._copies):
             scores[:, self._copies] = scores[:, self._originals]
         return scores

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -79,6 +79,10 @@ def run(
     debias_fit: Annotated[
         str, typer.Option(metavar="FILE", help="Texts with languages to learn them from; default: the corpus.")
     ] = "corpus",
+    debias_language: Annotated[
+        Literal["data", "detect"],
+        typer.Option(metavar="data|detect", help="How --debias knows the languages of queries."),
+    ] = "data",
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out images and captions that are damaged.")
     ] = False,
@@ -111,7 +115,7 @@ def run(
     chosen = find_suite(suite) if suite else find_tasks(tasks)
     points = _curve(dims, quantise)
     check_writable(out, "--out")
-    remedy = _debias(debias, debias_fit)
+    remedy = _debias(debias, debias_fit, debias_language)
     console = open_console(aside=as_json)
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
@@ -155,13 +159,13 @@ def run(
     raise typer.Exit(code)
 
 
-def _debias(method: str, fit: str) -> Debias | None:
+def _debias(method: str, fit: str, language: str) -> Debias | None:
     """What was asked for, checked before anything costs time."""
     if not method:
         return None
     from panglot.remedies.debiased import Debias
 
-    return Debias.parse(method, fit)
+    return Debias.parse(method, fit, language == "detect")
 
 
 def _say(console: PlainConsole, what: str, said: str) -> None:

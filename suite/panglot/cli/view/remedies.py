@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,6 +14,9 @@ from panglot.languages import language_label
 from panglot.remedies.whatif import DEPTH, Answer
 from panglot.score.bootstrap import Score
 from panglot.score.comparison.paired import ALPHA
+
+if TYPE_CHECKING:
+    from panglot.remedies.production import Learned
 
 COLUMNS = {
     "map": "map",
@@ -64,6 +68,19 @@ def remedies_json(model: str, task: str, answers: Sequence[Answer]) -> list[dict
         }
         for answer in answers
     ]
+
+
+def learned_view(learned: Learned, folder: Path, files: Sequence[str]) -> RenderableType:
+    """What was written, and how much of the fit's variance lies between languages before and after."""
+    table = FoldingTable()
+    table.add_column("between languages", no_wrap=True)
+    for heading in ("before", "after"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for role, shares in learned.between.items():
+        table.add_row(role, *map(_number, shares))
+    texts = f"{len(learned.texts.rows):,} texts in {len(learned.texts.counts)} languages"
+    legend = f"Share of the variance of {texts} that lies between languages. How to use it: {folder / 'README.md'}"
+    return Group(table, prose(legend), Text(f"{folder}: {', '.join(files)}"))
 
 
 def _languages(answers: Sequence[Answer], measure: str) -> RenderableType:

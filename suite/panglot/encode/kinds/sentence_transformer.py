@@ -140,6 +140,15 @@ class SentenceTransformerEncoder:
         """Tokens after which texts of a role are cut, if they are."""
         return limit(self._readers[role], role)
 
+    def save_without(self, directions: Floats, folder: Path) -> None:
+        """Save the model with orthonormal `directions` [R, dim] removed from its vectors.
+
+        :raises BadEncoder: they are of another dimension.
+        """
+        from panglot.encode.checkpoints.projection import save_without
+
+        save_without(self._model, directions, self.card.prompts, folder)
+
     def _cuts(self) -> list[str]:
         """Where a router cuts queries elsewhere than passages, as a sentence."""
         cuts = {role: self.cut_at(role) for role in self._readers}

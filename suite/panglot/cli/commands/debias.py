@@ -1,0 +1,63 @@
+"""`panglot debias`: a model without its languages, for production."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli.options import (
+    Cache,
+    Device,
+    ModelName,
+    NoCache,
+    PassagePrompt,
+    QueryPrompt,
+    TrustRemoteCode,
+    open_cache,
+)
+from panglot.cli.output import AsJson, check_writable, open_console, print_json
+
+
+def debias(
+    model: ModelName,
+    method: Annotated[str, typer.Option(metavar="METHOD", help="project:R, centre, lir:R or shift:LANG.")],
+    fit: Annotated[Path, typer.Option(metavar="FILE", help="Texts with languages to learn them from.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the model, or for arrays.")],
+    cache: Cache = None,
+    no_cache: NoCache = False,
+    query_prompt: QueryPrompt = None,
+    passage_prompt: PassagePrompt = None,
+    device: Device = None,
+    trust_remote_code: TrustRemoteCode = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model without its languages, to use in production.
+
+    project:R of a sentence-transformers model gives a folder that the library loads; all else an .npz with its numpy.
+
+    Example: panglot debias MODEL --method project:4 --fit texts.jsonl --out debiased
+    """
+    from panglot.remedies.debias import parse_method
+    from panglot.remedies.fit_texts import FitTexts
+
+    parsed, texts = parse_method(method), FitTexts.read(fit)
+    check_writable(out, "--out")
+
+    from panglot.cli.view.remedies import learned_view
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.encode.model import Options, load_model
+    from panglot.remedies.production import check_empty, learn, write
+
+    check_empty(out)
+    options = Options(
+        query_prompt=query_prompt, passage_prompt=passage_prompt, device=device, trust_remote_code=trust_remote_code
+    )
+    loaded = load_model(model, options)
+    learned = learn(loaded, parsed, texts, open_cache(cache, no_cache), progress_bar)
+    files = write(loaded, learned, out)
+    if as_json:
+        print_json({"folder": str(out), "files": files, "method": method, "between": learned.between})
+    else:
+        open_console().print(learned_view(learned, out, files))

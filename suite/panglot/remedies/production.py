@@ -1,0 +1,97 @@
+"""Debiasing outside the suite: what a method learned from a file of texts, written down for production.
+
+A sentence-transformers model becomes a folder with one module more if the method needs no language at query time. All
+else becomes `debias.npz`, with a README that holds the numpy that applies it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints
+from panglot.encode.cache import VectorCache
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
+from panglot.encode.model import Model, Role
+from panglot.errors import PanglotError
+from panglot.progress import Progress, silent
+from panglot.remedies.debias import Fit, Method
+from panglot.remedies.fit_texts import FitTexts, fit_roles
+from panglot.remedies.production_card import ARRAYS, array_card, folder_card
+
+README = "README.md"
+
+
+class Learned(NamedTuple):
+    """What a method learned of a model: `fits`, and the shares of variance between languages before and after."""
+
+    method: Method
+    texts: FitTexts
+    fits: dict[Role, Fit]
+    between: dict[Role, tuple[float, float]]
+
+
+def learn(
+    model: Model, method: Method, texts: FitTexts, cache: VectorCache | None = None, progress: Progress = silent
+) -> Learned:
+    """Fit a method on texts in both roles, exactly as `panglot run --debias-fit` does.
+
+    :raises BadEncoder: the model makes no vectors of texts, or the texts are too few for the method.
+    """
+    languages = tuple(texts.counts)
+    vectors, place = texts.encode(model, languages, cache, progress)
+    fits = fit_roles(method, vectors, place, languages)
+    unit = model.card.similarity == "cosine"
+    between = {
+        role: (share_between(own, place), share_between(method.apply(fits[role], own, place, unit), place))
+        for role, own in vectors.items()
+    }
+    return Learned(method, texts, fits, between)
+
+
+def share_between(vectors: Floats, language: Ints) -> float:
+    """Share of the variance of vectors [items, dim] that lies between the means of their languages [items]."""
+    wide = vectors.astype(np.float64)
+    middle = wide.mean(axis=0)
+    means = np.zeros_like(wide)
+    for place in np.unique(language):
+        means[language == place] = wide[language == place].mean(axis=0)
+    return float(((means - middle) ** 2).sum() / ((wide - middle) ** 2).sum())
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something already.
+
+    :raises PanglotError: it does.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PanglotError(f"{folder} is not an empty folder. Choose another one.")
+
+
+def write(model: Model, learned: Learned, folder: Path) -> list[str]:
+    """Write the model or the arrays, with their README; gives the names of what the folder holds.
+
+    :raises PanglotError: it holds something already.
+    """
+    check_empty(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = _arrays(learned)
+    if isinstance(model, SentenceTransformerEncoder) and not learned.method.knows_language:
+        model.save_without(arrays["directions"], folder)
+        card = folder_card(model.card, learned.method, learned.texts, learned.between, folder.name)
+    else:
+        np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
+        card = array_card(model.card, learned.method, learned.texts, learned.between)
+    (folder / README).write_text(card, encoding="utf-8")
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _arrays(learned: Learned) -> dict[str, Floats]:
+    """`directions` [R, dim], or for each role an offset [languages, dim] or directions [languages, R, dim]."""
+    method, fits = learned.method, learned.fits
+    if not method.knows_language:
+        return {"directions": method.learn(fits["query"])[0]}
+    found: dict[str, Floats] = {role: method.learn(fit) for role, fit in fits.items()}
+    return {"languages": np.array(fits["query"].languages), **found}
