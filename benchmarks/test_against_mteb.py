@@ -26,7 +26,7 @@ from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.encode.model import Encoder
 from panglot.evaluate.run import run
-from panglot.results.result import Result, write_result
+from panglot.results.result_record import ResultRecord, write_result
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -38,7 +38,7 @@ SAME = 1e-4
 class Ours(NamedTuple):
     """One run of ours, from the data's files to the result's."""
 
-    result: Result
+    record: ResultRecord
     whole: Cost
     encoding: Cost
 
@@ -47,10 +47,10 @@ def run_ours(task: Task, encoder: Encoder, folder: Path) -> Ours:
     """Read, run and write, counting the time inside the encoder apart."""
     encode = Meter(encoder.encode)
 
-    def measure() -> Result:
+    def measure() -> ResultRecord:
         outcome = run(task, SimpleNamespace(card=encoder.card, encode=encode))
-        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
-        return outcome.result
+        write_result(folder, outcome.record, outcome.evidence, outcome.stem)
+        return outcome.record
 
     whole = Meter(measure)
     return Ours(whole(), whole.total, encode.total)
@@ -101,14 +101,14 @@ def test_against_mteb(
     )
     claim(
         f"{name} and ours, largest difference of {METRIC} in any pair",
-        largest_difference(ours.result, numbers),
+        largest_difference(ours.record, numbers),
         at_most=SAME,
         pairs=len(numbers),
         numbers_of_mteb_for_a_pair=max(map(len, numbers.values())),
     )
 
 
-def largest_difference(result: Result, numbers: dict[str, dict[str, float]]) -> float:
+def largest_difference(result: ResultRecord, numbers: dict[str, dict[str, float]]) -> float:
     """Over all pairs."""
     return max(
         abs(cell.value - numbers[f"{query}-{candidate}"][METRIC.replace("@", "_at_")])

@@ -35,7 +35,7 @@ from leaderboard_app import verification
 from leaderboard_app.index import update
 from leaderboard_app.verification import check
 from panglot.results.evidence_file import NEEDED, evidence_file
-from panglot.results.result import find_results, read_result
+from panglot.results.result_record import find_results, read_result_record
 from panglot.trust.verify import Verdict
 from tests.helpers.browsing import WAIT, free_port, open_browser, served
 
@@ -96,7 +96,7 @@ def _copy(base: Path, folder: Path, place: int) -> None:
 
 def _believe(folder: Path) -> tuple[Verdict, ...]:
     return tuple(
-        Verdict(path, "recomputed" if read_result(path).evidence else "self-reported")
+        Verdict(path, "recomputed" if read_result_record(path).evidence else "self-reported")
         for path in find_results([folder])
     )
 

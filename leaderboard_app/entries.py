@@ -16,7 +16,7 @@ from panglot.results.evidence_file import NEEDED, evidence_file
 from panglot.results.naming import CARD, is_result_name
 from panglot.results.record import Record, read_record
 from panglot.results.reported import ReportedResult, read_reported
-from panglot.results.result import Result, read_result
+from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.trust.recorded import HOLDS
 from panglot.trust.submission import SubmissionCard
 
@@ -135,7 +135,7 @@ def read_folder(folder: Path) -> Found:
             elif is_result_name(path.name):
                 check_named(path)
                 check_regular(path)
-                result = read_result(path)
+                result = read_result_record(path)
                 if card and not _is_about(card, result):
                     why = f"It describes {card.model}@{card.revision}, but the results are of another model."
                     found.refused[f"{folder.name}/{CARD}"] = why
@@ -153,7 +153,7 @@ def published() -> Found:
     return found
 
 
-def result_rows(result: Result) -> Iterator[Row]:
+def result_rows(result: ResultRecord) -> Iterator[Row]:
     """Every score of a result file."""
     overall = {**result.settings, "balance": result.balance, "bias": result.bias}
     for setting, scores in overall.items():
@@ -199,11 +199,11 @@ def _add(found: Found, entry: Entry, rows: Iterator[Row]) -> None:
     found.rows.append(pa.table([*same, *arrays], schema=SCHEMA))
 
 
-def _is_about(card: SubmissionCard, result: Result) -> bool:
+def _is_about(card: SubmissionCard, result: ResultRecord) -> bool:
     return (card.model, card.revision) == (result.model.name, result.model.revision)
 
 
-def _measured(path: Path, result: Result, card: SubmissionCard | None) -> Entry:
+def _measured(path: Path, result: ResultRecord, card: SubmissionCard | None) -> Entry:
     """Facts of a result; what the result itself says of its model goes before its card."""
     model, encoding = result.model, result.run.encoding
     facts = _card_facts(card, result) | _model_facts(result)
@@ -224,7 +224,7 @@ def _measured(path: Path, result: Result, card: SubmissionCard | None) -> Entry:
     )
 
 
-def _card_facts(card: SubmissionCard | None, result: Result) -> dict[str, Any]:
+def _card_facts(card: SubmissionCard | None, result: ResultRecord) -> dict[str, Any]:
     if card is None:
         return {"name": result.model.name}
     names = (
@@ -242,7 +242,7 @@ def _card_facts(card: SubmissionCard | None, result: Result) -> dict[str, Any]:
     return {**facts, "made_for": card.languages, "training": card.training.get(result.task.name, "unknown")}
 
 
-def _model_facts(result: Result) -> dict[str, Any]:
+def _model_facts(result: ResultRecord) -> dict[str, Any]:
     names = ("parameters", "dimension", "max_length", "licence")
     facts = {name: getattr(result.model, name) for name in names}
     return {name: value for name, value in facts.items() if value not in (None, "unknown")}

@@ -10,7 +10,7 @@ import pandas as pd
 from leaderboard_app.board import SEEN, Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import NOTHING, number
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 
 
 def card_table(entry: Entry) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def card_table(entry: Entry) -> pd.DataFrame:
     return _facts(facts)
 
 
-def provenance_table(result: Result) -> pd.DataFrame:
+def provenance_table(result: ResultRecord) -> pd.DataFrame:
     """Where the numbers come from: content, model as it ran, machine, versions, times."""
     run, model = result.run, result.model
     facts = {
@@ -59,7 +59,7 @@ def provenance_table(result: Result) -> pd.DataFrame:
     return _facts(facts)
 
 
-def reading_table(result: Result) -> pd.DataFrame:
+def reading_table(result: ResultRecord) -> pd.DataFrame:
     """How the model read each language: share of texts cut, tokens a word; empty where it counts no tokens."""
     encoding = result.run.encoding
     rows = []
@@ -73,7 +73,7 @@ def reading_table(result: Result) -> pd.DataFrame:
     return table if not table.empty and table.drop(columns="language").notna().any(axis=None) else pd.DataFrame()
 
 
-def mix_table(result: Result, sizes: Sequence[float]) -> pd.DataFrame:
+def mix_table(result: ResultRecord, sizes: Sequence[float]) -> pd.DataFrame:
     """What the top 10 is made of: for each query language, each language's share over its share of the pool.
 
     `value` is the base-2 logarithm of that ratio, by which a chart is coloured; `ratio` and `share` are for reading.
@@ -94,7 +94,7 @@ def mix_table(result: Result, sizes: Sequence[float]) -> pd.DataFrame:
     return table[asked & (table["of the pool"] > 0)]
 
 
-def rank_table(result: Result) -> pd.DataFrame:
+def rank_table(result: ResultRecord) -> pd.DataFrame:
     """How far above the middle of the parallel answers each language's stands, by query and candidate language.
 
     `value` is in places; `mean rank` is what the result file says, from 1 for the best.
@@ -109,14 +109,14 @@ def rank_table(result: Result) -> pd.DataFrame:
     return table.astype({"mean rank": float, "value": float})
 
 
-def standing_of_languages(result: Result) -> pd.DataFrame:
+def standing_of_languages(result: ResultRecord) -> pd.DataFrame:
     """Which languages win and lose: places above the middle, mean over the query languages, most first."""
     pushed = rank_table(result).dropna().groupby("candidate", sort=False)["value"].mean()
     table = pushed.rename("pushed").rename_axis("language").reset_index()
     return table.sort_values("pushed", ascending=False, ignore_index=True, kind="stable")
 
 
-def curve_table(result: Result) -> pd.DataFrame:
+def curve_table(result: ResultRecord) -> pd.DataFrame:
     """Headline scores of the same vectors in fewer dimensions or bits, one row a form, dimension and score."""
     rows = [
         {"form": point.form, "dimension": point.dimension, "score": name, "value": value}

@@ -32,7 +32,7 @@ from leaderboard_app.texts import Texts, read_texts
 from leaderboard_app.verification import start_checks
 from panglot.errors import BadResult
 from panglot.progress import Advance
-from panglot.results.result import Result, read_result
+from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.contributions import Contributions
 from panglot.score.comparison.paired import Comparison, compare_contributions
@@ -69,14 +69,14 @@ def best_of(index: Index, entries: Sequence[Entry]) -> Entry:
     return best_first(entries, values(scores_of(index, [task], [headline], overall=True), headline))[0]
 
 
-def result_of(index: Index, entry: Entry) -> Result:
+def result_of(index: Index, entry: Entry) -> ResultRecord:
     """The result file of an entry that was measured here.
 
     :raises BadResult: it has gone or changed into something else.
     """
     path = result_path(index, entry)
     check_regular(path)
-    return read_result(path)
+    return read_result_record(path)
 
 
 def result_path(index: Index, entry: Entry) -> Path:

@@ -24,7 +24,7 @@ from leaderboard_app.verified import FILE, LOCK, Checked, Checks, digest_of_reco
 from panglot.errors import BadResult
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.trust.recorded import HOLDS
 from panglot.trust.submission import FILE_NAME
 from panglot.trust.verify import verify, verify_folder
@@ -106,7 +106,7 @@ def _checked(stamp: str, folder: Path, home: Path) -> Checked:
         verdicts = [verdict for verdict in verify_folder(folder) if FILE_NAME.fullmatch(verdict.path.name)]
         for verdict in verdicts:
             if verdict.level in HOLDS:
-                stored_contributions(home, verdict.path, read_result(verdict.path).task.headline)
+                stored_contributions(home, verdict.path, read_result_record(verdict.path).task.headline)
         return Checked(
             stamp=stamp,
             levels={verdict.path.stem: verdict.level for verdict in verdicts if verdict.path.suffix == ".json"},

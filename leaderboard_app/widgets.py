@@ -28,7 +28,7 @@ from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
-from panglot.results.result import DIVIDED
+from panglot.results.result_record import DIVIDED
 from panglot.retrieve.evidence import is_narrow
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES, parse_metric

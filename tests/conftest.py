@@ -15,7 +15,7 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
-from panglot.results.result import write_result
+from panglot.results.result_record import write_result
 from tests.helpers.pools import PoolMaker, parallel_questions
 from tests.helpers.required import DATA_FOLDER, absent
 from tests.helpers.scores import FixedScores
@@ -60,7 +60,7 @@ def starter_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("starter_results")
     for name in ("use-multilingual", "bm25", "language-id"):
         outcome = run(TASKS["starter"], load_model(name))
-        write_result(folder, outcome.result, outcome.evidence, outcome.stem)
+        write_result(folder, outcome.record, outcome.evidence, outcome.stem)
     return folder
 
 

@@ -30,7 +30,7 @@ from leaderboard_app.verification import check
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import Result, find_results, read_result
+from panglot.results.result_record import ResultRecord, find_results, read_result_record
 from panglot.score.comparison.paired import compare
 from panglot.score.comparison.standings import rank
 from panglot.score.summary import BIAS_NAMES
@@ -73,11 +73,11 @@ def path_of(folder: Path, model: str) -> Path:
     return next(folder.glob(f"{model}@*/starter.json"))
 
 
-def walk(index: Index, task: str, metric: str) -> Iterator[tuple[Result, str, str, dict[str, object]]]:
+def walk(index: Index, task: str, metric: str) -> Iterator[tuple[ResultRecord, str, str, dict[str, object]]]:
     """Every row of the overview in every choice of a query and a candidate language, beside its result file."""
     scores = shown_scores(index, task, metric)
     entries = [entry for entry in on(index, task) if entry.trust != "published"]
-    files = {entry.folder: read_result(index.folder / f"{entry.id}.json") for entry in entries}
+    files = {entry.folder: read_result_record(index.folder / f"{entry.id}.json") for entry in entries}
     languages = entries[0].languages
     for query in (ALL, *languages):
         for candidate in (ALL, *languages):
@@ -87,7 +87,7 @@ def walk(index: Index, task: str, metric: str) -> Iterator[tuple[Result, str, st
                 yield files[row["folder"]], query, candidate, row
 
 
-def in_the_file(result: Result, metric: str, query: str, candidate: str) -> dict[str, tuple[float, float, float]]:
+def in_the_file(result: ResultRecord, metric: str, query: str, candidate: str) -> dict[str, tuple[float, float, float]]:
     """What the overview must show, taken from the file by another way."""
     names = result.task.languages
     if query and candidate:
@@ -217,7 +217,7 @@ def test_stored_evidence_is_the_files(made: Path, tmp_path: Path) -> None:
 
 def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) -> None:
     languages = ("de", "en", "zh")
-    measured = run(TASKS["starter"], load_model("bm25"), languages).result
+    measured = run(TASKS["starter"], load_model("bm25"), languages).record
     row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", languages).row
     assert set(row) == {*board.SETTINGS, *board.BIAS}
     for name in ("mono", "cross", "multi"):
@@ -257,7 +257,7 @@ def test_the_rank_curve_ends_at_all(made: Path) -> None:
 
 def test_query_values_average_to_the_settings(made: Path) -> None:
     path = path_of(made, "use-multilingual")
-    evidence, result = read_evidence(path), read_result(path)
+    evidence, result = read_evidence(path), read_result_record(path)
     for setting in ("mono", "cross", "multi"):
         values = recompute.query_values(evidence, "map", setting)
         means = [
@@ -290,7 +290,7 @@ def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
     scores = shown_scores(index, "starter", "map")
     entries = on(index, "starter")
     rows = board.values(scores, "map")
-    result = read_result(path_of(made, "bm25"))
+    result = read_result_record(path_of(made, "bm25"))
     own = scores[scores["result"] == entries[0].id]
     grid = board.pairs(own, "map", entries[0].languages)
     long = board.long_form(board.language_scores(own, "map", entries[0].languages), ("mono", "multi"))
@@ -308,14 +308,14 @@ def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
 
 
 def test_winners_and_losers_even_out(made: Path) -> None:
-    standing = model_tables.standing_of_languages(read_result(path_of(made, "use-multilingual")))
+    standing = model_tables.standing_of_languages(read_result_record(path_of(made, "use-multilingual")))
     assert standing["pushed"].sum() == pytest.approx(0, abs=1e-6)
     assert standing["pushed"].is_monotonic_decreasing
 
 
 def test_bias_of_all_models_below_the_language_blind(index: Index, made: Path) -> None:
     scores = read_scores(made, ["starter"], BIAS_NAMES, overall=True).to_pandas()
-    result = read_result(path_of(made, "bm25"))
+    result = read_result_record(path_of(made, "bm25"))
     table = model_tables.bias_table(on(index, "starter"), board.bias_values(scores), result.blind, BIAS_NAMES)
     assert table["model"][0] == "language-blind"
     assert table.loc[table["model"] == "bm25", "rank_distance"].item() == result.bias["rank_distance"].value

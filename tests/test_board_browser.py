@@ -16,7 +16,7 @@ from leaderboard_app.index import update
 from leaderboard_app.recompute import recompute
 from leaderboard_app.verification import check
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from tests.helpers.browsing import free_port, open_browser, served, settle
 
 PAGES = {
@@ -151,7 +151,7 @@ def test_the_table_downloads_as_the_files_have_it(seen: Seen, submissions: Path)
     rows = csv_rows(page)
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
     for row in rows:
-        result = read_result(path_of(submissions, row["model"]))
+        result = read_result_record(path_of(submissions, row["model"]))
         for setting in ("mono", "cross", "multi"):
             assert float(row[setting]) == result.settings[setting]["map"].value
         assert float(row["balance"]) == result.balance["map"].value

@@ -26,7 +26,7 @@ from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.results.reported import ReportedResult
-from panglot.results.result import read_result, write_result
+from panglot.results.result_record import read_result_record, write_result
 from panglot.trust.submission import card_of, write_card
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
 from tests.helpers.tasks import TASKS
@@ -128,12 +128,12 @@ def test_verification_that_breaks_down_refuses_that_submission_alone(
 def test_no_number_of_results_on_other_content_outvotes_one_that_was_compared_with_the_data(tmp_path: Path) -> None:
     """Nothing but the data knows the fingerprint of some languages of a task."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
-    lie = outcome.result.task.model_copy(update={"fingerprint": "0" * 64})
+    write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    lie = outcome.record.task.model_copy(update={"fingerprint": "0" * 64})
     for name in ("one", "two", "three"):
-        model = outcome.result.model.model_copy(update={"name": name})
+        model = outcome.record.model.model_copy(update={"name": name})
         path = write_result(
-            tmp_path, outcome.result.model_copy(update={"model": model}), outcome.evidence, outcome.stem
+            tmp_path, outcome.record.model_copy(update={"model": model}), outcome.evidence, outcome.stem
         )
         change(path, task=lie.model_dump(mode="json"), evidence={})
         for file in path.parent.glob("*.parquet"):
@@ -177,7 +177,7 @@ def test_a_page_says_what_is_wrong_with_a_result_that_it_cannot_draw(
 def test_links_are_neither_read_nor_offered(open_page: Open, board: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     folder = path_of(board, "bm25").parent
-    card = card_of(read_result(folder / "starter.json").model, ["starter"], {"name": "a secret name"})
+    card = card_of(read_result_record(folder / "starter.json").model, ["starter"], {"name": "a secret name"})
     secret.write_text(write_card(tmp_path, card).read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "card.json").symlink_to(secret)
     shutil.copy(path_of(board, "language-id"), tmp_path / "elsewhere.json")
@@ -262,7 +262,7 @@ def test_a_reported_row_that_verification_refuses_is_not_shown_under_another_nam
 
 def test_a_card_of_another_model_is_not_believed(board: Path) -> None:
     path = path_of(board, "bm25")
-    model = read_result(path).model.model_copy(update={"name": "intfloat/multilingual-e5-large"})
+    model = read_result_record(path).model.model_copy(update={"name": "intfloat/multilingual-e5-large"})
     write_card(path.parent, card_of(model, ["starter"], {}))
     update(board)
     index = read_index(board)
@@ -287,7 +287,7 @@ def test_a_result_with_other_facts_of_the_task_is_left_out(open_page: Open, boar
 
 def test_an_odd_model_costs_the_others_no_rank(board: Path, tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    fewer = write_result(tmp_path / "fewer", outcome.result, outcome.evidence, "starter")
+    fewer = write_result(tmp_path / "fewer", outcome.record, outcome.evidence, "starter")
     damaged = path_of(board, "language-id")
     damaged.with_name("starter.evidence.parquet").write_bytes(b"PAR1")
     paths = {path.parent.name: path for path in (fewer, damaged, path_of(board, "bm25"))}

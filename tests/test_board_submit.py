@@ -19,7 +19,7 @@ from leaderboard_app.inbox import Inbox, NotTaken
 from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
-from panglot.results.result import read_result, write_result
+from panglot.results.result_record import read_result_record, write_result
 from panglot.trust.intake import take_in
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.helpers.bombs import bombs
@@ -39,8 +39,8 @@ def _quiet(done: int, total: int) -> None:
 
 def _submission(name: str, root: Path) -> Path:
     outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
-    path = write_result(root, outcome.result, outcome.evidence, outcome.stem)
-    write_card(path.parent, card_of(outcome.result.model, ["starter"], {}))
+    path = write_result(root, outcome.record, outcome.evidence, outcome.stem)
+    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 
 
@@ -255,7 +255,7 @@ def test_the_page_shows_a_preview_to_one_person_only(
     table = page.dataframe[0].value
     assert dict(zip(table["model"], table["yours"], strict=True)) == {"random": "▶", "constant": ""}
     own = table[table["model"] == "random"].iloc[0]
-    result = read_result(folder / "starter.de-en.json")
+    result = read_result_record(folder / "starter.de-en.json")
     assert [own[name] for name in ("mono", "cross", "multi")] == [
         result.settings[name]["map"].value for name in ("mono", "cross", "multi")
     ]

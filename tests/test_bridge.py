@@ -32,7 +32,7 @@ from panglot.interop.published import DATA, published_results
 from panglot.interop.trec import run_lines
 from panglot.results.evidence_file import read_evidence
 from panglot.results.reported import ReportedResult, balance_of, read_reported, write_reported
-from panglot.results.result import Result, TaskRecord, read_result, write_result
+from panglot.results.result_record import ResultRecord, TaskRecord, read_result_record, write_result
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
 from tests.helpers.command import panglot
@@ -51,12 +51,12 @@ def outcome() -> Outcome:
 
 @pytest.fixture(scope="module")
 def result_path(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_result(tmp_path_factory.mktemp("submissions"), outcome.result, outcome.evidence, outcome.stem)
+    return write_result(tmp_path_factory.mktemp("submissions"), outcome.record, outcome.evidence, outcome.stem)
 
 
 @pytest.fixture(scope="module")
 def exported(outcome: Outcome) -> dict[str, Any]:
-    return mteb_result(outcome.result, outcome.evidence)
+    return mteb_result(outcome.record, outcome.evidence)
 
 
 def _subsets(exported: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -73,7 +73,7 @@ class TestMtebExport:
         assert exported["dataset_revision"] == TASKS["starter"].fingerprint
 
     def test_metrics_are_those_of_the_result(self, outcome: Outcome, exported: dict[str, Any]) -> None:
-        rows, result = _subsets(exported), outcome.result
+        rows, result = _subsets(exported), outcome.record
         languages = result.task.languages
         cell = result.pairs["ndcg@10"][languages.index("en")][languages.index("th")]
         assert cell is not None
@@ -110,7 +110,7 @@ class TestMtebExport:
             queries=len(pool.queries),
             candidates=len(pool.candidates),
         )
-        exported = mteb_result(cast(Result, SimpleNamespace(task=record, run=provenance({}, None))), evidence)
+        exported = mteb_result(cast(ResultRecord, SimpleNamespace(task=record, run=provenance({}, None))), evidence)
         rows = _subsets(exported)
         offering = np.count_nonzero(pool.sizes)
         assert len(rows) == len(pool.queries) * (offering + 1)
@@ -244,12 +244,12 @@ class TestMtebImport:
         (row,) = imported.reported
         assert (row.model, row.revision, row.level) == ("org/small_x", "abc123", "self-reported")
         assert row.fingerprint == TASKS["starter"].fingerprint
-        for setting, scores in outcome.result.settings.items():
+        for setting, scores in outcome.record.settings.items():
             for metric in ("map", "ndcg@10", "mrr@10", "success@1"):
                 assert row.settings[setting][metric] == pytest.approx(scores[metric].value, abs=1e-9)
-        assert row.balance["map"] == pytest.approx(outcome.result.balance["map"].value, abs=1e-9)
+        assert row.balance["map"] == pytest.approx(outcome.record.balance["map"].value, abs=1e-9)
         assert row.languages["th"]["cross"]["map"] == pytest.approx(
-            outcome.result.languages["th"]["cross"]["map"].value, abs=1e-9
+            outcome.record.languages["th"]["cross"]["map"].value, abs=1e-9
         )
         assert len(row.pairs) == 121
         assert read_reported(write_reported(tmp_path, row)) == row
@@ -392,18 +392,18 @@ class TestMtebImport:
 
 class TestModelCard:
     def test_is_yaml_that_says_what_the_result_says(self, outcome: Outcome) -> None:
-        (model,) = yaml.safe_load(model_index([outcome.result]))["model-index"]
+        (model,) = yaml.safe_load(model_index([outcome.record]))["model-index"]
         assert model["name"] == "use-multilingual"
         entries = {entry["dataset"]["config"]: entry for entry in model["results"]}
         assert list(entries) == ["mono", "cross", "multi", "balance", "bias"]
         assert {entry["task"]["type"] for entry in entries.values()} == {"Retrieval"}
         metrics = {metric["type"]: metric["value"] for metric in entries["multi"]["metrics"]}
         assert set(metrics) == {"map", "ndcg@10", "recall@10", "recall@100"}
-        assert metrics["map"] == pytest.approx(outcome.result.settings["multi"]["map"].value, abs=1e-6)
+        assert metrics["map"] == pytest.approx(outcome.record.settings["multi"]["map"].value, abs=1e-6)
 
     def test_the_hub_reads_it(self, outcome: Outcome) -> None:
         hub = import_module("huggingface_hub")
-        card = hub.ModelCard(f"---\n{model_index([outcome.result])}---\n# A model\n")
+        card = hub.ModelCard(f"---\n{model_index([outcome.record])}---\n# A model\n")
         assert {result.dataset_name for result in card.data.eval_results} >= {"starter (mono)", "starter (bias)"}
 
 
@@ -546,7 +546,7 @@ class TestCommand:
         assert json.loads(shown.stdout) == json.loads((tmp_path / "a.json").read_text())
         shown = panglot("export", str(result_path.parent), "--format", "model-index")
         assert shown.stdout == (tmp_path / "a.yaml").read_text()
-        assert read_result(result_path).model.name in shown.stdout
+        assert read_result_record(result_path).model.name in shown.stdout
 
     def test_export_of_several(self, result_path: Path, tmp_path: Path) -> None:
         for stem in ("one", "two"):

@@ -15,7 +15,7 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.model import load_model
 from panglot.errors import BadResult, UnknownName
 from panglot.evaluate.run import Outcome, run
-from panglot.results.result import write_result
+from panglot.results.result_record import write_result
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.comparison import standings
@@ -104,7 +104,7 @@ def outcomes() -> dict[str, Outcome]:
 def folders(outcomes: dict[str, Outcome], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("submissions")
     return {
-        name: write_result(root, outcome.result, outcome.evidence, outcome.stem).parent
+        name: write_result(root, outcome.record, outcome.evidence, outcome.stem).parent
         for name, outcome in outcomes.items()
     }
 
@@ -539,7 +539,7 @@ def test_refusals_say_why(
         "random": folders["random"],
         "real": folders["use-multilingual"],
         "root": folders["random"].parent,
-        "part": write_result(tmp_path, part.result, part.evidence, part.stem),
+        "part": write_result(tmp_path, part.record, part.evidence, part.stem),
     }
     done = panglot(*(argument.format(**names) for argument in arguments))
     assert done.returncode == 2

@@ -23,7 +23,7 @@ from panglot.remedies.debias import apply_in_folds, parse_method, two_folds
 from panglot.remedies.debiased import Debias
 from panglot.remedies.detect import detect_languages
 from panglot.remedies.fit_texts import FitTexts
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
 from panglot.trust.verify import verify
@@ -204,7 +204,7 @@ def test_run_writes_another_configuration_of_the_model(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     (path,) = tmp_path.glob("*/*.json")
     assert path.parent.name == "use-multilingual@0.2.1+debias-centre+debias_fit-corpus"
-    assert read_result(path).model.settings == ("debias=centre", "debias_fit=corpus")
+    assert read_result_record(path).model.settings == ("debias=centre", "debias_fit=corpus")
     assert verify(path).level == "recomputed"
 
 

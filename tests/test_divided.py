@@ -22,7 +22,7 @@ from panglot.encode.kinds.floors import RandomVectors
 from panglot.evaluate.run import provenance
 from panglot.evaluate.shards.gathering import together
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import DIVIDED, Result, TaskRecord, read_result, write_result
+from panglot.results.result_record import DIVIDED, ResultRecord, TaskRecord, read_result_record, write_result
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
@@ -72,7 +72,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evidence = together([part(language, noise) for language in LANGUAGES])
         card = RandomVectors().card.model_copy(update={"name": name})
         scores = score_evidence(evidence, TASK.headline, draws=1000)
-        write_result(folder, Result.of(record, card, scores, [], provenance({}, None)), evidence, TASK.name)
+        write_result(folder, ResultRecord.of(record, card, scores, [], provenance({}, None)), evidence, TASK.name)
     return folder
 
 
@@ -92,11 +92,11 @@ def test_the_result_holds(files: list[Path], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (TASK,))
     for file in files:
         assert verify(file).findings == ()
-        assert read_result(file).divided
+        assert read_result_record(file).divided
 
 
 def test_tables_say_why_they_are_empty(files: list[Path]) -> None:
-    result = read_result(files[0])
+    result = read_result_record(files[0])
     assert f"miracl: {DIVIDED}" in said(score_table([result]))
     assert DIVIDED in said(bias_table(result))
     for view in (score_table([result]), pair_matrix(result)):

@@ -76,7 +76,7 @@ def _run(model: str) -> Outcome:
 
 
 def _map(outcome: Outcome) -> dict[str, float]:
-    return {setting: scores["map"].value for setting, scores in outcome.result.settings.items()}
+    return {setting: scores["map"].value for setting, scores in outcome.record.settings.items()}
 
 
 def test_the_embedded_default() -> None:
@@ -108,8 +108,8 @@ def test_bm25_finds_words_and_hardly_crosses_languages() -> None:
 
 def test_a_python_function(module: str) -> None:
     outcome = _run(f"py:{module}:make")
-    assert outcome.result.model.name == f"py:{module}:make"
-    assert len(outcome.result.model.revision) == 12
+    assert outcome.record.model.name == f"py:{module}:make"
+    assert len(outcome.record.model.revision) == 12
     assert 0.02 < _map(outcome)["mono"] < 0.9
 
 

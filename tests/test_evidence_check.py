@@ -12,7 +12,7 @@ import pytest
 from panglot.data.pool import Pool
 from panglot.errors import BadResult
 from panglot.results.evidence_file import read_evidence, shorten
-from panglot.results.result import TaskRecord
+from panglot.results.result_record import TaskRecord
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores

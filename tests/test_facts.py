@@ -23,7 +23,7 @@ from panglot.errors import BadResult
 from panglot.evaluate.run import Outcome, run
 from panglot.results.evidence_file import evidence_file, read_facts, write_table
 from panglot.results.facts import read_evidence_of
-from panglot.results.result import Result, read_result, write_result
+from panglot.results.result_record import ResultRecord, read_result_record, write_result
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
@@ -42,9 +42,9 @@ def outcome() -> Outcome:
 
 def _write(folder: Path, outcome: Outcome, evidence: Evidence, name: str = "liar") -> Path:
     """A result on other evidence, with all scores that follow from it."""
-    record, model = outcome.result.task, outcome.result.model.model_copy(update={"name": name})
+    record, model = outcome.record.task, outcome.record.model.model_copy(update={"name": name})
     scores = score_evidence(evidence, record.headline, draws=20)
-    return write_result(folder, Result.of(record, model, scores, [], outcome.result.run), evidence, outcome.stem)
+    return write_result(folder, ResultRecord.of(record, model, scores, [], outcome.record.run), evidence, outcome.stem)
 
 
 def _easy(pool: Pool, outcome: Outcome) -> Evidence:
@@ -77,7 +77,7 @@ def test_fewer_relevant_pairs_are_refused_without_the_data(
     panglot.trust.verify._pool.cache_clear()  # other tests may have read it
     path = _write(tmp_path, outcome, _easy(starter, outcome))
     assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)
-    honest = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    honest = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     verdict = verify(honest)
     assert (verdict.level, verdict.findings) == ("consistent", ())
     assert verdict.unchecked == ("Ids, groups and judgements: the task's data is not here.",)
@@ -95,8 +95,8 @@ def test_fewer_relevant_pairs_are_refused_without_the_data(
 def test_evidence_of_something_else_is_not_read(
     change: dict[str, object], message: str, outcome: Outcome, tmp_path: Path
 ) -> None:
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
-    result = read_result(path)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    result = read_result_record(path)
     other = result.model_copy(update={"task": result.task.model_copy(update=change)})
     with pytest.raises(BadResult, match=message):
         read_evidence_of(path, other)
@@ -119,7 +119,7 @@ def test_evidence_of_something_else_is_not_read(
 def test_evidence_that_nothing_can_be_computed_from_is_not_read(
     column: str, value: float, outcome: Outcome, tmp_path: Path
 ) -> None:
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     file = evidence_file(path, "evidence")
     table = pq.read_table(file)
     values = table[column].to_numpy().copy()
@@ -128,7 +128,7 @@ def test_evidence_that_nothing_can_be_computed_from_is_not_read(
     place = table.column_names.index(column)
     write_table(table.set_column(place, column, pa.array(values, table[column].type)), file)
     with pytest.raises(BadResult, match="is impossible"):
-        read_evidence_of(path, read_result(path))
+        read_evidence_of(path, read_result_record(path))
     assert verify(path).level == "failed"
 
 
@@ -150,8 +150,8 @@ def test_no_result_decides_by_what_the_others_are_ranked(outcome: Outcome, tmp_p
     """Neither by its headline nor by a lie about the task, and two states of one model are two models."""
     for name in ("one", "two"):
         _write(tmp_path, outcome, outcome.evidence, name)
-    state = outcome.result.model.model_copy(update={"name": "one", "revision": "1", "settings": ("precision=bf16",)})
-    changed = outcome.result.model_copy(update={"model": state})
+    state = outcome.record.model.model_copy(update={"name": "one", "revision": "1", "settings": ("precision=bf16",)})
+    changed = outcome.record.model_copy(update={"model": state})
     write_result(tmp_path, changed, outcome.evidence, outcome.stem)
     again = write_result(tmp_path, changed, outcome.evidence, "zzz")
     path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True), "a-first")
@@ -177,7 +177,7 @@ def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
     evidence_file(damaged, "evidence").write_bytes(b"PAR1")
     moved = _write(tmp_path, outcome, replace(outcome.evidence, cluster=outcome.evidence.cluster // 2), "moved")
     part = run(STARTER, load_model("constant"), ["de", "en"])
-    other = write_result(tmp_path, part.result, part.evidence, part.stem)
+    other = write_result(tmp_path, part.record, part.evidence, part.stem)
     done = CliRunner().invoke(app, ["rank", str(tmp_path), "--json"], catch_exceptions=False)
     found = json.loads(done.stdout)
     assert [model["model"] for model in found["models"]] == ["one@1", "two@1"]

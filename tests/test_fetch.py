@@ -21,7 +21,7 @@ from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
-from panglot.results.result import write_result
+from panglot.results.result_record import write_result
 from panglot.trust.verify import _pool
 from tests.helpers.tasks import TASKS
 
@@ -66,7 +66,7 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
 ) -> None:
     task, folder = served
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = str(write_result(tmp_path / "made", outcome.result, outcome.evidence, outcome.stem))
+    path = str(write_result(tmp_path / "made", outcome.record, outcome.evidence, outcome.stem))
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
     _pool.cache_clear()
 

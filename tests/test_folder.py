@@ -19,7 +19,7 @@ from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import write_result
+from panglot.results.result_record import write_result
 from panglot.score.summary import score_evidence
 from tests.helpers.command import panglot
 
@@ -59,7 +59,7 @@ def test_the_starter_set_as_a_folder_is_the_starter_set(starter: Pool, tmp_path:
     folder = _write(tmp_path / "mine", starter)
     task = folder_task(folder)
     assert (task.name, task.fingerprint, task.languages) == ("mine", starter.fingerprint, starter.languages)
-    result = run(task, load_model("use-multilingual")).result
+    result = run(task, load_model("use-multilingual")).record
     assert set(result.settings) == {"mono", "cross", "multi"}
     assert result.task.headline == "ndcg@10"
     assert result.bias["same_language_ratio@10"].value > 1
@@ -67,7 +67,7 @@ def test_the_starter_set_as_a_folder_is_the_starter_set(starter: Pool, tmp_path:
 
 def test_one_language_gives_only_what_it_can(starter: Pool, tmp_path: Path) -> None:
     task = folder_task(_write(tmp_path / "english", starter.only(["en"])))
-    result = run(task, load_model("bm25")).result
+    result = run(task, load_model("bm25")).record
     assert set(result.settings) == {"mono", "multi"}
     assert result.settings["mono"] == result.settings["multi"]
     assert result.bias == {}
@@ -274,7 +274,7 @@ def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
     pool = read_pool(task)
     assert pool.candidates.ids[pool.left_out[0]] == "q"
     assert task.remarks == ()
-    assert run(task, load_model("bm25")).result.settings["multi"]["mrr"].value == 1.0
+    assert run(task, load_model("bm25")).record.settings["multi"]["mrr"].value == 1.0
     offered = folder_task(_folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same")))
     assert offered.remarks == (
         f"{tmp_path}/queries.jsonl: queries offered to themselves (the field 'excluded' prevents it): 1 of 1, "
@@ -343,14 +343,14 @@ def test_grades_survive_the_evidence_file(tmp_path: Path) -> None:
     qrels = "q\ta\t0.1\nq\tb\t0.7\nq\tc\t1000000\n"
     task = folder_task(_folder(tmp_path / "mine", corpus=corpus, queries=_line(_id="q", text="bee"), qrels=qrels))
     outcome = run(task, load_model("bm25"))
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     again = score_evidence(read_evidence(path), task.headline)
-    assert again.settings["multi"]["ndcg@10"] == outcome.result.settings["multi"]["ndcg@10"]
+    assert again.settings["multi"]["ndcg@10"] == outcome.record.settings["multi"]["ndcg@10"]
 
 
 def test_languages_without_a_judged_query_are_refused(tmp_path: Path) -> None:
     task = folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b", language="de")))
-    assert run(task, load_model("bm25"), ["en"]).result.task.queries == 1
+    assert run(task, load_model("bm25"), ["en"]).record.task.queries == 1
     with pytest.raises(BadData, match=f"{tmp_path.name}: no query in de has a relevant candidate"):
         read_pool(task, ["de"])
 

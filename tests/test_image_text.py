@@ -348,7 +348,7 @@ def test_damage_is_left_out_and_counted(direction: str) -> None:
 def test_a_result_says_how_many_were_left_out(tmp_path: Path) -> None:
     sizes = dict.fromkeys(("de", "en", "zxx"), Size(0, 0))
     task = Task("t", "", sizes, Source("t", {}), lambda _: text_to_image(_damaged()), "ndcg@10", "", "", "")
-    assert run(task, Numbers(), data_dir=tmp_path, skip_damaged=True).result.run.damaged == 3
+    assert run(task, Numbers(), data_dir=tmp_path, skip_damaged=True).record.run.damaged == 3
     with pytest.raises(BadData, match="3 items are damaged"):
         run(task, Numbers(), data_dir=tmp_path)
 

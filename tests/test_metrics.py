@@ -12,7 +12,7 @@ import pytrec_eval
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.errors import PanglotError, UnknownName
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.retrieve.evidence import Ranking
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import NAMES, parse_metric
@@ -181,7 +181,7 @@ def test_a_result_with_an_installed_metric_is_verified_where_it_is_installed(
     folder = next(starter_results.glob("bm25@*"))
     path = Path(shutil.copytree(folder, tmp_path / folder.name)) / "starter.json"
     rescore(path, metrics=["my-metrics/rprec@10"])
-    assert read_result(path).settings["multi"]["my-metrics/rprec@10"].value > 0
+    assert read_result_record(path).settings["multi"]["my-metrics/rprec@10"].value > 0
     assert verify(path).level == "recomputed"
     monkeypatch.undo()
     verdict = verify(path)

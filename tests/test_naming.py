@@ -13,7 +13,7 @@ from panglot.data.catalogue import all_tasks
 from panglot.encode.model import ModelCard
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
 from panglot.results.naming import is_result_name, result_folder, result_stem
-from panglot.results.result import find_results
+from panglot.results.result_record import find_results
 from panglot.trust.rerun import attestation_file
 from panglot.trust.submission import FILE_NAME, FOLDER_NAME
 from tests.helpers.tasks import TASKS

@@ -14,7 +14,7 @@ from panglot.data.task import Size, Task
 from panglot.errors import BadResult
 from panglot.results.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
 from panglot.results.parquet import LIMITS, Limits
-from panglot.results.result import TaskRecord
+from panglot.results.result_record import TaskRecord
 from panglot.retrieve.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import Scores, score_evidence

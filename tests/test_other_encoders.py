@@ -32,7 +32,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 def _scores(model: str, options: Options = DEFAULTS) -> dict[str, float]:
     outcome = run(TASKS["starter"], load_model(model, options))
-    return {setting: scores["map"].value for setting, scores in outcome.result.settings.items()}
+    return {setting: scores["map"].value for setting, scores in outcome.record.settings.items()}
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.plain import plain, plain_lines
-from panglot.results.result import write_result
+from panglot.results.result_record import write_result
 from panglot.trust.submission import card_of, pack, write_card
 from tests.helpers.tasks import TASKS
 
@@ -47,8 +47,8 @@ EVERY = bool(os.environ.get("PANGLOT_EVERY"))
 def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model's folder as `panglot submit` leaves it, small."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = write_result(tmp_path_factory.mktemp("made"), outcome.result, outcome.evidence, outcome.stem)
-    write_card(path.parent, card_of(outcome.result.model, ["starter"], {}))
+    path = write_result(tmp_path_factory.mktemp("made"), outcome.record, outcome.evidence, outcome.stem)
+    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 
 

@@ -22,7 +22,7 @@ from panglot.encode.model import ModelCard, Options, load_model
 from panglot.encode.registry import EMBEDDED, KINDS
 from panglot.errors import BadEncoder, BadResult
 from panglot.evaluate.run import Outcome, run
-from panglot.results.result import write_result
+from panglot.results.result_record import write_result
 from panglot.trust.hub_copy import check_harmless
 from panglot.trust.reload import choose, loaded
 from panglot.trust.rerun import attestation_file
@@ -138,8 +138,8 @@ def outcome() -> Outcome:
 
 
 def _write(board: Path, outcome: Outcome, **changed: Any) -> Path:
-    card = outcome.result.model.model_copy(update=changed)
-    result = outcome.result.model_copy(update={"model": card})
+    card = outcome.record.model.model_copy(update=changed)
+    result = outcome.record.model_copy(update={"model": card})
     return write_result(board, result, outcome.evidence, outcome.stem)
 
 
@@ -223,7 +223,7 @@ def test_what_the_person_types_is_loaded(trap: Trap, outcome: Outcome, tmp_path:
 
 
 def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Outcome) -> None:
-    card = outcome.result.model.model_copy(update={"settings": ("trust_remote_code=True",), "trust_remote_code": True})
+    card = outcome.record.model.model_copy(update={"settings": ("trust_remote_code=True",), "trust_remote_code": True})
     for typed, allowed in (("", False), ("", True), ("random", False)):
         with pytest.raises(BadResult, match=r"ran code from its own repository.*--trust-remote-code"):
             choose(card, typed, allowed)
@@ -233,7 +233,7 @@ def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Outcome
 @pytest.mark.parametrize("name", ["random", "bm25", "rrf:random+constant"])
 def test_a_built_in_model_is_scored_again_and_said_before(name: str, tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     done = _verify(tmp_path, "--rerun", "--sample", "5")
     assert done.exit_code == 0
     assert done.output.index(f"loads {name}\n") < done.output.index("reproduced")
@@ -243,9 +243,9 @@ def test_a_built_in_model_is_scored_again_and_said_before(name: str, tmp_path: P
 
 def test_settings_that_cannot_be_read_and_tasks_from_elsewhere_are_refused(outcome: Outcome, tmp_path: Path) -> None:
     with pytest.raises(BadResult, match="cannot be read as options"):
-        choose(outcome.result.model.model_copy(update={"settings": ("columns=8",)}))
-    record = outcome.result.task.model_copy(update={"name": "elsewhere"})
-    result = outcome.result.model_copy(update={"task": record})
+        choose(outcome.record.model.model_copy(update={"settings": ("columns=8",)}))
+    record = outcome.record.task.model_copy(update={"name": "elsewhere"})
+    result = outcome.record.model_copy(update={"task": record})
     path = write_result(tmp_path, result, outcome.evidence, "elsewhere.de-en")
     done = _verify(path, "--rerun")
     assert done.exit_code in (1, 2)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from panglot.cli.main import app
 from panglot.errors import BadResult, UnknownName
 from panglot.results.evidence_file import OlderEvidence, evidence_file, read_evidence, write_table
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.score.metrics import NAMES
 from panglot.score.summary import BIAS_NAMES
 from panglot.trust.rescore import rescore
@@ -69,7 +69,7 @@ def test_an_older_result_gains_clusters_and_measures_and_loses_nothing(older: Pa
     assert (done.changed, done.clusters, done.moved) == (True, 26, ())
     assert {name for name in BIAS_NAMES if name.startswith(("top_hit", "hub", "english"))} == set(done.added)
     original = starter_results / older.parent.name / older.name
-    results = [read_result(path).model_copy(update={"evidence": {}}) for path in (older, original)]
+    results = [read_result_record(path).model_copy(update={"evidence": {}}) for path in (older, original)]
     assert results[0] == results[1]
     assert (read_evidence(older).cluster == read_evidence(original).cluster).all()
     assert verify(older).level == "recomputed"
@@ -93,7 +93,7 @@ def test_the_long_lists_may_be_left_out(older: Path) -> None:
     named = json.loads(older.read_bytes())["evidence"]["top100"]
     evidence_file(older, "top100").unlink()
     rescore(older)
-    assert read_result(older).evidence["top100"] == named
+    assert read_result_record(older).evidence["top100"] == named
     assert verify(older).level == "recomputed"
 
 
@@ -104,7 +104,7 @@ def test_what_is_not_derived_is_kept(older: Path) -> None:
 
     edit(older, change)
     rescore(older)
-    result = read_result(older)
+    result = read_result_record(older)
     assert (result.curve[0].dimension, result.curve[0].scores) == (8, {"multi": 0.25})
     assert result.run.processor == "Abacus"
 
@@ -131,7 +131,7 @@ def test_a_value_that_would_move_is_refused_unless_forced(name: str, older: Path
 def test_a_metric_can_be_added_and_stays(present: Path) -> None:
     done = rescore(present, metrics=["ndcg@3"])
     assert done.added == ("ndcg@3",)
-    result = read_result(present)
+    result = read_result_record(present)
     assert set(result.settings["multi"]) == {*NAMES, "ndcg@3"}
     assert verify(present).level == "recomputed"
     assert not rescore(present).changed

@@ -12,7 +12,7 @@ from panglot.encode.model import ModelCard, load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import Outcome, run
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import find_results, read_result, result_folder, write_result
+from panglot.results.result_record import find_results, read_result_record, result_folder, write_result
 from panglot.score.summary import score_evidence
 from tests.helpers.tasks import TASKS
 
@@ -24,11 +24,11 @@ def outcome() -> Outcome:
 
 @pytest.fixture
 def written(outcome: Outcome, tmp_path: Path) -> Path:
-    return write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    return write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
 
 
 def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcome: Outcome) -> None:
-    assert written.parent.name == f"use-multilingual@{outcome.result.model.revision}"
+    assert written.parent.name == f"use-multilingual@{outcome.record.model.revision}"
     assert {path.name for path in written.parent.iterdir()} == {
         "starter.json",
         "starter.evidence.parquet",
@@ -38,12 +38,12 @@ def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcom
 
 
 def test_it_reads_back_the_same(written: Path, outcome: Outcome) -> None:
-    result = read_result(written)
-    for name, scores in outcome.result.settings.items():
+    result = read_result_record(written)
+    for name, scores in outcome.record.settings.items():
         for metric, score in scores.items():
             assert result.settings[name][metric] == pytest.approx(score, abs=1e-9)
-    assert result.task == outcome.result.task
-    assert result.model == outcome.result.model
+    assert result.task == outcome.record.task
+    assert result.model == outcome.record.model
     text = written.read_text(encoding="utf-8")
     assert "NaN" not in text
     assert write_result(written.parents[1], result, outcome.evidence, outcome.stem).read_text(encoding="utf-8") == text
@@ -54,7 +54,7 @@ def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Out
     for name in ("above", "gain", "language", "query", "query_language", "group", "cluster", "sizes", "top_language"):
         assert (getattr(evidence, name) == getattr(outcome.evidence, name)).all(), name
     assert evidence.query_ids == outcome.evidence.query_ids
-    again, result = score_evidence(evidence, "map"), read_result(written)
+    again, result = score_evidence(evidence, "map"), read_result_record(written)
     for setting, scores in again.settings.items():
         for metric, score in scores.items():
             assert result.settings[setting][metric] == pytest.approx(score, abs=1e-9)
@@ -68,7 +68,7 @@ def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Out
 
 
 def test_plain_scores(written: Path) -> None:
-    result = read_result(written)
+    result = read_result_record(written)
     plain = result.plain()
     assert set(plain) == {"task", "model", "scores", "languages", "pairs"}
     assert set(plain["scores"]) == {"mono", "cross", "multi", "bias", "balance"}
@@ -86,7 +86,7 @@ def test_plain_scores(written: Path) -> None:
 
 def test_means_are_macro_means_of_queries_languages_and_pairs(outcome: Outcome) -> None:
     """Recomputed here from ranks, without the suite's own averaging."""
-    evidence, result = outcome.evidence, outcome.result
+    evidence, result = outcome.evidence, outcome.record
     rank = 1 + evidence.above.sum(axis=1)
     reciprocal = [
         np.mean(
@@ -123,7 +123,7 @@ def test_a_damaged_result_is_refused(written: Path, damage: object, message: str
     assert callable(damage)
     written.write_text(damage(written.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(BadResult, match=message):
-        read_result(written)
+        read_result_record(written)
 
 
 def test_missing_or_damaged_evidence_is_refused(written: Path) -> None:
@@ -164,6 +164,6 @@ def test_a_models_name_never_leaves_the_folder(name: str, folder: str, tmp_path:
 
 def test_some_languages_make_another_result(tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model("random"), ["en", "de"])
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     assert path.name == "starter.de-en.json"
-    assert outcome.result.task.fingerprint != TASKS["starter"].fingerprint
+    assert outcome.record.task.fingerprint != TASKS["starter"].fingerprint

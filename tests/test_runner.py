@@ -21,7 +21,7 @@ from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, PanglotError
 from panglot.evaluate.plan import plan_run
 from panglot.evaluate.run import run
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from tests.helpers.command import panglot
 from tests.helpers.counting import Counting
 from tests.helpers.tasks import TASKS
@@ -149,7 +149,7 @@ def test_how_the_languages_are_read_is_recorded(starter: Pool) -> None:
     assert set(reading) == set(starter.languages)
     assert reading["en"] == {"truncated": 1.0, "tokens_per_word": 1.0}
     assert reading["zh"]["tokens_per_word"] < 0.1
-    record = run(TASKS["starter"], load_model("use-multilingual")).result.run
+    record = run(TASKS["starter"], load_model("use-multilingual")).record.run
     assert record.encoding
     assert (record.encoding.texts, record.encoding.fresh, record.encoding.queries) == (1430, 1430, {})
     assert record.packages["numpy"] == np.__version__
@@ -191,7 +191,7 @@ def test_run_without_the_resource_module_records_no_peak_memory(tmp_path: Path) 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     path = next(tmp_path.rglob("starter.json"))
-    assert read_result(path).run.peak_memory_mib is None
+    assert read_result_record(path).run.peak_memory_mib is None
     assert "MiB" not in done.stdout
 
 

@@ -17,7 +17,7 @@ from panglot.evaluate.run import run
 from panglot.fields import check_moment, check_text
 from panglot.results.record import read_record
 from panglot.results.reported import ReportedResult
-from panglot.results.result import find_results, read_result, record_task, write_result
+from panglot.results.result_record import find_results, read_result_record, record_task, write_result
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import CARD, SubmissionCard
 from tests.helpers.tasks import TASKS
@@ -30,7 +30,7 @@ Change = Callable[[dict[str, Any]], object]
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"], curve=[(8, "int8")])
-    return write_result(tmp_path_factory.mktemp("original"), outcome.result, outcome.evidence, outcome.stem)
+    return write_result(tmp_path_factory.mktemp("original"), outcome.record, outcome.evidence, outcome.stem)
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def _refused(path: Path, change: Change, message: str) -> None:
     change(data)
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(BadResult, match=message):
-        read_result(path)
+        read_result_record(path)
 
 
 def test_every_committed_submission_has_a_valid_shape() -> None:
     for path in find_results([ROOT / "submissions"]):
-        assert read_result(path).task.languages
+        assert read_result_record(path).task.languages
     for path in (ROOT / "submissions").glob(f"*/{CARD}"):
         assert read_record(path, SubmissionCard).model
 
@@ -151,7 +151,7 @@ def test_any_field_with_another_value_is_refused_by_name_or_read(alone: Path, va
         holder[place[-1]] = value
         alone.write_text(json.dumps(data), encoding="utf-8")
         try:
-            read_result(alone)
+            read_result_record(alone)
         except BadResult as error:
             reasons.append(str(error))
     assert len(fields) > 100
@@ -165,7 +165,7 @@ def test_a_key_that_stands_twice_is_refused(alone: Path, key: str) -> None:
     start = text.index(f'"{key}": ')
     alone.write_text(text[:start] + f'"{key}": 1, ' + text[start:], encoding="utf-8")
     with pytest.raises(BadResult, match=f"The key '{key}' stands more than once"):
-        read_result(alone)
+        read_result_record(alone)
 
 
 @pytest.mark.parametrize("field", ["parameters", "dimension", "max_length"])
@@ -238,7 +238,7 @@ def test_more_of_a_kind_than_any_result_has_is_refused(alone: Path, change: Chan
     change(record)
     alone.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(BadResult, match=message):
-        read_result(alone)
+        read_result_record(alone)
 
 
 def test_a_clock_may_be_a_little_ahead() -> None:

@@ -24,7 +24,7 @@ from panglot.encode.model import Role, load_model
 from panglot.errors import BadData, BadEncoder, UnknownName
 from panglot.evaluate.shards.run import StreamOptions, run_streamed
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import read_result, write_result
+from panglot.results.result_record import read_result_record, write_result
 from panglot.score.summary import score_evidence
 from tests.helpers.tasks import TASKS
 
@@ -79,7 +79,7 @@ class Counting(RandomVectors):
 
 def test_each_language_stands_alone(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     outcome = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints", 5), LANGUAGES, data)
-    result = outcome.result
+    result = outcome.record
     assert list(result.settings) == ["mono"]
     assert (result.balance, result.bias) == ({}, {})
     assert outcome.stem == "miracl.sw-yo"
@@ -88,32 +88,32 @@ def test_each_language_stands_alone(data: Path, task: StreamedTask, tmp_path: Pa
     by_language = [result.languages[language]["mono"]["ndcg@10"].value for language in LANGUAGES]
     assert result.settings["mono"]["ndcg@10"].value == pytest.approx(np.mean(by_language), abs=1e-12)
     for language, value in zip(LANGUAGES, by_language, strict=True):
-        alone = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), [language], data).result
+        alone = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), [language], data).record
         assert alone.settings["mono"]["ndcg@10"].value == pytest.approx(value, abs=1e-9)
     assert not list((tmp_path / "checkpoints").glob("*"))
 
 
 def test_scores_follow_from_the_files(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     outcome = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), LANGUAGES, data)
-    path = write_result(tmp_path / "out", outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path / "out", outcome.record, outcome.evidence, outcome.stem)
     again = score_evidence(read_evidence(path), "ndcg@10")
     assert read_evidence(path).divided
     assert list(again.settings) == ["mono"]
-    assert again.settings["mono"]["map"].value == pytest.approx(outcome.result.settings["mono"]["map"].value, abs=1e-12)
+    assert again.settings["mono"]["map"].value == pytest.approx(outcome.record.settings["mono"]["map"].value, abs=1e-12)
 
 
 def test_a_killed_run_goes_on_and_changes_nothing(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     options, cache = StreamOptions(tmp_path / "checkpoints", 20), VectorCache(tmp_path / "vectors")
-    whole = run_streamed(task, Counting(), StreamOptions(tmp_path / "other", 20), ["yo"], data).result
+    whole = run_streamed(task, Counting(), StreamOptions(tmp_path / "other", 20), ["yo"], data).record
     killed = Counting(most=500)
     with pytest.raises(BadEncoder):
         run_streamed(task, killed, options, ["yo"], data, cache)
     assert len(list(options.checkpoints.glob("miracl.yo.*.npz"))) == 1
     resumed = Counting()
-    assert run_streamed(task, resumed, options, ["yo"], data, cache).result.settings == whole.settings
+    assert run_streamed(task, resumed, options, ["yo"], data, cache).record.settings == whole.settings
     assert 0 < resumed.texts < task.sizes["yo"].candidates
     cached = Counting()
-    assert run_streamed(task, cached, options, ["yo"], data, cache).result.settings == whole.settings
+    assert run_streamed(task, cached, options, ["yo"], data, cache).record.settings == whole.settings
     assert cached.texts == 0
 
 
@@ -132,14 +132,14 @@ def test_another_size_is_refused_unless_asked_for(data: Path, tmp_path: Path) ->
     with pytest.raises(BadData, match="holds 440 passages, not 49,043"):
         run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), ["yo"], data)
     options = StreamOptions(tmp_path / "checkpoints", allow_missing=True)
-    assert run_streamed(MIRACL, RandomVectors(), options, ["yo"], data).result.task.candidates == 440
+    assert run_streamed(MIRACL, RandomVectors(), options, ["yo"], data).record.task.candidates == 440
 
 
 def test_half_precision_is_the_same_from_the_cache(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "vectors")
     options = StreamOptions(tmp_path / "checkpoints", half=True)
-    first = run_streamed(task, RandomVectors(), options, ["yo"], data, cache).result
-    assert run_streamed(task, RandomVectors(), options, ["yo"], data, cache).result.settings == first.settings
+    first = run_streamed(task, RandomVectors(), options, ["yo"], data, cache).record
+    assert run_streamed(task, RandomVectors(), options, ["yo"], data, cache).record.settings == first.settings
     assert len(list((tmp_path / "vectors" / "streamed").rglob("*.fp16.npz"))) == 1
 
 
@@ -198,7 +198,7 @@ def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) ->
     said = resumed.communicate(timeout=900)
     assert resumed.returncode == 0, said
     assert not list(checkpoints.glob("*.npz"))
-    whole = run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path, 20, allow_missing=True), ["yo"], data).result
-    found = read_result(next((tmp_path / "out").glob("*/miracl.yo.json"))).settings["mono"]
+    whole = run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path, 20, allow_missing=True), ["yo"], data).record
+    found = read_result_record(next((tmp_path / "out").glob("*/miracl.yo.json"))).settings["mono"]
     for name, score in whole.settings["mono"].items():
         assert found[name] == pytest.approx(score, abs=1e-9), name

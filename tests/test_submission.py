@@ -35,7 +35,7 @@ from panglot.fields import check_name
 from panglot.results.evidence_file import read_evidence
 from panglot.results.parquet import Form, read_table
 from panglot.results.record import read_record
-from panglot.results.result import Result, read_result, write_result
+from panglot.results.result_record import ResultRecord, read_result_record, write_result
 from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, card_of, pack, place, unpack, write_card
@@ -46,7 +46,7 @@ from tests.helpers.tasks import TASKS
 from tests.helpers.zips import entry_of_mode, write_zip
 
 HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))
-SCHEMAS: dict[str, type[BaseModel]] = {"result": Result, "card": SubmissionCard, "attestation": Attestation}
+SCHEMAS: dict[str, type[BaseModel]] = {"result": ResultRecord, "card": SubmissionCard, "attestation": Attestation}
 SCHEMA_FOLDER = Path(__file__).parents[1] / "docs" / "schema"
 SECONDS = 5
 MEBIBYTES = 500
@@ -65,8 +65,8 @@ def test_published_schemas_are_those_of_the_models(name: str) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small submission with its card."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = write_result(tmp_path_factory.mktemp("made"), outcome.result, outcome.evidence, outcome.stem)
-    write_card(path.parent, card_of(outcome.result.model, ["starter"], {}))
+    path = write_result(tmp_path_factory.mktemp("made"), outcome.record, outcome.evidence, outcome.stem)
+    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 
 
@@ -105,8 +105,8 @@ def test_a_revision_is_never_overwritten(archive: Path, tmp_path: Path) -> None:
 def test_two_revisions_stand_side_by_side(folder: Path, archive: Path, tmp_path: Path) -> None:
     take_in(archive, tmp_path / "board")
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    model = outcome.result.model.model_copy(update={"revision": "2"})
-    result = outcome.result.model_copy(update={"model": model})
+    model = outcome.record.model.model_copy(update={"revision": "2"})
+    result = outcome.record.model_copy(update={"model": model})
     second = write_result(tmp_path / "made", result, outcome.evidence, outcome.stem).parent
     write_card(second, card_of(model, ["starter"], {"training": {"starter": "zero-shot"}}))
     take_in(pack(second, tmp_path / "second.zip"), tmp_path / "board")
@@ -117,8 +117,8 @@ def test_submit_packs_only_what_receive_takes(tmp_path: Path) -> None:
     """Changed settings stand behind a plus sign, and long ones make no name that a file system refuses."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
     for changed in ((), ("precision=bf16",), ("precision=bf16", "query_prompt=" + "Find the passage: " * 40)):
-        model = outcome.result.model.model_copy(update={"settings": changed})
-        result = outcome.result.model_copy(update={"model": model})
+        model = outcome.record.model.model_copy(update={"settings": changed})
+        result = outcome.record.model_copy(update={"model": model})
         folder = write_result(tmp_path / "made", result, outcome.evidence, outcome.stem).parent
         assert len(folder.name) <= 255
         assert _submit(folder, tmp_path / "sent.zip").exit_code == 0
@@ -448,7 +448,7 @@ def test_read_evidence_is_as_strict(folder: Path, tmp_path: Path) -> None:
     path.write_bytes(data.replace(b"ARROW:schema", b"ARROW:schemb"))
     with pytest.raises(BadResult, match="cannot be read"):
         read_evidence(copy / "starter.de-en.json")
-    assert read_result(copy / "starter.de-en.json").evidence
+    assert read_result_record(copy / "starter.de-en.json").evidence
 
 
 def test_unpack_takes_only_an_empty_place(archive: Path, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ class TestRouter:
             [Judgement("q1", "c1"), Judgement("q2", "c2")],
         )
         monkeypatch.setattr("panglot.evaluate.run.read_pool", lambda *_: pool)
-        record = run(TASKS["starter"], load(self.save(tmp_path, parts["short"], parts["long"]))).result.run.encoding
+        record = run(TASKS["starter"], load(self.save(tmp_path, parts["short"], parts["long"]))).record.run.encoding
         assert record is not None
         assert record.queries["en"]["truncated"] == 0.5
         assert record.candidates["en"]["truncated"] == 0.5

@@ -8,7 +8,7 @@ from panglot.cli.view.ablation import experiment_table
 from panglot.errors import BadResult
 from panglot.results.evidence_file import read_evidence
 from panglot.results.record import write_record
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.score.comparison.contributions import contributions
 from panglot.train.ablate import Ablation, Arm, Scored, plan, summarise
 from panglot.train.data import read_pairs
@@ -86,7 +86,9 @@ def test_arms_without_a_model_are_left_out(experiment: Experiment) -> None:
 
 
 def test_the_seeds_of_an_arm_ask_the_same_questions(scored: list[Scored]) -> None:
-    parts = [contributions(read_evidence(path), read_result(path).task.headline) for s in scored for path in s.results]
+    parts = [
+        contributions(read_evidence(path), read_result_record(path).task.headline) for s in scored for path in s.results
+    ]
     assert all((part.count == parts[0].count).all() for part in parts)
 
 

@@ -17,7 +17,7 @@ from panglot.encode.model import SeesImages, load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadData
 from panglot.evaluate.run import run
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
 from panglot.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
@@ -128,7 +128,7 @@ def test_bf16_that_the_processor_lacks_is_trained_and_scored_in_fp32(
     assert trained.training.precision == "fp32"
     assert "(0 s, fp32)" in (trained.folder / "README.md").read_text(encoding="utf-8").replace("(1 s", "(0 s")
     path = score_folder(trained.folder, [TASKS["starter"]], tmp_path / "results", precision="bf16")[0]
-    card = read_result(path).model
+    card = read_result_record(path).model
     assert (card.precision, card.settings) == ("fp32", ())
     assert "+precision" not in path.parent.name
 
@@ -225,7 +225,7 @@ def minute_pairs(data_dir: Path) -> Pairs:
 
 
 def multi(folder: Path, data_dir: Path) -> float:
-    result = run(TASKS["xquad-r"], load_model(str(folder)), SPOKEN, data_dir).result
+    result = run(TASKS["xquad-r"], load_model(str(folder)), SPOKEN, data_dir).record
     return result.settings["multi"]["map"].value
 
 

@@ -100,11 +100,11 @@ class TestReduced:
             Made(make, similarity),
             ["de", "en"],
             curve=[(8, "float32"), (4, "float32"), (0, "float32")],
-        ).result
+        ).record
         whole, half = (point.scores for point in result.curve)
         headline = {setting: scores[result.task.headline].value for setting, scores in result.settings.items()}
         assert {setting: whole[setting] for setting in headline} == pytest.approx(headline)
-        cut = run(TASKS["starter"], Made(lambda texts: make(texts)[:, :4], similarity), ["de", "en"]).result
+        cut = run(TASKS["starter"], Made(lambda texts: make(texts)[:, :4], similarity), ["de", "en"]).record
         shorter = {setting: scores[cut.task.headline].value for setting, scores in cut.settings.items()}
         assert {setting: half[setting] for setting in headline} == pytest.approx(shorter)
 

@@ -24,7 +24,7 @@ from panglot.evaluate.run import run
 from panglot.files import DATA_VARIABLE
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
-from panglot.results.result import read_result, write_result
+from panglot.results.result_record import read_result_record, write_result
 from panglot.trust.rerun import attestation_file, rerun, write_attestation
 from panglot.trust.submission import card_of, write_card
 from panglot.trust.verify import pool_of, verify, verify_folder
@@ -39,7 +39,7 @@ Edit = Callable[[Path, np.random.Generator], str]
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = run(TASKS["starter"], load_model("use-multilingual"))
-    return write_result(tmp_path_factory.mktemp("original"), outcome.result, outcome.evidence, outcome.stem)
+    return write_result(tmp_path_factory.mktemp("original"), outcome.record, outcome.evidence, outcome.stem)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def written(original: Path, tmp_path: Path) -> Path:
 def test_what_a_run_writes_is_verified(name: str, tmp_path: Path) -> None:
     for languages in ((), ("de", "en", "th"), ("zh",)):
         outcome = run(TASKS["starter"], load_model(name), languages)
-        path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+        path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
         verdict = verify(path)
         assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
     assert {verdict.level for verdict in verify_folder(path.parent)} == {"recomputed"}
@@ -59,7 +59,7 @@ def test_what_a_run_writes_is_verified(name: str, tmp_path: Path) -> None:
 
 def test_a_real_submission_on_a_full_task(data_dir: Path, tmp_path: Path) -> None:
     outcome = run(TASKS["mlqa-r"], load_model("bm25"), data_dir=data_dir)
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     verdict = verify(path, data_dir)
     assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
 
@@ -70,7 +70,7 @@ def test_without_the_data_less_is_checked_and_said(
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     outcome = run(TASKS["xquad-r"], load_model("language-id"), ["en", "de"], data_dir)
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     assert verify(path, data_dir).unchecked == ()
     verdict = verify(path)
     assert (verdict.level, verdict.findings) == ("consistent", ())
@@ -262,7 +262,7 @@ def test_no_edit_survives(original: Path, tmp_path: Path) -> None:
 
 
 def test_findings_say_where_and_what(written: Path) -> None:
-    score = read_result(written).settings["multi"]["map"]
+    score = read_result_record(written).settings["multi"]["map"]
     _change(written, lambda data: data["settings"]["multi"]["map"].__setitem__(0, score.high))
     (finding,) = verify(written).findings
     assert finding == f"settings.multi.map[0]: {score.high!r} is stored, {score.value!r} follows."
@@ -389,12 +389,12 @@ def test_devices_pipes_and_folders_are_not_read(written: Path) -> None:
         (written.parent / name).symlink_to("/dev/zero")
     os.mkfifo(written.parent / "pipe.json")
     (written.parent / "folder.json").mkdir()
-    write_card(written.parent, card_of(read_result(written).model, ["starter"], {}))
+    write_card(written.parent, card_of(read_result_record(written).model, ["starter"], {}))
     levels = {verdict.path.name: verdict.level for verdict in verify_folder(written.parent)}
     assert {name for name, level in levels.items() if level != "failed"} == {"starter.json"}
     for name in ("zero", "pipe", "folder"):
         with pytest.raises(BadResult, match="is not a file"):
-            read_result(written.with_name(f"{name}.json"))
+            read_result_record(written.with_name(f"{name}.json"))
     with pytest.raises(BadResult, match="is not a file"):
         read_evidence(written.with_name("zero.json"))
 
@@ -413,8 +413,8 @@ def test_what_is_named_like_a_folder_and_is_none_fails_alone(written: Path, tmp_
 def test_scored_again_it_is_reproduced(name: str, starter: Pool, tmp_path: Path) -> None:
     model = load_model(name)
     outcome = run(TASKS["starter"], model)
-    path = write_result(tmp_path, outcome.result, outcome.evidence, outcome.stem)
-    attestation = rerun(path, read_result(path), model, starter, sample=20)
+    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    attestation = rerun(path, read_result_record(path), model, starter, sample=20)
     assert attestation.holds
     assert (len(attestation.queries), attestation.pairs) == (20, 220)
     write_attestation(path, attestation)
@@ -425,7 +425,7 @@ def test_scored_again_it_is_reproduced(name: str, starter: Pool, tmp_path: Path)
 
 
 def test_another_model_does_not_reproduce(starter: Pool, written: Path) -> None:
-    result = read_result(written)
+    result = read_result_record(written)
     with pytest.raises(BadResult, match="the model here has"):
         rerun(written, result, load_model("random"), starter)
 

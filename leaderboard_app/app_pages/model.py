@@ -27,7 +27,7 @@ from leaderboard_app.widgets import (
     tell_divided,
     text_table,
 )
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 
 
@@ -53,7 +53,7 @@ def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> N
     fold_table(by_language, f"{name} languages")
 
 
-def show_evidence(result: Result, evidence: Evidence, name: str) -> None:
+def show_evidence(result: ResultRecord, evidence: Evidence, name: str) -> None:
     """What follows from the evidence alone: the mix of the top 10, and at which ranks answers stand."""
     if (evidence.sizes > 0).sum() > 1 and not evidence.divided:
         st.subheader("What the top 10 is made of", anchor=False)
@@ -73,7 +73,7 @@ def show_evidence(result: Result, evidence: Evidence, name: str) -> None:
     st.caption(about)
 
 
-def show_curve(result: Result, name: str) -> None:
+def show_curve(result: ResultRecord, name: str) -> None:
     """The same vectors in fewer dimensions or bits."""
     points = curve_table(result)
     said = points[points["score"].isin(["mono", "cross", "multi", board.DISTANCE])]
@@ -88,7 +88,7 @@ def show_curve(result: Result, name: str) -> None:
     fold_table(points, f"{name} curve")
 
 
-def show_origin(entry: Entry, result: Result, name: str) -> None:
+def show_origin(entry: Entry, result: ResultRecord, name: str) -> None:
     """How the model reads, where the numbers come from, and the files."""
     reading = reading_table(result)
     if not reading.empty:

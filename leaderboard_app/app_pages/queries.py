@@ -21,7 +21,7 @@ from leaderboard_app.widgets import (
     pick_task,
     show_table,
 )
-from panglot.results.result import DIVIDED
+from panglot.results.result_record import DIVIDED
 
 ORDERS = {
     "largest rank distance": ("rank distance", False),

@@ -43,12 +43,12 @@ class Rerun:
         from panglot.cli.view.terminal import progress_bar
         from panglot.data.catalogue import suite_tasks
         from panglot.data.load import read_pool
-        from panglot.results.result import read_result
+        from panglot.results.result_record import read_result_record
         from panglot.trust.reload import choose, loaded
         from panglot.trust.rerun import rerun, write_attestation
         from panglot.trust.verify import verify
 
-        path, result = verdict.path, read_result(verdict.path)
+        path, result = verdict.path, read_result_record(verdict.path)
         card, task = result.model, suite_tasks().get(result.task.name)
         if task is None:
             raise BadResult(f"{result.task.name} is not a task in this suite; a result does not say what data to read.")

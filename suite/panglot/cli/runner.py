@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from panglot.data.task import Task
     from panglot.encode.cache import VectorCache
     from panglot.encode.model import Model
-    from panglot.evaluate.run import Outcome
     from panglot.evaluate.shards.run import StreamOptions
     from panglot.remedies.debiased import Debias
     from panglot.results.result import Result
+    from panglot.results.result_record import ResultRecord
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Runner:
     """What is taken out of its vectors."""
     stream_options: Callable[[], StreamOptions]
     """How corpora are divided, asked for when there is one."""
-    results: dict[Path, Result] = field(default_factory=dict)
+    results: dict[Path, ResultRecord] = field(default_factory=dict)
     """What was written, and where."""
     _failed: int = 0
 
@@ -59,15 +59,13 @@ class Runner:
         return self._failed
 
     def _run(self, task: Task) -> None:
-        from panglot.results.result import write_result
-
         self._warn_of_split_languages(task)
-        outcome = self._outcome(task)
-        path = write_result(self.out, outcome.result, outcome.evidence, outcome.stem)
-        self.results[path] = outcome.result
+        result = self._measure(task)
+        path = result.save(self.out)
+        self.results[path] = result.record
         self._log(task).unlink(missing_ok=True)
 
-    def _outcome(self, task: Task) -> Outcome:
+    def _measure(self, task: Task) -> Result:
         from panglot.cli.view.terminal import progress_bar
         from panglot.data.corpus import StreamedTask
         from panglot.errors import PanglotError
@@ -125,7 +123,7 @@ class Runner:
         return result_folder(self.out, self.debias.card(self.model.card) if self.debias else self.model.card)
 
 
-def show_results(console: PlainConsole, results: dict[Path, Result], matrix: bool) -> None:
+def show_results(console: PlainConsole, results: dict[Path, ResultRecord], matrix: bool) -> None:
     """The grids, the scores, and where they were written at what cost."""
     from rich.text import Text
 
@@ -143,7 +141,7 @@ def show_results(console: PlainConsole, results: dict[Path, Result], matrix: boo
         console.print(Text(str(path)).append(f"  {_effort(result)}", "dim"), soft_wrap=True)
 
 
-def _effort(result: Result) -> str:
+def _effort(result: ResultRecord) -> str:
     """Time, memory, and what was encoded anew."""
     from panglot.data.image import IMAGES
 

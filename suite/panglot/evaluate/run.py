@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, cast, get_args
+from typing import cast, get_args
 
 from panglot.arrays import Floats
 from panglot.data.damage import without_damaged
@@ -28,8 +28,8 @@ from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
 from panglot.results.naming import result_stem
-from panglot.results.result import CurvePoint, EncodingRecord, Result, RunRecord, VectorForm, record_task
-from panglot.retrieve.evidence import Evidence
+from panglot.results.result import Result
+from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, RunRecord, VectorForm, record_task
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.summary import score_evidence
@@ -37,12 +37,7 @@ from panglot.score.summary import score_evidence
 FORMS: tuple[VectorForm, ...] = get_args(VectorForm)
 
 
-class Outcome(NamedTuple):
-    """What a run gives: the result, the evidence that it follows from, and the stem of their files' names."""
-
-    result: Result
-    evidence: Evidence
-    stem: str
+Outcome = Result
 
 
 def run(
@@ -55,7 +50,7 @@ def run(
     skip_damaged: bool = False,
     progress: Progress = silent,
     debias: Debias | None = None,
-) -> Outcome:
+) -> Result:
     """Measure one model on one task, whole or in some of its languages.
 
     `curve` lists dimensions and forms (`FORMS`) to which the vectors are also reduced and scored, without encoding
@@ -83,7 +78,7 @@ def run(
     stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     card = debias.card(model.card) if debias else model.card
-    return Outcome(Result.of(record, card, derived, points, run_record), evidence, stem)
+    return Result(ResultRecord.of(record, card, derived, points, run_record), evidence, stem)
 
 
 def _curve(

@@ -9,7 +9,7 @@ from typing import Any
 
 from panglot.data.image import IMAGES
 from panglot.languages import alpha3_with_script
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.contributions import SETTINGS
 from panglot.score.metrics import NAMES
@@ -61,7 +61,7 @@ def subset_name(subset: tuple[str, str | None]) -> str:
     return f"multi-{query}" if candidate is None else f"{query}-{candidate}"
 
 
-def mteb_result(result: Result, evidence: Evidence) -> dict[str, Any]:
+def mteb_result(result: ResultRecord, evidence: Evidence) -> dict[str, Any]:
     """A result in the form of mteb 2's `TaskResult`: one subset for each pair, and one for each language's queries
     against the pool of all.
 
@@ -104,7 +104,7 @@ def _subsets(scores: Scores, languages: Sequence[str]) -> Iterator[tuple[tuple[s
             yield (query, None), {theirs: multi[ours].value for ours, theirs in METRICS.items()}
 
 
-def model_index(results: Sequence[Result]) -> str:
+def model_index(results: Sequence[ResultRecord]) -> str:
     """The block `model-index` of a Hugging Face model card (YAML), for results of one model.
 
     Each setting of each task is one entry, with the headline and `CARD_METRICS`; values are between 0 and 1 as in the
@@ -117,7 +117,7 @@ def model_index(results: Sequence[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _card_scores(result: Result) -> dict[str, dict[str, float]]:
+def _card_scores(result: ResultRecord) -> dict[str, dict[str, float]]:
     """What a model card says of each setting, of their balance and of bias."""
     headline = result.task.headline
     names = [name for name in NAMES if name == headline or name in CARD_METRICS]
@@ -130,7 +130,7 @@ def _card_scores(result: Result) -> dict[str, dict[str, float]]:
     return {setting: values for setting, values in found.items() if values}
 
 
-def _entry(result: Result, setting: str, values: dict[str, float]) -> list[str]:
+def _entry(result: ResultRecord, setting: str, values: dict[str, float]) -> list[str]:
     task = result.task
     return [
         "  - task:",

@@ -15,11 +15,11 @@ import numpy as np
 from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.results.evidence_file import EvidenceFacts, read_evidence, read_facts
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import NOBODY, Evidence
 
 
-def read_evidence_of(path: Path, result: Result, task: Task | None = None) -> Evidence:
+def read_evidence_of(path: Path, result: ResultRecord, task: Task | None = None) -> Evidence:
     """The evidence beside a result file, if it is about what the result, and the task where one is known, say.
 
     :raises BadResult: a file is missing or is no evidence, or it is about something else.
@@ -48,7 +48,7 @@ def _can_be_scored(evidence: Evidence) -> bool:
     )
 
 
-def check_record(result: Result, task: Task | None) -> Iterator[str]:
+def check_record(result: ResultRecord, task: Task | None) -> Iterator[str]:
     """What a result says of its task and the task does not, if anything."""
     record = result.task
     if task is None:
@@ -60,7 +60,7 @@ def check_record(result: Result, task: Task | None) -> Iterator[str]:
         yield f"settings: {', '.join(result.settings)}, but {task.name} {_is_divided(task.divided)}."
 
 
-def check_facts(result: Result, facts: EvidenceFacts, task: Task | None) -> Iterator[str]:
+def check_facts(result: ResultRecord, facts: EvidenceFacts, task: Task | None) -> Iterator[str]:
     """What evidence states of its pool and the result or the task does not, if anything."""
     record, sizes = result.task, facts.sizes
     if tuple(sizes) != record.languages:

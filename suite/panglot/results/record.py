@@ -53,7 +53,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     except OSError as error:
         raise BadResult(f"{path} cannot be read. {error.strerror}.") from error
     except (ValidationError, ValueError) as error:
-        name = re.sub("(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+        name = re.sub("(?<!^)(?=[A-Z])", " ", kind.__name__.removesuffix("Record")).lower()
         raise BadResult(f"{path} is not a valid {name} of format {FORMAT}. {first_fault(error)}.") from error
 
 

@@ -1,271 +1,104 @@
-"""A result: what is said of one model on one task, and the evidence that it follows from.
+"""A result: one model on one task, with the evidence that every score follows from.
 
-`<model>@<revision>/<task>.json` holds the scores; the Parquet files of `evidence_file.py` beside it are the evidence.
-The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` gives every number again.
+`<model>@<revision>/<task>.json` holds the scores, the `ResultRecord`; the Parquet files of `evidence_file.py` beside it
+are the evidence. The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` gives every number
+again.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-import numpy as np
-from pydantic import Field, ValidationError, model_validator
-
+from panglot.data.task import Task
 from panglot.encode.model import ModelCard
-from panglot.encode.tokenization import Reading
-from panglot.errors import BadData, BadResult
-from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256
-from panglot.results.evidence_file import EvidenceName, hash_evidence, write_evidence
-from panglot.results.naming import is_result_name, result_folder
-from panglot.results.record import FORMAT, Format, Record, first_fault, read_record, write_record
-from panglot.results.shape import (
-    SHARE,
-    check_bias,
-    check_curve_scores,
-    check_languages,
-    check_metric,
-    check_pairs,
-    check_settings,
-    check_table,
-)
+from panglot.numbers import short
+from panglot.results.facts import read_evidence_of
+from panglot.results.result_record import ByMetric, ResultRecord, read_result_record, write_result
 from panglot.retrieve.evidence import Evidence
-from panglot.score.bootstrap import Score, as_score
-from panglot.score.summary import Scores
 
-DIVIDED = (
-    "A query meets the passages of its own language only: there is no pool of all languages, hence neither cross nor "
-    "multi nor language bias."
-)
-"""What is said beside scores of a divided task."""
-
-VectorForm: TypeAlias = Literal["float32", "int8", "binary"]
-"""What vectors can be stored as."""
-
-Cell: TypeAlias = Score | None
-ByMetric: TypeAlias = dict[str, Score]
+if TYPE_CHECKING:
+    import pandas
 
 
-class TaskRecord(Record):
-    """Which content was asked; only results with one fingerprint are comparable."""
+class Result:
+    """One model on one task: its scores, and the evidence that they follow from.
 
-    name: Label
-    fingerprint: Sha256
-    headline: Label
-    languages: Annotated[tuple[Label, ...], Field(min_length=1)]
-    queries: Positive
-    candidates: Positive
-
-    @model_validator(mode="after")
-    def _check(self) -> TaskRecord:
-        check_metric("headline", self.headline)
-        if len(set(self.languages)) < len(self.languages):
-            raise ValueError("languages: one is listed twice")
-        return self
-
-
-class EncodingRecord(Record):
-    """How the model read the texts, and how fast.
-
-    `queries` and `candidates` give for each language the share of texts that were cut (`truncated`) and the
-    `tokens_per_word`; empty where the encoder counts no tokens.
+    `record` is all that the result file says: the task and its fingerprint, the model's card, scores by language and
+    pair, how the run was made. `stem` is the name of that file without its suffix. A notebook shows a result as tables
+    and a heat map.
     """
 
-    texts: Count
-    fresh: Count
-    """Texts that were not in the cache."""
-    texts_per_second: Amount | None
-    queries: dict[Label, dict[Reading, Amount]]
-    candidates: dict[Label, dict[Reading, Amount]]
-
-
-class CurvePoint(Record):
-    """Headline scores of the same vectors in fewer dimensions or bits; not recomputable from the evidence."""
-
-    dimension: Dimension
-    form: VectorForm
-    scores: dict[str, float]
-
-
-class RunRecord(Record):
-    """Where, when and how fast."""
-
-    created: Moment
-    """UTC, ISO 8601."""
-    panglot: Label
-    python: Label
-    packages: Annotated[dict[Label, Label], Field(max_length=1000)]
-    platform: Line
-    processor: Line
-    cores: Positive
-    seconds: dict[Label, Amount]
-    """Wall-clock seconds of each step; their names say which."""
-    peak_memory_mib: Count | None
-    """Largest resident memory of the process; null where the system does not tell."""
-    encoding: EncodingRecord | None = None
-    damaged: Count = 0
-    """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
-
-
-class Result(Record):
-    """One model on one task. A score is `[value, low, high]` with the ends of its 95 % bootstrap interval.
-
-    The ends are null where too few clusters are behind a value. `clusters` is the number of them in all: units by which
-    the data was drawn, as articles.
-    `pairs` and the two language tables have a row for each query language and a column for each candidate language,
-    in the order of `task.languages`; null where the data gives no value. `evidence` has the sha256 of each file beside
-    this one; `write_result` fills it in. The other fields are as in `Scores`.
-    """
-
-    format: Format = FORMAT
-    task: TaskRecord
-    model: ModelCard
-    clusters: Count
-    settings: dict[str, ByMetric]
-    balance: ByMetric
-    bias: ByMetric
-    blind: dict[str, float]
-    languages: dict[str, dict[str, ByMetric]]
-    worst_language: str
-    pairs: dict[str, tuple[tuple[Cell, ...], ...]]
-    language_mix: tuple[tuple[float | None, ...], ...]
-    language_rank: tuple[tuple[float | None, ...], ...]
-    curve: Annotated[tuple[CurvePoint, ...], Field(max_length=1000)] = ()
-    evidence: dict[EvidenceName, Sha256] = Field(default_factory=dict)
-    run: RunRecord
-
-    @model_validator(mode="after")
-    def _check(self) -> Result:
-        names, headline, candidates = self.task.languages, self.task.headline, self.task.candidates
-        check_settings(self.settings, self.balance, headline)
-        check_bias("bias", self.bias, candidates)
-        check_bias("blind", self.blind, candidates)
-        check_languages(self.languages, names, headline, candidates)
-        if self.worst_language not in names:
-            raise ValueError(f"worst_language: {self.worst_language[:80]!a} is not one of task.languages")
-        check_pairs(self.pairs, headline, len(names))
-        check_table("language_mix", self.language_mix, len(names), SHARE)
-        check_table("language_rank", self.language_rank, len(names), (-candidates, candidates))
-        for place, point in enumerate(self.curve):
-            check_curve_scores(f"curve[{place}].scores", point.scores, candidates)
-        if len({(point.dimension, point.form) for point in self.curve}) < len(self.curve):
-            raise ValueError("curve: two points have one dimension and form")
-        return self
+    def __init__(self, record: ResultRecord, evidence: Evidence | Callable[[], Evidence], stem: str) -> None:
+        self.record, self.stem = record, stem
+        self._evidence = evidence
 
     @classmethod
-    def of(
-        cls, task: TaskRecord, model: ModelCard, scores: Scores, curve: Sequence[CurvePoint], run: RunRecord
-    ) -> Result:
-        """Put scores into the form of the file."""
-        return cls(
-            task=task,
-            model=model,
-            clusters=scores.clusters,
-            settings=scores.settings,
-            balance=scores.balance,
-            bias=scores.bias,
-            blind=scores.blind,
-            languages=scores.languages,
-            worst_language=scores.worst_language,
-            pairs={metric: _cells(grid.values) for metric, grid in scores.pairs.items()},
-            language_mix=_numbers(scores.language_mix),
-            language_rank=_numbers(scores.language_rank),
-            curve=tuple(curve),
-            run=run,
-        )
+    def read(cls, path: Path, task: Task | None = None) -> Result:
+        """Read a result file; its evidence is read, and held against the record and the task, when it is asked for.
+
+        :raises BadResult: the file is not there, too large, not JSON, or not of this form.
+        """
+        record = read_result_record(path)
+        return cls(record, lambda: read_evidence_of(path, record, task), path.stem)
 
     @property
-    def divided(self) -> bool:
-        """Whether queries met their own language only; a pool of one language has `multi` too."""
-        return set(self.settings) == {"mono"}
+    def task(self) -> str:
+        """The name of the task."""
+        return self.record.task.name
 
-    def plain(self) -> dict[str, Any]:
-        """The scores without intervals, pairs named `query language-candidate language`."""
-        names = self.task.languages
-        return {
-            "task": self.task.name,
-            "model": f"{self.model.name}@{self.model.revision}",
-            "scores": {
-                **{setting: _values(scores) for setting, scores in self.settings.items()},
-                "bias": _values(self.bias),
-                "balance": _values(self.balance),
-            },
-            "languages": {
-                name: {setting: _values(scores) for setting, scores in settings.items()}
-                for name, settings in self.languages.items()
-            },
-            "pairs": {
-                f"{query}-{candidate}": {
-                    metric: cell.value
-                    for metric, grid in self.pairs.items()
-                    if (cell := grid[names.index(query)][names.index(candidate)])
-                }
-                for query in names
-                for candidate in names
-            },
-        }
+    @property
+    def model(self) -> ModelCard:
+        """What the model is, and how it was configured."""
+        return self.record.model
 
+    @property
+    def scores(self) -> Mapping[str, ByMetric]:
+        """`mono`, `cross`, `multi` and `balance` by metric, as far as the task has them: values from 0 to 1."""
+        balance = {"balance": self.record.balance} if self.record.balance else {}
+        return {**self.record.settings, **balance}
 
-def record_task(
-    name: str, fingerprint: str, headline: str, languages: tuple[str, ...], queries: int, candidates: int
-) -> TaskRecord:
-    """The record of a task, before anything costs time.
+    @property
+    def bias(self) -> ByMetric:
+        """The measures of language bias; `record.blind` has what a language-blind ranker gets."""
+        return self.record.bias
 
-    :raises BadData: it has a name, a language or a headline metric that no result can hold.
-    """
-    try:
-        return TaskRecord(
-            name=name,
-            fingerprint=fingerprint,
-            headline=headline,
-            languages=languages,
-            queries=queries,
-            candidates=candidates,
-        )
-    except ValidationError as error:
-        raise BadData(f"No result can be written for the task {name[:80]!a}. {first_fault(error)}.") from error
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The counts that every score follows from, whatever the languages.
 
+        :raises BadResult: the files beside the result are missing, damaged, or about something else.
+        """
+        return self._evidence() if callable(self._evidence) else self._evidence
 
-def write_result(root: Path, result: Result, evidence: Evidence, stem: str) -> Path:
-    """Write the files of a result; the JSON comes last and whole, so that where it stands the others do."""
-    folder = result_folder(root, result.model)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{stem}.json"
-    write_evidence(target, evidence)
-    write_record(target, result.model_copy(update={"evidence": hash_evidence(target)}))
-    return target
+    def save(self, folder: Path | str = "submissions") -> Path:
+        """Write the result and its evidence below a folder, as `<model>@<revision>/<task>.json`, and say where.
 
+        :raises BadResult: as `evidence`.
+        """
+        return write_result(Path(folder), self.record, self.evidence, self.stem)
 
-def read_result(path: Path) -> Result:
-    """Read one result file.
+    def to_frame(self) -> pandas.DataFrame:
+        """All scores as a tidy data frame: setting, query, candidate, metric, value, low, high.
 
-    :raises BadResult: it is not there, too large, not JSON, or not of this form.
-    """
-    return read_record(path, Result)
+        `query` and `candidate` are languages; `*` stands for all of them, in `cross` for all others. `low` and `high`
+        are the ends of the 95 % interval, NaN where there are too few clusters for one.
 
+        :raises MissingExtra: pandas is not installed.
+        """
+        from panglot.results.frame import to_frame
 
-def find_results(paths: Sequence[Path]) -> Iterator[Path]:
-    """The result files that the paths name: files themselves, a model's folder, or a folder of such folders.
+        return to_frame(self.record)
 
-    :raises BadResult: a path where there is none.
-    """
-    for path in paths:
-        found = [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*@*/*.json")])
-        found = [file for file in found if is_result_name(file.name)]
-        if not found:
-            raise BadResult(f"There is no result in {path}. Name a result file, or the folder of a model.")
-        yield from found
+    def __repr__(self) -> str:
+        headline = self.record.task.headline
+        scores = {name: by_metric[headline] for name, by_metric in self.scores.items() if headline in by_metric}
+        said = ", ".join(f"{name} {short(score.value)}" for name, score in scores.items())
+        return f"<Result of {self.model.name}@{self.model.revision} on {self.task}: {headline} {said}>"
 
+    def _repr_html_(self) -> str:
+        from panglot.results.notebook import result_html
 
-def _cells(values: np.ndarray) -> tuple[tuple[Cell, ...], ...]:
-    return tuple(tuple(as_score(cell) for cell in row) for row in values.tolist())
-
-
-def _numbers(values: np.ndarray) -> tuple[tuple[float | None, ...], ...]:
-    return tuple(tuple(None if math.isnan(number) else number for number in row) for row in values.tolist())
-
-
-def _values(scores: ByMetric) -> dict[str, float]:
-    return {name: score.value for name, score in scores.items()}
+        return result_html(self.record)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from panglot.errors import BadData
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result import Result, read_result
+from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.score.bootstrap import draw_clusters, effective, scores_of
 from panglot.score.comparison.contributions import SETTINGS, Contributions, contributions, members_of, with_balance
 from panglot.score.comparison.paired import Comparison, compare_contributions, holm
@@ -127,10 +127,10 @@ def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
     }
     for model in scored:
         for path in model.results:
-            result = read_result(path)
+            result = read_result_record(path)
             shares[model.planned.arm, result.task.name].append(contributions(read_evidence(path), result.task.headline))
     means = [_arm_row(arm, task, parts, runs) for (arm, task), parts in shares.items()]
-    results = [read_result(path) for model in scored for path in model.results]
+    results = [read_result_record(path) for model in scored for path in model.results]
     return Experiment(
         name=ablation.name,
         title=ablation.title,
@@ -154,7 +154,7 @@ def _tasks(model: Scored) -> list[str]:
 
 def _run_rows(model: Scored) -> Iterator[RunRow]:
     for path in model.results:
-        result = read_result(path)
+        result = read_result_record(path)
         yield RunRow(
             arm=model.planned.arm,
             seed=model.planned.seed,
@@ -167,7 +167,7 @@ def _run_rows(model: Scored) -> Iterator[RunRow]:
         )
 
 
-def _measures(result: Result) -> dict[str, float]:
+def _measures(result: ResultRecord) -> dict[str, float]:
     headline = result.task.headline
     found = {setting: result.settings.get(setting, {}).get(headline) for setting in SETTINGS}
     found["balance"] = result.balance.get(headline)

@@ -10,7 +10,7 @@ from typing import Any
 from panglot.encode.model import Precision
 from panglot.files import write_whole
 from panglot.results.record import Record
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.score.bootstrap import Score
 from panglot.train.batches import BatchDrawer
 from panglot.train.leak import LeakCheck
@@ -115,13 +115,13 @@ def _data_records(pairs: Pairs) -> Iterator[DataRecord]:
         )
 
 
-def write_card(folder: Path, recipe: Recipe, training: TrainingRecord, results: Sequence[Result] = ()) -> None:
+def write_card(folder: Path, recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = ()) -> None:
     """Write the model card into the model's folder."""
     text = model_card(recipe, training, results)
     write_whole(folder / "README.md", lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def model_card(recipe: Recipe, training: TrainingRecord, results: Sequence[Result] = ()) -> str:
+def model_card(recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = ()) -> str:
     """The card: front matter, what it is, scores, data, leaks and the whole recipe."""
     parts = [
         _front_matter(recipe),
@@ -161,7 +161,7 @@ def _sentence(recipe: Recipe, training: TrainingRecord) -> str:
     return said
 
 
-def _scores(results: Sequence[Result]) -> str:
+def _scores(results: Sequence[ResultRecord]) -> str:
     lines = ["| task | metric | mono | cross | multi | balance |", "|---|---|---|---|---|---|"]
     for result in results:
         headline = result.task.headline

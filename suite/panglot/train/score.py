@@ -21,7 +21,6 @@ from panglot.evaluate.run import run
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
 from panglot.results.naming import result_folder, result_stem
-from panglot.results.result import write_result
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -46,8 +45,7 @@ def score_folder(
     for task in tasks:
         path = result_folder(results, model.card) / f"{result_stem(task.name)}.json"
         if not path.is_file():
-            outcome = run(task, model, data_dir=data_dir, progress=progress)
-            path = write_result(results, outcome.result, outcome.evidence, outcome.stem)
+            path = run(task, model, data_dir=data_dir, progress=progress).save(results)
         paths.append(path)
     return paths
 

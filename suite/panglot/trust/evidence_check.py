@@ -10,7 +10,7 @@ from panglot.arrays import Bools, Ints
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.results.evidence_file import SHORT, shorten
-from panglot.results.result import TaskRecord
+from panglot.results.result_record import TaskRecord
 from panglot.retrieve.evidence import ASKED, NOBODY, WITHIN, Evidence, itself, narrowed
 from panglot.retrieve.ranking import DEPTH
 

@@ -19,7 +19,7 @@ from panglot.progress import Progress, silent
 from panglot.results.evidence_file import EVIDENCE_FILES, NEEDED, evidence_file, is_evidence_of, read_evidence
 from panglot.results.naming import RECORD, is_result_name
 from panglot.results.record import Record, read_record
-from panglot.results.result import read_result
+from panglot.results.result_record import read_result_record
 from panglot.score.bootstrap import Score
 from panglot.score.comparison.contributions import contributions
 from panglot.score.comparison.standings import RANKED_BY, Standing, comparable, rank_contributions
@@ -135,7 +135,7 @@ def _are_lists_known(path: Path) -> bool:
     longest = evidence_file(path, EVIDENCE_FILES[-1])
     if not longest.exists():
         return True
-    return not longest.is_symlink() and is_evidence_of(read_result(path).evidence, path)
+    return not longest.is_symlink() and is_evidence_of(read_result_record(path).evidence, path)
 
 
 def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standings:
@@ -147,7 +147,7 @@ def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standing
     with progress("ranking", len(names)) as advance:
         for task, there in tasks.items():
             paths = {name: root / f"{name}.json" for name in there}
-            headline = read_result(paths[there[0]]).task.headline
+            headline = read_result_record(paths[there[0]]).task.headline
             added = {}
             for name, path in paths.items():
                 added[name] = contributions(read_evidence(path), headline)

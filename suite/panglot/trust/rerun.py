@@ -21,7 +21,7 @@ from panglot.fields import Amount, Count, Label, Line, Moment, Positive, Sha256,
 from panglot.progress import Progress, silent
 from panglot.results.evidence_file import EvidenceName, hash_evidence, read_evidence
 from panglot.results.record import FORMAT, Format, Record
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import NOBODY, Evidence
 
 NEAR = 1e-3
@@ -69,7 +69,7 @@ def attestation_file(path: Path) -> Path:
 
 def rerun(
     path: Path,
-    result: Result,
+    result: ResultRecord,
     model: Model,
     pool: Pool,
     sample: int = 200,
@@ -115,7 +115,7 @@ def write_attestation(path: Path, attestation: Attestation) -> Path:
     return target
 
 
-def _check_model(result: Result, model: Model) -> None:
+def _check_model(result: ResultRecord, model: Model) -> None:
     for name in ("revision", "similarity", "dimension", "prompts", "max_length"):
         stored, here = getattr(result.model, name), getattr(model.card, name)
         if stored != here:

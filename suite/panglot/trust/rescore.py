@@ -26,7 +26,7 @@ from panglot.results.evidence_file import (
     write_pairs,
 )
 from panglot.results.record import Record, read_record, record_text, write_record
-from panglot.results.result import CurvePoint, Result, RunRecord, TaskRecord
+from panglot.results.result_record import CurvePoint, ResultRecord, RunRecord, TaskRecord
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import NAMES
 from panglot.score.summary import score_evidence
@@ -84,7 +84,7 @@ def rescore(
         evidence, complete = _with_clusters(path, measured.task, data_dir), False
     names = dict.fromkeys([*NAMES, *_held(before), *metrics])
     scores = score_evidence(evidence, measured.task.headline, list(names))
-    result = Result.of(measured.task, measured.model, scores, measured.curve, measured.run)
+    result = ResultRecord.of(measured.task, measured.model, scores, measured.curve, measured.run)
     after = json.loads(record_text(result))
     moved = tuple(_moves(before, after))
     if moved and not allow_moves:

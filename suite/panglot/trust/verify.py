@@ -32,7 +32,7 @@ from panglot.results.evidence_file import (
 from panglot.results.facts import check_facts, check_record
 from panglot.results.naming import result_folder, result_stem
 from panglot.results.record import DECIMALS, read_record
-from panglot.results.result import Result, find_results, read_result
+from panglot.results.result_record import ResultRecord, find_results, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import DEPTH
 from panglot.score.summary import score_evidence
@@ -75,7 +75,7 @@ def verify(path: Path, data_dir: Path | None = None) -> Verdict:
     """
     try:
         _check_file(path)
-        return _Check(path, read_result(path), data_dir).verdict()
+        return _Check(path, read_result_record(path), data_dir).verdict()
     except BadResult as error:
         return Verdict(path, "failed", (str(error),))
 
@@ -139,7 +139,7 @@ def _at_home(verdict: Verdict, folder: Path) -> Verdict:
     """The verdict, with a finding more if the result belongs into another folder."""
     if verdict.level == "failed":
         return verdict
-    home = result_folder(folder.parent, read_result(verdict.path).model)
+    home = result_folder(folder.parent, read_result_record(verdict.path).model)
     if home.name == folder.resolve().name:
         return verdict
     return Verdict(verdict.path, "failed", (f"It is a result of another model and belongs in {home.name}/.",))
@@ -149,7 +149,7 @@ def _verify_card(path: Path) -> Verdict:
     try:
         _check_file(path)
         card = read_record(path, SubmissionCard)
-        results = [read_result(file) for file in find_results([path.parent])]
+        results = [read_result_record(file) for file in find_results([path.parent])]
     except BadResult as error:
         return Verdict(path, "failed", (str(error),))
     findings = []
@@ -165,7 +165,7 @@ def _verify_card(path: Path) -> Verdict:
 class _Check:
     """The checks of one result, each only where those before it left something to look at."""
 
-    def __init__(self, path: Path, result: Result, data_dir: Path | None) -> None:
+    def __init__(self, path: Path, result: ResultRecord, data_dir: Path | None) -> None:
         self._path, self._result, self._data_dir = path, result, data_dir
         self._unchecked: list[str] = []
 
@@ -236,7 +236,7 @@ class _Check:
         metrics = dict.fromkeys(name for scores in result.settings.values() for name in scores)
         try:
             scores = score_evidence(evidence, result.task.headline, list(metrics), measures=result.bias.keys())
-            again = Result.of(result.task, result.model, scores, result.curve, result.run)
+            again = ResultRecord.of(result.task, result.model, scores, result.curve, result.run)
         except (ValueError, ArithmeticError, LookupError, RuntimeWarning) as error:
             raise BadResult(f"{self._path}: no scores follow from its evidence. {str(error)[:200]}") from error
         wanted = set(DERIVED)
@@ -261,7 +261,7 @@ class _Check:
         return Verdict(self._path, "failed", tuple(findings[:MOST_FINDINGS]), tuple(self._unchecked))
 
 
-def _check_names(result: Result) -> Iterator[str]:
+def _check_names(result: ResultRecord) -> Iterator[str]:
     """Nothing that people call the model looks like something else."""
     for name in ("name", "revision", "library", "licence"):
         try:

@@ -13,7 +13,7 @@ from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
-    from panglot.results.result import Result
+    from panglot.results.result_record import ResultRecord
 
 TaskName = Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.", autocompletion=complete_task)]
 MetricName = Annotated[
@@ -70,7 +70,7 @@ class _Named(NamedTuple):
     """A result and where it stands."""
 
     path: Path
-    result: Result
+    result: ResultRecord
 
     @property
     def model(self) -> str:
@@ -89,9 +89,9 @@ def _results(path: Path) -> dict[tuple[str, str], _Named]:
 
     :raises BadResult: there are none, or those of several models.
     """
-    from panglot.results.result import find_results, read_result
+    from panglot.results.result_record import find_results, read_result_record
 
-    found = [_Named(file, read_result(file)) for file in find_results([path])]
+    found = [_Named(file, read_result_record(file)) for file in find_results([path])]
     models = sorted({named.model for named in found})
     if len(models) > 1:
         raise BadResult(f"{path} holds results of {len(models)} models ({', '.join(models[:3])} …). Name one of them.")

@@ -44,16 +44,16 @@ def demo(as_json: AsJson = False) -> None:
     from panglot.cli.view.terminal import pair_matrix, progress_bar, score_table
     from panglot.encode.model import load_model
     from panglot.evaluate.run import run
-    from panglot.results.result import read_result, write_result
+    from panglot.results.result_record import read_result_record
 
-    outcome = run(find_task(TASK), load_model(MODEL), progress=progress_bar)
-    path = write_result(out, outcome.result, outcome.evidence, outcome.stem)
+    result = run(find_task(TASK), load_model(MODEL), progress=progress_bar)
+    path = result.save(out)
     if as_json:
-        print_json(read_result(path).plain())
+        print_json(read_result_record(path).plain())
         return
     console = open_console()
-    console.print(score_table([outcome.result]))
-    console.print(pair_matrix(outcome.result))
+    console.print(score_table([result.record]))
+    console.print(pair_matrix(result.record))
     console.print(NEXT.format(folder=path.parent, command=_command(), model=MODEL), soft_wrap=True)
 
 

@@ -29,7 +29,7 @@ def export(
 
     Example: panglot export submissions/bm25@0.3.16 --format model-index
     """
-    from panglot.results.result import find_results
+    from panglot.results.result_record import find_results
 
     paths = list(find_results([result]))
     if format != "model-index" and len(paths) > 1:
@@ -46,9 +46,9 @@ def export(
 def _model_index(paths: list[Path]) -> Iterable[str]:
     """One block for all results of a model."""
     from panglot.interop.mteb_export import model_index
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
 
-    results = [read_result(path) for path in paths]
+    results = [read_result_record(path) for path in paths]
     models = sorted({f"{result.model.name}@{result.model.revision}" for result in results})
     if len(models) > 1:
         raise PanglotError(f"A model card is of one model; there are results of {', '.join(models)}.")
@@ -60,18 +60,18 @@ def _mteb(path: Path) -> Iterable[str]:
 
     from panglot.interop.mteb_export import mteb_result
     from panglot.results.facts import read_evidence_of
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
 
-    result = read_result(path)
+    result = read_result_record(path)
     return json.dumps(mteb_result(result, read_evidence_of(path, result)), indent=1).splitlines()
 
 
 def _trec(path: Path) -> Iterable[str]:
     from panglot.interop.trec import run_lines
     from panglot.results.facts import read_evidence_of
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
 
-    result = read_result(path)
+    result = read_result_record(path)
     model = result.model
     return run_lines(read_evidence_of(path, result), f"{model.name}@{model.revision}")
 

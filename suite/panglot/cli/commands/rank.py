@@ -12,7 +12,7 @@ from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
-    from panglot.results.result import Result
+    from panglot.results.result_record import ResultRecord
     from panglot.score.comparison.contributions import Contributions
 
 OTHER_QUERIES = "Its evidence does not hold the same queries for the same questions as that of the others."
@@ -37,7 +37,7 @@ def rank(
     Example: panglot rank submissions/ --task xquad-r
     """
     from panglot.cli.view.comparison import rank_json, rank_view
-    from panglot.results.result import find_results
+    from panglot.results.result_record import find_results
     from panglot.score.comparison.standings import comparable, rank_contributions
 
     files = {path.resolve(): path for path in find_results(paths)}
@@ -64,14 +64,14 @@ def rank(
         console.print(f"not ranked: {path}: {reason}", soft_wrap=True)
 
 
-def _read(paths: list[Path]) -> tuple[dict[Path, Result], dict[str, str]]:
+def _read(paths: list[Path]) -> tuple[dict[Path, ResultRecord], dict[str, str]]:
     """The results that can be read, and why the others cannot."""
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
 
     results, left_out = {}, {}
     for path in paths:
         try:
-            results[path] = read_result(path)
+            results[path] = read_result_record(path)
         except BadResult as error:
             left_out[str(path)] = str(error)
     if not results:
@@ -79,7 +79,7 @@ def _read(paths: list[Path]) -> tuple[dict[Path, Result], dict[str, str]]:
     return results, left_out
 
 
-def _only_task(results: dict[Path, Result], name: str | None) -> str:
+def _only_task(results: dict[Path, ResultRecord], name: str | None) -> str:
     """The one task that is ranked.
 
     :raises UnknownName: there is no result on it.
@@ -93,7 +93,7 @@ def _only_task(results: dict[Path, Result], name: str | None) -> str:
     return name or names[0]
 
 
-def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> dict[Path, Result]:
+def _on_one_content(results: dict[Path, ResultRecord], left_out: dict[str, str]) -> dict[Path, ResultRecord]:
     """The results on the content of the suite's task, however many are on another; else on what most are about."""
     from collections import Counter
 
@@ -114,7 +114,7 @@ def _on_one_content(results: dict[Path, Result], left_out: dict[str, str]) -> di
     return {path: result for path, result in results.items() if result.task.fingerprint == fingerprint}
 
 
-def _headline(name: str, results: dict[Path, Result]) -> str:
+def _headline(name: str, results: dict[Path, ResultRecord]) -> str:
     """The metric that the task is about: what the suite says, else what most results say."""
     from collections import Counter
 
@@ -124,7 +124,9 @@ def _headline(name: str, results: dict[Path, Result]) -> str:
     return task.headline if task else Counter(r.task.headline for r in results.values()).most_common(1)[0][0]
 
 
-def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str, str]) -> dict[str, Contributions]:
+def _contributions(
+    results: dict[Path, ResultRecord], metric: str, left_out: dict[str, str]
+) -> dict[str, Contributions]:
     """Each model's contributions; one evidence is in memory at a time. Of two results of one model the first counts."""
     from panglot.data.catalogue import known_tasks
     from panglot.results.facts import read_evidence_of
@@ -146,6 +148,6 @@ def _contributions(results: dict[Path, Result], metric: str, left_out: dict[str,
     return added
 
 
-def _model(result: Result) -> str:
+def _model(result: ResultRecord) -> str:
     """The model in one state, with what was changed of its configuration."""
     return "+".join((f"{result.model.name}@{result.model.revision}", *result.model.settings))

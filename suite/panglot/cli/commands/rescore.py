@@ -32,7 +32,7 @@ def rescore(
     Example: panglot rescore submissions/
     """
     from panglot.cli.view.terminal import progress_bar
-    from panglot.results.result import find_results
+    from panglot.results.result_record import find_results
     from panglot.trust.rescore import rescore as rescore_one
 
     console = open_console()

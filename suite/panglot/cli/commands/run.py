@@ -120,7 +120,7 @@ def run(
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
     from panglot.encode.model import Options, find_unpinned, load_model
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
 
     options = Options(
         query_prompt=query_prompt,
@@ -153,7 +153,7 @@ def run(
         runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, remedy, how)
         code = runner.run(chosen, retry_failed)
     if as_json:
-        print_json([read_result(path).plain() for path in runner.results])
+        print_json([read_result_record(path).plain() for path in runner.results])
     else:
         show_results(console, runner.results, matrix)
     raise typer.Exit(code)

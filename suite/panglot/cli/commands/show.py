@@ -32,10 +32,10 @@ def show(
     Example: panglot show submissions/use-multilingual@0.2.1 --bias
     """
     from panglot.cli.view.terminal import bias_table, language_table, pair_matrix, score_table
-    from panglot.results.result import find_results, read_result
+    from panglot.results.result_record import find_results, read_result_record
 
     files = list(find_results(paths))
-    results = [read_result(path) for path in files]
+    results = [read_result_record(path) for path in files]
     if gallery:
         _write_gallery(files, gallery, task, data_dir)
         return
@@ -59,11 +59,11 @@ def _write_gallery(files: list[Path], target: Path, own: str | None, data_dir: P
     from panglot.data.catalogue import known_tasks
     from panglot.data.load import read_pool
     from panglot.results.facts import read_evidence_of
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
 
     if len(files) != 1:
         raise PanglotError(f"--gallery shows one result, and {len(files)} are named. Name one file.")
-    result = read_result(files[0])
+    result = read_result_record(files[0])
     task = find_task(own) if own else known_tasks().get(result.task.name)
     if task is None:  # what a result names is never looked for as a path
         raise PanglotError(

@@ -53,7 +53,7 @@ def submit(
     from panglot.cli.commands.verify import as_record, show
     from panglot.cli.names import split
     from panglot.data.image import IMAGES
-    from panglot.results.result import find_results, read_result
+    from panglot.results.result_record import find_results, read_result_record
     from panglot.trust.intake import take_in
     from panglot.trust.submission import CARD, card_of, pack, write_card
 
@@ -66,7 +66,7 @@ def submit(
         show(console, verdict)
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
-    results = [read_result(path) for path in paths]
+    results = [read_result_record(path) for path in paths]
     seen = ("text", "image") if any(IMAGES in result.task.languages for result in results) else None
     stated: dict[str, object] = {
         "modalities": seen,

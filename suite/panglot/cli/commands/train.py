@@ -48,7 +48,7 @@ def train(
     from panglot.cli.view.terminal import progress_bar, score_table
     from panglot.data.catalogue import known_tasks
     from panglot.encode.checkpoints.precision import FELL_BACK
-    from panglot.results.result import read_result
+    from panglot.results.result_record import read_result_record
     from panglot.train.card import write_card
     from panglot.train.leak import check_leaks
     from panglot.train.score import score_folder
@@ -67,7 +67,7 @@ def train(
     console.print(Text(str(trained.folder)).append(effort, "dim"), soft_wrap=True)
     precision = trained.training.precision
     paths = score_folder(trained.folder, tasks, results, data_dir, progress_bar, precision=precision)
-    scored = [read_result(path) for path in paths]
+    scored = [read_result_record(path) for path in paths]
     if scored:
         write_card(trained.folder, chosen, trained.training, scored)
     if as_json:

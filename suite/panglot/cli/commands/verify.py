@@ -108,7 +108,7 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
     from panglot.data.catalogue import suite_tasks
     from panglot.data.load import read_pool
     from panglot.errors import BadResult, PanglotError
-    from panglot.results.result import find_results, read_result
+    from panglot.results.result_record import find_results, read_result_record
     from panglot.trust.verify import pool_of
 
     wanted: dict[tuple[str, tuple[str, ...]], None] = {}
@@ -116,7 +116,7 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
         with suppress(BadResult):  # what cannot be read is said when it is verified
             for path in find_results([root]):
                 with suppress(BadResult):
-                    record = read_result(path).task
+                    record = read_result_record(path).task
                     wanted[record.name, record.languages] = None
     for name, languages in wanted:
         task = suite_tasks().get(name)

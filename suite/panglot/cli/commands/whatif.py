@@ -38,11 +38,11 @@ def whatif(
     from panglot.errors import BadResult, UnknownName
     from panglot.remedies.whatif import what_if
     from panglot.results.evidence_file import read_evidence
-    from panglot.results.result import find_results, read_result
+    from panglot.results.result_record import find_results, read_result_record
 
     if by_language and by_language not in COLUMNS:
         raise UnknownName("measure", by_language, COLUMNS)
-    results = {path: read_result(path) for path in find_results(paths)}
+    results = {path: read_result_record(path) for path in find_results(paths)}
     chosen = {path: result for path, result in results.items() if task in (None, result.task.name)}
     if task and not chosen:
         raise UnknownName("task", task, {result.task.name for result in results.values()})

@@ -14,7 +14,7 @@ from rich.text import Text
 from panglot.arrays import Floats
 from panglot.cli.view.tables import FoldingTable, Grid, prose
 from panglot.languages import language_label
-from panglot.results.result import DIVIDED
+from panglot.results.result_record import DIVIDED
 from panglot.score.comparison.paired import ALPHA, Comparison, Differences
 from panglot.score.comparison.standings import Standings
 

@@ -13,7 +13,7 @@ from panglot.arrays import Ints
 from panglot.data.image import decode
 from panglot.data.pool import Items, Pool
 from panglot.languages import canonical, language_label
-from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 
 SHOWN = 8
@@ -34,7 +34,7 @@ img { display: block; max-width: 120px; max-height: 120px; }
 """
 
 
-def gallery(result: Result, evidence: Evidence, pool: Pool, queries: int = 24) -> str:
+def gallery(result: ResultRecord, evidence: Evidence, pool: Pool, queries: int = 24) -> str:
     """A page that needs no other file, of `queries` examples at even steps through the languages.
 
     Relevant candidates are framed and named as such; below each list stand the ranks of all relevant ones.

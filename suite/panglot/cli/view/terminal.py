@@ -16,7 +16,7 @@ from panglot.cli.view.tables import FoldingTable, Grid, prose
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
 from panglot.progress import Advance
-from panglot.results.result import DIVIDED, Cell, Result
+from panglot.results.result_record import DIVIDED, Cell, ResultRecord
 from panglot.score.bootstrap import Score
 from panglot.score.summary import BIAS_NAMES
 
@@ -64,7 +64,7 @@ def progress_bar(label: str, total: int, console: PlainConsole | None = None) ->
         yield lambda done: bars.advance(bar, done)
 
 
-def score_table(results: Sequence[Result]) -> RenderableType:
+def score_table(results: Sequence[ResultRecord]) -> RenderableType:
     """The four answers of each result, with intervals; tasks with images in a table of their own."""
     images = [result for result in results if IMAGES in result.task.languages]
     texts = [result for result in results if IMAGES not in result.task.languages]
@@ -79,7 +79,7 @@ def score_table(results: Sequence[Result]) -> RenderableType:
 
 
 def _scores_of(
-    results: Sequence[Result], with_model: bool, settings: Sequence[str], bias: Mapping[str, str]
+    results: Sequence[ResultRecord], with_model: bool, settings: Sequence[str], bias: Mapping[str, str]
 ) -> RenderableType:
     """A line for each result; `bias` maps the measures that are shown to their headings."""
     table = FoldingTable()
@@ -98,7 +98,7 @@ def _scores_of(
     return table
 
 
-def curve_table(result: Result) -> RenderableType:
+def curve_table(result: ResultRecord) -> RenderableType:
     """The headline scores in fewer dimensions and bits."""
     table = FoldingTable()
     table.add_column("form", no_wrap=True)
@@ -112,7 +112,7 @@ def curve_table(result: Result) -> RenderableType:
     return _titled(f"{result.task.name}, {result.task.headline} of the same vectors in fewer dimensions or bits", table)
 
 
-def language_table(result: Result) -> RenderableType:
+def language_table(result: ResultRecord) -> RenderableType:
     """The headline metric and the two bias headlines of each query language."""
     metric = result.task.headline
     table = FoldingTable()
@@ -137,7 +137,7 @@ def language_table(result: Result) -> RenderableType:
     return _titled(f"{result.task.name}, {metric} by language", table)
 
 
-def bias_table(result: Result) -> RenderableType:
+def bias_table(result: ResultRecord) -> RenderableType:
     """Every bias measure beside what a language-blind ranker gets."""
     title = f"{result.task.name}, language bias in the pool of all languages"
     if result.divided:
@@ -153,7 +153,7 @@ def bias_table(result: Result) -> RenderableType:
     return _titled(title, table)
 
 
-def pair_matrix(result: Result) -> RenderableType:
+def pair_matrix(result: ResultRecord) -> RenderableType:
     """The headline metric of every ordered pair as a heat map, queries down, candidates across."""
     metric = result.task.headline
     grid = result.pairs[metric]

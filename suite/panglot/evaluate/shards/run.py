@@ -19,7 +19,7 @@ from panglot.encode.cache import PROCESS, VectorCache, forget_at_exit
 from panglot.encode.model import Composite, Encoder, Model, Scorer
 from panglot.encode.vectors import check_dimensions, encode_items, encode_texts
 from panglot.errors import BadData, BadEncoder
-from panglot.evaluate.run import Outcome, provenance, timed
+from panglot.evaluate.run import provenance, timed
 from panglot.evaluate.shards.checkpoint import Checkpoint
 from panglot.evaluate.shards.counting import Asked
 from panglot.evaluate.shards.gathering import together
@@ -27,7 +27,8 @@ from panglot.evaluate.shards.streaming import Shard, ShardVectors, shards_of, st
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
 from panglot.results.naming import result_stem
-from panglot.results.result import Result, record_task
+from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord, record_task
 from panglot.retrieve.evidence import Evidence
 from panglot.score.summary import score_evidence
 
@@ -107,7 +108,7 @@ def run_streamed(
     data_dir: Path | None = None,
     cache: VectorCache | None = None,
     progress: Progress = silent,
-) -> Outcome:
+) -> Result:
     """Measure one model on one streamed task, whole or in some of its languages.
 
     :raises PanglotError: data that is missing or damaged, a model that makes no vectors, a checkpoint of another run.
@@ -135,7 +136,7 @@ def run_streamed(
     size = sum(found.size for found in surveys)
     record = record_task(task.name, _fingerprint(pools, surveys), task.headline, chosen, evidence.queries, size)
     stem = result_stem(task.name, None if chosen == task.languages else chosen)
-    return Outcome(Result.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
+    return Result(ResultRecord.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
 
 
 def _check_size(task: StreamedTask, language: str, size: int, allow_missing: bool) -> None:
