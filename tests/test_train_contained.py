@@ -88,7 +88,7 @@ def meeting(pairs: Pairs, rows: list[int]) -> list[tuple[int, int]]:
     """Pairs of rows of which one's passage contains the other's query, in any language that both groups have."""
     by_group: dict[int, set[tuple[int, str, str]]] = {}
     for row in np.flatnonzero(pairs.query_language == pairs.passage_language).tolist():
-        texts = (normalised(pairs.texts[pairs.query[row]]), normalised(pairs.texts[pairs.whole[row]]))
+        texts = normalised([pairs.texts[pairs.query[row]], pairs.texts[pairs.whole[row]]])
         by_group.setdefault(int(pairs.keys[row, 0]), set()).add((int(pairs.query_language[row]), *texts))
     groups = [by_group[int(pairs.keys[row, 0])] for row in rows]
     return [

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from panglot.data.image import IMAGES, Image
 from panglot.data.pool import Candidate, Judgement, Pool, Query
@@ -17,7 +20,7 @@ from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import TextData
 from panglot.train.recipe_file import make_recipe
 from panglot.train.translate import translated
-from panglot.train.words import long_runs, normalised
+from panglot.train.words import Units, is_kept, long_runs, normalised
 from tests.helpers.tasks import TASKS
 
 SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
@@ -50,15 +53,39 @@ def leaks_of(pairs: Pairs, pool: Pool, name: str = "own-task") -> tuple[Leak, ..
         return check_leaks(pairs, [task_of(pool, name)]).leaks
 
 
-def test_plain_text_is_letters_marks_and_digits() -> None:
-    assert normalised("  Ｔhe «Old»\tbridge—No. 5! ") == "the old bridge no 5"
-    assert normalised("हिन्दी, में") == "हिन्दी में"
+def test_normalised_text_is_letters_marks_and_digits() -> None:
+    written = ["  Ｔhe «Old»\tbridge—No. 5! ", "हिन्दी, में", "", "a\nb \ud800", "ΣΑΣ"]
+    assert normalised(written) == ["the old bridge no 5", "हिन्दी में", "", "a b", "σας"]
+    assert normalised([]) == []
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_texts_are_normalised_alike_together_and_alone(texts: list[str]) -> None:
+    alone = [" ".join("".join(c if is_kept(c) else " " for c in _lowered(text)).split()) for text in texts]
+    assert normalised(texts) == alone
+
+
+def _lowered(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
 
 
 def test_runs_are_of_eight_words_or_of_characters() -> None:
-    assert long_runs("a b c d e f g h i", "en") == {tuple("abcdefgh"), tuple("bcdefghi")}
-    assert long_runs("a b c", "en") == long_runs("", "en") == set()
-    assert len(long_runs(CHINESE, "zh")) == len(CHINESE) - 12
+    runs = long_runs(["a b c d e f g h i", "", "a b c", "b c d e f g h i"], "en")
+    assert runs.text.tolist() == [0, 0, 3]
+    assert runs.numbers[1] == runs.numbers[2] != runs.numbers[0]
+    assert long_runs([CHINESE, CHINESE[:12]], "zh").text.tolist() == [0] * (len(CHINESE) - 12)
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=9), max_size=4), st.integers(1, 4), st.booleans())
+def test_runs_are_equal_where_their_units_are(texts: list[list[str]], size: int, unspaced: bool) -> None:
+    runs = Units.of([("" if unspaced else " ").join(text) for text in texts], unspaced).runs(size)
+    expected = [
+        (place, tuple(text[n : n + size])) for place, text in enumerate(texts) for n in range(len(text) - size + 1)
+    ]
+    assert runs.text.tolist() == [place for place, _ in expected]
+    known = dict(zip(runs.numbers.tolist(), (units for _, units in expected), strict=True))
+    assert [known[number] for number in runs.numbers.tolist()] == [units for _, units in expected]
+    assert len(set(known.values())) == len(known)
 
 
 def test_a_whole_text_is_refused_however_it_is_written() -> None:
@@ -69,7 +96,7 @@ def test_a_whole_text_is_refused_however_it_is_written() -> None:
 def test_a_text_is_refused_whatever_the_spelling_of_its_language() -> None:
     with pytest.raises(BadData, match="1 of own-task in eng_Latn"):
         leaks_of(pairs(SENTENCE), pool(SENTENCE, "eng_Latn"))
-    assert long_runs(CHINESE, "zho_Hans") == long_runs(CHINESE, "zh")
+    assert long_runs([CHINESE], "zho_Hans").numbers.tolist() == long_runs([CHINESE], "zh").numbers.tolist()
 
 
 def test_a_question_is_refused_too() -> None:

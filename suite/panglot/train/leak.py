@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from panglot.data.image import IMAGES
 from panglot.data.local import local_pool
@@ -19,7 +21,7 @@ from panglot.data.task import Task
 from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.pairs import Pairs
-from panglot.train.words import long_runs, normalised
+from panglot.train.words import Units, long_runs, normalised
 
 
 class Leak(NamedTuple):
@@ -33,6 +35,13 @@ class Leak(NamedTuple):
     """Of these, queries or candidates of the task."""
     overlapping: int
     """Training texts that share a run of eight words with one."""
+
+
+class TrainedTexts(NamedTuple):
+    """The training texts of one language, normalised, and their runs of eight words."""
+
+    texts: list[str]
+    runs: Units
 
 
 class LeakCheck(NamedTuple):
@@ -60,7 +69,7 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = Non
     :raises BadData: a whole text or a picture of an evaluation task is in the training data, or a task's data is
         damaged.
     """
-    trained = _plain_texts(pairs)
+    trained = _trained(pairs)
     leaks: list[Leak] = []
     compared: list[str] = []
     absent: list[str] = []
@@ -80,26 +89,26 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = Non
     return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
 
 
-def _plain_texts(pairs: Pairs) -> dict[str, list[str]]:
+def _trained(pairs: Pairs) -> dict[str, TrainedTexts]:
     """The normalised training texts of each language, by its canonical spelling."""
     texts: dict[str, list[str]] = defaultdict(list)
     for place, language in enumerate(pairs.languages):
-        texts[canonical(language)] += map(normalised, pairs.texts_of(place))
-    return texts
+        texts[canonical(language)] += normalised(pairs.texts_of(place))
+    return {language: TrainedTexts(own, long_runs(own, language)) for language, own in texts.items()}
 
 
-def _shared(task: str, pool: Pool, trained: Mapping[str, list[str]]) -> Iterator[Leak]:
+def _shared(task: str, pool: Pool, trained: Mapping[str, TrainedTexts]) -> Iterator[Leak]:
     """A row for each language that the task and the training data have."""
     for language, texts in _texts_by_language(pool):
         if canonical(language) in trained:
             yield _leak(task, language, trained[canonical(language)], texts)
 
 
-def _leak(task: str, language: str, trained: list[str], texts: Iterable[str]) -> Leak:
-    compared = set(map(normalised, texts))
-    known = {run for text in compared for run in long_runs(text, language)}
-    overlapping = sum(not known.isdisjoint(long_runs(text, language)) for text in trained)
-    return Leak(task, language, len(trained), sum(text in compared for text in trained), overlapping)
+def _leak(task: str, language: str, trained: TrainedTexts, texts: Sequence[str]) -> Leak:
+    compared = set(normalised(texts))
+    shared = np.isin(trained.runs.numbers, long_runs(sorted(compared), language).numbers)
+    overlapping = len(np.unique(trained.runs.text[shared]))
+    return Leak(task, language, len(trained.texts), sum(text in compared for text in trained.texts), overlapping)
 
 
 def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Iterator[Leak]:
