@@ -24,7 +24,8 @@ from panglot.data.readers.captions import image_to_text, mixed, text_to_image
 from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, BadResult
-from panglot.evaluate.run import Outcome, provenance, run
+from panglot.evaluate.provenance import provenance
+from panglot.evaluate.run import Outcome, run
 from panglot.interop.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages
 from panglot.interop.mteb_import import Imported, read_mteb_results
 from panglot.interop.mteb_tasks import panglot_tasks

@@ -19,7 +19,7 @@ from panglot.cli.view.terminal import bias_table, pair_matrix, score_table
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.task import Size
 from panglot.encode.kinds.floors import RandomVectors
-from panglot.evaluate.run import provenance
+from panglot.evaluate.provenance import provenance
 from panglot.evaluate.shards.gathering import together
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import DIVIDED, ResultRecord, TaskRecord, read_result_record, write_result

@@ -23,8 +23,8 @@ from panglot.data.readers.folder import folder_task
 from panglot.data.readers.miracl import read_questions
 from panglot.data.task import Task
 from panglot.errors import BadData, BadResult
-from panglot.interop.trec import order, read_run, run_lines
-from panglot.interop.trec_scores import RunScores, score_run
+from panglot.evaluate.external_run import RunScores, order, score_run
+from panglot.interop.trec import read_run, run_lines
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from tests.helpers.tasks import TASKS

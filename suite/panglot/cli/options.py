@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from panglot.cli.completion import complete_model, complete_tasks
+from panglot.cli.completion import complete_model, complete_task, complete_tasks
 from panglot.cli.output import check_writable
 from panglot.files import cache_dir
 
@@ -29,6 +29,14 @@ TaskNames = Annotated[
     str, typer.Option(metavar="A,B", help="Tasks, or folders of your own data.", autocompletion=complete_tasks)
 ]
 Languages = Annotated[str, typer.Option(metavar="en,de", help="Only these languages; default: all.")]
+
+TaskName = Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.", autocompletion=complete_task)]
+MetricName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="As in ndcg@10; default: the headline of the task.")
+]
+Changes = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=C", help="Change a setting, as in training.steps=50.")
+]
 
 Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="The vector cache.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Encode everything afresh.")]

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import cast, get_args
 
 from panglot.arrays import Floats
@@ -25,11 +18,12 @@ from panglot.encode.scoring import Scored, reduced, score_pool
 from panglot.encode.tokenization import Reading, reading_by_language
 from panglot.encode.vectors import Encoded
 from panglot.errors import BadEncoder
+from panglot.evaluate.provenance import provenance, timed
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
 from panglot.results.naming import result_stem
 from panglot.results.result import Result
-from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, RunRecord, VectorForm, record_task
+from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, VectorForm, record_task
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.summary import score_evidence
@@ -126,54 +120,3 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
         queries=reading(scored.queries, pool.queries, "query"),
         candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
     )
-
-
-@contextmanager
-def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Keep how long a step took, in seconds of the clock."""
-    start = perf_counter()
-    yield
-    seconds[step] = round(perf_counter() - start, 3)
-
-
-def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
-    """Where, when and how fast this run was."""
-    return RunRecord(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        panglot=version("panglot"),
-        python=platform.python_version(),
-        packages=_packages(),
-        platform=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
-        cores=os.cpu_count() or 1,
-        seconds=seconds,
-        encoding=encoding,
-        damaged=damaged,
-        peak_memory_mib=_peak_memory_mib(),
-    )
-
-
-def _peak_memory_mib() -> int | None:
-    """Largest resident memory of this process; Windows has no `resource` to ask."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def _processor() -> str:
-    """The processor's name; Python itself does not know it on Linux."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    name = next((line.partition(":")[2] for line in lines if line.startswith("model name")), platform.machine())
-    return "".join(filter(str.isprintable, name)).strip()
-
-
-def _packages() -> dict[str, str]:
-    """Versions of the libraries that can move a vector or a score, as far as they are loaded."""
-    names = ("numpy", "pyarrow", "torch", "transformers", "sentence-transformers", "openvino", "openai", "model2vec")
-    return {name: version(name) for name in names if name.replace("-", "_") in sys.modules}

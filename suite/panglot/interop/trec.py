@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
-
-import numpy as np
 
 from panglot.errors import BadData, BadResult
+from panglot.evaluate.external_run import Lists
 from panglot.lines import parse_number, read_lines
 from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import DEPTH
@@ -20,9 +18,6 @@ files, which is 2^-11, and above that of the 32 bits in which trec_eval holds sc
 
 LONGEST_LINE = 1000
 MOST_LINES = 5_000_000
-
-Lists: TypeAlias = dict[str, dict[str, float]]
-"""The score of each listed candidate of each query."""
 
 
 def run_lines(evidence: Evidence, tag: str) -> Iterator[str]:
@@ -71,18 +66,6 @@ def read_run(path: Path) -> Lists:
     if not lists:
         raise BadResult(f"{path} is empty.")
     return lists
-
-
-def order(listed: dict[str, float]) -> list[str]:
-    """The candidates of one list as trec_eval orders them: by score in 32 bits, equal ones by id, the last first."""
-    with np.errstate(over="ignore"):
-        scores = np.array([*listed.values()], np.float32).tolist()
-    return [
-        id_
-        for _, _, id_ in sorted(
-            ((score, id_.encode(), id_) for id_, score in zip(listed, scores, strict=True)), reverse=True
-        )
-    ]
 
 
 def _take(lists: Lists, where: str, line: str) -> None:

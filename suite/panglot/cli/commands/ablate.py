@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from panglot.cli.commands.train import Changes
 from panglot.cli.names import DataDir, find_task
+from panglot.cli.options import Changes
 from panglot.cli.output import AsJson, check_writable, open_console, print_json
 from panglot.errors import BadData, require
-
-if TYPE_CHECKING:
-    from panglot.train.ablate import Planned, Scored
-    from panglot.train.leak import LeakCheck
-    from panglot.train.pairs import Pairs
-    from panglot.train.recipe import Recipe
 
 
 def ablate(
@@ -39,11 +33,13 @@ def ablate(
     check_writable(out, "--out")
     from rich.text import Text
 
-    from panglot.cli.view.ablation import experiment_table
+    from panglot.cli.view.ablation import draw_experiment, experiment_table
+    from panglot.cli.view.terminal import progress_bar
+    from panglot.data.catalogue import known_tasks
     from panglot.encode.checkpoints.precision import FELL_BACK
     from panglot.results.record import write_record
     from panglot.train.ablate import plan, read_ablation, summarise
-    from panglot.train.curves import draw_experiment
+    from panglot.train.bench import Bench
     from panglot.train.trainer import training_precision
 
     console = open_console(aside=as_json)
@@ -51,7 +47,7 @@ def ablate(
     planned = plan(ablation, grid.parent, changes)
     if any(training_precision(model.recipe) != model.recipe.training.precision for model in planned):
         console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
-    bench = _Bench(out, data_dir)
+    bench = Bench(out, find_task, known_tasks().values(), data_dir, progress_bar)
     scored = []
     for number, model in enumerate(planned, start=1):
         if finished and not bench.has(model):
@@ -72,55 +68,3 @@ def ablate(
     for task in experiment.metric:
         console.print(experiment_table(experiment, task))
     console.print(str(target), soft_wrap=True)
-
-
-class _Bench:
-    """Where the models of an ablation are made; arms with the same data read it once."""
-
-    def __init__(self, out: Path, data_dir: Path | None) -> None:
-        self._out, self._data_dir = out, data_dir
-        self._inputs: dict[str, tuple[Pairs, LeakCheck]] = {}
-
-    def has(self, planned: Planned) -> bool:
-        """Whether the model is finished."""
-        from panglot.train.train import read_training
-
-        return read_training(planned.recipe, self._out / "models" / planned.recipe.name) is not None
-
-    def make(self, planned: Planned) -> Scored:
-        """The model, made or found, and its results."""
-        from panglot.cli.view.terminal import progress_bar
-        from panglot.train.ablate import Scored
-        from panglot.train.score import score_folder
-        from panglot.train.train import read_training, train
-
-        recipe = planned.recipe
-        folder = self._out / "models" / recipe.name
-        training = read_training(recipe, folder)
-        if training is None:
-            pairs, leaks = self._read(recipe)
-            training = train(recipe, folder, pairs, leaks, self._data_dir, progress_bar).training
-        tasks = [find_task(name) for name in recipe.evaluation]
-        if recipe.image is None:
-            tasks = [task for task in tasks if not task.has_images]
-        results = score_folder(
-            folder,
-            tasks,
-            self._out / "results",
-            self._data_dir,
-            progress_bar,
-            self._out / "models" / "features",
-            training.precision,
-        )
-        return Scored(planned, training.steps, training.seconds, training.best_validation, results)
-
-    def _read(self, recipe: Recipe) -> tuple[Pairs, LeakCheck]:
-        from panglot.data.catalogue import known_tasks
-        from panglot.train.data import data_key, read_pairs
-        from panglot.train.leak import check_leaks
-
-        key = data_key(recipe)
-        if key not in self._inputs:
-            pairs = read_pairs(recipe, self._data_dir)
-            self._inputs = {key: (pairs, check_leaks(pairs, known_tasks().values(), self._data_dir))}
-        return self._inputs[key]

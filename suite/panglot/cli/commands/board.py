@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli.commands.index import Folder, check_there
+from panglot.cli.leaderboard import Folder, check_folder, start
 from panglot.cli.output import echo
 
 
@@ -23,15 +23,6 @@ def board(
 
     Example: panglot board submissions/
     """
-    import os
-    import sys
-
-    from panglot.errors import require
-
-    require("streamlit", "board", "The leaderboard")
-    check_there(folder)
+    check_folder(folder)
     echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
-    settings = [str(folder.resolve()), str(inbox.resolve()), address, str(port)]
-    command = [sys.executable, "-m", "leaderboard_app.serve", *settings]
-    sys.stdout.flush()
-    os.execv(command[0], command)
+    start("serve", str(folder.resolve()), str(inbox.resolve()), address, str(port))

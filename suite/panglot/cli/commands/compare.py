@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from panglot.cli.completion import complete_task
+from panglot.cli.options import MetricName, TaskName
 from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
     from panglot.results.result_record import ResultRecord
 
-TaskName = Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.", autocompletion=complete_task)]
-MetricName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="As in ndcg@10; default: the headline of the task.")
-]
 Setting = Annotated[
     Literal["mono", "cross", "multi"] | None,
     typer.Option(metavar="mono|cross|multi", help="Only this, its languages in full."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from panglot.cli.commands.compare import MetricName, TaskName
+from panglot.cli.options import MetricName, TaskName
 from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import BadResult, UnknownName
 

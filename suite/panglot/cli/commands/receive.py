@@ -24,16 +24,16 @@ def receive(
 
     Example: panglot receive bm25@0.3.16.zip --into submissions
     """
-    from panglot.cli.commands.verify import as_record, show
+    from panglot.cli.view.verdict import show_verdict, verdict_json
     from panglot.trust.intake import take_in
 
     check_writable(into, "--into")
     console = open_console(aside=as_json)
     target, verdicts = take_in(archive, into, data_dir)
     if as_json:
-        print_json({"folder": target and str(target), "verdicts": [as_record(verdict) for verdict in verdicts]})
+        print_json({"folder": target and str(target), "verdicts": [verdict_json(verdict) for verdict in verdicts]})
     for verdict in verdicts if not as_json else ():
-        show(console, verdict)
+        show_verdict(console, verdict)
     if target is None:
         console.print(f"{plain(str(archive))} is refused; nothing was written.", style="bold red", soft_wrap=True)
         raise typer.Exit(1)

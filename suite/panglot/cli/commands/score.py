@@ -14,7 +14,7 @@ from panglot.cli.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
-    from panglot.interop.trec_scores import RunScores
+    from panglot.evaluate.external_run import RunScores
 
 SHOWN = ("ndcg@10", "recall@100", "map", "mrr@10")
 
@@ -32,8 +32,8 @@ def score(
 
     Example: panglot score run.sw.trec.gz --task miracl-hn --languages sw
     """
+    from panglot.evaluate.external_run import score_run
     from panglot.interop.trec import read_run
-    from panglot.interop.trec_scores import score_run
 
     scores = score_run(find_task(task), read_run(run), split(languages), data_dir)
     if as_json:

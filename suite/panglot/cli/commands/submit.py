@@ -50,8 +50,8 @@ def submit(
 
     from rich.text import Text
 
-    from panglot.cli.commands.verify import as_record, show
     from panglot.cli.names import split
+    from panglot.cli.view.verdict import show_verdict, verdict_json
     from panglot.data.image import IMAGES
     from panglot.results.result_record import find_results, read_result_record
     from panglot.trust.intake import take_in
@@ -63,7 +63,7 @@ def submit(
     console = open_console(aside=as_json)
     verdicts = _verify_results(folder, data_dir)
     for verdict in verdicts:
-        show(console, verdict)
+        show_verdict(console, verdict)
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
     results = [read_result_record(path) for path in paths]
@@ -90,11 +90,11 @@ def submit(
         received, found = take_in(target, Path(board), data_dir)
     if received is None:
         for verdict in (verdict for verdict in found if verdict.level == "failed"):
-            show(console, verdict)
+            show_verdict(console, verdict)
         raise typer.Exit(1)
     if as_json:
         made = {"zip": str(target), "card": card.model_dump(mode="json")}
-        print_json(made | {"verdicts": [as_record(verdict) for verdict in verdicts]})
+        print_json(made | {"verdicts": [verdict_json(verdict) for verdict in verdicts]})
         return
     console.print(plain(str(folder / CARD)), soft_wrap=True)
     console.print(Text(plain(str(target))).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)

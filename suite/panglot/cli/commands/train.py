@@ -8,17 +8,13 @@ from typing import Annotated
 import typer
 
 from panglot.cli.names import DataDir, find_task
+from panglot.cli.options import Changes
 from panglot.cli.output import AsJson, check_writable, open_console, print_json
 from panglot.errors import require
 
-RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, or a recipe of the package.")]
-Changes = Annotated[
-    list[str], typer.Option("--set", metavar="A.B=C", help="Change a setting, as in training.steps=50.")
-]
-
 
 def train(
-    recipe: RecipeFile,
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, or a recipe of the package.")],
     changes: Changes = [],  # noqa: B006
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the folder of the model.")] = Path("models"),
     results: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
@@ -27,7 +23,7 @@ def train(
 ) -> None:
     """Train an encoder by a recipe, then score it.
 
-    Goes on where a run stopped. On several GPUs: torchrun --nproc-per-node 4 -m suite train RECIPE
+    Goes on where a run stopped. On several GPUs: torchrun --nproc-per-node 4 -m panglot train RECIPE
 
     Example: panglot train static-hybrid --set training.steps=200
     """

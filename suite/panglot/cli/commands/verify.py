@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from panglot.plain import plain
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
     from panglot.trust.verify import Verdict
-
-SHOWN = 3
-"""Findings shown of each file."""
 
 
 def verify(
@@ -52,6 +49,7 @@ def verify(
     """
     from panglot.cli.recording import check_recorded, check_root, write_recorded
     from panglot.cli.rerunning import Rerun
+    from panglot.cli.view.verdict import show_verdict, verdict_json
 
     if record or check_record:
         check_root(paths)
@@ -64,9 +62,9 @@ def verify(
     for verdict in map(again, found) if rerun else found:
         verdicts.append(verdict)
         if not as_json:
-            show(console, verdict)
+            show_verdict(console, verdict)
     if as_json:
-        print_json([as_record(verdict) for verdict in verdicts])
+        print_json([verdict_json(verdict) for verdict in verdicts])
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
     if record:
@@ -75,31 +73,6 @@ def verify(
         check_recorded(console, paths[0], verdicts)
     if again.refused:
         raise typer.Exit(2)
-
-
-def as_record(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain data."""
-    return {
-        "file": str(verdict.path),
-        "level": verdict.level,
-        "findings": list(verdict.findings),
-        "unchecked": list(verdict.unchecked),
-    }
-
-
-def show(console: PlainConsole, verdict: Verdict) -> None:
-    """One line for the file, and below it what is wrong and what was not looked at."""
-    from rich.text import Text
-
-    good = verdict.level != "failed"
-    line = Text(plain(str(verdict.path))).append(f"  {verdict.level}", "green" if good else "bold red")
-    console.print(line, soft_wrap=True)
-    for finding in verdict.findings[:SHOWN]:
-        console.print(Text(f"  {plain(finding)}"), soft_wrap=True)
-    if len(verdict.findings) > SHOWN:
-        console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
-    for note in verdict.unchecked:
-        console.print(Text(f"  not checked: {plain(note)}", "dim"), soft_wrap=True)
 
 
 def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> None:

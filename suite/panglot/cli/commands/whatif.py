@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli.commands.compare import TaskName
+from panglot.cli.options import TaskName
 from panglot.cli.output import AsJson, open_console, print_json
 
 

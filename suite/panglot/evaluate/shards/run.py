@@ -19,7 +19,7 @@ from panglot.encode.cache import PROCESS, VectorCache, forget_at_exit
 from panglot.encode.model import Composite, Encoder, Model, Scorer
 from panglot.encode.vectors import check_dimensions, encode_items, encode_texts
 from panglot.errors import BadData, BadEncoder
-from panglot.evaluate.run import provenance, timed
+from panglot.evaluate.provenance import provenance, timed
 from panglot.evaluate.shards.checkpoint import Checkpoint
 from panglot.evaluate.shards.counting import Asked
 from panglot.evaluate.shards.gathering import together

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,11 +19,13 @@ from panglot.data.pool import NO_CANDIDATE, Judgement, Pool, Query
 from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.fields import Count
-from panglot.interop.trec import Lists, order
 from panglot.results.record import Record
 from panglot.retrieve.evidence import Ranking
 from panglot.score.bootstrap import Sample, Score, effective, macro, score_of
 from panglot.score.metrics import NAMES, parse_metric
+
+Lists: TypeAlias = dict[str, dict[str, float]]
+"""The score of each listed candidate of each query."""
 
 Listed = TypeVar("Listed")
 
@@ -185,3 +187,15 @@ def _named_scores(drawn: Floats, clusters: Floats) -> dict[str, Score]:
     """The scores of each metric, from [1 + draws, metrics] and the effective number of clusters."""
     scores = {name: score_of(drawn[:, place], clusters) for place, name in enumerate(NAMES)}
     return {name: score for name, score in scores.items() if score}
+
+
+def order(listed: dict[str, float]) -> list[str]:
+    """The candidates of one list as trec_eval orders them: by score in 32 bits, equal ones by id, the last first."""
+    with np.errstate(over="ignore"):
+        scores = np.array([*listed.values()], np.float32).tolist()
+    return [
+        id_
+        for _, _, id_ in sorted(
+            ((score, id_.encode(), id_) for id_, score in zip(listed, scores, strict=True)), reverse=True
+        )
+    ]

@@ -1,0 +1,37 @@
+"""What verification found of a file, as lines and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from panglot.cli.view.console import PlainConsole
+from panglot.plain import plain
+from panglot.trust.verify import Verdict
+
+SHOWN = 3
+"""Findings shown of each file."""
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain data."""
+    return {
+        "file": str(verdict.path),
+        "level": verdict.level,
+        "findings": list(verdict.findings),
+        "unchecked": list(verdict.unchecked),
+    }
+
+
+def show_verdict(console: PlainConsole, verdict: Verdict) -> None:
+    """One line for the file, and below it what is wrong and what was not looked at."""
+    good = verdict.level != "failed"
+    line = Text(plain(str(verdict.path))).append(f"  {verdict.level}", "green" if good else "bold red")
+    console.print(line, soft_wrap=True)
+    for finding in verdict.findings[:SHOWN]:
+        console.print(Text(f"  {plain(finding)}"), soft_wrap=True)
+    if len(verdict.findings) > SHOWN:
+        console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
+    for note in verdict.unchecked:
+        console.print(Text(f"  not checked: {plain(note)}", "dim"), soft_wrap=True)

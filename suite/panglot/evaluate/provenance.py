@@ -1,0 +1,66 @@
+"""Where, when, how fast and with what a run was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+from panglot.results.result_record import EncodingRecord, RunRecord
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Keep how long a step took, in seconds of the clock."""
+    start = perf_counter()
+    yield
+    seconds[step] = round(perf_counter() - start, 3)
+
+
+def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
+    """Where, when and how fast this run was."""
+    return RunRecord(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        panglot=version("panglot"),
+        python=platform.python_version(),
+        packages=_packages(),
+        platform=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        seconds=seconds,
+        encoding=encoding,
+        damaged=damaged,
+        peak_memory_mib=_peak_memory_mib(),
+    )
+
+
+def _peak_memory_mib() -> int | None:
+    """Largest resident memory of this process; Windows has no `resource` to ask."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def _processor() -> str:
+    """The processor's name; Python itself does not know it on Linux."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    name = next((line.partition(":")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return "".join(filter(str.isprintable, name)).strip()
+
+
+def _packages() -> dict[str, str]:
+    """Versions of the libraries that can move a vector or a score, as far as they are loaded."""
+    names = ("numpy", "pyarrow", "torch", "transformers", "sentence-transformers", "openvino", "openai", "model2vec")
+    return {name: version(name) for name in names if name.replace("-", "_") in sys.modules}

@@ -1,0 +1,72 @@
+"""Where the models of an ablation are trained and scored; what is finished is found, not made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from panglot.data.task import Task
+from panglot.progress import Progress, silent
+from panglot.train.ablate import Planned, Scored
+from panglot.train.data import data_key, read_pairs
+from panglot.train.leak import LeakCheck, check_leaks
+from panglot.train.pairs import Pairs
+from panglot.train.recipe import Recipe
+from panglot.train.score import score_folder
+from panglot.train.train import read_training, train
+
+
+class Bench:
+    """Makes the models of an ablation in a folder; arms with the same data read it once.
+
+    `find_task` finds the tasks that a recipe names; training data is compared with `tasks`.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        find_task: Callable[[str], Task],
+        tasks: Iterable[Task],
+        data_dir: Path | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self._out, self._data_dir, self._progress = out, data_dir, progress
+        self._find_task, self._tasks = find_task, tuple(tasks)
+        self._inputs: dict[str, tuple[Pairs, LeakCheck]] = {}
+
+    def has(self, planned: Planned) -> bool:
+        """Whether the model is finished."""
+        return read_training(planned.recipe, self._folder(planned.recipe)) is not None
+
+    def make(self, planned: Planned) -> Scored:
+        """The model, made or found, and its results."""
+        recipe = planned.recipe
+        folder = self._folder(recipe)
+        training = read_training(recipe, folder)
+        if training is None:
+            pairs, leaks = self._read(recipe)
+            training = train(recipe, folder, pairs, leaks, self._data_dir, self._progress).training
+        tasks = [self._find_task(name) for name in recipe.evaluation]
+        if recipe.image is None:
+            tasks = [task for task in tasks if not task.has_images]
+        results = score_folder(
+            folder,
+            tasks,
+            self._out / "results",
+            self._data_dir,
+            self._progress,
+            self._out / "models" / "features",
+            training.precision,
+        )
+        return Scored(planned, training.steps, training.seconds, training.best_validation, results)
+
+    def _folder(self, recipe: Recipe) -> Path:
+        return self._out / "models" / recipe.name
+
+    def _read(self, recipe: Recipe) -> tuple[Pairs, LeakCheck]:
+        """Pairs and leak check of a recipe; those of the last one are remembered."""
+        key = data_key(recipe)
+        if key not in self._inputs:
+            pairs = read_pairs(recipe, self._data_dir)
+            self._inputs = {key: (pairs, check_leaks(pairs, self._tasks, self._data_dir))}
+        return self._inputs[key]
