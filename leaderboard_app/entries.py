@@ -213,7 +213,7 @@ def _measured(path: Path, result: ResultRecord, card: SubmissionCard | None) -> 
         task=path.stem,
         trust="not checked",
         identity=model.name,
-        revision=model.revision,
+        revision=model.state,
         headline=result.task.headline,
         languages=result.task.languages,
         fingerprint=result.task.fingerprint,

@@ -107,3 +107,10 @@ def test_folder_of_a_long_model_name_is_short_and_distinct(setting: str) -> None
     first, second = folder("org/" + "m" * 300), folder("org/" + "m" * 301)
     assert first != second
     assert FOLDER_NAME.fullmatch(first.replace("+", "-"))
+
+
+def test_label_tells_the_states_of_one_model_apart() -> None:
+    card = ModelCard(name="org/name", revision="1a2b", library="x")
+    changed = card.model_copy(update={"settings": ("precision=bf16", "truncate_dim=64")})
+    assert card.label == "org/name@1a2b"
+    assert changed.label == "org/name@1a2b+precision=bf16+truncate_dim=64"

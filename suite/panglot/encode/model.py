@@ -59,6 +59,16 @@ class ModelCard(BaseModel):
     _pinned: bool = PrivateAttr(default=True)
 
     @property
+    def state(self) -> str:
+        """The revision and what was changed of the configuration, as `1a2b+precision=bf16`."""
+        return "+".join((self.revision, *self.settings))
+
+    @property
+    def label(self) -> str:
+        """The model in one state, as `org/name@1a2b+precision=bf16`; another state is another model."""
+        return f"{self.name}@{self.state}"
+
+    @property
     def pinned(self) -> bool:
         """Whether the revision changes with all that the model reads; if not, no vector is reused by another run."""
         return self._pinned and self.revision != UNKNOWN

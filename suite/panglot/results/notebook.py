@@ -31,7 +31,7 @@ def result_html(record: ResultRecord) -> str:
         count(task.candidates, "candidate"),
         count(len(task.languages), "language"),
     )
-    parts = [heading(f"{record.model.name}@{record.model.revision} on {task.name}", ", ".join(facts))]
+    parts = [heading(f"{record.model.label} on {task.name}", ", ".join(facts))]
     parts.append(table(("", metric, "95 % interval"), _scores(record)))
     bias = [name for name in BIAS if name in record.bias]
     if bias:

@@ -96,7 +96,7 @@ class Result:
         headline = self.record.task.headline
         scores = {name: by_metric[headline] for name, by_metric in self.scores.items() if headline in by_metric}
         said = ", ".join(f"{name} {short(score.value)}" for name, score in scores.items())
-        return f"<Result of {self.model.name}@{self.model.revision} on {self.task}: {headline} {said}>"
+        return f"<Result of {self.model.label} on {self.task}: {headline} {said}>"
 
     def _repr_html_(self) -> str:
         from panglot.results.notebook import result_html

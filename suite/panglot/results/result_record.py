@@ -186,7 +186,7 @@ class ResultRecord(Record):
         names = self.task.languages
         return {
             "task": self.task.name,
-            "model": f"{self.model.name}@{self.model.revision}",
+            "model": self.model.label,
             "scores": {
                 **{setting: _values(scores) for setting, scores in self.settings.items()},
                 "bias": _values(self.bias),

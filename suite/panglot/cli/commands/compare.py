@@ -70,7 +70,7 @@ class _Named(NamedTuple):
 
     @property
     def model(self) -> str:
-        return f"{self.result.model.name}@{self.result.model.revision}"
+        return self.result.model.label
 
 
 class _Pair(NamedTuple):

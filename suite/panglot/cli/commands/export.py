@@ -49,7 +49,7 @@ def _model_index(paths: list[Path]) -> Iterable[str]:
     from panglot.results.result_record import read_result_record
 
     results = [read_result_record(path) for path in paths]
-    models = sorted({f"{result.model.name}@{result.model.revision}" for result in results})
+    models = sorted({result.model.label for result in results})
     if len(models) > 1:
         raise PanglotError(f"A model card is of one model; there are results of {', '.join(models)}.")
     return model_index(results).splitlines()
@@ -72,8 +72,7 @@ def _trec(path: Path) -> Iterable[str]:
     from panglot.results.result_record import read_result_record
 
     result = read_result_record(path)
-    model = result.model
-    return run_lines(read_evidence_of(path, result), f"{model.name}@{model.revision}")
+    return run_lines(read_evidence_of(path, result), result.model.label)
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -47,10 +47,10 @@ def rank(
     metric = metric or _headline(name, chosen)
     added = _contributions(chosen, metric, left_out)
     kept = comparable(added)
-    divided = any(result.divided for result in chosen.values() if _model(result) in kept)
+    divided = any(result.divided for result in chosen.values() if result.model.label in kept)
     setting = setting or ("mono" if divided else "multi")
     left_out |= {
-        str(path): OTHER_QUERIES for path, result in chosen.items() if _model(result) in set(added) - set(kept)
+        str(path): OTHER_QUERIES for path, result in chosen.items() if result.model.label in set(added) - set(kept)
     }
     if not kept:
         raise BadResult("None of these results can be ranked. " + " ".join(left_out.values()))
@@ -136,7 +136,7 @@ def _contributions(
     seen: dict[str, Path] = {}
     added = {}
     for path, result in results.items():
-        model = _model(result)
+        model = result.model.label
         if model in seen:
             left_out[str(path)] = f"It is another result of {model}, which is ranked by {seen[model]}."
             continue
@@ -146,8 +146,3 @@ def _contributions(
         except BadResult as error:
             left_out[str(path)] = str(error)
     return added
-
-
-def _model(result: ResultRecord) -> str:
-    """The model in one state, with what was changed of its configuration."""
-    return "+".join((f"{result.model.name}@{result.model.revision}", *result.model.settings))

@@ -48,7 +48,7 @@ def whatif(
         raise UnknownName("task", task, {result.task.name for result in results.values()})
     console, rows, reasons = open_console(aside=as_json), [], []
     for path, result in chosen.items():
-        model = f"{result.model.name}@{result.model.revision}"
+        model = result.model.label
         try:
             answers = what_if(read_evidence(path), split(policy))
         except BadResult as error:

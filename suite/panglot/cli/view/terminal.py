@@ -68,7 +68,7 @@ def score_table(results: Sequence[ResultRecord]) -> RenderableType:
     """The four answers of each result, with intervals; tasks with images in a table of their own."""
     images = [result for result in results if IMAGES in result.task.languages]
     texts = [result for result in results if IMAGES not in result.task.languages]
-    many = len({(result.model.name, result.model.revision) for result in results}) > 1
+    many = len({result.model.label for result in results}) > 1
     tables = []
     if texts or not images:
         tables += [_scores_of(texts, many, (*SETTINGS, "balance"), TEXT_BIAS), prose(LEGEND)]
@@ -93,8 +93,9 @@ def _scores_of(
         values = {**{name: result.settings.get(name, {}) for name in SETTINGS}, "balance": result.balance}
         cells = [*(values[name].get(headline) for name in settings), *map(result.bias.get, bias)]
         direction = next((said for end, said in DIRECTIONS.items() if result.task.name.endswith(end)), headline)
+        model = Text(result.model.name).append(f"\n{result.model.state}", style="dim")
         task = Text(result.task.name).append(f"\n{direction}", style="dim")
-        table.add_row(*([result.model.name] if with_model else []), task, *map(_with_interval, cells))
+        table.add_row(*([model] if with_model else []), task, *map(_with_interval, cells))
     return table
 
 

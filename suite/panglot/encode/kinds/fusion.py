@@ -33,7 +33,7 @@ class FusedModel:
     def __init__(self, members: Sequence[Model]) -> None:
         self.members = members
         cards = [member.card for member in members]
-        states = "+".join(f"{card.name}@{card.revision}" for card in cards)
+        states = "+".join(card.label for card in cards)
         sizes = [card.parameters for card in cards]
         self.card = ModelCard(
             name=f"rrf:{'+'.join(card.name for card in cards)}",
