@@ -53,7 +53,8 @@ class TomlFile:
 
     def error(self, keys: Keys, message: str) -> BadData:
         """An error about one key."""
-        return BadData(f"{self.path}, {self._fault(keys, message).removesuffix('.')}.")
+        said = self._fault(keys, message)
+        return BadData(f"{self.path}, {said}{'' if said.endswith(('.', '?')) else '.'}")
 
     def line(self, keys: Keys) -> int:
         """The line, from 1, of a key, or of the table that should hold it."""
@@ -64,7 +65,7 @@ class TomlFile:
 
     def _faults(self, error: ValidationError, known: Sequence[str]) -> BadData:
         """What a model finds wrong, as an error."""
-        found = [(self._keys(fault["loc"]), _said(fault, known)) for fault in error.errors(include_url=False)]
+        found = [(self._keys(_location(fault)), _said(fault, known)) for fault in error.errors(include_url=False)]
         said = [self._fault(*fault) for fault in sorted(found, key=lambda fault: self.line(fault[0]))]
         more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
         return BadData(f"{self.path}, {'; '.join(said[:SHOWN])}{more}.")
@@ -170,17 +171,24 @@ def _fields(model: type[BaseModel]) -> list[str]:
     return sorted({name for part in parts for name in part.get("properties", ())})
 
 
+def _location(fault: ErrorDetails) -> Keys:
+    """Where a fault is; that of a table of unknown kind is in the key that says the kind."""
+    if fault["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return (*fault["loc"], fault["ctx"]["discriminator"].strip("'"))
+    return [key for key in fault["loc"] if key != "[key]"]
+
+
 def _said(fault: ErrorDetails, known: Sequence[str]) -> str:
     """What is wrong with a key, in a sentence."""
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     match fault["type"]:
-        case "missing":
+        case "missing" | "union_tag_not_found":
             return "this key is missing"
+        case "too_short":
+            return "must not be empty"
         case "extra_forbidden":
             nearest = get_close_matches(key, known, n=1)
             return f"unknown key{f' (did you mean {nearest[0]}?)' if nearest else ''}"
-        case "union_tag_not_found":
-            return f"this table needs the key {fault['ctx']['discriminator']}"
         case "union_tag_invalid":
             return f"'{fault['ctx']['tag']}' is not one of {fault['ctx']['expected_tags']}"
         case "value_error":

@@ -65,13 +65,30 @@ def find_suite(name: str) -> list[Task]:
 
 def _load(name: str) -> tuple[Task, ...]:
     """The tasks that a name means; what a person should know of their own data is shown."""
-    from panglot.data.catalogue import load_tasks
+    from panglot.data.catalogue import load_tasks, split_path
 
     tasks = load_tasks(name)
+    file = split_path(name)
     for task in tasks:
+        if file:
+            check_headline(file[0], task)
         for remark in task.remarks:
             echo(f"Note: {remark}", aside=True)
     return tasks
+
+
+def check_headline(path: Path, task: Task) -> None:
+    """Check that the headline metric of a task file is known.
+
+    :raises BadData: it is not; with the line.
+    """
+    from panglot.score.metrics import parse_metric
+    from panglot.toml import read_toml
+
+    try:
+        parse_metric(task.headline)
+    except UnknownName as error:
+        raise read_toml(path).error(("headline",), str(error)) from error
 
 
 def _one_of(name: str) -> str:

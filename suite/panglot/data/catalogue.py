@@ -101,9 +101,8 @@ def load_tasks(name: str) -> tuple[Task, ...]:
     known = known_tasks()
     if name in known:
         return (known[name],)
-    file, separator, part = name.partition(f"{SUFFIX}:")
-    if name.endswith(SUFFIX) or separator:
-        tasks = _own_file(Path(f"{file}{SUFFIX}" if separator else name), part)
+    if file := split_path(name):
+        tasks = _own_file(*file)
     elif "/" in name or os.path.isdir(name):
         tasks = (folder_task(Path(name)),)
     else:
@@ -112,6 +111,14 @@ def load_tasks(name: str) -> tuple[Task, ...]:
     for task in tasks:
         _check_own(task, name, known)
     return tasks
+
+
+def split_path(name: str) -> tuple[Path, str] | None:
+    """The task file that `FILE.toml` or `FILE.toml:NAME` means, and that name; None for other names."""
+    file, separator, part = name.partition(f"{SUFFIX}:")
+    if separator:
+        return Path(f"{file}{SUFFIX}"), part
+    return (Path(name), "") if name.endswith(SUFFIX) else None
 
 
 def _own_file(path: Path, part: str) -> tuple[Task, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,19 +28,31 @@ def read_pool(
         query with a relevant candidate.
     """
     chosen = task.choose(languages)
-    parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
-    read = task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
+    read = read_files(task, chosen, data_dir, progress)
     pool = replace(read, task=task.name, is_whole=len(read.languages) == len(task.languages))
     if not task.fingerprint:
         return _part(task, pool, [language for language in pool.languages if language in chosen])
-    queries = np.bincount(pool.queries.language, minlength=len(pool.languages))
-    for place, language in enumerate(pool.languages):
-        found = Size(int(queries[place]), int(pool.sizes[place]))
-        if found != task.sizes[language]:
-            raise BadData(f"{task.name}, {language}: expected {task.sizes[language]}, found {found}.")
+    for language, found in count(pool).items():
+        if found != task.sizes.get(language):
+            raise BadData(f"{task.name}, {language}: expected {task.sizes.get(language)}, found {found}.")
     if pool.is_whole and pool.fingerprint != task.fingerprint and not task.source.reencoded:
         raise BadData(f"{task.name}: expected fingerprint {task.fingerprint}, found {pool.fingerprint}.")
     return _part(task, pool, chosen)
+
+
+def read_files(task: Task, chosen: Collection[str], data_dir: Path | None = None, progress: Progress = silent) -> Pool:
+    """What the reader of a task makes of the files of these languages; only their sha256 are checked.
+
+    :raises BadData: a file is not the one that the task names, or is not of its format.
+    """
+    parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
+    return task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
+
+
+def count(pool: Pool) -> dict[str, Size]:
+    """Queries and candidates of each language of a pool."""
+    queries = np.bincount(pool.queries.language, minlength=len(pool.languages)).tolist()
+    return {name: Size(*sizes) for name, *sizes in zip(pool.languages, queries, pool.sizes.tolist(), strict=True)}
 
 
 def _part(task: Task, pool: Pool, languages: Sequence[str]) -> Pool:

@@ -21,7 +21,7 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
     :raises UnknownName: a language that the task lacks.
     :raises BadData: the data that is here is damaged.
     """
-    for folder in _folders(task, languages, data_dir):
+    for folder in places(task, languages, data_dir):
         try:
             if task.source.reencoded and read_pool(task, (), folder).fingerprint != task.fingerprint:
                 continue
@@ -31,8 +31,8 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
     return None
 
 
-def _folders(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
-    """Folders from which `read_pool` reads without a download; none where it knows the place itself."""
+def places(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
+    """Values of `data_dir` with which `read_pool` needs no download."""
     root, cache = data_root(data_dir), cache_dir()
     if task.source.packaged:
         yield None

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.completion import complete_task
-from panglot.cli.names import DataDir, find_task, find_tasks
+from panglot.cli.names import DataDir, check_headline, find_task, find_tasks
 from panglot.cli.output import AsJson, echo, open_console, print_json
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
+    from panglot.data.check import Checked
     from panglot.data.task import Task
+
+STATES = {
+    "as stated": "the data is as the file says",
+    "differs": "the data is not as the file says",
+    "not here": "a valid description; the data is not here, so nothing was compared with it",
+    "streamed": "a valid description; a run counts the passages as they are streamed",
+}
 
 
 def tasks(
@@ -23,6 +31,10 @@ def tasks(
     export: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the items of the task here, one JSON a line.")
     ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check a task file, and its data if that is here."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,6 +42,9 @@ def tasks(
 
     Example: panglot tasks xquad-r
     """
+    if check:
+        _check(check, data_dir, as_json)
+        return
     if export:
         if not name:
             raise PanglotError("--export writes one task: name it, as in panglot tasks starter --export items.jsonl")
@@ -45,6 +60,41 @@ def tasks(
         open_console().print(*map(describe, chosen))
     else:
         open_console().print(list_tasks(chosen), list_suites(suites()))
+
+
+def _check(path: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Say where a task file differs from its data, and which fingerprint to add."""
+    from panglot.data.check import check_task_file
+
+    checked = check_task_file(path, data_dir)
+    for one in checked:
+        check_headline(path, one.task)
+    if as_json:
+        print_json(
+            [
+                {
+                    "task": one.task.name,
+                    "state": one.state,
+                    "findings": one.findings,
+                    "fingerprint": one.fingerprint or None,
+                }
+                for one in checked
+            ]
+        )
+    else:
+        for one in checked:
+            _show_checked(path, one)
+    if any(one.findings for one in checked):
+        raise typer.Exit(1)
+
+
+def _show_checked(path: Path, checked: Checked) -> None:
+    task, said = checked.task, STATES[checked.state]
+    echo(f"{task.name}: {said} ({task.queries:,} queries, {task.candidates:,} candidates)")
+    for finding in checked.findings:
+        echo(finding)
+    if checked.fingerprint and not task.fingerprint and not checked.findings:
+        echo(f'No fingerprint in {path} yet. Once the data is final, add: fingerprint = "{checked.fingerprint}"')
 
 
 def _export(task: Task, path: Path, data_dir: Path | None, as_json: bool) -> None:

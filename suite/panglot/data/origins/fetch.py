@@ -83,8 +83,13 @@ def _download(task: Task, name: str, sha256: str) -> Path:
 
 
 def _verified(path: Path, sha256: str) -> Path:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise MissingData(f"There is no file {path}.") from error
+    except OSError as error:
+        raise BadData(f"{path} cannot be read. {error.strerror}.") from error
     if sha256 and found != sha256:
         raise BadData(f"{path} is damaged or changed: expected sha256 {sha256}, found {found}. Fetch it again.")
     return path
