@@ -251,7 +251,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("licence", "licens", "line 4: licens: unknown key (did you mean licence?)"),
+            ("headline", "headlines", "line 3: headlines: unknown key (did you mean headline?)"),
             ('licence = "CC0 1.0"\n', "", "line 1: licence: this key is missing"),
             ('title = "Which', 'title = 3\nnote = "Which', "line 2: title: must be a valid string"),
             ("queries = 2", 'queries = "2"', "line 17: languages.de.queries: must be a valid integer"),
@@ -310,8 +310,8 @@ class TestMistakes:
         assert (code, "line 3: headline: Unknown metric 'mapp'. Did you mean map?" in said) == (2, True)
 
     def test_of_several_the_first_are_told_in_order_of_lines(self, mine: Path) -> None:
-        change(mine, 'headline = "map"\nlicence', "headlin = 3\nlicens")
-        with pytest.raises(BadData, match=r"line 1: headline.*line 1: licence.*line 3: headlin:.*line 4: licens:"):
+        change(mine, 'headline = "map"\nlicence', "headlines = 3\nlicences")
+        with pytest.raises(BadData, match=r"line 1: headline.*line 1: licence.*line 3: headlines:.*line 4: licences:"):
             load_tasks(str(mine))
 
     def test_files_that_cannot_be_read(self, tmp_path: Path) -> None:
