@@ -131,13 +131,13 @@ def _from_hub(model: ModelCard) -> dict[str, object]:
 
     :raises PanglotError: the Hub cannot be reached or has no such model.
     """
-    from importlib import import_module
-
     from panglot.errors import PanglotError, require
 
     require("huggingface_hub", "st", "--card-from-hub")
+    import huggingface_hub
+
     try:
-        data = import_module("huggingface_hub").ModelCard.load(model.name).data
+        data = huggingface_hub.ModelCard.load(model.name).data
     except Exception as error:
         raise PanglotError(
             f"The Hub gives no card of {model.name} ({type(error).__name__}). Leave out --card-from-hub and state what "
