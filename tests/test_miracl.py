@@ -21,7 +21,7 @@ from panglot.data.pool import Judgement
 from panglot.data.readers.miracl import HubCorpora, JsonlCorpus, folder_corpus, read_questions
 from panglot.errors import BadData, MissingData
 from panglot.progress import Advance, Progress, silent
-from panglot.results.parquet import TEXT, Form, read_table
+from panglot.results.parquet import TEXT, Columns, Form
 from tests.helpers.tasks import TASKS
 
 MIRACL, MIRACL_HN = TASKS["miracl"], TASKS["miracl-hn"]
@@ -106,7 +106,8 @@ class TestQuestions:
         codes = pa.array(range(len(ids)), pa.int32())
         table = pa.table({"candidate": pa.DictionaryArray.from_arrays(codes, pa.array(ids))})
         pq.write_table(table, tmp_path / "x.parquet")
-        assert len(read_table(tmp_path / "x.parquet", lambda _: Form({"candidate": TEXT}))) == len(ids)
+        read = Columns(tmp_path / "x.parquet", lambda _: Form({"candidate": TEXT}))
+        assert len(read.texts("candidate").names) == len(ids)
 
     def test_candidates_are_never_held(self, data_dir: Path) -> None:
         with pytest.raises(MissingData):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +14,12 @@ from panglot.arrays import Floats
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.task import Size, Task
 from panglot.errors import BadResult
+from panglot.results.assembly import LIST_COLUMNS
 from panglot.results.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
 from panglot.results.parquet import LIMITS, Limits
 from panglot.results.result_record import TaskRecord
 from panglot.retrieve.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
-from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.ranking import DEPTH, collect_evidence
 from panglot.score.summary import Scores, score_evidence
 from panglot.trust.evidence_check import check_evidence
 from tests.helpers import naive
@@ -26,6 +29,7 @@ BELEBELE = TASKS["belebele"]
 
 LANGUAGES = tuple(f"l{number:02}" for number in range(40))
 QUESTIONS, PASSAGES = 12, 8
+LISTS = ("top", "top_language", "top_score")
 TASK = replace(BELEBELE, sizes=dict.fromkeys(LANGUAGES, Size(QUESTIONS, PASSAGES)))
 
 
@@ -129,17 +133,20 @@ def test_it_is_the_same_from_its_files(narrow: Evidence, tmp_path: Path) -> None
     assert score(read).settings == score(narrow).settings
 
 
+def record_of(evidence: Evidence, pool: Pool) -> TaskRecord:
+    return TaskRecord(
+        name=TASK.name,
+        fingerprint=pool.fingerprint,
+        headline=TASK.headline,
+        languages=LANGUAGES,
+        queries=evidence.queries,
+        candidates=TASK.candidates,
+    )
+
+
 class TestCheck:
     def findings(self, evidence: Evidence, pool: Pool, task: Task = TASK) -> list[str]:
-        record = TaskRecord(
-            name=task.name,
-            fingerprint=pool.fingerprint,
-            headline=task.headline,
-            languages=task.languages,
-            queries=task.queries,
-            candidates=task.candidates,
-        )
-        return check_evidence(evidence, task, record, pool)
+        return check_evidence(evidence, task, record_of(evidence, pool), pool)
 
     def test_true_evidence_is_possible(self, narrow: Evidence, pool: Pool, tmp_path: Path) -> None:
         write_evidence(tmp_path / "a.json", narrow)
@@ -148,10 +155,10 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("column", "rows", "value", "said"),
         [
-            (WITHIN, 1, PASSAGES, "more than there are"),
-            (WITHIN, 1, -1, "fewer than none"),
-            (ASKED, 1, 3, "otherwise than another of the same score"),
-            (TOGETHER, 8, 38, "fewer than those that score higher"),
+            (WITHIN, 1, PASSAGES, "below 0 or above"),
+            (WITHIN, 1, -1, "below 0 or above"),
+            (ASKED, 1, 3, "other counts than a relevant candidate with the same score"),
+            (TOGETHER, 8, 38, "fewer candidates than score higher"),
         ],
     )
     def test_a_changed_count_is_found(
@@ -172,7 +179,7 @@ class TestCheck:
         above[own, WITHIN] += 1
         write_evidence(tmp_path / "a.json", replace(narrow, above=above))
         findings = self.findings(read_evidence(tmp_path / "a.json"), pool)
-        assert any("more in a language than in all" in finding for finding in findings)
+        assert any("more candidates in one language than in all" in finding for finding in findings)
 
 
 def test_only_narrow_files_may_be_large(narrow: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,12 +192,97 @@ def test_only_narrow_files_may_be_large(narrow: Evidence, tmp_path: Path, monkey
         read_evidence(tmp_path / "a.json")
 
 
+def test_long_lists_of_narrow_evidence_are_read(
+    narrow: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred of each of Belebele's queries are more cells than any other result has."""
+    write_evidence(tmp_path / "a.json", narrow)
+    monkeypatch.setattr("panglot.results.parquet.LIMITS", Limits(cells=1000))
+    monkeypatch.setattr("panglot.results.evidence_file.LIMITS", Limits(cells=1000))
+    assert read_evidence(tmp_path / "a.json").top.shape == (480, 100)
+
+
 def test_belebele_is_within_the_limits() -> None:
     rows = BELEBELE.queries * len(BELEBELE.languages)
     assert rows == 13_395_600
     assert rows * 10 <= NARROW_LIMITS.cells
+    assert LIMITS.cells < BELEBELE.queries * DEPTH * len(LIST_COLUMNS) <= NARROW_LIMITS.cells
     assert 3 * LIMITS.cells < rows * 10
 
 
 def test_the_columns_have_names() -> None:
     assert [NARROW[place] for place in (WITHIN, ASKED, TOGETHER)] == ["within", "asked", "together"]
+
+
+@pytest.fixture(scope="module")
+def many(narrow: Evidence) -> Evidence:
+    """The same queries four times over, so that columns are large beside what a reader holds anyway."""
+    times, queries = 4, narrow.queries
+    return replace(
+        narrow,
+        query_ids=tuple(f"{time}:{id_}" for time in range(times) for id_ in narrow.query_ids),
+        query=np.concatenate([narrow.query + time * queries for time in range(times)]),
+        group=np.concatenate([narrow.group + time * QUESTIONS for time in range(times)]),
+        cluster=np.concatenate([narrow.cluster + time * QUESTIONS for time in range(times)]),
+        **{
+            name: np.concatenate([getattr(narrow, name)] * times)
+            for name in [
+                "query_language",
+                "candidate",
+                "language",
+                "gain",
+                "score",
+                "above",
+                "top",
+                "top_language",
+                "top_score",
+            ]
+        },
+    )
+
+
+def peak(work: Callable[[], object]) -> int:
+    """The most bytes that Python and numpy hold at once while something is done, beyond what they hold before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def size(evidence: Evidence) -> int:
+    return sum(value.nbytes for value in vars(evidence).values() if isinstance(value, np.ndarray))
+
+
+def test_reading_holds_little_more_than_the_evidence(many: Evidence, tmp_path: Path) -> None:
+    write_evidence(tmp_path / "a.json", many)
+    held = size(read_evidence(tmp_path / "a.json"))
+    assert peak(lambda: read_evidence(tmp_path / "a.json")) < 1.5 * held
+
+
+def test_checking_needs_no_copy_of_the_evidence(
+    many: Evidence, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_evidence(tmp_path / "a.json", many)
+    read = read_evidence(tmp_path / "a.json")
+    peaks = []
+    for rows in (len(read.query), 8000):
+        monkeypatch.setattr("panglot.trust.evidence_check.ROWS", rows)
+        peaks.append(peak(lambda: check_evidence(read, None, record_of(read, pool), None)))
+    assert peaks[0] > 4 * peaks[1]
+
+
+@pytest.mark.parametrize("rows", [1, 41])
+def test_parts_find_what_the_whole_finds(
+    narrow: Evidence, pool: Pool, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(3)
+    above = narrow.above.copy()
+    above[random.choice(len(above), 50), random.integers(0, 3, 50)] += random.integers(-2, 3, 50, dtype=np.int32)
+    write_evidence(tmp_path / "a.json", replace(narrow, above=above))
+    read = read_evidence(tmp_path / "a.json")
+    whole = check_evidence(read, TASK, record_of(read, pool), pool)
+    monkeypatch.setattr("panglot.trust.evidence_check.ROWS", rows)
+    assert len(whole) >= 3
+    assert sorted(check_evidence(read, TASK, record_of(read, pool), pool)) == sorted(whole)

@@ -33,7 +33,7 @@ from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.fields import check_name
 from panglot.results.evidence_file import read_evidence
-from panglot.results.parquet import Form, read_table
+from panglot.results.parquet import Columns, Form
 from panglot.results.record import read_record
 from panglot.results.result_record import ResultRecord, read_result_record, write_result
 from panglot.trust.intake import take_in
@@ -346,7 +346,7 @@ def test_any_bytes_are_no_parquet(data: bytes, ends: bool, tmp_path_factory: pyt
     path = tmp_path_factory.getbasetemp() / "any.parquet"
     path.write_bytes(b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1" if ends else data)
     with pytest.raises(BadResult):
-        read_table(path, lambda _: Form({}))
+        Columns(path, lambda _: Form({}))
 
 
 @pytest.mark.parametrize("more", [0, 100, 4_000, 6_000, 9_000, 12_000, 200_000])
@@ -372,7 +372,7 @@ def test_an_extension_type_is_never_resolved(more: int, tmp_path: Path) -> None:
         pq.write_table(table.replace_schema_metadata({"more": "x" * more}), tmp_path / "x.parquet")
         resolved.clear()
         with pytest.raises(BadResult, match="names an extension type"):
-            read_table(tmp_path / "x.parquet", lambda _: Form({"group": pa.int32()}))
+            Columns(tmp_path / "x.parquet", lambda _: Form({"group": pa.int32()}))
         assert not resolved
     finally:
         pa.unregister_extension_type("panglot.trap")
@@ -391,7 +391,7 @@ def test_an_extension_type_is_never_resolved(more: int, tmp_path: Path) -> None:
 def test_other_tables_are_refused(table: pa.Table, message: str, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(BadResult, match=message):
-        read_table(tmp_path / "x.parquet", lambda _: Form({"a": pa.int32()}))
+        Columns(tmp_path / "x.parquet", lambda _: Form({"a": pa.int32()})).numbers("a")
 
 
 CHILD = """

@@ -271,10 +271,10 @@ def test_findings_say_where_and_what(written: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "change", "message"),
     [
-        ("above.en", lambda values: np.where(values == values.max(), 79, values), "more than there are"),
-        ("above.en", lambda values: values - 1, "fewer than none"),
-        ("above.en", lambda values: values[::-1], "relevant counts"),
-        ("score", lambda values: -values, "relevant counts fewer than those that score higher"),
+        ("above.en", lambda values: np.where(values == values.max(), 79, values), "below 0 or above"),
+        ("above.en", lambda values: values - 1, "below 0 or above"),
+        ("above.en", lambda values: values[::-1], "relevant pairs"),
+        ("score", lambda values: -values, "count fewer candidates than score higher"),
         ("score", lambda values: values * np.float32(1.1), "another score than in the list"),
         ("score", lambda values: np.full_like(values, np.nan), "not finite numbers"),
         ("group", lambda values: values + 1, "numbered from 0"),
@@ -297,7 +297,7 @@ def test_impossible_evidence_is_found_without_a_checksum(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: np.concatenate([[1, 0], rows[2:]]), "not in order|does not allow|another score"),
+        (lambda rows: np.concatenate([[1, 0], rows[2:]]), "not in the order|counts allow|another score"),
         (lambda rows: rows[:-1], "not 10 or 100 candidates long"),
         (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 10|a candidate twice"),
         (lambda rows: rows[::-1], "order of the queries"),

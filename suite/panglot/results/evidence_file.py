@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -22,7 +23,17 @@ from panglot.arrays import Floats, Ints
 from panglot.errors import BadResult
 from panglot.fields import Count
 from panglot.files import write_whole
-from panglot.results.parquet import TEXT, Form, Limits, read_footer, read_table
+from panglot.results.assembly import (
+    LIST_COLUMNS,
+    PAIR_COLUMNS,
+    Lists,
+    Pairs,
+    assemble,
+    check_beginning,
+    read_lists,
+    read_pairs,
+)
+from panglot.results.parquet import LIMITS, Columns, Form, Limits, read_footer
 from panglot.results.record import FORMAT
 from panglot.retrieve.evidence import NARROW, NOBODY, Evidence, is_narrow
 from panglot.retrieve.ranking import DEPTH
@@ -40,30 +51,11 @@ EVIDENCE_FORMAT = 2
 SHORT = 10
 """Length of the lists from which scores follow."""
 
-MOST_CLUSTERS = 200_000
-"""A thousand draws of so many take 1.6 GB; MIRACL, whose queries are clusters, has 13,495."""
-
-_PAIR_COLUMNS: dict[str, pa.DataType] = {
-    "query": TEXT,
-    "query_language": TEXT,
-    "group": pa.int32(),
-    "cluster": pa.int32(),
-    "candidate": TEXT,
-    "candidate_language": TEXT,
-    "gain": pa.float32(),
-    "score": pa.float32(),
-}
-_TOP_COLUMNS: dict[str, pa.DataType] = {
-    "query": TEXT,
-    "candidate": TEXT,
-    "candidate_language": TEXT,
-    "score": pa.float32(),
-}
-_TOP_FORM = Form(_TOP_COLUMNS)
 _SIZES = TypeAdapter(dict[str, Count])
 
 NARROW_LIMITS = Limits(file=128 << 20, unfolded=512 << 20, cells=160 << 20)
-"""Of narrow evidence: Belebele's 13,395,600 relevant pairs in 122 languages take 92 MiB and 134 million cells."""
+"""Of narrow evidence: Belebele's 13,395,600 relevant pairs in 122 languages take 92 MiB and 134 million cells,
+and the lists of 100 of its 109,800 queries 38 MiB and 44 million."""
 
 
 class OlderEvidence(BadResult):
@@ -83,23 +75,18 @@ def write_pairs(path: Path, evidence: Evidence) -> None:
 
 
 def read_evidence(path: Path) -> Evidence:
-    """The evidence that stands beside a result file, with the longest lists that are there.
+    """The evidence beside a result file, with the longest lists that are there.
 
     :raises OlderEvidence: the rows do not name the cluster of their query yet.
-    :raises BadResult: a file is missing or is no evidence, or the lists are not each other's beginning.
+    :raises BadResult: a file is missing or is not evidence, or the short lists are not the beginning of the long ones.
     """
-    try:
-        pairs = read_table(evidence_file(path, "evidence"), _evidence_form, NARROW_LIMITS.file)
-        short = _evidence(pairs, read_table(evidence_file(path, "top10"), lambda _: _TOP_FORM), SHORT)
-        if not evidence_file(path, "top100").exists():
-            return short
-        whole = _evidence(pairs, read_table(evidence_file(path, "top100"), lambda _: _TOP_FORM), DEPTH)
-        _check_beginning(short, whole)
-        return whole
-    except OlderEvidence as error:
-        raise OlderEvidence(f"The evidence beside {path} {error} Run: panglot rescore {path}") from error
-    except (BadResult, ValueError) as error:
-        raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+    with _refusals(path):
+        pairs = _pairs(path)
+        lists = _lists(path, pairs, "top10", SHORT)
+        if evidence_file(path, "top100").exists():
+            short, lists = lists, _lists(path, pairs, "top100", DEPTH)
+            check_beginning(short, lists)
+        return assemble(pairs, lists)
 
 
 def read_older_evidence(path: Path, cluster: Mapping[str, str]) -> Evidence:
@@ -107,17 +94,33 @@ def read_older_evidence(path: Path, cluster: Mapping[str, str]) -> Evidence:
 
     :raises BadResult: a file is missing or is not evidence, or it has a query without a cluster.
     """
+    with _refusals(path):
+        pairs = _pairs(path, cluster)
+        return assemble(pairs, _lists(path, pairs, "top10", SHORT))
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say of which result the evidence cannot be read."""
     try:
-        pairs = read_table(evidence_file(path, "evidence"), _older_form, NARROW_LIMITS.file)
-        codes, names = _decoded(pairs, "query")
-        unknown = next((name for name in names if name not in cluster), None)
-        if unknown is not None:
-            raise ValueError(f"The task has no query '{unknown[:80]}'.")
-        number = np.unique([cluster[name] for name in names], return_inverse=True)[1].astype(np.int32)
-        pairs = pairs.append_column("cluster", pa.array(number[codes]))
-        return _evidence(pairs, read_table(evidence_file(path, "top10"), lambda _: _TOP_FORM), SHORT)
+        yield
+    except OlderEvidence as error:
+        raise OlderEvidence(f"The evidence beside {path} {error} Run: panglot rescore {path}") from error
     except (BadResult, ValueError) as error:
         raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+
+
+def _pairs(path: Path, cluster: Mapping[str, str] | None = None) -> Pairs:
+    form = _evidence_form if cluster is None else _older_form
+    columns = Columns(evidence_file(path, "evidence"), form, NARROW_LIMITS.file)
+    sizes = _sizes(columns.metadata)
+    return read_pairs(columns, sizes, _count_columns(tuple(sizes)), cluster)
+
+
+def _lists(path: Path, pairs: Pairs, name: EvidenceName, depth: int) -> Lists:
+    limits = NARROW_LIMITS if is_narrow(len(pairs.languages)) else LIMITS
+    columns = Columns(evidence_file(path, name), lambda _: Form(LIST_COLUMNS, limits), limits.file)
+    return read_lists(columns, pairs, depth)
 
 
 class EvidenceFacts(NamedTuple):
@@ -131,26 +134,11 @@ class EvidenceFacts(NamedTuple):
 def read_facts(path: Path) -> EvidenceFacts:
     """What the evidence beside a result file states about the pool; little is read, however large it is.
 
-    :raises BadResult: the file is missing or is no evidence.
+    :raises BadResult: the file is missing or is not evidence.
     """
-    try:
+    with _refusals(path):
         footer = read_footer(evidence_file(path, "evidence"), NARROW_LIMITS.file)
         return EvidenceFacts(_sizes(footer.metadata), footer.rows, b"divided" in footer.metadata)
-    except (BadResult, ValueError) as error:
-        raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
-
-
-def _check_beginning(short: Evidence, whole: Evidence) -> None:
-    known = {id_: number for number, id_ in enumerate(whole.candidate_ids)}
-    number = np.array([known.get(id_, NOBODY) for id_ in short.candidate_ids])
-    place = slice(short.top.shape[1])
-    if (
-        whole.top.shape[1] < short.top.shape[1]
-        or np.any(np.where(short.top == NOBODY, NOBODY, number[short.top]) != whole.top[:, place])
-        or np.any(short.top_language != whole.top_language[:, place])
-        or np.any(short.top_score != whole.top_score[:, place])
-    ):
-        raise ValueError(f"The lists of {SHORT} are not the beginning of those of {DEPTH}.")
 
 
 def hash_evidence(path: Path) -> dict[EvidenceName, str]:
@@ -208,7 +196,7 @@ def _evidence_form(metadata: Mapping[bytes, bytes]) -> Form:
     if metadata.get(b"format") == b"1" and b"sizes" in metadata:
         raise OlderEvidence("is of format 1, which does not say which queries were drawn together.")
     languages = tuple(_sizes(metadata))
-    columns = {**_PAIR_COLUMNS, **dict.fromkeys(_count_columns(languages), pa.int32())}
+    columns = {**PAIR_COLUMNS, **dict.fromkeys(_count_columns(languages), pa.int32())}
     return Form(columns, NARROW_LIMITS) if is_narrow(len(languages)) else Form(columns)
 
 
@@ -224,84 +212,6 @@ def _count_columns(languages: Sequence[str]) -> list[str]:
 def _sizes(metadata: Mapping[bytes, bytes]) -> dict[str, int]:
     """Candidates of each language, as the file states them."""
     return _SIZES.validate_json(metadata.get(b"sizes", b""))
-
-
-def _evidence(pairs: pa.Table, top: pa.Table, depth: int) -> Evidence:
-    """Evidence from its two tables, the second with lists of up to `depth`."""
-    sizes = _sizes(pairs.schema.metadata)
-    languages = tuple(sizes)
-    asked, asked_names = _decoded(pairs, "query")
-    first = np.flatnonzero(np.diff(asked, prepend=-1))
-    query_ids = asked_names[asked[first]]
-    if len(np.unique(asked[first])) < len(first) or not len(first):
-        raise ValueError("The rows of a query do not stand together, or there are none.")
-    query = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(first, append=len(pairs)))
-    query_language = _places(pairs, "query_language", languages)
-    group, cluster = pairs["group"].to_numpy(), pairs["cluster"].to_numpy()
-    if any(np.any(values != values[first][query]) for values in (query_language, group, cluster)):
-        raise ValueError("The rows of a query differ in its language, group or cluster.")
-    if len(np.unique(cluster[first])) > MOST_CLUSTERS:
-        raise ValueError(f"It has more than {MOST_CLUSTERS:,} clusters, whose bootstrap would not fit in memory.")
-    candidate_ids, (candidate, offered) = _shared(_decoded(pairs, "candidate"), _decoded(top, "candidate"))
-    listed = _places(top, "query", query_ids)
-    if np.any(np.diff(listed) < 0):
-        raise ValueError("The lists do not stand in the order of the queries.")
-    rank = np.arange(len(listed)) - np.searchsorted(listed, listed)
-    if rank.max(initial=-1) >= depth:
-        raise ValueError(f"A list is longer than {depth}.")
-    shape = (len(query_ids), int(rank.max(initial=-1)) + 1)
-    lists = [np.full(shape, NOBODY), np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32)]
-    entries = (offered, _places(top, "candidate_language", languages), top["score"].to_numpy())
-    for filled, values in zip(lists, entries, strict=True):
-        filled[listed, rank] = values
-    return Evidence(
-        query_ids=tuple(query_ids.tolist()),
-        candidate_ids=tuple(candidate_ids.tolist()),
-        languages=languages,
-        sizes=np.array(list(sizes.values())),
-        query_language=query_language[first],
-        group=group[first],
-        cluster=cluster[first],
-        query=query,
-        candidate=candidate,
-        language=_places(pairs, "candidate_language", languages),
-        gain=pairs["gain"].to_numpy().astype(np.float64),
-        score=pairs["score"].to_numpy(),
-        above=np.stack([pairs[name].to_numpy() for name in _count_columns(languages)], axis=1),
-        top=lists[0],
-        top_language=lists[1],
-        top_score=lists[2],
-        divided=b"divided" in pairs.schema.metadata,
-    )
-
-
-def _decoded(table: pa.Table, column: str) -> tuple[Ints, np.ndarray]:
-    """A column of text as codes [rows] and the different names that occur, sorted."""
-    if not len(table):
-        return np.empty(0, np.int32), np.empty(0, object)
-    values = table[column].chunk(0)
-    names, codes = np.array(values.dictionary.to_pylist(), object), values.indices.to_numpy()
-    used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
-    unique, place = np.unique(names[used], return_inverse=True)
-    number = np.zeros(len(names), np.int32)
-    number[used] = place
-    return number[codes], unique
-
-
-def _shared(*columns: tuple[Ints, np.ndarray]) -> tuple[np.ndarray, list[Ints]]:
-    """Several columns of text with one list of names."""
-    names = np.unique(np.concatenate([names for _, names in columns]))
-    return names, [np.searchsorted(names, own).astype(np.int32)[codes] if len(own) else codes for codes, own in columns]
-
-
-def _places(table: pa.Table, column: str, names: Sequence[str] | np.ndarray) -> Ints:
-    """Index of each value of a column of text among the names, [rows]."""
-    codes, found = _decoded(table, column)
-    place = {name: index for index, name in enumerate(names)}
-    unknown = next((name for name in found if name not in place), None)
-    if unknown is not None:
-        raise ValueError(f"'{unknown}' in column {column} is unknown.")
-    return np.array([place[name] for name in found], np.int32)[codes]
 
 
 def _coded(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:

@@ -13,12 +13,15 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from panglot.arrays import Ints
 from panglot.errors import BadResult
+from panglot.results.pages import pages
 
 LARGEST_FOOTER = 1 << 20
 MOST_PAGES = 20_000
@@ -54,27 +57,66 @@ _ARROW_SCHEMA = re.compile(rb"ARROW:schema(?:\x18([\x80-\xff]{0,4}[\x00-\x7f]))?
 """The key, the header of the field behind it, and the length of its value: seven bits a byte, the lowest first."""
 
 
-def read_table(path: Path, form_of: FormOf, largest: int = LIMITS.file) -> pa.Table:
-    """Read a file of up to `largest` bytes that has exactly the columns of its form, none of them with nulls.
+class Texts(NamedTuple):
+    """A column of text: `codes` [rows] into its different `names`, which are in no order and need not all occur."""
 
-    :raises BadResult: it is no such file, or larger than any result's.
+    codes: Ints
+    names: list[str]
+
+
+class Columns:
+    """The columns of a file, each read only when asked for: all at once they can take a gigabyte.
+
+    What the file may hold is checked when it is opened; a column with an empty cell is refused when it is read.
     """
-    with _refusals(path):
-        file, data = _open(path, largest)
-        columns, limits = form_of(file.metadata.metadata or {})
-        _check_size(len(data), limits.file)
-        _check_columns(file, columns, limits.cells)
-        _check_pages(file.metadata, data, limits)
-        return pa.table({name: _read_column(file, name) for name in columns}, metadata=file.schema_arrow.metadata)
 
+    def __init__(self, path: Path, form_of: FormOf, largest: int = LIMITS.file) -> None:
+        """Open a file of up to `largest` bytes that has exactly the columns of its form.
 
-def _read_column(file: pq.ParquetFile, name: str) -> pa.Array:
-    """One column in one piece; the others are not in memory twice while its pieces are put together."""
-    table = file.read([name], use_threads=False).unify_dictionaries().combine_chunks()
-    _check_cells(table)
-    pa.default_memory_pool().release_unused()
-    chunks = table.column(0).chunks
-    return chunks[0] if chunks else pa.array([], table.schema.field(0).type)
+        :raises BadResult: it is not such a file, or it is larger than a result can be.
+        """
+        self._path = path
+        with _refusals(path):
+            self._file, data = _open(path, largest)
+            self.metadata: Mapping[bytes, bytes] = self._file.metadata.metadata or {}
+            columns, limits = form_of(self.metadata)
+            _check_size(len(data), limits.file)
+            _check_columns(self._file, columns, limits.cells)
+            _check_pages(self._file.metadata, data, limits)
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column of numbers, [rows], in the type that the form states.
+
+        :raises BadResult: it is damaged or has an empty cell.
+        """
+        with _refusals(self._path):
+            values = np.empty(len(self), self._file.schema_arrow.field(name).type.to_pandas_dtype())
+            start = 0
+            for group in range(self._file.num_row_groups):
+                stop = start + self._file.metadata.row_group(group).num_rows
+                table = self._file.read_row_group(group, [name], use_threads=False)
+                values[start:stop] = _check_cells(name, table, stop - start).to_numpy()
+                start = stop
+            return values
+
+    def texts(self, name: str) -> Texts:
+        """A column of text.
+
+        :raises BadResult: it is damaged, has an empty cell, or has more or longer texts than a result has.
+        """
+        with _refusals(self._path):
+            table = self._file.read([name], use_threads=False).unify_dictionaries()
+            column = _check_cells(name, table, len(self))
+            if not len(column):
+                return Texts(np.empty(0, np.int32), [])
+            names = _check_texts(name, column.chunk(0).dictionary)
+            codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
+            del table, column
+            pa.default_memory_pool().release_unused()
+            return Texts(codes, names)
 
 
 class Footer(NamedTuple):
@@ -167,105 +209,36 @@ def _check_columns(file: pq.ParquetFile, expected: Mapping[str, pa.DataType], mo
 
 def _check_pages(metadata: pq.FileMetaData, data: bytes, limits: Limits) -> None:
     """Bound what all pages unfold to, page by page as the library will read them."""
-    unfolded = pages = 0
+    unfolded = count = 0
     for place in range(metadata.num_row_groups):
         group = metadata.row_group(place)
         for column in range(group.num_columns):
-            for page in _pages(data, group.column(column)):
-                unfolded, pages = unfolded + max(page.unfolded, 0), pages + 1
-                if unfolded > limits.unfolded or pages > MOST_PAGES or min(page) < 0 or page.values > limits.cells:
+            for page in pages(data, group.column(column)):
+                unfolded, count = unfolded + max(page.unfolded, 0), count + 1
+                if unfolded > limits.unfolded or count > MOST_PAGES or min(page) < 0 or page.values > limits.cells:
                     raise ValueError("its pages unfold to more than a result holds.")
                 if page.dictionary and page.values > min(page.unfolded, MOST_TEXTS):
                     raise ValueError("a dictionary claims more entries than a result has, or than it has bytes.")
 
 
-def _check_cells(table: pa.Table) -> None:
+def _check_cells(name: str, table: pa.Table, rows: int) -> pa.ChunkedArray:
+    """The only column of a table, if it has as many rows as were claimed and a value in each."""
+    pa.default_memory_pool().release_unused()
     table.validate(full=True)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if column.null_count:
-            raise ValueError(f"there are empty cells in column {name}.")
-        if column.type == TEXT:
-            for chunk in column.chunks:
-                if len(chunk.dictionary) > MOST_TEXTS:
-                    raise ValueError(f"column {name} has more than {MOST_TEXTS:,} different entries.")
-                if chunk.dictionary.null_count or max(map(len, chunk.dictionary.to_pylist()), default=0) > LONGEST_TEXT:
-                    raise ValueError(f"column {name} has an entry that is empty or longer than {LONGEST_TEXT}.")
+    column = table.column(0)
+    if len(column) != rows:
+        raise ValueError(f"column {name} has {len(column):,} rows instead of {rows:,}.")
+    if column.null_count:
+        raise ValueError(f"there are empty cells in column {name}.")
+    return column
 
 
-class _Page(NamedTuple):
-    unfolded: int
-    folded: int
-    values: int
-    dictionary: bool
-
-
-def _pages(data: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[_Page]:
-    """The headers of a column chunk's pages, from where the library starts to read."""
-    start = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
-        start = chunk.dictionary_page_offset
-    end = start + chunk.total_compressed_size
-    if not 4 <= start <= end <= len(data):
-        raise ValueError("a column lies outside of the file.")
-    while start < end:
-        reader = _Thrift(data, start)
-        header = reader.struct()
-        kinds = [header[kind] for kind in (5, 7, 8) if kind in header]
-        page = _Page(header[2], header[3], max(kind[1] for kind in kinds), 7 in header)
-        yield page
-        start = reader.at + page.folded
-
-
-class _Thrift:
-    """The compact protocol of Thrift, as far as a page header needs it: structs as dictionaries by field number."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self.at = data, at
-
-    def struct(self, depth: int = 0) -> dict[int, Any]:
-        """The struct that starts here."""
-        if depth > 8:
-            raise ValueError("a page header is nested too deeply.")
-        fields: dict[int, Any] = {}
-        number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._signed()
-            fields[number] = self._value(head & 15, depth)
-        return fields
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in (1, 2):
-            return kind == 1
-        if kind == 3:
-            return self._byte()
-        if kind in (4, 5, 6):
-            return self._signed()
-        if kind == 7:
-            self.at += 8
-            return None
-        if kind == 8:
-            length = self._unsigned()
-            self.at += length
-            return None
-        if kind == 12:
-            return self.struct(depth + 1)
-        raise ValueError("a page header has a field that none has.")
-
-    def _byte(self) -> int:
-        byte = self._data[self.at]
-        self.at += 1
-        return byte
-
-    def _unsigned(self) -> int:
-        value = shift = 0
-        while shift < 70:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-        raise ValueError("a page header has a number that is too long.")
-
-    def _signed(self) -> int:
-        value = self._unsigned()
-        return value >> 1 ^ -(value & 1)
+def _check_texts(name: str, dictionary: pa.StringArray) -> list[str]:
+    if len(dictionary) > MOST_TEXTS:
+        raise ValueError(f"column {name} has more than {MOST_TEXTS:,} different entries.")
+    if dictionary.null_count:
+        raise ValueError(f"there are empty cells in column {name}.")
+    names: list[str] = dictionary.to_pylist()
+    if max(map(len, names), default=0) > LONGEST_TEXT:
+        raise ValueError(f"column {name} has an entry that is longer than {LONGEST_TEXT} characters.")
+    return names

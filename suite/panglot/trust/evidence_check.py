@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,23 +16,20 @@ from panglot.results.result_record import TaskRecord
 from panglot.retrieve.evidence import ASKED, NOBODY, WITHIN, Evidence, itself, narrowed
 from panglot.retrieve.ranking import DEPTH
 
+ROWS = 1 << 18
+"""Relevant pairs that are checked at once: the checks of Belebele's 13 million would take 3 GB otherwise."""
+
 
 def check_evidence(evidence: Evidence, task: Task | None, record: TaskRecord, pool: Pool | None) -> list[str]:
     """What is impossible in the evidence of a task, if anything: about the items, the counts, the lists."""
-    findings = list(_check_items(evidence, task, record))
+    findings = [*_check_form(evidence, task, record), *_check_items(evidence)]
     if not findings and pool:
         findings = list(_check_against_pool(evidence, pool))
-    if not findings:
-        own = itself(evidence.language, evidence.asked, len(evidence.languages))
-        counted = evidence.above.astype(np.int64) + own
-        levels = _Levels(evidence, counted, own)
-        findings = [*_check_counts(evidence, counted, levels), *_check_lists(evidence, counted, levels)]
-    return findings
+    return findings or _check_numbers(evidence)
 
 
-def _check_items(evidence: Evidence, task: Task | None, record: TaskRecord) -> Iterator[str]:
-    """The evidence is about the task's items in the form that it has."""
-    sizes = evidence.sizes.tolist()
+def _check_form(evidence: Evidence, task: Task | None, record: TaskRecord) -> Iterator[str]:
+    """There are as many queries as the task has, in groups and clusters, with lists as long as they must be."""
     asked = np.bincount(evidence.query_language, minlength=len(evidence.languages))
     most = [task.sizes[name].queries for name in record.languages] if task else asked
     if evidence.queries != record.queries or np.any(asked > most):
@@ -41,21 +40,63 @@ def _check_items(evidence: Evidence, task: Task | None, record: TaskRecord) -> I
             yield f"The {name} of queries are not numbered from 0 on."
     if len(np.unique(np.stack([evidence.group, evidence.cluster]), axis=1).T) > len(np.unique(evidence.group)):
         yield "Queries of one group are in two clusters."
-    language = np.full(len(evidence.candidate_ids), NOBODY)
-    listed = evidence.top != NOBODY
-    candidates = np.concatenate([evidence.candidate, evidence.top[listed]])
-    languages = np.concatenate([evidence.language, evidence.top_language[listed]])
-    language[candidates] = languages
-    if np.any(language[candidates] != languages):
-        yield "A candidate is in two languages."
-    pairs = evidence.query.astype(np.int64) * len(evidence.candidate_ids) + evidence.candidate
-    if len(np.unique(pairs)) < len(pairs):
-        yield "A query has the same relevant candidate twice."
-    numbers = (evidence.score, evidence.gain, evidence.top_score[listed])
-    if not all(np.isfinite(values).all() for values in numbers) or np.any(evidence.gain <= 0):
-        yield "Scores or gains are not finite numbers, or gains are 0 or less."
-    if evidence.top.shape[1] not in (min(SHORT, sum(sizes)), min(DEPTH, sum(sizes))) or not listed.all():
-        yield f"A list of the best is not {min(SHORT, sum(sizes))} or {min(DEPTH, sum(sizes))} candidates long."
+    candidates = int(evidence.sizes.sum())
+    lengths = [min(SHORT, candidates), min(DEPTH, candidates)]
+    if evidence.top.shape[1] not in lengths or np.any(evidence.top == NOBODY):
+        yield f"A list of the best is not {lengths[0]} or {lengths[1]} candidates long."
+
+
+def _check_items(evidence: Evidence) -> list[str]:
+    """Candidates have one language each, queries have a relevant once, and all numbers are finite."""
+    language = np.full(len(evidence.candidate_ids), NOBODY, np.int32)
+    for _, part in _parts(evidence):
+        listed = part.top != NOBODY
+        language[part.candidate], language[part.top[listed]] = part.language, part.top_language[listed]
+    found: dict[str, bool] = {}
+    for _, part in _parts(evidence):
+        listed = part.top != NOBODY
+        one_language = np.array_equal(language[part.candidate], part.language)
+        one_language = one_language and np.array_equal(language[part.top[listed]], part.top_language[listed])
+        pairs = part.query.astype(np.int64) * len(part.candidate_ids) + part.candidate
+        finite = all(np.isfinite(values).all() for values in (part.score, part.gain, part.top_score[listed]))
+        for rule, broken in {
+            "A candidate is in two languages.": not one_language,
+            "A query has the same relevant candidate twice.": len(np.unique(pairs)) < len(pairs),
+            "Scores or gains are not finite numbers, or gains are 0 or less.": not finite or np.any(part.gain <= 0),
+        }.items():
+            found[rule] = found.get(rule, False) or bool(broken)
+    return [rule for rule, broken in found.items() if broken]
+
+
+def _parts(evidence: Evidence) -> Iterator[tuple[int, Evidence]]:
+    """The evidence of some queries at a time, about `ROWS` relevant pairs, and its first row in the whole."""
+    query = first = 0
+    while first < len(evidence.query):
+        last = int(evidence.query[min(first + ROWS, len(evidence.query)) - 1]) + 1
+        if first + ROWS < len(evidence.query) and last > query + 1:
+            last -= 1  # it may have more pairs than are in this part
+        stop = int(np.searchsorted(evidence.query, evidence.query.dtype.type(last)))
+        asked, pairs = slice(query, last), slice(first, stop)
+        yield (
+            first,
+            replace(
+                evidence,
+                query_ids=evidence.query_ids[asked],
+                query_language=evidence.query_language[asked],
+                group=evidence.group[asked],
+                cluster=evidence.cluster[asked],
+                query=evidence.query[pairs] - query,
+                candidate=evidence.candidate[pairs],
+                language=evidence.language[pairs],
+                gain=evidence.gain[pairs],
+                score=evidence.score[pairs],
+                above=evidence.above[pairs],
+                top=evidence.top[asked],
+                top_language=evidence.top_language[asked],
+                top_score=evidence.top_score[asked],
+            ),
+        )
+        query, first = last, stop
 
 
 def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:
@@ -72,20 +113,52 @@ def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:
     if np.any(known == NOBODY):
         yield f"{evidence.candidate_ids[int(np.argmin(known))][:80]!a} is not a candidate of the task."
         return
-    columns = {
-        "language of queries": (evidence.query_language, pool.queries.language),
-        "group": (evidence.group, pool.group),
-        "cluster": (evidence.cluster, pool.cluster),
-        "query": (evidence.query, pool.query),
-        "relevant candidate": (known[evidence.candidate], pool.candidate),
-        "language of candidates": (evidence.language, pool.candidates.language[pool.candidate]),
-        "gain": (evidence.gain, pool.gain.astype(np.float32)),
+    columns: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {  # one in memory at a time
+        "language of queries": lambda: (evidence.query_language, pool.queries.language),
+        "group": lambda: (evidence.group, pool.group),
+        "cluster": lambda: (evidence.cluster, pool.cluster),
+        "query": lambda: (evidence.query, pool.query),
+        "relevant candidate": lambda: (known[evidence.candidate], pool.candidate),
+        "language of candidates": lambda: (evidence.language, pool.candidates.language[pool.candidate]),
+        "gain": lambda: (evidence.gain, pool.gain.astype(np.float32)),
     }
-    for name, (stored, own) in columns.items():
+    for name, both in columns.items():
+        stored, own = both()
         if not np.array_equal(stored, own):
             yield f"The column '{name}' is not the task's, first in row {int(np.argmax(stored != own))}."
     if not np.array_equal(evidence.top_language, pool.candidates.language[known[evidence.top]]):
         yield "A candidate in a list of the best has another language in the task."
+
+
+def _check_numbers(evidence: Evidence) -> list[str]:
+    """The counts and lists could come from one set of scores."""
+    faults: dict[str, _Fault] = {}
+    for start, part in _parts(evidence):
+        own = itself(part.language, part.asked, len(part.languages))
+        counted = part.above.astype(np.int64) + own
+        levels = _Levels(part, counted, own)
+        pairs = {**_check_counts(part, counted, levels), **_check_places(part, counted, levels)}
+        found = {f"relevant pairs {rule}": np.flatnonzero(broken) for rule, broken in pairs.items()}
+        for rule, broken in _check_lists(part).items():
+            found[f"lists {rule}"] = np.searchsorted(part.query, np.flatnonzero(broken).astype(part.query.dtype))
+        for rule, rows in found.items():
+            if len(rows):
+                times, first = faults.get(rule, _Fault(0, start + int(rows[0])))
+                faults[rule] = _Fault(times + len(rows), first)
+    return [_sentence(evidence, rule, fault) for rule, fault in faults.items()]
+
+
+class _Fault(NamedTuple):
+    """How often a rule is broken, and the first row of the evidence where it is."""
+
+    times: int
+    row: int
+
+
+def _sentence(evidence: Evidence, rule: str, fault: _Fault) -> str:
+    query = evidence.query_ids[evidence.query[fault.row]][:80]
+    candidate = evidence.candidate_ids[evidence.candidate[fault.row]][:80]
+    return f"{fault.times:,} {rule}. First: query {query!a}, candidate {candidate!a} (row {fault.row})."
 
 
 class _Levels:
@@ -111,18 +184,19 @@ class _Levels:
         self.floor = self.before + relevants
 
 
-def _check_counts(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator[str]:
-    """The counts could come from scores: they fit into the pool, equal scores count alike, lower ones count more."""
+def _check_counts(evidence: Evidence, counted: Ints, levels: _Levels) -> dict[str, Bools]:
+    """The counts fit into the pool, equal scores count alike, lower ones count more; which do not, [pairs]."""
     sizes = np.broadcast_to(evidence.sizes, (len(counted), len(evidence.languages)))
     most = narrowed(sizes, evidence.language, evidence.asked)
-    rules = {
-        "counts fewer than none or more than there are": (evidence.above < 0) | (counted > most),
-        "counts otherwise than another of the same score": counted[:, levels.shared] != levels.counted[levels.level],
-        "counts fewer than those that score higher": (levels.counted < levels.floor)[levels.level],
-        "counts more in a language than in all": _more_than_all(evidence)[:, None],
+    unlike: Bools = counted[:, levels.shared] != levels.counted[levels.level]
+    fewer: Bools = levels.counted < levels.floor
+    beyond: Bools = (evidence.above < 0) | (counted > most)
+    return {
+        "have a count below 0 or above the number of candidates": np.any(beyond, axis=1),
+        "have other counts than a relevant candidate with the same score": np.any(unlike, axis=1),
+        "count fewer candidates than score higher": np.any(fewer, axis=1)[levels.level],
+        "count more candidates in one language than in all": _more_than_all(evidence),
     }
-    for rule, broken in rules.items():
-        yield from _say(evidence, broken.any(axis=1), f"a relevant {rule}")
 
 
 def _more_than_all(evidence: Evidence) -> Bools:
@@ -134,32 +208,33 @@ def _more_than_all(evidence: Evidence) -> Bools:
     return np.where(same, within != asked, False) | (within + np.where(same, 0, asked) > together)
 
 
-def _check_lists(evidence: Evidence, counted: Ints, levels: _Levels) -> Iterator[str]:
-    """The lists of the best could come from the same scores as the counts."""
-    top, scores, query = evidence.top, evidence.top_score, evidence.query
-    depth = top.shape[1]
-    if np.any(np.diff(np.sort(top, axis=1), axis=1) == 0):
-        yield "A list of the best holds a candidate twice."
-    if np.any(np.diff(scores, axis=1) > 0):
-        yield "The scores of a list of the best are not in order."
+def _check_lists(evidence: Evidence) -> dict[str, Bools]:
+    """The lists of the best are lists; which are not, [queries]."""
+    return {
+        "hold a candidate twice": (np.diff(np.sort(evidence.top, axis=1), axis=1) == 0).any(axis=1),
+        "are not in the order of their scores": (np.diff(evidence.top_score, axis=1) > 0).any(axis=1),
+    }
+
+
+def _check_places(evidence: Evidence, counted: Ints, levels: _Levels) -> dict[str, Bools]:
+    """The lists of the best could come from the same scores as the counts; which could not, [pairs]."""
+    scores, query, depth = evidence.top_score, evidence.query, evidence.top.shape[1]
     reach = _in_all(evidence, counted)
     place = _places_in_lists(evidence)
     listed = place < depth
     own = shorten(evidence.score)
     lowest = scores[query, np.clip(reach, 1, depth) - 1]
     before = _in_all(evidence, levels.before)[levels.level]
-    rules = {
-        "stands in the list where its counts do not allow": np.where(
+    return {
+        "are not at a place in the list that their counts allow": np.where(
             listed, (place >= reach) | (place < before), reach <= depth
         ),
-        "has another score than in the list": listed & (scores[query, np.minimum(place, depth - 1)] != own),
-        "has a score that does not fit the list": (lowest < own) | (((reach <= depth) | listed) & (lowest != own)),
-        "counts fewer of a language than the list shows": _fewer_than_listed(
+        "have another score than in the list": listed & (scores[query, np.minimum(place, depth - 1)] != own),
+        "have a score that does not fit the list": (lowest < own) | (((reach <= depth) | listed) & (lowest != own)),
+        "count fewer candidates of a language than the list shows": _fewer_than_listed(
             evidence, counted, np.clip(reach, 1, depth)
         ),
     }
-    for rule, broken in rules.items():
-        yield from _say(evidence, broken, f"a relevant {rule}")
 
 
 def _in_all(evidence: Evidence, counts: Ints) -> Ints:
@@ -199,10 +274,3 @@ def _of_language(evidence: Evidence, counted: Ints, language: int) -> Iterator[t
     for column, own in ((WITHIN, evidence.language), (ASKED, evidence.asked)):
         pairs = np.flatnonzero(own == language)
         yield pairs, counted[pairs, column]
-
-
-def _say(evidence: Evidence, broken: Bools, what: str) -> Iterator[str]:
-    if broken.any():
-        row = int(np.argmax(broken))
-        query, candidate = evidence.query_ids[evidence.query[row]], evidence.candidate_ids[evidence.candidate[row]]
-        yield f"{broken.sum()} times {what}, first {candidate[:80]!a} for query {query[:80]!a} (row {row})."
