@@ -37,7 +37,8 @@ from leaderboard_app.verification import check
 from panglot.results.evidence_file import NEEDED, evidence_file
 from panglot.results.result_record import find_results, read_result_record
 from panglot.trust.verify import Verdict
-from tests.helpers.browsing import WAIT, free_port, open_browser, served
+from tests.helpers.browsing import WAIT, open_browser, served
+from tests.helpers.processes import free_port
 
 HERE = Path(__file__).parents[1]
 PAGES = HERE / "leaderboard_app" / "app_pages"

@@ -17,7 +17,8 @@ from leaderboard_app.recompute import recompute
 from leaderboard_app.verification import check
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import read_result_record
-from tests.helpers.browsing import free_port, open_browser, served, settle
+from tests.helpers.browsing import open_browser, served, settle
+from tests.helpers.processes import free_port
 
 PAGES = {
     "": "Leaderboard",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.helpers.browsing import free_port, open_browser, served, settle
+from tests.helpers.browsing import open_browser, served, settle
+from tests.helpers.processes import free_port, python
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "leaderboard_app" / "app.py"
@@ -73,5 +73,5 @@ def test_the_listener_hears_a_call(tmp_path: Path) -> None:
         "import socket; s = socket.socket(); s.settimeout(0.01)\ntry: s.connect(('192.0.2.1', 9))\nexcept OSError: pass"
     )
     variables = {**os.environ, "PYTHONPATH": str(tmp_path), "PANGLOT_TEST_CALLS": str(tmp_path / "calls")}
-    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    python(code, env=variables)
     assert "192.0.2.1" in (tmp_path / "calls").read_text(encoding="utf-8")

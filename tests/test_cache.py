@@ -7,11 +7,7 @@ import hashlib
 import io
 import json
 import os
-import random
-import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -24,10 +20,11 @@ from panglot.encode.model import ModelCard
 from panglot.encode.vectors import encode_items
 from panglot.errors import PanglotError
 from tests.helpers.counting import Counting, Lengths
+from tests.helpers.processes import completed, python
 from tests.helpers.required import absent
 
 SLOW = '''
-"""An encoder that takes its time and writes down what it was asked."""
+"""An encoder that takes its time, so that it can be killed at any point of it, and writes down what it was asked."""
 import hashlib, os, time
 import numpy as np
 from panglot.encode.model import ModelCard
@@ -36,7 +33,7 @@ class Slow:
     card = ModelCard(name="slow", revision="1", library="none")
 
     def encode(self, texts, role):
-        time.sleep(0.002 * len(texts))
+        time.sleep(0.0005 * len(texts))
         with open(os.environ["ASKED"], "a", encoding="utf-8") as file:
             file.write("".join(f"{role} {hashlib.md5(text.encode()).hexdigest()}\\n" for text in texts))
         return np.array([[hash_of(text, n) for n in range(8)] for text in texts])
@@ -53,6 +50,45 @@ import panglot.encode.encoding, panglot.encode.batches
 panglot.encode.batches.BATCH_TEXTS, panglot.encode.encoding.SHARD_TEXTS = 16, 64
 from panglot.cli.main import main
 main()
+"""
+
+DRIVER = """
+import os, random, signal, sys, time
+from pathlib import Path
+import panglot.encode.batches, panglot.encode.encoding, panglot.evaluate.run
+panglot.encode.batches.BATCH_TEXTS, panglot.encode.encoding.SHARD_TEXTS = 16, 64
+from panglot.cli.main import main
+
+def start(log, out):
+    child = os.fork()
+    if child == 0:
+        os.environ["ASKED"] = log
+        sys.argv = ["panglot", "run", "py:slow:make", "--cache", "vectors", "--out", out]
+        main()
+        sys.exit()
+    return child
+
+def ended(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def asked(log):
+    return Path(log).read_bytes().count(10) if Path(log).exists() else 0
+
+"""
+"""Starts the command as often as it is told, in processes that share their imports."""
+
+KILLED = """
+assert ended(start("asked-whole", "whole")) == 0
+for path in Path("vectors").rglob("*.npz"):
+    path.unlink()
+chance = random.Random(8)
+for _ in range(10):
+    child, enough = start("asked-killed", "out"), asked("asked-killed") + chance.randint(1, 140)
+    while asked("asked-killed") < enough:
+        time.sleep(chance.uniform(0.0005, 0.002))
+    os.kill(child, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+assert ended(start("asked-killed", "out")) == 0
 """
 
 
@@ -183,12 +219,10 @@ exit $code
 def test_a_disk_that_is_really_full(slow: Path) -> None:
     """A file system of 32 KiB, mounted where nobody else sees it."""
     (slow / "vectors").mkdir()
-    done = subprocess.run(
+    done = completed(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL, sys.executable, COMMAND],
         cwd=slow,
-        env={**os.environ, "ASKED": str(slow / "asked"), "PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
+        env={**os.environ, "ASKED": str(slow / "asked")},
     )
     if done.returncode in (1, 99):
         absent(f"File systems cannot be mounted here: {done.stderr}")
@@ -265,35 +299,18 @@ def slow(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _start(folder: Path, log: str, out: str = "out") -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "run", "py:slow:make", "--cache", "vectors", "--out", out],
-        cwd=folder,
-        env={**os.environ, "ASKED": str(folder / log), "PYTHONPATH": str(Path(__file__).parents[1])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def _result(folder: Path) -> dict[str, object]:
     path = next(folder.glob("*/starter.json"))
     return {name: value for name, value in json.loads(path.read_text(encoding="utf-8")).items() if name != "run"}
 
 
-def test_killed_at_ten_moments_it_goes_on_where_it_was(slow: Path) -> None:
+def _run(folder: Path, program: str) -> None:
+    python(DRIVER + program, cwd=folder)
+
+
+def test_run_killed_at_ten_moments_resumes_where_it_was(slow: Path) -> None:
     """Kill -9, again and again: the same result, and no kill costs more than a shard of each role."""
-    whole = _start(slow, "asked-whole", "whole")
-    assert whole.wait(900) == 0
-    for path in (slow / "vectors").rglob("*.npz"):
-        path.unlink()
-    moments = random.Random(8)
-    for _ in range(10):
-        process = _start(slow, "asked-killed")
-        time.sleep(moments.uniform(0.4, 1.6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    last = _start(slow, "asked-killed")
-    assert last.wait(900) == 0
+    _run(slow, KILLED)
     assert _result(slow / "out") == _result(slow / "whole")
     asked = Counter((slow / "asked-killed").read_text(encoding="utf-8").splitlines())
     wanted = set((slow / "asked-whole").read_text(encoding="utf-8").splitlines())
@@ -302,10 +319,8 @@ def test_killed_at_ten_moments_it_goes_on_where_it_was(slow: Path) -> None:
 
 
 def test_two_runs_share_a_cache(slow: Path) -> None:
-    runs = [_start(slow, f"asked-{n}", f"out-{n}") for n in range(2)]
-    assert [run.wait(900) for run in runs] == [0, 0]
+    _run(slow, "assert [ended(child) for child in [start('asked-0', 'out-0'), start('asked-1', 'out-1')]] == [0, 0]\n")
     assert _result(slow / "out-0") == _result(slow / "out-1")
-    third = _start(slow, "asked-third", "out-third")
-    assert third.wait(900) == 0
+    _run(slow, "assert ended(start('asked-third', 'out-third')) == 0")
     assert _result(slow / "out-third") == _result(slow / "out-0")
     assert not (slow / "asked-third").exists()

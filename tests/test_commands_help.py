@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,8 @@ from panglot.cli.main import WIDEST_HELP, app
 from panglot.cli.names import find_tasks
 from panglot.data.catalogue import all_tasks, groups, suites
 from panglot.encode.registry import KINDS
-from tests.helpers.command import ROOT, VERBS
+from tests.helpers.command import ROOT, VERBS, panglot
+from tests.helpers.processes import python
 
 LINES = 48
 """Of a screen."""
@@ -87,12 +85,7 @@ def test_names_are_completed() -> None:
 def complete(words: str) -> list[str]:
     """What bash is offered for the last of the words."""
     variables = {"_PANGLOT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    return _panglot({**os.environ, **variables}).stdout.split()
-
-
-def _panglot(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("panglot")), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=900)
+    return panglot(**variables).stdout.split()
 
 
 def test_a_shell_completes_verbs_options_and_names() -> None:
@@ -105,8 +98,7 @@ def test_a_shell_completes_verbs_options_and_names() -> None:
 
 @pytest.mark.parametrize(("shell", "sign"), [("bash", "COMPREPLY"), ("zsh", "#compdef"), ("fish", "complete ")])
 def test_the_scripts_of_shells_are_shown(shell: str, sign: str) -> None:
-    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    assert sign in _panglot(environment, "--show-completion", shell).stdout
+    assert sign in panglot("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").stdout
 
 
 def test_completion_loads_nothing_heavy() -> None:
@@ -115,5 +107,5 @@ def test_completion_loads_nothing_heavy() -> None:
         "import sys; import panglot.cli.main; from panglot.cli.completion import complete_tasks, complete_model\n"
         f"complete_tasks(''), complete_model(''); print([name for name in {heavy!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = python(script)
     assert done.stdout.strip() == "[]"

@@ -18,6 +18,7 @@ from panglot.cli.view.tables import LONGEST_LINE, FoldingTable, Grid, facts, pro
 from panglot.data.catalogue import all_tasks
 from panglot.encode.registry import KINDS
 from panglot.errors import PanglotError
+from tests.helpers.processes import started
 
 PANGLOT = str(Path(sys.executable).with_name("panglot"))
 
@@ -122,7 +123,7 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     outside, inside = pty.openpty()
     variables = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     variables |= {"TERM": "xterm-256color", "COLUMNS": "100", **environment}
-    with subprocess.Popen([PANGLOT, *arguments], stdout=inside, stderr=inside, env=variables) as process:
+    with started([PANGLOT, *arguments], stdout=inside, stderr=inside, env=variables) as process:
         os.close(inside)
         written = b""
         try:
@@ -143,7 +144,7 @@ def test_colour_is_for_terminals_that_want_it(shown: list[list[str]]) -> None:
 
 @pytest.mark.parametrize("arguments", [["tasks"], ["tasks", "--json"], ["models"], ["--help"]], ids=" ".join)
 def test_a_reader_that_leaves_early_is_no_error(arguments: list[str]) -> None:
-    with subprocess.Popen([PANGLOT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started([PANGLOT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, installed_path, package_name
+from tests.helpers.processes import completed
 
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
@@ -31,7 +32,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(source: Path) -> Path:
     """Built without the network."""
     offline = ("--no-deps", "--no-build-isolation", "--no-index")
-    subprocess.run([*PIP, "wheel", *offline, "--wheel-dir", str(source / "dist"), str(source)], check=True)
+    completed([*PIP, "wheel", *offline, "--wheel-dir", source / "dist", source], check=True)
     return next((source / "dist").glob("panglot-*.whl"))
 
 
@@ -39,7 +40,7 @@ def wheel(source: Path) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds what the wheel installs, beside the libraries of this environment."""
     folder = tmp_path_factory.mktemp("site")
-    subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", str(folder), str(wheel)], check=True)
+    completed([*PIP, "install", "--no-deps", "--no-index", "--target", folder, wheel], check=True)
     return folder
 
 
@@ -47,7 +48,7 @@ def panglot(installed: Path, home: Path, *arguments: str) -> subprocess.Complete
     variables = {"PYTHONPATH": str(installed), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     environment = {name: value for name, value in os.environ.items() if name != "PANGLOT_DATA"} | variables
     command = [sys.executable, "-P", "-m", "panglot", *arguments]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    return completed(command, cwd=home, env=environment)
 
 
 def test_every_package_is_listed() -> None:

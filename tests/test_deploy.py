@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-import subprocess
 import sys
 import tomllib
 import urllib.request
@@ -25,8 +24,9 @@ from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.result_record import write_result
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
-from tests.helpers.browsing import WAIT, free_port, open_browser, served
+from tests.helpers.browsing import WAIT, open_browser, served
 from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, package_name
+from tests.helpers.processes import LONGEST, completed, free_port
 from tests.helpers.tasks import TASKS
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def test_every_package_and_its_data_is_installed() -> None:
     """An image has no checkout to fall back on."""
     packages = {path.parent for folder in FOLDERS for path in (ROOT / folder).rglob("__init__.py")}
     assert set(map(package_name, packages)) == set(SETTINGS["packages"])
-    tracked = subprocess.run(["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = completed(["git", "ls-files", *FOLDERS], check=True, cwd=ROOT)
     for path in map(ROOT.joinpath, tracked.stdout.splitlines()):
         if path.suffix != ".py":
             home = next(parent for parent in path.parents if parent in packages)
@@ -69,10 +69,7 @@ def test_the_head_of_a_space(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     line = next(line for line in guide.splitlines() if line.startswith("sed "))
     (tmp_path / "space").mkdir()
-    done = subprocess.run(
-        ["bash", "-c", line.replace("space/README.md", str(tmp_path / "README.md"))], cwd=ROOT, check=False
-    )
-    assert done.returncode == 0
+    completed(["bash", "-c", line.replace("space/README.md", str(tmp_path / "README.md"))], check=True, cwd=ROOT)
     _, head, rest = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     assert yaml.safe_load(head) | {"sdk": "docker", "app_port": int(PORT)} == yaml.safe_load(head)
     assert rest == (ROOT / "README.md").read_text(encoding="utf-8")
@@ -131,7 +128,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_the_command_serves_its_page(server: Server) -> None:
-    with urllib.request.urlopen(server.address, timeout=10) as answer:
+    with urllib.request.urlopen(server.address, timeout=LONGEST) as answer:
         page = answer.read().decode()
     assert "<title>Streamlit</title>" in page
     assert not re.search(r"""(?:src|href)=["']?https?://""", page)
@@ -140,7 +137,7 @@ def test_the_command_serves_its_page(server: Server) -> None:
 def test_an_upload_without_the_token_is_refused(server: Server) -> None:
     request = urllib.request.Request(f"{server.address}/_stcore/upload_file/x/y", b"x", method="PUT")
     with pytest.raises(HTTPError, match="403"):
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=LONGEST)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import re
 import runpy
 import shlex
 import shutil
-import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
@@ -19,9 +18,7 @@ from typer.core import TyperGroup
 
 from panglot.cli.main import app
 from tests.helpers.documents import PAGES, ROOT, Block, blocks, name
-
-LONGEST = 120
-"""Seconds that one command may take."""
+from tests.helpers.processes import completed
 
 RUN = [page for page in PAGES if any(block.language in ("sh", "python") and not block.reason for block in blocks(page))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -60,9 +57,7 @@ def _run(command: list[str], folder: Path) -> None:
     own = Path(sys.executable).parent
     settings = {"PATH": f"{own}:{os.environ['PATH']}", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
     environment = os.environ | settings
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
-    )
+    done = completed(command, cwd=folder, env=environment)
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
 
 
@@ -146,8 +141,7 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
     """Strict: a link that leads nowhere, or a page outside the navigation, is an error."""
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    completed(command, check=True, cwd=ROOT, env=quiet)
     pages = list((tmp_path / "site").rglob("*.html"))
     assert "panglot run" in (tmp_path / "site" / "cli" / "index.html").read_text(encoding="utf-8")
     loaded = re.compile(

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from panglot.cli.main import main
+from tests.helpers.processes import LONGEST, completed, started
 
 WAITING = """
-import time
-import numpy as np
+import threading
 
 
 class Waiting:
     def encode(self, texts, role):
-        with open("encoding", "w"):
-            time.sleep(600)
+        open("encoding", "w").close()
+        threading.Event().wait()
 
 
 def make():
@@ -36,11 +36,11 @@ def test_interrupted_run_says_what_is_kept(
 ) -> None:
     (tmp_path / "waiting.py").write_text(WAITING, encoding="utf-8")
     command = [sys.executable, "-m", "panglot", "run", "py:waiting:make", *options]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "encoding").exists():
-        assert process.poll() is None, process.communicate()
-    process.send_signal(stop)
-    _, shown = process.communicate()
+    os.mkfifo(tmp_path / "encoding")
+    with started(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        (tmp_path / "encoding").read_bytes()  # returns when the encoder has opened and closed it
+        process.send_signal(stop)
+        _, shown = process.communicate(timeout=LONGEST)
     assert process.returncode == 128 + stop
     assert "Interrupted. " in shown
     assert said in shown
@@ -64,6 +64,6 @@ def test_full_disk_is_told_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_terminal_of_few_characters_is_no_obstacle(encoding: str, option: str, starter_results: Path) -> None:
     command = [sys.executable, "-m", "panglot", "show", str(starter_results / "use-multilingual@0.2.1"), option]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    done = completed(command, env=environment, text=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode(encoding)
+    assert bytes(done.stdout).decode(encoding)

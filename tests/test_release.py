@@ -6,7 +6,6 @@ import json
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import pytest
 import yaml
 
 from tests.helpers.layout import ROOT
+from tests.helpers.processes import completed
 
 SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CITATION: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -29,7 +29,7 @@ REPOSITORY = "https://github.com/someone/panglot"
 
 def run(*command: str, at: Path) -> str:
     """What a command prints."""
-    return subprocess.run(command, cwd=at, check=True, capture_output=True, text=True).stdout
+    return completed(command, check=True, cwd=at).stdout
 
 
 def git(*words: str, at: Path) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from panglot.evaluate.run import run
 from panglot.results.result_record import read_result_record
 from tests.helpers.command import panglot
 from tests.helpers.counting import Counting
+from tests.helpers.processes import python
 from tests.helpers.tasks import TASKS
 
 SOMETIMES = '''
@@ -187,9 +186,7 @@ def test_models_without_vectors_have_no_curve() -> None:
 
 def test_run_without_the_resource_module_records_no_peak_memory(tmp_path: Path) -> None:
     code = "import sys; sys.modules['resource'] = None; from panglot.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "run", "constant", "--tasks", "starter", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = python(code, "run", "constant", "--tasks", "starter", "--out", tmp_path)
     path = next(tmp_path.rglob("starter.json"))
     assert read_result_record(path).run.peak_memory_mib is None
     assert "MiB" not in done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from panglot.evaluate.shards.run import StreamOptions, run_streamed
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import read_result_record, write_result
 from panglot.score.summary import score_evidence
+from tests.helpers.processes import completed, started
 from tests.helpers.tasks import TASKS
 
 MIRACL = TASKS["miracl"]
@@ -172,31 +172,19 @@ def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) ->
     command += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
     checkpoints = tmp_path / "cache" / "checkpoints"
 
-    def start() -> subprocess.Popen[str]:
-        variables = {"CHECKPOINTS": str(checkpoints), "GO": str(tmp_path / "go")}
-        return subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=os.environ | variables,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    killed = start()
-    while not list(checkpoints.glob("*.npz")):
-        assert killed.poll() is None, killed.communicate()
-        time.sleep(0.05)
-    killed.kill()
-    killed.communicate()
+    variables = {"CHECKPOINTS": str(checkpoints), "GO": str(tmp_path / "go")}
+    with (tmp_path / "log").open("w") as log:
+        settings = {"cwd": tmp_path, "env": os.environ | variables, "stdout": log, "stderr": log}
+        with started(command, **settings) as killed:
+            while not list(checkpoints.glob("*.npz")):
+                assert killed.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
+                time.sleep(0.05)
     (left,) = checkpoints.glob("*.npz")
     with np.load(left) as arrays:
         done = json.loads(arrays["facts"].tobytes())["done"]
     assert 0 < len(done) < 20
     (tmp_path / "go").touch()
-    resumed = start()
-    said = resumed.communicate(timeout=900)
-    assert resumed.returncode == 0, said
+    completed(command, check=True, cwd=tmp_path, env=os.environ | variables)
     assert not list(checkpoints.glob("*.npz"))
     whole = run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path, 20, allow_missing=True), ["yo"], data).record
     found = read_result_record(next((tmp_path / "out").glob("*/miracl.yo.json"))).settings["mono"]

@@ -24,6 +24,7 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import NAMES, parse_metric
+from tests.helpers.processes import python
 
 PASSAGES = 20_000
 """`test_million.py` has the million."""
@@ -328,13 +329,10 @@ class TestRay:
 
 
 def test_no_cluster_at_an_address() -> None:
-    import subprocess
-    import sys
-
     code = (
         "from panglot.evaluate.shards.cluster import Cluster\nfrom panglot.errors import PanglotError\n"
         "try: Cluster(address='127.0.0.1:1')\nexcept PanglotError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900, check=False)
+    done = python(code)
     assert "There is no Ray cluster at 127.0.0.1:1" in done.stdout, done.stderr[-2000:]
     assert issubclass(BadData, PanglotError)

@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -42,6 +40,7 @@ from panglot.trust.submission import SubmissionCard, card_of, pack, place, unpac
 from panglot.trust.verify import verify, verify_folder
 from tests.helpers.bombs import bombs
 from tests.helpers.command import panglot
+from tests.helpers.processes import python
 from tests.helpers.tasks import TASKS
 from tests.helpers.zips import entry_of_mode, write_zip
 
@@ -421,14 +420,9 @@ def test_bombs_cost_little(folder: Path, tmp_path: Path) -> None:
         entries = [(f"random@1/{file}", data) for file, data in files.items()]
         paths.append(write_zip(tmp_path / f"{number}.zip", entries, zipfile.ZIP_STORED))
     (tmp_path / "board").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD.replace("AT_MOST", "2000"), str(tmp_path / "board"), *map(str, paths)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    done = python(
+        CHILD.replace("AT_MOST", "2000"), tmp_path / "board", *paths, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     )
-    assert done.returncode == 0, done.stderr[-3000:]
     lines = done.stdout.splitlines()
     assert len(lines) == len(paths)
     for line in lines:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from typing import Any
 
@@ -15,6 +13,7 @@ from panglot.train.batches import BatchDrawer, BatchSampler
 from panglot.train.pairs import NO_INDEX, ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import make_recipe
+from tests.helpers.processes import python
 
 LANGUAGES = ("de", "en", "zh")
 GROUPS = 30
@@ -214,4 +213,4 @@ def test_what_asks_for_itself_is_no_pair() -> None:
 def test_samplers_load_no_torch() -> None:
     modules = "panglot.train.batches, panglot.train.leak, panglot.train.experiment"
     script = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    python(script)

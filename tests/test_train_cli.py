@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from panglot.train.experiment import read_experiment
 from tests.helpers.command import json_of
 from tests.helpers.images import numbered
 from tests.helpers.killing import Killed, killing_at
+from tests.helpers.processes import python
 from tests.helpers.recipes import write_recipe
 from tests.helpers.tasks import TASKS
 
@@ -108,7 +107,7 @@ def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, s
         "try:\n    app()\nexcept PanglotError as error:\n    print(error)\nprint('torch' in sys.modules)"
     )
     arguments = ["train", "static-hybrid", "--out", str(tmp_path / "models"), "--set", change]
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    done = python(program, *arguments)
     assert said.lower() in done.stdout.lower()
     assert done.stdout.split()[-1] == "False"
     assert not (tmp_path / "models").exists()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +13,7 @@ from safetensors.torch import load_file
 from panglot.train.data import read_pairs
 from panglot.train.recipe_file import make_recipe
 from panglot.train.train import read_training, train
+from tests.helpers.processes import python
 
 # The second process is forked off after the imports, which take longer than the training, and the two meet in a file:
 # all else is what torchrun sets.
@@ -63,10 +62,7 @@ def test_two_processes_make_the_model_of_one(tmp_path: Path) -> None:
         }
     )
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json(), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False, timeout=900
-    )
-    assert done.returncode == 0, done.stderr
+    python(PROGRAM, tmp_path)
     together = read_training(recipe, tmp_path / "two")
     alone = train(recipe, tmp_path / "one", read_pairs(recipe)).training
     assert together is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from panglot.train.pairs import TextPair
 from panglot.train.recipe import TextData
 from panglot.train.recipe_file import make_recipe
 from panglot.train.tables import table_entries
+from tests.helpers.processes import python
 from tests.helpers.recipes import write_recipe
 
 COLUMNS = {"query": "q", "passage": "p", "language": "lang", "group": "id", "negative": "wrong"}
@@ -185,8 +184,7 @@ def test_bad_row_ends_train_before_torch_is_loaded(tmp_path: Path) -> None:
         "import sys\nfrom panglot.cli.main import app\nfrom panglot.errors import PanglotError\n"
         "try:\n    app()\nexcept PanglotError as error:\n    print(error)\nprint('torch' in sys.modules)"
     )
-    arguments = [sys.executable, "-c", program, "train", str(path), "--out", str(tmp_path / "models")]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    done = python(program, "train", path, "--out", tmp_path / "models")
     assert "rows.parquet, row 1, column 'query': expected a text, found nothing (null)" in done.stdout
     assert done.stdout.split()[-1] == "False"
     assert not (tmp_path / "models").exists()

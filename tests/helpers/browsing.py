@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,14 +34,6 @@ def open_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-def free_port() -> int:
-    """A port of this machine alone that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager

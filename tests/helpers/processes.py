@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -67,6 +68,14 @@ def completed(command: Sequence[object], check: bool = False, **settings: Any) -
 def python(code: str, *arguments: object, check: bool = True, **settings: Any) -> subprocess.CompletedProcess[str]:
     """What a program of Python says."""
     return completed([sys.executable, "-c", code, *arguments], check, **settings)
+
+
+def free_port() -> int:
+    """A port of this machine alone that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_until_answered(address: str, process: subprocess.Popen[Any], log: Path | None = None) -> None:
