@@ -13,7 +13,7 @@ from panglot.cli.main import WIDEST_HELP, app
 from panglot.cli.names import find_tasks
 from panglot.data.catalogue import all_tasks, groups, suites
 from panglot.encode.registry import KINDS
-from tests.helpers.command import ROOT, VERBS, panglot
+from tests.helpers.command import ROOT, VERBS, panglot, panglot_process
 from tests.helpers.processes import python
 
 LINES = 48
@@ -85,7 +85,7 @@ def test_names_are_completed() -> None:
 def complete(words: str) -> list[str]:
     """What bash is offered for the last of the words."""
     variables = {"_PANGLOT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    return panglot(**variables).stdout.split()
+    return panglot_process(**variables).stdout.split()
 
 
 def test_a_shell_completes_verbs_options_and_names() -> None:

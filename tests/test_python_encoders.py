@@ -22,7 +22,7 @@ from panglot.encode.scoring import score_pool
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, PanglotError, spelled
 from panglot.evaluate.plan import plan_run
-from tests.helpers.command import panglot
+from tests.helpers.command import panglot_process
 
 VECTORS = np.array([[1.0, 0.5], [0.25, 2.0], [3.0, 4.0]])
 NUMBERS = count()
@@ -273,7 +273,7 @@ def test_weights_beside_a_module_that_change_change_the_scores(tmp_path: Path) -
     found = []
     for weight in ("1", "100"):
         (tmp_path / "weight").write_text(weight, encoding="utf-8")
-        done = panglot("run", "py:leaning:make", "--languages", "de,en", "--cache", "cache", cwd=tmp_path)
+        done = panglot_process("run", "py:leaning:make", "--languages", "de,en", "--cache", "cache", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "its vectors are not reused by later runs" in " ".join(done.stdout.split())
         assert not list((tmp_path / "cache").rglob("*.npz"))

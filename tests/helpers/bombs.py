@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import compute
+
+from panglot.results.parquet import MOST_TEXTS
+
+MORE_TEXTS = MOST_TEXTS + 1
 
 
 def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -30,16 +35,13 @@ def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
     evidence = pq.read_table(folder / "starter.de-en.evidence.parquet")
     name = "starter.de-en.top100.parquet"
     yield name, _parquet(top.take(np.zeros(8 << 20, np.int64)))
-    long = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), pa.array(["x" * (200 << 20)]))
+    long = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), pa.array(["x" * (65 << 20)]))
     yield name, _parquet(top.set_column(1, "candidate", long))
-    many = pa.array([f"{n:020}" for n in range(3_000_000)]).dictionary_encode()
-    codes = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), many.dictionary)
+    codes = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), _numbers(20))
     yield name, _parquet(top.set_column(1, "candidate", codes))
-    plain = pa.array([f"{n:09}" for n in range(3_500_000)])
-    table = pa.table(
-        {"query": plain, "candidate": plain, "candidate_language": plain, "score": np.zeros(len(plain), "f")}
-    )
-    yield name, _parquet(table.cast(top.schema))
+    different = pa.DictionaryArray.from_arrays(np.arange(MORE_TEXTS, dtype=np.int32), _numbers(9))
+    columns = [different, different, different, pa.array(np.zeros(MORE_TEXTS, "f"))]
+    yield name, _parquet(pa.table(columns, schema=top.schema))
     single = pa.DictionaryArray.from_arrays(np.zeros(len(top), np.int32), top["query"].chunk(0).dictionary)
     yield name, _parquet(top.set_column(0, "query", single))
     for metadata in (
@@ -59,6 +61,11 @@ def bombs(folder: Path) -> Iterator[tuple[str, bytes]]:
         lying[at : at + 5] = b"\xfe\xff\xff\xff\x0f"
         if at % 8 == 0:
             yield name, bytes(lying)
+
+
+def _numbers(width: int) -> pa.Array:
+    """Different texts of a width."""
+    return compute.utf8_lpad(pa.array(np.arange(MORE_TEXTS)).cast(pa.string()), width, "0")
 
 
 def _parquet(table: pa.Table) -> bytes:

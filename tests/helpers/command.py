@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from panglot.cli.main import app, main
 from tests.helpers.processes import completed
 
+PANGLOT = Path(sys.executable).with_name("panglot")
 ROOT: Any = typer.main.get_command(app)
 
 
@@ -51,7 +52,7 @@ def panglot(*arguments: str, cwd: Path | None = None, **environment: str) -> sub
 def panglot_process(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same, in a process of its own."""
     variables = {**os.environ, "COLUMNS": "100", **environment}
-    return completed([sys.executable, "-m", "panglot", *arguments], cwd=cwd, env=variables)
+    return completed([PANGLOT, *arguments], cwd=cwd, env=variables)
 
 
 def json_of(*arguments: str, code: int = 0) -> Any:
