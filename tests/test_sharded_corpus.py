@@ -1,4 +1,4 @@
-"""A million passages: the same evidence in memory, in any number of shards, and from two workers of a Ray cluster.
+"""A hundred thousand passages: the same evidence in memory, in any number of shards, and from two workers of a Ray cluster.
 
 Passages are made when they are read: words by Zipf's law in three scripts, the answers of real questions planted among
 them. A vector is the hash of a text, and near to the question where the passage answers it or pretends to.
@@ -31,7 +31,7 @@ from tests.helpers.tasks import TASKS
 
 MIRACL = TASKS["miracl"]
 
-PASSAGES = 1_000_000
+PASSAGES = 100_000
 TOPICS = {"sw": 10, "ar": 10, "te": 10}
 SCRIPTS = ("abcdefghijklmnopqrstuvwz", "ابتثجحخدذرزسشصضطظعغفقكلم", "అఆఇఈఉఎఏఒఓకఖగఘచఛజటఠడణతథదధ")
 VOCABULARY = 5000
