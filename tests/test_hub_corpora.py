@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panglot.files import DATA_VARIABLE
 
 from panglot.data.readers.belebele import HubLanguages, parallel_pool
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.task import Size, Source, Task
 from panglot.errors import MissingData
+from panglot.files import DATA_VARIABLE
 from panglot.progress import silent
 from tests.helpers.belebele import write_twin
 

@@ -33,6 +33,7 @@ from panglot.encode.kinds.use import load as load_use
 from panglot.encode.model import load_model
 from panglot.encode.vectors import encode_with_images
 from panglot.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
+from panglot.files import DATA_VARIABLE
 from panglot.interop.trec import read_run, run_lines
 from panglot.progress import silent
 from panglot.results.evidence_file import evidence_file, read_evidence, write_table

@@ -1,4 +1,4 @@
-"""A hundred thousand passages: the same evidence in memory, in any number of shards, and from two workers of a Ray cluster.
+"""A hundred thousand passages: the same evidence in memory, in any number of shards, and from two workers of Ray.
 
 Passages are made when they are read: words by Zipf's law in three scripts, the answers of real questions planted among
 them. A vector is the hash of a text, and near to the question where the passage answers it or pretends to.

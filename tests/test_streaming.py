@@ -27,7 +27,7 @@ from panglot.score.metrics import NAMES, parse_metric
 from tests.helpers.processes import python
 
 PASSAGES = 20_000
-"""`test_million.py` has the million."""
+"""`test_sharded_corpus.py` has more of them."""
 QUERIES = 40
 DIMENSION = 64
 NEAR = 1e-6

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from panglot.files import DATA_VARIABLE
 
 import panglot.trust.verify
 from panglot.data.pool import Pool
@@ -22,6 +21,7 @@ from panglot.data.task import Source
 from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
+from panglot.files import DATA_VARIABLE
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from panglot.results.result_record import read_result_record, write_result
