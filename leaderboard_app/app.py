@@ -4,6 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from leaderboard_app import address
+from leaderboard_app.copy_link import copy_link
+
 PAGES = {
     "overview": "Overview",
     "model": "Model",
@@ -14,10 +17,21 @@ PAGES = {
     "submit": "Submit",
     "about": "About",
 }
-HERE = Path(__file__).parent / "app_pages"
+HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Panglot", page_icon="🌐", layout="wide")
-st.navigation(
-    [st.Page(HERE / f"{name}.py", title=title, default=name == "overview") for name, title in PAGES.items()],
-    position="top",
-).run()
+pages = [
+    st.Page(HERE / "app_pages" / f"{name}.py", title=title, default=name == "overview") for name, title in PAGES.items()
+]
+st.html(HERE / "style.css")
+page = st.navigation(pages, position="hidden")
+address.begin(page.url_path)
+with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+    for other in pages:
+        st.page_link(other, query_params=address.carried())
+    link = st.container(width="content")
+try:
+    page.run()
+finally:  # also where a page stops early
+    with link:
+        copy_link(page.url_path, address.query_string(), address.complete_query_string())

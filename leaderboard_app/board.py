@@ -49,6 +49,8 @@ class View(NamedTuple):
 
 
 OVERALL = View()
+FLOOR = "floor"
+"""What stands in place of a rank where a model knows nothing of the text."""
 NO_SCORE = Score(0.0, 0.0, 0.0)
 
 Row = dict[str, Score]
@@ -67,13 +69,12 @@ def values(scores: pd.DataFrame, metric: str, view: View = OVERALL) -> dict[str,
 
 
 def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]:
-    """Entries by balance, then by the other settings; what papers printed stands last."""
+    """Entries by balance, then by the other settings; published rows and floors come last."""
 
-    def order(entry: Entry) -> tuple[bool, list[float]]:
+    def order(entry: Entry) -> tuple[bool, bool, list[float]]:
         row = rows.get(entry.id, {})
-        return entry.trust == "published", [
-            -row.get(setting, NO_SCORE).value for setting in ("balance", "multi", "mono")
-        ]
+        scores = [-row.get(setting, NO_SCORE).value for setting in ("balance", "multi", "mono")]
+        return entry.floor, entry.trust == "published", scores
 
     return sorted(entries, key=order)
 
@@ -115,7 +116,11 @@ def overview(
     table = [
         {
             "rank": standing[entry.id].place if entry.id in standing else None,
-            "rank 95 %": _span(standing[entry.id].low, standing[entry.id].high) if entry.id in standing else None,
+            "rank 95 %": _span(standing[entry.id].low, standing[entry.id].high)
+            if entry.id in standing
+            else FLOOR
+            if entry.floor
+            else None,
             "alike": " ".join(standing[entry.id].letters) if entry.id in standing else None,
             "model": entry.shown,
             "organisation": entry.organisation,
@@ -124,6 +129,7 @@ def overview(
             **_scores(rows.get(entry.id, {})),
             "image-text": (image_text or {}).get(entry.folder),
             "trust": entry.trust,
+            "floor": entry.floor,
             "data": SEEN[entry.training],
             "date": entry.date or None,
             "weights": entry.weights,

@@ -1,7 +1,8 @@
 """From tables to charts; nothing here knows Streamlit.
 
-Colours are viridis, PuOr and those of Okabe and Ito: told apart without seeing red or green. Ink that stands on the
-page is left to the theme, light or dark; ink on a coloured cell is chosen by the cell.
+A colour means the same in every chart: `INKS` has one for each setting and each level of trust, purple is above and
+orange below a neutral value, and grey is for reference. They are told apart without seeing red or green. Ink that is
+on the page is left to the theme (`inked`); ink on a coloured cell is chosen by the cell.
 """
 
 from __future__ import annotations
@@ -12,19 +13,32 @@ import altair as alt
 import pandas as pd
 
 from leaderboard_app.exports import harmless
+from leaderboard_app.formats import chart_format
 
-OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
-PUOR = ("#b35806", "#f7f7f7", "#542788")
-GREY = "#888888"
+OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6d31")
+"""For series that have no colour of their own, such as the models of a comparison (Okabe and Ito)."""
+SETTING_INKS = {"balance": "#7f4fa0", "mono": "#2a78b5", "cross": "#d1495b", "multi": "#2e8b57"}
 TRUST_INKS = {
     "reproduced": "#009e73",
     "recomputed": "#0072b2",
     "consistent": "#56b4e9",
     "self-reported": "#e69f00",
     "not checked": "#cc79a7",
-    "published": "#999999",
+    "published": "#8c6d31",
 }
-"""The colour of each level of trust, in every chart."""
+INKS = SETTING_INKS | TRUST_INKS
+"""What has a colour of its own has it in every chart."""
+
+BELOW, NEUTRAL, ABOVE = "#b35806", "#f7f7f7", "#542788"
+"""Of PuOr."""
+ABOVE_BAR, BELOW_BAR = "#8073ac", "#e08214"
+"""The same hues, light enough for a dark page."""
+GREY = "#8a8a8a"
+"""Marks for reference: floors, fronts, neutral lines."""
+
+LIGHT_INK, DARK_INK = "#e6e8ec", "#2b2f36"
+"""Labels on a dark and on a light page, at more than 4.5:1."""
+
 ROW = 30
 """Pixels of a row in a grid."""
 
@@ -48,6 +62,13 @@ def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False, y_falls: 
     return [bool(beaten) for beaten in ~(at_least & better).any(axis=0)]
 
 
+def inked(chart: alt.TopLevelMixin, dark: bool) -> alt.TopLevelMixin:
+    """The chart with labels that can be read on a dark or a light page."""
+    ink = LIGHT_INK if dark else DARK_INK
+    labels = {"labelColor": ink, "titleColor": ink}
+    return chart.configure(axis=labels, legend=labels, header=labels, text=alt.MarkConfig(color=ink))
+
+
 def scatter(
     table: pd.DataFrame,
     x: str,
@@ -58,26 +79,37 @@ def scatter(
     x_falls: bool = False,
     y_falls: bool = False,
 ) -> alt.LayerChart:
-    """Each model by two of its numbers, with the Pareto front; only models on it are named, the others by pointing."""
+    """Each model by two of its numbers, with the Pareto front; only models on it are named, the others by pointing.
+
+    Floors are grey marks for reference, and not on the front.
+    """
     there = _savable(table.dropna(subset=[x, y]))
-    there["on the front"] = pareto(there, x, y, x_falls, y_falls)
-    front = there[there["on the front"]].sort_values(x)
-    scale = alt.Scale(type="log", nice=False, padding=48) if log_x else alt.Scale(zero=False, padding=48)
+    floors, models = there[there["floor"]], there[~there["floor"]].copy()
+    models["on the front"] = pareto(models, x, y, x_falls, y_falls)
+    front = models[models["on the front"]].sort_values(x)
     encoded = {
-        "x": alt.X(f"{x}:Q", title=titles[0], scale=scale, axis=alt.Axis(tickCount=8)),
-        "y": alt.Y(f"{y}:Q", title=titles[1], scale=alt.Scale(zero=False, padding=18), axis=alt.Axis(tickCount=6)),
+        "x": alt.X(f"{x}:Q", title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_axis(8)),
+        "y": alt.Y(f"{y}:Q", title=titles[1], scale=_scale(there[y], 0.08), axis=_axis(6)),
     }
-    levels = [level for level in TRUST_INKS if level in set(there["trust"])]
     tips = [alt.Tooltip("model:N"), alt.Tooltip("trust:N")]
-    tips += [alt.Tooltip(f"{x}:Q", title=titles[0]), alt.Tooltip(f"{y}:Q", title=titles[1])]
+    tips += [
+        alt.Tooltip(f"{name}:Q", title=title, format=",.0f" if log_x and name == x else chart_format(name))
+        for name, title in zip((x, y), titles, strict=True)
+    ]
+    levels = [level for level in TRUST_INKS if level in set(models["trust"])]
     line = alt.Chart(front).mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.5).encode(**encoded)
-    points = (
-        alt.Chart(there)
-        .mark_point(filled=True, size=90, opacity=0.9)
-        .encode(**encoded, tooltip=tips, **_by("trust", levels, [TRUST_INKS[level] for level in levels]))
-    )
-    names = alt.Chart(front).mark_text(dy=-11, fontSize=11, limit=170, color=GREY).encode(**encoded, text="model:N")
-    return (line + points + names).properties(height=340)
+    grey = alt.Chart(floors).mark_point(color=GREY, shape="cross", size=70, strokeWidth=2)
+    points = alt.Chart(models).mark_point(filled=True, size=90, opacity=0.9)
+    names = alt.Chart(front).mark_text(dy=-11, fontSize=11, limit=170)
+    return alt.layer(
+        line,
+        grey.encode(**encoded, tooltip=tips),
+        points.encode(**encoded, tooltip=tips, **_by("trust", levels)),
+        names.encode(**encoded, text="model:N"),
+        alt.Chart(floors)
+        .mark_text(dy=-11, fontSize=11, limit=120, fontStyle="italic")
+        .encode(**encoded, text="model:N"),
+    ).properties(height=340)
 
 
 def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("value", "low", "high")) -> alt.LayerChart:
@@ -86,54 +118,70 @@ def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("va
     colour = alt.Color("value:Q", scale=alt.Scale(scheme="viridis", domain=[low, high]), legend=None)
     ink = alt.condition(alt.datum.value > low + LIGHT_FROM * (high - low), alt.value("black"), alt.value("white"))
     shown = table.assign(shown=[_percent(value * times) for value in table["value"]])
-    return _grid(shown, colour, ink, [alt.Tooltip(f"{name}:Q", format=".4f") for name in tips], AXIS)
+    return _grid(shown, colour, ink, [alt.Tooltip(f"{name}:Q", format=".3f") for name in tips], AXIS)
 
 
 def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: str) -> alt.LayerChart:
     """A grid of values that lie around a neutral one: purple above, orange below; `shown` is what a cell says."""
     ends = [middle - largest, middle + largest]
-    scale = alt.Scale(domain=[ends[0], middle, ends[1]], range=list(PUOR), clamp=True)
+    scale = alt.Scale(domain=[ends[0], middle, ends[1]], range=[BELOW, NEUTRAL, ABOVE], clamp=True)
     far = abs(alt.datum.value - middle) > 0.55 * largest
     ink = alt.condition(far, alt.value("white"), alt.value("black"))
     colour = alt.Color("value:Q", scale=scale, title=legend, legend=alt.Legend(orient="bottom", gradientLength=200))
-    tips = [alt.Tooltip(f"{name}:{kind}") for name, kind in (("value", "Q"), ("note", "N")) if name in table]
+    tips = [alt.Tooltip("value:Q", format="+.2f"), *([alt.Tooltip("note:N")] if "note" in table else [])]
     return _grid(table, colour, ink, tips, AXIS + LEGEND)
 
 
-def dots(table: pd.DataFrame, category: str, series: str, title: str, blind: float | None = None) -> alt.LayerChart:
-    """Values with their intervals, a row for each category and a colour for each series."""
+def dots(
+    table: pd.DataFrame,
+    category: str,
+    series: str,
+    title: str,
+    reference: tuple[str, float] | None = None,
+    floors: Sequence[str] = (),
+) -> alt.LayerChart:
+    """Values with their intervals, a row for each category and a colour for each series; floors are grey."""
     table = _savable(table)
     order, names = list(dict.fromkeys(table[category])), list(dict.fromkeys(table[series]))
+    tips = [alt.Tooltip(f"{end}:Q", format=chart_format(title)) for end in ("value", "low", "high")]
+    look = _by(series, names)
+    if floors:
+        look["color"] = alt.condition(
+            alt.FieldOneOfPredicate(category, list(floors)), alt.value(GREY), alt.value(INKS.get(names[0], OTHERS[0]))
+        )
     base = alt.Chart(table).encode(
         y=alt.Y(f"{category}:N", sort=order, title=None, axis=NAMES),
         yOffset=alt.YOffset(f"{series}:N", sort=names),
-        tooltip=[category, series, *(alt.Tooltip(f"{end}:Q", format=".4f") for end in ("value", "low", "high"))],
-        **_by(series, names),
+        tooltip=[category, series, *tips],
+        **look,
     )
-    x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=8))
-    chart = alt.layer(base.mark_point(filled=True, size=55).encode(x=x))
+    values = table[["value", "low", "high"]].stack().tolist() + ([reference[1]] if reference else [])
+    scale = _scale(pd.Series(values), 0.04)
+    chart = alt.layer(
+        base.mark_point(filled=True, size=55).encode(x=alt.X("value:Q", title=title, scale=scale, axis=_axis(8)))
+    )
     if table["low"].notna().any():
-        chart = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q") + chart
-    if blind is not None:
-        chart = _vertical(blind, "language-blind") + chart
+        chart = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=scale), x2="high:Q") + chart
+    if reference:
+        chart = _vertical(*reference) + chart
     return chart.properties(height=(10 + 10 * len(names)) * len(order) + AXIS + LEGEND * (len(names) > 1))
 
 
 def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> alt.Chart:
-    """One bar a category, from the neutral value, blue above it and orange below."""
+    """One bar a category, from the neutral value, purple above it and orange below."""
     table = _savable(table)
     order = list(table[category])
-    ink = alt.condition(alt.datum[value] >= neutral, alt.value(OKABE_ITO[0]), alt.value(OKABE_ITO[1]))
+    ink = alt.condition(alt.datum[value] >= neutral, alt.value(ABOVE_BAR), alt.value(BELOW_BAR))
     shifted = table.assign(neutral=neutral)
     return (
         alt.Chart(shifted)
         .mark_bar(height={"band": 0.65})
         .encode(
             y=alt.Y(f"{category}:N", sort=order, title=None, axis=NAMES),
-            x=alt.X(f"{value}:Q", title=title, axis=alt.Axis(tickCount=8)),
+            x=alt.X(f"{value}:Q", title=title, axis=_axis(8)),
             x2="neutral:Q",
             color=ink,
-            tooltip=[category, alt.Tooltip(f"{value}:Q", format=".4f")],
+            tooltip=[category, alt.Tooltip(f"{value}:Q", format="+.2f")],
         )
         .properties(height=22 * len(order) + AXIS)
     )
@@ -143,7 +191,7 @@ def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, s
     """A line for each series."""
     table = _savable(table)
     names = list(dict.fromkeys(table[series]))
-    scale = alt.Scale(type="log", base=2 if y != "share" else 10) if log_x else alt.Scale(zero=False)
+    scale = alt.Scale(type="log", base=2 if y != "share" else 10) if log_x else _scale(table[x], 0.0)
     places = sorted(table[x].unique().tolist())
     axis = alt.Axis(values=places, format=".6~g") if len(places) <= FEW_PLACES else alt.Axis()
     return (
@@ -151,8 +199,8 @@ def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, s
         .mark_line(point=len(table) < 80, strokeWidth=2)
         .encode(
             x=alt.X(f"{x}:Q", title=titles[0], scale=scale, axis=axis),
-            y=alt.Y(f"{y}:Q", title=titles[1], scale=alt.Scale(zero=False)),
-            tooltip=[series, x, alt.Tooltip(f"{y}:Q", format=".4f")],
+            y=alt.Y(f"{y}:Q", title=titles[1], scale=_scale(table[y], 0.05)),
+            tooltip=[series, x, alt.Tooltip(f"{y}:Q", format=chart_format(titles[1]))],
             **_by(series, names),
         )
         .properties(height=300)
@@ -163,15 +211,15 @@ def histogram(table: pd.DataFrame, title: str) -> alt.LayerChart:
     """How many questions (`count`) lie between `start` and `end`."""
     bars_ = (
         alt.Chart(table)
-        .mark_bar(color=OKABE_ITO[0])
+        .mark_bar(color=GREY)
         .encode(
             x=alt.X("start:Q", bin="binned", title=title),
             x2="end:Q",
             y=alt.Y("count:Q", title="questions"),
-            tooltip=["start", "end", "count"],
+            tooltip=[alt.Tooltip("start:Q", format="+.2f"), alt.Tooltip("end:Q", format="+.2f"), "count"],
         )
     )
-    return (bars_ + _vertical(0.0, "no difference")).properties(height=240)
+    return (bars_ + _vertical("no difference", 0.0)).properties(height=240)
 
 
 def _grid(table: pd.DataFrame, colour: alt.Color, ink: object, tips: list[alt.Tooltip], around: int) -> alt.LayerChart:
@@ -193,14 +241,31 @@ def _savable(table: pd.DataFrame) -> pd.DataFrame:
     return safe.assign(shown=table["shown"]) if "shown" in table else safe
 
 
-def _by(series: str, names: Sequence[str], inks: Sequence[str] = OKABE_ITO) -> dict[str, object]:
-    """Colour of a series; no legend where there is one alone."""
-    scale = alt.Scale(domain=list(names), range=[inks[place % len(inks)] for place in range(len(names))])
+def _by(series: str, names: Sequence[str]) -> dict[str, object]:
+    """Colour of a series, its own where it has one; no legend where there is one alone."""
+    inks = [INKS.get(name, OTHERS[place % len(OTHERS)]) for place, name in enumerate(names)]
+    scale = alt.Scale(domain=list(names), range=inks)
     legend = alt.Legend(orient="top", title=None) if len(names) > 1 else None
     return {"color": alt.Color(f"{series}:N", scale=scale, legend=legend)}
 
 
-def _vertical(value: float, name: str) -> alt.Chart:
+def _scale(values: pd.Series, around: float, log: bool = False) -> alt.Scale:
+    """From the least to the largest value with some room around; never below 0 where no value is."""
+    least, largest = float(values.min()), float(values.max())
+    if log:
+        room = (largest / least) ** around if least > 0 else 1.0
+        room = max(room, 1.3)
+        return alt.Scale(type="log", nice=False, domain=[least / room, largest * room])
+    room = (largest - least) * around or abs(largest) * around or around
+    start = least - room
+    return alt.Scale(zero=False, nice=False, domain=[max(start, 0.0) if least >= 0 else start, largest + room])
+
+
+def _axis(ticks: int) -> alt.Axis:
+    return alt.Axis(tickCount=ticks)
+
+
+def _vertical(name: str, value: float) -> alt.Chart:
     here = pd.DataFrame({"value": [value], "name": [name]})
     return alt.Chart(here).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="value:Q", tooltip=["name:N", "value:Q"])
 

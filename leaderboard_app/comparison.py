@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from leaderboard_app.formats import signed
 from leaderboard_app.recompute import query_values
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.contributions import Contributions, members_of
@@ -36,8 +37,7 @@ def pair_table(comparison: Comparison) -> pd.DataFrame:
     table = _cells(comparison.by_pair.reshape(-1), named)
     table["value"] = 100 * table["difference"]
     table["shown"] = [
-        "–" if pd.isna(value) else f"{round(value) + 0.0:+.0f}{MARK if found else ''}"
-        for value, found in zip(table["value"], table["found"], strict=True)
+        signed(value, 0) + (MARK if found else "") for value, found in zip(table["value"], table["found"], strict=True)
     ]
     table["note"] = [f"{'found' if found else 'not found'} at 5 %" for found in table["found"]]
     return table

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from leaderboard_app.strangers import check_named, check_regular, contained, is_regular
+from panglot.encode.registry import FLOORS
 from panglot.fields import Amount, Dimension, Line, Parameters, Tokens
 from panglot.interop.published import published_results
 from panglot.results.evidence_file import NEEDED, evidence_file
@@ -76,8 +77,18 @@ class Entry(Record):
 
     @property
     def verified(self) -> bool:
-        """Whether its evidence was found to hold; it stands in the store then."""
+        """Whether its evidence was verified; it is in the store then."""
         return self.trust in HOLDS
+
+    @property
+    def floor(self) -> bool:
+        """Whether it knows nothing of the text, and is shown for reference only."""
+        return self.identity in FLOORS
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it has a place among the models of its task."""
+        return self.verified and not self.floor
 
 
 class Row(NamedTuple):

@@ -9,7 +9,8 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-NOTHING = "–"
+from leaderboard_app.formats import NOTHING, number
+
 WIDTH = 640
 """Points of a chart that is saved, axes left out."""
 
@@ -90,18 +91,14 @@ def as_png(chart: alt.TopLevelMixin) -> bytes:
     return png
 
 
-def number(value: float) -> str:
-    """Three digits that matter: .525 has three behind the point, 4.67 two, 7,898 none."""
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
 def _cells(table: pd.DataFrame) -> list[list[str]]:
-    return [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    names = [str(name) for name in table.columns]
+    return [[_cell(*cell) for cell in zip(names, row, strict=True)] for row in table.itertuples(index=False)]
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
     if isinstance(value, float):
-        return NOTHING if pd.isna(value) else number(value)
+        return number(value, name)
     return NOTHING if value is None or value is pd.NA else str(value)
 
 

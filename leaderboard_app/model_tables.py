@@ -9,7 +9,7 @@ import pandas as pd
 
 from leaderboard_app.board import SEEN, Row
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import NOTHING, number
+from leaderboard_app.formats import NOTHING, signed
 from panglot.results.result_record import ResultRecord
 
 
@@ -104,7 +104,7 @@ def rank_table(result: ResultRecord) -> pd.DataFrame:
         there = [rank for rank in ranks if rank is not None]
         for candidate, rank in zip(result.task.languages, ranks, strict=True):
             above = None if rank is None else sum(there) / len(there) - rank
-            rows.append((query, candidate, rank, above, NOTHING if above is None else f"{round(above, 1) + 0.0:+.1f}"))
+            rows.append((query, candidate, rank, above, signed(above, 1)))
     table = pd.DataFrame(rows, columns=["query", "candidate", "mean rank", "value", "shown"])
     return table.astype({"mean rank": float, "value": float})
 
@@ -143,4 +143,4 @@ def _facts(facts: dict[str, str]) -> pd.DataFrame:
 
 
 def _times(ratio: float | None) -> str:
-    return NOTHING if ratio is None else number(ratio) if ratio >= 10 else f"{ratio:.1f}"
+    return NOTHING if ratio is None else f"{ratio:.1f}"

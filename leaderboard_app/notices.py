@@ -12,9 +12,10 @@ from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import Ranked
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
+from leaderboard_app.pickers import KNOWN
 from leaderboard_app.store import read_board
 from leaderboard_app.strangers import contained
-from leaderboard_app.widgets import KNOWN, text_table
+from leaderboard_app.widgets import text_table
 from panglot.data.image import IMAGES
 
 MOST_TOLD = 5
@@ -31,15 +32,15 @@ def told(entry: Entry) -> Iterator[None]:
         st.warning(plain(f"{entry.id}: {why}"))
 
 
-def notices(index: Index) -> None:
-    """What is not shown and why, and what is still being verified."""
+def notices(index: Index, name: str) -> None:
+    """What of a task is not shown and why, and what is still being verified."""
     if index.waiting:
         st.session_state["waiting"] = index.waiting
         _waiting()
     if index.refused:
         with st.expander(f"{_count(len(index.refused), 'file')} not shown", icon=":material/report:"):
             text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))
-    task = KNOWN.get(str(st.session_state.get("task", "")))
+    task = KNOWN.get(name)
     if task and task.note:
         st.info(task.note)
     if task and IMAGES in task.languages:

@@ -103,11 +103,11 @@ def contributions_of(index: Index, entry: Entry, metric: str) -> Contributions:
 def standings_of(
     index: Index, entries: Sequence[Entry], metric: str, setting: str, languages: tuple[str, ...] | None = None
 ) -> Ranked:
-    """Ranks, their intervals and letters of the entries whose evidence holds, in the pool of these languages or of all.
+    """Ranks, their intervals and letters of the entries with verified evidence, in the pool of some or all languages.
 
     Nobody is ranked where the setting gives no order.
     """
-    ids = tuple(entry.id for entry in entries if entry.verified)
+    ids = tuple(entry.id for entry in entries if entry.ranked)
     try:
         return _standings(index, index.stamp, ids, metric, setting, languages) if ids else NOBODY
     except BadResult:

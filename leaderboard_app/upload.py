@@ -19,6 +19,8 @@ CHECKED = "checked.zip"
 
 PREVIEW = ("yours", "rank", "model", *board.SETTINGS, *board.BIAS, "trust", "date")
 """Columns of a preview."""
+YOURS = "▶"
+"""What marks the upload."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,24 @@ def _trusted(found: Found, report: Report) -> Found:
 
 
 def preview(entries: Sequence[Entry], scores: Sequence[pd.DataFrame], found: Found, task: str) -> pd.DataFrame:
-    """The overview of a task as it would be with the upload in it, marked; best balance first.
+    """The overview of a task as it would be with the upload in it: the upload first, then the best balance.
 
-    `entries` and `scores` are the board's on this task, of its headline metric and `board.BIAS`; there may be none.
+    Only results with verified evidence have a rank, and no floors, as on the board. `entries` and `scores` are the
+    board's on this task, of its headline metric and `board.BIAS`; there may be none.
     """
     own = next(entry for entry in found.entries if entry.task == task)
     rows = pd.concat([*scores, *(table.to_pandas() for table in found.rows)], ignore_index=True)
     table = board.overview([*entries, own], board.values(rows, own.headline))
-    table["rank"] = table["balance"].rank(ascending=False, method="min").astype("Int64")
-    table["yours"] = (table["folder"] == own.folder).map({True: "▶", False: ""})
-    return table[list(PREVIEW)]
+    ranked = {entry.folder for entry in (*entries, own) if entry.ranked}
+    balance = table["balance"].where(table["folder"].isin(ranked))
+    table["rank"] = balance.rank(ascending=False, method="min").astype("Int64")
+    table["yours"] = (table["folder"] == own.folder).map({True: YOURS, False: ""})
+    return table.sort_values("yours", ascending=False, kind="stable", ignore_index=True)[list(PREVIEW)]
+
+
+def place_in_words(table: pd.DataFrame) -> str:
+    """The place of the upload in its preview."""
+    place, models = table.loc[table["yours"] == YOURS, "rank"].item(), table["rank"].notna().sum()
+    if pd.isna(place):
+        return "This result is not ranked: a rank needs a balance and verified evidence, and floors have none."
+    return f"Place {place} of {models} by balance."

@@ -119,7 +119,7 @@ def _checked(stamp: str, folder: Path, home: Path) -> Checked:
 
 def _rank(index: Index, progress: Progress) -> list[Path]:
     """Put into the store how the models stand on each task, as the overview shows it first; gives what stands there."""
-    entries = [entry for entry in index.entries if entry.verified]
+    entries = [entry for entry in index.entries if entry.ranked]
     tasks = list(dict.fromkeys(entry.task for entry in entries))
     home, kept = home_of(index.folder), []
     with progress("ranking", len(tasks)) as advance:

@@ -2,95 +2,124 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import board
+from leaderboard_app import address, board
 from leaderboard_app.charts import bars, deviation_map, dots
+from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness
+from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
+from leaderboard_app.formats import column_format, number
+from leaderboard_app.index import Index
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
 from leaderboard_app.notices import notices, told
+from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
 from leaderboard_app.store import result_of, scores_of
-from leaderboard_app.widgets import (
-    COLUMN,
-    SENTENCES,
-    URL,
-    entries_on,
-    fold_table,
-    open_board,
-    pick_model,
-    pick_task,
-    show_chart,
-    show_table,
-    text_table,
-)
+from leaderboard_app.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
+from panglot.results.result_record import ResultRecord
 from panglot.score.summary import BIAS_NAMES
 
 MOST_DRAWN = 40
+"""Models in the chart; floors are drawn below them."""
 
-index = open_board("Bias", "Which languages a model pushes up or down in the pool of all languages.")
-task = pick_task(index)
-entries = entries_on(index, task)
-notices(index)
-scores = scores_of(index, [task], BIAS_NAMES, overall=True)
-rows = board.bias_values(scores)
-named = [name for name in BIAS_NAMES if any(name in row for row in rows.values())]
-if not named:
-    st.info("No model on this task has a measure of bias: they need parallel candidates in several languages.")
-    st.stop()
-blind: dict[str, float] = {}
-measured = [entry for entry in entries if entry.verified and entry.id in rows]
-for entry in measured[:1]:
-    with told(entry):
-        blind = result_of(index, entry).blind
 
-first = named.index(board.DISTANCE) if board.DISTANCE in named else 0
-measure = st.selectbox("Measure", named, index=first, key="measure", bind=URL)
-st.markdown(plain(SENTENCES[measure]))
-there = [entry for entry in entries if measure in rows.get(entry.id, {})]
-there.sort(key=lambda entry: rows[entry.id][measure].value)
-drawn = board.model_scores(there[:MOST_DRAWN], rows, [measure])
-show_chart(
-    dots(drawn, "model", "setting", measure, blind.get(measure)),
-    f"panglot {task} {measure}",
-    f"{measure} of all models",
-)
-said = f"The dashed line is what a language-blind ranker gets: {blind[measure]:,.3f}." if measure in blind else ""
-st.caption(f"{said} {f'The first {MOST_DRAWN} of {len(there):,} models.' if len(there) > MOST_DRAWN else ''}")
+def best_by(
+    measure: str, entries: list[Entry], rows: Mapping[str, board.Row], blind: Mapping[str, float]
+) -> list[Entry]:
+    """The entries that have a measure, best first, and the floors behind them."""
+    there = [entry for entry in entries if measure in rows.get(entry.id, {})]
+    there.sort(key=lambda entry: (entry.floor, badness(measure, rows[entry.id][measure].value, blind.get(measure))))
+    return there
 
-st.subheader("All measures", anchor=False)
-config = {name: COLUMN.NumberColumn(name.replace("_", " "), format="%.3f", help=SENTENCES[name]) for name in named}
-config["model"] = COLUMN.TextColumn(pinned=True, width=190)
-show_table(
-    bias_table([*there, *(entry for entry in entries if measure not in rows.get(entry.id, {}))], rows, blind, named),
-    f"panglot {task} bias",
-    config,
-)
-with st.expander("What each measure means", icon=":material/menu_book:"):
-    text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))
 
-st.subheader("Winners and losers", anchor=False)
-if not measured:
-    st.info("No model on this task has evidence that holds.")
-    st.stop()
-entry = pick_model(index, measured)
-with told(entry):
-    result = result_of(index, entry)
-    standing = standing_of_languages(result)
-    name = f"{entry.folder} {task}"
-    chart = bars(standing, "language", "pushed", "places above the middle")
+def show_measure(
+    task: str, measure: str, there: list[Entry], rows: Mapping[str, board.Row], blind: Mapping[str, float]
+) -> None:
+    """One measure of all models beside what a language-blind ranker gets."""
+    models, floors = [entry for entry in there if not entry.floor], [entry for entry in there if entry.floor]
+    drawn = board.model_scores([*models[:MOST_DRAWN], *floors], rows, [measure])
+    reference = ("language-blind", blind[measure]) if measure in blind else None
+    chart = dots(drawn, "model", "setting", measure, reference, [entry.shown for entry in floors])
+    show_chart(chart, f"panglot {task} {measure}", f"{measure} of all models, best first")
+    said = []
+    if reference:
+        said.append(f"The dashed line is what a language-blind ranker gets: {number(blind[measure], measure)}.")
+    if len(models) > MOST_DRAWN:
+        said.append(f"The best {MOST_DRAWN} of {len(models):,} models.")
+    if floors:
+        said.append("Floors, in grey, are for reference.")
+    st.caption(" ".join(said))
+
+
+def show_measures(task: str, table: pd.DataFrame, named: list[str]) -> None:
+    """All measures of all models, and what they mean."""
+    st.subheader("All measures", anchor=False)
+    config: dict[str, object] = {
+        name: COLUMN.NumberColumn(name.replace("_", " "), format=column_format(name), help=SENTENCES[name])
+        for name in named
+    }
+    config["model"] = COLUMN.TextColumn(pinned=True, width=150)
+    show_table(table, f"panglot {task} bias", "rows", config)
+    with st.expander("What each measure means", icon=":material/menu_book:"):
+        text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))
+
+
+def show_languages(result: ResultRecord, name: str) -> None:
+    """Which languages one model pushes up or down."""
+    chart = bars(standing_of_languages(result), "language", "pushed", "ranks above the mean")
     show_chart(chart, f"{name} winners", "Languages pushed up or down.")
     st.caption(
-        "Among the parallel answers to one question, how many places above their middle a language's answer stands, "
-        "mean over the query languages. A language-blind model gives 0 to all."
+        "Among the parallel answers to one question, how many ranks above their mean a language's answer is, averaged "
+        "over the query languages. A language-blind model gets 0 for every language."
     )
     ranks = rank_table(result)
-    show_chart(
-        deviation_map(ranks, 0, float(ranks["value"].abs().max()) or 1.0, "places above the middle"),
-        f"{name} ranks",
-        "Places above the middle by query and candidate language.",
-    )
+    largest = float(ranks["value"].abs().max()) or 1.0
+    about = "Ranks above the mean by query and candidate language."
+    show_chart(deviation_map(ranks, 0, largest, "ranks above the mean"), f"{name} ranks", about)
     st.caption(
-        "The same for each query language: queries down, candidates across; purple stands too high, orange too low."
+        "The same for each query language. Rows: query language; columns: candidate language; purple is ranked higher, "
+        "orange lower."
     )
-    fold_table(ranks.drop(columns=["shown"]), f"{name} ranks")
+    ranks = ranks.drop(columns=["shown"]).rename(columns={"value": "ranks above the mean"})
+    fold_table(ranks, f"{name} ranks", "ranks", number_columns(["mean rank", "ranks above the mean"]))
+
+
+def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, board.Row], named: list[str]) -> None:
+    """Measures of all models, then the languages of one."""
+    measured = [entry for entry in entries if entry.verified and entry.id in rows]
+    blind: dict[str, float] = {}
+    for entry in measured[:1]:
+        with told(entry):
+            blind = result_of(index, entry).blind
+    measure = address.select("Measure", named, "measure", board.DISTANCE if board.DISTANCE in named else named[0])
+    st.markdown(plain(f"{SENTENCES[measure]} {SAID[BETTER[measure]]}"))
+    there = best_by(measure, entries, rows, blind)
+    show_measure(task, measure, there, rows, blind)
+    others = [entry for entry in entries if measure not in rows.get(entry.id, {})]
+    show_measures(task, bias_table([*there, *others], rows, blind, named), named)
+    st.subheader("Winners and losers", anchor=False)
+    if not measured:
+        st.info("No model on this task has verified evidence.")
+        return
+    entry = pick_model(index, measured)
+    with told(entry):
+        show_languages(result_of(index, entry), f"{entry.folder} {task}")
+
+
+def main() -> None:
+    """The page."""
+    index = open_board("Bias", "Which languages a model pushes up or down in the pool of all languages.")
+    task = pick_task(index)
+    notices(index, task)
+    rows = board.bias_values(scores_of(index, [task], BIAS_NAMES, overall=True))
+    named = [name for name in BIAS_NAMES if any(name in row for row in rows.values())]
+    if named:
+        show_bias(index, task, entries_on(index, task), rows, named)
+    else:
+        st.info("No model on this task has a bias measure: they need parallel candidates in several languages.")
+
+
+main()

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import board
+from leaderboard_app import address, board
 from leaderboard_app.charts import deviation_map, dots, heat_map, lines
+from leaderboard_app.columns import SENTENCES
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
+from leaderboard_app.index import Index
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
 from leaderboard_app.notices import notices, tell_imitations, told
+from leaderboard_app.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided
 from leaderboard_app.recompute import rank_curve
 from leaderboard_app.store import evidence_of, result_of, result_path, scores_of
 from leaderboard_app.widgets import (
-    SENTENCES,
-    entries_on,
     fold_table,
-    open_board,
-    pick_metric,
-    pick_model,
-    pick_task,
+    number_columns,
     score_metrics,
     show_chart,
     show_files,
-    tell_divided,
     text_table,
 )
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 
+ENDS = ("value", "low", "high")
+
 
 def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> None:
-    """What the index holds: headlines, pairs, query languages."""
+    """What the index holds: headline scores, language pairs, query languages."""
     row = board.values(scores, metric).get(entry.id, {})
     score_metrics(row)
     text_table(card_table(entry))
@@ -41,94 +42,106 @@ def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> N
     if grid["candidate"].nunique() > 1 and not divided:
         st.subheader("Every pair of languages", anchor=False)
         show_chart(heat_map(grid), f"{name} pairs", f"{metric} × 100 of every query and candidate language.")
-        st.caption(f"{plain(metric)} × 100, queries down, candidates across; the diagonal is mono.")
-        fold_table(grid, f"{name} pairs")
+        st.caption(f"{plain(metric)} × 100. Rows: query language; columns: candidate language; the diagonal is mono.")
+        fold_table(grid, f"{name} pairs", "pairs", number_columns(ENDS))
     st.subheader("Every query language", anchor=False)
     by_language = board.language_scores(scores, metric, entry.languages)
     long = board.long_form(by_language, ("mono", "cross", "multi"))
     if long.empty:
-        st.info("Nothing is stated of single languages.")
+        st.info("There are no scores of single languages.")
         return
     show_chart(dots(long, "language", "setting", metric), f"{name} languages", f"{metric} by query language.")
-    fold_table(by_language, f"{name} languages")
+    fold_table(by_language, f"{name} languages", "languages", number_columns(list(by_language)[1:]))
 
 
 def show_evidence(result: ResultRecord, evidence: Evidence, name: str) -> None:
-    """What follows from the evidence alone: the mix of the top 10, and at which ranks answers stand."""
+    """What follows from the evidence alone: the languages of the top 10, and the ranks of the answers."""
     if (evidence.sizes > 0).sum() > 1 and not evidence.divided:
-        st.subheader("What the top 10 is made of", anchor=False)
+        st.subheader("Languages in the top 10", anchor=False)
         mix = mix_table(result, evidence.sizes.tolist())
         about = "Share of each language in the top 10 over its share of the pool."
         show_chart(deviation_map(mix, 0, 4, "log2 of the ratio"), f"{name} mix", about)
         st.caption(
-            f"{about} 1 is language-blind; purple is too much, orange too little. Queries down, candidates across."
+            f"{about} A language-blind model gets 1 everywhere; purple is above, orange below. Rows: query language; "
+            "columns: candidate language."
         )
-        fold_table(mix[["query", "candidate", "share", "of the pool", "ratio"]], f"{name} mix")
-    st.subheader("Where the answers stand", anchor=False)
+        shares = ["share", "of the pool", "ratio"]
+        fold_table(mix[["query", "candidate", *shares]], f"{name} mix", "mix", number_columns(shares))
+    st.subheader("Ranks of the answers", anchor=False)
     curve = rank_curve(evidence)
     of = "the query's language" if evidence.divided else "all languages"
-    about = f"Share of the relevant candidates at a rank or better, in the pool of {of}."
-    titles = ("rank", "share at it or better")
+    about = f"Share of the relevant candidates at this rank or better, in the pool of {of}."
+    titles = ("rank", "share at this rank or better")
     show_chart(lines(curve, "rank", "share", "relevant", titles, True), f"{name} ranks", about)
     st.caption(about)
 
 
 def show_curve(result: ResultRecord, name: str) -> None:
-    """The same vectors in fewer dimensions or bits."""
+    """Scores of the same vectors with fewer dimensions or bits."""
     points = curve_table(result)
     said = points[points["score"].isin(["mono", "cross", "multi", board.DISTANCE])]
     if said.empty:
         return
     st.subheader("Fewer dimensions, fewer bits", anchor=False)
     names = list(dict.fromkeys(said["score"]))
-    picked = st.segmented_control("Score", names, default=names[0], required=True, key="score")
+    picked = address.segments("Score", names, "score", names[0])
     shown = said[said["score"] == picked]
-    show_chart(lines(shown, "dimension", "value", "form", ("dimension", picked), True), f"{name} curve", "Curve.")
-    st.caption("The same vectors, cut and rounded. This part of a result does not follow from the evidence.")
-    fold_table(points, f"{name} curve")
+    about = f"{picked} by dimension."
+    show_chart(lines(shown, "dimension", "value", "form", ("dimension", picked), True), f"{name} curve", about)
+    st.caption("The same vectors, truncated and quantised. This part of a result cannot be verified from the evidence.")
+    fold_table(points, f"{name} curve", "curve", number_columns(["value"]))
 
 
-def show_origin(entry: Entry, result: ResultRecord, name: str) -> None:
-    """How the model reads, where the numbers come from, and the files."""
+def show_origin(path: Path, result: ResultRecord, name: str) -> None:
+    """How the model tokenizes, where the numbers come from, and the files."""
     reading = reading_table(result)
     if not reading.empty:
-        st.subheader("How it reads", anchor=False)
-        fold_table(reading, f"{name} reading")
+        st.subheader("Tokenization", anchor=False)
+        fold_table(reading, f"{name} tokenization", "tokenization", number_columns(list(reading)[1:]))
     st.subheader("Provenance and files", anchor=False)
     text_table(provenance_table(result))
-    show_files(result_path(index, entry))
+    show_files(path)
 
 
-index = open_board("Model", "One model on one task: scores, languages, provenance.")
-left, middle, right = st.columns([2, 3, 2])
-with left:
-    task = pick_task(index)
-entries = entries_on(index, task)
-with middle:
-    entry = pick_model(index, entries)
-with right:
-    metric = pick_metric(entry.headline)
-notices(index)
-name = f"{entry.folder} {task} {metric}"
-scores = scores_of(index, [task], [metric, *board.BIAS])
-
-st.header(plain(entry.shown), anchor=False)
-tell_imitations([entry])
-with told(entry):
-    show_scores(entry, scores[scores["result"] == entry.id], metric, name)
-if entry.source:
-    st.info("These numbers are reported by others. There is no result file, and no evidence to look into.")
-    st.stop()
-with told(entry):
+def show_files_of(index: Index, entry: Entry, name: str) -> None:
+    """What the files of a result hold beyond the index."""
     result = result_of(index, entry)
     if entry.verified:
         with told(entry):
             show_evidence(result, evidence_of(index, entry), name)
     elif entry.evidence:
-        st.info("The evidence is being verified; what follows from it is shown afterwards.")
+        st.info("The evidence is being verified. What can be computed from it will be shown afterwards.")
     with told(entry):
         show_curve(result, name)
-    show_origin(entry, result, name)
-with st.expander("What the numbers mean"):
-    for term, sentence in SENTENCES.items():
-        st.markdown(f"**{plain(term)}** {plain(sentence)}")
+    show_origin(result_path(index, entry), result, name)
+
+
+def main() -> None:
+    """The page."""
+    index = open_board("Model", "One model on one task: scores, languages, provenance.")
+    left, middle, right = st.columns([2, 3, 2])
+    with left:
+        task = pick_task(index)
+    with middle:
+        entry = pick_model(index, entries_on(index, task))
+    with right:
+        metric = pick_metric(entry.headline)
+    notices(index, task)
+    name = f"{entry.folder} {task} {metric}"
+    scores = scores_of(index, [task], [metric, *board.BIAS])
+
+    st.header(plain(entry.shown), anchor=False)
+    tell_imitations([entry])
+    with told(entry):
+        show_scores(entry, scores[scores["result"] == entry.id], metric, name)
+    if entry.source:
+        st.info("These numbers were reported elsewhere. There is no result file and no evidence to look into.")
+    else:
+        with told(entry):
+            show_files_of(index, entry, name)
+    with st.expander("What the numbers mean", icon=":material/menu_book:"):
+        for term, sentence in SENTENCES.items():
+            st.markdown(f"**{plain(term)}** {plain(sentence)}")
+
+
+main()

@@ -1,140 +1,216 @@
-"""All models on one task: a table, quality against bias, quality against size."""
+"""All models on one task: a table, quality against bias, quality against cost."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
 import streamlit as st
 
-from leaderboard_app import board
+from leaderboard_app import address, board
 from leaderboard_app.charts import scatter
+from leaderboard_app.columns import SHORT
 from leaderboard_app.definitions import TRUST
-from leaderboard_app.entries import ALL
+from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
+from leaderboard_app.exports import plain
+from leaderboard_app.index import Index
 from leaderboard_app.notices import notices, tell_ranked
-from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
-from leaderboard_app.widgets import (
-    URL,
-    entries_on,
-    model_links,
-    open_board,
+from leaderboard_app.overview_table import (
+    SIZES,
+    Filters,
     overview_columns,
+    why_no_comparison,
+    why_no_queries,
+    why_not_open,
+)
+from leaderboard_app.pickers import (
+    EVERY,
+    entries_on,
+    open_board,
     pick_language,
     pick_metric,
     pick_pool,
     pick_task,
-    show_chart,
-    show_table,
     tell_divided,
 )
+from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
+from leaderboard_app.widgets import link_to, show_chart, show_table
 
-EVERY = "every"
-SIZES = {"any": None, "50 M": 5e7, "150 M": 1.5e8, "600 M": 6e8, "2 B": 2e9, "10 B": 1e10}
 AGAINST = {
     "parameters": ("parameters", True),
     "texts per second": ("texts per second", False),
     "dimension": ("dimension", True),
 }
 
-index = open_board("Leaderboard", "Retrieval within, across and over all languages, and which of them a model favours.")
-left, middle, right = st.columns([3, 2, 3])
-with left:
-    task = pick_task(index)
-entries = entries_on(index, task)
-headline = entries[0].headline
-languages = max((entry.languages for entry in entries), key=len)
-with middle:
-    metric = pick_metric(headline)
-with right:
-    searched = st.text_input("Search", key="search", bind=URL, placeholder="model or organisation", max_chars=80)
 
-overall = board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True), metric)
-settings = [name for name in board.SETTINGS if any(name in row for row in overall.values())] or board.SETTINGS
-with st.expander("Filters, languages, columns", icon=":material/tune:"):
-    one, two, three = st.columns(3)
-    with one:
-        query = pick_language("Query language", [EVERY, *languages])
-        candidate = pick_language("Candidate language", [EVERY, *languages], "candidate")
-        ranked_by = st.selectbox("Rank by", settings, key="by", bind=URL)
-    with two:
-        levels = [level for level in reversed(TRUST) if level in {entry.trust for entry in entries}]
-        trusts = st.multiselect("Trust", levels, key="trust", bind=URL)
-        seen = st.multiselect("Task's data", list(board.SEEN.values()), key="data", bind=URL)
-        weights = st.multiselect("Weights", ["open", "closed", "unknown"], key="weights", bind=URL)
-    with three:
-        size = st.selectbox("Parameters, at most", list(SIZES), key="size", bind=URL)
-        modalities = st.multiselect("Modality", ["text", "image"], key="modality", bind=URL)
-        intervals = st.toggle("Show 95 % intervals", key="intervals", bind=URL)
-    pool = pick_pool(languages)
-notices(index)
-divided = tell_divided(overall)
+def pick_filters(entries: Sequence[Entry], search: str) -> Filters:
+    """What a reader filters by, in two columns."""
+    left, right = st.columns(2)
+    levels = [level for level in reversed(TRUST) if level in {entry.trust for entry in entries}]
+    with left:
+        trust = address.select_many("Trust", levels, "trust")
+        data = address.select_many("Task's data", list(board.SEEN.values()), "data")
+        weights = address.select_many("Weights", ["open", "closed", "unknown"], "weights")
+    with right:
+        modality = address.select_many("Modality", ["text", "image"], "modality")
+        size = address.select("Parameters, at most", list(SIZES), "size", "any", fixed=True)
+    return Filters(search, trust, data, weights, modality, size)
 
-view = board.View(*(ALL if name == EVERY else name for name in (query, candidate)))
-whole = pool == tuple(languages)
-if whole and not any(view):
-    rows = overall
-elif whole:
-    rows = board.values(scores_of(index, [task], [metric, *board.BIAS]), metric, view)
-else:
-    rows = recomputed(index, entries, metric, pool)
-    st.info(f"Computed again from the evidence, in the pool of {', '.join(pool)}. Without evidence there is no score.")
-ranked = NOBODY
-if not (whole and any(view)):
-    ranked = standings_of(index, entries, metric, ranked_by, None if whole else pool)
-tell_ranked(ranked, entries)
-table = board.overview(entries, rows, ranked.models, image_text_of(index), ranked_by)
 
-kept = table[[*board.SETTINGS, *board.BIAS]].notna().any(axis=1)
-for column, chosen in (("trust", trusts), ("data", seen), ("weights", weights)):
-    if chosen:
-        kept &= table[column].isin(chosen)
-for modality in modalities:
-    kept &= table["modalities"].str.contains(modality, regex=False)
-if SIZES[size] is not None:
-    kept &= table["parameters"].fillna(1e18) <= SIZES[size]
-if searched:
-    names = table["model"] + " " + table["organisation"] + " " + table["folder"]
-    kept &= names.str.contains(searched, case=False, regex=False)
-table = table[kept].reset_index(drop=True)
+def show_active(filters: Filters) -> None:
+    """The filters that are set, in view whether or not their pickers are."""
+    active = filters.active()
+    if active:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f"Filtered by {plain(' · '.join(active.values()))}", width="content")
+            st.button("Clear filters", on_click=address.clear, args=(list(active),), icon=":material/filter_alt_off:")
 
-if table.empty:
-    st.info("No model is left. Loosen a filter, or clear the search.")
-    st.stop()
-order, config = overview_columns(table, intervals)
-chosen = show_table(table, f"panglot {task} {metric}", config, order, key="rows", mode="multi-row")
-model_links(task, [table["folder"][place] for place in chosen])
-st.caption(
-    "Ranks and their 95 % intervals are over all models whose evidence holds, whatever is filtered. Models that share "
-    "a letter cannot be told apart (paired permutation tests, Holm-corrected). Select rows to open or compare."
-)
 
-if not divided:
+def show_actions(task: str, ticked: Sequence[str], entries: Sequence[Entry]) -> None:
+    """What can be done with the selected rows; what cannot is disabled, with the reason."""
+    by_folder = {entry.folder: entry for entry in entries}
+    one: dict[str, str | Sequence[str]] = {"task": task, "model": ticked[0] if ticked else ""}
+    several: dict[str, str | Sequence[str]] = {"task": task, "models": list(ticked)}
+    whys = (why_not_open(ticked), why_no_queries(ticked, by_folder), why_no_comparison(ticked, by_folder))
+    with st.container(horizontal=True):
+        link_to("model", "Open the model", "open_in_full", one, whys[0])
+        link_to("queries", "Look at its queries", "search", one, whys[1])
+        link_to("compare", "Compare", "compare_arrows", several, whys[2])
+    if ticked and any(whys):
+        st.caption(plain(" ".join(dict.fromkeys(filter(None, whys)))))
+
+
+def show_bias(table: pd.DataFrame, task: str, metric: str) -> None:
+    """Quality against bias."""
     st.subheader("Quality against bias")
-both = table[["multi", board.DISTANCE]].dropna()
-if both.empty and not divided:
-    st.info("No model here has both a score in the pool of all languages and a rank distance.")
-if not both.empty:
+    if table[["multi", board.DISTANCE]].dropna().empty:
+        st.info("No model here has both a score in the pool of all languages and a rank distance.")
+        return
     show_chart(
-        scatter(table, "multi", board.DISTANCE, (f"{metric}, multi", "normalised rank distance"), y_falls=True),
+        scatter(table, "multi", board.DISTANCE, (f"{metric}, multi", SHORT[board.DISTANCE]), y_falls=True),
         f"panglot {task} quality and bias",
         "Score in the pool of all languages against normalised rank distance; right and down is better.",
     )
-    st.caption("Right and down is better. The dashed line joins the models that no other beats in both.")
+    st.caption(
+        "Right and down is better. The dashed line joins the models that no other beats in both; "
+        "floors, in grey, are for reference."
+    )
 
-st.subheader("Quality against cost")
-against = st.segmented_control("Against", list(AGAINST), default="parameters", required=True, key="against", bind=URL)
-column, falls = AGAINST[against]
-costly = table.dropna(subset=[column, ranked_by])
-if costly.empty:
-    st.info(f"No model here states its {column}.")
-else:
+
+def show_cost(table: pd.DataFrame, task: str, metric: str, ranked_by: str) -> None:
+    """Quality against what a model costs."""
+    st.subheader("Quality against cost")
+    against = address.segments("Against", list(AGAINST), "against", "parameters")
+    column, falls = AGAINST[against]
+    costly = table.dropna(subset=[column, ranked_by])
+    if costly.empty:
+        st.info(f"No model here states its {against}.")
+        return
+    titles = (against, f"{metric}, {ranked_by}")
     show_chart(
-        scatter(
-            costly.astype({column: float}),
-            column,
-            ranked_by,
-            (against, f"{metric}, {ranked_by}"),
-            log_x=True,
-            x_falls=falls,
-        ),
+        scatter(costly.astype({column: float}), column, ranked_by, titles, log_x=True, x_falls=falls),
         f"panglot {task} quality and {against}",
         f"{ranked_by} against {against}.",
     )
+
+
+class Choices(NamedTuple):
+    """What a reader chose for the table."""
+
+    task: str
+    metric: str
+    view: board.View
+    pool: tuple[str, ...] | None
+    """None is the pool of all languages."""
+    ranked_by: str
+    intervals: bool
+    filters: Filters
+
+
+def pick(index: Index, overall: Callable[[str, str], dict[str, board.Row]]) -> Choices:
+    """All pickers of the page."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=210):
+            task = pick_task(index)
+        entries = entries_on(index, task)
+        with st.container(width=120):
+            metric = pick_metric(entries[0].headline)
+        with st.container(width=210):
+            searched = address.text("Search", "search", 80, placeholder="model or organisation")
+    languages = max((entry.languages for entry in entries), key=len)
+    settings = [name for name in board.SETTINGS if any(name in row for row in overall(task, metric).values())]
+    with st.expander("Filters, languages and columns", icon=":material/tune:"):
+        one, two = st.columns([1, 2])
+        with one:
+            named = (
+                pick_language("Query language", [EVERY, *languages]),
+                pick_language("Candidate language", [EVERY, *languages], "candidate"),
+            )
+            ranked_by = address.select("Rank by", settings or list(board.SETTINGS), "by", (settings or ["balance"])[0])
+            intervals = address.toggle("Show 95 % intervals", "intervals")
+        with two:
+            filters = pick_filters(entries, searched)
+        pool = pick_pool(languages)
+    view = board.View(*(ALL if name == EVERY else name for name in named))
+    return Choices(task, metric, view, None if pool == tuple(languages) else pool, ranked_by, intervals, filters)
+
+
+def rows_of(
+    index: Index, entries: Sequence[Entry], chosen: Choices, overall: dict[str, board.Row]
+) -> dict[str, board.Row]:
+    """The scores that the table shows, and in words what they are about where that is not every language."""
+    if chosen.pool:
+        languages = ", ".join(chosen.pool)
+        st.info(f"Recomputed from the evidence in the pool of {languages}. Models without evidence have no score.")
+        return recomputed(index, entries, chosen.metric, chosen.pool)
+    if not any(chosen.view):
+        return overall
+    ends = {"query": chosen.view.query, "candidate": chosen.view.candidate}
+    st.info(f"Scores for {' and '.join(f'{end} language {name}' for end, name in ends.items() if name)}.")
+    return board.values(scores_of(index, [chosen.task], [chosen.metric, *board.BIAS]), chosen.metric, chosen.view)
+
+
+def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry], divided: bool) -> None:
+    """The table, what can be done with its rows, and its charts."""
+    order, config = overview_columns(table, chosen.intervals)
+    ticked = show_table(table, f"panglot {chosen.task} {chosen.metric}", "rows", config, order, ids="folder")
+    show_actions(chosen.task, ticked, entries)
+    st.caption(
+        "Ranks and their 95 % intervals are among all models with verified evidence, whatever the filters. Models that "
+        "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Floors are not ranked. Select "
+        "rows to open or compare them; select a heading to sort by it."
+    )
+    if not divided:
+        show_bias(table, chosen.task, chosen.metric)
+    show_cost(table, chosen.task, chosen.metric, chosen.ranked_by)
+
+
+def main() -> None:
+    """The page."""
+    about = "Retrieval within, across and over all languages, and which of them a model favours."
+    index = open_board("Leaderboard", about)
+
+    def overall(task: str, metric: str) -> dict[str, board.Row]:
+        return board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True), metric)
+
+    chosen = pick(index, overall)
+    show_active(chosen.filters)
+    notices(index, chosen.task)
+    entries = entries_on(index, chosen.task)
+    scores = overall(chosen.task, chosen.metric)
+    divided = tell_divided(scores)
+    rows = rows_of(index, entries, chosen, scores)
+    ranked = NOBODY
+    if chosen.pool or not any(chosen.view):
+        ranked = standings_of(index, entries, chosen.metric, chosen.ranked_by, chosen.pool)
+    tell_ranked(ranked, entries)
+    table = chosen.filters.keep(board.overview(entries, rows, ranked.models, image_text_of(index), chosen.ranked_by))
+    if table.empty:
+        st.info("No model matches. Remove a filter or clear the search.")
+    else:
+        show_models(table, chosen, entries, divided)
+
+
+main()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from leaderboard_app import board
 from leaderboard_app.entries import Found
 from leaderboard_app.inbox import Inbox
+from leaderboard_app.pickers import entries_on
 from leaderboard_app.store import read_board, scores_of, submissions
-from leaderboard_app.upload import Outcome, preview, receive
-from leaderboard_app.widgets import COLUMN, entries_on, show_table
+from leaderboard_app.upload import Outcome, place_in_words, preview, receive
+from leaderboard_app.widgets import number_columns, show_table
 
 MOST_UPLOADS = 20  # in one session
 
@@ -56,11 +56,8 @@ def show_preview(found: Found) -> None:
     entries = entries_on(index, task)
     scores = [scores_of(index, [task], [headlines[task], *board.BIAS], overall=True)] if entries else []
     table = preview(entries, scores, found, task)
-    place = table.loc[table["yours"] != "", "rank"].item()
-    if pd.notna(place):
-        st.write(f"Place {place} of {len(table)} by balance.")
-    digits = {name: COLUMN.NumberColumn(format="%.3f") for name in (*board.SETTINGS, *board.BIAS)}
-    show_table(table, f"panglot preview {task}", digits)
+    st.write(place_in_words(table))
+    show_table(table, f"panglot preview {task}", "preview", number_columns((*board.SETTINGS, *board.BIAS)))
 
 
 st.title("Submit")

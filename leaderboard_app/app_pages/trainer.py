@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from leaderboard_app import address
 from leaderboard_app.charts import dots, lines
+from leaderboard_app.columns import SENTENCES
 from leaderboard_app.exports import plain
 from leaderboard_app.training import alpha_curve, arm_scores, difference_table, read_experiments
-from leaderboard_app.widgets import COLUMN, SENTENCES, URL, fold_table, show_chart, show_table, text_table
+from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table, text_table
 
 SETTINGS = ("mono", "cross", "multi", "balance")
 
@@ -23,10 +25,11 @@ if not experiments:
     st.stop()
 left, right = st.columns(2)
 with left:
-    name = st.selectbox("Ablation", list(experiments), key="experiment", bind=URL)
+    name = address.select("Ablation", list(experiments), "experiment", next(iter(experiments)))
 experiment = experiments[name]
 with right:
-    task = st.selectbox("Task", list(dict.fromkeys(row.task for row in experiment.means)), key="on", bind=URL)
+    tasks = list(dict.fromkeys(row.task for row in experiment.means))
+    task = address.select("Task", tasks, "on", tasks[0])
 metric = experiment.metric.get(task, "")
 st.markdown(
     plain(f"{experiment.title}. Started from {experiment.base}; seeds {', '.join(map(str, experiment.seeds))}.")
@@ -42,7 +45,7 @@ st.caption(
     "Means over seeds; intervals are 95 % bootstrap intervals over parallel questions. Questions of one article are "
     "not independent, so intervals are too narrow and p below is too small; newer ablations go by article."
 )
-fold_table(scores, f"{name} arms")
+fold_table(scores, f"{name} arms", "arms", number_columns(("value", "low", "high")))
 with st.expander("What the arms are", icon=":material/menu_book:"):
     text_table(pd.DataFrame(experiment.arms, columns=["arm", "what"]))
 
@@ -56,7 +59,7 @@ given = dict.fromkeys(measure for row in experiment.means if row.task == task fo
 biases = [measure for measure in given if measure in SENTENCES and measure not in SETTINGS]
 if biases:
     st.subheader("Bias", anchor=False)
-    measure = st.segmented_control("Measure", biases, default=biases[0], required=True, key="measure", bind=URL)
+    measure = address.segments("Measure", biases, "measure", biases[0])
     st.caption(plain(SENTENCES[measure]))
     found = arm_scores(experiment, task, [measure])
     show_chart(dots(found, "arm", "measure", measure), f"{name} {measure}", f"{measure} of every arm.")
@@ -64,9 +67,7 @@ if biases:
 differences = difference_table(experiment, task)
 if not differences.empty:
     st.subheader("Which differences hold", anchor=False)
-    number = COLUMN.NumberColumn(format="%.4f")
-    config = dict.fromkeys(("difference", "low", "high", "p"), number)
-    show_table(differences, f"{name} differences", config)
+    show_table(differences, f"{name} differences", "differences", number_columns(("difference", "low", "high", "p")))
     st.caption(
         "difference: other − one, of means over seeds. p: paired permutation test over parallel questions, "
         "Holm-corrected over the ablation. agreeing: seeds whose own difference has the same sign."

@@ -128,6 +128,9 @@ KINDS: dict[str, Kind] = {
 EMBEDDED = frozenset(name for name, kind in KINDS.items() if kind.example == name)
 """Kinds of one model each, named without a prefix: they read nothing but their own packages."""
 
+FLOORS = frozenset(name for name, kind in KINDS.items() if ".floors:" in kind.load)
+"""Models that know nothing of the text: references beside which others are shown, never ranked with them."""
+
 
 def find_kind(name: str) -> tuple[Kind, str]:
     """The kind that a name is of, and what follows its prefix.

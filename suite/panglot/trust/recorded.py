@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from panglot.encode.registry import FLOORS
 from panglot.errors import BadResult
 from panglot.progress import Progress, silent
 from panglot.results.evidence_file import EVIDENCE_FILES, NEEDED, evidence_file, is_evidence_of, read_evidence
@@ -150,10 +151,11 @@ def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standing
             headline = read_result_record(paths[there[0]]).task.headline
             added = {}
             for name, path in paths.items():
-                added[name] = contributions(read_evidence(path), headline)
+                if read_result_record(path).model.name not in FLOORS:
+                    added[name] = contributions(read_evidence(path), headline)
                 advance(1)
             kept = comparable(added)
-            for setting in RANKED_BY:
+            for setting in RANKED_BY if kept else ():
                 with suppress(BadResult):  # pools with images have no mono
                     models = rank_contributions(kept, headline, setting).models
                     found.setdefault(task, {})[setting] = tuple(map(_place, models))

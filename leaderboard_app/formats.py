@@ -1,0 +1,47 @@
+"""How numbers print, in every table, chart and download."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+NOTHING = "–"
+"""Where there is no number."""
+
+RANKS = frozenset(
+    {"rank_distance", "max_rank", "english_pool_max_rank", "modality_gap", "mean rank", "ranks above the mean"}
+)
+"""Quantities that are counted in ranks: one decimal is enough."""
+
+
+def decimals(name: str) -> int:
+    """Digits behind the point of a quantity: one of ranks, three of everything else."""
+    return 1 if name.removesuffix(" low").removesuffix(" high") in RANKS else 3
+
+
+def number(value: float | None, name: str = "") -> str:
+    """A value of the quantity `name`; never a negative zero."""
+    if value is None or pd.isna(value):
+        return NOTHING
+    return f"{_rounded(value, decimals(name)):.{decimals(name)}f}"
+
+
+def signed(value: float | None, digits: int) -> str:
+    """A difference with its sign; what rounds to zero has none."""
+    if value is None or pd.isna(value):
+        return NOTHING
+    rounded = _rounded(value, digits)
+    return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
+
+
+def column_format(name: str) -> str:
+    """The same for a column of a table, as `printf` has it."""
+    return f"%.{decimals(name)}f"
+
+
+def chart_format(name: str) -> str:
+    """The same for an axis or a tooltip, as D3 has it."""
+    return f".{decimals(name)}f"
+
+
+def _rounded(value: float, digits: int) -> float:
+    return round(value, digits) + 0.0

@@ -1,0 +1,126 @@
+"""The overview's table: how its columns look, which rows a reader's filters keep, and what can be done with a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app.board import BIAS, SETTINGS
+from leaderboard_app.columns import SENTENCES, SHORT
+from leaderboard_app.definitions import TRUST
+from leaderboard_app.entries import Entry
+from leaderboard_app.exports import plain
+from leaderboard_app.formats import column_format
+
+COLUMN = st.column_config
+MOST_COMPARED = 4
+SIZES = {"any": None, "50 M": 5e7, "150 M": 1.5e8, "600 M": 6e8, "2 B": 2e9, "10 B": 1e10}
+TRUST_HELP = "  \n".join(f"**{level}** {plain(sentence)}" for level, sentence in reversed(TRUST.items()))
+
+
+class Filters(NamedTuple):
+    """What a reader filters by; nothing chosen keeps all."""
+
+    search: str = ""
+    trust: Sequence[str] = ()
+    data: Sequence[str] = ()
+    weights: Sequence[str] = ()
+    modality: Sequence[str] = ()
+    size: str = "any"
+
+    def active(self) -> dict[str, str]:
+        """The filters that are set, in words, by their name in the address."""
+        words = {
+            "search": self.search and f"search “{self.search}”",
+            "trust": self.trust and f"trust: {', '.join(self.trust)}",
+            "data": self.data and f"task's data: {', '.join(self.data)}",
+            "weights": self.weights and f"weights: {', '.join(self.weights)}",
+            "modality": self.modality and f"modality: {', '.join(self.modality)}",
+            "size": self.size != "any" and f"at most {self.size} parameters, or size unknown",
+        }
+        return {name: str(word) for name, word in words.items() if word}
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows that have a score and pass; a model of unknown size passes any size."""
+        kept = table[[*SETTINGS, *BIAS]].notna().any(axis=1)
+        for column, chosen in (("trust", self.trust), ("data", self.data), ("weights", self.weights)):
+            if chosen:
+                kept &= table[column].isin(chosen)
+        for modality in self.modality:
+            kept &= table["modalities"].str.contains(modality, regex=False)
+        most = SIZES[self.size]
+        if most is not None:
+            kept &= table["parameters"].isna() | (table["parameters"].fillna(0) <= most)
+        if self.search:
+            names = table["model"] + " " + table["organisation"] + " " + table["folder"]
+            kept &= names.str.contains(self.search, case=False, regex=False)
+        return table[kept].reset_index(drop=True)
+
+
+def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], dict[str, object]]:
+    """The columns in their order, those without any value left out, and how each is shown."""
+    scores = [name for name in (*SETTINGS, *BIAS, "image-text") if table[name].notna().any()]
+    order = ["rank", "model"]
+    for name in scores:
+        ends = (f"{name} low", f"{name} high") if intervals else ()
+        order += [name, *(end for end in ends if end in table and table[end].notna().any())]
+    order += ["rank 95 %", "alike", "parameters", "dimension", "trust", "data", "date", "organisation"]
+    config: dict[str, object] = {
+        name: COLUMN.NumberColumn(
+            SHORT.get(name, name),
+            format=column_format(name),
+            help=SENTENCES.get(name),
+            width=74 if name in SETTINGS else 130 if name in SHORT else 96,
+        )
+        for name in scores
+    }
+    for name in scores:
+        for end in ("low", "high"):
+            about = f"95 % interval of {SHORT.get(name, name)}"
+            config[f"{name} {end}"] = COLUMN.NumberColumn(end, format=column_format(name), width=60, help=about)
+    return [name for name in order if name in table], config | {
+        "rank": COLUMN.NumberColumn("rank", width=46, help="Place among all models with verified evidence."),
+        "rank 95 %": COLUMN.TextColumn(
+            "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws. Floors are not ranked."
+        ),
+        "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
+        "model": COLUMN.TextColumn("model", pinned=True, width=170),
+        "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
+        "dimension": COLUMN.NumberColumn("dim", format="%d", width=55, help="Dimension of its vectors."),
+        "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),
+        "data": COLUMN.TextColumn("task's data", help="Whether the model was trained on this task's data.", width=100),
+        "date": COLUMN.TextColumn("date", width=90),
+    }
+
+
+def why_no_evidence(entry: Entry) -> str:
+    """Why there is no evidence of a result to look into; empty where there is."""
+    if entry.source:
+        return f"{entry.shown} has {entry.trust} scores only, without evidence to look into or compare."
+    if not entry.evidence:
+        return f"{entry.shown} was submitted without evidence to look into or compare."
+    return "" if entry.verified else f"The evidence of {entry.shown} is not verified yet."
+
+
+def why_not_open(ticked: Sequence[str]) -> str:
+    """Why no single model can be opened; empty where one can."""
+    return "" if len(ticked) == 1 else "Select exactly one row to open it."
+
+
+def why_no_queries(ticked: Sequence[str], entries: Mapping[str, Entry]) -> str:
+    """Why the queries of what is selected cannot be shown; empty where they can."""
+    return why_not_open(ticked) or _no_evidence(ticked, entries)
+
+
+def why_no_comparison(ticked: Sequence[str], entries: Mapping[str, Entry]) -> str:
+    """Why what is selected cannot be compared; empty where it can."""
+    if not 2 <= len(ticked) <= MOST_COMPARED:
+        return f"Select two to {MOST_COMPARED} rows to compare them."
+    return _no_evidence(ticked, entries)
+
+
+def _no_evidence(ticked: Sequence[str], entries: Mapping[str, Entry]) -> str:
+    return next((why for folder in ticked if (why := why_no_evidence(entries[folder]))), "")

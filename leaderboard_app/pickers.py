@@ -1,0 +1,109 @@
+"""The choices that several pages share: task, metric, model, language, pool. All of them live in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+import streamlit as st
+
+from leaderboard_app import address
+from leaderboard_app.board import Row
+from leaderboard_app.entries import Entry
+from leaderboard_app.exports import plain
+from leaderboard_app.index import Index
+from leaderboard_app.store import best_of, read_board, submissions
+from panglot.data.catalogue import suite_tasks
+from panglot.data.image import IMAGES
+from panglot.languages import language_label
+from panglot.results.result_record import DIVIDED
+from panglot.retrieve.evidence import is_narrow
+from panglot.score.metrics import NAMES, parse_metric
+
+KNOWN = suite_tasks()
+EVERY = "every"
+
+
+def open_board(title: str, sentence: str) -> Index:
+    """The head of a page, and the index; stops the page where there is nothing to show."""
+    st.title(title)
+    st.caption(sentence)
+    index = read_board()
+    if all(entry.source for entry in index.entries):
+        st.info(
+            "There are no results of yours yet: all that is shown was published elsewhere. To measure a model, run:"
+        )
+        st.code(f"panglot run use-multilingual --tasks xquad-r --out {submissions()}", language="sh", wrap_lines=True)
+    if not index.entries:
+        st.stop()
+    return index
+
+
+def pick_task(index: Index) -> str:
+    """The task, measured ones first, in the order of the suite."""
+    there = {entry.task for entry in index.entries}
+    measured = {entry.task for entry in index.entries if entry.trust != "published"}
+    order = [name for name in KNOWN if name in there]
+    options = [*order, *sorted(there - set(order))]
+    options.sort(key=lambda name: name not in measured)
+    return address.select("Task", options, "task", options[0], help=_tasks_help(options))
+
+
+def entries_on(index: Index, task: str) -> list[Entry]:
+    """All that there is on one task."""
+    return [entry for entry in index.entries if entry.task == task]
+
+
+def tell_divided(rows: Mapping[str, Row]) -> bool:
+    """Say so where the scores, by result, are of a task that has no pool of all languages."""
+    divided = bool(rows) and all(set(row) == {"mono"} for row in rows.values())
+    if divided:
+        st.info(DIVIDED)
+    return divided
+
+
+def pick_metric(headline: str) -> str:
+    """A metric; the task's headline unless chosen otherwise."""
+    default = headline if headline in NAMES else NAMES[0]
+    sentences = "  \n".join(f"**{plain(name)}** {plain(parse_metric(name).sentence)}" for name in NAMES)
+    return address.select("Metric", NAMES, "metric", default, help=sentences)
+
+
+def pick_model(index: Index, entries: Sequence[Entry], why: Mapping[str, str] = MappingProxyType({})) -> Entry:
+    """One of the entries of a task, named in the address by its folder; the best of them unless chosen otherwise."""
+    by_folder = {entry.folder: entry for entry in entries}
+    return by_folder[address.select("Model", list(by_folder), "model", best_of(index, entries).folder, why=why)]
+
+
+def pick_language(
+    label: str, languages: Sequence[str], key: str = "query", width: int | Literal["stretch"] = "stretch"
+) -> str:
+    """A language, shown by its name and in the address by its code; `EVERY` or the first unless chosen otherwise."""
+    return address.select(
+        label, languages, key, languages[0], fixed=languages[0] == EVERY, format_func=language_label, width=width
+    )
+
+
+def pick_pool(languages: Sequence[str]) -> tuple[str, ...]:
+    """The languages of the pool, in their order; all of them unless chosen otherwise. Images stay in any pool."""
+    if is_narrow(len(languages)):
+        st.caption(f"With {len(languages)} languages, scores cannot be recomputed for a smaller pool.")
+        return tuple(languages)
+    spoken = [language for language in languages if language != IMAGES]
+    chosen = address.select_many(
+        "Languages in the pool",
+        spoken,
+        "pool",
+        spoken,
+        format_func=language_label,
+        help="Scores and bias are recomputed from the evidence as if the pool held only these languages.",
+    )
+    if len(chosen) < 2:
+        st.caption("A pool needs at least two languages; the scores are those of all languages.")
+        return tuple(languages)
+    return tuple(language for language in languages if language in chosen or language == IMAGES)
+
+
+def _tasks_help(names: Sequence[str]) -> str:
+    return "  \n".join(f"**{plain(name)}** {plain(KNOWN[name].title)}" for name in names if name in KNOWN)
