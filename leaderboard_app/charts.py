@@ -85,7 +85,7 @@ def scatter(
     """
     there = _savable(table.dropna(subset=[x, y]))
     floors, models = there[there["floor"]], there[~there["floor"]].copy()
-    models["on the front"] = pareto(models, x, y, x_falls, y_falls)
+    models["on the front"] = pd.Series(pareto(models, x, y, x_falls, y_falls), models.index, bool)
     front = models[models["on the front"]].sort_values(x)
     encoded = {
         "x": alt.X(f"{x}:Q", title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_axis(8)),

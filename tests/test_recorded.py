@@ -57,14 +57,22 @@ def test_recorded_results_are_ranked_before_anything_is_verified(board: Path, mo
     index = read_index(board)
     assert (index.waiting, index.recorded) == (0, 3)
     monkeypatch.setattr("leaderboard_app.evidence_store.read_evidence", None)  # nobody may read any
-    paths = {entry.id: board / f"{entry.id}.json" for entry in index.entries if entry.task == "starter"}
-    ranked = stored_standings(home_of(board), paths, "map", "balance")
-    assert [model.place for model in ranked.models] == [1, 2, 3]
+    there = [entry for entry in index.entries if entry.task == "starter" and entry.ranked]
+    ranked = stored_standings(home_of(board), {e.id: board / f"{e.id}.json" for e in there}, "map", "balance")
+    assert [model.place for model in ranked.models] == [1, 2]
+
+
+def test_floors_are_not_in_the_recorded_standings(record: VerificationRecord) -> None:
+    assert any(name.startswith("language-id@") for name in record.results)
+    for places in record.standings["starter"].values():
+        assert {place.result.partition("@")[0] for place in places} == {"use-multilingual", "bm25"}
 
 
 def test_recorded_standings_are_those_that_follow_from_the_evidence(board: Path) -> None:
     update(board)
-    paths = {path.parent.name + "/starter": path for path in board.glob("*@*/starter.json")}
+    paths = {
+        f"{path.parent.name}/starter": path for path in (path_of(board, "bm25"), path_of(board, "use-multilingual"))
+    }
     taken = stored_standings(home_of(board), paths, "map", "multi")
     shutil.rmtree(home_of(board) / "standings")
     computed = stored_standings(home_of(board), paths, "map", "multi")
