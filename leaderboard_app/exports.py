@@ -18,20 +18,8 @@ _FORMULA = re.compile(r"(^|[;\t\r\n])([\s\"'`]*[=+\-@\uff1d\uff0b\uff0d\uff20])"
 """Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a formula;
 in wide forms too."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "–": "--",
-    "→": r"$\to$",
-}
+_LATEX = str.maketrans({"–": "--", "→": r"$\to$"})
+"""Signs that not every LaTeX has; those that mean something to it are escaped by pandas."""
 
 
 def plain(text: str) -> str:
@@ -65,10 +53,10 @@ def as_markdown(table: pd.DataFrame) -> str:
 def as_latex(table: pd.DataFrame) -> str:
     """A tabular with the rules of booktabs."""
     align = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in table.columns)
-    head, *body = ([_tex(cell) for cell in row] for row in [list(map(str, table.columns)), *_cells(table)])
-    lines = [" & ".join(row) + r" \\" for row in body]
-    rows = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", " & ".join(head) + r" \\", r"\midrule", *lines]
-    return "\n".join([*rows, r"\bottomrule", r"\end{tabular}", ""])
+    cells = table.map(_cell).rename(columns=str).style.hide(axis="index")
+    escaped = cells.format(_signs, escape="latex").format_index(_signs, escape="latex", axis="columns")
+    latex: str = escaped.to_latex(column_format=align, hrules=True)
+    return latex
 
 
 FORMATS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
@@ -106,5 +94,5 @@ def _no_formula(value: object) -> object:
     return _FORMULA.sub(r"\1'\2", value) if isinstance(value, str) else value
 
 
-def _tex(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
+def _signs(text: str) -> str:
+    return " ".join(text.split()).translate(_LATEX)

@@ -367,6 +367,14 @@ def test_tables_as_text() -> None:
     assert r"a|b\_c & -- & -- \\" in latex
 
 
+def test_text_of_strangers_is_no_command_in_latex() -> None:
+    table = pd.DataFrame({"a_b → c": ["\\input{x} 5 % & $y$ #1 ~^", "two\n\nlines"]}, index=[3, 3])
+    _, _, head, _, first, second, *_ = as_latex(table).splitlines()
+    assert head == r"a\_b $\to$ c \\"
+    assert " ".join(first.split()) == r"\textbackslash input\{x\} 5 \% \& \$y\$ \#1 \textasciitilde \textasciicircum \\"
+    assert second == r"two lines \\"
+
+
 def test_charts_as_drawings() -> None:
     chart = charts.bars(pd.DataFrame({"language": ["de <b>"], "pushed": [0.5]}), "language", "pushed", "places")
     svg = as_svg(chart)
