@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import Image
+from panglot.data.local import remembered_pool
 from panglot.data.pool import Items, Pool
 from panglot.errors import PanglotError
-from panglot.trust.verify import pool_of
 
 LARGEST_THUMBNAIL = 1 << 20
 """Bytes of an image that is shown as it is; larger ones are named by their id."""
@@ -42,7 +42,7 @@ def read_texts(task: str, languages: tuple[str, ...]) -> Texts:
     """What the items of a task say; nothing is downloaded for it."""
     known = suite_tasks().get(task)
     try:
-        pool = pool_of(known, languages) if known else None
+        pool = remembered_pool(known, languages) if known else None
     except PanglotError:  # damaged data is no reason to hide what the evidence says
         pool = None
     return _texts(pool) if pool else Texts({}, {}, {})

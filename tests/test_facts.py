@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-import panglot.trust.verify
+import panglot.data.local
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
@@ -74,7 +74,7 @@ def test_fewer_relevant_pairs_are_refused_without_the_data(
     outcome: Outcome, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (AWAY,))
-    panglot.trust.verify._pool.cache_clear()  # other tests may have read it
+    panglot.data.local._remembered.cache_clear()  # other tests may have read it
     path = _write(tmp_path, outcome, _easy(starter, outcome))
     assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)
     honest = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.data.load import read_pool
+from panglot.data.local import _remembered
 from panglot.data.origins.fetch import fetch_file
 from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.results.result_record import write_result
-from panglot.trust.verify import _pool
 from tests.helpers.tasks import TASKS
 
 
@@ -68,7 +68,7 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
     path = str(write_result(tmp_path / "made", outcome.record, outcome.evidence, outcome.stem))
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
-    _pool.cache_clear()
+    _remembered.cache_clear()
 
     def level(*options: str) -> str:
         (verdict,) = json.loads(CliRunner().invoke(app, ["verify", path, "--json", *options]).stdout)
@@ -79,11 +79,11 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
     shutil.rmtree(folder)
     assert level() == "recomputed"
     shutil.rmtree(tmp_path / "cache")
-    _pool.cache_clear()
+    _remembered.cache_clear()
     done = CliRunner().invoke(app, ["verify", path, "--fetch"])
     assert "The data of starter cannot be had." in done.output
     assert "consistent" in done.output
-    _pool.cache_clear()
+    _remembered.cache_clear()
 
 
 def test_unreachable_says_where_to_put_the_file(served: tuple[Task, Path]) -> None:

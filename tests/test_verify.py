@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import panglot.trust.verify
+import panglot.data.local
+from panglot.data.local import remembered_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Source
 from panglot.encode.model import load_model
@@ -27,7 +28,7 @@ from panglot.results.evidence_file import evidence_file, hash_evidence, read_evi
 from panglot.results.result_record import read_result_record, write_result
 from panglot.trust.rerun import attestation_file, rerun, write_attestation
 from panglot.trust.submission import card_of, write_card
-from panglot.trust.verify import pool_of, verify, verify_folder
+from panglot.trust.verify import verify, verify_folder
 from tests.helpers.tasks import TASKS
 
 EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
@@ -98,7 +99,7 @@ def test_results_on_images_that_were_encoded_anew_are_of_another_content(
     task = TASKS["starter"]
     published = replace(task, fingerprint="0" * 64, source=replace(task.source, reencoded=True))
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (published,))
-    monkeypatch.setattr("panglot.trust.verify._pool", panglot.trust.verify._pool.__wrapped__)
+    monkeypatch.setattr("panglot.data.local._remembered", panglot.data.local._remembered.__wrapped__)
     verdict = verify(original)
     assert verdict.level == "failed"
     assert [finding.partition(":")[0] for finding in verdict.findings] == ["task.fingerprint"]
@@ -113,7 +114,7 @@ def test_verifying_makes_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("It would be downloaded.")
 
     task = replace(TASKS["emoji-t2i"], source=replace(TASKS["emoji-t2i"].source, build=build))
-    assert pool_of(task, task.languages) is None
+    assert remembered_pool(task, task.languages) is None
 
 
 def test_without_evidence_it_is_self_reported(written: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from panglot.data.load import read_pool
@@ -29,6 +31,37 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
         except MissingData:
             continue
     return None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which pool is remembered: the task is told by its name and content, as it is no key itself."""
+
+    task: Task = field(compare=False)
+    name: str
+    fingerprint: str
+    languages: tuple[str, ...]
+    root: Path | None
+
+
+def remembered_pool(task: Task, languages: Sequence[str], data_dir: Path | None = None) -> Pool | None:
+    """The same as `local_pool`; the last few pools stay in memory.
+
+    :raises UnknownName: a language that the task lacks.
+    :raises BadData: the data that is here is damaged.
+    """
+    try:
+        return _remembered(_Wanted(task, task.name, task.fingerprint, tuple(languages), data_root(data_dir)))
+    except MissingData:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _remembered(wanted: _Wanted) -> Pool:
+    pool = local_pool(wanted.task, wanted.languages, wanted.root)
+    if pool is None:  # raised, since it may be here the next time, and what is returned is remembered
+        raise MissingData(f"The data of {wanted.name} is not here.")
+    return pool
 
 
 def places(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:

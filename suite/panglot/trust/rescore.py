@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import ConfigDict
 
 from panglot.data.catalogue import suite_tasks
+from panglot.data.local import remembered_pool
 from panglot.encode.model import ModelCard
 from panglot.errors import BadResult
 from panglot.results.evidence_file import (
@@ -30,7 +31,7 @@ from panglot.results.result_record import CurvePoint, ResultRecord, RunRecord, T
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import NAMES
 from panglot.score.summary import score_evidence
-from panglot.trust.verify import DERIVED, pool_of
+from panglot.trust.verify import DERIVED
 
 LARGEST_MOVE = 1e-9
 """Values that move by less are rounded otherwise; any other has changed."""
@@ -105,7 +106,7 @@ def rescore(
 def _with_clusters(path: Path, task: TaskRecord, data_dir: Path | None) -> Evidence:
     """Older evidence with the clusters of the task's data."""
     known = suite_tasks().get(task.name)
-    pool = pool_of(known, task.languages, data_dir) if known else None
+    pool = remembered_pool(known, task.languages, data_dir) if known else None
     if pool is None or pool.fingerprint != task.fingerprint:
         reason = "is not one of the suite" if known is None else "has no data here" if pool is None else "has changed"
         raise BadResult(

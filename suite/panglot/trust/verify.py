@@ -9,17 +9,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from panglot.data.catalogue import suite_tasks
-from panglot.data.local import local_pool
+from panglot.data.local import remembered_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
-from panglot.errors import BadResult, MissingData
+from panglot.errors import BadResult
 from panglot.fields import check_name
-from panglot.files import data_root
 from panglot.progress import Progress, silent
 from panglot.results.evidence_file import (
     EVIDENCE_FILES,
@@ -105,25 +103,6 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
     return tuple(verdicts)
 
 
-def pool_of(task: Task, languages: tuple[str, ...], data_dir: Path | None = None) -> Pool | None:
-    """The pool of a task in these languages if its data is here; nothing is downloaded.
-
-    :raises BadData: the data that is here is damaged.
-    """
-    try:
-        return _pool(task.name, task.fingerprint, languages, str(data_root(data_dir) or ""))
-    except MissingData:
-        return None
-
-
-@lru_cache(maxsize=4)
-def _pool(name: str, fingerprint: str, languages: tuple[str, ...], root: str) -> Pool:
-    pool = local_pool(suite_tasks()[name], languages, Path(root) if root else None)
-    if pool is None:  # raised, since it may be here the next time, and what is returned is remembered
-        raise MissingData(f"The data of {name} is not here.")
-    return pool
-
-
 def _check_file(path: Path) -> None:
     """A link could show a file of the machine that checks."""
     for file in (path, attestation_file(path), *(evidence_file(path, name) for name in EVIDENCE_FILES)):
@@ -176,7 +155,7 @@ class _Check:
         findings = list(check_record(self._result, task))
         if findings:
             return self._failed(findings)
-        pool = pool_of(task, record.languages, self._data_dir) if task else None
+        pool = remembered_pool(task, record.languages, self._data_dir) if task else None
         findings += [*_check_names(self._result), *self._check_task(task, pool)]
         there = [evidence_file(self._path, name).exists() for name in EVIDENCE_FILES]
         if not any(there):

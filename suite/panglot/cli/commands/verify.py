@@ -80,9 +80,9 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
     from panglot.cli.view.terminal import progress_bar
     from panglot.data.catalogue import suite_tasks
     from panglot.data.load import read_pool
+    from panglot.data.local import remembered_pool
     from panglot.errors import BadResult, PanglotError
     from panglot.results.result_record import find_results, read_result_record
-    from panglot.trust.verify import pool_of
 
     wanted: dict[tuple[str, tuple[str, ...]], None] = {}
     for root in paths:
@@ -94,7 +94,7 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
     for name, languages in wanted:
         task = suite_tasks().get(name)
         try:
-            if task and not pool_of(task, task.choose(languages), data_dir):
+            if task and not remembered_pool(task, task.choose(languages), data_dir):
                 read_pool(task, languages, data_dir, progress_bar)
         except PanglotError as error:
             console.print(f"The data of {plain(name)} cannot be had. {error}", style="yellow", soft_wrap=True)
