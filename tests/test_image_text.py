@@ -441,10 +441,13 @@ def test_run_as_typed(data_dir: Path, tmp_path: Path) -> None:
     assert "Rank of the relevant: " in html
 
 
-def test_a_suite_says_what_it_left_out(tmp_path: Path) -> None:
-    (tmp_path / "xquad-r").mkdir()
-    done = panglot("run", "use-multilingual", "--suite", "murec", cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
+def test_run_names_image_tasks_that_a_text_model_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [TASKS[name] for name in ("xquad-r", "mlqa-r", "emoji-t2i", "emoji-i2t", "emoji-mixed")]
+    monkeypatch.setattr("panglot.cli.commands.run.find_suite", lambda name: tasks)
+    for task in tasks[:2]:
+        (tmp_path / task.name).mkdir()
+    done = panglot("run", "bm25", "--suite", "murec", cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
     said = " ".join(done.stdout.split())
-    assert "use-multilingual reads texts only. Left out: emoji-t2i, emoji-i2t, emoji-mixed" in said
+    assert "bm25 reads texts only. Left out: emoji-t2i, emoji-i2t, emoji-mixed" in said
     assert "xquad-r failed" in said
     assert "emoji-t2i failed" not in said
