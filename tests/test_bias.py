@@ -34,7 +34,7 @@ def _statistic(evidence: Evidence, name: str) -> list[float]:
     return bias.statistics(evidence, BIAS_NAMES)[name][:, 0].tolist()
 
 
-def test_by_hand(one_question: Evidence) -> None:
+def test_rank_distances_equal_hand_computed_values(one_question: Evidence) -> None:
     # Relevants stand at ranks 1 (de) and 4 (en) for the German query, 6 and 1 for the English one.
     assert _statistic(one_question, "distance") == [3, 5]
     assert _statistic(one_question, "least_distance") == [1, 1]
@@ -88,7 +88,7 @@ def test_kendall_w_is_friedmans(make_pool: PoolMaker, fixed_scores: type[FixedSc
         assert found[language]["bias"]["kendall_w"].value == pytest.approx(expected)
 
 
-def test_lists_that_a_choice_of_languages_empties_do_not_count(fixed_scores: type[FixedScores]) -> None:
+def test_lists_emptied_by_language_choice_are_not_counted(fixed_scores: type[FixedScores]) -> None:
     """The English query lists German candidates only: once German has left the pool, its list says nothing."""
     pool = Pool.of(
         ("de", "en", "es"),
@@ -171,14 +171,16 @@ def test_language_id_on_xquad_r_is_all_bias(xquad_r: Pool) -> None:
 
 
 @pytest.mark.parametrize(("kind", "average_precision", "distance"), [(Perfect, 1, 2.77), (Random, 0.0007, 11_806)])
-def test_mlqa_r_between_its_ends(mlqa_r: Pool, kind: type, average_precision: float, distance: float) -> None:
+def test_mlqa_r_bias_lies_between_random_and_language_id(
+    mlqa_r: Pool, kind: type, average_precision: float, distance: float
+) -> None:
     scores = _scores(mlqa_r, kind)
     assert scores.settings["multi"]["map"].value == pytest.approx(average_precision, abs=0.0004)
     assert _bias(scores)["rank_distance"] == pytest.approx(distance, rel=0.01)
     assert _bias(scores)["normalised_rank_distance"] == pytest.approx(0 if kind is Perfect else 1, abs=0.01)
 
 
-def test_language_blind_w_on_partly_parallel_questions(mlqa_r: Pool) -> None:
+def test_kendall_w_of_blind_ranker_on_partly_parallel_questions(mlqa_r: Pool) -> None:
     """Random scores order languages at random; W must come out at what is stated as its language-blind value."""
     scores = _scores(mlqa_r, Random)
     assert scores.bias["kendall_w"].value == pytest.approx(scores.blind["kendall_w"], rel=0.5)

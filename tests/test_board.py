@@ -117,26 +117,26 @@ def check_cells(index: Index, task: str, metric: str) -> int:
 
 
 @pytest.mark.parametrize("metric", ["map", "recall@10"])
-def test_every_number_of_the_overview_is_the_files(index: Index, metric: str) -> None:
+def test_overview_numbers_equal_result_files(index: Index, metric: str) -> None:
     assert check_cells(index, "starter", metric) == 12 * 12 * 3 * 6
 
 
 @pytest.mark.parametrize(("task", "languages"), [("xquad-r", 11), ("mlqa-r", 7)])
-def test_every_number_of_the_committed_board_is_the_files(task: str, languages: int) -> None:
+def test_committed_board_numbers_equal_result_files(task: str, languages: int) -> None:
     update(COMMITTED)
     index = read_index(COMMITTED)
     measured = [entry for entry in on(index, task) if entry.trust != "published"]
     assert check_cells(index, task, "map") == (1 + languages) ** 2 * len(measured) * 6
 
 
-def test_the_index_says_how_far_each_result_can_be_trusted(index: Index) -> None:
+def test_index_holds_trust_level_of_each_result(index: Index) -> None:
     assert {entry.trust for entry in on(index, "starter")} == {"recomputed"}
     assert {entry.trust for entry in on(index, "xquad-r")} == {"published"}
     assert index.waiting == 0
     assert index.refused == {}
 
 
-def test_what_is_new_changed_or_gone_is_seen(copy: Path) -> None:
+def test_index_notices_new_changed_and_removed_results(copy: Path) -> None:
     update(copy)
     assert is_current(copy)
     assert {entry.trust for entry in on(read_index(copy), "starter")} == {"not checked"}
@@ -206,7 +206,7 @@ def test_a_damaged_index_is_built_anew(copy: Path) -> None:
     assert len(on(read_index(copy), "starter")) == 3
 
 
-def test_stored_evidence_is_the_files(made: Path, tmp_path: Path) -> None:
+def test_stored_evidence_equals_evidence_files(made: Path, tmp_path: Path) -> None:
     path = path_of(made, "bm25")
     read = read_evidence(path)
     for _ in range(2):
@@ -228,7 +228,7 @@ def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) 
         assert np.isnan(row[name].low)
 
 
-def test_queries_and_their_answers(made: Path) -> None:
+def test_query_page_lists_queries_with_answers(made: Path) -> None:
     evidence = read_evidence(path_of(made, "use-multilingual"))
     table = recompute.query_table(evidence, "de")
     assert len(table) == (evidence.query_language == evidence.languages.index("de")).sum()
@@ -248,7 +248,7 @@ def test_queries_and_their_answers(made: Path) -> None:
     assert all(ranked[item.candidate] == item.rank for item in top if item.relevant)
 
 
-def test_the_rank_curve_ends_at_all(made: Path) -> None:
+def test_rank_curve_reaches_all_queries(made: Path) -> None:
     curve = recompute.rank_curve(read_evidence(path_of(made, "bm25")))
     for _, part in curve.groupby("relevant"):
         assert part["share"].is_monotonic_increasing
@@ -268,7 +268,7 @@ def test_query_values_average_to_the_settings(made: Path) -> None:
         assert np.mean(means) == pytest.approx(result.settings[setting]["map"].value, abs=1e-9)
 
 
-def test_differences_are_those_of_the_suite(made: Path) -> None:
+def test_differences_equal_those_of_compare(made: Path) -> None:
     one, other = (read_evidence(path_of(made, name)) for name in ("bm25", "use-multilingual"))
     found = compare(one, other, "map", draws=200)
     table = comparison.setting_table(found)
@@ -280,7 +280,7 @@ def test_differences_are_those_of_the_suite(made: Path) -> None:
     assert set(differing["language"]) == {"de"}
 
 
-def test_the_front_is_beaten_by_none() -> None:
+def test_no_model_dominates_the_pareto_front() -> None:
     table = pd.DataFrame({"x": [1.0, 2.0, 3.0, 2.0], "y": [1.0, 3.0, 2.0, 3.0]})
     assert charts.pareto(table, "x", "y") == [False, True, True, True]
     assert charts.pareto(table, "x", "y", y_falls=True) == [True, False, True, False]
@@ -307,7 +307,7 @@ def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
     assert len(grid) == 121
 
 
-def test_winners_and_losers_even_out(made: Path) -> None:
+def test_wins_and_losses_sum_to_zero(made: Path) -> None:
     standing = model_tables.standing_of_languages(read_result_record(path_of(made, "use-multilingual")))
     assert standing["pushed"].sum() == pytest.approx(0, abs=1e-6)
     assert standing["pushed"].is_monotonic_decreasing
@@ -347,7 +347,7 @@ def test_hostile_text_stays_text() -> None:
 
 
 @given(some.text(some.characters(codec="ascii", categories=("L", "N", "P", "S", "Z")), max_size=40))
-def test_plain_text_reads_as_it_was(text: str) -> None:
+def test_plain_text_is_shown_unchanged(text: str) -> None:
     html = MarkdownIt("commonmark", {"html": True}).render(plain(text))
     shown = html.replace("<p>", "").replace("</p>", "").strip()
     wanted = " ".join(text.split())
@@ -356,7 +356,7 @@ def test_plain_text_reads_as_it_was(text: str) -> None:
     assert shown == wanted
 
 
-def test_tables_as_text() -> None:
+def test_tables_export_as_text() -> None:
     table = pd.DataFrame({"model": ["=1+1", "a|b_c"], "map": [0.25, None], "n": pd.array([7, None], "Int64")})
     assert as_csv(table) == "model,map,n\n'=1+1,0.25,7\na|b_c,,\n"
     lines = as_markdown(table).splitlines()
@@ -375,7 +375,7 @@ def test_text_of_strangers_is_no_command_in_latex() -> None:
     assert second == r"two lines \\"
 
 
-def test_charts_as_drawings() -> None:
+def test_charts_export_as_svg() -> None:
     chart = charts.bars(pd.DataFrame({"language": ["de <b>"], "pushed": [0.5]}), "language", "pushed", "places")
     svg = as_svg(chart)
     assert svg.startswith("<svg")
@@ -430,7 +430,7 @@ def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) ->
     assert test.selectbox(key="metric").value == "map"
 
 
-def test_filters_leave_what_fits(open_page: Open, index: Index) -> None:
+def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
     test = open_page("overview", index.folder, task="starter", search="bm25")
     assert test.dataframe[0].value["model"].tolist() == ["bm25"]
     test.text_input(key="search").set_value("no such model").run()
@@ -495,7 +495,7 @@ def test_images_stay_in_any_pool(open_page: Open) -> None:
     assert any("in the pool of de, en, zxx" in info.value for info in test.info)
 
 
-def test_the_board_without_evidence(open_page: Open, copy: Path) -> None:
+def test_board_works_without_evidence(open_page: Open, copy: Path) -> None:
     for path in copy.glob("*/*.parquet"):
         path.unlink()
     update(copy)

@@ -87,7 +87,7 @@ def test_every_source_has_an_entry() -> None:
         assert text.count(f"eprint = {{{number}}}") == 1
 
 
-def test_an_entry_by_hand() -> None:
+def test_bibtex_entry_equals_one_written_by_hand() -> None:
     paper = Reference("roy2020lareqa", "LAReQA", "Roy et al.", 2020, "EMNLP", "2004.05484")
     task = replace(TASKS["xquad-r"], references=(paper, Reference("abook", "A book")))
     assert task.citation == "Roy et al. (2020), LAReQA, EMNLP, arXiv 2004.05484; A book"

@@ -136,7 +136,7 @@ def path_of(submissions: Path, model: str) -> Path:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_each_page_loads_without_a_complaint(seen: Seen, path: str, pictures: Path) -> None:
+def test_each_page_loads_without_errors(seen: Seen, path: str, pictures: Path) -> None:
     page = seen.open(f"{path}?task=starter", PAGES[path])
     seen.check()
     page.screenshot(path=pictures / f"{path or 'overview'}.png")
@@ -233,7 +233,7 @@ def test_a_deep_link_shows_one_query(seen: Seen, submissions: Path) -> None:
     seen.check()
 
 
-def test_names_that_are_none_do_no_harm(seen: Seen) -> None:
+def test_unknown_names_in_url_are_ignored(seen: Seen) -> None:
     page = seen.open("model?task=..%2F..%2Fetc&model=%3Cscript%3E&metric=passwd", "Model")
     assert "etc" not in page.url
     seen.check()

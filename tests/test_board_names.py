@@ -45,7 +45,7 @@ def test_the_id_is_shown_where_it_is_not_the_name() -> None:
     assert entry("multilingual", REAL).shown == f"multilingual ({REAL})"
 
 
-def test_who_takes_the_name_of_another_is_marked_alone() -> None:
+def test_only_the_model_that_copies_a_name_is_marked() -> None:
     assert marks(REAL_ONE, entry("imp/x", REAL, "intfloat")) == {f"intfloat/{REAL}": "", "imp/x": f"intfloat/{REAL}"}
 
 

@@ -71,7 +71,7 @@ def change(path: Path, **fields: Any) -> None:
     path.write_text(json.dumps(record | fields), encoding="utf-8")
 
 
-def test_what_goes_wrong_in_a_block_stays_with_its_file() -> None:
+def test_error_in_a_block_affects_only_its_file() -> None:
     refused: dict[str, str] = {}
     for file, error in {"a": BadResult("No."), "b": ZeroDivisionError("by zero"), "c": RecursionError()}.items():
         with contained(file, refused):
@@ -152,7 +152,7 @@ def _known(board: Path, folder: str) -> Checked:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_of_results_that_hold_warn_of_nothing(open_page: Open, board: Path, page: str) -> None:
+def test_pages_of_valid_results_show_no_warning(open_page: Open, board: Path, page: str) -> None:
     update(board)
     check(board)
     opened = open_page(page, board, task="starter")

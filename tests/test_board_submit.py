@@ -75,7 +75,7 @@ def _kept(inbox: Inbox) -> list[Path]:
     return zips
 
 
-def test_what_passes_is_kept_as_it_was_sent(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
+def test_accepted_upload_is_kept_byte_for_byte(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     with inbox.incoming(good) as own:
         report = check(own, lambda done, total: told.append((done, total)))
@@ -148,7 +148,7 @@ def test_bombs_are_refused(inbox: Inbox, folder: Path, tmp_path: Path) -> None:
     assert _kept(inbox) == []
 
 
-def test_two_at_once_do_not_mix(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
+def test_concurrent_uploads_do_not_mix(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
     other = _submission("constant", tmp_path)
     zips = [good, pack(other, tmp_path / "other.zip").read_bytes(), good]
     with ThreadPoolExecutor(len(zips)) as pool:
@@ -166,19 +166,19 @@ def test_two_at_once_do_not_mix(inbox: Inbox, good: bytes, tmp_path: Path) -> No
         (Limits(file_bytes=1000), "File too large"),
     ],
 )
-def test_what_takes_too_much_is_stopped(limits: Limits, message: str, inbox: Inbox, tmp_path: Path) -> None:
+def test_check_over_its_limits_is_stopped(limits: Limits, message: str, inbox: Inbox, tmp_path: Path) -> None:
     report = _check(inbox, pack(REAL, tmp_path / "x.zip").read_bytes(), limits)
     assert message in report.refused
     assert _kept(inbox) == []
 
 
-def test_a_check_that_breaks_down_is_no_pass(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crashed_check_does_not_pass(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     assert "broke down (code 1)" in _check(inbox, good).refused
     assert _kept(inbox) == []
 
 
-def test_whoever_leaves_takes_the_check_along(inbox: Inbox, good: bytes) -> None:
+def test_check_stops_when_its_visitor_leaves(inbox: Inbox, good: bytes) -> None:
     def leave(done: int, total: int) -> None:
         raise RuntimeError("the page was closed")
 
@@ -188,7 +188,7 @@ def test_whoever_leaves_takes_the_check_along(inbox: Inbox, good: bytes) -> None
     assert _kept(inbox) == []
 
 
-def test_a_full_inbox_says_so(good: bytes, tmp_path: Path) -> None:
+def test_full_inbox_is_reported(good: bytes, tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox", tmp_path, most_files=2)
     for _ in range(2):
         with inbox.incoming(good) as own:
@@ -203,7 +203,7 @@ def test_a_full_inbox_says_so(good: bytes, tmp_path: Path) -> None:
     assert len(_kept(small)) == 1
 
 
-def test_not_too_many_at_a_time(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_concurrent_checks_is_limited(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leaderboard_app.inbox.PATIENCE", 0.1)
     others = pytest.raises(NotTaken, match="Others are being checked")
     with inbox.incoming(good), inbox.incoming(good), others, inbox.incoming(good):
@@ -212,7 +212,7 @@ def test_not_too_many_at_a_time(inbox: Inbox, good: bytes, monkeypatch: pytest.M
         assert (own / ARCHIVE).read_bytes() == good
 
 
-def test_what_cannot_be_taken_is_said(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
+def test_unusable_upload_is_explained(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
     with pytest.raises(NotTaken, match="larger than 128 MiB"), inbox.incoming(bytes(LARGEST_ZIP + 1)):
         pass
     (tmp_path / "file").touch()
@@ -223,7 +223,7 @@ def test_what_cannot_be_taken_is_said(inbox: Inbox, good: bytes, tmp_path: Path)
         pass
 
 
-def test_left_overs_are_swept_up(inbox: Inbox, good: bytes) -> None:
+def test_stale_files_are_removed(inbox: Inbox, good: bytes) -> None:
     old, new = inbox.folder / ".incoming-old", inbox.folder / ".incoming-new"
     for path in (old, new):
         path.mkdir(parents=True)
@@ -297,7 +297,7 @@ def test_a_revision_that_is_on_the_board(
     assert _kept(inbox) == []
 
 
-def test_a_session_has_its_number_of_uploads(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_per_session_are_limited(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     page = _page(inbox.board, inbox, monkeypatch)
     page.session_state["uploads"] = 20
     page.run()
@@ -305,7 +305,7 @@ def test_a_session_has_its_number_of_uploads(inbox: Inbox, monkeypatch: pytest.M
     assert page.button[0].disabled
 
 
-def test_a_report_is_cut() -> None:
+def test_long_report_is_truncated() -> None:
     file = FileReport(name="x.json", level="failed", findings=("a",) * 20)
     lines = Report(files=(file,) * 20).lines()
     assert lines[0] == "x.json  failed"

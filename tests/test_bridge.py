@@ -94,7 +94,7 @@ class TestMtebExport:
         assert len(read.hf_subsets) == 132
         assert {"ara-Arab", "zho-Hans"} <= {name for row in read.scores["test"] for name in row["languages"]}
 
-    def test_names(self) -> None:
+    def test_mteb_name_of_each_task(self) -> None:
         assert main_score("map") == "map_at_1000"
         assert main_score("ndcg@10") == "ndcg_at_10"
         assert mteb_name("xquad-r") == "PanglotXquadR"
@@ -239,7 +239,9 @@ class TestMtebImport:
     def _import(self, root: Path, content: Any, **options: Any) -> Imported:
         return read_mteb_results(self._folder(root, content, **options), all_tasks())
 
-    def test_there_and_back(self, outcome: Outcome, exported: dict[str, Any], tmp_path: Path) -> None:
+    def test_exported_result_imports_unchanged(
+        self, outcome: Outcome, exported: dict[str, Any], tmp_path: Path
+    ) -> None:
         imported = self._import(tmp_path, exported)
         assert imported.left_out == []
         (row,) = imported.reported
@@ -265,7 +267,7 @@ class TestMtebImport:
         assert "map" not in row.pairs["th-en"]
         assert "map" not in row.settings["multi"]
 
-    def test_a_wrong_number_takes_its_subset_and_their_mean(self, exported: dict[str, Any], tmp_path: Path) -> None:
+    def test_wrong_number_drops_its_subset_and_mean(self, exported: dict[str, Any], tmp_path: Path) -> None:
         changed = json.loads(json.dumps(exported))
         rows = _subsets(changed)
         rows["ar-de"]["ndcg_at_10"] = float("nan")
@@ -300,7 +302,7 @@ class TestMtebImport:
             ({"task_name": "Foo", "mteb_version": 2}, "Foo is not a task of this suite"),
         ],
     )
-    def test_what_does_not_match_is_left_out(
+    def test_unmatched_scores_are_left_out(
         self, exported: dict[str, Any], tmp_path: Path, changes: dict[str, Any], sentence: str
     ) -> None:
         imported = self._import(tmp_path, {**exported, **changes})
@@ -326,7 +328,7 @@ class TestMtebImport:
         assert imported.reported == []
         assert imported.left_out[0].reason.startswith(sentence)
 
-    def test_the_form_of_before_1_11_is_read(self, exported: dict[str, Any], tmp_path: Path) -> None:
+    def test_files_before_mteb_1_11_are_read(self, exported: dict[str, Any], tmp_path: Path) -> None:
         rows = {
             row["hf_subset"]: {k: v for k, v in row.items() if k != "hf_subset"} for row in exported["scores"]["test"]
         }
@@ -349,14 +351,12 @@ class TestMtebImport:
             ({"mteb_dataset_name": "PanglotStarter", "dev": {"ndcg_at_10": 0.5}}, "does not say which data was scored"),
         ],
     )
-    def test_a_file_of_before_1_11_is_named_as_one(
-        self, content: dict[str, Any], sentence: str, tmp_path: Path
-    ) -> None:
+    def test_file_before_mteb_1_11_is_labelled(self, content: dict[str, Any], sentence: str, tmp_path: Path) -> None:
         (left,) = self._import(tmp_path, content).left_out
         assert left.reason.startswith("Written by mteb before 1.11. ")
         assert sentence in left.reason
 
-    def test_what_a_file_holds_twice_is_left_out(self, exported: dict[str, Any], tmp_path: Path) -> None:
+    def test_duplicate_subsets_are_left_out(self, exported: dict[str, Any], tmp_path: Path) -> None:
         twice = json.loads(json.dumps(exported))
         twice["scores"]["test"].append({**_subsets(twice)["en-th"], "ndcg_at_10": 1.0})
         self._folder(tmp_path, exported, "B")
@@ -536,7 +536,7 @@ class TestReported:
 
 
 class TestCommand:
-    def test_export(self, result_path: Path, tmp_path: Path) -> None:
+    def test_export_command_writes_each_format(self, result_path: Path, tmp_path: Path) -> None:
         for form, name in (("mteb", "a.json"), ("model-index", "a.yaml"), ("trec", "a.run.gz")):
             done = panglot("export", str(result_path), "--format", form, "--out", str(tmp_path / name))
             assert done.returncode == 0, done.stderr
@@ -549,14 +549,14 @@ class TestCommand:
         assert shown.stdout == (tmp_path / "a.yaml").read_text()
         assert read_result_record(result_path).model.name in shown.stdout
 
-    def test_export_of_several(self, result_path: Path, tmp_path: Path) -> None:
+    def test_export_command_takes_several_results(self, result_path: Path, tmp_path: Path) -> None:
         for stem in ("one", "two"):
             shutil.copy(result_path, tmp_path / f"{stem}.json")
         done = panglot("export", str(tmp_path), "--format", "trec")
         assert done.returncode == 2
         assert "holds 2 results" in done.stderr
 
-    def test_import(self, exported: dict[str, Any], tmp_path: Path) -> None:
+    def test_import_command_reads_mteb_results(self, exported: dict[str, Any], tmp_path: Path) -> None:
         folder = tmp_path / "results" / "a__b" / "1"
         folder.mkdir(parents=True)
         (folder / "PanglotStarter.json").write_text(json.dumps(exported))
@@ -567,7 +567,7 @@ class TestCommand:
         assert "left out: a__b/1/XQuADRetrieval.json. It ranks whole paragraphs" in done.stdout
         assert read_reported(tmp_path / "submissions/a__b@1/starter.reported.json").level == "self-reported"
 
-    def test_import_published(self, tmp_path: Path) -> None:
+    def test_import_command_writes_published_rows(self, tmp_path: Path) -> None:
         done = panglot("import", "published", "--out", str(tmp_path))
         assert done.returncode == 0, done.stderr
         rows = [read_reported(path) for path in tmp_path.glob("*@published/*.reported.json")]

@@ -70,7 +70,7 @@ def _chance(asked: Sequence[Asked]) -> float:
     return float(np.mean(found <= found[0]))
 
 
-def test_emoji_in_every_language_that_use_knows(bridge: Model, data_dir: Path) -> None:
+def test_bridge_beats_chance_on_emoji_in_every_known_language(bridge: Model, data_dir: Path) -> None:
     assert sees_images(bridge)
     found = _by_language(bridge, "emoji-t2i", data_dir)
     assert tuple(found) == KNOWN
@@ -80,7 +80,7 @@ def test_emoji_in_every_language_that_use_knows(bridge: Model, data_dir: Path) -
         assert np.exp(asked.to_image.log_rank[asked.to_image.caption, asked.to_image.image].mean()) < 25, name
 
 
-def test_storybooks_in_every_language_that_has_all_pages(bridge: Model, data_dir: Path) -> None:
+def test_bridge_beats_chance_on_storybooks_in_every_complete_language(bridge: Model, data_dir: Path) -> None:
     """Nine stories are few: one language alone is shown at 5 %, all together at 1 %.
 
     Russian has three of the stories, on which no language is above chance.
@@ -93,7 +93,7 @@ def test_storybooks_in_every_language_that_has_all_pages(bridge: Model, data_dir
         assert _chance(direction) < 0.01
 
 
-def test_without_data_it_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bridge_without_data_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PANGLOT_DATA", str(tmp_path))
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
     with pytest.raises(MissingData, match=r"fitted on emoji/images\.parquet"):

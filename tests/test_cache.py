@@ -107,7 +107,7 @@ def _card(**changed: object) -> ModelCard:
     return ModelCard.model_validate({"name": "org/model", "revision": "1", "library": "x 1", **changed})
 
 
-def test_what_was_encoded_once_is_not_encoded_again(pool: Pool, tmp_path: Path) -> None:
+def test_cached_texts_are_not_encoded_again(pool: Pool, tmp_path: Path) -> None:
     cache = VectorCache(tmp_path)
     first = encode_items(Lengths(), pool, "passage", cache)
     encoder = Lengths()
@@ -133,26 +133,26 @@ def test_what_was_encoded_once_is_not_encoded_again(pool: Pool, tmp_path: Path) 
         {"trust_remote_code": True},
     ],
 )
-def test_whatever_changes_a_vector_changes_the_shelf(changed: dict[str, object], tmp_path: Path) -> None:
+def test_setting_that_changes_vectors_changes_the_shelf(changed: dict[str, object], tmp_path: Path) -> None:
     cache = VectorCache(tmp_path)
     assert cache.shelf(_card(), "query").folder != cache.shelf(_card(**changed), "query").folder
 
 
-def test_what_changes_no_vector_does_not(tmp_path: Path) -> None:
+def test_setting_that_changes_no_vector_keeps_the_shelf(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path)
     same = _card(note="else", licence="MIT", parameters=3, prompts={"passage": "passage: "})
     assert cache.shelf(_card(), "query").folder == cache.shelf(same, "query").folder
     assert cache.shelf(_card(), "passage").folder != cache.shelf(_card(), "query").folder
 
 
-def test_a_models_name_is_only_a_name(tmp_path: Path) -> None:
+def test_model_name_never_becomes_a_path(tmp_path: Path) -> None:
     shelf = VectorCache(tmp_path).shelf(_card(name="../../" + "x/" * 200), "query")
     assert shelf.folder.parent == tmp_path
     shelf.add(["a"], np.ones((1, 2)), np.array([UNCOUNTED]))
     assert shelf.find(["a"]) is not None
 
 
-def test_a_flipped_byte_is_seen_and_encoded_again(pool: Pool, tmp_path: Path) -> None:
+def test_damaged_shard_is_encoded_again(pool: Pool, tmp_path: Path) -> None:
     cache = VectorCache(tmp_path)
     expected = encode_items(Lengths(), pool, "passage", cache)
     shelf = next(cache.shelves())
@@ -187,7 +187,7 @@ def test_shard_of_another_shape_is_encoded_again(shape: tuple[int, ...], tmp_pat
     assert found.there.all()
 
 
-def test_a_full_disk_is_said_and_leaves_the_cache_valid(
+def test_simulated_full_disk_is_reported_and_cache_stays_valid(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = VectorCache(tmp_path)
@@ -216,7 +216,7 @@ exit $code
 """
 
 
-def test_a_disk_that_is_really_full(slow: Path) -> None:
+def test_full_disk_is_reported_and_cache_stays_valid(slow: Path) -> None:
     """A file system of 32 KiB, mounted where nobody else sees it."""
     (slow / "vectors").mkdir()
     done = completed(
@@ -284,7 +284,7 @@ def test_batches_hold_a_budget_of_tokens(pool: Pool, monkeypatch: pytest.MonkeyP
     assert sum(encoder.batches) == 100
 
 
-def test_too_much_at_once_is_halved(pool: Pool) -> None:
+def test_batch_that_exceeds_memory_is_halved(pool: Pool) -> None:
     encoder = Counting(memory=9)
     expected = encode_items(Counting(), pool, "passage").vectors
     assert (encode_items(encoder, pool, "passage").vectors == expected).all()

@@ -147,7 +147,7 @@ class TestMissingWeights:
         found = load(copy(dense, tmp_path / "m", change)).encode(["a b", "c"], "query")
         assert (found == load(dense).encode(["a b", "c"], "query")).all()
 
-    def test_a_pooler_that_makes_the_vectors_may_not(self, dense: Path, tmp_path: Path) -> None:
+    def test_pooler_that_makes_the_vectors_may_not_be_absent(self, dense: Path, tmp_path: Path) -> None:
         folder = copy(dense, tmp_path / "m", without("pooler"))
         text = {"text": {"method": "forward", "method_output_name": "pooler_output"}}
         settings = {"modality_config": text, "module_output_name": "sentence_embedding"}

@@ -40,7 +40,7 @@ def test_show_prints_what_run_wrote(out: Path) -> None:
         assert word in done.stdout
 
 
-def test_show_as_json(out: Path) -> None:
+def test_show_prints_json(out: Path) -> None:
     rows = json.loads(panglot("show", str(out), "--json").stdout)
     assert [row["task"] for row in rows] == ["starter"]
     assert 0 < rows[0]["scores"]["multi"]["map"] < rows[0]["scores"]["mono"]["map"] < 1
@@ -56,7 +56,7 @@ def test_tables_fit_eighty_columns(out: Path) -> None:
     assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= 80
 
 
-def test_tasks_and_models() -> None:
+def test_tasks_and_models_are_listed() -> None:
     listed = panglot("tasks").stdout
     assert all(word in listed for word in ("xquad-r", "13,090", "mlqa-r", "20,534", "starter"))
     assert "1,148" in panglot("tasks", "mlqa-r").stdout
@@ -127,7 +127,7 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
         (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "no file nowhere/xquad-r/ar.json"),
     ],
 )
-def test_errors_for_people_have_no_traceback(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_user_errors_have_no_traceback(arguments: list[str], message: str, tmp_path: Path) -> None:
     done = panglot(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
@@ -150,7 +150,7 @@ def test_an_encoder_that_fails_leaves_no_result(tmp_path: Path) -> None:
     assert not (tmp_path / "submissions").exists()
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panglot.encode.kinds.floors.load_random", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         panglot("run", "random")
@@ -160,7 +160,7 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     "statement",
     ["import panglot", "import panglot.cli.main", "import panglot.cli.main, panglot.tasks, panglot.cli.view.listing"],
 )
-def test_the_command_starts_light(statement: str) -> None:
+def test_command_loads_nothing_heavy(statement: str) -> None:
     script = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = python(script)
     assert done.stdout.strip() == "[]"

@@ -74,7 +74,7 @@ def squad(folder: Path, language: str, articles: list[list[str]]) -> Path:
     return path
 
 
-def test_articles_that_ask_the_same_are_one_cluster_in_any_order_of_languages(tmp_path: Path) -> None:
+def test_articles_with_shared_questions_form_one_cluster(tmp_path: Path) -> None:
     """`de 0` and `en 1` share b, `en 1` and `es 0` share c; the others stand alone."""
     paths = {
         "de": squad(tmp_path, "de", [["a", "b"], ["f"]]),

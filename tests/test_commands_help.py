@@ -55,7 +55,7 @@ def test_the_first_page_names_every_verb_in_a_line_each() -> None:
 
 
 @pytest.mark.parametrize("path", VERBS, ids=" ".join)
-def test_examples_parse(path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_of_each_verb_parses(path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = example_of(path)
     for word in words:
         if word.startswith("submissions/"):

@@ -40,7 +40,7 @@ def test_every_verb_that_prints_data_takes_json(path: tuple[str, ...]) -> None:
         assert "--json" in {name for parameter in command.params for name in parameter.opts}
 
 
-def test_nan_is_no_json() -> None:
+def test_nan_is_refused_in_json() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         print_json({"score": float("nan")})
 
@@ -66,7 +66,7 @@ def test_nan_is_no_json() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_verbs(arguments: list[str], holds: Callable[[Any], bool], results: Path) -> None:
+def test_json_of_each_verb_holds_its_data(arguments: list[str], holds: Callable[[Any], bool], results: Path) -> None:
     assert holds(json_of(*arguments))
 
 
@@ -76,26 +76,26 @@ def test_run_prints_what_show_prints(results: Path) -> None:
     assert made == json_of("show", model_of(results, "language-id"))
 
 
-def test_a_failed_task_is_said_aside(results: Path) -> None:
+def test_failed_task_is_reported_on_stderr(results: Path) -> None:
     done = CliRunner().invoke(app, ["run", "bm25", "--tasks", "starter,emoji-t2i", "--json"])
     assert done.exit_code == 2
     assert [row["task"] for row in strictly(done.stdout)] == ["starter"]
     assert "emoji-t2i failed: " in done.stderr
 
 
-def test_compare(results: Path) -> None:
+def test_compare_json_holds_comparison(results: Path) -> None:
     (found,) = json_of("compare", model_of(results, "bm25"), model_of(results, "use-multilingual"))
     assert set(found["settings"]) == {"mono", "cross", "multi", "balance"}
     assert found["settings"]["cross"]["difference"] > 0
 
 
-def test_score(results: Path) -> None:
+def test_score_json_holds_scores(results: Path) -> None:
     bm25 = model_of(results, "bm25")
     CliRunner().invoke(app, ["export", bm25, "--format", "trec", "--out", "run.trec"])
     assert json_of("score", "run.trec", "--task", "starter")["task"] == "starter"
 
 
-def test_submit_and_receive(results: Path) -> None:
+def test_submit_and_receive_print_json(results: Path) -> None:
     made = json_of("submit", model_of(results, "bm25"), "--licence", "MIT")
     assert made["card"]["licence"] == "MIT"
     assert [verdict["level"] for verdict in made["verdicts"]] == ["recomputed"]
@@ -103,7 +103,7 @@ def test_submit_and_receive(results: Path) -> None:
     assert taken["folder"] == f"board/{Path(made['zip']).stem}"
 
 
-def test_what_is_refused_is_json_too(results: Path) -> None:
+def test_refusal_is_printed_as_json(results: Path) -> None:
     path = next(results.glob("bm25@*/starter.json"))
     path.write_text(path.read_text(encoding="utf-8").replace('"multi"', '"mutli"', 1), encoding="utf-8")
     (verdict,) = json_of("verify", str(path), code=1)
@@ -111,13 +111,13 @@ def test_what_is_refused_is_json_too(results: Path) -> None:
     assert verdict["findings"]
 
 
-def test_demo() -> None:
+def test_demo_json_holds_scores() -> None:
     found = json_of("demo")
     assert found["task"] == "starter"
     assert found["model"].startswith("use-multilingual@")
 
 
-def test_index(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_index_json_holds_models(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     index(["--json", str(results)])
     found = strictly(capsys.readouterr().out)
     assert found["refused"] == {}

@@ -63,7 +63,7 @@ def test_a_table_folds_where_words_would_break() -> None:
     ]
 
 
-def test_a_grid_comes_in_parts() -> None:
+def test_wide_grid_is_split_into_parts() -> None:
     rows = [(name, [Text(f"{name}{column}") for column in "abcde"]) for name in ("x", "y")]
     whole = drawn(Grid("abcde", rows, 4), 22)
     assert [line.split() for line in whole] == [
@@ -143,7 +143,7 @@ def test_colour_is_for_terminals_that_want_it(shown: list[list[str]]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["tasks"], ["tasks", "--json"], ["models"], ["--help"]], ids=" ".join)
-def test_a_reader_that_leaves_early_is_no_error(arguments: list[str]) -> None:
+def test_closed_pipe_is_no_error(arguments: list[str]) -> None:
     with started([PANGLOT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
@@ -165,7 +165,9 @@ def test_a_reader_that_leaves_early_is_no_error(arguments: list[str]) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_in_usage(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usage_error_is_explained_with_hint(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = panglot(*arguments)
     assert done.exit_code == 2
@@ -190,7 +192,7 @@ def test_mistakes_in_usage(arguments: list[str], message: str, tmp_path: Path, m
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_that_a_person_can_mend(
+def test_fixable_error_says_what_to_do(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()

@@ -221,7 +221,7 @@ def test_equal_to_swapping_by_loops_with_the_same_signs(partly_parallel: tuple[E
     assert (ours.by_pair.p.ravel() == reached[4:] / (1 + draws)).all()
 
 
-def test_agrees_with_scipy(one: Evidence, other: Evidence) -> None:
+def test_p_values_agree_with_scipy(one: Evidence, other: Evidence) -> None:
     members = members_of(3)
     shares, other_shares = (contributions(evidence, "map").shares(members)[:, :3] for evidence in (one, other))
     theirs = permutation_test(
@@ -345,7 +345,7 @@ def test_effect_and_detectable_difference_by_hand() -> None:
     assert np.isnan(ours.by_setting.p).tolist() == [False, True, False, True]
 
 
-def test_real_models(outcomes: dict[str, Outcome]) -> None:
+def test_compare_finds_known_difference_of_real_models(outcomes: dict[str, Outcome]) -> None:
     random, real = (outcome.evidence for outcome in outcomes.values())
     ours = compare(random, real, "map")
     assert ours.by_setting.found.all()
@@ -415,7 +415,7 @@ def test_rank_tests_as_compare_does(setting: str) -> None:
     assert p == pytest.approx(cells.p[place], abs=0 if setting != "balance" else 0.01)
 
 
-def test_the_bound_of_p_is_never_below_it() -> None:
+def test_bound_of_p_is_never_below_p() -> None:
     random = np.random.default_rng(9)
     every = np.array(list(product([-1, 1], repeat=10)))
     for scale in (0.0, 0.3, 1.0, 3.0):
@@ -434,7 +434,7 @@ def test_many_models_can_still_be_told_apart() -> None:
     assert standings.models[0].letters != standings.models[1].letters
 
 
-def test_letters_say_exactly_who_differs() -> None:
+def test_letters_separate_exactly_the_models_that_differ() -> None:
     random = np.random.default_rng(14)
     for models, share in product((1, 2, 7, 25), (0.0, 0.3, 0.8, 1.0)):
         upper = np.triu(random.random((models, models)) < share, 1)
@@ -444,7 +444,7 @@ def test_letters_say_exactly_who_differs() -> None:
             assert bool({*letters[first]} & {*letters[second]}) == (first == second or not different[first, second])
 
 
-def test_letters_where_no_difference_does_not_carry_over() -> None:
+def test_letters_of_non_transitive_differences() -> None:
     different = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], bool)
     assert standings._letters(different) == [("a",), ("a", "b"), ("b",)]
     assert [standings._letter(number) for number in (0, 25, 26, 51, 52, 701, 702)] == [
@@ -488,7 +488,7 @@ def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Outco
     assert sentence(both) == "B is better in mono, cross, multi and balance."
 
 
-def test_compare_as_json(folders: dict[str, Path]) -> None:
+def test_compare_prints_json(folders: dict[str, Path]) -> None:
     done = panglot("compare", *map(str, folders.values()), "--metric", "ndcg@5", "--json")
     (record,) = json.loads(done.stdout)
     assert (record["task"], record["metric"], record["clusters"]) == ("starter", "ndcg@5", 26)
@@ -531,7 +531,7 @@ def test_letters_in_a_row_are_abbreviated() -> None:
         (["rank", "{root}", "--task", "xquad-r"], "Unknown task 'xquad-r'"),
     ],
 )
-def test_refusals_say_why(
+def test_refused_comparison_says_why(
     arguments: list[str], message: str, folders: dict[str, Path], tmp_path: Path, outcomes: dict[str, Outcome]
 ) -> None:
     part = run(TASKS["starter"], load_model("random"), ["de", "en"])

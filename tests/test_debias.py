@@ -41,7 +41,7 @@ def _vectors(seed: int, items: int = 60, dim: int = 8, bias: float = 3.0) -> tup
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), language
 
 
-def test_centre_by_hand() -> None:
+def test_centre_equals_hand_computed_vectors() -> None:
     """Means (2, 1) and (0, 3): what is left is (−1, 0), (1, 0) and (0, −1), (0, 1)."""
     vectors = np.array([[1, 1], [3, 1], [0, 2], [0, 4]], np.float32)
     language = np.array([0, 0, 1, 1])
@@ -52,7 +52,7 @@ def test_centre_by_hand() -> None:
     assert shifted.tolist() == [[-1, 3], [1, 3], [0, 2], [0, 4]]
 
 
-def test_project_by_hand() -> None:
+def test_project_equals_hand_computed_vectors() -> None:
     """The means (2, 1) and (0, 1) differ along the first axis, so only the second is left."""
     vectors = np.array([[1, 1], [3, 1], [0, 2], [0, -4]], np.float32)
     language = np.array([0, 0, 1, 1])

@@ -37,14 +37,14 @@ def _instructions(name: str) -> list[str]:
     return re.findall(rf"^{name} (.+)$", DOCKERFILE.replace("\\\n", " "), re.MULTILINE)
 
 
-def test_what_is_copied_is_there_and_not_ignored() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
     copied = {source for line in _instructions("COPY") for source in line.split()[:-1]}
     assert copied == kept
     assert all((ROOT / name).exists() for name in copied)
 
 
-def test_it_runs_as_a_user_without_rights_on_pinned_versions() -> None:
+def test_image_runs_unprivileged_on_pinned_versions() -> None:
     assert "USER panglot" in DOCKERFILE.partition("CMD")[0]
     assert "--constraint /source/constraints.txt" in DOCKERFILE
     assert _instructions("EXPOSE") == [PORT]
@@ -64,7 +64,7 @@ def test_every_package_and_its_data_is_installed() -> None:
             assert any(fnmatch.fnmatch(inner, pattern) for pattern in patterns), f"{path} is in no package-data."
 
 
-def test_the_head_of_a_space(tmp_path: Path) -> None:
+def test_guide_command_writes_readme_header_of_a_space(tmp_path: Path) -> None:
     """The line of docs/deploy.md, run as it stands there."""
     guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     line = next(line for line in guide.splitlines() if line.startswith("sed "))
@@ -75,7 +75,7 @@ def test_the_head_of_a_space(tmp_path: Path) -> None:
     assert rest == (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_guide_states_the_limits() -> None:
+def test_guide_states_the_limits_of_the_code() -> None:
     guide = " ".join((ROOT / "docs" / "deploy.md").read_text(encoding="utf-8").split())
     memory, computing, waiting = LIMITS.address_space >> 30, LIMITS.processor_seconds // 60, LIMITS.seconds / 60
     assert f"more than {memory} GiB of memory, {computing} minutes of computing or {waiting:g} minutes" in guide
@@ -127,7 +127,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(f"http://127.0.0.1:{port}", root / "submissions", root / "inbox")
 
 
-def test_the_command_serves_its_page(server: Server) -> None:
+def test_command_serves_its_page(server: Server) -> None:
     with urllib.request.urlopen(server.address, timeout=LONGEST) as answer:
         page = answer.read().decode()
     assert "<title>Streamlit</title>" in page
@@ -156,7 +156,7 @@ def _upload(browser: Browser, server: Server, path: Path) -> Page:
     return page
 
 
-def test_uploads_in_a_browser(server: Server, browser: Browser, zips: Path) -> None:
+def test_browser_uploads_are_checked_and_reported(server: Server, browser: Browser, zips: Path) -> None:
     pages = {name: _upload(browser, server, zips / f"{name}.zip") for name in ("good", "tampered", "hostile")}
     for name, said in {
         "good": "Nothing is wrong",

@@ -88,14 +88,14 @@ def said(view: RenderableType) -> str:
     return " ".join(captured.get().split())
 
 
-def test_the_result_holds(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_result_of_divided_pool_is_verified(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (TASK,))
     for file in files:
         assert verify(file).findings == ()
         assert read_result_record(file).divided
 
 
-def test_tables_say_why_they_are_empty(files: list[Path]) -> None:
+def test_empty_tables_give_the_reason(files: list[Path]) -> None:
     result = read_result_record(files[0])
     assert f"miracl: {DIVIDED}" in said(score_table([result]))
     assert DIVIDED in said(bias_table(result))
@@ -119,7 +119,7 @@ def test_models_are_ranked_by_mono(files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
-def test_each_page_of_the_board_says_why(submissions: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_board_page_gives_the_reason(submissions: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (TASK,))

@@ -35,7 +35,7 @@ def _furnish(folder: Path, page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", RUN, ids=name)
-def test_code_runs(page: Path, tmp_path: Path) -> None:
+def test_code_of_each_page_runs(page: Path, tmp_path: Path) -> None:
     _furnish(tmp_path, page)
     for block in blocks(page):
         if block.title:
@@ -62,7 +62,7 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_code_that_is_not_run_could_be(page: Path) -> None:
+def test_code_that_is_not_run_is_valid(page: Path) -> None:
     for block in blocks(page):
         if block.language == "python":
             compile(block.text, name(page), "exec")
@@ -102,7 +102,7 @@ def test_no_code_is_overlooked(page: Path) -> None:
     assert len(fences) == 2 * len(list(blocks(page)))
 
 
-def test_a_wrong_option_would_be_seen() -> None:
+def test_checker_finds_a_wrong_option() -> None:
     with pytest.raises(Exception, match="No such option"):
         _check("panglot show submissions --no-such-option   # a comment")
     with pytest.raises(Exception, match="No such command"):
@@ -119,7 +119,7 @@ def test_commands_of_workflows_exist(path: Path) -> None:
                 _check(line)
 
 
-def test_links_of_the_front_pages_lead_somewhere() -> None:
+def test_links_of_the_front_pages_exist() -> None:
     for page in ROOT.glob("*.md"):
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", text):
@@ -127,17 +127,17 @@ def test_links_of_the_front_pages_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tree.md"])
-def test_tables_are_those_of_the_code(page: str) -> None:
+def test_tables_are_up_to_date(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert runpy.run_path(str(ROOT / "docs" / "tables.py"))["with_tables"](text) == text, "make readme makes it anew."
 
 
-def test_the_picture_of_the_terminal_is_what_it_prints() -> None:
+def test_terminal_picture_is_up_to_date() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "terminal.py"))
     assert script["PICTURE"].read_text(encoding="utf-8") == script["picture"](), "make readme takes it anew."
 
 
-def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+def test_site_builds_and_loads_nothing_external(tmp_path: Path) -> None:
     """Strict: a link that leads nowhere, or a page outside the navigation, is an error."""
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]

@@ -100,7 +100,7 @@ def _check(row: Row, ours: float, arithmetic: int = 2) -> None:
     assert ours == pytest.approx(_computed(by_hand), abs=1e-4), row
 
 
-def test_ranks(example: Evidence) -> None:
+def test_worked_ranks_are_right(example: Evidence) -> None:
     heading, _, *rows = _tables("The example")[1]
     ranking = example.together
     found = {
@@ -112,14 +112,14 @@ def test_ranks(example: Evidence) -> None:
             assert found[row.name, language] == int(rank)
 
 
-def test_of_one_query(example: Evidence) -> None:
+def test_worked_metrics_of_a_query_are_right(example: Evidence) -> None:
     rows = _rows("Of one query")
     assert tuple(row.name for row in rows) == NAMES
     for row in rows:
         _check(row, parse_metric(row.name).compute(example.together)[example.query_ids.index("en 1")])
 
 
-def test_of_a_setting(scores: Scores) -> None:
+def test_worked_metrics_of_a_setting_are_right(scores: Scores) -> None:
     rows = {row.name: row for row in _rows("Of a setting")}
     _check(rows.pop("balance"), scores.balance["map"].value)
     assert rows.keys() == scores.settings.keys()
@@ -135,7 +135,7 @@ def _check_bias(rows: Mapping[str, Row], scores: Scores) -> None:
             _check(row, scores.blind[name], arithmetic=4)
 
 
-def test_of_bias(scores: Scores) -> None:
+def test_worked_bias_measures_are_right(scores: Scores) -> None:
     rows = {row.name: row for row in _rows("Language bias")}
     assert rows.keys() == scores.bias.keys()
     _check_bias(rows, scores)
@@ -146,7 +146,7 @@ def test_consistency_question_by_question() -> None:
         assert _computed(row.cells[1]) == pytest.approx(float(row.cells[2]), abs=5e-5)
 
 
-def test_of_images() -> None:
+def test_worked_image_measures_are_right() -> None:
     rows = {row.name: row for row in _rows("Images", 1)}
     _check_bias(rows, score_evidence(_evidence("Images"), "ndcg@10"))
 

@@ -79,7 +79,7 @@ def _map(outcome: Outcome) -> dict[str, float]:
     return {setting: scores["map"].value for setting, scores in outcome.record.settings.items()}
 
 
-def test_the_embedded_default() -> None:
+def test_embedded_model_has_its_known_scores() -> None:
     scores = _map(_run("use-multilingual"))
     assert scores["mono"] > 0.7
     assert scores["cross"] > 0.45
@@ -106,7 +106,7 @@ def test_bm25_finds_words_and_hardly_crosses_languages() -> None:
     assert scores["cross"] < 0.15
 
 
-def test_a_python_function(module: str) -> None:
+def test_python_function_is_an_encoder(module: str) -> None:
     outcome = _run(f"py:{module}:make")
     assert outcome.record.model.name == f"py:{module}:make"
     assert len(outcome.record.model.revision) == 12
@@ -114,7 +114,7 @@ def test_a_python_function(module: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "constant", "language-id"])
-def test_floors_are_floors(name: str) -> None:
+def test_floor_models_score_at_the_floor(name: str) -> None:
     scores = _map(_run(name))
     assert scores["mono"] < 0.1
     assert scores["multi"] < 0.03
@@ -164,7 +164,7 @@ def test_random_vectors_are_always_the_same() -> None:
         ("vi", "Con ong", ["con", "ong"]),
     ],
 )
-def test_analysers(language: str, text: str, words: list[str]) -> None:
+def test_bm25_analysers_follow_the_language(language: str, text: str, words: list[str]) -> None:
     assert analyser(language)(text) == words
 
 
@@ -179,7 +179,7 @@ def test_analysers(language: str, text: str, words: list[str]) -> None:
         ("vectors:nowhere", BadEncoder, "no .npz file there"),
     ],
 )
-def test_a_model_that_is_not_there(name: str, error: type[Exception], message: str) -> None:
+def test_missing_model_is_refused(name: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         load_model(name)
     assert message in str(caught.value)
@@ -192,7 +192,7 @@ def test_factories_that_give_no_encoder(module: str) -> None:
         load_model(f"py:{module}:no_function")
 
 
-def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadEncoder, match=r"is no model: it has neither modules\.json nor config\.json"):
         load_model(str(tmp_path))
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")

@@ -90,7 +90,7 @@ def test_a_tie_of_relevants_takes_its_last_places() -> None:
     assert evidence.together.middle.tolist() == [2.5] * 4
 
 
-def test_some_languages(evidence: Evidence) -> None:
+def test_evidence_of_some_languages_equals_its_own_pool(evidence: Evidence) -> None:
     """Without English the second query goes on with its Thai relevant no longer asked for: it leaves."""
     part = evidence.only(["th", "de"])
     assert part.query_ids == ("de:q", "th:r")

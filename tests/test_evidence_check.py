@@ -111,7 +111,7 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
         (lambda e: {"top_score": e.top_score[:, ::-1]}, "572 lists are not in the order of their scores."),
     ],
 )
-def test_what_cannot_be_is_said(
+def test_impossible_evidence_is_explained(
     evidence: Evidence,
     record: TaskRecord,
     starter: Pool,
@@ -122,14 +122,14 @@ def test_what_cannot_be_is_said(
     assert any(finding.startswith(message) for finding in findings), findings
 
 
-def test_a_relevant_pair_too_few(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
+def test_missing_relevant_pair_is_found(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
     pairs = ("query", "candidate", "language", "gain", "score", "above")
     shorter = replace(evidence, **{name: getattr(evidence, name)[:-1] for name in pairs})
     assert check_evidence(shorter, STARTER, record, starter) == ["There are 6291 relevant pairs; the task has 6292."]
     assert check_evidence(shorter, STARTER, record, None) == []
 
 
-def test_a_list_in_another_language(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
+def test_list_in_another_language_is_found(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
     """A candidate that is relevant to nobody can claim any language until the task is looked at."""
     distractor = np.setdiff1d(evidence.top, evidence.candidate)[0]
     claimed = (starter.candidates.language[distractor] + 1) % 11

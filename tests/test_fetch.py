@@ -86,14 +86,14 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
     _remembered.cache_clear()
 
 
-def test_unreachable_says_where_to_put_the_file(served: tuple[Task, Path]) -> None:
+def test_unreachable_source_says_where_to_put_the_file(served: tuple[Task, Path]) -> None:
     task, folder = served
     (folder / "en.json").unlink()
     with pytest.raises(MissingData, match=r"en\.json cannot be reached .*--data-dir or PANGLOT_DATA"):
         fetch_file(task, "en")
 
 
-def test_a_data_folder_without_the_file(tmp_path: Path) -> None:
+def test_data_folder_without_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"no file .*xquad-r/ar\.json.*PANGLOT_DATA"):
         read_pool(TASKS["xquad-r"], data_dir=tmp_path)
 
@@ -119,7 +119,7 @@ def test_counts_and_fingerprint_are_checked(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"data": [{"title": "x"}]}', '{"data": 3}'])
-def test_a_file_of_another_format(tmp_path: Path, content: str) -> None:
+def test_file_of_another_format_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "en.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(BadData, match=r"en\.json is not a SQuAD file"):

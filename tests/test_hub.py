@@ -140,7 +140,7 @@ def test_a_set_is_fetched_once_and_whole(tmp_path: Path, monkeypatch: pytest.Mon
     assert read_pool(_task(data), data_dir=tmp_path).has_images
 
 
-def test_what_cannot_be_fetched_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_fetch_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     data = HubSet(str(tmp_path / "nowhere"), "main", {"ar": {"ar": "captions"}}, id="image_id")
     with pytest.raises(MissingData, match="cannot be read from the Hugging Face Hub"):
@@ -150,7 +150,7 @@ def test_what_cannot_be_fetched_leaves_nothing(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.network
 @pytest.mark.parametrize("name", ["xm3600-i2t", "xflickr-co-i2t", "wit-i2t", "multi30k-i2t"])
-def test_the_sets_of_the_hub(name: str) -> None:
+def test_hub_sets_are_still_as_pinned(name: str) -> None:
     task = TASKS[name]
     pool = read_pool(task)
     assert {language: int(size) for language, size in zip(pool.languages, pool.sizes, strict=True)} == {

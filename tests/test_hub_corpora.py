@@ -79,7 +79,7 @@ def test_a_corpus_is_fetched_in_files_and_once(
     assert len(list(corpora(task, ["sw"], None, silent).passages("sw"))) == 5
 
 
-def test_a_killed_fetch_goes_on_where_it_was(corpora: HubCorpora, task: Task, home: Path) -> None:
+def test_killed_fetch_resumes(corpora: HubCorpora, task: Task, home: Path) -> None:
     steps: list[int] = []
 
     @contextmanager
@@ -109,7 +109,7 @@ def test_the_queries_of_a_tier_are_fetched_once(corpora: HubCorpora, task: Task,
     assert corpora.read_asked(task, "sw", None) == {"7"}
 
 
-def test_a_corpus_that_cannot_be_reached(task: Task, home: Path, tmp_path: Path) -> None:
+def test_unreachable_corpus_is_reported(task: Task, home: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"nowhere \(sw-corpus\) at revision main cannot be read .* What was fetched"):
         HubCorpora(str(tmp_path / "nowhere"), "main")(task, ["sw"], None, silent)
 
@@ -127,6 +127,6 @@ def test_a_set_with_a_configuration_for_each_language(tmp_path: Path) -> None:
     assert parallel_pool(fetched).fingerprint == parallel_pool(published).fingerprint
 
 
-def test_a_set_that_cannot_be_reached(tmp_path: Path) -> None:
+def test_unreachable_set_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"nowhere \(swh_Latn\) at revision main cannot be read"):
         HubLanguages(str(tmp_path / "nowhere"), "main", ["swh_Latn"])(tmp_path, silent)

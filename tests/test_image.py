@@ -24,7 +24,7 @@ def _claiming(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def test_what_is_transparent_stands_on_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     clear = Pillow.new("RGBA", (4, 3), (255, 0, 0, 0))
     clear.putpixel((1, 1), (255, 0, 0, 255))
     found = decode(image_of(encoded(clear)))
@@ -69,7 +69,7 @@ def test_a_photograph_stands_upright() -> None:
     ],
     ids=["empty", "html", "truncated", "1x1", "wide", "large", "bomb"],
 )
-def test_what_is_no_image_is_refused(data: bytes, message: str) -> None:
+def test_file_without_an_image_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(BadData, match=message):
         decode(image_of(data))
     assert list(find_damaged([image_of(numbered(1)), image_of(data)])) == [image_of(data).sha256]

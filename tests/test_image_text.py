@@ -50,7 +50,7 @@ def _scores(pool: Pool, model: Model) -> Scores:
     return score_evidence(collect_evidence(pool, score_pool(model, pool).scores), "ndcg@10", draws=20)
 
 
-def test_the_three_pools_by_hand() -> None:
+def test_three_pools_of_a_small_set() -> None:
     data = image_text(2, ("de", "en"))
     t2i, i2t, both = (make(data) for make in DIRECTIONS.values())
     assert t2i.languages == ("de", "en", "zxx")
@@ -135,7 +135,7 @@ def test_equal_files_and_equal_captions_are_one() -> None:
     assert evidence.together.rank[:2].tolist() == [2, 2]
 
 
-def test_floors_and_ceilings(direction: str) -> None:
+def test_blind_and_perfect_models_reach_the_bounds(direction: str) -> None:
     data = image_text(40, LANGUAGES)
     pool = DIRECTIONS[direction](data)
     settings = ("cross", "multi") if direction == "i2t" else ("multi",)
@@ -208,7 +208,7 @@ def test_what_is_left_out_neither_counts_nor_is_listed(fixed_scores: type[FixedS
     ("left_out", "judged", "message"),
     [("x", "b", "The query 'q' excludes 'x', which is not a candidate"), ("b", "b", "excluded for a query is judged")],
 )
-def test_a_pool_says_what_is_wrong_with_what_it_leaves_out(left_out: str, judged: str, message: str) -> None:
+def test_wrong_exclusion_is_refused(left_out: str, judged: str, message: str) -> None:
     candidates = [Candidate(id_, "", "en") for id_ in "ab"]
     with pytest.raises(BadData, match=message):
         Pool.of(("en",), [Query("q", "", "en", "g", left_out=left_out)], candidates, [Judgement("q", judged)])
@@ -224,7 +224,7 @@ def _evidence(pool: Pool, scores: np.ndarray) -> Evidence:
     return collect_evidence(pool, FixedScores(scores))
 
 
-def test_the_modality_gap_by_hand() -> None:
+def test_modality_gap_equals_hand_computed_value() -> None:
     pool = mixed(image_text(2, ("de", "en")))
     # Candidates: de:i0 de:i1 en:i0 en:i1 zxx:i0 zxx:i1. Captions first, the right image last.
     row = {"de:i0:0": [9, 3, 4, 2, 0, 1], "de:i1:0": [3, 9, 2, 4, 1, 0]}
@@ -258,7 +258,7 @@ def test_ties_are_no_modality_gap() -> None:
     assert score_evidence(constant, "ndcg@10", draws=5).bias["modality_gap"] == (0, 0, 0)
 
 
-def test_what_each_direction_says_of_bias() -> None:
+def test_each_direction_has_its_bias_measures() -> None:
     data = image_text(30, LANGUAGES)
     t2i, i2t = _scores(text_to_image(data), Numbers(noise=1)), _scores(image_to_text(data), Numbers(noise=1))
     assert set(t2i.bias) == {"consistency@10", "language_spread", "language_deviation"}
@@ -353,13 +353,13 @@ def test_a_result_says_how_many_were_left_out(tmp_path: Path) -> None:
         run(task, Numbers(), data_dir=tmp_path)
 
 
-def test_nothing_left_is_said() -> None:
+def test_pool_emptied_by_damage_is_refused() -> None:
     data = image_text(2, ("en",), files=[b"x", b"y"])
     with pytest.raises(BadData, match="No query is left without the damaged items"):
         without_damaged(text_to_image(data), skip=True)
 
 
-def test_damage_as_typed(tmp_path: Path) -> None:
+def test_run_skips_damaged_images_when_asked(tmp_path: Path) -> None:
     """In a set of the Hub as it is stored, one of whose images breaks off."""
     files = [numbered(0), numbered(1)[:45], numbered(2)]
     texts = [{"id": f"{n}", "lang": language, "text": f"{n} {language}"} for language in ("cs", "en") for n in range(3)]
@@ -390,13 +390,13 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_the_real_sets(name: str, data_dir: Path) -> None:
+def test_real_sets_have_their_sizes(name: str, data_dir: Path) -> None:
     pool = read_pool(TASKS[name], data_dir=data_dir)
     assert (len(pool.queries), len(pool.candidates), len(pool.query)) == SIZES[name]
     assert without_damaged(pool).damaged == 0
 
 
-def test_real_records(data_dir: Path) -> None:
+def test_real_records_are_read(data_dir: Path) -> None:
     emoji = read_pool(TASKS["emoji-t2i"], ["de"], data_dir)
     assert emoji.languages == ("de", "zxx")
     assert emoji.queries.texts[emoji.queries.ids.index("de:u00a9:0")] == "Copyright"
@@ -406,7 +406,7 @@ def test_real_records(data_dir: Path) -> None:
     assert relevants[1] == 1390
 
 
-def test_names_of_sets_and_suites(tmp_path: Path) -> None:
+def test_suites_hold_their_sets(tmp_path: Path) -> None:
     assert [task.name for task in groups()["emoji"]] == ["emoji-t2i", "emoji-i2t", "emoji-mixed"]
     assert [task.name for task in groups()["m2m"]] == ["xquad-r", "mlqa-r"]
     assert "starter" not in {task.name for task in groups()["murec"]}
@@ -414,7 +414,7 @@ def test_names_of_sets_and_suites(tmp_path: Path) -> None:
     assert "Unknown suite 'murek'. Did you mean murec?" in unknown.stderr
 
 
-def test_run_as_typed(data_dir: Path, tmp_path: Path) -> None:
+def test_storybooks_run_is_shown_verified_and_drawn(data_dir: Path, tmp_path: Path) -> None:
     options = ("--tasks", "storybooks", "--out", "out", "--no-cache")
     done = panglot("run", "random", *options, cwd=tmp_path, PANGLOT_DATA=str(data_dir))
     assert done.returncode == 0, done.stderr

@@ -96,7 +96,7 @@ def test_an_unknown_code_stands_for_itself(code: str) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=12) | st.from_regex(r"\A[A-Za-z]{1,4}([-_][A-Za-z0-9]{1,8}){0,3}\Z"))
-def test_no_code_fails(code: str) -> None:
+def test_any_text_is_accepted_as_a_code(code: str) -> None:
     assert canonical(canonical(code)) == canonical(code)
     assert alpha3_with_script(code)
     assert language_label(code).endswith((code, f"({code})"))
@@ -187,7 +187,7 @@ class TestMteb:
         [("ja", "jpn-Jpan"), ("ko", "kor-Hang"), ("zh-TW", "zho-Hant"), ("ar", "ara-Arab"), ("ger", "deu-Latn"),
          ("quz", "quz-Latn"), ("sr-Latn", "srp-Latn"), ("EN", "eng-Latn"), ("own", "und-Zzzz")],
     )  # fmt: skip
-    def test_names(self, code: str, name: str) -> None:
+    def test_languages_are_chosen_by_name(self, code: str, name: str) -> None:
         assert alpha3_with_script(code) == name
 
 
@@ -205,7 +205,7 @@ class TestChoose:
             ("xquad-r", "zho_Hans", "zh"),
         ],
     )
-    def test_any_spelling_that_is_clear(self, task: str, typed: str, chosen: str) -> None:
+    def test_languages_are_chosen_in_any_clear_spelling(self, task: str, typed: str, chosen: str) -> None:
         assert TASKS[task].choose([typed]) == (chosen,)
 
     def test_the_order_is_the_tasks_own_and_images_stay(self) -> None:

@@ -107,7 +107,7 @@ def made_emoji(emoji: EmojiSources, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("name", ["images", "texts"])
-def test_emoji_are_the_published_ones_row_by_row(name: str, made_emoji: Path, data_dir: Path) -> None:
+def test_made_emoji_equal_the_published_rows(name: str, made_emoji: Path, data_dir: Path) -> None:
     made, published = (pq.read_table(folder / f"{name}.parquet") for folder in (made_emoji, data_dir / "emoji"))
     assert made.schema.equals(published.schema)
     assert made.equals(published)
@@ -181,9 +181,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_storybooks_are_the_published_ones_but_for_the_bytes_of_pictures(
-    storybooks: StorybookSources, data_dir: Path, nowhere: Path
-) -> None:
+def test_made_storybooks_equal_the_published_rows(storybooks: StorybookSources, data_dir: Path, nowhere: Path) -> None:
     published = TASKS["storybooks-mixed"]
     made = read_pool(_from(published, storybooks.build))
     given = read_pool(published, data_dir=data_dir)
@@ -264,7 +262,7 @@ def _all(archive: Archive) -> list[Any]:
     return list(archive.read(lambda name: True))
 
 
-def test_archives_that_are_not_the_published_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_archives_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = _archive(tmp_path / "good.tgz", [("top/x", bytes(range(256)) * 500)])
     data = (tmp_path / "good.tgz").read_bytes()
     with pytest.raises(BadData, match=r"expected sha256 0000, found [0-9a-f]{64}"):
@@ -283,5 +281,5 @@ def test_archives_that_are_not_the_published_ones(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.network
 @pytest.mark.parametrize("name", ["emoji-t2i", "storybooks-t2i"])
-def test_from_the_public_sources(name: str, nowhere: Path) -> None:
+def test_public_sources_give_the_published_sets(name: str, nowhere: Path) -> None:
     assert read_pool(TASKS[name]).languages == TASKS[name].languages

@@ -44,7 +44,7 @@ def _ranking(cell: list[int], rank: list[int], gain: list[float], cells: int) ->
         ("map@3", [(1 + 2 / 3) / 3, 0]),
     ],
 )
-def test_by_hand(name: str, expected: list[float]) -> None:
+def test_metrics_equal_hand_computed_values(name: str, expected: list[float]) -> None:
     values = parse_metric(name).compute(_ranking([0, 0, 0, 1], [1, 3, 12, 4], [1, 1, 1, 1], 3))
     assert values[:2] == pytest.approx(expected, abs=1e-12)
     assert np.isnan(values[2])
@@ -56,7 +56,7 @@ def test_without_any_relevant_there_is_no_value() -> None:
     assert all(np.isnan(parse_metric(name).compute(ranking)).tolist() == [True, True] for name in NAMES)
 
 
-def test_graded_gain_by_hand() -> None:
+def test_ndcg_with_graded_gain_equals_hand_computed_value() -> None:
     values = parse_metric("ndcg@10").compute(_ranking([0, 0], [1, 2], [1.0, 3.0], 1))
     second = 1 / np.log2(3)
     assert values[0] == pytest.approx((1 + 3 * second) / (3 + second))

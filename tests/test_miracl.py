@@ -150,24 +150,24 @@ class TestCorpus:
         changed = survey(corpus_of(tmp_path / "c", [*PASSAGES[:2], {**PASSAGES[2], "text": "Mji."}]), "sw", ())
         assert one.fingerprint == other.fingerprint != changed.fingerprint
 
-    def test_no_folder(self, tmp_path: Path) -> None:
+    def test_missing_folder_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(MissingData, match=r"no \.jsonl or \.jsonl\.gz files"):
             folder_corpus(tmp_path, ["sw"])
 
 
 class TestDamage:
-    def test_an_id_that_stands_twice(self, tmp_path: Path) -> None:
+    def test_duplicate_id_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadData, match="sw: 1 ids stand twice in the corpus, the first sw:1#1"):
             survey(corpus_of(tmp_path, [*PASSAGES, PASSAGES[1]]), "sw", ())
 
-    def test_a_file_that_is_cut_short(self, tmp_path: Path) -> None:
+    def test_truncated_file_is_refused(self, tmp_path: Path) -> None:
         path = write_corpus(tmp_path / "sw", PASSAGES * 100)
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(BadData, match=r"docs-0\.jsonl\.gz is damaged or cut short"):
             survey(folder_corpus(tmp_path, ["sw"]), "sw", ())
 
     @pytest.mark.parametrize("row", ['{"docid": 1, "text": "x"}', '{"text": "x"}', "[]", "{"])
-    def test_a_line_that_is_no_passage(self, tmp_path: Path, row: str) -> None:
+    def test_line_without_a_passage_is_refused(self, tmp_path: Path, row: str) -> None:
         (tmp_path / "sw").mkdir()
         (tmp_path / "sw" / "docs.jsonl").write_text(f'{{"docid": "1", "text": "x"}}\n{row}\n', encoding="utf-8")
         with pytest.raises(BadData, match=r"docs\.jsonl, line 2: no passage"):
@@ -228,7 +228,7 @@ class TestHub:
         shutil.rmtree(tmp_path / "twin")
         assert self.read(tier, tmp_path) == expected
 
-    def test_a_killed_fetch_goes_on_where_it_was(self, tier: HubCorpora, tmp_path: Path) -> None:
+    def test_killed_fetch_resumes(self, tier: HubCorpora, tmp_path: Path) -> None:
         @contextmanager
         def killed(label: str, total: int) -> Iterator[Advance]:
             def advance(done: int) -> None:
@@ -251,7 +251,7 @@ class TestHub:
         shutil.rmtree(tmp_path / "twin")
         assert tier.read_asked(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
 
-    def test_what_is_not_there_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_files_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         with pytest.raises(MissingData, match="What was fetched stays"):

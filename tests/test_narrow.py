@@ -120,13 +120,13 @@ def test_all_pairs_are_one_matrix(narrow: Evidence) -> None:
     assert pairs["ndcg@10"].values.shape == (40, 40, 3)
 
 
-def test_no_other_pool_follows(narrow: Evidence) -> None:
+def test_narrow_evidence_gives_no_other_pool(narrow: Evidence) -> None:
     assert narrow.only(LANGUAGES) is narrow
     with pytest.raises(BadResult, match=r"Of 40 languages only the whole pool .* --languages l00,l01"):
         narrow.only(["l00", "l01"])
 
 
-def test_it_is_the_same_from_its_files(narrow: Evidence, tmp_path: Path) -> None:
+def test_narrow_evidence_survives_its_files(narrow: Evidence, tmp_path: Path) -> None:
     write_evidence(tmp_path / "a.json", narrow)
     read = read_evidence(tmp_path / "a.json")
     assert read.above.tolist() == narrow.above.tolist()

@@ -194,7 +194,7 @@ def _repeated(proxy: FlakyProxy) -> Iterator[tuple[Any, Any]]:
             yield before, next(after for after in ordered[number + 1 :] if after.texts == before.texts)
 
 
-def test_order_prompts_and_dimension(server: ScriptedServer, url: str) -> None:
+def test_vectors_keep_order_prompts_and_dimension(server: ScriptedServer, url: str) -> None:
     options = Options(query_prompt="find: ", truncate_dim=3)
     encoder = OpenAIEncoder(f"tiny@{url}", options, RequestPolicy(texts=3))
     texts = ["x" * n for n in range(1, 60)]
@@ -263,7 +263,7 @@ def test_a_refusal_is_not_repeated_and_stops_the_rest(server: ScriptedServer, ur
         (RequestPolicy(), reply_error(429, "No credit.", code="insufficient_quota"), r"429: No credit\.$", 1),
     ],
 )
-def test_patience_has_an_end(
+def test_retries_end(
     policy: RequestPolicy, reply: Reply, message: str, times: int, server: ScriptedServer, url: str
 ) -> None:
     encoder = OpenAIEncoder(f"tiny@{url}", Options(), policy)
@@ -287,7 +287,7 @@ def test_retry_after_is_read_in_both_forms() -> None:
     assert _retry_after({"retry-after": "1e300"}) == _retry_after({"retry-after": "inf"}) == YEAR
 
 
-def test_an_unknown_model(server: ScriptedServer, url: str) -> None:
+def test_unknown_model_is_refused(server: ScriptedServer, url: str) -> None:
     server.answer = lambda asked: good_answer(asked) if asked.method == "GET" else reply_error(404, "no such model")
     with pytest.raises(BadEncoder, match=r"has no model 'tinny' \(404: no such model\). It offers small, tiny\."):
         load_model(f"openai:tinny@{url}")
@@ -296,7 +296,7 @@ def test_an_unknown_model(server: ScriptedServer, url: str) -> None:
         load_model(f"openai:tiny@{url}")
 
 
-def test_an_endpoint_that_is_not_there() -> None:
+def test_unreachable_endpoint_is_reported() -> None:
     port = free_port()
     with pytest.raises(BadEncoder, match=rf"No server answers at http://127.0.0.1:{port}/v1 .* Check that it runs"):
         load_model(f"openai:tiny@http://127.0.0.1:{port}/v1")
@@ -319,7 +319,7 @@ def _without(index: int) -> list[dict[str, Any]]:
         (None, "other than a list of vectors"),
     ],
 )
-def test_answers_that_are_no_vectors(body: Any, message: str, server: ScriptedServer, url: str) -> None:
+def test_answer_without_vectors_is_refused(body: Any, message: str, server: ScriptedServer, url: str) -> None:
     encoder = OpenAIEncoder(f"tiny@{url}", Options())
     server.asked.clear()
     server.answer = lambda asked: reply_json({"data": body})
@@ -331,7 +331,7 @@ def test_answers_that_are_no_vectors(body: Any, message: str, server: ScriptedSe
         encoder.encode(["a"], "query")
 
 
-def test_an_endpoint_that_does_not_truncate(url: str) -> None:
+def test_endpoint_that_ignores_dimensions_is_refused(url: str) -> None:
     with pytest.raises(BadEncoder, match=r"dimension 3\. Expected 2\. It may not support .* omit --truncate-dim"):
         load_model(f"openai:tiny@{url}", Options(truncate_dim=2))
 
@@ -339,7 +339,7 @@ def test_an_endpoint_that_does_not_truncate(url: str) -> None:
 # What it costs.
 
 
-def test_the_meter_and_the_budget(server: ScriptedServer, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_meter_counts_and_budget_stops(server: ScriptedServer, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PANGLOT_PRICE", "1000")
     encoder = load_model(f"openai:tiny@{url}", Options(budget=1.0))
     assert isinstance(encoder, OpenAIEncoder)
@@ -432,7 +432,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def test_a_key_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-½")
     with pytest.raises(BadEncoder, match="OPENAI_API_KEY holds what no key is made of") as caught:
         load_model("openai:tiny@http://127.0.0.1:1/v1")
@@ -458,13 +458,13 @@ def test_a_name_and_password_in_the_address(server: ScriptedServer, url: str, ca
         "a@http://[x/v1",
     ],
 )
-def test_names_that_say_no_endpoint(name: str) -> None:
+def test_names_without_an_endpoint_are_refused(name: str) -> None:
     with pytest.raises(BadEncoder, match=r"Write openai:MODEL@http://host:port/v1") as caught:
         load_model(f"openai:{name}")
     assert "word" not in str(caught.value)
 
 
-def test_the_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_client_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panglot.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'panglot\[api\]'"):
         load_model("openai:text-embedding-3-small")

@@ -239,7 +239,7 @@ class TestMteb:
         with pytest.raises(BadEncoder, match="gives 64 dimensions: --truncate-dim is not known to it"):
             load_model(f"mteb:{e5}", Options(truncate_dim=384)).encode(["a"], "query")
 
-    def test_a_loader_that_fails(self, e5: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failing_loader_is_reported(self, e5: str, monkeypatch: pytest.MonkeyPatch) -> None:
         from mteb.models import ModelMeta
 
         def offline(self: ModelMeta, **_: Any) -> Any:
@@ -260,7 +260,7 @@ class TestMteb:
             ("nomic-ai/nomic-embed-text-v1.5", "Allow it with --trust-remote-code"),
         ],
     )
-    def test_names_that_cannot_be_taken(self, name: str, message: str) -> None:
+    def test_invalid_names_are_refused(self, name: str, message: str) -> None:
         with pytest.raises(BadEncoder, match=message):
             load_model(f"mteb:{name}")
 
@@ -298,7 +298,7 @@ def test_fusion_end_to_end(static: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rrf:bm25", "rrf:", "rrf:bm25+"])
-def test_fusion_of_fewer_than_two(name: str) -> None:
+def test_fusion_of_fewer_than_two_is_refused(name: str) -> None:
     with pytest.raises(BadEncoder, match="names fewer than two models"):
         load_model(name)
 

@@ -35,7 +35,7 @@ class Words:
         return np.array([len(text.split()) for text in texts])
 
 
-def test_tokens_truncation_and_bytes_by_hand(make_pool: PoolMaker) -> None:
+def test_plan_counts_tokens_truncation_and_bytes(make_pool: PoolMaker) -> None:
     """Queries have three words, candidates three; with a title the Chinese candidates have five."""
     pool = make_pool(questions=2, distractors=1)
     texts = tuple(f"{text} and more" if text.endswith("zh") else text for text in pool.candidates.texts)
@@ -68,7 +68,7 @@ def test_a_few_texts_are_encoded_for_the_speed(make_pool: PoolMaker) -> None:
     assert 2 * SAMPLE <= len(encoder.asked) <= 4 * SAMPLE
 
 
-def test_after_the_run_nothing_is_left(make_pool: PoolMaker, tmp_path: Path) -> None:
+def test_plan_after_the_run_has_nothing_left(make_pool: PoolMaker, tmp_path: Path) -> None:
     pool, cache, model = make_pool(), VectorCache(tmp_path), load_model("random")
     before = plan_run(model, pool, cache)
     score_pool(model, pool, cache)

@@ -53,7 +53,7 @@ def test_fingerprint_is_the_content_in_any_order() -> None:
         (QUERIES, [*CANDIDATES, Candidate("fr:a", "Moi.", "fr")], JUDGEMENTS, "'fr', which is not one of de, en"),
     ],
 )
-def test_a_pool_says_what_is_wrong_with_it(
+def test_invalid_pool_is_refused_with_the_reason(
     queries: list[Query], candidates: list[Candidate], judgements: list[Judgement], message: str
 ) -> None:
     with pytest.raises(BadData, match=message):

@@ -110,7 +110,7 @@ def use_evidence(xquad_r: Pool, use_scores: DenseScores) -> Evidence:
     return collect_evidence(xquad_r, use_scores, block=BLOCK)
 
 
-def test_the_embedded_default_on_xquad_r(use_evidence: Evidence) -> None:
+def test_embedded_model_has_its_known_scores_on_xquad_r(use_evidence: Evidence) -> None:
     """Measured with this suite; held so that a change of data, encoder or metrics is seen."""
     scores = score_evidence(use_evidence, "map", ["map"], draws=10)
     found = {setting: values["map"].value for setting, values in scores.settings.items()}

@@ -50,7 +50,9 @@ def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
 
 @settings(max_examples=100, deadline=None)
 @given(scored_pools(), st.integers(1, 7), st.sampled_from([1, 90, 500_000]))
-def test_ranks_and_metrics_equal_the_slow_twin(case: tuple[Pool, np.ndarray], block: int, strip: int) -> None:
+def test_ranks_and_metrics_equal_the_naive_implementation(
+    case: tuple[Pool, np.ndarray], block: int, strip: int
+) -> None:
     pool, scores = case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("panglot.retrieve.ranking.STRIP_SCORES", strip)

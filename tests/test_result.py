@@ -37,7 +37,7 @@ def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcom
     }
 
 
-def test_it_reads_back_the_same(written: Path, outcome: Outcome) -> None:
+def test_result_reads_back_unchanged(written: Path, outcome: Outcome) -> None:
     result = read_result_record(written)
     for name, scores in outcome.record.settings.items():
         for metric, score in scores.items():
@@ -67,7 +67,7 @@ def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Out
         assert np.array(result.pairs[metric]) == pytest.approx(grid.values, abs=1e-9)
 
 
-def test_plain_scores(written: Path) -> None:
+def test_scores_are_plain_numbers(written: Path) -> None:
     result = read_result_record(written)
     plain = result.plain()
     assert set(plain) == {"task", "model", "scores", "languages", "pairs"}
@@ -162,7 +162,7 @@ def test_a_models_name_never_leaves_the_folder(name: str, folder: str, tmp_path:
     assert found == tmp_path / folder
 
 
-def test_some_languages_make_another_result(tmp_path: Path) -> None:
+def test_choice_of_languages_makes_another_result(tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model("random"), ["en", "de"])
     path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
     assert path.name == "starter.de-en.json"

@@ -52,7 +52,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_task_that_fails_does_not_lose_the_others_and_can_be_retried(own: Path) -> None:
+def test_failed_task_keeps_the_others_and_can_be_retried(own: Path) -> None:
     (own / "fail").touch()
     done = panglot("run", "py:sometimes:make", "--tasks", "starter,bees", "--out", "out", cwd=own)
     assert done.returncode == 2
@@ -72,7 +72,7 @@ def test_a_task_that_fails_does_not_lose_the_others_and_can_be_retried(own: Path
     assert not (folder / "starter.failed.log").exists()
 
 
-def test_a_curve_from_one_encoding(tmp_path: Path) -> None:
+def test_curve_comes_from_one_encoding(tmp_path: Path) -> None:
     options = ["--dims", "64", "--quantise", "int8,binary", "--out", "out"]
     done = panglot("run", "use-multilingual", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -87,7 +87,7 @@ def test_a_curve_from_one_encoding(tmp_path: Path) -> None:
     assert points["binary", 512]["multi"] < whole["multi"]
 
 
-def test_curves_that_cannot_be(tmp_path: Path) -> None:
+def test_impossible_curves_are_refused(tmp_path: Path) -> None:
     for arguments, message in (
         (["bm25", "--dims", "3"], "Only models that make vectors"),
         (["random", "--dims", "65"], "have 64 dimensions; 65 cannot be kept"),
@@ -99,7 +99,7 @@ def test_curves_that_cannot_be(tmp_path: Path) -> None:
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
-def test_reduced_vectors_by_hand() -> None:
+def test_reduced_vectors_equal_hand_computed_values() -> None:
     queries, candidates = np.array([[3.0, 4.0, 9.0]]), np.array([[1.0, 0.0, 5.0], [0.0, -2.0, 1.0]])
     cut = reduced([queries, candidates], 2, "float32", "cosine")
     assert cut[0].tolist() == [[0.6, 0.8]]

@@ -114,7 +114,7 @@ def test_tokens_are_counted_with_prompt_and_before_truncation() -> None:
     assert encoder.count_tokens([], "query").tolist() == []
 
 
-def test_one_forward_pass(texts: list[str]) -> None:
+def test_texts_take_one_forward_pass(texts: list[str]) -> None:
     encoder = load(MINILM)
     shapes: list[tuple[int, ...]] = []
     encoder._model[0].register_forward_hook(
@@ -144,7 +144,7 @@ def test_fp32_means_float32_whatever_the_weights_are_stored_in(changed: Callable
     assert {weight.dtype for weight in encoder._model.parameters()} == {torch.float32}
 
 
-def test_shorter_vectors_and_texts(texts: list[str], plain: np.ndarray) -> None:
+def test_vectors_and_texts_are_truncated(texts: list[str], plain: np.ndarray) -> None:
     from sentence_transformers import SentenceTransformer
 
     short = load(MINILM, truncate_dim=64, max_length=16)
@@ -159,7 +159,7 @@ def test_shorter_vectors_and_texts(texts: list[str], plain: np.ndarray) -> None:
     assert short.count_tokens([LONG], "passage").tolist() == [362]
 
 
-def test_several_devices(texts: list[str], plain: np.ndarray) -> None:
+def test_several_devices_share_the_texts(texts: list[str], plain: np.ndarray) -> None:
     encoder = load(MINILM, device="cpu, cpu")
     assert cosines(encoder.encode(texts, "query"), plain).min() > 1 - 1e-5
     assert len(encoder._pool["processes"]) == 2
@@ -201,13 +201,13 @@ def test_code_of_the_model_runs_only_when_asked(
         ({"backend": "openvino", "device": "cpu,cpu"}, "Leave out --device cpu,cpu"),
     ],
 )
-def test_options_that_cannot_be_followed(options: dict[str, Any], message: str) -> None:
+def test_unsupported_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(BadEncoder, match=message):
         load(MINILM, **options)
 
 
 @pytest.mark.parametrize("prefix", ["st:{}", "hf:{}?pooling=mean"])
-def test_broken_models(
+def test_broken_models_are_refused(
     changed: Callable[..., Path], prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(name: Path | str, message: str) -> None:
@@ -223,7 +223,7 @@ def test_broken_models(
 
 
 @pytest.mark.parametrize("limit", [None, 128])
-def test_static_embeddings(tmp_path: Path, limit: int | None) -> None:
+def test_static_embeddings_are_loaded(tmp_path: Path, limit: int | None) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer

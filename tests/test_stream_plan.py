@@ -66,12 +66,12 @@ def test_tokens_are_guessed_where_the_encoder_counts_none(data_dir: Path) -> Non
     assert part.tokens > part.passages * 10
 
 
-def test_what_makes_no_vectors_is_refused(data_dir: Path) -> None:
+def test_models_without_vectors_are_refused(data_dir: Path) -> None:
     with pytest.raises(BadEncoder, match="makes no vectors, and miracl is streamed"):
         plan_stream(load_model("bm25"), MIRACL, ["yo"], data_dir, seconds=0)
 
 
-def test_what_people_see_of_it(data_dir: Path) -> None:
+def test_plan_command_prints_streamed_plan(data_dir: Path) -> None:
     plan = plan_stream(RandomVectors(), MIRACL, ["yo"], data_dir, seconds=0)
     console = Console(width=100)
     with console.capture() as captured:

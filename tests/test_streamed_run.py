@@ -102,7 +102,7 @@ def test_scores_follow_from_the_files(data: Path, task: StreamedTask, tmp_path: 
     assert again.settings["mono"]["map"].value == pytest.approx(outcome.record.settings["mono"]["map"].value, abs=1e-12)
 
 
-def test_a_killed_run_goes_on_and_changes_nothing(data: Path, task: StreamedTask, tmp_path: Path) -> None:
+def test_killed_run_resumes_with_the_same_result(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     options, cache = StreamOptions(tmp_path / "checkpoints", 20), VectorCache(tmp_path / "vectors")
     whole = run_streamed(task, Counting(), StreamOptions(tmp_path / "other", 20), ["yo"], data).record
     killed = Counting(most=500)
@@ -128,7 +128,7 @@ def test_a_corpus_that_changed_since_the_checkpoint_is_refused(data: Path, task:
     assert len(list(options.checkpoints.glob("*.npz"))) == 1
 
 
-def test_another_size_is_refused_unless_asked_for(data: Path, tmp_path: Path) -> None:
+def test_corpus_of_another_size_is_refused_unless_allowed(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="holds 440 passages, not 49,043"):
         run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), ["yo"], data)
     options = StreamOptions(tmp_path / "checkpoints", allow_missing=True)
@@ -164,7 +164,7 @@ class Slow(RandomVectors):
 '''
 
 
-def test_a_killed_driver_goes_on_with_its_workers(data: Path, tmp_path: Path) -> None:
+def test_killed_ray_driver_resumes_with_the_same_result(data: Path, tmp_path: Path) -> None:
     """The whole command, by two workers of Ray: killed after its first shards, and called again."""
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     command = [sys.executable, "-m", "panglot", "run", "py:slow:Slow", "--tasks", "miracl", "--languages", "yo"]

@@ -185,7 +185,7 @@ class TestCheckpoint:
     def checkpoint(self, folder: Path, fingerprint: str = "a") -> Checkpoint:
         return Checkpoint(folder / "sw.npz", fingerprint)
 
-    def test_a_killed_run_goes_on_where_it_was(self, case: Case, tmp_path: Path) -> None:
+    def test_killed_run_resumes_from_its_checkpoint(self, case: Case, tmp_path: Path) -> None:
         shards, seen = shards_of("sw", PASSAGES, 10), []
 
         def until_killed(passages: Sequence[Passage], language: str) -> np.ndarray:
@@ -220,7 +220,7 @@ class TestCheckpoint:
 
 
 class TestTogether:
-    def test_languages_stay_apart(self) -> None:
+    def test_languages_are_streamed_separately(self) -> None:
         parts = []
         for language, seed in (("sw", 1), ("yo", 2)):
             random = np.random.default_rng(seed)
@@ -312,7 +312,7 @@ class TestRay:
         assert kept is not None
         assert kept.done == {0}
 
-    def test_what_a_worker_says_is_said(self, case: Case, cluster: object) -> None:
+    def test_error_of_a_worker_is_reported(self, case: Case, cluster: object) -> None:
         with pytest.raises(BadData, match="This shard is damaged"):
             cluster.stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 7), lambda: Failing(1))  # type: ignore[attr-defined]
 
@@ -328,7 +328,7 @@ class TestRay:
         assert_same(found, case.whole)
 
 
-def test_no_cluster_at_an_address() -> None:
+def test_address_without_a_cluster_is_refused() -> None:
     code = (
         "from panglot.evaluate.shards.cluster import Cluster\nfrom panglot.errors import PanglotError\n"
         "try: Cluster(address='127.0.0.1:1')\nexcept PanglotError as error: print(error)"

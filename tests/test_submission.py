@@ -159,7 +159,7 @@ def test_names_that_could_be_taken_for_others(name: str) -> None:
         check_name(name)
 
 
-def test_a_card_of_another_model(folder: Path, tmp_path: Path) -> None:
+def test_card_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / folder.name)
     write_card(copy, card_of(ModelCard(name="other", revision="1", library="x"), ["starter"], {}))
     assert "results are of another model" in verify_folder(copy)[-1].findings[0]
@@ -220,7 +220,7 @@ def test_zips_that_are_refused(entries: list[Any], message: str, tmp_path: Path)
     _refused(write_zip(tmp_path / "x.zip", entries), tmp_path, message)
 
 
-def test_sizes_that_lie_and_other_zips(archive: Path, tmp_path: Path) -> None:
+def test_false_sizes_and_damaged_zips_are_refused(archive: Path, tmp_path: Path) -> None:
     data = archive.read_bytes()
     for name, changed, message in (
         ("comment", data[:-2] + b"\1\0x", "no plain zip"),
@@ -387,7 +387,7 @@ def test_an_extension_type_is_never_resolved(more: int, tmp_path: Path) -> None:
         (pa.table({}), "columns are not"),
     ],
 )
-def test_other_tables_are_refused(table: pa.Table, message: str, tmp_path: Path) -> None:
+def test_tables_of_other_forms_are_refused(table: pa.Table, message: str, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(BadResult, match=message):
         Columns(tmp_path / "x.parquet", lambda _: Form({"a": pa.int32()})).numbers("a")
@@ -413,7 +413,7 @@ for path in sys.argv[2:]:
 """
 
 
-def test_bombs_cost_little(folder: Path, tmp_path: Path) -> None:
+def test_bombs_are_refused_at_low_cost(folder: Path, tmp_path: Path) -> None:
     paths = []
     for number, (name, content) in enumerate(bombs(folder)):
         files = {path.name: path.read_bytes() for path in folder.iterdir()} | {name: content}
@@ -432,7 +432,7 @@ def test_bombs_cost_little(folder: Path, tmp_path: Path) -> None:
         assert said in ("failed", "BadResult"), line
 
 
-def test_read_evidence_is_as_strict(folder: Path, tmp_path: Path) -> None:
+def test_read_evidence_refuses_altered_schema(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / folder.name)
     path = copy / "starter.de-en.evidence.parquet"
     data = path.read_bytes()
@@ -451,7 +451,7 @@ def test_unpack_takes_only_an_empty_place(archive: Path, tmp_path: Path) -> None
         unpack(archive, tmp_path)
 
 
-def test_the_three_verbs(folder: Path, tmp_path: Path) -> None:
+def test_submit_receive_and_verify_work_together(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / folder.name)
     done = panglot("submit", "random@1", "--licence", "MIT", "--training", "starter=zero-shot", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

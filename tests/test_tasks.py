@@ -85,7 +85,7 @@ def test_starter_files_are_squad_with_true_offsets() -> None:
                 assert context[answer["answer_start"] :].startswith(answer["text"])
 
 
-def test_some_languages_of_a_task(data_dir: Path) -> None:
+def test_task_is_read_in_some_languages(data_dir: Path) -> None:
     pool = read_pool(TASKS["mlqa-r"], ["zh", "de"], data_dir)
     assert pool.languages == ("de", "zh")
     assert (len(pool.queries), len(pool.candidates)) == (512 + 504, 2362 + 2322)

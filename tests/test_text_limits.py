@@ -50,7 +50,7 @@ def test_texts_are_cut_where_learned_positions_end(
 
 
 @pytest.mark.parametrize("late", ["query_length", "document_length"])
-def test_late_models_are_cut_there_too(tmp_path: Path, late: str) -> None:
+def test_late_models_are_cut_where_positions_end(tmp_path: Path, late: str) -> None:
     from sentence_transformers import MultiVectorEncoder
 
     folder = bare(tmp_path / "bert", max_position_embeddings=20)
@@ -94,7 +94,7 @@ def test_a_stated_length_holds_as_far_as_there_are_positions(
         ({"processing_kwargs": {"text": {"max_length": 40}}}, 20, 20),
     ],
 )
-def test_other_ways_of_stating_a_length(tmp_path: Path, stated: dict[str, Any], query: int, passage: int) -> None:
+def test_length_stated_elsewhere_is_found(tmp_path: Path, stated: dict[str, Any], query: int, passage: int) -> None:
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 

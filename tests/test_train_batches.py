@@ -202,7 +202,7 @@ def test_groups_are_crossed_in_every_direction() -> None:
     }
 
 
-def test_what_asks_for_itself_is_no_pair() -> None:
+def test_text_is_not_paired_with_itself() -> None:
     builder = PairsBuilder(("de", "en"))
     builder.add_texts("ntrex", [TextPair("0", "de", "Wer?", "Wer?"), TextPair("0", "en", "Who?", "Who?")])
     pairs = builder.build()

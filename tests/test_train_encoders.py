@@ -227,7 +227,7 @@ def test_matryoshka_small_parts_and_bfloat16_train(base: Path, tmp_path: Path) -
         assert SentenceTransformer(str(folder), device="cpu").encode(["en ask"]).shape == (1, DIMENSION)
 
 
-def test_a_killed_run_with_dropout_goes_on_to_the_same_weights(base: Path, tmp_path: Path) -> None:
+def test_killed_run_with_dropout_resumes_to_the_same_weights(base: Path, tmp_path: Path) -> None:
     dropping = shutil.copytree(base, tmp_path / "dropping")
     config = json.loads((dropping / "config.json").read_text(encoding="utf-8"))
     (dropping / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.3}), encoding="utf-8")
@@ -292,7 +292,7 @@ def test_a_smaller_start_is_the_base_with_layers_left_out(base: Path, tmp_path: 
     assert smaller.tokenizer("xzw")["input_ids"] == [0, smaller.tokenizer("▁")["input_ids"][1], 3, 2]
 
 
-def test_a_smaller_start_that_cannot_be(base: Path) -> None:
+def test_impossible_smaller_start_is_refused(base: Path) -> None:
     model = build_model(recipe_of(base), [])
     with pytest.raises(BadEncoder, match="5 of the base's 4 layers"):
         keep_layers(model[0], 5)

@@ -67,7 +67,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("step", [3, 4, 6, 11])
-def test_a_killed_run_goes_on_to_the_same_weights(rows: Path, tmp_path: Path, step: int) -> None:
+def test_killed_run_resumes_to_the_same_weights(rows: Path, tmp_path: Path, step: int) -> None:
     recipe = small(rows, loss={"learned": True})
     pairs = read_pairs(recipe)
     whole = train(recipe, tmp_path / "whole" / "small", pairs)
@@ -83,7 +83,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(rows: Path, tmp_path: Path, st
     assert known.steps == 12
 
 
-def test_a_folder_takes_one_recipe(rows: Path, tmp_path: Path) -> None:
+def test_folder_of_another_recipe_is_refused(rows: Path, tmp_path: Path) -> None:
     pairs = read_pairs(small(rows))
     train(small(rows), tmp_path / "small", pairs)
     with pytest.raises(BadData, match="another recipe"):
@@ -165,7 +165,7 @@ def test_a_vocabulary_is_learnt_alike_and_trimmed_to_the_frequent() -> None:
     assert trimmed.encode("acb", add_special_tokens=False).ids == [1, 2, 0]
 
 
-def test_sif_weights_by_hand() -> None:
+def test_sif_weights_equal_hand_computed_values() -> None:
     from collections import Counter
 
     assert sif_weights(Counter({0: 999, 1: 1}), 3) == pytest.approx([0.001 / 1.0, 0.001 / 0.002, 1.0])

@@ -35,7 +35,7 @@ def test_defaults_are_what_the_paper_states() -> None:
         ({"alpha": 1.0}, {"mono": 1.0}),
     ],
 )
-def test_shares_of_batches(sampler: dict[str, Any], shares: dict[str, float]) -> None:
+def test_batch_shares_follow_alpha_and_gamma(sampler: dict[str, Any], shares: dict[str, float]) -> None:
     assert make_recipe(content(sampler=sampler)).shares == pytest.approx(shares)
 
 
@@ -101,7 +101,7 @@ def test_changes_reach_every_setting() -> None:
 
 
 @pytest.mark.parametrize("change", ["steps", "=3", "data.7.name=x", "name.first=x", "data.first=x"])
-def test_changes_that_lead_nowhere(change: str) -> None:
+def test_change_of_an_unknown_setting_is_refused(change: str) -> None:
     with pytest.raises(BadData, match=r"key=value|leads to no setting"):
         make_recipe(content(), [change])
 
@@ -118,7 +118,7 @@ def test_the_digest_is_of_everything_that_makes_the_model() -> None:
     assert make_recipe(content(seed=2)).digest != digest
 
 
-def test_files_of_the_package_and_ones_own(tmp_path: Path) -> None:
+def test_recipes_are_found_by_name_and_by_path(tmp_path: Path) -> None:
     assert isinstance(read_recipe(Path("static-hybrid")), Recipe)
     own = tmp_path / "own.toml"
     own.write_text('name = "own"\ntext = { kind = "static" }\n[[data]]\nname = "terms"\n', encoding="utf-8")

@@ -157,7 +157,7 @@ def test_data_set_of_the_hub_by_configuration_revision_and_files(monkeypatch: py
     }  # fmt: skip
 
 
-def test_source_that_is_nowhere(tmp_path: Path) -> None:
+def test_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="is no file and cannot be had"):
         entries(tmp_path / "none")
 
@@ -172,7 +172,7 @@ def test_source_that_is_nowhere(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(data: dict[str, Any], said: str) -> None:
+def test_meaningless_settings_are_refused(data: dict[str, Any], said: str) -> None:
     with pytest.raises(BadData, match=said):
         make_recipe({"name": "x", "text": {"kind": "static"}, "data": [data]})
 

@@ -63,7 +63,7 @@ def load(name: str, **options: Any) -> SentenceTransformerEncoder:
 
 
 @pytest.mark.parametrize("pooling", BY_HAND)
-def test_padding_never_counts(tiny: Path, pooling: str) -> None:
+def test_padding_changes_no_vector(tiny: Path, pooling: str) -> None:
     expected = np.stack([BY_HAND[pooling](tokens) for tokens in token_vectors(tiny)])
     encoder = load(f"{tiny}?pooling={pooling}&normalise=false")
     assert encoder.encode(TEXTS, "query") == pytest.approx(expected, abs=1e-5)
@@ -91,7 +91,7 @@ def test_mean_pooling_equals_the_sentence_transformers_model_made_of_it() -> Non
     assert load(f"{MINILM}?pooling=mean").card.max_length == 512
 
 
-def test_options(tiny: Path) -> None:
+def test_options_change_vectors_and_card(tiny: Path) -> None:
     encoder = load(f"{tiny}?pooling=mean", query_prompt="the sun ", truncate_dim=8, precision="bf16")
     assert encoder.card.prompts == {"query": "the sun "}
     assert (encoder.card.dimension, encoder.card.precision) == (8, "bf16")
@@ -110,12 +110,12 @@ def test_options(tiny: Path) -> None:
         ("a/b?pooling=cls&normalise=yes", "normalise is true or false, not 'yes'"),
     ],
 )
-def test_names_that_do_not_say_enough(name: str, message: str) -> None:
+def test_incomplete_names_are_refused(name: str, message: str) -> None:
     with pytest.raises(BadEncoder, match=message):
         parse(name)
 
 
-def test_a_tokenizer_that_cannot_pad(tiny: Path, tmp_path: Path) -> None:
+def test_tokenizer_without_padding_is_refused(tiny: Path, tmp_path: Path) -> None:
     import json
     import shutil
 

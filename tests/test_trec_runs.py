@@ -142,7 +142,7 @@ def test_what_we_export_scores_as_we_scored_it(starter: Pool, tmp_path: Path) ->
         (b"\xff\xfe1\0", "is in UTF-16"),
     ],
 )
-def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_malformed_run_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "run").write_bytes(content)
     with pytest.raises(BadResult, match=said):
         read_run(tmp_path / "run")

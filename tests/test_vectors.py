@@ -96,7 +96,7 @@ def _wider(vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         (lambda vectors, texts: np.array([["x"] * 3] * len(texts)), r"returned <U1 for de:4"),
     ],
 )
-def test_what_is_no_vector_is_named(
+def test_invalid_vector_is_named(
     pool: Pool,
     spoil: Callable[[np.ndarray, Sequence[str]], np.ndarray],
     message: str,

@@ -49,7 +49,7 @@ def written(original: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["bm25", "language-id", "random", "constant"])
-def test_what_a_run_writes_is_verified(name: str, tmp_path: Path) -> None:
+def test_verify_accepts_what_run_writes(name: str, tmp_path: Path) -> None:
     for languages in ((), ("de", "en", "th"), ("zh",)):
         outcome = run(TASKS["starter"], load_model(name), languages)
         path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
@@ -106,7 +106,7 @@ def test_results_on_images_that_were_encoded_anew_are_of_another_content(
     assert verdict.unchecked == ("Ids, groups and judgements: the task's data is not here.",)
 
 
-def test_verifying_makes_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_builds_no_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
 
@@ -117,7 +117,7 @@ def test_verifying_makes_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert remembered_pool(task, task.languages) is None
 
 
-def test_without_evidence_it_is_self_reported(written: Path) -> None:
+def test_result_without_evidence_is_self_reported(written: Path) -> None:
     evidence_file(written, "evidence").unlink()
     assert verify(written).level == "failed"
     evidence_file(written, "top10").unlink()
@@ -247,7 +247,7 @@ def _edit_cell(table: pa.Table, name: str, rng: np.random.Generator, file: Path)
     return f"{file.name} {name}[{row}]: {before!r} became {values[row]!r}"
 
 
-def test_no_edit_survives(original: Path, tmp_path: Path) -> None:
+def test_verify_rejects_any_edit(original: Path, tmp_path: Path) -> None:
     edits: list[Edit] = [edit_score, edit_score, edit_record, edit_evidence, edit_evidence, edit_size, edit_unbound]
     survived = []
     for seed in range(EDITS):
@@ -262,7 +262,7 @@ def test_no_edit_survives(original: Path, tmp_path: Path) -> None:
     assert not survived
 
 
-def test_findings_say_where_and_what(written: Path) -> None:
+def test_findings_name_field_and_values(written: Path) -> None:
     score = read_result_record(written).settings["multi"]["map"]
     _change(written, lambda data: data["settings"]["multi"]["map"].__setitem__(0, score.high))
     (finding,) = verify(written).findings
@@ -344,7 +344,7 @@ def test_own_data_is_verified_but_compared_with_no_task(written: Path) -> None:
     assert (verdict.level, verdict.unchecked) == ("consistent", ("The task: mine is not a task in this suite.",))
 
 
-def test_results_of_strangers(written: Path) -> None:
+def test_verify_rejects_results_of_unknown_tasks(written: Path) -> None:
     moved = written.parent.rename(written.parent.with_name("another@1"))
     shutil.copy(moved / "starter.json", moved / "notes.txt")
     findings = " ".join(finding for verdict in verify_folder(moved) for finding in verdict.findings)
@@ -411,7 +411,7 @@ def test_what_is_named_like_a_folder_and_is_none_fails_alone(written: Path, tmp_
 
 
 @pytest.mark.parametrize("name", ["use-multilingual", "bm25", "random"])
-def test_scored_again_it_is_reproduced(name: str, starter: Pool, tmp_path: Path) -> None:
+def test_rerun_reproduces_result(name: str, starter: Pool, tmp_path: Path) -> None:
     model = load_model(name)
     outcome = run(TASKS["starter"], model)
     path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
@@ -425,7 +425,7 @@ def test_scored_again_it_is_reproduced(name: str, starter: Pool, tmp_path: Path)
     assert "does not attest" in verify(path).findings[0]
 
 
-def test_another_model_does_not_reproduce(starter: Pool, written: Path) -> None:
+def test_rerun_with_another_model_does_not_reproduce(starter: Pool, written: Path) -> None:
     result = read_result_record(written)
     with pytest.raises(BadResult, match="the model here has"):
         rerun(written, result, load_model("random"), starter)
