@@ -36,13 +36,15 @@ class Fit(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A method by the name it prints and parses as.
+    """A method by the name it prints and parses as, with what it does and what it needs in production.
 
     `learn` gives an offset [languages, dim] or directions [languages, R, dim]; rows of languages without texts mean
     nothing. `knows_language` says whether a text's language is needed to take it out.
     """
 
     name: str
+    sentence: str
+    needs: str
     knows_language: bool
     needs_moment: bool
     learn: Callable[[Fit], Floats]
@@ -98,16 +100,24 @@ def parse_method(name: str) -> Method:
     """
     family, separator, argument = name.partition(":")
     if family == "centre" and not separator:
-        return Method(name, True, False, lambda fit: fit.mean)
+        sentence = "Subtracts from each vector the mean of its language."
+        return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean)
     if family == "shift" and argument:
-        return Method(name, True, False, lambda fit: fit.mean - _mean_of(fit, argument))
+        sentence = f"Moves each language so that its mean is that of {argument}."
+        return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean - _mean_of(fit, argument))
     if family in ("project", "lir") and argument.isascii() and argument.isdigit() and int(argument):
         number = int(argument)
         if family == "project":
-            return Method(name, False, False, lambda fit: _between_languages(fit, number))
-        return Method(name, True, True, lambda fit: _leading_components(fit, number))
+            sentence = f"Removes the {number} leading directions between the means of the languages."
+            return Method(name, sentence, _NEEDS_MATRIX, False, False, lambda fit: _between_languages(fit, number))
+        sentence = f"Removes the {number} leading components of the text's own language."
+        return Method(name, sentence, _NEEDS_COMPONENTS, True, True, lambda fit: _leading_components(fit, number))
     raise UnknownName("method of debiasing", name, EXAMPLES, "R is a number of directions, at least 1.")
 
+
+_NEEDS_MEANS = "The language of every document and query, and one subtraction; documents are indexed again."
+_NEEDS_COMPONENTS = "The language of every document and query, and a small product; documents are indexed again."
+_NEEDS_MATRIX = "No language at query time: one matrix product for each vector; documents are indexed again."
 
 EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
 """Every method, with the argument that it takes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,23 @@ def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int =
             continue
         answers.append(_answer(evidence, sample, policy, values, {} if policy.name == POOL else pool))
     return _corrected(answers)
+
+
+def as_records(model: str, task: str, answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Every policy of one model on one task as JSON, for the command line and the board; a score is a list of three."""
+    return [
+        {
+            "model": model,
+            "task": task,
+            "policy": answer.policy.name,
+            "scores": answer.scores,
+            "difference": answer.difference,
+            "p": answer.p,
+            "languages": {name: scores for name, scores in answer.languages.items() if scores},
+            **({"why": answer.why} if answer.why else {}),
+        }
+        for answer in answers
+    ]
 
 
 def _values(served: Served) -> dict[str, Floats]:

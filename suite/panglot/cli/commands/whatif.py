@@ -34,9 +34,9 @@ def whatif(
     Example: panglot whatif submissions/use-multilingual@0.2.1 --policy interleave,translate:en
     """
     from panglot.cli.names import split
-    from panglot.cli.view.remedies import COLUMNS, remedies_json, remedies_view
+    from panglot.cli.view.remedies import COLUMNS, remedies_view
     from panglot.errors import BadResult, UnknownName
-    from panglot.remedies.whatif import what_if
+    from panglot.remedies.whatif import as_records, what_if
     from panglot.results.evidence_file import read_evidence
     from panglot.results.result_record import find_results, read_result_record
 
@@ -55,7 +55,7 @@ def whatif(
             reasons.append(f"{model} on {result.task.name}: {error}")
             continue
         if as_json:
-            rows += remedies_json(model, result.task.name, answers)
+            rows += as_records(model, result.task.name, answers)
         else:
             console.print(remedies_view(model, result.task.name, answers, by_language))
     for reason in reasons:

@@ -1,10 +1,10 @@
-"""What a person sees of remedies: policies with intervals, and what each needs in production; and as JSON."""
+"""What a person sees of remedies: policies with intervals, and what each needs in production."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -51,23 +51,6 @@ def remedies_view(model: str, task: str, answers: Sequence[Answer], by_language:
     parts.append(facts((a.policy.name, Text(f"{a.policy.sentence} Needs: {a.policy.needs}")) for a in answered[1:]))
     parts += [prose(f"{answer.policy.name}: {answer.why}", "yellow") for answer in answers if answer.why]
     return Group(*parts)
-
-
-def remedies_json(model: str, task: str, answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Every policy of one model on one task; a score is `[value, low, high]`."""
-    return [
-        {
-            "model": model,
-            "task": task,
-            "policy": answer.policy.name,
-            "scores": answer.scores,
-            "difference": answer.difference,
-            "p": answer.p,
-            "languages": {name: scores for name, scores in answer.languages.items() if scores},
-            **({"why": answer.why} if answer.why else {}),
-        }
-        for answer in answers
-    ]
 
 
 def learned_view(learned: Learned, folder: Path, files: Sequence[str]) -> RenderableType:
