@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from leaderboard_app.home import FORM
 from leaderboard_app.strangers import contained
 from panglot.arrays import write_arrays
 from panglot.files import write_whole
+from panglot.remedies.whatif import as_records, what_if
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.contributions import Contributions, contributions
@@ -53,6 +54,18 @@ def stored_contributions(home: Path, path: Path, metric: str) -> Contributions:
         _save(target, languages=np.array(added.languages), total=added.total, count=added.count)
     with np.load(target) as stored:
         return Contributions(tuple(stored["languages"].tolist()), stored["total"], stored["count"])
+
+
+def stored_answers(home: Path, path: Path, policies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What `panglot whatif --json` says of a result, by policy, kept likewise.
+
+    :raises BadResult: a file is missing or is no evidence, or no policy can be answered from it.
+    """
+    target = home / "evidence" / _key(path) / f"remedies {_digest(' '.join(policies))}.json"
+    if not target.exists():
+        answers = as_records("", "", what_if(stored_evidence(home, path), policies))
+        write_whole(target, lambda unfinished: unfinished.write_text(json.dumps(answers), encoding="utf-8"))
+    return {answer["policy"]: answer for answer in json.loads(target.read_bytes())}
 
 
 class Ranked(NamedTuple):

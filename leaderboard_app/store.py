@@ -20,6 +20,7 @@ from leaderboard_app.evidence_store import (
     NOBODY,
     Ranked,
     rank_comparable,
+    stored_answers,
     stored_contributions,
     stored_evidence,
     stored_standings,
@@ -27,6 +28,7 @@ from leaderboard_app.evidence_store import (
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, stamp_of_index, update
 from leaderboard_app.recompute import Recomputed, recompute
+from leaderboard_app.remedies import Answers
 from leaderboard_app.strangers import check_regular, contained
 from leaderboard_app.texts import Texts, read_texts
 from leaderboard_app.verification import start_checks
@@ -120,6 +122,14 @@ def comparison_of(index: Index, one: Entry, other: Entry, metric: str) -> Compar
     :raises BadResult: the two do not hold the same queries.
     """
     return _comparison(index, index.stamp, one.id, other.id, metric)
+
+
+def answers_of(index: Index, entry: Entry, policies: Sequence[str]) -> Answers:
+    """What each policy would give, of an entry that has evidence.
+
+    :raises BadResult: the evidence cannot be read, or none of the policies can be answered from it.
+    """
+    return stored_answers(home_of(index.folder), result_path(index, entry), policies)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the texts …")

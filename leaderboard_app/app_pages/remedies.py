@@ -1,0 +1,126 @@
+"""What would help one model, remedy by remedy and language by language; and which models gain."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from leaderboard_app import address
+from leaderboard_app.charts import dots
+from leaderboard_app.entries import Entry
+from leaderboard_app.exports import plain
+from leaderboard_app.index import Index
+from leaderboard_app.notices import notices, told
+from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
+from leaderboard_app.remedies import (
+    INTERLEAVE,
+    MEASURES,
+    Rung,
+    debias_of,
+    gains,
+    ladder,
+    ladder_table,
+    language_table,
+    needs_table,
+    policies_for,
+    unanswered,
+)
+from leaderboard_app.store import answers_of, result_of
+from leaderboard_app.widgets import fold_table, number_columns, show_chart, text_table
+from panglot.remedies.whatif import POOL
+
+MOST_DRAWN = 40
+"""Models in the chart of gains."""
+
+
+def rungs_of(index: Index, entry: Entry, entries: list[Entry]) -> list[Rung]:
+    """The remedies of a model: policies on its vectors as they are, and what was submitted with languages taken out.
+
+    Whichever of these configurations is picked, the ladder is that of the model.
+    """
+    same = [other for other in entries if (other.identity, other.revision) == (entry.identity, entry.revision)]
+    own = {other: debias_of(result_of(index, other).model.settings) for other in same if other.verified}
+    *_, others = own[entry]
+    policies = policies_for(entry.languages)
+    base, variants = {}, {}
+    for other, (method, fit, settings) in own.items():
+        if settings == others:
+            answers = answers_of(index, other, policies)
+            if method:
+                variants[method, fit] = answers
+            else:
+                base = answers
+    for name, why in unanswered(base).items():
+        st.caption(plain(f"{name}: {why}"))
+    return ladder(base, variants)
+
+
+def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
+    """Each remedy beside the model as measured, then what each needs, then every query language."""
+    table = ladder_table(rungs, measure)
+    reference = (rungs[0].remedy, float(table["value"].iloc[0]))
+    show_chart(
+        dots(table.assign(measure=measure), "remedy", "measure", measure, reference),
+        f"{name} {measure}",
+        f"{measure} under each remedy",
+    )
+    st.caption(f"{plain(MEASURES[measure])} With 95 % intervals; the dashed line is the model as measured.")
+    fold_table(table, f"{name} {measure}", "rungs", number_columns(["value", "difference", "low", "high"]))
+    st.subheader("What each remedy needs", anchor=False)
+    text_table(needs_table(rungs))
+    st.subheader("Every query language", anchor=False)
+    names = [rung.remedy for rung in rungs]
+    wanted = [shown for shown in names if shown in (names[0], INTERLEAVE)]
+    chosen = address.select_many("Remedies", names, "remedy", wanted)
+    languages = language_table([rung for rung in rungs if rung.remedy in (chosen or wanted)], measure)
+    show_chart(dots(languages, "language", "remedy", measure), f"{name} languages", f"{measure} by query language")
+    fold_table(languages, f"{name} languages", "languages", number_columns(["value", "low", "high"]))
+
+
+def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> None:
+    """How much every model gains or loses by one policy."""
+    st.subheader("Who gains", anchor=False)
+    verified = [entry for entry in entries if entry.verified]
+    policies = [name for name in policies_for(verified[0].languages) if name != POOL]
+    policy = address.segments("Policy", policies, "policy", INTERLEAVE)
+    answers = {}
+    with st.spinner("Serving the same index in other ways …"):
+        for entry in verified:
+            with told(entry):
+                alike = [other for other in verified if other.shown == entry.shown]
+                answers[entry.shown if len(alike) == 1 else entry.folder] = answers_of(
+                    index, entry, policies_for(entry.languages)
+                )
+    table = gains(answers, policy, measure)
+    if table.empty:
+        st.info(f"No model on this task can be served by {plain(policy)}.")
+        return
+    drawn = table.head(MOST_DRAWN).assign(policy=policy)
+    title = f"{measure}, {policy} minus as measured"
+    show_chart(dots(drawn, "model", "policy", title, ("no change", 0.0)), f"{task} {policy}", title)
+    st.caption(
+        "Differences of each model from its own pool, with 95 % intervals. p: paired sign-flip test over clusters of "
+        "questions, Holm-corrected over the policies."
+    )
+    fold_table(table, f"{task} {policy}", "gains", number_columns([name for name in table if name != "model"]))
+
+
+def main() -> None:
+    """The page."""
+    index = open_board("Remedies", "What would help a model that favours the query's language, without training.")
+    task = pick_task(index)
+    notices(index, task)
+    entries = entries_on(index, task)
+    verified = [entry for entry in entries if entry.verified]
+    if not verified:
+        st.info("No model on this task has verified evidence.")
+        return
+    entry = pick_model(index, verified)
+    measure = address.segments("Measure", list(MEASURES), "measure", "map")
+    with told(entry):
+        rungs = rungs_of(index, entry, verified)
+        if rungs:
+            show_ladder(rungs, measure, f"{entry.folder} {task}")
+    show_gains(index, verified, measure, task)
+
+
+main()
