@@ -89,7 +89,8 @@ def language_table(rungs: Sequence[Rung], measure: str) -> pd.DataFrame:
 
 def needs_table(rungs: Sequence[Rung]) -> pd.DataFrame:
     """What each rung does and needs in production, in words."""
-    return pd.DataFrame([(rung.remedy, f"{rung.sentence} {rung.needs}") for rung in rungs], columns=["remedy", "needs"])
+    rows = [(rung.remedy, f"{rung.sentence} Needs: {rung.needs[0].lower()}{rung.needs[1:]}") for rung in rungs]
+    return pd.DataFrame(rows, columns=["remedy", "needs"])
 
 
 def gains(answers: Mapping[str, Answers], policy: str, measure: str) -> pd.DataFrame:

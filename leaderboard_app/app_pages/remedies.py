@@ -63,7 +63,10 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
         f"{name} {measure}",
         f"{measure} under each remedy",
     )
-    st.caption(f"{plain(MEASURES[measure])} With 95 % intervals; the dashed line is the model as measured.")
+    st.caption(
+        f"{plain(MEASURES[measure])} With 95 % intervals; the dashed line is the model as measured. only-own asks an "
+        "easier question than the others: its pool is smaller."
+    )
     fold_table(table, f"{name} {measure}", "rungs", number_columns(["value", "difference", "low", "high"]))
     st.subheader("What each remedy needs", anchor=False)
     text_table(needs_table(rungs))
@@ -95,10 +98,10 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
         st.info(f"No model on this task can be served by {plain(policy)}.")
         return
     drawn = table.head(MOST_DRAWN).assign(policy=policy)
-    title = f"{measure}, {policy} minus as measured"
+    title = f"difference in {measure}"
     show_chart(dots(drawn, "model", "policy", title, ("no change", 0.0)), f"{task} {policy}", title)
     st.caption(
-        "Differences of each model from its own pool, with 95 % intervals. p: paired sign-flip test over clusters of "
+        f"{plain(policy)} minus the model as measured, with 95 % intervals. p: paired sign-flip test over clusters of "
         "questions, Holm-corrected over the policies."
     )
     fold_table(table, f"{task} {policy}", "gains", number_columns([name for name in table if name != "model"]))

@@ -1,0 +1,128 @@
+"""The page Remedies: the numbers of `panglot whatif`, every debiased configuration of a model, reasons where none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+
+from leaderboard_app.evidence_store import stored_answers
+from leaderboard_app.home import home_of
+from leaderboard_app.index import Index, read_index, update
+from leaderboard_app.remedies import debias_of, gains, ladder, ladder_table, language_table, policies_for
+from leaderboard_app.verification import check
+from panglot.cli.main import app
+
+pytestmark = pytest.mark.usefixtures("no_checks")
+
+PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "remedies.py"
+LANGUAGES = ("de", "en", "th")
+POLICIES = policies_for(LANGUAGES)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """One model on three languages of the starter set, as it is and with its languages taken out; and on one."""
+    out = tmp_path_factory.mktemp("submissions")
+    command = ["run", "use-multilingual", "--tasks", "starter", "--out", str(out)]
+    for more in (["--languages", "de,en,th"], ["--languages", "de,en,th", "--debias", "centre"], ["--languages", "de"]):
+        done = CliRunner().invoke(app, [*command, *more])
+        assert done.exit_code == 0, done.output
+    update(out)
+    check(out)
+    return read_index(out)
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, index: Index) -> Callable[..., AppTest]:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def opened(**query: str) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["app", str(index.folder)])
+        test = AppTest.from_file(str(PAGE), default_timeout=600)
+        for name, value in query.items():
+            test.query_params[name] = value
+        return test.run()
+
+    return opened
+
+
+def _path(index: Index, debiased: bool) -> Path:
+    (path,) = (
+        index.folder / f"{entry.id}.json"
+        for entry in index.entries
+        if entry.verified and len(entry.languages) == 3 and ("debias" in entry.folder) == debiased
+    )
+    return path
+
+
+def test_board_and_command_line_say_the_same_numbers(index: Index) -> None:
+    path = _path(index, debiased=False)
+    done = CliRunner().invoke(app, ["whatif", str(path), "--policy", ",".join(POLICIES[1:]), "--json"])
+    said = {answer["policy"]: answer for answer in json.loads(done.stdout)}
+    for _ in range(2):  # computed, then read
+        shown = stored_answers(home_of(index.folder), path, POLICIES)
+        assert shown.keys() == said.keys()
+        for name in said:
+            for part in ("scores", "difference", "p", "languages"):
+                assert shown[name][part] == said[name][part]
+
+
+def test_ladder_holds_policies_then_variants(index: Index) -> None:
+    base, debiased = (
+        stored_answers(home_of(index.folder), _path(index, debiased), POLICIES) for debiased in (False, True)
+    )
+    rungs = ladder(base, {("centre", "corpus"): debiased})
+    names = ["as measured", *POLICIES[1:], "centre, corpus", "centre, corpus, interleave"]
+    assert [rung.remedy for rung in rungs] == names
+    table = ladder_table(rungs, "map")
+    assert table["remedy"].tolist() == names
+    assert table["value"].iloc[-2] == debiased["pool"]["scores"]["map"][0]
+    assert table["difference"].iloc[0] == 0
+    assert set(language_table(rungs, "map")["language"]) == set(LANGUAGES)
+
+
+def test_gains_come_in_order_with_interval_and_p(index: Index) -> None:
+    answers = {
+        str(debiased): stored_answers(home_of(index.folder), _path(index, debiased), POLICIES)
+        for debiased in (False, True)
+    }
+    table = gains(answers, "interleave", "map")
+    assert len(table) == 2
+    assert table["value"].is_monotonic_decreasing
+    assert table["value"].to_numpy() == pytest.approx((table["interleave"] - table["as measured"]).to_numpy())
+    assert (table["low"] <= table["value"]).all()
+
+
+def test_method_and_fit_are_read_from_settings() -> None:
+    settings = ("precision=bf16", "debias=project:4", "debias_fit=0123456789ab")
+    assert debias_of(settings) == ("project:4", "0123456789ab", ("precision=bf16",))
+    assert debias_of(()) == ("", "", ())
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+def test_page_shows_the_ladder_of_whichever_configuration_is_picked(
+    open_page: Callable[..., AppTest], index: Index, debiased: bool
+) -> None:
+    path = _path(index, debiased)
+    test = open_page(task=path.stem, model=path.parent.name)
+    assert not test.exception
+    assert [heading.value for heading in test.subheader] == [
+        "What each remedy needs",
+        "Every query language",
+        "Who gains",
+    ]
+    assert test.multiselect(key="remedy").options[-2:] == ["centre, corpus", "centre, corpus, interleave"]
+
+
+def test_page_says_why_a_pool_of_one_language_has_no_remedy(open_page: Callable[..., AppTest]) -> None:
+    test = open_page(task="starter.de")
+    assert not test.exception
+    assert any("candidates in one language only" in warning.value for warning in test.warning)
