@@ -13,6 +13,7 @@ PAGES = {
     "compare": "Compare",
     "queries": "Queries",
     "bias": "Bias",
+    "remedies": "Remedies",
     "trainer": "Trainer",
     "submit": "Submit",
     "about": "About",

@@ -24,11 +24,12 @@ PAGES = {
     "compare": "Compare",
     "queries": "Queries",
     "bias": "Bias",
+    "remedies": "Remedies",
     "trainer": "Trainer",
     "submit": "Submit",
     "about": "About",
 }
-LINKS = ("Overview", "Model", "Compare", "Queries", "Bias", "Trainer", "Submit", "About")
+LINKS = ("Overview", "Model", "Compare", "Queries", "Bias", "Remedies", "Trainer", "Submit", "About")
 
 
 @pytest.fixture(scope="module")

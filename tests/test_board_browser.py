@@ -26,6 +26,7 @@ PAGES = {
     "compare": "Compare",
     "queries": "Queries",
     "bias": "Bias",
+    "remedies": "Remedies",
     "trainer": "Trainer",
     "submit": "Submit",
     "about": "About",

@@ -14,6 +14,7 @@ from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_tas
 from leaderboard_app.remedies import (
     INTERLEAVE,
     MEASURES,
+    Answers,
     Rung,
     debias_of,
     gains,
@@ -37,18 +38,23 @@ def rungs_of(index: Index, entry: Entry, entries: list[Entry]) -> list[Rung]:
 
     Whichever of these configurations is picked, the ladder is that of the model.
     """
-    same = [other for other in entries if (other.identity, other.revision) == (entry.identity, entry.revision)]
-    own = {other: debias_of(result_of(index, other).model.settings) for other in same if other.verified}
-    *_, others = own[entry]
+    same = [other for other in entries if other.identity == entry.identity]
+    models = {other: result_of(index, other).model for other in same}
+    *_, settings = debias_of(models[entry].settings)
     policies = policies_for(entry.languages)
-    base, variants = {}, {}
-    for other, (method, fit, settings) in own.items():
-        if settings == others:
+    base: Answers = {}
+    variants: dict[tuple[str, str], Answers] = {}
+    for other, model in models.items():
+        method, fit, others = debias_of(model.settings)
+        if (model.revision, others) == (models[entry].revision, settings):
             answers = answers_of(index, other, policies)
             if method:
                 variants[method, fit] = answers
             else:
                 base = answers
+    if not base:
+        st.info("This model was submitted without its languages only. Submit it as it is, too, to see what changes.")
+        return []
     for name, why in unanswered(base).items():
         st.caption(plain(f"{name}: {why}"))
     return ladder(base, variants)
