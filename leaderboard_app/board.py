@@ -11,8 +11,9 @@ from leaderboard_app.entries import ALL, Entry
 from panglot.score.bias import MIX_DEPTH
 from panglot.score.bootstrap import Score
 from panglot.score.comparison.standings import Standing
+from panglot.score.settings import SETTINGS
 
-SETTINGS = ("balance", "mono", "cross", "multi")
+SCORES = ("balance", *SETTINGS)
 DISTANCE = "normalised_rank_distance"
 OWN_LANGUAGE = f"same_language_ratio@{MIX_DEPTH}"
 BIAS = (DISTANCE, OWN_LANGUAGE)
@@ -44,7 +45,7 @@ class View(NamedTuple):
         if self.candidate:
             own = (metric, "mono", self.candidate, self.candidate)
             return {"mono": own, "cross": (metric, "cross", ALL, self.candidate)}
-        overall = {name: (metric, name, ALL, ALL) for name in SETTINGS}
+        overall = {name: (metric, name, ALL, ALL) for name in SCORES}
         return overall | {name: (name, "bias", ALL, ALL) for name in BIAS}
 
 
@@ -147,7 +148,7 @@ def overview(
     frame = pd.DataFrame(table).astype(whole)
     numbers = [name for name in frame if frame[name].isna().all() and name not in whole]
     frame[numbers] = frame[numbers].astype(float)
-    return frame.sort_values([by, *reversed(SETTINGS)], ascending=False, ignore_index=True, kind="stable")
+    return frame.sort_values([by, *reversed(SCORES)], ascending=False, ignore_index=True, kind="stable")
 
 
 def language_scores(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.DataFrame:
@@ -221,7 +222,7 @@ def is_text_to_image(task: str) -> bool:
 
 
 def _scores(row: Row) -> dict[str, float | None]:
-    names = (*SETTINGS, *BIAS)
+    names = (*SCORES, *BIAS)
     value = {name: row[name].value if name in row else None for name in names}
     ends: dict[str, float | None] = {}
     for name in names:

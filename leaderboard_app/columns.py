@@ -7,12 +7,10 @@ from typing import Literal
 
 from leaderboard_app.board import DISTANCE, OWN_LANGUAGE
 from panglot.score.bias import MEASURES
+from panglot.score.settings import MEANINGS
 
 SENTENCES = {
-    "balance": "Harmonic mean of mono, cross and multi.",
-    "mono": "Queries and candidates in one language, mean over languages.",
-    "cross": "Candidates in another language than the query, mean over ordered pairs.",
-    "multi": "Candidates of all languages in one pool, mean over query languages.",
+    **MEANINGS,
     "cross to it": "Queries in the other languages, candidates in this one.",
     "image-text": "Mean of multi over the model's text-to-image tasks.",
     **{measure.name: measure.sentence for measure in MEASURES},

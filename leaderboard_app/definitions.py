@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from importlib.metadata import metadata
 
-import panglot.retrieve.evidence
-import panglot.score.bootstrap
-import panglot.score.comparison.paired
-import panglot.score.comparison.standings
 from panglot.data.task import Reference, Task
+from panglot.retrieve.evidence import COUNTED_ONCE, TIES
 from panglot.score.bias import MEASURES
+from panglot.score.bootstrap import INTERVALS, ONE_DRAW
+from panglot.score.comparison.paired import PERMUTATION_TEST
+from panglot.score.comparison.standings import LETTERS, RANK_INTERVALS
 from panglot.score.metrics import NAMES, parse_metric
-
-SETTINGS = {
-    "mono": "Queries and candidates in one language, mean over languages: does it retrieve inside each language?",
-    "cross": "Candidates in one other language, mean over ordered pairs: does it retrieve across each pair?",
-    "multi": "Candidates of all languages in one pool, mean over query languages: does it retrieve when they compete?",
-    "balance": "Harmonic mean of the three: it falls when one is bought at another's expense.",
-}
 
 TRUST = {
     "failed": "Something in the files does not follow from the rest. Its scores are not shown.",
@@ -58,24 +50,15 @@ print(scores.settings["multi"]["map"], scores.bias["normalised_rank_distance"])
 """What the board does when a reader chooses the languages in the pool."""
 
 
-def rules() -> dict[str, str]:
-    """How numbers come about, by subject, as Markdown: paragraphs of docstrings."""
-    return {
-        "Evidence": _paragraph(panglot.retrieve.evidence, "`above"),
-        "Ties": _paragraph(panglot.retrieve.evidence, "Ties count"),
-        "Intervals": "\n\n".join(
-            _paragraph(panglot.score.bootstrap, words) for words in ("A draw takes", "An interval is")
-        ),
-        "Ranks": _paragraph(panglot.score.comparison.standings.rank_contributions, "The rank interval"),
-        "Letters": _paragraph(panglot.score.comparison.standings.Standing, "Two models share"),
-        "Differences": _paragraph(panglot.score.comparison.paired, "- Test"),
-    }
-
-
-def _paragraph(thing: object, beginning: str) -> str:
-    """The paragraph of a docstring that begins so."""
-    paragraphs = (inspect.getdoc(thing) or "").split("\n\n")
-    return next(paragraph for paragraph in paragraphs if paragraph.startswith(beginning))
+RULES = {
+    "Evidence": COUNTED_ONCE,
+    "Ties": TIES,
+    "Intervals": f"{ONE_DRAW}\n\n{INTERVALS}",
+    "Ranks": RANK_INTERVALS,
+    "Letters": LETTERS,
+    "Differences": PERMUTATION_TEST,
+}
+"""How numbers come about, by subject, as Markdown."""
 
 
 def metrics() -> dict[str, str]:

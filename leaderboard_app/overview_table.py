@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app.board import BIAS, SETTINGS
+from leaderboard_app.board import BIAS, SCORES
 from leaderboard_app.columns import SENTENCES, SHORT
 from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import Entry
@@ -45,7 +45,7 @@ class Filters(NamedTuple):
 
     def keep(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows that have a score and pass; a model of unknown size passes any size."""
-        kept = table[[*SETTINGS, *BIAS]].notna().any(axis=1)
+        kept = table[[*SCORES, *BIAS]].notna().any(axis=1)
         for column, chosen in (("trust", self.trust), ("data", self.data), ("weights", self.weights)):
             if chosen:
                 kept &= table[column].isin(chosen)
@@ -62,7 +62,7 @@ class Filters(NamedTuple):
 
 def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], dict[str, object]]:
     """The columns in their order, those without any value left out, and how each is shown."""
-    scores = [name for name in (*SETTINGS, *BIAS, "image-text") if table[name].notna().any()]
+    scores = [name for name in (*SCORES, *BIAS, "image-text") if table[name].notna().any()]
     order = ["rank", "model"]
     for name in scores:
         ends = (f"{name} low", f"{name} high") if intervals else ()
@@ -73,7 +73,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
             SHORT.get(name, name),
             format=column_format(name),
             help=SENTENCES.get(name),
-            width=74 if name in SETTINGS else 130 if name in SHORT else 96,
+            width=74 if name in SCORES else 130 if name in SHORT else 96,
         )
         for name in scores
     }

@@ -17,7 +17,7 @@ from panglot.trust.submission import pack
 CHECKED = "checked.zip"
 """Packed from the files that were verified: what came around them in the upload is not kept."""
 
-PREVIEW = ("yours", "rank", "model", *board.SETTINGS, *board.BIAS, "trust", "date")
+PREVIEW = ("yours", "rank", "model", *board.SCORES, *board.BIAS, "trust", "date")
 """Columns of a preview."""
 YOURS = "▶"
 """What marks the upload."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from leaderboard_app.board import SETTINGS
+from leaderboard_app.board import SCORES
 from leaderboard_app.evidence_store import drop_others, standings_file, stored_contributions, stored_standings
 from leaderboard_app.home import home_of, save, stamps_of
 from leaderboard_app.index import Index, read_index, update
@@ -126,7 +126,7 @@ def _rank(index: Index, progress: Progress) -> list[Path]:
         for task in tasks:
             there = [entry for entry in entries if entry.task == task]
             paths = {entry.id: index.folder / f"{entry.id}.json" for entry in there}
-            for setting in SETTINGS:
+            for setting in SCORES:
                 with suppress(BadResult):  # pools with images have no mono
                     stored_standings(home, paths, there[0].headline, setting)
                     kept.append(standings_file(home, paths, there[0].headline, setting))

@@ -17,7 +17,7 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address
-from leaderboard_app.board import BIAS, SETTINGS, Row
+from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.charts import inked
 from leaderboard_app.columns import SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless
@@ -120,7 +120,7 @@ def link_to(page: str, label: str, icon: str, query: Mapping[str, str | Sequence
 def score_metrics(row: Row) -> None:
     """The headlines of one model as large numbers, each with its interval."""
     with st.container(horizontal=True, gap="medium"):
-        for name in (*SETTINGS, *BIAS):
+        for name in (*SCORES, *BIAS):
             if name in row:
                 score = row[name]
                 ends = [end for end in score[1:] if end is not None and not math.isnan(end)]

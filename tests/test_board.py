@@ -109,7 +109,7 @@ def check_cells(index: Index, task: str, metric: str) -> int:
     cells = 0
     for result, query, candidate, row in walk(index, task, metric):
         wanted = in_the_file(result, metric, query, candidate)
-        for name in (*board.SETTINGS, *board.BIAS):
+        for name in (*board.SCORES, *board.BIAS):
             there = (row[name], row[f"{name} low"], row[f"{name} high"])
             assert there == wanted[name] if name in wanted else all(map(pd.isna, there)), (query, candidate, name)
             cells += 1
@@ -219,7 +219,7 @@ def test_a_pool_of_some_languages_scores_as_if_it_had_been_measured(made: Path) 
     languages = ("de", "en", "zh")
     measured = run(TASKS["starter"], load_model("bm25"), languages).record
     row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", languages).row
-    assert set(row) == {*board.SETTINGS, *board.BIAS}
+    assert set(row) == {*board.SCORES, *board.BIAS}
     for name in ("mono", "cross", "multi"):
         assert row[name].value == pytest.approx(measured.settings[name]["map"].value, abs=1e-12)
     assert row["balance"].value == pytest.approx(measured.balance["map"].value, abs=1e-12)

@@ -8,17 +8,17 @@ import streamlit as st
 
 from leaderboard_app.definitions import (
     COMMANDS,
-    SETTINGS,
+    RULES,
     SUBSET,
     TRUST,
     bias_measures,
     bibtex,
     data,
     metrics,
-    rules,
 )
 from leaderboard_app.exports import plain
 from panglot.data.catalogue import all_tasks
+from panglot.score.settings import MEANINGS
 
 WIDTH = 860  # pixels; longer lines are hard to read
 
@@ -33,7 +33,7 @@ with st.container(width=WIDTH):
     st.caption("Taken from the code that computes the numbers, so that it says what they are.")
 
     st.header("Settings", anchor="settings")
-    listed(SETTINGS)
+    listed(MEANINGS)
 
     st.header("Metrics", anchor="metrics")
     listed(metrics())
@@ -43,7 +43,7 @@ with st.container(width=WIDTH):
     listed(bias_measures())
 
     st.header("Rules", anchor="rules")
-    for subject, text in rules().items():
+    for subject, text in RULES.items():
         st.subheader(subject, anchor=False)
         st.markdown(text)
 

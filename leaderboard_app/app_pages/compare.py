@@ -74,7 +74,7 @@ def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bo
     rows = board.values(scores_of(index, [task], [metric, *board.BIAS]), metric)
     divided = tell_divided({entry.id: rows.get(entry.id, {}) for entry in chosen})
     st.subheader("Scores", anchor=False)
-    long = board.model_scores(chosen, rows, board.SETTINGS)
+    long = board.model_scores(chosen, rows, board.SCORES)
     name = f"panglot {task} {metric}"
     show_chart(dots(long, "setting", "model", metric), f"{name} scores", "Scores with 95 % intervals.")
     fold_table(long, f"{name} scores", "scores", NUMBERS)

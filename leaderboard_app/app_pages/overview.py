@@ -140,7 +140,7 @@ def pick(index: Index, overall: Callable[[str, str], dict[str, board.Row]]) -> C
         with st.container(width=210):
             searched = address.text("Search", "search", 80, placeholder="model or organisation")
     languages = max((entry.languages for entry in entries), key=len)
-    settings = [name for name in board.SETTINGS if any(name in row for row in overall(task, metric).values())]
+    settings = [name for name in board.SCORES if any(name in row for row in overall(task, metric).values())]
     with st.expander("Filters, languages and columns", icon=":material/tune:"):
         one, two = st.columns([1, 2])
         with one:
@@ -148,7 +148,7 @@ def pick(index: Index, overall: Callable[[str, str], dict[str, board.Row]]) -> C
                 pick_language("Query language", [EVERY, *languages]),
                 pick_language("Candidate language", [EVERY, *languages], "candidate"),
             )
-            ranked_by = address.select("Rank by", settings or list(board.SETTINGS), "by", (settings or ["balance"])[0])
+            ranked_by = address.select("Rank by", settings or list(board.SCORES), "by", (settings or ["balance"])[0])
             intervals = address.toggle("Show 95 % intervals", "intervals")
         with two:
             filters = pick_filters(entries, searched)

@@ -57,7 +57,7 @@ def show_preview(found: Found) -> None:
     scores = [scores_of(index, [task], [headlines[task], *board.BIAS], overall=True)] if entries else []
     table = preview(entries, scores, found, task)
     st.write(place_in_words(table))
-    show_table(table, f"panglot preview {task}", "preview", number_columns((*board.SETTINGS, *board.BIAS)))
+    show_table(table, f"panglot preview {task}", "preview", number_columns((*board.SCORES, *board.BIAS)))
 
 
 st.title("Submit")

@@ -11,8 +11,7 @@ from leaderboard_app.columns import SENTENCES
 from leaderboard_app.exports import plain
 from leaderboard_app.training import alpha_curve, arm_scores, difference_table, read_experiments
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table, text_table
-
-SETTINGS = ("mono", "cross", "multi", "balance")
+from panglot.score.settings import SCORES
 
 st.title("Trainer")
 st.caption("What monolingual, cross-lingual, hybrid and image-text batches do to a model: an ablation of the trainer.")
@@ -37,7 +36,7 @@ st.markdown(
 name = f"panglot {name} {task}"
 
 st.subheader("Every arm", anchor=False)
-scores = arm_scores(experiment, task, SETTINGS)
+scores = arm_scores(experiment, task, SCORES)
 measures = scores["measure"].unique()
 title = f"{measures[0]}, {metric}" if len(measures) == 1 else metric
 show_chart(dots(scores, "arm", "measure", title), f"{name} arms", "Scores of every arm.")
@@ -49,14 +48,14 @@ fold_table(scores, f"{name} arms", "arms", number_columns(("value", "low", "high
 with st.expander("What the arms are", icon=":material/menu_book:"):
     text_table(pd.DataFrame(experiment.arms, columns=["arm", "what"]))
 
-curve = alpha_curve(experiment, task, SETTINGS)
+curve = alpha_curve(experiment, task, SCORES)
 if curve["alpha"].nunique() > 2:
     st.subheader("From cross-lingual to monolingual batches", anchor=False)
     titles = ("alpha: share of monolingual batches", metric)
     show_chart(lines(curve, "alpha", "value", "measure", titles, False), f"{name} alpha", "Scores over alpha.")
 
 given = dict.fromkeys(measure for row in experiment.means if row.task == task for measure in row.means)
-biases = [measure for measure in given if measure in SENTENCES and measure not in SETTINGS]
+biases = [measure for measure in given if measure in SENTENCES and measure not in SCORES]
 if biases:
     st.subheader("Bias", anchor=False)
     measure = address.segments("Measure", biases, "measure", biases[0])

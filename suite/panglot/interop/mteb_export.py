@@ -11,8 +11,8 @@ from panglot.data.image import IMAGES
 from panglot.languages import alpha3_with_script
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
-from panglot.score.comparison.contributions import SETTINGS
 from panglot.score.metrics import NAMES
+from panglot.score.settings import SETTINGS
 from panglot.score.summary import Scores, score_evidence
 
 SPLIT = "test"

@@ -13,7 +13,7 @@ from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.interop.mteb_export import METRICS, SPLIT, mteb_name, subset_name
 from panglot.results.reported import ReportedResult, balance_of
-from panglot.score.comparison.contributions import SETTINGS
+from panglot.score.settings import SETTINGS
 
 CITATION = "Scored with mteb (Muennighoff et al., 2023, arXiv 2210.07316)"
 

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from panglot.results.reported import ReportedResult, balance_of
-from panglot.score.comparison.contributions import SETTINGS
+from panglot.score.settings import SETTINGS
 
 DATA = Path(__file__).with_name("published.json")
 DISTANCE, NORMALISED = "rank_distance", "normalised_rank_distance"

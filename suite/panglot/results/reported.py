@@ -18,7 +18,7 @@ from panglot.fields import Label, Sha256, Share, Text
 from panglot.results.naming import result_folder, result_stem
 from panglot.results.record import FORMAT, Format, Record, read_record
 from panglot.results.shape import SHARE, check_bias, check_metric, check_names, check_number
-from panglot.score.comparison.contributions import SETTINGS
+from panglot.score.settings import SETTINGS
 
 MOST_CANDIDATES = 1 << 31
 """How many there were is not reported."""

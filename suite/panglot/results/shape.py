@@ -13,8 +13,8 @@ from typing import TypeAlias, TypeVar
 from panglot.errors import UnknownName
 from panglot.score.bias import MEASURES
 from panglot.score.bootstrap import Score
-from panglot.score.comparison.contributions import SETTINGS
 from panglot.score.metrics import parse_metric
+from panglot.score.settings import SETTINGS
 from panglot.score.summary import BIAS_NAMES
 
 SETTINGS_OF_A_LANGUAGE = (*SETTINGS, "cross_to", "bias")

@@ -1,11 +1,6 @@
 """Evidence: how many candidates of each language score at least as high as each relevant one.
 
-`above[q, r, l]` is counted once. The rank of r for q in any pool made of whole languages L is then
-`1 + sum over l in L of above[q, r, l]`, so every setting, every subset of languages, every metric and every interval
-follows from the same small arrays.
-
-Ties count against the encoder: a candidate that scores exactly as high as r counts as above it. Relevant candidates
-that tie with each other share out the last places of their tie, so no two relevants of a query have one rank.
+`COUNTED_ONCE` and `TIES` state the rules.
 
 Counts of every language would grow with the cube of the number of languages: in a pool of 122 parallel languages they
 would take gigabytes. In pools of more than `WIDEST` languages they are *narrow*: each relevant keeps three, from which
@@ -23,6 +18,17 @@ import numpy as np
 
 from panglot.arrays import Bools, Floats, Ints
 from panglot.errors import BadResult
+
+COUNTED_ONCE = (
+    "`above[q, r, l]` is counted once. The rank of r for q in any pool made of whole languages L is then `1 + "
+    "sum over l in L of above[q, r, l]`, so every setting, every subset of languages, every metric and every "
+    "interval follows from the same small arrays."
+)
+TIES = (
+    "Ties count against the encoder: a candidate that scores exactly as high as r counts as above it. "
+    "Relevant candidates that tie with each other share out the last places of their tie, so no two relevants "
+    "of a query have one rank."
+)
 
 NOBODY = -1
 """Fills `top` where a pool holds fewer candidates than the list is long."""

@@ -1,13 +1,6 @@
 """Means per query language, of the data as it is and of its bootstrap draws, in one product; and what follows of them.
 
-A draw takes clusters with replacement: all questions of an article, in all languages, are one draw, because they are
-not independent of each other (the cluster bootstrap of Efron and Tibshirani, 1993, chapter 8).
-
-An interval is the expanded percentile interval (Hesterberg, 2015, arXiv 1411.5279): the percentiles of
-the draws, further out the fewer the clusters are. Plain percentiles are too narrow by √((n − 1) / n) and take no
-account of how uncertain the spread itself is; so the share left out on each side is Φ(−√(n / (n − 1)) × t), with t
-the quantile of Student's distribution with n − 1 degrees of freedom. n is the *effective* number of clusters: clusters
-of different size say less than as many of one size (see `effective`). With fewer than `FEWEST` there is no interval.
+`ONE_DRAW` and `INTERVALS` state how draws are taken and intervals made.
 """
 
 from __future__ import annotations
@@ -21,6 +14,20 @@ from typing import NamedTuple
 import numpy as np
 
 from panglot.arrays import Floats, Ints, divide
+
+ONE_DRAW = (
+    "A draw takes clusters with replacement: all questions of an article, in all languages, are one draw, "
+    "because they are not independent of each other (the cluster bootstrap of Efron and Tibshirani, 1993, "
+    "chapter 8)."
+)
+INTERVALS = (
+    "An interval is the expanded percentile interval (Hesterberg, 2015, arXiv 1411.5279): the percentiles of "
+    "the draws, further out the fewer the clusters are. Plain percentiles are too narrow by √((n − 1) / n) "
+    "and take no account of how uncertain the spread itself is; so the share left out on each side is Φ(−√(n "
+    "/ (n − 1)) × t), with t the quantile of Student's distribution with n − 1 degrees of freedom. n is the "
+    "*effective* number of clusters: clusters of different size say less than as many of one size (see "
+    "`effective`). With fewer than `FEWEST` there is no interval."
+)
 
 DRAWS = 1000
 SEED = 20240820

@@ -18,13 +18,12 @@ from panglot.errors import BadData
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.score.bootstrap import draw_clusters, effective, scores_of
-from panglot.score.comparison.contributions import SETTINGS, Contributions, contributions, members_of, with_balance
+from panglot.score.comparison.contributions import Contributions, contributions, members_of, with_balance
 from panglot.score.comparison.paired import Comparison, compare_contributions, holm
+from panglot.score.settings import SCORES, SETTINGS
 from panglot.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import faults, make_recipe, read_content, set_value
-
-CELLS = (*SETTINGS, "balance")
 
 
 class Arm(BaseModel):
@@ -171,7 +170,7 @@ def _measures(result: ResultRecord) -> dict[str, float]:
     headline = result.task.headline
     found = {setting: result.settings.get(setting, {}).get(headline) for setting in SETTINGS}
     found["balance"] = result.balance.get(headline)
-    found |= {name: result.bias.get(name) for name in MEASURES[len(CELLS) :]}
+    found |= {name: result.bias.get(name) for name in MEASURES[len(SCORES) :]}
     return {name: score.value for name, score in found.items() if score is not None}
 
 
@@ -181,7 +180,7 @@ def _arm_row(arm: str, task: str, parts: Sequence[Contributions], runs: Sequence
     table = {name: [scores[name] for scores in values] for name in names}
     drawn = np.mean([_drawn(part) for part in parts], axis=0)
     clusters = effective(parts[0].weights(members_of(len(parts[0].languages))[: len(SETTINGS)]))
-    intervals = zip(CELLS, scores_of(drawn, np.append(clusters, clusters.min())).tolist(), strict=True)
+    intervals = zip(SCORES, scores_of(drawn, np.append(clusters, clusters.min())).tolist(), strict=True)
     return ArmRow(
         arm=arm,
         task=task,
@@ -219,7 +218,7 @@ def _test_rows(comparison: Comparison, one: str, other: str, task: str, runs: Se
     }
     cells = comparison.by_setting
     seeds = by_seed[one].keys() & by_seed[other].keys()
-    for place, setting in enumerate(CELLS):
+    for place, setting in enumerate(SCORES):
         scored = all(setting in by_seed[arm][seed] for arm in (one, other) for seed in seeds)
         if not scored or np.isnan(cells.p[place]):
             continue

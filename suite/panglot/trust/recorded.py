@@ -23,7 +23,8 @@ from panglot.results.record import Record, read_record
 from panglot.results.result_record import read_result_record
 from panglot.score.bootstrap import Score
 from panglot.score.comparison.contributions import contributions
-from panglot.score.comparison.standings import RANKED_BY, Standing, comparable, rank_contributions
+from panglot.score.comparison.standings import Standing, comparable, rank_contributions
+from panglot.score.settings import SCORES
 from panglot.trust.rerun import attestation_file
 from panglot.trust.verify import Level, Verdict
 
@@ -155,7 +156,7 @@ def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standing
                     added[name] = contributions(read_evidence(path), headline)
                 advance(1)
             kept = comparable(added)
-            for setting in RANKED_BY if kept else ():
+            for setting in SCORES if kept else ():
                 with suppress(BadResult):  # pools with images have no mono
                     models = rank_contributions(kept, headline, setting).models
                     found.setdefault(task, {})[setting] = tuple(map(_place, models))

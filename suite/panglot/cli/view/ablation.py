@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from panglot.score.comparison.contributions import SETTINGS
+from panglot.score.settings import SETTINGS
 from panglot.train.experiment import MEASURES, ArmRow, Experiment
 
 SETTING_COLOURS = {"mono": "#3b528b", "cross": "#21918c", "multi": "#e08214", "normalised_rank_distance": "#440154"}

@@ -18,12 +18,12 @@ from panglot.languages import language_label
 from panglot.progress import Advance
 from panglot.results.result_record import DIVIDED, Cell, ResultRecord
 from panglot.score.bootstrap import Score
+from panglot.score.settings import SCORES, SETTINGS
 from panglot.score.summary import BIAS_NAMES
 
 SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """Viridis: even to the eye, readable without colour vision."""
 
-SETTINGS = ("mono", "cross", "multi")
 
 DIRECTIONS = {"-t2i": "text → image", "-i2t": "image → text", "-mixed": "text → both"}
 """What the ends of the names of tasks with images mean."""
@@ -71,7 +71,7 @@ def score_table(results: Sequence[ResultRecord]) -> RenderableType:
     many = len({result.model.label for result in results}) > 1
     tables = []
     if texts or not images:
-        tables += [_scores_of(texts, many, (*SETTINGS, "balance"), TEXT_BIAS), prose(LEGEND)]
+        tables += [_scores_of(texts, many, SCORES, TEXT_BIAS), prose(LEGEND)]
         tables += [prose(f"{name}: {DIVIDED}") for name in sorted({each.task.name for each in texts if each.divided})]
     if images:
         tables += [_scores_of(images, many, ("cross", "multi"), IMAGE_BIAS), prose(IMAGE_LEGEND)]

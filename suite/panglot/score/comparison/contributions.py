@@ -15,8 +15,8 @@ from panglot.arrays import Bools, Floats, Ints, divide
 from panglot.errors import BadResult
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import parse_metric
+from panglot.score.settings import SETTINGS
 
-SETTINGS = ("mono", "cross", "multi")
 BALANCE = len(SETTINGS)
 """Place of balance among the cells: behind the settings that it is the harmonic mean of."""
 

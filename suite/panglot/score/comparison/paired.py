@@ -3,10 +3,7 @@
 A cluster is the unit that is swapped, drawn and counted: questions on one article, in all languages, are not
 independent of each other.
 
-- Test: paired permutation, two-sided. Under the hypothesis that the two models are alike, all values of a cluster
-  could as well be the other model's (Smucker et al., 2007; Dror et al., 2018). Swaps are signs, so one product of
-  signs [swaps, clusters] and differences of shares [clusters, cells] permutes every cell at once. Where there are no
-  more swaps than draws, each is made once and p is exact.
+- Test: see `PERMUTATION_TEST`.
 - Several tests at once: Holm (1979) over the family that is looked at.
 - Interval: that of the cluster bootstrap of `panglot.score.bootstrap`, the same draws for both models.
 - What could have been found: effect size and smallest detectable difference; formulas at `Differences`.
@@ -27,13 +24,20 @@ from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import FEWEST, SEED, draw_clusters, effective, scores_of, student
 from panglot.score.comparison.contributions import (
     BALANCE,
-    SETTINGS,
     Contributions,
     check_same_counts,
     contributions,
     members_of,
     with_balance,
     with_linear_balance,
+)
+from panglot.score.settings import SCORES, SETTINGS
+
+PERMUTATION_TEST = (
+    "Paired permutation, two-sided. Under the hypothesis that the two models are alike, all values of a "
+    "cluster could as well be the other model's (Smucker et al., 2007; Dror et al., 2018). Swaps are signs, "
+    "so one product of signs [swaps, clusters] and differences of shares [clusters, cells] permutes every "
+    "cell at once. Where there are no more swaps than draws, each is made once and p is exact."
 )
 
 DRAWS = 10_000
@@ -171,7 +175,7 @@ def compare_contributions(one: Contributions, other: Contributions, metric: str,
     ends = np.cumsum([BALANCE + 1, len(SETTINGS) * languages])
     return Comparison(
         metric=metric,
-        settings=(*SETTINGS, "balance"),
+        settings=SCORES,
         query_languages=one.languages,
         languages=one.languages,
         clusters=len(one.total),

@@ -15,7 +15,6 @@ from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import Score, as_score, draw_clusters, effective, scores_of, tails
 from panglot.score.comparison.contributions import (
     BALANCE,
-    SETTINGS,
     Contributions,
     check_same_counts,
     contributions,
@@ -33,8 +32,15 @@ from panglot.score.comparison.paired import (
     sign_chunks,
     swaps_of,
 )
+from panglot.score.settings import SCORES, SETTINGS
 
-RANKED_BY = (*SETTINGS, "balance")
+RANK_INTERVALS = (
+    "The rank interval holds the middle 95 % of the model's ranks over the bootstrap draws, the same draws "
+    "for all; a rank is one plus the number of models that are better. Pairs are tested with the signs of a "
+    "comparison of two; balance by its shares to first order."
+)
+LETTERS = "Two models share a letter exactly where no difference between them was found."
+
 """Settings that models can be ranked in."""
 
 RADEMACHER = 1 / (4 * (erfc(1) / 2))
@@ -47,8 +53,6 @@ class Standing:
     """One model among others: its place, the ends of its rank's 95 % interval, and its letters.
 
     Where there are too few clusters for an interval, it holds every place.
-
-    Two models share a letter exactly where no difference between them was found.
     """
 
     name: str
@@ -85,11 +89,9 @@ def rank(models: Mapping[str, Evidence], metric: str, setting: str = "multi") ->
 def rank_contributions(models: Mapping[str, Contributions], metric: str, setting: str = "multi") -> Standings:
     """The same from contributions that are already there.
 
-    The rank interval holds the middle 95 % of the model's ranks over the bootstrap draws, the same draws for all; a
-    rank is one plus the number of models that are better. Pairs are tested with the signs of `compare`; balance by
-    its shares to first order.
+    `RANK_INTERVALS` and `LETTERS` state how sure the order is.
     """
-    place_of("setting", setting, RANKED_BY)
+    place_of("setting", setting, SCORES)
     first = next(iter(models.values()))
     for model in models.values():
         check_same_counts(first, model)
