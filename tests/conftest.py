@@ -25,21 +25,6 @@ from tests.helpers.tasks import TASKS
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
 
 
-SLOWEST = (
-    "test_bridge_encoder.py",
-    "test_train_encoders.py",
-    "test_train_model.py",
-    "test_board_browser.py",
-    "test_docs.py",
-)
-"""Files that begin first: at the end, one process would run a long one while the others have nothing left."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest files first."""
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in SLOWEST)
-
-
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with the real data."""

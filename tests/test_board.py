@@ -34,7 +34,6 @@ from panglot.results.result_record import ResultRecord, find_results, read_resul
 from panglot.score.comparison.paired import compare
 from panglot.score.comparison.standings import rank
 from panglot.score.summary import BIAS_NAMES
-from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -400,7 +399,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=LONGEST)
+        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=600)
         for name, value in query.items():
             test.query_params[name] = value
         return test.run()

@@ -158,10 +158,22 @@ def test_internal_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     "statement",
-    ["import panglot", "import panglot.cli.main", "import panglot.cli.main, panglot.tasks, panglot.cli.view.listing"],
+    ["import panglot", "import panglot.cli.main", "import panglot.cli.main, panglot.cli.view.listing"],
 )
 def test_command_loads_nothing_heavy(statement: str) -> None:
     script = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = python(script)
+    assert done.stdout.strip() == "[]"
+
+
+def test_listing_the_tasks_loads_only_what_checks_their_files() -> None:
+    heavy = [name for name in (*HEAVY, "urllib.request") if name != "pydantic"]
+    script = (
+        "import sys; from panglot.data.catalogue import all_tasks, suites\n"
+        "import panglot.cli.view.listing as listing\n"
+        "listing.list_tasks(all_tasks()), listing.list_suites(suites())\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
     done = python(script)
     assert done.stdout.strip() == "[]"
 

@@ -221,7 +221,7 @@ def test_folder_named_as_a_task_of_the_suite_is_refused(own: Path) -> None:
     (own / "bees").rename(own / "mlqa-r")
     done = panglot("run", "constant", "--tasks", "./mlqa-r", "--out", "out", cwd=own)
     assert done.returncode == 2
-    assert "The folder ./mlqa-r is named as a task of the suite" in done.stderr
+    assert "./mlqa-r: the suite has a task or a set named 'mlqa-r'" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "./" + "x" * 5000, "a/" * 3000, "./bees/../nowhere"])

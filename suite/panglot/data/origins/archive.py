@@ -8,9 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import IO, TYPE_CHECKING, NamedTuple
-from urllib.request import urlopen
 
 from panglot.errors import BadData, MissingData
 
@@ -45,6 +43,9 @@ class Archive:
         :raises MissingData: it cannot be reached, or breaks off.
         :raises BadData: it is no archive, another one than the published, or larger than the sources of any task.
         """
+        from http.client import HTTPException  # here, since listing the tasks has no use for them
+        from urllib.request import urlopen
+
         taken = set[str]()
         try:
             with urlopen(self.url, timeout=TIMEOUT) as response:
