@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from leaderboard_app.entries import ALL, Entry
+from panglot.data.catalogue import suite_tasks
 from panglot.score.bias import MIX_DEPTH
 from panglot.score.bootstrap import Score
 from panglot.score.comparison.standings import Standing
@@ -218,7 +219,8 @@ def image_text(scores: pd.DataFrame, entries: Iterable[Entry]) -> dict[str, floa
 
 def is_text_to_image(task: str) -> bool:
     """Whether queries of the task are captions, and its candidates images."""
-    return task.endswith("-t2i")
+    known = suite_tasks().get(task)
+    return known is not None and known.direction == "t2i"
 
 
 def _scores(row: Row) -> dict[str, float | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +11,6 @@ from panglot.errors import BadResult
 from panglot.train.experiment import Experiment, read_experiment
 
 FOLDER = Path(__file__).with_name("experiments")
-
-MIXED = re.compile(r"hybrid(?:-(\d+))?")
-EVEN = 0.5
-ENDS = {"cross": 0.0, "mono": 1.0}
-"""Arms that stand at the ends of the curve over alpha, the share of monolingual batches."""
 
 
 def read_experiments() -> tuple[dict[str, Experiment], dict[str, str]]:
@@ -47,16 +41,9 @@ def arm_scores(experiment: Experiment, task: str, measures: Sequence[str]) -> pd
 def alpha_curve(experiment: Experiment, task: str, measures: Sequence[str]) -> pd.DataFrame:
     """A row for each share of monolingual batches and measure: `alpha, measure, value`, in rising order."""
     table = arm_scores(experiment, task, measures)
-    table["alpha"] = [alpha_of(arm) for arm in table["arm"]]
+    alphas = {arm.name: arm.alpha for arm in experiment.arms}
+    table["alpha"] = table["arm"].map(alphas).astype(float)
     return table.dropna(subset=["alpha"]).sort_values("alpha", kind="stable", ignore_index=True)
-
-
-def alpha_of(arm: str) -> float | None:
-    """The share of monolingual batches of an arm by its name: `mono`, `hybrid-75`, `hybrid` (half), `cross`."""
-    if arm in ENDS:
-        return ENDS[arm]
-    named = MIXED.fullmatch(arm)
-    return None if named is None else int(named[1]) / 100 if named[1] else EVEN
 
 
 def difference_table(experiment: Experiment, task: str) -> pd.DataFrame:

@@ -17,6 +17,9 @@ pytestmark = pytest.mark.usefixtures("no_checks")
 PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "trainer.py"
 SCORES = {"cross": 0.1, "hybrid-25": 0.2, "hybrid": 0.3, "mono": 0.25, "image": 0.4}
 
+ALPHAS = {"cross": 0.0, "hybrid-25": 0.25, "hybrid": 0.5, "hybrid-75": 0.75, "mono": 1.0}
+"""Of the arms that make the curve over alpha."""
+
 
 @pytest.fixture
 def experiment() -> Experiment:
@@ -26,7 +29,7 @@ def experiment() -> Experiment:
         title="Static encoders",
         base="nothing",
         metric={"xquad-r": "map"},
-        arms=tuple(ArmTitle(arm, f"the arm {arm}") for arm in SCORES),
+        arms=tuple(ArmTitle(arm, f"the arm {arm}", ALPHAS.get(arm)) for arm in SCORES),
         seeds=(1,),
         runs=tuple(
             RunRow(
@@ -66,12 +69,6 @@ def experiment() -> Experiment:
             ),
         ),
     )
-
-
-def test_alpha_by_the_name_of_an_arm() -> None:
-    named = {"cross": 0.0, "hybrid-25": 0.25, "hybrid": 0.5, "hybrid-75": 0.75, "mono": 1.0}
-    assert {arm: training.alpha_of(arm) for arm in named} == named
-    assert training.alpha_of("image") is training.alpha_of("hybrid-fewer") is None
 
 
 def test_tables_say_what_the_file_says(experiment: Experiment) -> None:

@@ -46,7 +46,7 @@ st.caption(
 )
 fold_table(scores, f"{name} arms", "arms", number_columns(("value", "low", "high")))
 with st.expander("What the arms are", icon=":material/menu_book:"):
-    text_table(pd.DataFrame(experiment.arms, columns=["arm", "what"]))
+    text_table(pd.DataFrame([(arm.name, arm.title) for arm in experiment.arms], columns=["arm", "what"]))
 
 curve = alpha_curve(experiment, task, SCORES)
 if curve["alpha"].nunique() > 2:

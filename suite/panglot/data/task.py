@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from panglot.data.image import IMAGES
 from panglot.data.pool import Pool
@@ -61,6 +61,9 @@ class Size(NamedTuple):
     candidates: int
 
 
+Direction: TypeAlias = Literal["t2i", "i2t", "mixed"]
+"""Text → image, image → text, text → both."""
+
 Reader: TypeAlias = Callable[[Mapping[str, Path]], Pool]
 
 
@@ -85,6 +88,8 @@ class Task:
     note: str = ""
     relevants: int | None = None
     divided: bool = False
+    direction: Direction | None = None
+    """Of a set of images with captions: what asks, and what is found."""
     remarks: tuple[str, ...] = ()
     """What a person should know of data that was just read: what was left out, what may be a mistake."""
 

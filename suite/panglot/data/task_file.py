@@ -16,11 +16,11 @@ from pydantic import AfterValidator, Field
 
 from panglot.data.corpus import StreamedTask, refuse_to_hold
 from panglot.data.image import IMAGES
-from panglot.data.readers.captions import Direction, reader
+from panglot.data.readers.captions import reader
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.readers.registry import Format, find_format, with_settings
 from panglot.data.sources import AnySource, HubId, Revision, Table, list_files
-from panglot.data.task import Reader, Reference, Size, Source, Task
+from panglot.data.task import Direction, Reader, Reference, Size, Source, Task
 from panglot.errors import PanglotError
 from panglot.fields import Count, Label, Positive, Sha256, Text
 from panglot.toml import TomlFile, read_toml
@@ -208,6 +208,7 @@ class CaptionsFile(TaskFile):
                 reader=reader(read, direction, table.own_locale_queries is not None),
                 fingerprint=table.fingerprint,
                 relevants=table.relevants,
+                direction=direction,
                 note=asked.note,
                 **self.facts(),
             )

@@ -22,7 +22,7 @@ from panglot.score.comparison.contributions import Contributions, contributions,
 from panglot.score.comparison.paired import Comparison, compare_contributions, holm
 from panglot.score.settings import SCORES, SETTINGS
 from panglot.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
-from panglot.train.recipe import Recipe
+from panglot.train.recipe import Recipe, Share
 from panglot.train.recipe_file import faults, make_recipe, read_content, set_value
 
 
@@ -36,6 +36,8 @@ class Arm(BaseModel):
     """Settings by their path, as in "sampler.kind" = "mono"."""
     seeds: tuple[int, ...] = ()
     """Where this arm has others than the grid; one is enough for what no seed changes."""
+    alpha: Share | None = None
+    """Share of monolingual batches, for arms that differ in nothing else; they make a curve."""
 
 
 class Ablation(BaseModel):
@@ -135,7 +137,7 @@ def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
         title=ablation.title,
         base=Path(scored[0].planned.recipe.text.base or "scratch").name,
         metric={result.task.name: result.task.headline for result in results},
-        arms=tuple(ArmTitle(name, arm.title) for name, arm in ablation.arms.items()),
+        arms=tuple(ArmTitle(name, arm.title, arm.alpha) for name, arm in ablation.arms.items()),
         seeds=ablation.seeds,
         runs=tuple(runs),
         means=tuple(means),

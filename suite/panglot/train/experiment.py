@@ -24,6 +24,8 @@ class ArmTitle(NamedTuple):
 
     name: str
     title: str
+    alpha: float | None = None
+    """Share of monolingual batches, where the arm is a point of the curve over it."""
 
 
 class RunRow(Record):

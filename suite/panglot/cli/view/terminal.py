@@ -13,7 +13,9 @@ from rich.text import Text
 
 from panglot.cli.view.console import PlainConsole
 from panglot.cli.view.tables import FoldingTable, Grid, prose
+from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
+from panglot.data.task import Direction
 from panglot.languages import language_label
 from panglot.progress import Advance
 from panglot.results.result_record import DIVIDED, Cell, ResultRecord
@@ -25,7 +27,7 @@ SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 3
 """Viridis: even to the eye, readable without colour vision."""
 
 
-DIRECTIONS = {"-t2i": "text → image", "-i2t": "image → text", "-mixed": "text → both"}
+DIRECTIONS: Mapping[Direction | None, str] = {"t2i": "text → image", "i2t": "image → text", "mixed": "text → both"}
 """What the ends of the names of tasks with images mean."""
 
 LEGEND = (
@@ -92,7 +94,8 @@ def _scores_of(
         headline = result.task.headline
         values = {**{name: result.settings.get(name, {}) for name in SETTINGS}, "balance": result.balance}
         cells = [*(values[name].get(headline) for name in settings), *map(result.bias.get, bias)]
-        direction = next((said for end, said in DIRECTIONS.items() if result.task.name.endswith(end)), headline)
+        known = suite_tasks().get(result.task.name)
+        direction = DIRECTIONS.get(known.direction if known else None, headline)
         model = Text(result.model.name).append(f"\n{result.model.state}", style="dim")
         task = Text(result.task.name).append(f"\n{direction}", style="dim")
         table.add_row(*([model] if with_model else []), task, *map(_with_interval, cells))

@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from panglot.data.image import IMAGES, Image
 from panglot.data.pool import Candidate, Judgement, Pool, Query
-from panglot.data.task import Reader
+from panglot.data.task import Direction, Reader
 from panglot.errors import BadData
-
-Direction: TypeAlias = Literal["t2i", "i2t", "mixed"]
 
 
 class Shown(NamedTuple):

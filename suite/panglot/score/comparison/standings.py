@@ -41,8 +41,6 @@ RANK_INTERVALS = (
 )
 LETTERS = "Two models share a letter exactly where no difference between them was found."
 
-"""Settings that models can be ranked in."""
-
 RADEMACHER = 1 / (4 * (erfc(1) / 2))
 """A sum of signed numbers exceeds x standard deviations at most 3.18 times as often as a normal variable does, for
 every x (Bentkus and Dzindzalieta, 2015)."""
