@@ -19,11 +19,13 @@ from panglot.train.recipe import Recipe
 
 LICENCES = {
     "ntrex": "NTREX-128, CC BY-SA 4.0",
+    "ntrex_sample": "NTREX-128, CC BY-SA 4.0",
     "mkqa_questions": "MKQA questions, CC BY-SA 3.0",
     "sections": "open source guides (CC BY 4.0), bitcoin.org (MIT), Elixir School (Apache-2.0)",
     "qa_pairs": "ARCD (MIT), CMRC 2018 (CC BY-SA 4.0), enelpi 2020 (MIT), iApp Wiki QA (MIT)",
     "terms": "iD tagging schema (ISC), Unicode CLDR (Unicode-3.0)",
     "emoji": "Noto Emoji (SIL OFL 1.1), Unicode CLDR (Unicode-3.0)",
+    "emoji_sample": "Noto Emoji (SIL OFL 1.1), Unicode CLDR (Unicode-3.0)",
     "storybooks": "African Storybook / Global Storybooks, CC BY 3.0 and 4.0",
 }
 

@@ -15,6 +15,7 @@ from panglot.files import DATA_VARIABLE, data_root
 from panglot.train.own_images import CaptionSet, own_captions
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import ImageData, Recipe, TextData
+from panglot.train.sample import SAMPLE
 from panglot.train.tables import table_entries
 
 Rows = list[dict[str, Any]]
@@ -87,8 +88,17 @@ def read_rows(file: str, data_dir: Path | None = None) -> Rows:
 
 def ntrex(data_dir: Path | None) -> Iterator[TextPair]:
     """A sentence finds the passage that it stands in: itself between its neighbours of the same document."""
+    return _sentences(read_rows("train/ntrex.parquet", data_dir))
+
+
+def ntrex_sample(data_dir: Path | None) -> Iterator[TextPair]:
+    """The part of NTREX that comes with the package."""
+    return _sentences(read_rows("ntrex.parquet", SAMPLE))
+
+
+def _sentences(rows: Rows) -> Iterator[TextPair]:
     documents: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
-    for row in read_rows("train/ntrex.parquet", data_dir):
+    for row in rows:
         documents[row["doc"], row["lang"]][row["segment"]] = row["text"]
     for (document, language), sentences in documents.items():
         for place, sentence in sentences.items():
@@ -127,6 +137,7 @@ def terms(data_dir: Path | None) -> Iterator[TextPair]:
 
 TEXTS: Mapping[str, Callable[[Path | None], Iterator[TextPair]]] = {
     "ntrex": ntrex,
+    "ntrex_sample": ntrex_sample,
     "mkqa_questions": mkqa_questions,
     "sections": sections,
     "qa_pairs": qa_pairs,
@@ -136,7 +147,16 @@ TEXTS: Mapping[str, Callable[[Path | None], Iterator[TextPair]]] = {
 
 def emoji_captions(data_dir: Path | None) -> Iterator[ImageCaption]:
     """The name of an emoji, and its keywords, in the train split."""
-    for row in read_rows("emoji/texts.parquet", data_dir):
+    return _named_emoji(read_rows("emoji/texts.parquet", data_dir))
+
+
+def emoji_sample(data_dir: Path | None) -> Iterator[ImageCaption]:
+    """The emoji that come with the package."""
+    return _named_emoji(read_rows("emoji-texts.parquet", SAMPLE))
+
+
+def _named_emoji(rows: Rows) -> Iterator[ImageCaption]:
+    for row in rows:
         if row["split"] == "train":
             yield ImageCaption(row["id"], row["lang"], row["name"])
             if row["keywords"]:
@@ -153,6 +173,7 @@ def storybook_captions(data_dir: Path | None) -> Iterator[ImageCaption]:
 
 CAPTIONS: Mapping[str, Callable[[Path | None], Iterator[ImageCaption]]] = {
     "emoji": emoji_captions,
+    "emoji_sample": emoji_sample,
     "storybooks": storybook_captions,
 }
 
@@ -166,9 +187,17 @@ def caption_set(images: ImageData, languages: Sequence[str], data_dir: Path | No
 
 def read_images(images: ImageData, data_dir: Path | None = None) -> dict[str, bytes]:
     """The pictures of a set's train split by id, as encoded files."""
-    rows = read_rows(f"{images.name}/images.parquet", data_dir)
-    column = "png" if images.name == "emoji" else "jpeg"
+    file, folder, column = IMAGES[images.name]
+    rows = read_rows(file, folder or data_dir)
     return {row["id"]: row[column] for row in rows if row["split"] == "train"}
+
+
+IMAGES: Mapping[str, tuple[str, Path | None, str]] = {
+    "emoji": ("emoji/images.parquet", None, "png"),
+    "emoji_sample": ("emoji-images.parquet", SAMPLE, "png"),
+    "storybooks": ("storybooks/images.parquet", None, "jpeg"),
+}
+"""File of the images of each set, its folder if that is not the data folder, and the column that holds them."""
 
 
 def _shuffled(captions: Sequence[ImageCaption], random: np.random.Generator) -> list[ImageCaption]:

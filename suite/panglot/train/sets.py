@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-TEXT_SETS = ("ntrex", "mkqa_questions", "sections", "qa_pairs", "terms")
-"""Files of the folder `train` in the data folder."""
+TEXT_SETS = ("ntrex", "mkqa_questions", "sections", "qa_pairs", "terms", "ntrex_sample")
+"""Files of the folder `train` in the data folder, and the sample that comes with the package."""
 
-IMAGE_SETS = ("emoji", "storybooks")
-"""Folders of the data folder; of each only the train split is read."""
+IMAGE_SETS = ("emoji", "storybooks", "emoji_sample")
+"""Folders of the data folder, of each only the train split, and the sample that comes with the package."""
 
 EVALUATION_SETS = (
     "xquad",
