@@ -9,7 +9,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a
     os.environ.setdefault(variable, "1")
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
@@ -22,6 +22,9 @@ from tests.helpers.scores import FixedScores
 from tests.helpers.seeing import save_clip
 from tests.helpers.tasks import TASKS
 
+# Wall-clock limits say nothing on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.load_profile("untimed")
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
 
 

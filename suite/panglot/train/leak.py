@@ -23,6 +23,9 @@ from panglot.languages import canonical
 from panglot.train.pairs import Pairs
 from panglot.train.words import Units, long_runs, normalised
 
+FEW = 5
+"""Absent tasks that are named in one line; the model card names all."""
+
 
 class Leak(NamedTuple):
     """What one language of the training data, or its pictures (`zxx`), shares with an evaluation task."""
@@ -54,7 +57,10 @@ class LeakCheck(NamedTuple):
     """Tasks that were not compared, since their data is not here."""
 
     def __str__(self) -> str:
-        absent = f" Not compared, since their data is not here: {', '.join(self.absent)}." if self.absent else ""
+        if len(self.absent) > FEW:
+            absent = f" Not compared: {len(self.absent)} tasks whose data is not here."
+        else:
+            absent = f" Not compared, since their data is not here: {', '.join(self.absent)}." if self.absent else ""
         return f"Leak check: compared with {', '.join(self.compared) or 'no task'}.{absent}"
 
 

@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import PrinterCallback
 
+from panglot.encode.checkpoints.loading import hide_loading_bars
 from panglot.errors import BadData
 from panglot.progress import Progress, silent
 from panglot.results.record import write_record
@@ -66,6 +67,7 @@ def train(
     :raises BadEncoder: the base cannot be trained.
     """
     work = folder.with_name(f"{folder.name}.training")
+    hide_loading_bars()
     training_precision(recipe)
     check_negatives(pairs, recipe, int(os.environ.get("WORLD_SIZE", "1")))
     _claim(recipe, folder, work)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from panglot.encode.checkpoints.loading import one_line
+from panglot.encode.checkpoints.loading import hide_loading_bars, one_line
 from panglot.errors import BadEncoder
 
 SHOWN = 4
@@ -137,6 +137,7 @@ def watched() -> Iterator[Checkpoint]:
     from transformers import PreTrainedTokenizerBase, modeling_utils
     from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
+    hide_loading_bars()
     checkpoint = Checkpoint()
     report, read = modeling_utils.log_state_dict_report, PreTrainedTokenizerBase.from_pretrained.__func__
     fill = Module.load_torch_weights.__func__

@@ -62,6 +62,13 @@ def weights(options: Options, devices: list[str]) -> dict[str, Any]:
     return {"dtype": torch.float32 if kept else {"bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]}
 
 
+def hide_loading_bars() -> None:
+    """Keep transformers from drawing bars of its own for weights that are read in a second; downloads keep theirs."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def check_folder(name: str, *files: str) -> None:
     """Refuse a folder that holds none of these files.
 
