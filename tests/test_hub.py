@@ -12,7 +12,7 @@ import pytest
 
 from panglot.data.load import read_pool
 from panglot.data.origins.fetch import fetch_file
-from panglot.data.origins.hub import FILES, HubSet
+from panglot.data.origins.hub import HubSet
 from panglot.data.readers.captions import read_hub, reader
 from panglot.data.task import Size, Source, Task
 from panglot.errors import MissingData
@@ -125,7 +125,8 @@ def test_multi30k_has_a_column_for_each_language(tmp_path: Path, read: Callable[
 
 def _task(data: HubSet) -> Task:
     sizes = dict.fromkeys(("bn", "cs", "zxx"), Size(0, 0))
-    source = Source("twin", FILES, build=data.fetch)
+    files = {part: (f"{part}.parquet", "") for part in ("images", "texts")}
+    source = Source("twin", files, build=data.fetch)
     return Task("twin", "", sizes, source, reader(read_hub, "i2t"), "ndcg@10", "", "")
 
 

@@ -230,7 +230,7 @@ def test_fetch_checks_what_is_there(data_dir: Path) -> None:
     assert all(line.endswith(" candidates, as published") for line in lines)
     done = panglot("fetch", "xquad-r", "--languages", "en,de", "--data-dir", str(data_dir))
     assert "2,380 queries" in done.stdout
-    assert done.stdout.endswith("in the number that the task says\n")
+    assert done.stdout.endswith("as many as the task states\n")
 
 
 def test_split_by_hash_in_the_shares_of_the_readme() -> None:

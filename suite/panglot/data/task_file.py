@@ -10,19 +10,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from panglot.data.corpus import StreamedTask, refuse_to_hold
 from panglot.data.image import IMAGES
 from panglot.data.readers.captions import reader
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.readers.registry import Format, find_format, with_settings
-from panglot.data.sources import AnySource, HubId, Revision, Table, list_files
+from panglot.data.sources import AnySource, Table, list_files
 from panglot.data.task import Direction, Reader, Reference, Size, Source, Task
+from panglot.data.task_tables import (
+    CaptionsTable,
+    CorpusLanguageTable,
+    CorpusTable,
+    CountsTable,
+    DirectionTable,
+    Hash,
+    Language,
+    LanguageTable,
+    ReferenceTable,
+    Slug,
+)
 from panglot.errors import PanglotError
-from panglot.fields import Count, Label, Positive, Sha256, Text
+from panglot.fields import Label, Positive, Sha256, Text
 from panglot.toml import TomlFile, read_toml
 
 TITLES: Mapping[Direction, str] = {
@@ -33,82 +45,6 @@ TITLES: Mapping[Direction, str] = {
 
 Sets: TypeAlias = Mapping[str, tuple[Task, ...]]
 """The tasks of a file, by the name of the set that they are about."""
-
-
-def check_language(language: str) -> str:
-    """A language code of texts.
-
-    :raises ValueError: it is reserved for images.
-    """
-    if language.lower() == IMAGES:
-        raise ValueError(f"'{language}' is reserved for images")
-    return language
-
-
-Slug: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40)]
-"""A name that can be that of a file anywhere."""
-Language: TypeAlias = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*$", max_length=40), AfterValidator(check_language)
-]
-Characters: TypeAlias = Annotated[int, Field(ge=1, le=10**13)]
-Hash: TypeAlias = Sha256 | Literal[""]
-
-
-class ReferenceTable(Table):
-    """A work to cite."""
-
-    title: Label
-    authors: str = ""
-    year: Annotated[int, Field(ge=1000, le=2999)] | None = None
-    venue: str = ""
-    arxiv: Annotated[str, Field(pattern=r"^(\d{4}\.\d{4,5})?$")] = ""
-    url: str = ""
-
-
-class LanguageTable(Table):
-    """The counts of one language, and the sha256 of its file; by part, where it has several."""
-
-    queries: Count
-    candidates: Count
-    sha256: Hash | Mapping[str, Sha256] = ""
-
-
-class CaptionsTable(Table):
-    """The counts of one language in a set of images."""
-
-    captions: Count
-
-
-class CountsTable(Table):
-    """The counts of one language in a tier of a corpus; `characters` are those of all its passages."""
-
-    queries: Count
-    candidates: Count
-    characters: Characters
-
-
-class CorpusLanguageTable(CountsTable):
-    """The same, with the sha256 of the files of questions by part."""
-
-    sha256: Hash | Mapping[str, Sha256] = ""
-
-
-class DirectionTable(Table):
-    """One direction of a set of images."""
-
-    fingerprint: Hash = ""
-    relevants: Positive | None = None
-    own_locale_queries: Positive | None = None
-    """Queries of each language, where only the first caption in the language of an image's own locale asks."""
-
-
-class CorpusTable(Table):
-    """Where the passages are on the Hugging Face Hub: a configuration `<language>-corpus` for each language."""
-
-    hub: HubId
-    revision: Revision
-    selects_queries: bool = False
-    """Whether it also says which of the queries are asked, in the configuration `<language>-queries`."""
 
 
 class TaskFile(Table):

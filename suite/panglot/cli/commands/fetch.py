@@ -68,12 +68,12 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dic
 
 def _compared(task: Task, pool: Pool) -> str:
     if not task.fingerprint:
-        return f", not compared with anything: nobody has read this set yet (fingerprint {pool.fingerprint})"
+        return f", not compared: there is no reference fingerprint yet; the data has {pool.fingerprint}"
     if pool.languages != task.languages:
-        return ", in the number that the task says"
+        return ", as many as the task states"
     if pool.fingerprint == task.fingerprint:
         return ", as published"
     return (
-        "; the texts are those of the task, but the images were encoded anew here and are not the same to the byte. "
-        "Results on them say so by their fingerprint, and do not compare with others"
+        "; the texts are those of the task, but the images were encoded again here and differ from the published ones, "
+        "so results have another fingerprint and cannot be compared with others"
     )

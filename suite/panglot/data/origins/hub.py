@@ -17,9 +17,6 @@ from panglot.progress import Progress, silent
 ROW_GROUP = 64
 """Images that are in memory together."""
 
-FILES = {"images": ("images.parquet", ""), "texts": ("texts.parquet", "")}
-"""The parts of such a set; their bytes depend on the library that wrote them, so they have no sha256."""
-
 
 @dataclass(frozen=True)
 class HubSet:
