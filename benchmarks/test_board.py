@@ -33,7 +33,7 @@ from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
 from leaderboard_app import verification
 from leaderboard_app.index import update
-from leaderboard_app.verification import check
+from leaderboard_app.verification import verify_new
 from panglot.results.evidence_file import NEEDED, evidence_file
 from panglot.results.result_record import find_results, read_result_record
 from panglot.trust.verify import Verdict
@@ -77,7 +77,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(verification, "verify_folder", _believe)
         patch.setattr(sys, "argv", ["board", str(folder)])
         update(folder)
-        check(folder)
+        verify_new(folder)
         yield folder
 
 

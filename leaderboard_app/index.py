@@ -110,10 +110,10 @@ def read_index(folder: Path) -> Index:
             refused[f"{entry.id}.json"] = "It is on other content than the task, so it cannot be compared."
     shown = [entry for entry in shown if f"{entry.id}.json" not in refused]
     # where we keep them is our business
-    told = {plain(file): plain(why.replace(f"{folder}/", "").replace(file, "It")) for file, why in refused.items()}
+    refusals = {plain(file): plain(why.replace(f"{folder}/", "").replace(file, "It")) for file, why in refused.items()}
     waiting = sum(entry.trust == "not checked" for entry in shown)
     pending = waiting > 0 or (recorded > 0 and checks.sampled != digest_of_record(folder))
-    return Index(folder, tuple(mark_imitations(shown)), told, waiting, recorded, pending, stamp_of_index(folder))
+    return Index(folder, tuple(mark_imitations(shown)), refusals, waiting, recorded, pending, stamp_of_index(folder))
 
 
 def stamp_of_index(folder: Path) -> str:

@@ -23,7 +23,7 @@ MOST_TOLD = 5
 
 
 @contextmanager
-def told(entry: Entry) -> Iterator[None]:
+def failures_shown(entry: Entry) -> Iterator[None]:
     """Whatever goes wrong with the files of one result is said in its place, and the page goes on."""
     odd: dict[str, str] = {}
     with contained(entry.id, odd):

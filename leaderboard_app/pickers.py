@@ -13,7 +13,7 @@ from leaderboard_app.board import Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
-from leaderboard_app.store import best_of, read_board, submissions
+from leaderboard_app.store import best_entry, read_board, submissions
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
@@ -73,7 +73,7 @@ def pick_metric(headline: str) -> str:
 def pick_model(index: Index, entries: Sequence[Entry], why: Mapping[str, str] = MappingProxyType({})) -> Entry:
     """One of the entries of a task, named in the address by its folder; the best of them unless chosen otherwise."""
     by_folder = {entry.folder: entry for entry in entries}
-    return by_folder[address.select("Model", list(by_folder), "model", best_of(index, entries).folder, why=why)]
+    return by_folder[address.select("Model", list(by_folder), "model", best_entry(index, entries).folder, why=why)]
 
 
 def pick_language(

@@ -94,7 +94,7 @@ def relevants_of(evidence: Evidence, query: str) -> list[Listed]:
     ]
 
 
-def best_of(evidence: Evidence, query: str, most: int = 10) -> list[Listed]:
+def best_candidates(evidence: Evidence, query: str, most: int = 10) -> list[Listed]:
     """The candidates that the model put first."""
     place = evidence.query_ids.index(query)
     answers = set(evidence.candidate[evidence.query == place].tolist())

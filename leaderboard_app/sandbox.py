@@ -40,7 +40,7 @@ LONGEST_LINE = 100
 ENVIRONMENT = ("PANGLOT_DATA", "XDG_CACHE_HOME", "HOME", "LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What the process sees of ours: where the tasks' data is, and no secrets."""
 
-Told: TypeAlias = Callable[[int, int], object]
+OnProgress: TypeAlias = Callable[[int, int], object]
 """Takes the number of files that are verified, and of all."""
 
 
@@ -86,7 +86,7 @@ class Report(Record):
         return [*lines[:MOST_LINES], f"and {more} more lines"] if more > 0 else lines
 
 
-def check(folder: Path, told: Told, limits: Limits = LIMITS) -> Report:
+def check_upload(folder: Path, on_progress: OnProgress, limits: Limits = LIMITS) -> Report:
     """Check the zip in the folder; what passes is unpacked there, in `PLACED`.
 
     A check that is stopped or breaks down is reported as a refusal.
@@ -98,7 +98,7 @@ def check(folder: Path, told: Told, limits: Limits = LIMITS) -> Report:
         alarm = Timer(limits.seconds, process.kill)
         alarm.start()
         try:
-            _listen(process, told)
+            _listen(process, on_progress)
             code = process.wait()
         finally:
             alarm.cancel()
@@ -110,13 +110,13 @@ def check(folder: Path, told: Told, limits: Limits = LIMITS) -> Report:
         return Report(refused=_stopped(code, late, limits))
 
 
-def _listen(process: subprocess.Popen[bytes], told: Told) -> None:
+def _listen(process: subprocess.Popen[bytes], on_progress: OnProgress) -> None:
     """Pass on how far the process is, until it closes its output."""
     assert process.stdout is not None
     while line := process.stdout.readline(LONGEST_LINE):
         done, _, total = line.strip().partition(b"/")
         if done.isdigit() and total.isdigit() and int(done) <= int(total) > 0:
-            told(int(done), int(total))
+            on_progress(int(done), int(total))
 
 
 def _stopped(code: int, late: bool, limits: Limits) -> str:

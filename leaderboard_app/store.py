@@ -65,7 +65,7 @@ def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overal
     return _scores(str(index.folder), index.stamp, tuple(tasks), tuple(metrics), overall)
 
 
-def best_of(index: Index, entries: Sequence[Entry]) -> Entry:
+def best_entry(index: Index, entries: Sequence[Entry]) -> Entry:
     """The entry of a task that a page opens on."""
     task, headline = entries[0].task, entries[0].headline
     return best_first(entries, values(scores_of(index, [task], [headline], overall=True), headline))[0]

@@ -11,7 +11,7 @@ import pandas as pd
 from leaderboard_app import board
 from leaderboard_app.entries import Entry, Found, read_folder
 from leaderboard_app.inbox import Inbox, NotTaken
-from leaderboard_app.sandbox import LIMITS, PLACED, Limits, Report, Told, check
+from leaderboard_app.sandbox import LIMITS, PLACED, Limits, OnProgress, Report, check_upload
 from panglot.trust.submission import pack
 
 CHECKED = "checked.zip"
@@ -34,12 +34,12 @@ class Outcome:
     """Why the inbox did not take it, whatever was found."""
 
 
-def receive(upload: bytes | memoryview, inbox: Inbox, told: Told, limits: Limits = LIMITS) -> Outcome:
+def receive(upload: bytes | memoryview, inbox: Inbox, on_progress: OnProgress, limits: Limits = LIMITS) -> Outcome:
     """Verify an upload, and keep it in the inbox if it passes."""
     report = Report()
     try:
         with inbox.incoming(upload) as own:
-            report = check(own, told, limits)
+            report = check_upload(own, on_progress, limits)
             if not report.folder:
                 return Outcome(report)
             found = _trusted(read_folder(own / PLACED / report.folder), report)

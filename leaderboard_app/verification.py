@@ -43,7 +43,7 @@ def start_checks(index: Index) -> None:
         _running[index.folder] = (index.stamp, subprocess.Popen(command, stdin=subprocess.DEVNULL))
 
 
-def check(folder: Path, progress: Progress = silent) -> str:
+def verify_new(folder: Path, progress: Progress = silent) -> str:
     """Verify what is not known, one folder at a time, and a sample of what is recorded; what is found is kept at once.
 
     Evidence that holds is put into the store, so that the first visitor does not wait for it. Gives what there is to
@@ -53,7 +53,7 @@ def check(folder: Path, progress: Progress = silent) -> str:
     with FileLock(home / LOCK):
         stamps = dict(stamps_of(folder))
         before = load_checks(home)
-        checks, said = _sampled(folder, before)
+        checks, message = _sampled(folder, before)
         done = {name: found for name, found in checks.folders.items() if stamps.get(name) == found.stamp}
         left = sorted(name for name in stamps if name not in done or not done[name].whole)
         with progress("verifying submissions", len(left)) as advance:
@@ -64,7 +64,7 @@ def check(folder: Path, progress: Progress = silent) -> str:
         if left or len(done) < len(checks.folders):
             kept = _rank(read_index(folder), progress)
             drop_others(home, (path for name in stamps for path in (folder / name).glob("*.json")), kept)
-        return said
+        return message
 
 
 def _sampled(folder: Path, checks: Checks) -> tuple[Checks, str]:
@@ -77,14 +77,14 @@ def _sampled(folder: Path, checks: Checks) -> tuple[Checks, str]:
     wrong = {name: why for name in chosen if (why := _contradiction(folder, name, checks))}
     if not wrong:
         checks = checks.model_copy(update={"sampled": digest})
-        said = f"{named}: they hold."
+        message = f"{named}: they hold."
     else:
         own = {name: checked for name, checked in checks.folders.items() if not checked.recorded}
         checks = checks.model_copy(update={"folders": own, "distrusted": digest})
         reasons = " ".join(f"{name}: {why}" for name, why in wrong.items())
-        said = f"{named}, and not all hold. The record is not believed, and all is verified here. {reasons}"
+        message = f"{named}, and not all hold. The record is not believed, and all is verified here. {reasons}"
     save(home_of(folder) / FILE, checks)
-    return checks, said
+    return checks, message
 
 
 def _contradiction(folder: Path, name: str, checks: Checks) -> str:
@@ -155,19 +155,19 @@ def main(arguments: Sequence[str]) -> None:
     folder = Path(arguments[-1])
     if "--beside" in arguments:
         os.nice(10)
-        said = check(folder)
-        if said:
-            echo(said, aside=True)
+        message = verify_new(folder)
+        if message:
+            echo(message, aside=True)
         return
     update(folder, progress_bar)
-    said = check(folder, progress_bar)
+    message = verify_new(folder, progress_bar)
     index = read_index(folder)
     if "--json" in arguments:
         print_json({"shown": len(index.entries), "refused": index.refused})
         return
     console = PlainConsole()
     console.print(f"{len(index.entries)} results are shown, {len(index.refused)} are not.", soft_wrap=True)
-    for line in filter(None, (trusted(index), said)):
+    for line in filter(None, (trusted(index), message)):
         console.print(plain(line), soft_wrap=True)
     for file, why in index.refused.items():
         console.print(f"  {file}: {why}", soft_wrap=True)

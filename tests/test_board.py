@@ -26,7 +26,7 @@ from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_sv
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
-from leaderboard_app.verification import check
+from leaderboard_app.verification import verify_new
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
@@ -51,7 +51,7 @@ def made(starter_results: Path) -> Path:
 @pytest.fixture(scope="module")
 def index(made: Path) -> Index:
     update(made)
-    check(made)
+    verify_new(made)
     return read_index(made)
 
 
@@ -159,10 +159,10 @@ def test_only_what_changed_is_read_and_verified_again(copy: Path) -> None:
 
     for _ in range(2):
         update(copy, note)  # type: ignore[arg-type]
-        check(copy, note)  # type: ignore[arg-type]
+        verify_new(copy, note)  # type: ignore[arg-type]
     path_of(copy, "bm25").touch()
     update(copy, note)  # type: ignore[arg-type]
-    check(copy, note)  # type: ignore[arg-type]
+    verify_new(copy, note)  # type: ignore[arg-type]
     read, verified = "reading submissions", "verifying submissions"
     ranked = ("ranking", 1)
     assert seen == [(read, 3), (verified, 3), ranked, (verified, 0), (read, 1), (verified, 1), ranked]
@@ -173,7 +173,7 @@ def test_a_changed_result_is_not_shown(copy: Path) -> None:
     changed = path.read_text(encoding="utf-8").replace('"map": [0.', '"map": [0.9', 1)
     path.write_text(changed, encoding="utf-8")
     update(copy)
-    check(copy)
+    verify_new(copy)
     index = read_index(copy)
     assert len(on(index, "starter")) == 2
     assert "follows" in index.refused[f"{path.parent.name}/starter.json"]
@@ -242,7 +242,7 @@ def test_query_page_lists_queries_with_answers(made: Path) -> None:
     )
     precision = sum(place / answer.rank for place, answer in enumerate(answers, 1)) / len(answers)
     assert precision == pytest.approx(first["average precision"])
-    top = recompute.best_of(evidence, first["query"])
+    top = recompute.best_candidates(evidence, first["query"])
     ranked = {answer.candidate: answer.rank for answer in answers}
     assert len(top) == 10
     assert all(ranked[item.candidate] == item.rank for item in top if item.relevant)
@@ -457,7 +457,7 @@ def test_ranks_are_those_of_what_is_verified(open_page: Open, copy: Path) -> Non
     shown = open_page("overview", copy, task="starter").dataframe[0].value
     assert len(shown) == 3
     assert shown["rank"].isna().all()
-    check(copy)
+    verify_new(copy)
     assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].dropna().tolist() == [1, 2]
     path_of(copy, "bm25").touch()
     update(copy)
@@ -499,7 +499,7 @@ def test_board_works_without_evidence(open_page: Open, copy: Path) -> None:
     for path in copy.glob("*/*.parquet"):
         path.unlink()
     update(copy)
-    check(copy)
+    verify_new(copy)
     assert {entry.trust for entry in on(read_index(copy), "starter")} == {"self-reported"}
     for page in ("overview", "model", "compare", "queries", "bias"):
         assert not open_page(page, copy, task="starter").exception

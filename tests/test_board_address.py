@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from leaderboard_app.index import update
-from leaderboard_app.verification import check
+from leaderboard_app.verification import verify_new
 from leaderboard_app.widgets import ROW_PIXELS
 from tests.helpers.browsing import free_port, open_browser, served, settle
 
@@ -36,7 +36,7 @@ LINKS = ("Overview", "Model", "Compare", "Queries", "Bias", "Remedies", "Trainer
 def address(starter_results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The board on three verified models."""
     update(starter_results)
-    check(starter_results)
+    verify_new(starter_results)
     port = free_port()
     command = [sys.executable, "-m", "panglot", "board", str(starter_results), "--port", str(port)]
     with served(command, port, tmp_path_factory.mktemp("server") / "log"):

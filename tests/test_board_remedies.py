@@ -16,7 +16,7 @@ from leaderboard_app.evidence_store import stored_answers
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.remedies import debias_of, gains, ladder, ladder_table, language_table, policies_for
-from leaderboard_app.verification import check
+from leaderboard_app.verification import verify_new
 from panglot.cli.main import app
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -35,7 +35,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
         done = CliRunner().invoke(app, [*command, *more])
         assert done.exit_code == 0, done.output
     update(out)
-    check(out)
+    verify_new(out)
     return read_index(out)
 
 

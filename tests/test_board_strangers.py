@@ -19,7 +19,7 @@ from leaderboard_app.evidence_store import stored_standings
 from leaderboard_app.home import home_of, save, stamps_of
 from leaderboard_app.index import read_index, update
 from leaderboard_app.strangers import contained, is_regular, read_regular
-from leaderboard_app.verification import check
+from leaderboard_app.verification import verify_new
 from leaderboard_app.verified import FILE, Checked, Checks
 from panglot.cli.view.console import PlainConsole
 from panglot.encode.model import load_model
@@ -95,7 +95,7 @@ def test_odd_results_break_no_page(open_page: Open, board: Path) -> None:
     base = path_of(board, "bm25").parent
     for place, fields in enumerate(ODD.values()):
         change(Path(shutil.copytree(base, board / f"odd-{place}@1")) / "starter.json", **fields)
-    for step, pages in ((update, PAGES), (check, ("overview", "model"))):
+    for step, pages in ((update, PAGES), (verify_new, ("overview", "model"))):
         step(board)
         for page in pages:
             opened = open_page(page, board, task="starter", model="odd-0@1")
@@ -119,7 +119,7 @@ def test_verification_that_breaks_down_refuses_that_submission_alone(
     real = verification.verify_folder
     monkeypatch.setattr(verification, "verify_folder", verify_folder)
     update(board)
-    check(board)
+    verify_new(board)
     index = read_index(board)
     assert {entry.trust for entry in index.entries if entry.task == "starter"} == {"recomputed"}
     assert [why for file, why in index.refused.items() if "nobody thought of this" in why and file.startswith("bm25")]
@@ -154,7 +154,7 @@ def _known(board: Path, folder: str) -> Checked:
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_of_valid_results_show_no_warning(open_page: Open, board: Path, page: str) -> None:
     update(board)
-    check(board)
+    verify_new(board)
     opened = open_page(page, board, task="starter")
     assert [*opened.exception, *opened.warning] == []
 
@@ -166,7 +166,7 @@ def test_a_page_says_what_is_wrong_with_a_result_that_it_cannot_draw(
         raise ValueError("odd numbers")
 
     update(board)
-    check(board)
+    verify_new(board)
     monkeypatch.setattr("leaderboard_app.model_tables.reading_table", broken)
     opened = open_page("model", board, task="starter")
     assert not opened.exception
@@ -230,7 +230,7 @@ def test_odd_names_of_files_and_folders_stay_with_them(open_page: Open, board: P
         odd = Path(os.fsdecode(os.fsencode(board) + b"/" + name + b"@1"))
         odd.mkdir()
         (odd / "starter.json").write_bytes(result)
-    for step, trust in ((update, "not checked"), (check, "recomputed")):
+    for step, trust in ((update, "not checked"), (verify_new, "recomputed")):
         step(board)
         index = read_index(board)
         assert {entry.trust for entry in index.entries if entry.task == "starter"} == {trust}
@@ -254,7 +254,7 @@ def test_a_reported_row_that_verification_refuses_is_not_shown_under_another_nam
     path = path_of(board, "bm25").parent / "another.reported.json"
     path.write_text(row.model_dump_json(), encoding="utf-8")
     update(board)
-    check(board)
+    verify_new(board)
     index = read_index(board)
     assert "imp/x" not in {entry.identity for entry in index.entries}
     assert "not a file of a submission" in index.refused[f"{path.parent.name}/another.reported.json"]
@@ -326,7 +326,7 @@ def test_generated_odd_results_break_no_page(open_page: Open, board: Path) -> No
             (folder / base.name).write_text(record.text if place % 2 else without_evidence(record.text))
         update(crowd)
         check_pages(open_page, crowd, batch)
-        check(crowd)
+        verify_new(crowd)
         check_pages(open_page, crowd, batch)
         shutil.rmtree(crowd)
 

@@ -16,7 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.inbox import Inbox, NotTaken
-from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check
+from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check_upload
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.result_record import read_result_record, write_result
@@ -61,7 +61,7 @@ def inbox(tmp_path: Path) -> Inbox:
 
 def _check(inbox: Inbox, data: bytes, limits: Limits = LIMITS) -> Report:
     with inbox.incoming(data) as own:
-        report = check(own, _quiet, limits)
+        report = check_upload(own, _quiet, limits)
         if report.folder:
             inbox.keep(own / ARCHIVE, report.folder)
         assert (own / PLACED / report.folder).is_dir() or not report.folder
@@ -78,7 +78,7 @@ def _kept(inbox: Inbox) -> list[Path]:
 def test_accepted_upload_is_kept_byte_for_byte(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     with inbox.incoming(good) as own:
-        report = check(own, lambda done, total: told.append((done, total)))
+        report = check_upload(own, lambda done, total: told.append((done, total)))
         kept = inbox.keep(own / ARCHIVE, "random@1")
     assert told == [(0, 1), (1, 1)]
     assert (report.folder, report.refused) == ("random@1", "")
@@ -184,7 +184,7 @@ def test_check_stops_when_its_visitor_leaves(inbox: Inbox, good: bytes) -> None:
 
     for _ in range(3):  # more than run at once: each must give its turn back
         with pytest.raises(RuntimeError, match="closed"), inbox.incoming(good) as own:
-            check(own, leave)
+            check_upload(own, leave)
     assert _kept(inbox) == []
 
 

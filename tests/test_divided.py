@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.index import update
-from leaderboard_app.verification import check
+from leaderboard_app.verification import verify_new
 from panglot.cli.view.comparison import Names, comparison_view
 from panglot.cli.view.terminal import bias_table, pair_matrix, score_table
 from panglot.data.pool import Candidate, Judgement, Pool, Query
@@ -125,7 +125,7 @@ def test_each_board_page_gives_the_reason(submissions: Path, page: str, monkeypa
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (TASK,))
     monkeypatch.setattr(sys, "argv", ["app", str(submissions)])
     update(submissions)
-    check(submissions)
+    verify_new(submissions)
     opened = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=600)
     opened.query_params["task"] = "miracl"
     opened.run()

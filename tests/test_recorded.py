@@ -14,7 +14,7 @@ from leaderboard_app import verification
 from leaderboard_app.evidence_store import stored_standings
 from leaderboard_app.home import home_of
 from leaderboard_app.index import read_index, update
-from leaderboard_app.verification import check, trusted
+from leaderboard_app.verification import trusted, verify_new
 from leaderboard_app.verified import load_checks
 from panglot.cli.main import app
 from panglot.errors import BadResult
@@ -147,17 +147,17 @@ def test_a_record_that_is_a_link_is_not_read(board: Path, tmp_path: Path) -> Non
 def test_a_damaged_record_costs_time_alone(board: Path) -> None:
     (board / RECORD).write_text("{", encoding="utf-8")
     assert set(levels(board).values()) == {"not checked"}
-    check(board)
+    verify_new(board)
     assert levels(board) == ALL
 
 
 def test_a_sample_is_verified_once_and_told(board: Path) -> None:
     update(board)
     assert read_index(board).pending
-    said = check(board)
+    said = verify_new(board)
     assert said.startswith("2 of 3 results in verified.json were verified again")
     assert said.endswith("they hold.")
-    assert check(board) == ""
+    assert verify_new(board) == ""
     index = read_index(board)
     assert not index.pending
     assert trusted(index) == "Results: 3 verified as verified.json records."
@@ -174,7 +174,7 @@ def test_a_record_that_lies_is_found_by_the_sample_and_forgotten(
     write_record(board / RECORD, record.model_copy(update={"results": record.results | {name: lie}}))
     assert levels(board) == ALL
     monkeypatch.setattr(verification, "SAMPLE", 3)
-    said = check(board)
+    said = verify_new(board)
     assert "not believed" in said
     assert name in said
     assert levels(board) == {name: level for name, level in ALL.items() if name != "bm25"}

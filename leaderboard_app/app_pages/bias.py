@@ -15,7 +15,7 @@ from leaderboard_app.exports import plain
 from leaderboard_app.formats import column_format, number
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
-from leaderboard_app.notices import notices, told
+from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
 from leaderboard_app.store import result_of, scores_of
 from leaderboard_app.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
@@ -92,7 +92,7 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
     measured = [entry for entry in entries if entry.verified and entry.id in rows]
     blind: dict[str, float] = {}
     for entry in measured[:1]:
-        with told(entry):
+        with failures_shown(entry):
             blind = result_of(index, entry).blind
     measure = address.select("Measure", named, "measure", board.DISTANCE if board.DISTANCE in named else named[0])
     st.markdown(plain(f"{SENTENCES[measure]} {SAID[BETTER[measure]]}"))
@@ -105,7 +105,7 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
         st.info("No model on this task has verified evidence.")
         return
     entry = pick_model(index, measured)
-    with told(entry):
+    with failures_shown(entry):
         show_languages(result_of(index, entry), f"{entry.folder} {task}")
 
 

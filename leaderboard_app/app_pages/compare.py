@@ -17,7 +17,7 @@ from leaderboard_app.comparison import (
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
-from leaderboard_app.notices import notices, told
+from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import MOST_COMPARED, why_no_evidence
 from leaderboard_app.pickers import (
     EVERY,
@@ -147,7 +147,7 @@ def show_pair(index: Index, task: str, pair: tuple[Entry, Entry], metric: str, d
     st.header(plain(f"A {pair[0].folder}  ·  B {pair[1].folder}"), anchor=False)
     readable = 0
     for entry in pair:
-        with told(entry):
+        with failures_shown(entry):
             contributions_of(index, entry, metric)
             evidence_of(index, entry)
             readable += 1

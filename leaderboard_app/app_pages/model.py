@@ -14,7 +14,7 @@ from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
-from leaderboard_app.notices import notices, tell_imitations, told
+from leaderboard_app.notices import failures_shown, notices, tell_imitations
 from leaderboard_app.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided
 from leaderboard_app.recompute import rank_curve
 from leaderboard_app.store import evidence_of, result_of, result_path, scores_of
@@ -107,11 +107,11 @@ def show_files_of(index: Index, entry: Entry, name: str) -> None:
     """What the files of a result hold beyond the index."""
     result = result_of(index, entry)
     if entry.verified:
-        with told(entry):
+        with failures_shown(entry):
             show_evidence(result, evidence_of(index, entry), name)
     elif entry.evidence:
         st.info("The evidence is being verified. What can be computed from it will be shown afterwards.")
-    with told(entry):
+    with failures_shown(entry):
         show_curve(result, name)
     show_origin(result_path(index, entry), result, name)
 
@@ -132,12 +132,12 @@ def main() -> None:
 
     st.header(plain(entry.shown), anchor=False)
     tell_imitations([entry])
-    with told(entry):
+    with failures_shown(entry):
         show_scores(entry, scores[scores["result"] == entry.id], metric, name)
     if entry.source:
         st.info("These numbers were reported elsewhere. There is no result file and no evidence to look into.")
     else:
-        with told(entry):
+        with failures_shown(entry):
             show_files_of(index, entry, name)
     with st.expander("What the numbers mean", icon=":material/menu_book:"):
         for term, sentence in SENTENCES.items():

@@ -8,10 +8,10 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.entries import Entry
 from leaderboard_app.index import Index
-from leaderboard_app.notices import notices, told
+from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import why_no_evidence
 from leaderboard_app.pickers import entries_on, open_board, pick_language, pick_model, pick_task
-from leaderboard_app.recompute import best_of, query_table, relevants_of
+from leaderboard_app.recompute import best_candidates, query_table, relevants_of
 from leaderboard_app.store import evidence_of, texts_of
 from leaderboard_app.texts import cell, texts_table
 from leaderboard_app.widgets import COLUMN, number_columns, show_table
@@ -65,7 +65,7 @@ def show_queries(index: Index, task: str, entry: Entry) -> None:
             relevants_of(evidence, query),
             False,
         ),
-        ("The model's top 10", best_of(evidence, query), True),
+        ("The model's top 10", best_candidates(evidence, query), True),
     ):
         st.subheader(heading, anchor=False)
         rows = [
@@ -95,7 +95,7 @@ def main() -> None:
     with middle:
         entry = pick_model(index, verified, {other.folder: why_no_evidence(other) for other in entries})
     notices(index, task)
-    with told(entry):
+    with failures_shown(entry):
         show_queries(index, task, entry)
 
 

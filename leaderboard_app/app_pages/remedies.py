@@ -9,7 +9,7 @@ from leaderboard_app.charts import dots
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
-from leaderboard_app.notices import notices, told
+from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
 from leaderboard_app.remedies import (
     INTERLEAVE,
@@ -94,7 +94,7 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
     answers = {}
     with st.spinner("Serving the same index in other ways …"):
         for entry in verified:
-            with told(entry):
+            with failures_shown(entry):
                 alike = [other for other in verified if other.shown == entry.shown]
                 answers[entry.shown if len(alike) == 1 else entry.folder] = answers_of(
                     index, entry, policies_for(entry.languages)
@@ -125,7 +125,7 @@ def main() -> None:
         return
     entry = pick_model(index, verified)
     measure = address.segments("Measure", list(MEASURES), "measure", "map")
-    with told(entry):
+    with failures_shown(entry):
         rungs = rungs_of(index, entry, verified)
         if rungs:
             show_ladder(rungs, measure, f"{entry.folder} {task}")

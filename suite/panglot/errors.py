@@ -103,10 +103,10 @@ def spelled(error: BaseException) -> str:
     person did not write it.
     """
     try:
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
     except Exception:  # whatever a stranger's __str__ does
-        said = ""
-    shown = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+        message = ""
+    shown = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
     place = f" ({_short(frames[-1].filename)}:{frames[-1].lineno}: {frames[-1].line})" if frames else ""
     return f"{type(error).__name__}{': ' if shown else ''}{shown}{place}"

@@ -150,17 +150,17 @@ def _front_matter(recipe: Recipe) -> str:
 
 def _sentence(recipe: Recipe, training: TrainingRecord) -> str:
     shares = ", ".join(f"{kind} {share:.2g}" for kind, share in recipe.shares.items())
-    said = (
+    sentence = (
         f"Made by `panglot train` in {training.steps} steps of {recipe.training.batch} pairs "
         f"({training.seconds:.0f} s, {training.precision}) from {recipe.text.base or 'scratch'}; "
         f"shares of batches: {shares}."
     )
     if training.best_validation is not None:
-        said += (
+        sentence += (
             f" The state of step {training.best_step} was kept: {training.best_validation:.3f} of FLORES sentences "
             "found their translation."
         )
-    return said
+    return sentence
 
 
 def _scores(results: Sequence[ResultRecord]) -> str:

@@ -36,9 +36,9 @@ def fetch(
     console = open_console(aside=as_json)
     rows = []
     for task in find_tasks(",".join(tasks)):
-        facts, said = _fetch(task, split(languages), data_dir)
+        facts, message = _fetch(task, split(languages), data_dir)
         rows.append({"task": task.name, **facts})
-        console.print(f"{task.name}: {said}", soft_wrap=True)
+        console.print(f"{task.name}: {message}", soft_wrap=True)
     if as_json:
         print_json(rows)
 
@@ -53,8 +53,10 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dic
         chosen = task.choose(languages)
         questions = task.questions(task, chosen, data_dir)
         task.corpus(task, chosen, data_dir, progress_bar)
-        said = f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"
-        return {"queries": len(questions.queries), "languages": list(chosen)}, said
+        message = (
+            f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"
+        )
+        return {"queries": len(questions.queries), "languages": list(chosen)}, message
     pool = read_pool(task, languages, data_dir, progress_bar)
     facts = {
         "queries": len(pool.queries),

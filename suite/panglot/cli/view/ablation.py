@@ -16,6 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from panglot.numbers import number
 from panglot.score.settings import SETTINGS
 from panglot.train.experiment import MEASURES, ArmRow, Experiment
 
@@ -38,14 +39,8 @@ def experiment_table(experiment: Experiment, task: str) -> RenderableType:
 
 
 def _cell(mean: float | None, spread: float | None) -> Text:
-    if mean is None:
-        return Text("–")
-    shown = Text(f"{mean:.3f}" if abs(mean) < 100 else f"{mean:,.0f}")
-    return (
-        shown
-        if spread is None
-        else shown.append(f"\n{spread:.3f}" if spread < 100 else f"\n{spread:,.0f}", style="dim")
-    )
+    shown = Text(number(mean))
+    return shown if spread is None else shown.append(f"\n{number(spread)}", style="dim")
 
 
 def draw_experiment(experiment: Experiment, path: Path) -> None:

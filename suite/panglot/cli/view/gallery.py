@@ -72,8 +72,8 @@ def _section(evidence: Evidence, pool: Pool, in_pool: Ints, query: int) -> str:
 
 def _entry(pool: Pool, candidate: int, is_relevant: bool, rank: int) -> str:
     marked = ' class="relevant"' if is_relevant else ""
-    said = " relevant" if is_relevant else ""
-    return f"<li{marked}>{_shown(pool.candidates, candidate, pool.languages)}<small>{rank}{said}</small></li>"
+    relevance = " relevant" if is_relevant else ""
+    return f"<li{marked}>{_shown(pool.candidates, candidate, pool.languages)}<small>{rank}{relevance}</small></li>"
 
 
 def _shown(items: Items, place: int, languages: Sequence[str]) -> str:

@@ -116,12 +116,12 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
         table.add_row(language_label(language.language), *numbers)
     disk = ", ".join(f"{plan.disk_bytes(form) / 1e9:,.1f} GB as {form}" for form in DISK_FORMS)
     cost = f" An API would cost {plan.tokens / 1e6 * price:,.2f}." if price else ""
-    said = (
+    legend = (
         f"{name}: {plan.passages:,} passages, {plan.tokens:,} tokens. Encoding takes {plan.encode_seconds / 3600:,.1f} "
         f"hours of this machine or its GPU, and the products {plan.product_seconds / 3600:,.2f}; with "
         f"{workers} like it {plan.seconds(workers) / 3600:,.1f} in all. Vectors of {plan.dimension} take {disk}.{cost}"
     )
-    return Group(table, prose(said, ""))
+    return Group(table, prose(legend, ""))
 
 
 def _table(names: str, prose: str = "", numbers: str = "") -> FoldingTable:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from panglot.cli.view.tables import FoldingTable, facts, prose
 from panglot.languages import language_label
+from panglot.numbers import NOTHING, interval, number
 from panglot.remedies.whatif import DEPTH, Answer
-from panglot.score.bootstrap import Score
 from panglot.score.comparison.paired import ALPHA
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def learned_view(learned: Learned, folder: Path, files: Sequence[str]) -> Render
     for heading in ("before", "after"):
         table.add_column(heading, justify="right", no_wrap=True)
     for role, shares in learned.between.items():
-        table.add_row(role, *map(_number, shares))
+        table.add_row(role, *map(number, shares))
     texts = f"{len(learned.texts.rows):,} texts in {len(learned.texts.counts)} languages"
     legend = f"Share of the variance of {texts} that lies between languages. How to use it: {folder / 'README.md'}"
     return Group(table, prose(legend), Text(f"{folder}: {', '.join(files)}"))
@@ -74,21 +74,15 @@ def _languages(answers: Sequence[Answer], measure: str) -> RenderableType:
         table.add_column(answer.policy.name.replace(":", "\n"), justify="right", no_wrap=True)
     for language in answers[0].languages:
         scores = [answer.languages[language].get(measure) for answer in answers]
-        table.add_row(language_label(language), *("–" if score is None else _number(score.value) for score in scores))
+        table.add_row(language_label(language), *(number(score and score.value) for score in scores))
     return table
 
 
 def _cell(answer: Answer, measure: str) -> Text:
     score = answer.scores.get(measure)
     if score is None:
-        return Text("–")
+        return Text(NOTHING)
     found = answer.p.get(measure, 1.0) <= ALPHA
-    return Text(_number(score.value) + ("*" if found else " ")).append(f"\n{_interval(score)} ", style="dim")
-
-
-def _interval(score: Score) -> str:
-    return "–" if score.low is None or score.high is None else f"{_number(score.low)}–{_number(score.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
+    return Text(number(score.value) + ("*" if found else " ")).append(
+        f"\n{interval(score.low, score.high, number)} ", style="dim"
+    )

@@ -44,10 +44,10 @@ class HubSet:
         from pyarrow.parquet import ParquetWriter
 
         shown = pa.schema({"id": pa.string(), "locale": pa.string(), "image": pa.binary()})
-        said = pa.schema({"id": pa.string(), "lang": pa.string(), "text": pa.string()})
+        schema = pa.schema({"id": pa.string(), "lang": pa.string(), "text": pa.string()})
         with (
             ParquetWriter(folder / "images.parquet", shown) as images,
-            ParquetWriter(folder / "texts.parquet", said) as texts,
+            ParquetWriter(folder / "texts.parquet", schema) as texts,
         ):
             seen = set[str]()
             for number, (split, columns) in enumerate(self.columns.items()):
@@ -56,7 +56,7 @@ class HubSet:
                     new = [row for row in rows if with_images and row["id"] not in seen]
                     seen |= {row["id"] for row in new}
                     images.write_table(pa.Table.from_pylist(new, shown))
-                    texts.write_table(pa.Table.from_pylist(list(_captions(rows)), said))
+                    texts.write_table(pa.Table.from_pylist(list(_captions(rows)), schema))
 
     def _rows(self, split: str, columns: Mapping[str, str], with_images: bool) -> Iterator[dict[str, Any]]:
         """The rows of one split as id, locale, the bytes of the image and the captions by language."""

@@ -145,8 +145,8 @@ def watched() -> Iterator[Checkpoint]:
     def take(*, model: Any, loading_info: Any, **rest: Any) -> None:
         checkpoint.take(model, loading_info)
         nothing: set[Any] = set()
-        said = replace(loading_info, missing_keys=nothing, unexpected_keys=nothing, mismatched_keys=nothing)
-        report(model=model, loading_info=said, **rest)
+        without_keys = replace(loading_info, missing_keys=nothing, unexpected_keys=nothing, mismatched_keys=nothing)
+        report(model=model, loading_info=without_keys, **rest)
 
     def from_pretrained(cls: type, name: Any, *inputs: Any, **settings: Any) -> Any:
         tokenizer = read(cls, name, *inputs, **settings)

@@ -143,21 +143,21 @@ class Endpoint:
             return Failure(f"{self._backend} cannot be asked. {reason}.", divides=True)
         response, status = error.response, error.status_code
         words = self.clean(server_words(response.content, response.charset_encoding))
-        said = (
+        answer = (
             f"{status}: {words.removesuffix('.')}" if words else f"{status} {one_line(response.reason_phrase)}".rstrip()
         )
         if status in (401, 403):
             return Failure(
-                f"{self._backend} refuses the key ({said}). Put the right one into the environment variable {KEY}."
+                f"{self._backend} refuses the key ({answer}). Put the right one into the environment variable {KEY}."
             )
         if status == 404:
-            return Failure(f"{self._backend} has no model '{model}' ({said}). {self._offered()}")
+            return Failure(f"{self._backend} has no model '{model}' ({answer}). {self._offered()}")
         is_nan = status >= 500 and "nan" in re.split(r"\W+", words.lower())  # what Ollama says of such a vector
         no_credit = b"insufficient_quota" in response.content
         is_refused = status in REFUSED
         advice = " --max-length cuts texts that are too long." if is_refused and self._account.meter.requests else ""
         return Failure(
-            f"{self._backend} answered {said}.{advice}",
+            f"{self._backend} answered {answer}.{advice}",
             passes=(status in BUSY or status in FAILED or status > 500) and not (is_nan or no_credit),
             divides=is_refused or is_nan or status in FAILED,
             pause=_retry_after(response.headers),
