@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from panglot.cli.main import app
@@ -45,6 +49,11 @@ year = 2026
 de = { queries = 2, candidates = 2 }
 en = { queries = 2, candidates = 2 }
 """
+ODD = ("=", '"', "[[", "]", "{}", "nan", "1979-05-27", "{language}", "../", "\n[languages]\n", "9" * 30, "\u202e", "\0")
+"""What breaks parsers."""
+PLAIN = st.characters(codec="utf-8", exclude_characters="\x7f")
+"""What a JSON text holds as a TOML text does."""
+KEYS = st.text(PLAIN, min_size=1)
 FINGERPRINT = "82b64f2a4764a7b0693dd4bc51751e77af5f8054c691f3994521f6e5d59405b5"
 CORPUS = (
     ("d1", "The blue whale is the largest animal.", "en"),
@@ -314,6 +323,17 @@ class TestMistakes:
         with pytest.raises(BadData, match=r"line 1: headline.*line 1: licence.*line 3: headlines:.*line 4: licences:"):
             load_tasks(str(mine))
 
+    @given(data=st.data())
+    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_no_change_of_a_file_ends_in_anything_but_tasks_or_a_message(self, mine: Path, data: st.DataObject) -> None:
+        start = data.draw(st.integers(0, len(MINE)))
+        end = data.draw(st.integers(start, min(len(MINE), start + 30)))
+        put = data.draw(st.sampled_from(ODD) | st.text(st.characters(codec="utf-8"), max_size=5))
+        path = mine.with_name("changed.toml")
+        path.write_text(f"{MINE[:start]}{put}{MINE[end:]}", encoding="utf-8")
+        with suppress(PanglotError):
+            assert load_tasks(str(path))
+
     def test_files_that_cannot_be_read(self, tmp_path: Path) -> None:
         with pytest.raises(MissingData, match="There is no file"):
             load_tasks(str(tmp_path / "none.toml"))
@@ -381,6 +401,36 @@ class TestReadersOfOtherPackages:
         monkeypatch.setattr(_Entry, "name", "beir")
         (task,) = load_tasks(str(mine))
         assert read_pool(task).fingerprint == FINGERPRINT
+
+
+@given(
+    st.dictionaries(
+        KEYS,
+        st.integers()
+        | st.text(PLAIN)
+        | st.lists(st.integers())
+        | st.dictionaries(KEYS, st.integers() | st.text(PLAIN)),
+    )
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lines_of_any_keys(tmp_path: Path, content: dict[str, Any]) -> None:
+    quote = partial(json.dumps, ensure_ascii=False)
+    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    lines, expected = [], {}
+    for key in content.keys() - tables.keys():
+        lines.append(f"{quote(key)} = {quote(content[key])}  # a comment")
+        expected[key,] = len(lines)
+    for table, rows in tables.items():
+        lines += ["", f"[{quote(table)}]"]
+        expected[table,] = len(lines)
+        for key, value in rows.items():
+            lines.append(f"{quote(key)} = {quote(value)}")
+            expected[table, key] = len(lines)
+    path = tmp_path / "any.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    toml = read_toml(path)
+    assert toml.content == content
+    assert {keys: toml.line(keys) for keys in expected} == expected
 
 
 def test_lines_of_keys(tmp_path: Path) -> None:

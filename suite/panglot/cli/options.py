@@ -26,7 +26,7 @@ ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="As panglot models lists them.", autocompletion=complete_model)
 ]
 TaskNames = Annotated[
-    str, typer.Option(metavar="A,B", help="Tasks, or folders of your own data.", autocompletion=complete_tasks)
+    str, typer.Option(metavar="A,B", help="Tasks, or paths of your own data.", autocompletion=complete_tasks)
 ]
 Languages = Annotated[str, typer.Option(metavar="en,de", help="Only these languages; default: all.")]
 
