@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a busy machine can be slower than one
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.encode.model import load_model
-from panglot.evaluate.run import run
+from panglot.evaluate.run import Outcome, run
 from panglot.results.result_record import write_result
 from tests.helpers.pools import PoolMaker, parallel_questions
 from tests.helpers.required import DATA_FOLDER, absent
@@ -58,11 +60,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def starter_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def starter_outcome() -> Callable[[str], Outcome]:
+    """What a run of a model on the starter set gives; each model is run once."""
+    return cache(lambda name: run(TASKS["starter"], load_model(name)))
+
+
+@pytest.fixture(scope="session")
+def starter_results(starter_outcome: Callable[[str], Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of three models on the starter set, as files; a test that changes them takes a copy."""
     folder = tmp_path_factory.mktemp("starter_results")
     for name in ("use-multilingual", "bm25", "language-id"):
-        outcome = run(TASKS["starter"], load_model(name))
+        outcome = starter_outcome(name)
         write_result(folder, outcome.record, outcome.evidence, outcome.stem)
     return folder
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +12,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as some
 from markdown_it import MarkdownIt
@@ -39,7 +37,6 @@ from tests.helpers.tasks import TASKS
 pytestmark = pytest.mark.usefixtures("no_checks")
 
 HERE = Path(__file__).parents[1]
-PAGES = HERE / "leaderboard_app" / "app_pages"
 COMMITTED = HERE / "submissions"
 
 
@@ -392,118 +389,12 @@ def test_texts_come_with_the_data() -> None:
 Open = Callable[..., AppTest]
 
 
-@pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-    def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
-        monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=600)
-        for name, value in query.items():
-            test.query_params[name] = value
-        return test.run()
-
-    return opened
-
-
-@pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
-@pytest.mark.parametrize("task", ["starter", "xquad-r"])
-def test_each_page_opens(open_page: Open, index: Index, page: str, task: str) -> None:
-    test = open_page(page, index.folder, task=task)
-    assert not test.exception
-    assert test.title
-    assert test.selectbox(key="task").value == task
-
-
-@pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
-def test_an_empty_board_shows_what_papers_printed(open_page: Open, tmp_path: Path, page: str) -> None:
-    test = open_page(page, tmp_path)
-    assert not test.exception
-    assert test.selectbox(key="task").value in TASKS
-
-
-def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) -> None:
-    test = open_page("model", index.folder, task="../../etc/passwd", model="../../etc", metric="<b>")
-    assert not test.exception
-    assert test.selectbox(key="task").value in TASKS
-    assert test.selectbox(key="metric").value == "map"
-
-
-def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
-    test = open_page("overview", index.folder, task="starter", search="bm25")
-    assert test.dataframe[0].value["model"].tolist() == ["bm25"]
-    test.text_input(key="search").set_value("no such model").run()
-    assert "No model matches" in test.info[-1].value
-    test.text_input(key="search").set_value("").run()
-    test.selectbox(key="by").set_value("mono").run()
-    shown = test.dataframe[0].value
-    assert shown["mono"].is_monotonic_decreasing
-    assert shown["rank"].dropna().tolist() == [1, 2]
-    assert shown.loc[shown["rank"].isna(), "rank 95 %"].tolist() == ["floor"]
-
-
-def test_choosing_languages_computes_again(open_page: Open, index: Index, made: Path) -> None:
-    test = open_page("overview", index.folder, task="starter", pool=["de", "en"])
-    assert not test.exception
-    shown = test.dataframe[0].value.set_index("model")
-    row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
-    assert shown.loc["bm25", "multi"] == row["multi"].value
-    assert shown["rank"].dropna().tolist() == [1, 2]
-
-
-def test_ranks_are_those_of_what_is_verified(open_page: Open, copy: Path) -> None:
-    update(copy)
-    shown = open_page("overview", copy, task="starter").dataframe[0].value
-    assert len(shown) == 3
-    assert shown["rank"].isna().all()
-    verify_new(copy)
-    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].dropna().tolist() == [1, 2]
-    path_of(copy, "bm25").touch()
-    update(copy)
-    page = open_page("overview", copy, task="starter")
-    shown = page.dataframe[0].value.set_index("model")
-    assert shown["rank"].dropna().to_dict() == {"use-multilingual": 1}
-    assert any("among the 1 verified so far; 1 is not verified yet" in caption.value for caption in page.caption)
-
-
 def test_stored_standings_are_those_of_the_suite(made: Path, tmp_path: Path) -> None:
     paths = {name: path_of(made, name) for name in ("bm25", "use-multilingual")}
     wanted = rank({name: read_evidence(path) for name, path in paths.items()}, "map", "balance").models
     for _ in range(2):
         assert stored_standings(tmp_path, paths, "map", "balance") == Ranked(wanted, {})
     assert len(list((tmp_path / "standings").iterdir())) == 1
-
-
-@pytest.mark.parametrize("page", ["model", "queries"])
-def test_a_page_opens_on_the_best_model(open_page: Open, index: Index, page: str) -> None:
-    opened = open_page(page, index.folder, task="starter").selectbox(key="model").value
-    assert opened.startswith("use-multilingual@")
-
-
-def test_a_link_names_a_language_by_its_code(open_page: Open, index: Index) -> None:
-    for page, key in (("queries", "query"), ("compare", "query"), ("overview", "candidate")):
-        picker = open_page(page, index.folder, task="starter", **{key: "th"}).selectbox(key=key)
-        assert picker.value == "th"
-        assert "Greek (el)" in picker.options
-
-
-def test_images_stay_in_any_pool(open_page: Open) -> None:
-    test = open_page("overview", COMMITTED, task="emoji-t2i", pool=["de", "en"])
-    assert not test.exception
-    assert "Images (zxx)" not in test.multiselect(key="pool").options
-    assert any("in the pool of de, en, zxx" in info.value for info in test.info)
-
-
-def test_board_works_without_evidence(open_page: Open, copy: Path) -> None:
-    for path in copy.glob("*/*.parquet"):
-        path.unlink()
-    update(copy)
-    verify_new(copy)
-    assert {entry.trust for entry in on(read_index(copy), "starter")} == {"self-reported"}
-    for page in ("overview", "model", "compare", "queries", "bias"):
-        assert not open_page(page, copy, task="starter").exception
-    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].isna().all()
 
 
 def test_all_committed_results_are_found() -> None:

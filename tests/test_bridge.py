@@ -6,7 +6,6 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,14 +24,12 @@ from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, BadResult
 from panglot.evaluate.provenance import provenance
-from panglot.evaluate.run import Outcome, run
+from panglot.evaluate.run import Outcome
 from panglot.interop.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages
-from panglot.interop.mteb_import import Imported, read_mteb_results
 from panglot.interop.mteb_tasks import panglot_tasks
-from panglot.interop.published import DATA, published_results
 from panglot.interop.trec import run_lines
 from panglot.results.evidence_file import read_evidence
-from panglot.results.reported import ReportedResult, balance_of, read_reported, write_reported
+from panglot.results.reported import read_reported
 from panglot.results.result_record import ResultRecord, TaskRecord, read_result_record, write_result
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
@@ -42,12 +39,10 @@ from tests.helpers.pools import PoolMaker
 from tests.helpers.scores import FixedScores
 from tests.helpers.tasks import TASKS
 
-BROKEN_REVISION = "5bef8b6e2601af974fb1a1cca03fd702229be4b6"
-
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return run(TASKS["starter"], load_model("use-multilingual"))
+def outcome(starter_outcome: Callable[[str], Outcome]) -> Outcome:
+    return starter_outcome("use-multilingual")
 
 
 @pytest.fixture(scope="module")
@@ -227,170 +222,6 @@ def _peer() -> Any:
     return Peer()
 
 
-class TestMtebImport:
-    def _folder(self, root: Path, content: Any, name: str = "PanglotStarter", meta: bool = True) -> Path:
-        folder = root / "results" / "org__small" / "abc123"
-        folder.mkdir(parents=True, exist_ok=True)
-        if meta:
-            (folder / "model_meta.json").write_text(json.dumps({"name": "org/small_x", "revision": "abc123"}))
-        (folder / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
-        return root / "results"
-
-    def _import(self, root: Path, content: Any, **options: Any) -> Imported:
-        return read_mteb_results(self._folder(root, content, **options), all_tasks())
-
-    def test_exported_result_imports_unchanged(
-        self, outcome: Outcome, exported: dict[str, Any], tmp_path: Path
-    ) -> None:
-        imported = self._import(tmp_path, exported)
-        assert imported.left_out == []
-        (row,) = imported.reported
-        assert (row.model, row.revision, row.level) == ("org/small_x", "abc123", "self-reported")
-        assert row.fingerprint == TASKS["starter"].fingerprint
-        for setting, scores in outcome.record.settings.items():
-            for metric in ("map", "ndcg@10", "mrr@10", "success@1"):
-                assert row.settings[setting][metric] == pytest.approx(scores[metric].value, abs=1e-9)
-        assert row.balance["map"] == pytest.approx(outcome.record.balance["map"].value, abs=1e-9)
-        assert row.languages["th"]["cross"]["map"] == pytest.approx(
-            outcome.record.languages["th"]["cross"]["map"].value, abs=1e-9
-        )
-        assert len(row.pairs) == 121
-        assert read_reported(write_reported(tmp_path, row)) == row
-        assert (tmp_path / "org__small_x@abc123" / "starter.reported.json").is_file()
-
-    def test_map_has_its_name_only_where_it_is_uncut(self, exported: dict[str, Any], tmp_path: Path) -> None:
-        task = TASKS["xquad-r"]
-        large = {**exported, "task_name": "PanglotXquadR", "dataset_revision": task.fingerprint}
-        (row,) = self._import(tmp_path, large, meta=False).reported
-        assert row.model == "org/small"
-        assert {"map", "map@1000"} <= set(row.pairs["en-th"])  # 852 candidates
-        assert "map" not in row.pairs["th-en"]
-        assert "map" not in row.settings["multi"]
-
-    def test_wrong_number_drops_its_subset_and_mean(self, exported: dict[str, Any], tmp_path: Path) -> None:
-        changed = json.loads(json.dumps(exported))
-        rows = _subsets(changed)
-        rows["ar-de"]["ndcg_at_10"] = float("nan")
-        rows["multi-th"]["recall_at_10"] = 97.5
-        rows["en-en"]["hf_subset"] = "en-tlh"
-        imported = self._import(tmp_path, changed)
-        assert [left.what.partition(", ")[2] for left in imported.left_out] == ["ar-de", "en-tlh", "multi-th"]
-        said = "".join(left.reason for left in imported.left_out)
-        for sentence in ("ndcg@10 is nan, not a number from 0 to 1.", "is 97.5", "starter has no such subset."):
-            assert sentence in said
-        (row,) = imported.reported
-        assert row.settings == {}
-        assert "ar-de" not in row.pairs
-        assert "cross" not in row.languages["ar"]
-        assert "cross" in row.languages["de"]
-
-    @pytest.mark.parametrize(
-        ("changes", "sentence"),
-        [
-            ({"task_name": "XQuADRetrieval"}, "ranks whole paragraphs, each language by itself"),
-            ({"task_name": "MLQARetrieval", "dataset_revision": BROKEN_REVISION}, "subset ara-deu is also broken"),
-            ({"task_name": "MIRACLRetrieval"}, "MIRACLRetrieval is not a task of this suite"),
-            ({"dataset_revision": "0" * 64}, "Other data: its fingerprint is 000"),
-            ({"scores": {"dev": []}}, "no scores on the split 'test'"),
-            ({"dataset_revision": None}, "It does not say which data was scored"),
-            ({"scores": None}, "It is not a result of mteb: scores: Input should be a valid dictionary"),
-            (
-                {"scores": {"test": [1]}},
-                "It is not a result of mteb: scores.test.0: Input should be a valid dictionary",
-            ),
-            ({"task_name": None}, "It is not a result of mteb: task_name: Input should be a valid string"),
-            ({"task_name": "Foo", "mteb_version": 2}, "Foo is not a task of this suite"),
-        ],
-    )
-    def test_unmatched_scores_are_left_out(
-        self, exported: dict[str, Any], tmp_path: Path, changes: dict[str, Any], sentence: str
-    ) -> None:
-        imported = self._import(tmp_path, {**exported, **changes})
-        assert imported.reported == []
-        (left,) = imported.left_out
-        assert sentence in left.reason
-
-    @pytest.mark.parametrize(
-        ("content", "sentence"),
-        [
-            ("", "It is not valid JSON: Expecting value"),
-            ('{"dataset_revision": ', "It is not valid JSON: Expecting value"),
-            ("[" * 100_000, "It is not valid JSON: maximum recursion depth"),
-            ("[1, 2]", "It is not a result of mteb: it does not hold a JSON object."),
-            ('{"task_name": NaN}', "It is not a result of mteb: task_name"),
-            ('{"a": 1}', "It is not a result of mteb: task_name: Field required."),
-        ],
-    )
-    def test_a_file_that_is_not_a_result_is_left_out_with_the_reason(
-        self, content: str, sentence: str, tmp_path: Path
-    ) -> None:
-        imported = self._import(tmp_path, content)
-        assert imported.reported == []
-        assert imported.left_out[0].reason.startswith(sentence)
-
-    def test_files_before_mteb_1_11_are_read(self, exported: dict[str, Any], tmp_path: Path) -> None:
-        rows = {
-            row["hf_subset"]: {k: v for k, v in row.items() if k != "hf_subset"} for row in exported["scores"]["test"]
-        }
-        old = {
-            "mteb_dataset_name": exported["task_name"],
-            "mteb_version": "1.6.2",
-            "dataset_revision": exported["dataset_revision"],
-            "test": {**rows, "evaluation_time": 3.2},
-        }
-        (row,) = self._import(tmp_path / "old", old).reported
-        (new,) = self._import(tmp_path / "new", exported).reported
-        assert (row.settings, row.pairs) == (new.settings, new.pairs)
-        assert row.note.startswith("From mteb 1.6.2")
-
-    @pytest.mark.parametrize(
-        ("content", "sentence"),
-        [
-            ({"mteb_dataset_name": "XQuADRetrieval", "validation": {"de": {"ndcg_at_10": 0.5}}}, "whole paragraphs"),
-            ({"mteb_dataset_name": "MIRACLRetrieval", "dev": {"ndcg_at_10": 0.5}}, "not a task of this suite"),
-            ({"mteb_dataset_name": "PanglotStarter", "dev": {"ndcg_at_10": 0.5}}, "does not say which data was scored"),
-        ],
-    )
-    def test_file_before_mteb_1_11_is_labelled(self, content: dict[str, Any], sentence: str, tmp_path: Path) -> None:
-        (left,) = self._import(tmp_path, content).left_out
-        assert left.reason.startswith("Written by mteb before 1.11. ")
-        assert sentence in left.reason
-
-    def test_duplicate_subsets_are_left_out(self, exported: dict[str, Any], tmp_path: Path) -> None:
-        twice = json.loads(json.dumps(exported))
-        twice["scores"]["test"].append({**_subsets(twice)["en-th"], "ndcg_at_10": 1.0})
-        self._folder(tmp_path, exported, "B")
-        imported = self._import(tmp_path, twice, name="A")
-        (row,) = imported.reported
-        assert "en-th" not in row.pairs
-        assert {left.what.rpartition("/")[2]: left.reason for left in imported.left_out} == {
-            "A.json, en-th": "The file holds this subset more than once.",
-            "B.json": "org__small/abc123/A.json is already a result of org/small_x on starter.",
-        }
-
-    def test_a_task_of_images_has_means_over_its_pairs(self, tmp_path: Path) -> None:
-        task = TASKS["multi30k-t2i"]
-        languages = [language for language in task.languages if language != IMAGES]
-        scores = [{"hf_subset": f"{x}-zxx", "ndcg_at_10": 0.5} for x in languages]
-        content = {"task_name": "PanglotMulti30kT2i", "dataset_revision": "f" * 64, "scores": {"test": scores}}
-        folder = self._folder(tmp_path, content)
-        (row,) = read_mteb_results(folder, [replace(task, fingerprint="f" * 64)]).reported
-        assert row.settings == {"cross": {"ndcg@10": 0.5}}
-
-    @pytest.mark.parametrize("meta", ["[]", "{", '{"name": null, "revision": 3}', '{"name": ["x"]}'])
-    def test_the_folders_name_a_model_that_does_not_name_itself(
-        self, meta: str, exported: dict[str, Any], tmp_path: Path
-    ) -> None:
-        folder = self._folder(tmp_path, exported)
-        (folder / "org__small" / "abc123" / "model_meta.json").write_text(meta)
-        (row,) = read_mteb_results(folder, all_tasks()).reported
-        assert (row.model, row.revision) == ("org/small", "abc123")
-
-    def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(BadResult, match="There are no results of mteb in"):
-            read_mteb_results(tmp_path, all_tasks())
-
-
 class TestModelCard:
     def test_is_yaml_that_says_what_the_result_says(self, outcome: Outcome) -> None:
         (model,) = yaml.safe_load(model_index([outcome.record]))["model-index"]
@@ -445,94 +276,6 @@ class TestTrec:
         evidence = collect_evidence(pool, FixedScores(np.zeros((len(pool.queries), len(pool.candidates)))))
         with pytest.raises(BadResult, match="cannot hold the id 'e n:q0'"):
             list(run_lines(evidence, "x"))
-
-
-ROWS = {(row.task, row.model.partition("/")[2]): row for row in published_results()}
-
-
-class TestPublished:
-    @pytest.mark.parametrize(
-        ("task", "model", "normalised"),
-        [
-            ("xquad-r", "XLM-R", (0.0369, 0.0263, 0.0255)),
-            ("xquad-r", "LaBSE", (0.0232, 0.0199, 0.0195)),
-            ("mlqa-r", "XLM-R", (0.0241, 0.0190, 0.0190)),
-            ("mlqa-r", "LaBSE", (0.0189, 0.0166, 0.0163)),
-        ],
-    )
-    def test_normalised_rank_distance(self, task: str, model: str, normalised: tuple[float, ...]) -> None:
-        found = [
-            ROWS[task, f"{model}-{batches}"].bias["normalised_rank_distance"]
-            for batches in ("X-X-mono", "X-Y", "hybrid")
-        ]
-        assert found == pytest.approx(normalised, abs=5.1e-5)
-
-    def test_some_printed_numbers(self) -> None:
-        row = ROWS["xquad-r", "XLM-R-X-X-mono"]
-        assert {setting: scores["map"] for setting, scores in row.settings.items()} == {
-            "mono": 0.7918,
-            "cross": 0.6737,
-            "multi": 0.5479,
-        }
-        assert row.bias["rank_distance"] == 410.2
-        assert row.languages["zh"]["bias"]["rank_distance"] == 357.3
-        assert row.languages["ar"]["cross"]["map"] == 0.6064
-        assert row.balance["map"] == pytest.approx(3 / (1 / 0.7918 + 1 / 0.6737 + 1 / 0.5479))
-        assert ROWS["xquad-r", "mBERT-X-Y"].settings == {"multi": {"map": 0.66}}
-        assert ROWS["mlqa-r", "mBERT-En-En"].balance == {}
-
-    def test_every_row_says_where_it_is_from(self) -> None:
-        assert len(ROWS) == 2 * (2 * 3 + 4)
-        for row in ROWS.values():
-            assert row.level == "published"
-            assert "arXiv" in row.citation
-            assert row.source
-            assert row.note
-            assert row.fingerprint is None
-
-    def test_means_are_the_means_of_the_languages(self) -> None:
-        """Printed with four decimals, rank distances with one."""
-        for row in ROWS.values():
-            for setting in row.settings if row.languages else ():
-                mean = np.mean([scores[setting]["map"] for scores in row.languages.values()])
-                assert mean == pytest.approx(row.settings[setting]["map"], abs=1.1e-4), (row.model, setting)
-
-    @pytest.mark.parametrize("name", ["xquad-r", "mlqa-r"])
-    def test_bounds_are_those_of_the_pool(self, name: str, request: pytest.FixtureRequest) -> None:
-        pool: Pool = request.getfixturevalue(name.replace("-", "_"))
-        stored = json.loads(DATA.read_bytes())["pools"][name]
-        relevants = np.bincount(pool.query, minlength=len(pool.queries))
-        random = (len(pool.candidates) + 1) * (relevants - 1) / (relevants + 1)
-        assert stored["languages"] == list(pool.languages)
-        for place in range(len(pool.languages)):
-            asked = pool.queries.language == place
-            assert stored["perfect"][place] == pytest.approx((relevants[asked] - 1).mean(), abs=1e-5)
-            assert stored["random"][place] == pytest.approx(random[asked].mean(), abs=1e-5)
-
-
-class TestReported:
-    def test_balance_needs_all_three(self) -> None:
-        half = {"map": 0.5, "ndcg@10": 0.5}
-        assert balance_of({"mono": half, "cross": half}) == {}
-        assert balance_of({"mono": half, "cross": half, "multi": {"map": 0.0}}) == {"map": 0.0}
-
-    @pytest.mark.parametrize(
-        ("change", "fault"),
-        [
-            ({"level": "recomputed"}, "level"),
-            ({"settings": {"mono": {"map": 1.5}}}, "settings.mono.map"),
-            ({"bias": {"rank_distance": "NaN"}}, "bias.rank_distance"),
-            ({"claim": 1}, "claim"),
-        ],
-    )
-    def test_what_is_no_reported_result_is_refused(self, change: dict[str, Any], fault: str, tmp_path: Path) -> None:
-        row: ReportedResult = ROWS["xquad-r", "LaBSE-hybrid"]
-        path = tmp_path / "xquad-r.reported.json"
-        path.write_text(json.dumps(row.model_dump() | change))
-        with pytest.raises(BadResult, match=fault):
-            read_reported(path)
-        with pytest.raises(BadResult, match="cannot be read"):
-            read_reported(tmp_path / "absent.reported.json")
 
 
 class TestCommand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -79,15 +80,15 @@ def _map(outcome: Outcome) -> dict[str, float]:
     return {setting: scores["map"].value for setting, scores in outcome.record.settings.items()}
 
 
-def test_embedded_model_has_its_known_scores() -> None:
-    scores = _map(_run("use-multilingual"))
+def test_embedded_model_has_its_known_scores(starter_outcome: Callable[[str], Outcome]) -> None:
+    scores = _map(starter_outcome("use-multilingual"))
     assert scores["mono"] > 0.7
     assert scores["cross"] > 0.45
     assert scores["multi"] > 0.4
 
 
-def test_stored_vectors_give_what_their_encoder_gives(stored: Path) -> None:
-    assert _map(_run(f"vectors:{stored}")) == pytest.approx(_map(_run("use-multilingual")), abs=1e-6)
+def test_stored_vectors_give_what_their_encoder_gives(stored: Path, starter_outcome: Callable[[str], Outcome]) -> None:
+    assert _map(_run(f"vectors:{stored}")) == pytest.approx(_map(starter_outcome("use-multilingual")), abs=1e-6)
 
 
 def test_half_precision_moves_ndcg_of_a_real_encoder_by_less_than_a_thousandth(starter: Pool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from tests.helpers.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return run(TASKS["starter"], load_model("use-multilingual"))
+def outcome(starter_outcome: Callable[[str], Outcome]) -> Outcome:
+    return starter_outcome("use-multilingual")
 
 
 @pytest.fixture

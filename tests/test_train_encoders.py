@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
@@ -14,102 +13,40 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset
-from PIL import Image as Pillow
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from tokenizers import models
 
-from panglot.encode.model import SeesImages, load_model
 from panglot.errors import BadData, BadEncoder, MissingData
 from panglot.train.batches import BatchDrawer, BatchSampler
 from panglot.train.data import read_pairs
 from panglot.train.loss import HybridLoss
-from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
-from panglot.train.recipe import ImageTower, Recipe
-from panglot.train.recipe_file import make_recipe
+from panglot.train.pairs import TextPair
+from panglot.train.recipe import Recipe
 from panglot.train.smaller import keep_layers, keep_tokens
 from panglot.train.towers import build_model
 from panglot.train.train import train
-from panglot.train.trainer import Collator, PairRows
-from panglot.train.vision import load_vision
+from panglot.train.trainer import PairRows
 from tests.helpers.killing import Killed, killing_at
-
-LANGUAGES = ("de", "en", "zh")
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
-LETTERS = "▁abcdefghijklmnopqrstuvwxyz0123456789"
-LAYERS = 4
-DIMENSION = 16
+from tests.helpers.letters import (
+    DIMENSION,
+    LANGUAGES,
+    SPECIAL,
+    entries,
+    gradients,
+    pairs_of,
+    recipe_of,
+    save_letters,
+)
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of random weights that reads letters, as transformers saves one."""
-    folder = tmp_path_factory.mktemp("base") / "letters"
-    letters = Tokenizer(models.Unigram([*((s, 0.0) for s in SPECIAL), *((c, -3.0) for c in LETTERS)], unk_id=3))
-    letters.pre_tokenizer = pre_tokenizers.Metaspace()
-    letters.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=letters, cls_token="<s>", pad_token="<pad>", sep_token="</s>", unk_token="<unk>"
-    )
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    sizes = {"hidden_size": DIMENSION, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": 32}
-    drop = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    vocabulary = len(SPECIAL) + len(LETTERS)
-    config = BertConfig(vocab_size=vocabulary, pad_token_id=1, initializer_range=0.3, **sizes, **drop)
-    BertModel(config).save_pretrained(folder)
-    return folder
-
-
-def entries(hard: bool = False) -> list[TextPair]:
-    """Twelve parallel questions with their passages, and with a wrong passage where negatives are hard."""
-    return [
-        TextPair(str(n), x, f"{x} ask {n}", f"{x} say {n} and {n}", f"{x} other {n}" if hard else None)
-        for n in range(12)
-        for x in LANGUAGES
-    ]
-
-
-def pairs_of(found: list[TextPair]) -> Pairs:
-    builder = PairsBuilder(LANGUAGES)
-    builder.add_texts("ntrex", found)
-    return builder.build()
-
-
-def recipe_of(base: Path, **parts: Any) -> Recipe:
-    content = {
-        "name": "tiny",
-        "languages": list(LANGUAGES),
-        "text": {"base": str(base), "length": 32},
-        "data": [{"name": "ntrex"}],
-        "training": {"steps": 2, "batch": 6, "learning_rate": 0.01},
-    }
-    return make_recipe(content | parts)
-
-
-def gradients(
-    model: SentenceTransformer, recipe: Recipe, pairs: Pairs, features: torch.Tensor | None = None
-) -> tuple[float, dict[str, torch.Tensor]]:
-    """The loss of the first batch, and its gradient in every weight, in the precision of the model."""
-    batch = BatchDrawer(pairs, recipe).draw(0)
-    collated = Collator(model, recipe, pairs.images, features)(PairRows(pairs, recipe).__getitems__(batch.rows))
-    label = collated.pop("label")
-    columns = [
-        {name.removeprefix(f"{column}_"): value for name, value in collated.items() if name.startswith(f"{column}_")}
-        for column in ("query", "passage", "negative")
-    ]
-    model.zero_grad()
-    loss = HybridLoss(model, recipe)([column for column in columns if column], label)
-    loss.backward()
-    found = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
-    return float(loss.detach()), {name: gradient.clone() for name, gradient in found.items()}
+    return save_letters(tmp_path_factory.mktemp("base") / "letters")
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
@@ -299,105 +236,6 @@ def test_impossible_smaller_start_is_refused(base: Path) -> None:
     model.tokenizer._tokenizer.model = models.WordLevel({"<unk>": 3}, unk_token="<unk>")
     with pytest.raises(BadEncoder, match="Only a Unigram vocabulary"):
         keep_tokens(model[0], ["a"], 5)
-
-
-def picture(number: int) -> bytes:
-    file = io.BytesIO()
-    pixels = np.random.default_rng(number).integers(0, 255, (40, 60, 3), np.uint8)
-    Pillow.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-@pytest.fixture(scope="module", params=["vit", "clip-vision", "clip"])
-def vision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vision model of random weights, as the Hub has them; `clip` is one of texts too."""
-    from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionModel, ViTConfig, ViTModel
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
-    folder = tmp_path_factory.mktemp("vision") / request.param
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    torch.manual_seed(0)
-    if request.param == "vit":
-        ViTModel(ViTConfig(image_size=32, patch_size=16, **sizes)).save_pretrained(folder)
-        ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
-    else:
-        sees = CLIPVisionConfig(image_size=32, patch_size=16, **sizes)
-        reads = {**sizes, "hidden_size": 4, "vocab_size": 9, "bos_token_id": 0, "eos_token_id": 2}
-        whole = CLIPConfig(text_config=reads, vision_config=sees.to_dict(), projection_dim=6)
-        (CLIPModel(whole) if request.param == "clip" else CLIPVisionModel(sees)).save_pretrained(folder)
-        side = {"height": 32, "width": 32}
-        CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side).save_pretrained(folder)
-    return folder
-
-
-@pytest.mark.parametrize("frozen", [True, False])
-def test_a_vision_model_of_one_s_own_learns_only_where_it_is_not_frozen(
-    base: Path, vision: Path, frozen: bool, tmp_path: Path
-) -> None:
-    builder = PairsBuilder(LANGUAGES)
-    captions = [ImageCaption(str(n), x, f"{x} picture {n}") for n in range(6) for x in LANGUAGES]
-    builder.add_texts("ntrex", entries())
-    builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
-    recipe = recipe_of(
-        base,
-        image={"base": str(vision), "frozen": frozen},
-        images=[{"name": "emoji"}],
-        sampler={"gamma": 1.0},
-    )
-    folder = train(recipe, tmp_path / "models" / "seeing", builder.build()).folder
-    trained = SentenceTransformer(str(folder), device="cpu")
-    before = SentenceTransformer(modules=[build_vision(vision)], device="cpu").state_dict()
-    after = {name.partition("sub_modules.image.0.")[2]: weight for name, weight in trained.state_dict().items()}
-    same = [torch.equal(weight, after[name.removeprefix("0.")]) for name, weight in before.items()]
-    assert all(same) if frozen else not all(same)
-    model = load_model(str(folder))
-    assert isinstance(model, SeesImages)
-    assert model.encode_images([Pillow.open(io.BytesIO(picture(0)))]).shape == (1, DIMENSION)
-
-
-def test_image_batches_can_leave_the_text_tower_alone(base: Path, vision: Path) -> None:
-    builder = PairsBuilder(LANGUAGES)
-    builder.add_texts("ntrex", entries())
-    captions = [ImageCaption(str(n), "en", f"picture {n}") for n in range(6)]
-    builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
-    pairs = builder.build()
-    for frozen in (False, True):
-        recipe = recipe_of(
-            base,
-            text={"base": str(base), "length": 32, "frozen_for_images": frozen},
-            image={"base": str(vision)},
-            images=[{"name": "emoji"}],
-            sampler={"gamma": 1.0},
-        )
-        tower = load_vision(ImageTower(base=str(vision)))
-        features = torch.ones(len(pairs.images), tower.dimension)
-        found = gradients(build_model(recipe, pairs.texts, tower), recipe, pairs, features)[1]
-        assert any(".text." in name for name in found) != frozen
-        assert any(".image.1." in name for name in found)
-
-
-def build_vision(folder: Path) -> Any:
-    return load_vision(ImageTower(base=str(folder))).module
-
-
-def test_of_a_model_that_reads_and_sees_only_the_part_that_sees_is_taken(vision: Path) -> None:
-    tower = load_vision(ImageTower(base=str(vision)))
-    assert tower.dimension == 8
-    assert not any("text" in name for name, _ in tower.module.named_parameters())
-
-
-def test_what_makes_no_vector_of_a_picture_is_told(base: Path, tmp_path: Path) -> None:
-    from transformers import ResNetConfig, ResNetModel
-    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
-    (tmp_path / "empty").mkdir()
-    maps = tmp_path / "maps"
-    ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1])).save_pretrained(maps)
-    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(maps)
-    for folder, said in ((tmp_path / "empty", ""), (base, ""), (maps, "no vector, but an array of shape")):
-        with pytest.raises(BadEncoder, match=rf"image\.base: .*{said}.* Name a vision model"):
-            build_vision(folder)
 
 
 @pytest.mark.parametrize(("patience", "steps"), [(1, 2), (3, 4), (None, 6)])

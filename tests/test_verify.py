@@ -21,7 +21,7 @@ from panglot.data.pool import Pool
 from panglot.data.task import Source
 from panglot.encode.model import load_model
 from panglot.errors import BadResult
-from panglot.evaluate.run import run
+from panglot.evaluate.run import Outcome, run
 from panglot.files import DATA_VARIABLE
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
@@ -38,8 +38,8 @@ Edit = Callable[[Path, np.random.Generator], str]
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    outcome = run(TASKS["starter"], load_model("use-multilingual"))
+def original(starter_outcome: Callable[[str], Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outcome = starter_outcome("use-multilingual")
     return write_result(tmp_path_factory.mktemp("original"), outcome.record, outcome.evidence, outcome.stem)
 
 
