@@ -30,6 +30,15 @@ settings.load_profile("untimed")
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
 
 
+SLOWEST = ("bridge_encoder", "train_encoders", "train_model", "board_browser", "docs", "board_strangers")
+"""Files that begin first: at the end, one process would run a long one while the others have nothing left."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slowest files first."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in SLOWEST)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with the real data."""

@@ -25,6 +25,7 @@ from panglot.results.result_record import write_result
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES
 from panglot.score.settings import MEANINGS
+from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -92,7 +93,7 @@ def test_bibtex_entry_equals_one_written_by_hand() -> None:
 
 
 def test_the_page_opens() -> None:
-    page = AppTest.from_file(str(PAGE), default_timeout=600).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=LONGEST).run()
     assert not page.exception
     shown = "\n".join(element.value for element in page.markdown)
     assert "Ties count against the encoder" in shown

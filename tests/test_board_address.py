@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from leaderboard_app.index import update
 from leaderboard_app.verification import verify_new
 from leaderboard_app.widgets import ROW_PIXELS
-from tests.helpers.browsing import free_port, open_browser, served, settle
+from tests.helpers.browsing import open_browser, served, settle
+from tests.helpers.processes import free_port
 
 PAGES = {
     "": "Leaderboard",

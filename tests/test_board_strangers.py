@@ -29,6 +29,7 @@ from panglot.results.reported import ReportedResult
 from panglot.results.result_record import read_result_record, write_result
 from panglot.trust.submission import card_of, write_card
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
+from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -54,7 +55,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def opened(page: str, folder: Path, **query: str) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-        test = AppTest.from_file(str(HERE / "leaderboard_app" / "app_pages" / f"{page}.py"), default_timeout=60)
+        test = AppTest.from_file(str(HERE / "leaderboard_app" / "app_pages" / f"{page}.py"), default_timeout=LONGEST)
         for name, value in query.items():
             test.query_params[name] = value
         return test.run()

@@ -23,6 +23,7 @@ from panglot.results.result_record import read_result_record, write_result
 from panglot.trust.intake import take_in
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.helpers.bombs import bombs
+from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 from tests.helpers.zips import entry_of_mode, write_zip
 
@@ -234,7 +235,7 @@ def test_stale_files_are_removed(inbox: Inbox, good: bytes) -> None:
 
 def _page(folder: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setattr(sys, "argv", ["app", str(folder), str(inbox.folder)])
-    return AppTest.from_file(str(PAGE), default_timeout=600).run()
+    return AppTest.from_file(str(PAGE), default_timeout=LONGEST).run()
 
 
 def _upload(page: AppTest, data: bytes) -> AppTest:

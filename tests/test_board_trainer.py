@@ -11,6 +11,7 @@ from leaderboard_app import training
 from panglot.results.record import write_record
 from panglot.train.ablate import read_ablation
 from panglot.train.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
+from tests.helpers.processes import LONGEST
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -95,7 +96,7 @@ def test_the_page_shows_an_ablation(experiment: Experiment, tmp_path: Path, monk
     write_record(tmp_path / "static.json", experiment)
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
     monkeypatch.setattr(training, "FOLDER", tmp_path)
-    page = AppTest.from_file(str(PAGE), default_timeout=600).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=LONGEST).run()
     assert not page.exception
     assert "broken" in page.warning[0].value
     assert page.selectbox(key="on").value == "xquad-r"
@@ -110,7 +111,7 @@ def test_a_task_without_measures_of_bias_has_no_such_section(
     pictures = ArmRow(arm="image", task="emoji-t2i", seeds=1, means={"multi": 0.1}, spread={}, intervals={})
     write_record(tmp_path / "static.json", experiment.model_copy(update={"means": (*experiment.means, pictures)}))
     monkeypatch.setattr(training, "FOLDER", tmp_path)
-    page = AppTest.from_file(str(PAGE), default_timeout=600).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=LONGEST).run()
     assert "Bias" in [heading.value for heading in page.subheader]
     page.selectbox(key="on").set_value("emoji-t2i").run()
     assert not page.exception
@@ -119,6 +120,6 @@ def test_a_task_without_measures_of_bias_has_no_such_section(
 
 def test_the_page_without_an_ablation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "FOLDER", tmp_path)
-    page = AppTest.from_file(str(PAGE), default_timeout=600).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=LONGEST).run()
     assert not page.exception
     assert "no ablation" in page.info[0].value

@@ -46,10 +46,10 @@ class Directions(NamedTuple):
 
 
 def _by_language(bridge: Model, task: str, data_dir: Path) -> dict[str, Directions]:
-    pool = read_pool(TASKS[task], data_dir=data_dir)
+    pool = read_pool(TASKS[task], [name for name in KNOWN if name in TASKS[task].languages], data_dir)
     scores = score_pool(bridge, pool).scores.block(0, len(pool.queries))
     found = {}
-    for name in filter(pool.languages.__contains__, KNOWN):
+    for name in (name for name in KNOWN if name in pool.languages):
         captions = np.flatnonzero(pool.queries.language == pool.languages.index(name))
         pairs = np.isin(pool.query, captions)
         belong = np.searchsorted(captions, pool.query[pairs]), pool.candidate[pairs]

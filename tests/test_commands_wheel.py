@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, installed_path, package_name
-from tests.helpers.processes import completed
+from tests.helpers.processes import completed, python
 
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
@@ -126,7 +126,7 @@ def test_modules_of_an_encoder_never_meet_those_of_the_suite(installed: Path, tm
 
 def test_an_editable_install_sees_files_that_come_later(source: Path, tmp_path: Path) -> None:
     build = "import setuptools.build_meta as build, sys; build.build_editable(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    python(build, tmp_path, cwd=source)
     site = tmp_path / "site"
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
         archive.extractall(site)
@@ -148,5 +148,5 @@ sys.path += {[path for path in sys.path if path.endswith("-packages")]!r}
 print(*(find_spec(name).origin for name in {list(later)!r}), files("panglot.tasks") / "later.toml", sep="\\n")
 assert not any(map(find_spec, ("suite", "tasks")))
 """
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", look], check=True, cwd=tmp_path, capture_output=True)
-    assert done.stdout.decode().splitlines() == [*map(str, later.values()), str(source / "tasks" / "later.toml")]
+    done = completed([sys.executable, "-I", "-S", "-c", look], check=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == [*map(str, later.values()), str(source / "tasks" / "later.toml")]

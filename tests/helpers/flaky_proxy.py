@@ -17,6 +17,8 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from tests.helpers.processes import LONGEST
+
 Headers = dict[str, str]
 
 
@@ -134,8 +136,8 @@ class FlakyProxy:
     drawn from a request's texts and the number of times it came, so that threads change nothing about them.
     """
 
-    def __init__(self, target: str, faults: Sequence[str], rate: float = 0.2, seed: int = 1, stall: float = 10) -> None:
-        self._target, self._faults, self._rate, self._seed, self._stall = target, faults, rate, seed, stall
+    def __init__(self, target: str, faults: Sequence[str], rate: float = 0.2, seed: int = 1) -> None:
+        self._target, self._faults, self._rate, self._seed = target, faults, rate, seed
         self._times: Counter[tuple[str, ...]] = Counter()
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -183,7 +185,7 @@ class FlakyProxy:
             write(handler, Reply(int(kind), b'{"error": {"message": "not now"}}', headers))
             return
         if kind == "stall":
-            self._closing.wait(self._stall)
+            self._closing.wait(LONGEST)
         elif kind == "cut":
             write(handler, _forward(self._target, asked), share=0.5)
         drop(handler)
@@ -207,7 +209,7 @@ def _forward(target: str, asked: Asked) -> Reply:
     if key not in _REMEMBERED:
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=asked.method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=LONGEST) as response:
                 _REMEMBERED[key] = Reply(response.status, response.read())
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read())
