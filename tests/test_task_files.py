@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from panglot.data.pool import Pool
 from panglot.data.readers.folder import read_folder
 from panglot.data.readers.registry import FORMATS, Format
 from panglot.data.task_file import read_task_file
+from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
+from panglot.evaluate.run import run
 from panglot.toml import LARGEST, read_toml
 from tests.helpers.layout import ROOT
 
@@ -317,6 +320,11 @@ class TestMistakes:
         change(mine, '"map"', '"mapp"')
         code, said = panglot("run", "random", "--tasks", str(mine))
         assert (code, "line 3: headline: Unknown metric 'mapp'. Did you mean map?" in said) == (2, True)
+
+    def test_an_unknown_headline_is_told_from_python_too(self, mine: Path) -> None:
+        (task,) = load_tasks(str(mine))
+        with pytest.raises(UnknownName, match="Unknown metric 'mapp'"):
+            run(replace(task, headline="mapp"), load_model("random"))
 
     def test_of_several_the_first_are_told_in_order_of_lines(self, mine: Path) -> None:
         change(mine, 'headline = "map"\nlicence', "headlines = 3\nlicences")

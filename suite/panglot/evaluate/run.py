@@ -26,6 +26,7 @@ from panglot.results.result import Result
 from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, VectorForm, record_task
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
+from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
 
 FORMS: tuple[VectorForm, ...] = get_args(VectorForm)
@@ -56,6 +57,7 @@ def run(
     """
     if task.has_images and not sees_images(model):
         raise BadEncoder(f"{model.card.name} reads texts only, and {task.name} holds images. Nothing was read.")
+    parse_metric(task.headline)  # an unknown one is reported before anything is encoded
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
         pool, damaged = without_damaged(read_pool(task, languages, data_dir, progress), skip_damaged)

@@ -30,6 +30,7 @@ from panglot.results.naming import result_stem
 from panglot.results.result import Result
 from panglot.results.result_record import ResultRecord, record_task
 from panglot.retrieve.evidence import Evidence
+from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def run_streamed(
     """
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
+    parse_metric(task.headline)  # an unknown one is reported before anything is encoded
     chosen = task.choose(languages)
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
