@@ -18,7 +18,7 @@ from panglot.results.naming import CARD, is_result_name
 from panglot.results.record import Record, read_record
 from panglot.results.reported import ReportedResult, read_reported
 from panglot.results.result_record import ResultRecord, read_result_record
-from panglot.trust.recorded import HOLDS
+from panglot.trust.levels import COMPARED, HOLDS
 from panglot.trust.submission import SubmissionCard
 
 REPORTED = ".reported.json"
@@ -79,6 +79,11 @@ class Entry(Record):
     def verified(self) -> bool:
         """Whether its evidence was verified; it is in the store then."""
         return self.trust in HOLDS
+
+    @property
+    def compared(self) -> bool:
+        """Whether its evidence was compared with the task's data."""
+        return self.trust in COMPARED
 
     @property
     def floor(self) -> bool:

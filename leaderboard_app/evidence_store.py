@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,43 +79,43 @@ NOBODY = Ranked((), {})
 _RANKED = TypeAdapter(Ranked)
 
 
-def stored_standings(home: Path, paths: Mapping[str, Path], metric: str, setting: str) -> Ranked:
+def stored_standings(
+    home: Path, paths: Mapping[str, Path], metric: str, setting: str, compared: Collection[str]
+) -> Ranked:
     """Ranks, their intervals and letters of results by name, in the pool of all languages, kept likewise.
+
+    `compared` are those whose evidence was compared with the task's data.
 
     :raises BadResult: the setting gives them no order.
     """
-    target = standings_file(home, paths, metric, setting)
+    target = standings_file(home, paths, metric, setting, compared)
     if not target.exists():
         odd: dict[str, str] = {}
         added = {}
         for name, path in paths.items():
             with contained(name, odd):
                 added[name] = stored_contributions(home, path, metric)
-        _put_ranked(target, rank_comparable(added, odd, metric, setting))
+        _put_ranked(target, rank_comparable(added, odd, metric, setting, compared))
     return _RANKED.validate_json(target.read_bytes())
 
 
-def rank_comparable(added: Mapping[str, Contributions], odd: Mapping[str, str], metric: str, setting: str) -> Ranked:
+def rank_comparable(
+    added: Mapping[str, Contributions], odd: Mapping[str, str], metric: str, setting: str, compared: Collection[str]
+) -> Ranked:
     """The models that can be compared in their order; the rest joins those that are odd already.
 
     :raises BadResult: the setting gives them no order.
     """
-    kept = comparable(added)
-    why = f"Its queries are not those of the {len(kept)} models that are ranked."
+    kept = comparable(added, compared)
+    why = f"Its queries or clusters differ from those of the {len(kept)} models that are ranked."
     models = rank_contributions(kept, metric, setting).models if kept else ()
     return Ranked(models, {**odd, **{name: why for name in added if name not in kept}})
 
 
-def put_standings(
-    home: Path, paths: Mapping[str, Path], metric: str, setting: str, models: tuple[Standing, ...]
-) -> None:
-    """Put into the store what `stored_standings` would find."""
-    _put_ranked(standings_file(home, paths, metric, setting), Ranked(models, {}))
-
-
-def standings_file(home: Path, paths: Mapping[str, Path], metric: str, setting: str) -> Path:
+def standings_file(home: Path, paths: Mapping[str, Path], metric: str, setting: str, compared: Collection[str]) -> Path:
     """Where the standings of results are kept."""
-    named = " ".join([metric, setting, *(f"{name} {_key(path)}" for name, path in sorted(paths.items()))])
+    parts = [f"{name} {_key(path)} {name in compared}" for name, path in sorted(paths.items())]
+    named = " ".join([metric, setting, *parts])
     return home / "standings" / f"{_digest(named)}.json"
 
 
@@ -125,6 +125,16 @@ def drop_others(home: Path, paths: Iterable[Path], standings: Iterable[Path]) ->
     for target in (*(home / "evidence").glob("*"), *(home / "standings").glob("*")):
         if target.name not in kept:
             shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+
+def put_standings(target: Path, models: tuple[Standing, ...]) -> None:
+    """Put into the store what `stored_standings` would find, in its `standings_file`."""
+    _put_ranked(target, Ranked(models, {}))
+
+
+def drop_standings(home: Path) -> None:
+    """Remove all standings from the store."""
+    shutil.rmtree(home / "standings", ignore_errors=True)
 
 
 def _put_ranked(target: Path, ranked: Ranked) -> None:

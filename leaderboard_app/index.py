@@ -134,8 +134,7 @@ def _usual_content(entries: Sequence[Entry]) -> Mapping[str, Content]:
     counted: dict[str, Counter[Content]] = {}
     for entry in entries:
         if entry.fingerprint:
-            compared = entry.trust in ("recomputed", "reproduced")
-            counted.setdefault(entry.task, Counter())[_content(entry)] += len(entries) if compared else 1
+            counted.setdefault(entry.task, Counter())[_content(entry)] += len(entries) if entry.compared else 1
     known = {
         name: Content(task.fingerprint, task.headline, task.languages)
         for name, task in suite_tasks().items()

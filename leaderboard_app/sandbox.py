@@ -23,8 +23,9 @@ from panglot.errors import BadResult
 from panglot.progress import Advance
 from panglot.results.record import Record, read_record, write_record
 from panglot.trust.intake import take_in
+from panglot.trust.levels import Level
 from panglot.trust.submission import LARGEST_ENTRY, LARGEST_ZIP
-from panglot.trust.verify import Level, Verdict
+from panglot.trust.verify import Verdict
 
 ARCHIVE = "upload.zip"
 PLACED = "unpacked"

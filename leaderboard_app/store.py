@@ -110,8 +110,9 @@ def standings_of(
     Nobody is ranked where the setting gives no order.
     """
     ids = tuple(entry.id for entry in entries if entry.ranked)
+    compared = tuple(entry.id for entry in entries if entry.ranked and entry.compared)
     try:
-        return _standings(index, index.stamp, ids, metric, setting, languages) if ids else NOBODY
+        return _standings(index, index.stamp, ids, compared, metric, setting, languages) if ids else NOBODY
     except BadResult:
         return NOBODY
 
@@ -179,17 +180,23 @@ def _contributions(home: str, path: str, stamp: str, metric: str) -> Contributio
 
 @st.cache_data(max_entries=64, show_spinner="Ranking …")
 def _standings(
-    _index: Index, stamp: str, ids: tuple[str, ...], metric: str, setting: str, languages: tuple[str, ...] | None
+    _index: Index,
+    stamp: str,
+    ids: tuple[str, ...],
+    compared: tuple[str, ...],
+    metric: str,
+    setting: str,
+    languages: tuple[str, ...] | None,
 ) -> Ranked:
     home, paths = home_of(_index.folder), {id_: _index.folder / f"{id_}.json" for id_ in ids}
     if languages is None:
-        return stored_standings(home, paths, metric, setting)
+        return stored_standings(home, paths, metric, setting, compared)
     odd: dict[str, str] = {}
     added = {}
     for id_, path in paths.items():
         with contained(id_, odd):
             added[id_] = _recomputed(str(home), str(path), stamp, metric, languages).added
-    return rank_comparable(added, odd, metric, setting)
+    return rank_comparable(added, odd, metric, setting, compared)
 
 
 def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: tuple[str, ...]) -> dict[str, Row]:

@@ -16,7 +16,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from leaderboard_app.board import SCORES
-from leaderboard_app.evidence_store import drop_others, standings_file, stored_contributions, stored_standings
+from leaderboard_app.evidence_store import (
+    drop_others,
+    drop_standings,
+    standings_file,
+    stored_contributions,
+    stored_standings,
+)
 from leaderboard_app.home import home_of, save, stamps_of
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.strangers import contained
@@ -25,12 +31,13 @@ from panglot.errors import BadResult
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
 from panglot.results.result_record import read_result_record
-from panglot.trust.recorded import HOLDS
+from panglot.trust.levels import HOLDS
+from panglot.trust.recorded import read_verification, standing_holds
 from panglot.trust.submission import FILE_NAME
 from panglot.trust.verify import verify, verify_folder
 
 SAMPLE = 2
-"""Recorded results that are verified again, of each new record."""
+"""Recorded results that are verified again, of each new record; and one ranking is computed again."""
 
 _running: dict[Path, tuple[str, subprocess.Popen[bytes]]] = {}
 
@@ -68,23 +75,50 @@ def verify_new(folder: Path, progress: Progress = silent) -> str:
 
 
 def _sampled(folder: Path, checks: Checks) -> tuple[Checks, str]:
-    """What is known once a sample of the recorded results was verified; all of it is forgotten if one does not hold."""
+    """What is known once a sample of the record was verified; all of it is forgotten if any of that does not hold."""
     digest = digest_of_record(folder)
     if not checks.recorded or checks.sampled == digest:
         return checks, ""
-    chosen = random.SystemRandom().sample(checks.recorded, min(SAMPLE, len(checks.recorded)))
-    named = f"{len(chosen)} of {len(checks.recorded)} results in {RECORD} were verified again ({', '.join(chosen)})"
+    drawn = random.SystemRandom()
+    chosen = drawn.sample(checks.recorded, min(SAMPLE, len(checks.recorded)))
+    message = f"{len(chosen)} of {len(checks.recorded)} results in {RECORD} were verified again ({', '.join(chosen)})"
     wrong = {name: why for name in chosen if (why := _contradiction(folder, name, checks))}
+    if ranked := _standings(folder, checks):
+        task, setting = drawn.choice(ranked)
+        message += f", and 1 of {len(ranked)} rankings was computed again ({task}, {setting})"
+        wrong |= _wrong_ranking(folder, task, setting)
     if not wrong:
         checks = checks.model_copy(update={"sampled": digest})
-        message = f"{named}: they hold."
+        message = f"{message}: they hold."
     else:
         own = {name: checked for name, checked in checks.folders.items() if not checked.recorded}
         checks = checks.model_copy(update={"folders": own, "distrusted": digest})
+        drop_standings(home_of(folder))
         reasons = " ".join(f"{name}: {why}" for name, why in wrong.items())
-        message = f"{named}, and not all hold. The record is not believed, and all is verified here. {reasons}"
+        message = f"{message}, and not all hold. {RECORD} is ignored, and everything is verified here. {reasons}"
     save(home_of(folder) / FILE, checks)
     return checks, message
+
+
+def _standings(folder: Path, checks: Checks) -> list[tuple[str, str]]:
+    """The task and setting of each recorded ranking whose results all have their recorded level."""
+    record, taken = read_verification(folder), set(checks.recorded)
+    return [
+        (task, setting)
+        for task, settings in (record.standings if record else {}).items()
+        for setting, places in settings.items()
+        if places and {place.result for place in places} <= taken
+    ]
+
+
+def _wrong_ranking(folder: Path, task: str, setting: str) -> dict[str, str]:
+    """Why a recorded ranking does not hold, if it does not."""
+    name, found = f"{task}, {setting}", dict[str, str]()
+    with contained(name, found):
+        record = read_verification(folder)
+        if record is None or not standing_holds(folder, record, task, setting):
+            found[name] = "The ranks do not follow from the evidence."
+    return found
 
 
 def _contradiction(folder: Path, name: str, checks: Checks) -> str:
@@ -126,10 +160,11 @@ def _rank(index: Index, progress: Progress) -> list[Path]:
         for task in tasks:
             there = [entry for entry in entries if entry.task == task]
             paths = {entry.id: index.folder / f"{entry.id}.json" for entry in there}
+            compared = {entry.id for entry in there if entry.compared}
             for setting in SCORES:
                 with suppress(BadResult):  # pools with images have no mono
-                    stored_standings(home, paths, there[0].headline, setting)
-                    kept.append(standings_file(home, paths, there[0].headline, setting))
+                    stored_standings(home, paths, there[0].headline, setting, compared)
+                    kept.append(standings_file(home, paths, there[0].headline, setting, compared))
             advance(1)
     return kept
 

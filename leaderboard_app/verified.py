@@ -11,10 +11,11 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field
 
 from leaderboard_app.entries import Entry, Trust
-from leaderboard_app.evidence_store import put_standings
+from leaderboard_app.evidence_store import put_standings, standings_file
 from leaderboard_app.home import Kept, home_of, load, save
 from panglot.results.naming import RECORD
 from panglot.score.comparison.standings import Standing
+from panglot.trust.levels import COMPARED
 from panglot.trust.recorded import VerificationRecord, read_verification
 
 FILE = "checks.json"
@@ -98,5 +99,6 @@ def _take_standings(
         for setting, places in settings.items():
             paths = {place.result: folder / f"{place.result}.json" for place in places}
             if paths and set(paths) <= taken:
-                models = tuple(Standing(*place) for place in places)
-                put_standings(home, paths, headlines[places[0].result], setting, models)
+                compared = {name for name in paths if record.results[name].level in COMPARED}
+                target = standings_file(home, paths, headlines[places[0].result], setting, compared)
+                put_standings(target, tuple(Standing(*place) for place in places))

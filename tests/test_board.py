@@ -393,7 +393,7 @@ def test_stored_standings_are_those_of_the_suite(made: Path, tmp_path: Path) -> 
     paths = {name: path_of(made, name) for name in ("bm25", "use-multilingual")}
     wanted = rank({name: read_evidence(path) for name, path in paths.items()}, "map", "balance").models
     for _ in range(2):
-        assert stored_standings(tmp_path, paths, "map", "balance") == Ranked(wanted, {})
+        assert stored_standings(tmp_path, paths, "map", "balance", ()) == Ranked(wanted, {})
     assert len(list((tmp_path / "standings").iterdir())) == 1
 
 

@@ -293,7 +293,7 @@ def test_an_odd_model_costs_the_others_no_rank(board: Path, tmp_path: Path) -> N
     damaged.with_name("starter.evidence.parquet").write_bytes(b"PAR1")
     paths = {path.parent.name: path for path in (fewer, damaged, path_of(board, "bm25"))}
     paths |= {"use": path_of(board, "use-multilingual")}
-    ranked = stored_standings(tmp_path / "home", paths, "map", "mono")
+    ranked = stored_standings(tmp_path / "home", paths, "map", "mono", ())
     assert {model.name for model in ranked.models} == {"use", path_of(board, "bm25").parent.name}
     assert set(ranked.odd) == {fewer.parent.name, damaged.parent.name}
 

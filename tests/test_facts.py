@@ -13,6 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 import panglot.data.local
+from leaderboard_app import verification
+from leaderboard_app.index import read_index, update
+from leaderboard_app.store import standings_of
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
@@ -23,11 +26,14 @@ from panglot.errors import BadResult
 from panglot.evaluate.run import Outcome, run
 from panglot.results.evidence_file import evidence_file, read_facts, write_table
 from panglot.results.facts import read_evidence_of
+from panglot.results.naming import RECORD
+from panglot.results.record import write_record
 from panglot.results.result_record import ResultRecord, read_result_record, write_result
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
-from panglot.trust.verify import verify
+from panglot.trust.recorded import record_verification
+from panglot.trust.verify import verify, verify_folder
 from tests.helpers.tasks import TASKS
 
 STARTER = TASKS["starter"]
@@ -194,3 +200,45 @@ def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
         CliRunner().invoke(
             app, ["compare", str(tmp_path / "one@1"), str(moved.parent)], catch_exceptions=False, standalone_mode=False
         )
+
+
+def _regrouped(evidence: Evidence, way: str) -> Evidence:
+    """Evidence that is possible, has the task's queries and judgements, and lies about what was drawn together."""
+    queries = np.arange(evidence.queries)
+    return {
+        "a group for each query": replace(evidence, group=queries, cluster=queries),
+        "a cluster for each group": replace(evidence, cluster=evidence.group),
+    }[way]
+
+
+@pytest.mark.parametrize("way", ["a group for each query", "a cluster for each group"])
+def test_many_consistent_lies_do_not_push_out_one_result_that_was_compared_with_the_data(
+    way: str, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = run(STARTER, load_model("bm25"))
+    honest_path = write_result(tmp_path, honest.record, honest.evidence, honest.stem)
+    write_record(tmp_path / RECORD, record_verification(tmp_path, verify_folder(honest_path.parent)))
+    evidence = _regrouped(outcome.evidence, way)
+    scores = score_evidence(evidence, STARTER.headline)
+    liars = []
+    for name in ("liar-1", "liar-2"):
+        card = outcome.record.model.model_copy(update={"name": name})
+        record = ResultRecord.of(outcome.record.task, card, scores, [], outcome.record.run)
+        liars.append(write_result(tmp_path, record, evidence, outcome.stem))
+    assert {verify(path).level for path in liars} == {"failed"}
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (AWAY,))
+    monkeypatch.setattr("panglot.data.local._remembered", panglot.data.local._remembered.__wrapped__)
+    assert {verify(path).level for path in liars} == {"consistent"}
+    found = CliRunner().invoke(app, ["rank", str(tmp_path), "--json"])
+    ranked = json.loads(found.stdout)
+    assert [place["model"] for place in ranked["models"]] == [honest.record.model.label]
+    assert sorted(ranked["left_out"]) == sorted(map(str, liars))
+    update(tmp_path)
+    verification.verify_new(tmp_path)
+    index = read_index(tmp_path)
+    levels = {entry.identity: entry.trust for entry in index.entries if entry.task == "starter"}
+    assert sorted(levels.values()) == ["consistent"] * 2 + ["recomputed"]
+    there = [entry for entry in index.entries if entry.task == "starter"]
+    shown = standings_of(index, there, "map", "multi")
+    assert [model.name for model in shown.models] == [f"{honest_path.parent.name}/starter"]
+    assert sorted(shown.odd) == sorted(f"{path.parent.name}/starter" for path in liars)

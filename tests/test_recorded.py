@@ -58,7 +58,8 @@ def test_recorded_results_are_ranked_before_anything_is_verified(board: Path, mo
     assert (index.waiting, index.recorded) == (0, 3)
     monkeypatch.setattr("leaderboard_app.evidence_store.read_evidence", None)  # nobody may read any
     there = [entry for entry in index.entries if entry.task == "starter" and entry.ranked]
-    ranked = stored_standings(home_of(board), {e.id: board / f"{e.id}.json" for e in there}, "map", "balance")
+    paths = {entry.id: board / f"{entry.id}.json" for entry in there}
+    ranked = stored_standings(home_of(board), paths, "map", "balance", set(paths))
     assert [model.place for model in ranked.models] == [1, 2]
 
 
@@ -73,9 +74,9 @@ def test_recorded_standings_are_those_that_follow_from_the_evidence(board: Path)
     paths = {
         f"{path.parent.name}/starter": path for path in (path_of(board, "bm25"), path_of(board, "use-multilingual"))
     }
-    taken = stored_standings(home_of(board), paths, "map", "multi")
+    taken = stored_standings(home_of(board), paths, "map", "multi", set(paths))
     shutil.rmtree(home_of(board) / "standings")
-    computed = stored_standings(home_of(board), paths, "map", "multi")
+    computed = stored_standings(home_of(board), paths, "map", "multi", set(paths))
     assert [model.name for model in taken.models] == [model.name for model in computed.models]
     for one, other in zip(taken.models, computed.models, strict=True):
         assert (one.place, one.low, one.high, one.letters) == (other.place, other.low, other.high, other.letters)
@@ -156,7 +157,8 @@ def test_a_sample_is_verified_once_and_told(board: Path) -> None:
     assert read_index(board).pending
     said = verify_new(board)
     assert said.startswith("2 of 3 results in verified.json were verified again")
-    assert said.endswith("they hold.")
+    assert ", and 1 of 4 rankings was computed again (starter, " in said
+    assert said.endswith("): they hold.")
     assert verify_new(board) == ""
     index = read_index(board)
     assert not index.pending
@@ -175,10 +177,40 @@ def test_a_record_that_lies_is_found_by_the_sample_and_forgotten(
     assert levels(board) == ALL
     monkeypatch.setattr(verification, "SAMPLE", 3)
     said = verify_new(board)
-    assert "not believed" in said
+    assert "is ignored" in said
     assert name in said
     assert levels(board) == {name: level for name, level in ALL.items() if name != "bm25"}
     assert load_checks(home_of(board)).recorded == []
+
+
+def lying(places: tuple[recorded.Place, ...], what: str) -> tuple[recorded.Place, ...]:
+    first, second, *rest = places
+    lies = {
+        "order": (first._replace(result=second.result), second._replace(result=first.result)),
+        "letters": (first._replace(letters=("a", "z")), second._replace(letters=("z",))),
+        "rank interval": (first._replace(high=first.high + 1), second),
+    }
+    return (*lies[what], *rest)
+
+
+@pytest.mark.parametrize("what", ["order", "letters", "rank interval"])
+def test_recorded_ranking_that_lies_is_found_by_the_sample(
+    board: Path, record: VerificationRecord, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "SAMPLE", 0)
+    settings = {setting: lying(places, what) for setting, places in record.standings["starter"].items()}
+    write_record(board / RECORD, record.model_copy(update={"standings": {"starter": settings}}))
+    assert levels(board) == ALL
+    said = verify_new(board)
+    assert "verified.json is ignored, and everything is verified here. starter, " in said
+    assert "The ranks do not follow from the evidence." in said
+    assert levels(board) == ALL
+    assert load_checks(home_of(board)).recorded == []
+    there = [entry for entry in read_index(board).entries if entry.task == "starter" and entry.ranked]
+    paths = {entry.id: board / f"{entry.id}.json" for entry in there}
+    found = stored_standings(home_of(board), paths, "map", "multi", set(paths)).models
+    true = record.standings["starter"]["multi"]
+    assert [(model.name, model.low, model.high) for model in found] == [(t.result, t.low, t.high) for t in true]
 
 
 def run(*arguments: str | Path) -> Result:

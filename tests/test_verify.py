@@ -25,7 +25,10 @@ from panglot.evaluate.run import Outcome, run
 from panglot.files import DATA_VARIABLE
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
+from panglot.results.naming import RECORD
+from panglot.results.record import write_record
 from panglot.results.result_record import read_result_record, write_result
+from panglot.trust.recorded import record_verification
 from panglot.trust.rerun import attestation_file, rerun, write_attestation
 from panglot.trust.submission import card_of, write_card
 from panglot.trust.verify import verify, verify_folder
@@ -423,6 +426,33 @@ def test_rerun_reproduces_result(name: str, starter: Pool, tmp_path: Path) -> No
     assert [verdict.level for verdict in verify_folder(path.parent)] == ["reproduced"]
     _change(attestation_file(path), lambda data: data["evidence"].update(top100="0" * 64))
     assert "does not attest" in verify(path).findings[0]
+
+
+def test_attestation_made_elsewhere_does_not_raise_the_level(
+    original: Path, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are those of a true one; only who made it differs."""
+    folder = Path(shutil.copytree(original.parent, tmp_path / "board" / original.parent.name))
+    path = folder / original.name
+    attestation = rerun(path, read_result_record(path), load_model("use-multilingual"), starter, sample=5)
+    write_attestation(path, attestation)
+    assert verify(path).level == "reproduced"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    verdict = verify(path)
+    assert verdict.level == "recomputed"
+    assert verdict.unchecked == (
+        "starter.attestation.json does not count: it was not made on this machine, and verified.json does not name it. "
+        "To score a sample again, run panglot verify --rerun.",
+    )
+    record = record_verification(folder.parent, verify_folder(folder))
+    write_record(folder.parent / RECORD, record)
+    assert verify(path).level == "recomputed"  # the file is named, but as one that did not count
+    (name,) = record.results
+    found = record.results[name].model_copy(update={"level": "reproduced"})
+    write_record(folder.parent / RECORD, record.model_copy(update={"results": {name: found}}))
+    assert verify(path).level == "reproduced"
+    _change(attestation_file(path), lambda data: data.update(seed=7))
+    assert verify(path).level == "recomputed"
 
 
 def test_rerun_with_another_model_does_not_reproduce(starter: Pool, written: Path) -> None:

@@ -8,7 +8,7 @@ else is there is verified.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -25,11 +25,9 @@ from panglot.score.bootstrap import Score
 from panglot.score.comparison.contributions import contributions
 from panglot.score.comparison.standings import Standing, comparable, rank_contributions
 from panglot.score.settings import SCORES
+from panglot.trust.levels import COMPARED, HOLDS, Level
 from panglot.trust.rerun import attestation_file
-from panglot.trust.verify import Level, Verdict
-
-HOLDS: tuple[Level, ...] = ("consistent", "recomputed", "reproduced")
-"""Levels of results whose scores follow from their evidence, so that they can be ranked."""
+from panglot.trust.verify import Verdict
 
 _DECISIVE = ("results", "score", "trust")
 """Rooms whose sources decide what is found of a file: how it is read, what its evidence scores, what holds."""
@@ -102,8 +100,23 @@ def record_verification(root: Path, verdicts: Sequence[Verdict], progress: Progr
         for verdict in verdicts
         if verdict.level != "failed" and is_result_name(verdict.path.name)
     }
-    standings = _standings(root, [name for name, found in results.items() if found.level in HOLDS], progress)
+    levels = {name: found.level for name, found in results.items() if found.level in HOLDS}
+    standings = _standings(root, levels, progress)
     return VerificationRecord(verifier=verifier(), results=results, standings=standings)
+
+
+def recorded_level(path: Path) -> Level | None:
+    """The level of a result file as the record of its folder has it, if there is one and its files are those."""
+    folder = path.resolve().parent
+    record, name = read_verification(folder.parent), f"{folder.name}/{path.stem}"
+    return record.results[name].level if record and record.covers(folder.parent, name) else None
+
+
+def standing_holds(root: Path, record: VerificationRecord, task: str, setting: str) -> bool:
+    """Whether the standings of one task in one setting follow from the evidence of the results that they name."""
+    levels = {place.result: record.results[place.result].level for place in record.standings[task][setting]}
+    again = _standings(root, levels, silent, [setting])
+    return _order(again.get(task, {})) == _order({setting: record.standings[task][setting]})
 
 
 def differences(recorded: VerificationRecord, again: VerificationRecord) -> Iterator[str]:
@@ -140,13 +153,15 @@ def _are_lists_known(path: Path) -> bool:
     return not longest.is_symlink() and is_evidence_of(read_result_record(path).evidence, path)
 
 
-def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standings:
+def _standings(
+    root: Path, levels: Mapping[str, Level], progress: Progress, settings: Sequence[str] = SCORES
+) -> Standings:
     """How the results on each task stand, in every setting that gives an order."""
     tasks: dict[str, list[str]] = {}
-    for name in names:
+    for name in levels:
         tasks.setdefault(name.rpartition("/")[2], []).append(name)
     found: Standings = {}
-    with progress("ranking", len(names)) as advance:
+    with progress("ranking", len(levels)) as advance:
         for task, there in tasks.items():
             paths = {name: root / f"{name}.json" for name in there}
             headline = read_result_record(paths[there[0]]).task.headline
@@ -155,8 +170,8 @@ def _standings(root: Path, names: Sequence[str], progress: Progress) -> Standing
                 if read_result_record(path).model.name not in FLOORS:
                     added[name] = contributions(read_evidence(path), headline)
                 advance(1)
-            kept = comparable(added)
-            for setting in SCORES if kept else ():
+            kept = comparable(added, [name for name in there if levels[name] in COMPARED])
+            for setting in settings if kept else ():
                 with suppress(BadResult):  # pools with images have no mono
                     models = rank_contributions(kept, headline, setting).models
                     found.setdefault(task, {})[setting] = tuple(map(_place, models))

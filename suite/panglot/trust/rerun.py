@@ -23,6 +23,7 @@ from panglot.results.evidence_file import EvidenceName, hash_evidence, read_evid
 from panglot.results.record import FORMAT, Format, Record
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import NOBODY, Evidence
+from panglot.trust.attested import keep_attestation
 
 NEAR = 1e-3
 """Scores nearer than this share of the largest score of their query agree, and may stand in either order."""
@@ -108,10 +109,11 @@ def rerun(
 
 
 def write_attestation(path: Path, attestation: Attestation) -> Path:
-    """Write it beside the result file that it is about."""
+    """Write it beside the result file that it is about, and remember that it was made here."""
     target = attestation_file(path)
     text = json.dumps(attestation.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
     target.write_text(text + "\n", encoding="utf-8")
+    keep_attestation(target)
     return target
 
 

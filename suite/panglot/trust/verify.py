@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from panglot.data.catalogue import suite_tasks
 from panglot.data.local import remembered_pool
@@ -28,18 +28,17 @@ from panglot.results.evidence_file import (
     read_facts,
 )
 from panglot.results.facts import check_facts, check_record
-from panglot.results.naming import result_folder, result_stem
+from panglot.results.naming import RECORD, result_folder, result_stem
 from panglot.results.record import DECIMALS, read_record
 from panglot.results.result_record import ResultRecord, find_results, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import DEPTH
 from panglot.score.summary import score_evidence
+from panglot.trust import attested
 from panglot.trust.evidence_check import check_evidence
+from panglot.trust.levels import Level
 from panglot.trust.rerun import Attestation, attestation_file
 from panglot.trust.submission import CARD, SubmissionCard
-
-Level: TypeAlias = Literal["failed", "self-reported", "consistent", "recomputed", "reproduced"]
-"""Consistent: every score follows from the evidence, but the task's data was not here to compare it with."""
 
 NOISE = 5e-14
 """Relative; what one evidence gives on different processors differs by less than a fifth of it."""
@@ -222,7 +221,10 @@ class _Check:
         yield from _differences(result.model_dump(include=wanted), again.model_dump(include=wanted), "")
 
     def _is_attested(self, findings: list[str]) -> bool:
-        """Whether a sample was scored again; an attestation of something else is a finding."""
+        """Whether a sample was scored again, by us or by those who keep the folder.
+
+        An attestation of something else is a finding; one that anybody could have written is told, and does not count.
+        """
         path = attestation_file(self._path)
         if not path.exists():
             return False
@@ -231,6 +233,12 @@ class _Check:
         same = about == (result.model.name, result.model.revision, result.task.name, result.task.fingerprint)
         if not (same and is_evidence_of(attestation.evidence, self._path) and attestation.holds):
             findings.append(f"{path.name} does not attest this evidence. Remove it, or run panglot verify --rerun.")
+        elif not attested.counts(path):
+            self._unchecked.append(
+                f"{path.name} does not count: it was not made on this machine, and {RECORD} does not name it. To score "
+                "a sample again, run panglot verify --rerun."
+            )
+            return False
         return True
 
     def _verdict(self, level: Level, findings: Sequence[str]) -> Verdict:

@@ -46,7 +46,7 @@ def rank(
     chosen = _on_one_content({path: result for path, result in results.items() if result.task.name == name}, left_out)
     metric = metric or _headline(name, chosen)
     added = _contributions(chosen, metric, left_out)
-    kept = comparable(added)
+    kept = comparable(added, _compared(chosen))
     divided = any(result.divided for result in chosen.values() if result.model.label in kept)
     setting = setting or ("mono" if divided else "multi")
     left_out |= {
@@ -62,6 +62,14 @@ def rank(
     console.print(rank_view(name, standings))
     for path, reason in left_out.items():
         console.print(f"not ranked: {path}: {reason}", soft_wrap=True)
+
+
+def _compared(results: dict[Path, ResultRecord]) -> set[str]:
+    """The models whose evidence was compared with the task's data, as the record of their folder says."""
+    from panglot.trust.levels import COMPARED
+    from panglot.trust.recorded import recorded_level
+
+    return {result.model.label for path, result in results.items() if recorded_level(path) in COMPARED}
 
 
 def _read(paths: list[Path]) -> tuple[dict[Path, ResultRecord], dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import erfc
@@ -105,8 +105,12 @@ def rank_contributions(models: Mapping[str, Contributions], metric: str, setting
     return Standings(metric, setting, len(first.total), _standings(names.tolist(), drawn[:, order], clusters, p), p)
 
 
-def comparable(models: Mapping[str, Contributions]) -> dict[str, Contributions]:
-    """The largest set of models with the same queries for the same questions; of two as large, the first."""
+def comparable(models: Mapping[str, Contributions], compared: Collection[str] = ()) -> dict[str, Contributions]:
+    """One set of models with the same queries in the same clusters.
+
+    The set that holds the most of the `compared` ones, whose evidence was compared with the task's data: no number of
+    others outweighs one of them. Of several such sets the largest, of two as large the first.
+    """
     sets: list[dict[str, Contributions]] = []
     for name, model in models.items():
         for alike in sets:
@@ -116,7 +120,7 @@ def comparable(models: Mapping[str, Contributions]) -> dict[str, Contributions]:
                 break
         else:
             sets.append({name: model})
-    return max(sets, key=len, default={})
+    return max(sets, key=lambda alike: (len(alike.keys() & set(compared)), len(alike)), default={})
 
 
 def _column(model: Contributions, weights: Floats, setting: str) -> tuple[Floats, Floats]:
