@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.encode.model import load_model
 from panglot.evaluate.run import Outcome, run
+from panglot.files import data_from
 from panglot.results.result_record import write_result
 from tests.helpers.pools import PoolMaker, parallel_questions
 from tests.helpers.required import DATA_FOLDER, absent
@@ -45,6 +46,13 @@ def data_dir() -> Path:
     if not (DATA_FOLDER / "xquad-r").is_dir():
         absent(f"No data in {DATA_FOLDER}. Put xquad-r/ and mlqa-r/ there, or name another folder by PANGLOT_DATA.")
     return DATA_FOLDER
+
+
+@pytest.fixture
+def real_data(data_dir: Path) -> Iterator[Path]:
+    """The folder with the real data, where all data sets are looked for."""
+    with data_from(data_dir):
+        yield data_dir
 
 
 @pytest.fixture(scope="session")

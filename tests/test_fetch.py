@@ -22,6 +22,7 @@ from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
+from panglot.files import data_from, data_root
 from panglot.results.result_record import write_result
 from tests.helpers.tasks import TASKS
 
@@ -132,3 +133,27 @@ def test_download_from_the_public_repository(name: str, tmp_path: Path, monkeypa
     monkeypatch.delenv("PANGLOT_DATA", raising=False)
     monkeypatch.setattr("pooch.os_cache", lambda folder: tmp_path / folder)
     assert read_pool(TASKS[name]).fingerprint == TASKS[name].fingerprint
+
+
+def test_a_data_folder_is_in_force_until_its_context_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_DATA", "from-the-variable")
+    with data_from(Path("outer")):
+        with data_from(Path("inner")), data_from(None):
+            assert data_root() == Path("inner")
+            assert data_root(Path("named")) == Path("named")
+        assert data_root() == Path("outer")
+    assert data_root() == Path("from-the-variable")
+
+
+def test_the_option_of_a_verb_is_in_force_until_the_verb_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path | None] = []
+
+    def look(*_: object, **__: object) -> Path:
+        seen.append(data_root())
+        raise MissingData("nothing here")
+
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    monkeypatch.setattr("panglot.data.load.fetch_file", look)
+    done = CliRunner().invoke(app, ["fetch", "starter", "--data-dir", str(tmp_path)])
+    assert done.exit_code != 0
+    assert (seen, data_root()) == ([tmp_path], None)

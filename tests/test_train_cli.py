@@ -182,13 +182,14 @@ def test_tiny_trains_from_the_package_alone(tmp_path: Path, monkeypatch: pytest.
     assert len(list((tmp_path / "results").glob("tiny@*/starter.json"))) == 1
 
 
-def test_the_sample_holds_nothing_of_an_evaluation_task(data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_the_sample_holds_nothing_of_an_evaluation_task() -> None:
     pairs = read_pairs(read_recipe(Path("tiny")))
     assert pairs.sets == ("ntrex_sample", "emoji_sample")
     assert len(pairs.languages) == 11
     assert len(pairs.images) == 100
     tasks = [TASKS[name] for name in ("xquad-r", "mlqa-r", "emoji-t2i", "starter")]
-    found = check_leaks(pairs, tasks, data_dir)
+    found = check_leaks(pairs, tasks)
     assert found.compared == ("xquad-r", "mlqa-r", "emoji-t2i", "starter")
     assert sum(leak.exact for leak in found.leaks) == 0
 

@@ -134,11 +134,11 @@ def test_no_batch_has_a_passage_with_the_query_of_another(
 
 @pytest.mark.parametrize("kind", ["mono", "cross"])
 @pytest.mark.parametrize("adapter", [ntrex, sections])
-def test_real_documents_share_no_batch_with_their_own_sentences(adapter: Any, kind: str, data_dir: Path) -> None:
+def test_real_documents_share_no_batch_with_their_own_sentences(adapter: Any, kind: str, real_data: Path) -> None:
     """Neighbours in a news document, of which one's passage holds the other's sentence, and headings that recur."""
     documents = Counter[str]()
     entries = []
-    for entry in adapter(data_dir):
+    for entry in adapter():
         document = entry.group.rpartition(":")[0]
         if entry.language in ("de", "en") and (document in documents or len(documents) < 12):
             documents[document] += 1
@@ -194,8 +194,8 @@ def test_only_pairs_in_one_language_lose_their_query() -> None:
     assert len(set(pairs.keys[~same, 3].tolist() + pairs.keys[same, 3].tolist())) == 2
 
 
-def test_news_sentences_are_seldom_copies_of_their_passage(data_dir: Path) -> None:
-    entries = [entry for entry in ntrex(data_dir) if entry.language == "en"]
+def test_news_sentences_are_seldom_copies_of_their_passage(real_data: Path) -> None:
+    entries = [entry for entry in ntrex() if entry.language == "en"]
     pairs = pairs_of(entries, cloze=0.9)
     copied = np.mean([pairs.texts[q] in pairs.texts[p] for q, p in zip(pairs.query, pairs.passage, strict=True)])
     assert copied == pytest.approx(0.1, abs=0.025)

@@ -22,6 +22,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from tokenizers import models
 
 from panglot.errors import BadData, BadEncoder, MissingData
+from panglot.files import data_from
 from panglot.train.batches import BatchDrawer, BatchSampler
 from panglot.train.data import read_pairs
 from panglot.train.loss import HybridLoss
@@ -251,7 +252,8 @@ def test_training_stops_after_validations_without_a_better_one(
         training={"steps": 6, "batch": 6, "learning_rate": 0.0},
         validation={"every": 1, "sentences": 8, "patience": patience},
     )
-    training = train(recipe, tmp_path / "models" / "tiny", pairs_of(entries()), data_dir=tmp_path).training
+    with data_from(tmp_path):
+        training = train(recipe, tmp_path / "models" / "tiny", pairs_of(entries())).training
     assert (training.steps, training.best_step) == (steps, 1)
     assert training.best_validation is not None
     assert 0 <= training.best_validation <= 1

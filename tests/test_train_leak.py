@@ -14,7 +14,8 @@ from panglot.data.image import IMAGES, Image
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.task import Size, Task
 from panglot.errors import BadData
-from panglot.train.data import data_folder, read_pairs, text_entries
+from panglot.files import data_from
+from panglot.train.data import read_pairs, text_entries
 from panglot.train.leak import Leak, check_leaks
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import TextData
@@ -49,7 +50,7 @@ def task_of(pool: Pool, name: str = "own-task") -> Task:
 def leaks_of(pairs: Pairs, pool: Pool, name: str = "own-task") -> tuple[Leak, ...]:
     """What the training data shares with a task that is here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("panglot.train.leak.local_pool", lambda task, languages, data_dir: pool)
+        patch.setattr("panglot.train.leak.local_pool", lambda task, languages: pool)
         return check_leaks(pairs, [task_of(pool, name)]).leaks
 
 
@@ -133,7 +134,8 @@ def test_leak_check_fetches_nothing_and_names_what_is_not_here(tmp_path: Path, m
     monkeypatch.setattr("pooch.retrieve", never)
     monkeypatch.setattr(socket.socket, "connect", never)
     for folder in (None, tmp_path):
-        found = check_leaks(pairs(SENTENCE), TASKS.values(), folder)
+        with data_from(folder):
+            found = check_leaks(pairs(SENTENCE), TASKS.values())
         assert found.compared == ("starter",)
         assert {"xquad-r", "belebele", "miracl"} <= set(found.absent)
         assert not any(TASKS[name].has_images for name in found.absent)
@@ -143,22 +145,23 @@ def test_leak_check_fetches_nothing_and_names_what_is_not_here(tmp_path: Path, m
 def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:
     builder = PairsBuilder(("en",))
     builder.add_images("emoji", [ImageCaption("i", "en", "a cat")], {"i": b"a picture"})
-    assert "emoji-t2i" in check_leaks(builder.build(), TASKS.values(), tmp_path).absent
+    with data_from(tmp_path):
+        assert "emoji-t2i" in check_leaks(builder.build(), TASKS.values()).absent
 
 
 def test_only_the_languages_of_the_training_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("panglot.train.leak.local_pool", lambda task, languages, data_dir: asked.append(languages))
+    monkeypatch.setattr("panglot.train.leak.local_pool", lambda task, languages: asked.append(languages))
     check_leaks(pairs(SENTENCE), [TASKS["xquad-r"], TASKS["belebele"]])
     assert [set(languages) for languages in asked] == [{"en", "zh"}, {"eng_Latn", "zho_Hans"}]
 
 
-def test_the_training_sets_hold_nothing_of_the_evaluation_sets(data_dir: Path) -> None:
+def test_the_training_sets_hold_nothing_of_the_evaluation_sets(real_data: Path) -> None:
     """As their description says: no whole text, and of runs only a stock phrase that parallel documents need."""
     sets = [{"name": name} for name in ("ntrex", "mkqa_questions", "sections", "qa_pairs", "terms")]
     recipe = make_recipe({"name": "x", "text": {"kind": "static"}, "data": sets})
     tasks = [TASKS[name] for name in ("xquad-r", "mlqa-r")]
-    found = check_leaks(read_pairs(recipe, data_dir), tasks, data_dir).leaks
+    found = check_leaks(read_pairs(recipe), tasks).leaks
     assert sum(leak.exact for leak in found) == 0
     assert {(leak.task, leak.language): leak.overlapping for leak in found if leak.overlapping} == {("mlqa-r", "vi"): 4}
     assert {leak.language for leak in found if leak.task == "xquad-r"} == set(recipe.languages)
@@ -168,8 +171,8 @@ def test_the_training_sets_hold_nothing_of_the_evaluation_sets(data_dir: Path) -
     ("name", "languages", "groups"),
     [("ntrex", 20, 1997), ("mkqa_questions", 9, 6744), ("sections", 18, 777), ("qa_pairs", 4, 18220)],
 )
-def test_adapters_read_every_row(data_dir: Path, name: str, languages: int, groups: int) -> None:
-    found = list(text_entries(TextData(name=name), (), data_folder(data_dir)))
+def test_adapters_read_every_row(real_data: Path, name: str, languages: int, groups: int) -> None:
+    found = list(text_entries(TextData(name=name), ()))
     assert len({entry.language for entry in found}) == languages
     assert len({entry.group for entry in found}) == groups
     assert all(entry.query.strip() and entry.passage.strip() for entry in found)

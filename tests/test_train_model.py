@@ -215,22 +215,22 @@ def minute_recipe(**training: Any) -> Recipe:
     )
 
 
-def minute_pairs(data_dir: Path) -> Pairs:
+def minute_pairs() -> Pairs:
     builder = PairsBuilder(SPOKEN)
-    builder.add_texts("ntrex", ntrex(data_dir))
-    builder.add_texts("terms", terms(data_dir))
-    images = dict(sorted(read_images(minute_recipe().images[0], data_dir).items())[:SEEN])
-    builder.add_images("emoji", [c for c in emoji_captions(data_dir) if c.image in images], images)
+    builder.add_texts("ntrex", ntrex())
+    builder.add_texts("terms", terms())
+    images = dict(sorted(read_images(minute_recipe().images[0]).items())[:SEEN])
+    builder.add_images("emoji", [c for c in emoji_captions() if c.image in images], images)
     return builder.build()
 
 
-def multi(folder: Path, data_dir: Path) -> float:
-    result = run(TASKS["xquad-r"], load_model(str(folder)), SPOKEN, data_dir).record
+def multi(folder: Path) -> float:
+    result = run(TASKS["xquad-r"], load_model(str(folder)), SPOKEN).record
     return result.settings["multi"]["map"].value
 
 
-def picture_recall(folder: Path, data_dir: Path) -> float:
-    pool = read_pool(TASKS["emoji-t2i"], data_dir=data_dir)
+def picture_recall(folder: Path) -> float:
+    pool = read_pool(TASKS["emoji-t2i"])
     offered = np.arange(ASKED)
     spoken = np.isin(pool.queries.language, [pool.languages.index(language) for language in SPOKEN])
     asked = np.unique(pool.query[np.isin(pool.candidate, offered) & spoken[pool.query]])
@@ -239,13 +239,13 @@ def picture_recall(folder: Path, data_dir: Path) -> float:
     return float(parse_metric("recall@5").compute(collect_evidence(part, scored.scores).together).mean())
 
 
-def test_a_minute_of_training_finds_answers_and_pictures(data_dir: Path, tmp_path: Path) -> None:
+def test_a_minute_of_training_finds_answers_and_pictures(real_data: Path, tmp_path: Path) -> None:
     """From scratch on one core: XQuAD-R multi over the untrained model, emoji text → image over chance."""
-    pairs = minute_pairs(data_dir)
+    pairs = minute_pairs()
     untrained = train(minute_recipe(steps=1, learning_rate=1e-12), tmp_path / "untrained", pairs).folder
     trained = train(minute_recipe(), tmp_path / "trained", pairs).folder
-    assert multi(trained, data_dir) > multi(untrained, data_dir) + MULTI_MARGIN
-    assert picture_recall(trained, data_dir) > 5 / ASKED + RECALL_MARGIN
+    assert multi(trained) > multi(untrained) + MULTI_MARGIN
+    assert picture_recall(trained) > 5 / ASKED + RECALL_MARGIN
 
 
 def test_features_of_pictures_are_made_once(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 DATA_VARIABLE = "PANGLOT_DATA"
 """The environment variable that names the folder of data sets."""
+
+_data_from: ContextVar[Path | None] = ContextVar("data_from", default=None)
 
 
 def cache_dir(*parts: str) -> Path:
@@ -18,9 +22,19 @@ def cache_dir(*parts: str) -> Path:
 
 
 def data_root(data_dir: Path | None = None) -> Path | None:
-    """The folder of data sets: `data_dir`, else what PANGLOT_DATA names, else None."""
+    """The folder of data sets: `data_dir`, else that of `data_from`, else what PANGLOT_DATA names, else None."""
     named = os.environ.get(DATA_VARIABLE)
-    return data_dir or (Path(named) if named else None)
+    return data_dir or _data_from.get() or (Path(named) if named else None)
+
+
+@contextmanager
+def data_from(folder: Path | None) -> Iterator[None]:
+    """Look for data sets in a folder as long as the context is open; None leaves it as it was."""
+    token = _data_from.set(folder or _data_from.get())
+    try:
+        yield
+    finally:
+        _data_from.reset(token)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -10,14 +10,23 @@ import typer
 
 from panglot.cli.output import echo
 from panglot.errors import PanglotError, UnknownName
+from panglot.files import data_from
 
 if TYPE_CHECKING:
     from panglot.data.task import Task
 
+
+def _look_there(context: typer.Context, folder: Path | None) -> Path | None:
+    """Put the folder in force until the command ends."""
+    context.with_resource(data_from(folder))
+    return folder
+
+
 DataDir = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="The data; default: PANGLOT_DATA, else a download."),
+    typer.Option(metavar="FOLDER", help="The data; default: PANGLOT_DATA, else a download.", callback=_look_there),
 ]
+"""In force for the whole command once it is parsed, so that most verbs need not pass it on."""
 
 
 def find_task(name: str) -> Task:

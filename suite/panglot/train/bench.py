@@ -27,10 +27,9 @@ class Bench:
         out: Path,
         find_task: Callable[[str], Task],
         tasks: Iterable[Task],
-        data_dir: Path | None = None,
         progress: Progress = silent,
     ) -> None:
-        self._out, self._data_dir, self._progress = out, data_dir, progress
+        self._out, self._progress = out, progress
         self._find_task, self._tasks = find_task, tuple(tasks)
         self._inputs: dict[str, tuple[Pairs, LeakCheck]] = {}
 
@@ -45,7 +44,7 @@ class Bench:
         training = read_training(recipe, folder)
         if training is None:
             pairs, leaks = self._read(recipe)
-            training = train(recipe, folder, pairs, leaks, self._data_dir, self._progress).training
+            training = train(recipe, folder, pairs, leaks, self._progress).training
         tasks = [self._find_task(name) for name in recipe.evaluation]
         if recipe.image is None:
             tasks = [task for task in tasks if not task.has_images]
@@ -53,7 +52,6 @@ class Bench:
             folder,
             tasks,
             self._out / "results",
-            self._data_dir,
             self._progress,
             self._out / "models" / "features",
             training.precision,
@@ -67,6 +65,6 @@ class Bench:
         """Pairs and leak check of a recipe; those of the last one are remembered."""
         key = data_key(recipe)
         if key not in self._inputs:
-            pairs = read_pairs(recipe, self._data_dir)
-            self._inputs = {key: (pairs, check_leaks(pairs, self._tasks, self._data_dir))}
+            pairs = read_pairs(recipe)
+            self._inputs = {key: (pairs, check_leaks(pairs, self._tasks))}
         return self._inputs[key]

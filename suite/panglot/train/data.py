@@ -21,7 +21,7 @@ from panglot.train.tables import table_entries
 Rows = list[dict[str, Any]]
 
 
-def read_pairs(recipe: Recipe, data_dir: Path | None = None) -> Pairs:
+def read_pairs(recipe: Recipe) -> Pairs:
     """All pairs of a recipe's data sets.
 
     :raises MissingData: a set is not in the data folder.
@@ -29,11 +29,11 @@ def read_pairs(recipe: Recipe, data_dir: Path | None = None) -> Pairs:
     """
     builder = PairsBuilder(recipe.languages)
     for data in recipe.data:
-        entries = text_entries(data, recipe.languages, data_dir)
+        entries = text_entries(data, recipe.languages)
         builder.add_texts(data.name, entries, recipe.sampler.cloze, recipe.sampler.apart)
     for number, images in enumerate(recipe.images):
         languages = images.languages or recipe.languages
-        found = caption_set(images, languages, data_dir)
+        found = caption_set(images, languages)
         captions = [caption for caption in found.captions if caption.language in languages]
         if images.pairing == "captions":
             builder.add_texts(images.name, _caption_pairs(captions), apart=recipe.sampler.apart)
@@ -52,9 +52,9 @@ def data_key(recipe: Recipe) -> str:
     return repr((*made_of, recipe.seed if shuffled else None))
 
 
-def text_entries(data: TextData, languages: Sequence[str], data_dir: Path | None = None) -> Iterator[TextPair]:
+def text_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:
     """The entries of one text set, with their translations where the recipe asks for them."""
-    entries = table_entries(data, languages) if data.source else TEXTS[data.name](data_dir)
+    entries = table_entries(data, languages) if data.source else TEXTS[data.name]()
     if not data.translate_to:
         return entries
     from panglot.train.translate import translated
@@ -62,12 +62,12 @@ def text_entries(data: TextData, languages: Sequence[str], data_dir: Path | None
     return translated([entry for entry in entries if entry.language in languages], data)
 
 
-def data_folder(data_dir: Path | None = None) -> Path:
+def data_folder() -> Path:
     """The folder that holds the training sets.
 
     :raises MissingData: none is named.
     """
-    root = data_root(data_dir)
+    root = data_root()
     if not root:
         raise MissingData(
             f"Training data is not downloaded. Name the folder that holds it by --data-dir or {DATA_VARIABLE}."
@@ -75,23 +75,23 @@ def data_folder(data_dir: Path | None = None) -> Path:
     return root
 
 
-def read_rows(file: str, data_dir: Path | None = None) -> Rows:
+def read_rows(file: str, folder: Path | None = None) -> Rows:
     """The rows of one Parquet file of the data folder.
 
     :raises MissingData: it is not there.
     """
-    path = data_folder(data_dir) / file
+    path = (folder or data_folder()) / file
     if not path.is_file():
         raise MissingData(f"There is no {path}. Point --data-dir or {DATA_VARIABLE} to the folder that holds {file}.")
     return pq.read_table(path).to_pylist()
 
 
-def ntrex(data_dir: Path | None) -> Iterator[TextPair]:
+def ntrex() -> Iterator[TextPair]:
     """A sentence finds the passage that it stands in: itself between its neighbours of the same document."""
-    return _sentences(read_rows("train/ntrex.parquet", data_dir))
+    return _sentences(read_rows("train/ntrex.parquet"))
 
 
-def ntrex_sample(data_dir: Path | None) -> Iterator[TextPair]:
+def ntrex_sample() -> Iterator[TextPair]:
     """The part of NTREX that comes with the package."""
     return _sentences(read_rows("ntrex.parquet", SAMPLE))
 
@@ -107,35 +107,35 @@ def _sentences(rows: Rows) -> Iterator[TextPair]:
                 yield TextPair(f"{document}:{place}", language, sentence, " ".join(around))
 
 
-def mkqa_questions(data_dir: Path | None) -> Iterator[TextPair]:
+def mkqa_questions() -> Iterator[TextPair]:
     """A search question finds its translations; within a language there is nothing to find."""
-    for row in read_rows("train/mkqa_questions.parquet", data_dir):
+    for row in read_rows("train/mkqa_questions.parquet"):
         yield TextPair(row["id"], row["lang"], row["question"], row["question"])
 
 
-def sections(data_dir: Path | None) -> Iterator[TextPair]:
+def sections() -> Iterator[TextPair]:
     """A heading finds the text below it."""
-    for row in read_rows("train/sections.parquet", data_dir):
+    for row in read_rows("train/sections.parquet"):
         heading = row["heading"] or row["title"]
         if heading:
             yield TextPair(f"{row['source']}:{row['doc']}:{row['section']}", row["lang"], heading, row["text"])
 
 
-def qa_pairs(data_dir: Path | None) -> Iterator[TextPair]:
+def qa_pairs() -> Iterator[TextPair]:
     """A question finds its passage; passages of one context overlap."""
-    for number, row in enumerate(read_rows("train/qa_pairs.parquet", data_dir)):
+    for number, row in enumerate(read_rows("train/qa_pairs.parquet")):
         yield TextPair(str(number), row["lang"], row["question"], row["passage"], cluster=row["context_id"])
 
 
-def terms(data_dir: Path | None) -> Iterator[TextPair]:
+def terms() -> Iterator[TextPair]:
     """A name finds itself among its synonyms."""
-    for row in read_rows("train/terms.parquet", data_dir):
+    for row in read_rows("train/terms.parquet"):
         if row["synonyms"]:
             described = ", ".join([row["name"], *row["synonyms"]])
             yield TextPair(f"{row['source']}:{row['key']}", row["lang"], row["name"], described)
 
 
-TEXTS: Mapping[str, Callable[[Path | None], Iterator[TextPair]]] = {
+TEXTS: Mapping[str, Callable[[], Iterator[TextPair]]] = {
     "ntrex": ntrex,
     "ntrex_sample": ntrex_sample,
     "mkqa_questions": mkqa_questions,
@@ -145,12 +145,12 @@ TEXTS: Mapping[str, Callable[[Path | None], Iterator[TextPair]]] = {
 }
 
 
-def emoji_captions(data_dir: Path | None) -> Iterator[ImageCaption]:
+def emoji_captions() -> Iterator[ImageCaption]:
     """The name of an emoji, and its keywords, in the train split."""
-    return _named_emoji(read_rows("emoji/texts.parquet", data_dir))
+    return _named_emoji(read_rows("emoji/texts.parquet"))
 
 
-def emoji_sample(data_dir: Path | None) -> Iterator[ImageCaption]:
+def emoji_sample() -> Iterator[ImageCaption]:
     """The emoji that come with the package."""
     return _named_emoji(read_rows("emoji-texts.parquet", SAMPLE))
 
@@ -163,32 +163,32 @@ def _named_emoji(rows: Rows) -> Iterator[ImageCaption]:
                 yield ImageCaption(row["id"], row["lang"], ", ".join(row["keywords"]))
 
 
-def storybook_captions(data_dir: Path | None) -> Iterator[ImageCaption]:
+def storybook_captions() -> Iterator[ImageCaption]:
     """The text of a page, for its picture, in the train split."""
-    picture = {row["id"]: row["picture"] for row in read_rows("storybooks/images.parquet", data_dir)}
-    for row in read_rows("storybooks/texts.parquet", data_dir):
+    picture = {row["id"]: row["picture"] for row in read_rows("storybooks/images.parquet")}
+    for row in read_rows("storybooks/texts.parquet"):
         if row["split"] == "train" and row["id"] in picture:
             yield ImageCaption(picture[row["id"]], row["lang"], row["text"])
 
 
-CAPTIONS: Mapping[str, Callable[[Path | None], Iterator[ImageCaption]]] = {
+CAPTIONS: Mapping[str, Callable[[], Iterator[ImageCaption]]] = {
     "emoji": emoji_captions,
     "emoji_sample": emoji_sample,
     "storybooks": storybook_captions,
 }
 
 
-def caption_set(images: ImageData, languages: Sequence[str], data_dir: Path | None = None) -> CaptionSet:
+def caption_set(images: ImageData, languages: Sequence[str]) -> CaptionSet:
     """The captions of one image set, and what reads its images."""
     if images.source:
         return own_captions(images, languages)
-    return CaptionSet(list(CAPTIONS[images.name](data_dir)), lambda: read_images(images, data_dir))
+    return CaptionSet(list(CAPTIONS[images.name]()), lambda: read_images(images))
 
 
-def read_images(images: ImageData, data_dir: Path | None = None) -> dict[str, bytes]:
+def read_images(images: ImageData) -> dict[str, bytes]:
     """The pictures of a set's train split by id, as encoded files."""
     file, folder, column = IMAGES[images.name]
-    rows = read_rows(file, folder or data_dir)
+    rows = read_rows(file, folder)
     return {row["id"]: row[column] for row in rows if row["split"] == "train"}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +66,7 @@ class LeakCheck(NamedTuple):
 NOT_CHECKED = LeakCheck()
 
 
-def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = None) -> LeakCheck:
+def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
     """Compare the training data with every task whose data is here; nothing is downloaded.
 
     Tasks with images are compared where the training data has images.
@@ -83,7 +82,7 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task], data_dir: Path | None = Non
         if task.has_images and not pairs.images:
             continue
         spoken = [name for name in task.languages if name == IMAGES or canonical(name) in trained]
-        pool = local_pool(task, spoken, data_dir) if spoken else None
+        pool = local_pool(task, spoken) if spoken else None
         if pool is not None:
             leaks += _shared_pictures(task.name, pool, pairs) if task.has_images else _shared(task.name, pool, trained)
         if spoken:

@@ -30,7 +30,6 @@ def score_folder(
     folder: Path,
     tasks: Sequence[Task],
     results: Path,
-    data_dir: Path | None = None,
     progress: Progress = silent,
     features: Path | None = None,
     precision: Precision = "fp32",
@@ -45,7 +44,7 @@ def score_folder(
     for task in tasks:
         path = result_folder(results, model.card) / f"{result_stem(task.name)}.json"
         if not path.is_file():
-            path = run(task, model, data_dir=data_dir, progress=progress).save(results)
+            path = run(task, model, progress=progress).save(results)
         paths.append(path)
     return paths
 

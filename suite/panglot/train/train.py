@@ -55,7 +55,6 @@ def train(
     folder: Path,
     pairs: Pairs,
     leaks: LeakCheck = NOT_CHECKED,
-    data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Make the model of a recipe in a folder, or go on where a run of the same recipe stopped.
@@ -74,7 +73,7 @@ def train(
     drawer = BatchDrawer(pairs, recipe)
     vision, features = _images(recipe, pairs, work.parent, progress)
     model = build_model(recipe, pairs.texts, vision)
-    trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, data_dir, progress)
+    trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, progress)
     training = TrainingRecord.of(
         recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
     )
@@ -123,7 +122,6 @@ def _fit(
     drawer: BatchDrawer,
     features: torch.Tensor | None,
     work: Path,
-    data_dir: Path | None,
     progress: Progress,
 ) -> tuple[HybridTrainer, float]:
     """Train, and say how long it took."""
@@ -143,7 +141,7 @@ def _fit(
         train_dataset=PairRows(pairs, recipe),
         data_collator=Collator(model, recipe, pairs.images, features),
         loss=loss,
-        evaluator=BitextEvaluator(read_bitext(recipe, data_dir)) if recipe.validation.every else None,
+        evaluator=BitextEvaluator(read_bitext(recipe)) if recipe.validation.every else None,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,13 +22,13 @@ class Bitext(NamedTuple):
     texts: list[list[str]]
 
 
-def read_bitext(recipe: Recipe, data_dir: Path | None = None) -> Bitext:
+def read_bitext(recipe: Recipe) -> Bitext:
     """The first sentences of the validation set in the recipe's languages, as far as it has them.
 
     :raises BadData: it has fewer than two of them.
     """
     by_language: dict[str, dict[int, str]] = {}
-    for row in read_rows(FILE, data_dir):
+    for row in read_rows(FILE):
         by_language.setdefault(row["lang"], {})[row["id"]] = row["text"]
     languages = tuple(language for language in recipe.languages if language in by_language)
     if len(languages) < 2:

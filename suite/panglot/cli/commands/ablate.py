@@ -47,7 +47,7 @@ def ablate(
     planned = plan(ablation, grid.parent, changes)
     if any(training_precision(model.recipe) != model.recipe.training.precision for model in planned):
         console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
-    bench = Bench(out, find_task, known_tasks().values(), data_dir, progress_bar)
+    bench = Bench(out, find_task, known_tasks().values(), progress_bar)
     scored = []
     for number, model in enumerate(planned, start=1):
         if finished and not bench.has(model):

@@ -39,7 +39,7 @@ def train(
 
     from panglot.train.data import read_pairs
 
-    pairs = read_pairs(chosen, data_dir)  # before torch and models are loaded: a bad row is told at once
+    pairs = read_pairs(chosen)  # before torch and models are loaded: a bad row is told at once
 
     from panglot.cli.view.terminal import progress_bar, score_table
     from panglot.data.catalogue import known_tasks
@@ -52,17 +52,17 @@ def train(
     from panglot.train.trainer import training_precision
 
     console = open_console(aside=as_json)
-    leaks = check_leaks(pairs, known_tasks().values(), data_dir)
+    leaks = check_leaks(pairs, known_tasks().values())
     console.print(Text(str(leaks), "dim"), soft_wrap=True)
     if training_precision(chosen) != chosen.training.precision:
         console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
-    trained = train(chosen, out / chosen.name, pairs, leaks, data_dir, progress_bar)
+    trained = train(chosen, out / chosen.name, pairs, leaks, progress_bar)
     if not is_first_process():
         return
     effort = f"  {trained.training.seconds:.0f} s, {trained.training.steps} steps"
     console.print(Text(str(trained.folder)).append(effort, "dim"), soft_wrap=True)
     precision = trained.training.precision
-    paths = score_folder(trained.folder, tasks, results, data_dir, progress_bar, precision=precision)
+    paths = score_folder(trained.folder, tasks, results, progress_bar, precision=precision)
     scored = [read_result_record(path) for path in paths]
     if scored:
         write_card(trained.folder, chosen, trained.training, scored)
