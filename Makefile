@@ -48,6 +48,7 @@ docs: $(VENV)/.docs
 readme: $(VENV)/.core
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/terminal.py
+	$(BIN)/python docs/notebook.py
 
 # The wheel and the source distribution, as they would be published.
 dist: $(VENV)/.release

@@ -10,8 +10,9 @@ import pandas as pd
 from leaderboard_app.formats import signed
 from leaderboard_app.recompute import query_values
 from panglot.retrieve.evidence import Evidence
+from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions, members_of
-from panglot.score.comparison.paired import Comparison, Differences
+from panglot.score.comparison.differences import Differences
 
 MARK = "*"
 

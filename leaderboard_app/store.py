@@ -36,8 +36,9 @@ from panglot.errors import BadResult
 from panglot.progress import Advance
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
+from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions
-from panglot.score.comparison.paired import Comparison, compare_contributions
+from panglot.score.comparison.paired import compare_contributions
 
 LOOK_AGAIN = "20s"
 """How long a change of the files may go unseen."""

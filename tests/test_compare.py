@@ -266,14 +266,12 @@ def test_with_many_clusters_swaps_are_drawn_and_the_data_is_one_of_them() -> Non
 
 
 def test_too_few_clusters_can_find_no_difference_and_say_so() -> None:
-    from panglot.cli.view.comparison import sentence
-
     worst, best = np.zeros((5, 2)), np.ones((5, 2))
     models = [Contributions(("en",), total, np.ones((5, 2), np.int32)) for total in (worst, best)]
     ours = compare_contributions(*models, "map")
     assert ours.by_setting.p[0] == ours.least_p == 2 / 2**5
     assert np.isnan(ours.by_setting.detectable).all()
-    assert sentence(ours) == "No difference can be found: with 5 clusters of questions no p is below .062."
+    assert ours.sentence == "No difference can be found: with 5 clusters of questions no p is below .062."
     six = [replace(model, total=np.resize(model.total, (6, 2)), count=np.ones((6, 2), np.int32)) for model in models]
     assert compare_contributions(*six, "map").by_setting.p[0] == 2 / 2**6
 
@@ -382,14 +380,12 @@ def test_compare_prints_for_eighty_columns_and_pipes(folders: dict[str, Path], e
 
 
 def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Outcome]) -> None:
-    from panglot.cli.view.comparison import sentence
-
     evidence = outcomes["random"].evidence
     again = replace(evidence, above=np.roll(evidence.above.reshape(52, 11, 11, 11), 1, axis=0).reshape(-1, 11))
-    assert sentence(compare(evidence, evidence, "map")) == "A and B are equal in mono, cross, multi and balance."
-    assert sentence(compare(evidence, again, "map")).startswith("No difference found in mono (smallest detectable .0")
+    assert compare(evidence, evidence, "map").sentence == "A and B are equal in mono, cross, multi and balance."
+    assert compare(evidence, again, "map").sentence.startswith("No difference found in mono (smallest detectable .0")
     both = compare(evidence, outcomes["use-multilingual"].evidence, "map")
-    assert sentence(both) == "B is better in mono, cross, multi and balance."
+    assert both.sentence == "B is better in mono, cross, multi and balance."
 
 
 def test_compare_prints_json(folders: dict[str, Path]) -> None:
@@ -419,7 +415,7 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "{random}", "{part}"], "cannot be compared on starter: A was asked in ar, de, el"),
+        (["compare", "{part}", "{rest}"], "cannot be compared on starter: A was asked in de, en, B in en, es"),
         (["compare", "{random}", "{real}", "--task", "startr"], "Unknown task of both 'startr'. Did you mean starter?"),
         (["compare", "{random}", "{real}", "--language", "xx"], "Unknown language 'xx'"),
         (["compare", "{random}", "{real}", "--metric", "mapp"], "Unknown metric 'mapp'"),
@@ -431,12 +427,13 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
 def test_refused_comparison_says_why(
     arguments: list[str], message: str, folders: dict[str, Path], tmp_path: Path, outcomes: dict[str, Outcome]
 ) -> None:
-    part = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    part, rest = (run(TASKS["starter"], load_model("random"), languages) for languages in (["de", "en"], ["en", "es"]))
     names = {
         "random": folders["random"],
         "real": folders["use-multilingual"],
         "root": folders["random"].parent,
-        "part": write_result(tmp_path, part.record, part.evidence, part.stem),
+        "part": part.save(tmp_path),
+        "rest": rest.save(tmp_path),
     }
     done = panglot(*(argument.format(**names) for argument in arguments))
     assert done.returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -135,6 +136,17 @@ def test_tables_are_up_to_date(page: str) -> None:
 def test_terminal_picture_is_up_to_date() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "terminal.py"))
     assert script["PICTURE"].read_text(encoding="utf-8") == script["picture"](), "make readme takes it anew."
+
+
+def test_notebook_outputs_are_up_to_date() -> None:
+    """Digits and colours are left out: the last digit of a score may differ between processors."""
+    script = runpy.run_path(str(ROOT / "docs" / "notebook.py"))
+    kept = json.loads(script["NOTEBOOK"].read_text(encoding="utf-8"))
+    again, before = (
+        re.sub(r"#[0-9a-f]{6}|\bwhite\b|\bblack\b|[+−<-]?[0-9.]+", "0", script["text"](notebook))
+        for notebook in (script["executed"](kept), kept)
+    )
+    assert again == before, "make readme runs it anew."
 
 
 def test_site_builds_and_loads_nothing_external(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from panglot.remedies.policies import parse_policy
 from panglot.remedies.whatif import POLICIES, what_if
 from panglot.results.evidence_file import read_evidence
 from panglot.retrieve.evidence import Evidence
-from panglot.score.comparison.paired import holm
+from panglot.score.comparison.differences import holm
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
 

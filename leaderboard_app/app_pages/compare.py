@@ -30,9 +30,8 @@ from leaderboard_app.pickers import (
 )
 from leaderboard_app.store import comparison_of, contributions_of, evidence_of, scores_of, texts_of
 from leaderboard_app.widgets import fold_table, link_to, number_columns, show_chart, show_table
-from panglot.cli.view.comparison import sentence
 from panglot.errors import BadResult
-from panglot.score.comparison.paired import Comparison
+from panglot.score.comparison.comparison import Comparison
 
 MOST_QUERIES = 200
 NUMBERS = number_columns(("A", "B", "difference", "low", "high", "p (Holm)", "smallest detectable", "B − A", "value"))
@@ -93,7 +92,7 @@ def pick_pair(chosen: list[Entry]) -> tuple[Entry, Entry]:
 
 def show_tests(comparison: Comparison, name: str, divided: bool) -> None:
     """The paired tests of two models, by setting, pair of languages and query language."""
-    st.markdown(f"**{plain(sentence(comparison))}**")
+    st.markdown(f"**{plain(comparison.sentence)}**")
     show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", "settings", NUMBERS)
     st.caption(
         "difference: B − A with its 95 % bootstrap interval. found: significant at 5 % in a paired permutation test "

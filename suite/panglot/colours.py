@@ -13,8 +13,8 @@ VIRIDIS: Sequence[Rgb] = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 
 PU_OR: Sequence[Rgb] = ((230, 97, 1), (247, 247, 247), (94, 60, 153))
 """From orange over white to purple: two ends that are told apart without red and green."""
 
-DARKEST = 140
-"""Luma, of 255, from which on ink is black."""
+EVEN = 0.179
+"""The relative luminance at which black and white ink have the same contrast (WCAG 2.2)."""
 
 
 class Cell(NamedTuple):
@@ -31,5 +31,10 @@ def colour(share: float, scale: Sequence[Rgb] = VIRIDIS) -> Cell:
     red, green, blue = (
         round(start + (end - start) * (place - step)) for start, end in zip(scale[step], scale[step + 1], strict=True)
     )
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    return Cell(f"#{red:02x}{green:02x}{blue:02x}", "white" if luma < DARKEST else "black")
+    return Cell(f"#{red:02x}{green:02x}{blue:02x}", "white" if _luminance((red, green, blue)) < EVEN else "black")
+
+
+def _luminance(colour: Rgb) -> float:
+    """Relative luminance, from 0 of black to 1 of white."""
+    red, green, blue = (part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

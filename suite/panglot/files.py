@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from panglot.errors import PanglotError
+
 DATA_VARIABLE = "PANGLOT_DATA"
 """The environment variable that names the folder of data sets."""
 
@@ -35,6 +37,19 @@ def data_from(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         _data_from.reset(token)
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Check that something can be written there, before anything costs time; nothing is made.
+
+    :raises PanglotError: the nearest folder above it is none, or is protected.
+    """
+    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        reason = "is protected against writing" if nearest.is_dir() else "is no folder"
+        raise PanglotError(
+            f"{option}: nothing can be written to {path}, since {nearest} {reason}. Name another folder."
+        )
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

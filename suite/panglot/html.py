@@ -13,7 +13,7 @@ STYLE = """
 .panglot { font-size: 13px; line-height: 1.4; max-width: 100%; overflow-x: auto; }
 .panglot p { margin: .3em 0; max-width: 48em; }
 .panglot .panglot-legend, .panglot small { font-size: 12px; opacity: .75; }
-.panglot table { border-collapse: collapse; margin: .5em 0; }
+.panglot table { border-collapse: collapse; color: inherit; font-size: inherit; margin: .5em 0; }
 .panglot th, .panglot td { background: none; border: 0; padding: .15em .6em; text-align: right; white-space: nowrap; }
 .panglot thead th { border-bottom: 1px solid; font-weight: 600; vertical-align: bottom; }
 .panglot tr > :first-child { text-align: left; }
@@ -21,6 +21,10 @@ STYLE = """
 .panglot .panglot-heat td { font-variant-numeric: tabular-nums; padding: .15em .35em; text-align: center; }
 """
 """Text takes the colour of the page, so that it can be read on a light one and on a dark one; heat has its own ink."""
+
+
+WIDEST = 40
+"""Rows and columns up to which a heat map is drawn: beyond that nobody can read it, and a page takes megabytes."""
 
 
 class Heat(NamedTuple):

@@ -9,9 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from panglot.cli.output import check_writable
 from panglot.errors import BadResult, require
-from panglot.files import cache_dir
+from panglot.files import cache_dir, check_writable
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The results.")]
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from panglot.cli.completion import complete_model, complete_task, complete_tasks
-from panglot.cli.output import check_writable
-from panglot.files import cache_dir
-
-if TYPE_CHECKING:
-    from panglot.encode.cache import VectorCache
-    from panglot.evaluate.shards.run import StreamOptions
-
-VECTORS = "vectors"
-"""The folder of the user's cache that holds vectors."""
 
 _MODEL = "Model"
 _LARGE = "Large corpora"
@@ -94,42 +84,3 @@ Workers = Annotated[
     typer.Option(metavar="N", min=1, help="Of Ray; default: one a CPU or GPU.", rich_help_panel=_LARGE),
 ]
 Gpus = Annotated[float, typer.Option(metavar="N", min=0, help="Of each worker of Ray.", rich_help_panel=_LARGE)]
-
-
-def stream_options(
-    load: Callable[[], Any],
-    cache: Path | None,
-    shards: int | None,
-    half: bool,
-    allow_missing: bool,
-    engine: str,
-    address: str | None,
-    workers: int | None,
-    gpus: float,
-) -> StreamOptions:
-    """How a corpus is divided and counted; checkpoints are kept beside the vectors.
-
-    :raises PanglotError: there is no Ray, or no cluster at the address.
-    """
-    from panglot.evaluate.shards.run import StreamOptions
-
-    cluster = None
-    if engine == "ray":
-        from panglot.evaluate.shards.cluster import Cluster
-
-        cluster = Cluster(workers, address, gpus)
-    return StreamOptions((cache or cache_dir(VECTORS)) / "checkpoints", shards, half, allow_missing, cluster, load)
-
-
-def open_cache(folder: Path | None, no_cache: bool) -> VectorCache | None:
-    """The cache that was asked for: the user's own, another, or none.
-
-    :raises PanglotError: nothing can be written there.
-    """
-    from panglot.encode.cache import VectorCache
-
-    if no_cache:
-        return None
-    root = folder or cache_dir(VECTORS)
-    check_writable(root, "--cache")
-    return VectorCache(root)

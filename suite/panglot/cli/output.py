@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panglot.errors import PanglotError
 from panglot.plain import plain
 
 if TYPE_CHECKING:
@@ -36,16 +33,3 @@ def print_json(value: Any) -> None:
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True)
     shown = str.isprintable if sys.stdout.encoding.lower().startswith("utf") else str.isascii
     sys.stdout.write("".join(c if shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n")
-
-
-def check_writable(path: Path, option: str) -> None:
-    """Check that something can be written there, before anything costs time; nothing is made.
-
-    :raises PanglotError: the nearest folder above it is none, or is protected.
-    """
-    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        reason = "is protected against writing" if nearest.is_dir() else "is no folder"
-        raise PanglotError(
-            f"{option}: nothing can be written to {path}, since {nearest} {reason}. Name another folder."
-        )

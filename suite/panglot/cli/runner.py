@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
     from panglot.data.task import Task
-    from panglot.encode.cache import VectorCache
     from panglot.encode.model import Model
-    from panglot.evaluate.shards.run import StreamOptions
-    from panglot.remedies.debiased import Debias
-    from panglot.results.result import Result
+    from panglot.evaluate.measure import Measurement
     from panglot.results.result_record import ResultRecord
 
 
@@ -24,25 +20,16 @@ class Runner:
 
     console: PlainConsole
     model: Model
-    languages: list[str]
+    measurement: Measurement
     out: Path
-    data_dir: Path | None
-    cache: VectorCache | None
-    curve: list[tuple[int, str]]
-    """Dimensions and forms to which vectors are also reduced."""
-    skip_damaged: bool
-    debias: Debias | None
-    """What is taken out of its vectors."""
-    stream_options: Callable[[], StreamOptions]
-    """How corpora are divided, asked for when there is one."""
     results: dict[Path, ResultRecord] = field(default_factory=dict)
     """What was written, and where."""
     _failed: int = 0
 
     def run(self, tasks: list[Task], retry_failed: bool) -> int:
         """Run the tasks; the exit code is 2 if a person can mend what failed, 1 if the fault is ours."""
-        from panglot.cli.output import check_writable
         from panglot.errors import PanglotError
+        from panglot.files import check_writable
 
         check_writable(self._folder, "--out")
         for task in tasks:
@@ -59,25 +46,13 @@ class Runner:
         return self._failed
 
     def _run(self, task: Task) -> None:
+        from panglot.cli.view.terminal import progress_bar
+
         self._warn_of_split_languages(task)
-        result = self._measure(task)
+        result = self.measurement.run(task, self.model, progress_bar)
         path = result.save(self.out)
         self.results[path] = result.record
         self._log(task).unlink(missing_ok=True)
-
-    def _measure(self, task: Task) -> Result:
-        from panglot.cli.view.terminal import progress_bar
-        from panglot.data.corpus import StreamedTask
-        from panglot.errors import PanglotError
-        from panglot.evaluate.run import run
-        from panglot.evaluate.shards.run import run_streamed
-
-        where = (self.languages, self.data_dir, self.cache)
-        if isinstance(task, StreamedTask):
-            if self.debias:
-                raise PanglotError(f"{task.name} streams its passages; --debias needs them all at once.")
-            return run_streamed(task, self.model, self.stream_options(), *where, progress_bar)
-        return run(task, self.model, *where, self.curve, self.skip_damaged, progress_bar, self.debias)
 
     def _warn_of_split_languages(self, task: Task) -> None:
         """Queries in `zh-Hans` and candidates in `zh` are hardly meant to be two languages."""
@@ -85,7 +60,7 @@ class Runner:
 
         from panglot.languages import find_split_languages, language_name
 
-        sizes = {language: task.sizes[language] for language in task.choose(self.languages)}
+        sizes = {language: task.sizes[language] for language in task.choose(self.measurement.languages)}
         for query, candidate in find_split_languages(sizes):
             said = (
                 f"all {language_name(query)} queries are in '{query}' and all candidates in '{candidate}', two "
@@ -120,7 +95,7 @@ class Runner:
     def _folder(self) -> Path:
         from panglot.results.naming import result_folder
 
-        return result_folder(self.out, self.debias.card(self.model.card) if self.debias else self.model.card)
+        return result_folder(self.out, self.measurement.card(self.model))
 
 
 def show_results(console: PlainConsole, results: dict[Path, ResultRecord], matrix: bool) -> None:

@@ -27,8 +27,11 @@ import numpy as np
 from panglot.arrays import Bools, Floats, Ints
 from panglot.encode.model import ModelCard, Role
 from panglot.errors import PanglotError
+from panglot.files import cache_dir, check_writable
 
 FORMAT = 1
+VECTORS = "vectors"
+"""The folder of the user's cache that holds vectors."""
 UNCOUNTED = -1
 """Stands for the tokens of a text whose encoder cannot count them."""
 
@@ -83,6 +86,18 @@ class VectorCache:
 def forget_at_exit(folder: Path) -> None:
     """Delete a folder of vectors, which no other process can use, when this one ends."""
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def open_cache(folder: Path | None = None, no_cache: bool = False) -> VectorCache | None:
+    """The vector cache in a folder, by default the user's own; none with `no_cache`.
+
+    :raises PanglotError: nothing can be written there.
+    """
+    if no_cache:
+        return None
+    root = folder or cache_dir(VECTORS)
+    check_writable(root, "--cache")
+    return VectorCache(root)
 
 
 class Shelf:

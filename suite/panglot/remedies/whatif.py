@@ -12,8 +12,9 @@ from panglot.errors import BadResult, UnknownName
 from panglot.remedies.policies import Policy, Served, parse_policy
 from panglot.retrieve.evidence import Evidence, Ranking
 from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
+from panglot.score.comparison.differences import holm
 from panglot.score.comparison.paired import DRAWS as SWAPS
-from panglot.score.comparison.paired import ROUNDING, holm, sign_chunks
+from panglot.score.comparison.paired import ROUNDING, sign_chunks
 from panglot.score.metrics import parse_metric
 
 DEPTH = 20

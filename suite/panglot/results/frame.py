@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ COLUMNS = ("setting", "query", "candidate", "metric", "value", "low", "high")
 ALL = "*"
 """All languages; in `cross`, all others."""
 
-Row = tuple[str, str, str, str, float, float | None, float | None]
+Row = tuple[str, str, str, str, float, float, float]
 
 
 def to_frame(record: ResultRecord) -> pandas.DataFrame:
@@ -52,4 +53,6 @@ def _place(setting: str, language: str) -> tuple[str, str, str]:
 
 
 def _rows(setting: str, query: str, candidate: str, scores: Mapping[str, Score]) -> Iterator[Row]:
-    return ((setting, query, candidate, metric, *score) for metric, score in scores.items())
+    for metric, score in scores.items():
+        low, high = (math.nan if end is None else end for end in (score.low, score.high))
+        yield setting, query, candidate, metric, score.value, low, high

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from panglot.colours import colour
-from panglot.html import Heat, heading, heat_map, legend, page, table
+from panglot.html import WIDEST, Heat, heading, heat_map, legend, page, table
 from panglot.languages import language_label
-from panglot.numbers import count, interval, number, short
+from panglot.numbers import count, interval, short
 from panglot.results.result_record import Cell, ResultRecord
 from panglot.score.bootstrap import Score
-
-WIDEST = 40
-"""Languages up to which the pairs are drawn; beyond that nobody can read them, and a page would take megabytes."""
 
 BIAS = ("normalised_rank_distance", "same_language_ratio@10", "modality_gap", "same_modality_ratio@10")
 """Measures of bias that are shown, of those that the task has."""
@@ -43,13 +40,13 @@ def result_html(record: ResultRecord) -> str:
 def _scores(record: ResultRecord) -> Iterator[Sequence[str]]:
     for setting, scores in (*record.settings.items(), ("balance", record.balance)):
         if score := scores.get(record.task.headline):
-            yield setting, number(score.value), _ends(score)
+            yield setting, short(score.value), _ends(score)
 
 
 def _bias(record: ResultRecord, names: Sequence[str]) -> Iterator[Sequence[str]]:
     for name in names:
         score = record.bias[name]
-        yield name, number(score.value), _ends(score), number(record.blind.get(name))
+        yield name, short(score.value), _ends(score), short(record.blind.get(name))
 
 
 def _pairs(record: ResultRecord) -> Iterator[str]:

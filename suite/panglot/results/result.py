@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panglot.data.task import Task
+from panglot.data.catalogue import known_tasks
 from panglot.encode.model import ModelCard
 from panglot.numbers import short
 from panglot.results.facts import read_evidence_of
@@ -27,22 +27,15 @@ class Result:
     """One model on one task: its scores, and the evidence that they follow from.
 
     `record` is all that the result file says: the task and its fingerprint, the model's card, scores by language and
-    pair, how the run was made. `stem` is the name of that file without its suffix. A notebook shows a result as tables
-    and a heat map.
+    pair, how the run was made. `stem` is the name of that file without its suffix, and `path` says where it was read.
+    A notebook shows a result as tables and a heat map.
     """
 
-    def __init__(self, record: ResultRecord, evidence: Evidence | Callable[[], Evidence], stem: str) -> None:
-        self.record, self.stem = record, stem
+    def __init__(
+        self, record: ResultRecord, evidence: Evidence | Callable[[], Evidence], stem: str, path: Path | None = None
+    ) -> None:
+        self.record, self.stem, self.path = record, stem, path
         self._evidence = evidence
-
-    @classmethod
-    def read(cls, path: Path, task: Task | None = None) -> Result:
-        """Read a result file; its evidence is read, and held against the record and the task, when it is asked for.
-
-        :raises BadResult: the file is not there, too large, not JSON, or not of this form.
-        """
-        record = read_result_record(path)
-        return cls(record, lambda: read_evidence_of(path, record, task), path.stem)
 
     @property
     def task(self) -> str:
@@ -53,6 +46,11 @@ class Result:
     def model(self) -> ModelCard:
         """What the model is, and how it was configured."""
         return self.record.model
+
+    @property
+    def place(self) -> str:
+        """How messages name it: where it was read, else the model."""
+        return str(self.path or self.model.label)
 
     @property
     def scores(self) -> Mapping[str, ByMetric]:
@@ -67,9 +65,16 @@ class Result:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """The counts that every score follows from, whatever the languages.
+        """The counts that every score follows from, whatever the languages; read when it is first asked for.
 
         :raises BadResult: the files beside the result are missing, damaged, or about something else.
+        """
+        return self.read_evidence()
+
+    def read_evidence(self) -> Evidence:
+        """The same, not kept in memory: for many results, one after the other.
+
+        :raises BadResult: as `evidence`.
         """
         return self._evidence() if callable(self._evidence) else self._evidence
 
@@ -102,3 +107,15 @@ class Result:
         from panglot.results.notebook import result_html
 
         return result_html(self.record)
+
+
+def read_result(path: Path | str) -> Result:
+    """Read a result file; its evidence is read, and held against the record and the task, when it is asked for.
+
+    :raises BadResult: the file is not there, too large, not JSON, or not of this form.
+    """
+    file = Path(path)
+    record = read_result_record(file)
+    return Result(
+        record, lambda: read_evidence_of(file, record, known_tasks().get(record.task.name)), file.stem, path=file
+    )

@@ -18,8 +18,10 @@ from panglot.errors import BadData
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.score.bootstrap import draw_clusters, effective, scores_of
+from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions, contributions, members_of, with_balance
-from panglot.score.comparison.paired import Comparison, compare_contributions, holm
+from panglot.score.comparison.differences import holm
+from panglot.score.comparison.paired import compare_contributions
 from panglot.score.settings import SCORES, SETTINGS
 from panglot.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 from panglot.train.recipe import Recipe, Share

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.help import Verb, Verbs
-from panglot.cli.options import VECTORS
 from panglot.cli.output import AsJson, echo, open_console, print_json
 from panglot.files import cache_dir
 
@@ -88,7 +87,7 @@ def prune(
 
 
 def _open(root: Path | None) -> VectorCache:
-    from panglot.encode.cache import VectorCache
+    from panglot.encode.cache import VECTORS, VectorCache
 
     return VectorCache(root or cache_dir(VECTORS))
 

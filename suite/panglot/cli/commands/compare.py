@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,7 +13,7 @@ from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import BadResult, UnknownName
 
 if TYPE_CHECKING:
-    from panglot.results.result_record import ResultRecord
+    from panglot.results.result import Result
 
 Setting = Annotated[
     Literal["mono", "cross", "multi"] | None,
@@ -37,70 +37,42 @@ def compare(
 
     Example: panglot compare submissions/bm25@0.3.16 submissions/random@1
     """
-    from panglot.cli.view.comparison import Names, comparison_json, comparison_view
-    from panglot.data.catalogue import known_tasks
-    from panglot.results.facts import read_evidence_of
-    from panglot.score.comparison import paired as tests
+    from panglot.cli.view.comparison import comparison_json, comparison_view
+    from panglot.results.compare import compare_results
 
-    known = known_tasks()
-    compared = []
-    for pair in _pairs(_results(one), _results(other), task):
-        record = pair.one.result.task
-        evidence, other_evidence = (read_evidence_of(*named, known.get(record.name)) for named in pair)
-        draws = tests.enough_draws(len(record.languages))
-        try:
-            comparison = tests.compare(evidence, other_evidence, metric or record.headline, draws)
-        except BadResult as error:
-            raise BadResult(f"{pair.one.path} and {pair.other.path} cannot be compared. {error}") from error
-        comparison = comparison.only(setting, language)
-        compared.append((Names(record.name, *(named.model for named in pair)), comparison))
+    compared = [
+        compare_results(*pair, metric).only(setting, language) for pair in _pairs(_results(one), _results(other), task)
+    ]
     if as_json:
-        print_json([comparison_json(*names_and_comparison) for names_and_comparison in compared])
+        print_json([comparison_json(comparison) for comparison in compared])
         return
     console = open_console()
-    for names, comparison in compared:
-        console.print(comparison_view(names, comparison, matrix))
+    for comparison in compared:
+        console.print(comparison_view(comparison, matrix))
 
 
-class _Named(NamedTuple):
-    """A result and where it stands."""
-
-    path: Path
-    result: ResultRecord
-
-    @property
-    def model(self) -> str:
-        return self.result.model.label
-
-
-class _Pair(NamedTuple):
-    """Results of two models on one content."""
-
-    one: _Named
-    other: _Named
-
-
-def _results(path: Path) -> dict[tuple[str, str], _Named]:
+def _results(path: Path) -> dict[tuple[str, str], Result]:
     """The results of one model, by name and fingerprint of their tasks.
 
     :raises BadResult: there are none, or those of several models.
     """
-    from panglot.results.result_record import find_results, read_result_record
+    from panglot.results.result import read_result
+    from panglot.results.result_record import find_results
 
-    found = [_Named(file, read_result_record(file)) for file in find_results([path])]
-    models = sorted({named.model for named in found})
+    found = [read_result(file) for file in find_results([path])]
+    models = sorted({result.model.label for result in found})
     if len(models) > 1:
         raise BadResult(f"{path} holds results of {len(models)} models ({', '.join(models[:3])} …). Name one of them.")
-    return {(named.result.task.name, named.result.task.fingerprint): named for named in found}
+    return {(result.task, result.record.task.fingerprint): result for result in found}
 
 
 def _pairs(
-    one: Mapping[tuple[str, str], _Named], other: Mapping[tuple[str, str], _Named], task: str | None
-) -> Iterator[_Pair]:
-    """What both have results on.
+    one: Mapping[tuple[str, str], Result], other: Mapping[tuple[str, str], Result], task: str | None
+) -> Iterator[tuple[Result, Result]]:
+    """What both have results on; of a task that they have on different content only, the first of each.
 
     :raises UnknownName: they have none on that task.
-    :raises BadResult: they have no task in common, or another content of one.
+    :raises BadResult: they have no task in common.
     """
     shared = {name for name, _ in one} & {name for name, _ in other}
     if not shared:
@@ -110,19 +82,11 @@ def _pairs(
         raise UnknownName("task of both", task, shared)
     for name in sorted(shared) if task is None else [task]:
         contents = [key for key in one if key[0] == name and key in other]
-        if not contents:
-            first, second = (
-                next(value for key, value in results.items() if key[0] == name) for results in (one, other)
-            )
-            raise BadResult(_why(name, first, second))
-        yield from (_Pair(one[key], other[key]) for key in contents)
+        if contents:
+            yield from ((one[key], other[key]) for key in contents)
+        else:
+            yield _first(one, name), _first(other, name)
 
 
-def _why(name: str, one: _Named, other: _Named) -> str:
-    """Why two results on one task cannot be compared."""
-    first, second = one.result.task, other.result.task
-    if first.languages != second.languages:
-        reason = f"A was asked in {', '.join(first.languages)}, B in {', '.join(second.languages)}"
-    else:
-        reason = f"its content was another (fingerprints {first.fingerprint[:12]} and {second.fingerprint[:12]})"
-    return f"{one.path} and {other.path} cannot be compared on {name}: {reason}. Score both on the same content."
+def _first(results: Mapping[tuple[str, str], Result], task: str) -> Result:
+    return next(result for (name, _), result in results.items() if name == task)

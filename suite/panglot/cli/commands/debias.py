@@ -15,9 +15,9 @@ from panglot.cli.options import (
     PassagePrompt,
     QueryPrompt,
     TrustRemoteCode,
-    open_cache,
 )
-from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.cli.output import AsJson, open_console, print_json
+from panglot.files import check_writable
 
 
 def debias(
@@ -47,6 +47,7 @@ def debias(
 
     from panglot.cli.view.remedies import learned_view
     from panglot.cli.view.terminal import progress_bar
+    from panglot.encode.cache import open_cache
     from panglot.encode.model import Options, load_model
     from panglot.remedies.production import check_empty, learn, write
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from panglot.cli.output import AsJson, check_writable, echo, open_console, print_json
-from panglot.files import cache_dir
+from panglot.cli.output import AsJson, echo, open_console, print_json
+from panglot.files import cache_dir, check_writable
 
 MODEL, TASK = "use-multilingual", "starter"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.help import Verb, Verbs
-from panglot.cli.output import AsJson, check_writable, echo, print_json
+from panglot.cli.output import AsJson, echo, print_json
+from panglot.files import check_writable
 
 if TYPE_CHECKING:
     from panglot.results.reported import ReportedResult

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panglot.cli.names import DataDir, find_tasks, split
-from panglot.cli.options import Cache, Languages, ModelName, TaskNames, open_cache
+from panglot.cli.options import Cache, Languages, ModelName, TaskNames
 from panglot.cli.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def plan(
     from panglot.cli.view.listing import list_plans, list_stream_plan
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
+    from panglot.encode.cache import open_cache
     from panglot.encode.model import load_model
     from panglot.evaluate.plan import plan_run
     from panglot.evaluate.shards.plan import plan_stream

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from panglot.cli.names import DataDir
-from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.cli.output import AsJson, open_console, print_json
+from panglot.files import check_writable
 from panglot.plain import plain
 
 

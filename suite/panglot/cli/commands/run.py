@@ -37,11 +37,10 @@ from panglot.cli.options import (
     TruncateDim,
     TrustRemoteCode,
     Workers,
-    open_cache,
-    stream_options,
 )
-from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.cli.output import AsJson, open_console, print_json
 from panglot.cli.runner import Runner, show_results
+from panglot.files import check_writable
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
@@ -119,7 +118,9 @@ def run(
     console = open_console(aside=as_json)
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
+    from panglot.encode.cache import open_cache
     from panglot.encode.model import Options, find_unpinned, load_model
+    from panglot.evaluate.measure import Measurement, stream_options
     from panglot.results.result_record import read_result_record
 
     options = Options(
@@ -145,12 +146,22 @@ def run(
         _say(console, f"{card.name}:", UNPINNED)
     if suite:
         chosen = _within_reach(console, loaded, chosen)
-    load = partial(load_model, model, options)
-    how = partial(stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus)
     opened_cache = open_cache(cache, no_cache)
     on_interrupt(KEPT if opened_cache else "Without the cache nothing is kept.")
-    with _shared_vectors(chosen, opened_cache) as opened:
-        runner = Runner(console, loaded, split(languages), out, data_dir, opened, points, skip_damaged, remedy, how)
+    with _shared_vectors(chosen, opened_cache) as vectors:
+        load = partial(load_model, model, options)
+        measurement = Measurement(
+            languages=split(languages),
+            data_dir=data_dir,
+            cache=vectors,
+            curve=points,
+            skip_damaged=skip_damaged,
+            debias=remedy,
+            stream_options=partial(
+                stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus
+            ),
+        )
+        runner = Runner(console, loaded, measurement, out)
         code = runner.run(chosen, retry_failed)
     if as_json:
         print_json([read_result_record(path).plain() for path in runner.results])
@@ -199,16 +210,12 @@ def _shared_vectors(tasks: list[Task], cache: VectorCache | None) -> Iterator[Ve
 
 
 def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:
-    """Every asked dimension in every asked form; dimension 0 is the model's own."""
-    from panglot.errors import PanglotError, UnknownName
+    """The dimensions and forms that were typed."""
+    if not dims and not quantise:
+        return []
+    from panglot.errors import PanglotError
+    from panglot.evaluate.measure import curve_points
 
-    forms = split(quantise)
-    for form in forms:
-        if form not in ("int8", "binary"):
-            raise UnknownName("form of vectors", form, ("int8", "binary"))
     if not all(dim.isascii() and dim.isdigit() and int(dim) for dim in split(dims)):
         raise PanglotError(f"--dims takes whole numbers divided by commas, as in 64,128, not '{dims}'.")
-    dimensions = [int(dim) for dim in split(dims)]
-    if not dimensions and not forms:
-        return []
-    return [(dimension, form) for dimension in [*dimensions, 0] for form in ("float32", *forms)]
+    return curve_points([int(dim) for dim in split(dims)], split(quantise))

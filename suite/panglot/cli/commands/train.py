@@ -9,8 +9,9 @@ import typer
 
 from panglot.cli.names import DataDir, find_task
 from panglot.cli.options import Changes
-from panglot.cli.output import AsJson, check_writable, open_console, print_json
+from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import require
+from panglot.files import check_writable
 
 
 def train(

@@ -13,7 +13,7 @@ from panglot.cli.view.tables import FoldingTable, facts, prose
 from panglot.languages import language_label
 from panglot.numbers import NOTHING, interval, number
 from panglot.remedies.whatif import DEPTH, Answer
-from panglot.score.comparison.paired import ALPHA
+from panglot.score.comparison.differences import ALPHA
 
 if TYPE_CHECKING:
     from panglot.remedies.production import Learned

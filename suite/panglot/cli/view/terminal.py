@@ -13,19 +13,17 @@ from rich.text import Text
 
 from panglot.cli.view.console import PlainConsole
 from panglot.cli.view.tables import FoldingTable, Grid, prose
+from panglot.colours import colour
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.data.task import Direction
 from panglot.languages import language_label
+from panglot.numbers import NOTHING, interval, number
 from panglot.progress import Advance
 from panglot.results.result_record import DIVIDED, Cell, ResultRecord
 from panglot.score.bootstrap import Score
 from panglot.score.settings import SCORES, SETTINGS
 from panglot.score.summary import BIAS_NAMES
-
-SCALE = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
-"""Viridis: even to the eye, readable without colour vision."""
-
 
 DIRECTIONS: Mapping[Direction | None, str] = {"t2i": "text → image", "i2t": "image → text", "mixed": "text → both"}
 """What the ends of the names of tasks with images mean."""
@@ -111,7 +109,7 @@ def curve_table(result: ResultRecord) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     for point in result.curve:
         values = [point.scores.get(name) for name in (*SETTINGS, "normalised_rank_distance")]
-        cells = ["–" if value is None else _number(value) for value in values]
+        cells = map(number, values)
         table.add_row(point.form, str(point.dimension), *cells)
     return _titled(f"{result.task.name}, {result.task.headline} of the same vectors in fewer dimensions or bits", table)
 
@@ -137,7 +135,7 @@ def language_table(result: ResultRecord) -> RenderableType:
         cells = [scores.get(setting, {}).get(metric) for setting in ("mono", "cross", "cross_to", "multi")]
         bias = scores.get("bias", {})
         cells += [bias.get("normalised_rank_distance"), bias.get("same_language_ratio@10")]
-        table.add_row(language_label(language), *("–" if cell is None else f"{cell.value:.3f}" for cell in cells))
+        table.add_row(language_label(language), *(NOTHING if cell is None else f"{cell.value:.3f}" for cell in cells))
     return _titled(f"{result.task.name}, {metric} by language", table)
 
 
@@ -152,8 +150,7 @@ def bias_table(result: ResultRecord) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     for name in (name for name in BIAS_NAMES if name in result.bias):
         score = result.bias[name]
-        blind = result.blind.get(name)
-        table.add_row(name, _number(score.value), _interval(score), "–" if blind is None else _number(blind))
+        table.add_row(name, number(score.value), interval(score.low, score.high), number(result.blind.get(name)))
     return _titled(title, table)
 
 
@@ -175,31 +172,12 @@ def _titled(title: str, table: RenderableType) -> RenderableType:
 
 def _heat(cell: Cell, low: float, high: float) -> Text:
     if cell is None:
-        return Text("  –  ")
-    share = (cell.value - low) / (high - low) if high > low else 0.5
-    place = share * (len(SCALE) - 1)
-    step = min(int(place), len(SCALE) - 2)
-    red, green, blue = (
-        round(start + (end - start) * (place - step)) for start, end in zip(SCALE[step], SCALE[step + 1], strict=True)
-    )
-    ink = "black" if share > 0.55 else "white"
-    return Text(f"{100 * cell.value:^5.1f}", style=Style.parse(f"{ink} on #{red:02x}{green:02x}{blue:02x}"))
+        return Text(f"{NOTHING:^5}")
+    background, ink = colour((cell.value - low) / (high - low) if high > low else 0.5)
+    return Text(f"{100 * cell.value:^5.1f}", style=Style.parse(f"{ink} on {background}"))
 
 
 def _with_interval(score: Score | None) -> Text:
     if score is None:
-        return Text("–")
-    return Text(_number(score.value)).append(f"\n{_interval(score)}", style="dim")
-
-
-def _interval(score: Score) -> str:
-    return "–" if score.low is None or score.high is None else f"{_short(score.low)}–{_short(score.high)}"
-
-
-def _number(value: float) -> str:
-    """Three digits that matter: .525 has three behind the point, 4.67 two, 7,898 none."""
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def _short(value: float) -> str:
-    return _number(value).replace("0.", ".", 1) if 0 <= value < 1 else _number(value)
+        return Text(NOTHING)
+    return Text(number(score.value)).append(f"\n{interval(score.low, score.high)}", style="dim")

@@ -11,11 +11,15 @@ from types import ModuleType
 from typing import Any
 
 from panglot.arrays import Floats
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.model import UNKNOWN, Composite, Encoder, Model, ModelCard, Options, Role, Scorer
 from panglot.errors import BadEncoder, PanglotError, spelled
 
 OPTIONAL = ("count_tokens", "encode_images")
 """What an encoder may do beside encoding texts."""
+
+
+SOURCE_ONLY = "It brings no card: its revision is a hash of its module's source, and of nothing that the module reads."
+"""The note on the card of such an encoder."""
 
 
 def load(name: str, options: Options) -> FunctionEncoder:
@@ -36,12 +40,22 @@ def load(name: str, options: Options) -> FunctionEncoder:
         raise
     except (Exception, SystemExit) as error:
         raise BadEncoder(f"py:{name}: {factory_name}() failed. {spelled(error)}") from error
-    made = "a class, not an object" if isinstance(encoder, type) else f"an object of the type {type(encoder).__name__}"
-    if isinstance(encoder, type) or not callable(getattr(encoder, "encode", None)):
-        raise BadEncoder(
-            f"py:{name}: {factory_name}() returned {made}, which has no method encode(texts, role) to call."
-        )
-    return FunctionEncoder(_card(name, encoder, module), encoder)
+    _check(encoder, f"py:{name}: {factory_name}() returned")
+    return FunctionEncoder(_card(f"py:{name}", encoder, module), encoder)
+
+
+def as_model(encoder: Any) -> Model:
+    """The model that any object with `encode(texts, role)` is; one that has a card is a model already.
+
+    :raises BadEncoder: it has no `encode`, or a card of another type.
+    """
+    kind = type(encoder)
+    is_model = kind is not type and isinstance(encoder, Encoder | Scorer | Composite)
+    if is_model and isinstance(encoder.card, ModelCard):
+        model: Model = encoder
+        return model
+    _check(encoder, "The model is")
+    return FunctionEncoder(_card(kind.__name__, encoder, sys.modules.get(kind.__module__)), encoder)
 
 
 class FunctionEncoder:
@@ -55,6 +69,16 @@ class FunctionEncoder:
                 setattr(self, method, getattr(encoder, method))
 
 
+def _check(encoder: object, said: str) -> None:
+    """Check that there is an `encode` to call; `said` is how the message begins.
+
+    :raises BadEncoder: there is none.
+    """
+    made = "a class, not an object" if isinstance(encoder, type) else f"an object of the type {type(encoder).__name__}"
+    if isinstance(encoder, type) or not callable(getattr(encoder, "encode", None)):
+        raise BadEncoder(f"{said} {made}, which has no method encode(texts, role) to call.")
+
+
 def _imported(name: str, module: str) -> ModuleType:
     """The module, whatever goes wrong in it told in a sentence."""
     if "" not in sys.path:
@@ -66,7 +90,7 @@ def _imported(name: str, module: str) -> ModuleType:
         raise BadEncoder(f"py:{name}: module {module} cannot be imported. {spelled(error)}{advice}") from error
 
 
-def _card(name: str, encoder: Any, module: ModuleType) -> ModelCard:
+def _card(name: str, encoder: Any, module: ModuleType | None) -> ModelCard:
     """The encoder's own card; or one whose revision is the module's source, which says nothing of what else it reads.
 
     :raises BadEncoder: the encoder has a card of another type.
@@ -76,13 +100,14 @@ def _card(name: str, encoder: Any, module: ModuleType) -> ModelCard:
         return card
     if card is not None:
         raise BadEncoder(
-            f"py:{name}: the encoder's card is an object of the type {type(card).__name__}. Make it a "
-            "panglot.encode.model.ModelCard, or leave it out."
+            f"{name}: the encoder's card is an object of the type {type(card).__name__}. Make it a "
+            "panglot.ModelCard, or leave it out."
         )
-    source = getattr(module, "__file__", None)
+    source = Path(getattr(module, "__file__", None) or "")
+    is_file = source.is_file()  # what was typed in a notebook or after python -c is not
     return ModelCard(
-        name=f"py:{name}",
-        revision=hashlib.sha256(Path(source).read_bytes()).hexdigest()[:12] if source else "unknown",
+        name=name,
+        revision=hashlib.sha256(source.read_bytes()).hexdigest()[:12] if is_file else UNKNOWN,
         library=f"python {sys.version.split()[0]}",
-        note="It brings no card: its revision is a hash of its module's source, and of nothing that the module reads.",
+        note=SOURCE_ONLY if is_file else "It brings no card.",
     ).unpinned()

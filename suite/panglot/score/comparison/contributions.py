@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from panglot.arrays import Bools, Floats, Ints, divide
-from panglot.errors import BadResult
+from panglot.errors import BadResult, UnknownName
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import parse_metric
 from panglot.score.settings import SETTINGS
@@ -123,3 +123,13 @@ def with_linear_balance(shares: Floats, parts: Floats) -> Floats:
     balance = with_balance(parts)[BALANCE]
     slope = np.divide(balance, parts, out=np.zeros_like(parts), where=parts != 0) ** 2 / BALANCE
     return np.insert(shares, BALANCE, shares[:, :BALANCE] @ slope, axis=1)
+
+
+def place_of(kind: str, name: str, names: tuple[str, ...]) -> int:
+    """Index of a name that a person gave.
+
+    :raises UnknownName: it is not among the names.
+    """
+    if name not in names:
+        raise UnknownName(kind, name, names)
+    return names.index(name)

@@ -12,16 +12,15 @@ independent of each other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from math import ceil
 
 import numpy as np
 
 from panglot.arrays import Bools, Floats, Ints, divide
-from panglot.errors import BadResult, UnknownName
+from panglot.errors import BadResult
 from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import FEWEST, SEED, draw_clusters, effective, scores_of, student
+from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import (
     BALANCE,
     Contributions,
@@ -31,6 +30,7 @@ from panglot.score.comparison.contributions import (
     with_balance,
     with_linear_balance,
 )
+from panglot.score.comparison.differences import ALPHA, POWER, Differences
 from panglot.score.settings import SCORES, SETTINGS
 
 PERMUTATION_TEST = (
@@ -41,121 +41,11 @@ PERMUTATION_TEST = (
 )
 
 DRAWS = 10_000
-ALPHA = 0.05
-POWER = 0.80
 CHUNK = 1000
 """Draws that are in memory at once."""
 
 ROUNDING = 1e-12
 """Differences closer than this are equal: scores are at most 1, and sums of shares keep 15 digits of them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Differences:
-    """Two models in any number of cells; all arrays have one shape, NaN where the data gives no value.
-
-    `one` and `other` are their scores, `difference` = other − one, `low` and `high` its 95 % interval, and
-    `p` is the share of swaps that are at least as far from 0 as the data, which is one of them; uncorrected.
-
-    With n clusters that take part, the influence i[g] of each on the difference (its values without their means,
-    summing to 0) and s = n × the standard deviation of i (n − 1 in the denominator):
-    `effect` = difference / s, Cohen's d for paired values; 0 where nothing differs.
-    `detectable` = (t(1 − α/2) + t(power)) × s / √n, about 2.8 × s / √n where clusters are many: the true difference
-    that a single test at α = .05 finds in 80 % of such samples. t are quantiles of Student's distribution with one
-    degree of freedom less than there are effective clusters. It is NaN where no difference could be found.
-    """
-
-    one: Floats
-    other: Floats
-    difference: Floats
-    low: Floats
-    high: Floats
-    p: Floats
-    effect: Floats
-    detectable: Floats
-
-    def __getitem__(self, cells: object) -> Differences:
-        """Some of the cells, by any index of numpy: a smaller family, whose correction is milder."""
-        return Differences(*(getattr(self, field.name)[cells] for field in fields(self)))
-
-    def reshape(self, *shape: int) -> Differences:
-        """The same cells in another shape."""
-        return Differences(*(getattr(self, field.name).reshape(shape) for field in fields(self)))
-
-    @cached_property
-    def adjusted(self) -> Floats:
-        """p after Holm's correction over all cells that are here."""
-        return holm(self.p)
-
-    @cached_property
-    def found(self) -> Bools:
-        """Whether there is a difference at α = .05 for the whole family."""
-        return self.adjusted <= ALPHA
-
-    @property
-    def cells(self) -> int:
-        """Tests in the family."""
-        return int((~np.isnan(self.p)).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Two models on one task, in three families of tests.
-
-    `by_setting` [settings]; `by_language` [query languages, settings without balance]; `by_pair` [query languages,
-    candidate languages], where the diagonal is `mono` of each language. `cross` of a language is as query language.
-    """
-
-    metric: str
-    settings: tuple[str, ...]
-    query_languages: tuple[str, ...]
-    languages: tuple[str, ...]
-    clusters: int
-    swaps: int
-    by_setting: Differences
-    by_language: Differences
-    by_pair: Differences
-
-    @property
-    def language_settings(self) -> tuple[str, ...]:
-        """The columns of `by_language`."""
-        return tuple(name for name in self.settings if name != "balance")
-
-    @property
-    def least_p(self) -> float:
-        """The least p that a test can give here: the data itself is always as far out as the data."""
-        return 1 / self.swaps
-
-    @property
-    def divided(self) -> bool:
-        """Whether nothing is known of a pool of all languages."""
-        return "multi" in self.settings and bool(np.isnan(self.by_setting.one[self.settings.index("multi")]))
-
-    def only(self, setting: str | None = None, language: str | None = None) -> Comparison:
-        """One setting, the queries of one language, or both: choose them before looking, the correction follows.
-
-        :raises UnknownName: no such setting or language.
-        """
-        chosen = self
-        if language is not None:
-            row = [place_of("language", language, self.query_languages)]
-            chosen = replace(
-                chosen,
-                settings=self.language_settings,
-                query_languages=(language,),
-                by_setting=self.by_language[row[0]],
-                by_language=self.by_language[row],
-                by_pair=self.by_pair[row],
-            )
-        if setting is not None:
-            column = [place_of("setting", setting, chosen.language_settings)]
-            chosen = replace(
-                chosen,
-                settings=(setting,),
-                by_setting=chosen.by_setting[column],
-                by_language=chosen.by_language[:, column],
-            )
-        return chosen
 
 
 def compare(one: Evidence, other: Evidence, metric: str, draws: int = DRAWS) -> Comparison:
@@ -204,18 +94,6 @@ def check_same_queries(one: Evidence, other: Evidence) -> None:
 def enough_draws(languages: int) -> int:
     """Draws whose smallest p, 1 / (1 + draws), is still half of α after Holm's correction over all pairs."""
     return max(DRAWS, ceil(2 * languages**2 / ALPHA))
-
-
-def holm(p: Floats) -> Floats:
-    """Holm's (1979) p-values for a family of any shape; NaN is no test and stays.
-
-    The i-th smallest of m is multiplied by m − i + 1, is at least as large as the one before, and at most 1.
-    """
-    adjusted = np.full(p.shape, np.nan)
-    order = np.argsort(p, axis=None)[: int((~np.isnan(p)).sum())]
-    steps = p.flat[order] * np.arange(len(order), 0, -1)
-    adjusted.flat[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted
 
 
 def swaps_of(clusters: int, draws: int) -> int:
@@ -296,13 +174,3 @@ def _reach(clusters: Floats) -> Floats:
     """Standard errors from 0 to a difference that is found with the power `POWER`, [cells]."""
     freedom = np.where(clusters < FEWEST, np.nan, clusters) - 1
     return student(1 - ALPHA / 2, freedom) + student(POWER, freedom)
-
-
-def place_of(kind: str, name: str, names: tuple[str, ...]) -> int:
-    """Index of a name that a person gave.
-
-    :raises UnknownName: it is not among the names.
-    """
-    if name not in names:
-        raise UnknownName(kind, name, names)
-    return names.index(name)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import erfc
 
 import numpy as np
 
+from panglot import html
 from panglot.arrays import Bools, Floats
 from panglot.errors import BadResult
+from panglot.numbers import count, interval, short
 from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import Score, as_score, draw_clusters, effective, scores_of, tails
 from panglot.score.comparison.contributions import (
@@ -19,19 +21,12 @@ from panglot.score.comparison.contributions import (
     check_same_counts,
     contributions,
     members_of,
+    place_of,
     with_balance,
     with_linear_balance,
 )
-from panglot.score.comparison.paired import (
-    ALPHA,
-    DRAWS,
-    ROUNDING,
-    check_same_queries,
-    holm,
-    place_of,
-    sign_chunks,
-    swaps_of,
-)
+from panglot.score.comparison.differences import ALPHA, holm
+from panglot.score.comparison.paired import DRAWS, ROUNDING, check_same_queries, sign_chunks, swaps_of
 from panglot.score.settings import SCORES, SETTINGS
 
 RANK_INTERVALS = (
@@ -40,6 +35,7 @@ RANK_INTERVALS = (
     "comparison of two; balance by its shares to first order."
 )
 LETTERS = "Two models share a letter exactly where no difference between them was found."
+LEGEND = LETTERS.removesuffix(".") + " (paired permutation tests, α = .05, Holm over {pairs}). Intervals: bootstrap."
 
 RADEMACHER = 1 / (4 * (erfc(1) / 2))
 """A sum of signed numbers exceeds x standard deviations at most 3.18 times as often as a normal variable does, for
@@ -63,13 +59,54 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Standings:
-    """Models on one task, best first. `p` [models, models] is Holm-corrected over all pairs, NaN on the diagonal."""
+    """Models on one task, best first. `p` [models, models] is Holm-corrected over all pairs, NaN on the diagonal.
+
+    `left_out` says of results that could not be ranked why.
+    """
 
     metric: str
     setting: str
     clusters: int
     models: tuple[Standing, ...]
     p: Floats
+    task: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What is ranked, and on how much."""
+        clusters = f"{count(self.clusters, 'cluster')} of questions"
+        return ", ".join(filter(None, (self.task, f"{self.metric} in {self.setting}", clusters)))
+
+    @property
+    def legend(self) -> str:
+        """What letters and intervals mean."""
+        return LEGEND.format(pairs=count(len(self.models) * (len(self.models) - 1) // 2, "pair"))
+
+    def __repr__(self) -> str:
+        models = ", ".join(f"{each.place} {each.name} {short(each.score.value)}" for each in self.models)
+        return f"<Standings on {self.title}: {models}>"
+
+    def _repr_html_(self) -> str:
+        return html.page(
+            html.heading(self.title),
+            html.table(("model", "rank", "95 % of rank", self.setting, "95 % interval", "alike"), self._rows()),
+            html.legend(self.legend),
+            *(html.legend(f"not ranked: {name}: {reason}") for name, reason in self.left_out.items()),
+        )
+
+    def _rows(self) -> Iterator[Sequence[str]]:
+        for model in self.models:
+            ends = f"{model.low}–{model.high}" if model.low < model.high else str(model.low)
+            score = model.score
+            yield (
+                model.name,
+                str(model.place),
+                ends,
+                short(score.value),
+                interval(score.low, score.high),
+                " ".join(model.letters),
+            )
 
 
 def rank(models: Mapping[str, Evidence], metric: str, setting: str = "multi") -> Standings:

@@ -1,0 +1,275 @@
+"""The front door: what `import panglot` offers as functions. Each says what it takes, gives and raises.
+
+Every error that a person can fix is a `PanglotError`, with the words of the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from panglot.arrays import Floats
+from panglot.data.catalogue import load_tasks
+from panglot.data.load import read_pool
+from panglot.data.pool import Pool
+from panglot.data.task import Task
+from panglot.encode.cache import VectorCache, open_cache
+from panglot.encode.kinds.function import as_model
+from panglot.encode.model import Model, Options, Precision, Role, find_unpinned
+from panglot.encode.model import load_model as load_by_name
+from panglot.errors import BadEncoder, PanglotError
+from panglot.evaluate.measure import Measurement, curve_points, stream_options
+from panglot.progress import Progress, silent
+from panglot.remedies.debiased import CORPUS, Debias
+from panglot.results.compare import compare_results
+from panglot.results.record import first_fault
+from panglot.results.result import Result, read_result
+from panglot.score.comparison.comparison import Comparison
+from panglot.score.comparison.standings import Standings
+from panglot.trust.rank import rank_files, rank_results
+
+__all__ = ["compare", "load_model", "load_pool", "load_task", "rank", "read_result", "run"]
+
+Setting = Literal["mono", "cross", "multi"]
+
+
+class Encodes(Protocol):
+    """Any object that turns texts into vectors; it may have a `card`, `encode_images` and `count_tokens` too."""
+
+    def encode(self, texts: list[str], role: Role) -> Floats:
+        """Vectors [texts, dimension] of one batch, in the order of the texts."""
+
+
+def run(
+    model: str | Path | Model | Encodes,
+    task: str | Path | Task = "starter",
+    *,
+    languages: str | Sequence[str] = (),
+    dims: Sequence[int] = (),
+    quantise: Sequence[Literal["int8", "binary"]] = (),
+    debias: str = "",
+    debias_fit: str | Path = CORPUS,
+    debias_language: Literal["data", "detect"] = "data",
+    skip_damaged: bool = False,
+    data_dir: str | Path | None = None,
+    cache: str | Path | None = None,
+    no_cache: bool = False,
+    query_prompt: str | None = None,
+    passage_prompt: str | None = None,
+    precision: Precision = "fp32",
+    backend: Literal["torch", "openvino"] = "torch",
+    truncate_dim: int | None = None,
+    max_length: int | None = None,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    budget: float | None = None,
+    texts_per_request: int | None = None,
+    shards: int | None = None,
+    half: bool = False,
+    allow_missing: bool = False,
+    engine: Literal["here", "ray"] = "here",
+    address: str | None = None,
+    workers: int | None = None,
+    gpus: float = 0,
+    progress: Progress = silent,
+) -> Result:
+    """Measure a model on a task, as `panglot run` does; nothing is written until the result is saved.
+
+    The options are those of the command line, by the same names. Vectors are kept in the user's cache and reused,
+    except those of an object whose card has no revision to rely on.
+
+    :param model: a name as `panglot models` lists them, or any object with `encode(texts, role) -> vectors [texts,
+        dimension]`; `role` is `query` or `passage`. Its `card`, a `ModelCard`, is recorded if it has one.
+    :param task: a name as `panglot tasks` lists them, the path of a folder or a TOML file, or a `Task`.
+    :param languages: codes such as `["de", "en"]`, all languages by default.
+    :param dims: dimensions to which vectors are also cut; `quantise` forms to which they are also reduced.
+    :param debias: `centre`, `project:R`, `lir:R` or `shift:LANG`: take languages out of the vectors.
+    :param data_dir: the folder of data sets; by default PANGLOT_DATA, else a download.
+    :param progress: called with a label and a total for each stretch of work, as `panglot.progress.Progress` says.
+    :raises UnknownName: no model, task, language or method has that name.
+    :raises MissingData: the data is not there and cannot be fetched.
+    :raises BadData: the data is damaged, or is not what the task says.
+    :raises BadEncoder: the model cannot be loaded, does not take an option, or returns no vectors.
+    :raises MissingExtra: it needs a library that is not installed.
+    """
+    options = _options(
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
+        precision=precision,
+        backend=backend,
+        truncate_dim=truncate_dim,
+        max_length=max_length,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        budget=budget,
+        texts_per_request=texts_per_request,
+    )
+    found = load_task(task)
+    points = curve_points(dims, quantise)
+    remedy = Debias.parse(debias, str(debias_fit), debias_language == "detect") if debias else None
+    loaded = _as_model(model, options)
+    with TemporaryDirectory() as own:
+        forget = not isinstance(model, str | Path) and bool(find_unpinned(loaded))
+        folder = Path(own) if forget else _path(cache)
+        divided = (shards, half, allow_missing, engine, address, workers, gpus)
+        measurement = Measurement(
+            languages=_listed(languages),
+            data_dir=_path(data_dir),
+            cache=VectorCache(Path(own)) if forget else open_cache(folder, no_cache),
+            curve=points,
+            skip_damaged=skip_damaged,
+            debias=remedy,
+            stream_options=partial(stream_options, partial(_as_model, model, options), folder, *divided),
+        )
+        return measurement.run(found, loaded, progress)
+
+
+def load_model(
+    name: str | Path,
+    *,
+    query_prompt: str | None = None,
+    passage_prompt: str | None = None,
+    precision: Precision = "fp32",
+    backend: Literal["torch", "openvino"] = "torch",
+    truncate_dim: int | None = None,
+    max_length: int | None = None,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    budget: float | None = None,
+    texts_per_request: int | None = None,
+) -> Model:
+    """The model of a name, with the options of the command line; it has a `card`, and most have `encode`.
+
+    :param name: as `panglot models` lists them, or the path of a folder.
+    :raises UnknownName: no model has that name.
+    :raises BadEncoder: the model cannot be loaded, or does not take an option.
+    :raises MissingExtra: it needs a library that is not installed.
+    """
+    options = _options(
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
+        precision=precision,
+        backend=backend,
+        truncate_dim=truncate_dim,
+        max_length=max_length,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        budget=budget,
+        texts_per_request=texts_per_request,
+    )
+    return load_by_name(str(name), options)
+
+
+def load_task(task: str | Path | Task) -> Task:
+    """The task of a name, or of the folder or TOML file at a path; its data is not read yet.
+
+    What a person should know of their own data is in its `remarks`.
+
+    :raises UnknownName: there is none; the nearest names.
+    :raises BadData: the file or the folder is not a task.
+    :raises PanglotError: the name stands for several tasks.
+    """
+    if isinstance(task, Task):
+        return task
+    tasks = load_tasks(str(task))
+    if len(tasks) > 1:
+        names = ", ".join(each.name for each in tasks)
+        raise PanglotError(f"{task} stands for several tasks: {names}. Name one of them.")
+    return tasks[0]
+
+
+def load_pool(
+    task: str | Path | Task, *, languages: str | Sequence[str] = (), data_dir: str | Path | None = None
+) -> Pool:
+    """The queries, candidates and judgements of a task, in all languages or some; fetched where they are not here.
+
+    :raises UnknownName: no task or language has that name.
+    :raises MissingData: the data is not there and cannot be fetched.
+    :raises BadData: the data is damaged, or is not what the task says.
+    """
+    return read_pool(load_task(task), _listed(languages), _path(data_dir))
+
+
+def compare(
+    one: Result | str | Path,
+    other: Result | str | Path,
+    *,
+    metric: str | None = None,
+    setting: Setting | None = None,
+    language: str | None = None,
+) -> Comparison:
+    """Whether two models differ on a task, and where: paired permutation tests over clusters of questions.
+
+    Differences are B − A, the second minus the first, in the units of the metric.
+
+    :param one: a result, or the path of a result file.
+    :param metric: such as `ndcg@10`; by default the headline of the task.
+    :param setting: only this one; with `language` only queries in that language. The correction follows the choice.
+    :raises UnknownName: there is no such metric, setting or language.
+    :raises BadResult: the two are not about the same content, or evidence is missing or does not match.
+    """
+    return compare_results(_as_result(one), _as_result(other), metric).only(setting, language)
+
+
+def rank(
+    results: Iterable[Result] | Iterable[str | Path] | str | Path,
+    *,
+    task: str | None = None,
+    setting: Setting | Literal["balance"] | None = None,
+    metric: str | None = None,
+) -> Standings:
+    """Models on one task, best first, with 95 % intervals of their ranks, and letters.
+
+    Two models share a letter exactly where no difference between them was found.
+
+    :param results: results, or paths of result files or of folders that hold them, such as `submissions`.
+    :param setting: by default `multi`, or `mono` of a task whose queries meet their own language only.
+    :raises UnknownName: there is no result on that task, or no such setting or metric.
+    :raises BadResult: there are results on several tasks and none is named, or none can be ranked.
+    """
+    listed = [results] if isinstance(results, str | Path) else list(results)
+    paths = [Path(each) for each in listed if not isinstance(each, Result)]
+    if paths and len(paths) == len(listed):
+        return rank_files(paths, task, setting, metric)
+    return rank_results([_as_result(each) for each in listed], task, setting, metric)
+
+
+def _as_model(model: str | Path | Model | Encodes, options: Options) -> Model:
+    """The model that is named, or that an object is.
+
+    :raises BadEncoder: options are given with an object, or it has no `encode`.
+    """
+    if isinstance(model, str | Path):
+        return load_by_name(str(model), options)
+    if changed := options.changed():
+        raise BadEncoder(f"{type(model).__name__} takes no {changed[0]}: it is an object that was made already.")
+    return as_model(model)
+
+
+def _options(**given: Any) -> Options:
+    """Options of a model, each of a type and value that it can have.
+
+    :raises BadEncoder: one is not.
+    """
+    try:
+        return TypeAdapter(Options).validate_python(given)
+    except ValidationError as error:
+        raise BadEncoder(f"An option of the model is not valid. {first_fault(error)}.") from error
+
+
+def _as_result(result: Result | str | Path) -> Result:
+    return result if isinstance(result, Result) else read_result(result)
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    """Names in a list, or divided by commas as on the command line."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
