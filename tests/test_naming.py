@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from panglot.data.catalogue import all_tasks
 from panglot.encode.model import ModelCard
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
-from panglot.results.naming import is_result_name, result_folder, result_stem
+from panglot.results.naming import is_result_name, result_folder, result_stem, stem_of
 from panglot.results.result_record import find_results
 from panglot.trust.rerun import attestation_file
 from panglot.trust.submission import FILE_NAME, FOLDER_NAME
@@ -114,3 +114,9 @@ def test_label_tells_the_states_of_one_model_apart() -> None:
     changed = card.model_copy(update={"settings": ("precision=bf16", "truncate_dim=64")})
     assert card.label == "org/name@1a2b"
     assert changed.label == "org/name@1a2b+precision=bf16+truncate_dim=64"
+
+
+def test_stem_of_a_task_names_its_languages_only_where_some_are_left_out() -> None:
+    task = TASKS["xquad-r"]
+    assert stem_of(task) == stem_of(task, task.languages) == "xquad-r"
+    assert stem_of(task, ["de", "en"]) == "xquad-r.de-en"

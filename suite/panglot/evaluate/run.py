@@ -21,7 +21,7 @@ from panglot.errors import BadEncoder
 from panglot.evaluate.provenance import provenance, timed
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
-from panglot.results.naming import result_stem
+from panglot.results.naming import stem_of
 from panglot.results.result import Result
 from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, VectorForm, record_task
 from panglot.retrieve.ranking import collect_evidence
@@ -71,7 +71,7 @@ def run(
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
     points = _curve(task, pool, scored, model.card.similarity, curve)
-    stem = result_stem(task.name, None if len(pool.languages) == len(task.languages) else pool.languages)
+    stem = stem_of(task, pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
     card = debias.card(model.card) if debias else model.card
     return Result(ResultRecord.of(record, card, derived, points, run_record), evidence, stem)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from panglot.data.task import Task
 from panglot.encode.model import ModelCard
 
 CARD = "card.json"
@@ -49,6 +50,11 @@ def result_stem(task: str, languages: Sequence[str] | None = None) -> str:
         return f"{stem}.{listed}"
     noun = "language" if len(languages) == 1 else "languages"
     return f"{stem}.{len(languages)}-{noun}-{_digest(*languages)}"
+
+
+def stem_of(task: Task, languages: Sequence[str] = ()) -> str:
+    """The stem of a task's result in some of its languages, or in all if none or all of them are named."""
+    return result_stem(task.name, None if set(languages) in (set(), set(task.languages)) else languages)
 
 
 def result_folder(root: Path, model: ModelCard) -> Path:

@@ -20,7 +20,7 @@ from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
-from panglot.results.naming import result_folder, result_stem
+from panglot.results.naming import result_folder, stem_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -42,7 +42,7 @@ def score_folder(
     model: Model = RemembersFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
     paths = []
     for task in tasks:
-        path = result_folder(results, model.card) / f"{result_stem(task.name)}.json"
+        path = result_folder(results, model.card) / f"{stem_of(task)}.json"
         if not path.is_file():
             path = run(task, model, progress=progress).save(results)
         paths.append(path)

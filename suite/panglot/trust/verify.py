@@ -28,7 +28,7 @@ from panglot.results.evidence_file import (
     read_facts,
 )
 from panglot.results.facts import check_facts, check_record
-from panglot.results.naming import RECORD, result_folder, result_stem
+from panglot.results.naming import RECORD, result_folder, result_stem, stem_of
 from panglot.results.record import DECIMALS, read_record
 from panglot.results.result_record import ResultRecord, find_results, read_result_record
 from panglot.retrieve.evidence import Evidence
@@ -187,9 +187,8 @@ class _Check:
             known["fingerprint"] = task.fingerprint or record.fingerprint
         self._note_unchecked(task, pool)
         yield from _differences(record.model_dump(), record.model_copy(update=known).model_dump(), "task")
-        stems = [result_stem(record.name, record.languages), result_stem(record.name)]
-        if task:
-            stems = stems[record.languages == task.languages :][:1]
+        either = [result_stem(record.name, record.languages), result_stem(record.name)]
+        stems = [stem_of(task, record.languages)] if task else either
         if self._path.stem not in stems:
             yield f"The file should be called {stems[-1]}.json."
 

@@ -26,7 +26,7 @@ from panglot.evaluate.shards.gathering import together
 from panglot.evaluate.shards.streaming import Shard, ShardVectors, shards_of, stream
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
-from panglot.results.naming import result_stem
+from panglot.results.naming import stem_of
 from panglot.results.result import Result
 from panglot.results.result_record import ResultRecord, record_task
 from panglot.retrieve.evidence import Evidence
@@ -137,7 +137,7 @@ def run_streamed(
         derived = score_evidence(evidence, task.headline)
     size = sum(found.size for found in surveys)
     record = record_task(task.name, _fingerprint(pools, surveys), task.headline, chosen, evidence.queries, size)
-    stem = result_stem(task.name, None if chosen == task.languages else chosen)
+    stem = stem_of(task, chosen)
     return Result(ResultRecord.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
 
 
