@@ -11,8 +11,9 @@ from pydantic import Field
 
 from leaderboard_app.strangers import check_named, check_regular, contained, is_regular
 from panglot.encode.registry import FLOORS
+from panglot.errors import BadResult
 from panglot.fields import Amount, Dimension, Line, Parameters, Tokens
-from panglot.interop.published import published_results
+from panglot.interop.published import is_published, published_results
 from panglot.results.evidence_file import NEEDED, evidence_file
 from panglot.results.naming import CARD, is_result_name
 from panglot.results.record import Record, read_record
@@ -147,6 +148,11 @@ def read_folder(folder: Path) -> Found:
                 check_named(path)
                 check_regular(path)
                 reported = read_reported(path)
+                if reported.level == "published" and not is_published(reported):
+                    raise BadResult(
+                        "It calls itself published, but it is not one of the rows that panglot import published "
+                        'writes. Set its level to "self-reported".'
+                    )
                 _add(found, _reported(reported, folder.name, path.stem), reported_rows(reported))
             elif is_result_name(path.name):
                 check_named(path)

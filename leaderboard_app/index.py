@@ -23,6 +23,7 @@ from leaderboard_app.names import mark_imitations
 from leaderboard_app.verified import FILE, digest_of_record, load_checks, take_recorded
 from panglot.data.catalogue import suite_tasks
 from panglot.files import write_whole
+from panglot.lookalikes import imitated
 from panglot.plain import plain
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
@@ -104,6 +105,10 @@ def read_index(folder: Path) -> Index:
                 refused[f"{entry.id}.json"] = " ".join(checked.findings.get(stem, ("It does not hold.",)))
                 continue
         shown.append(entry)
+    for entry in shown:
+        name = entry.task.partition(".")[0]
+        if other := imitated(name, suite_tasks()):
+            refused[f"{entry.id}.json"] = f"The name of its task, {name}, can be mistaken for {other}."
     usual = _usual_content(shown)
     for entry in shown:
         if entry.fingerprint and _content(entry) != usual[entry.task]:

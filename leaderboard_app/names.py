@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 
 from leaderboard_app.entries import Entry
-
-_LATIN = str.maketrans(
-    "авеікмнорстухјѕһԁԛԝɡɑαβεικνορτυχωΒΕΖΗΙΚΜΝΟΡΤΥΧℓ", "abeikmhopctyxjshdqwgaabeikvoptyxwBEZHIKMNOPTYXl"
-)
-"""Letters of other scripts that look like Latin ones."""
-_ALIKE = {"rn": "m", "vv": "w", "0": "o", "1": "l", "i": "l", "|": "l"}
-"""After folding case: what looks alike in many fonts."""
-
-
-def skeleton(name: str) -> str:
-    """What names have in common that a hurried reader takes for one another; not itself a name.
-
-    Case, marks, invisible characters, punctuation and wide forms make no difference, nor do letters that look alike.
-    """
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).translate(_LATIN))
-    plain = plain.casefold().translate(_LATIN)
-    for seen, meant in _ALIKE.items():
-        plain = plain.replace(seen, meant)
-    return re.sub(r"[\W_]", "", plain)
+from panglot.lookalikes import skeleton
 
 
 def mark_imitations(entries: Sequence[Entry]) -> list[Entry]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,9 +18,29 @@ from hypothesis import strategies as some
 from leaderboard_app import charts
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import as_csv, harmless
-from leaderboard_app.names import mark_imitations, skeleton
+from leaderboard_app.index import read_index, update
+from leaderboard_app.names import mark_imitations
+from panglot.data.catalogue import _check_own, suite_tasks
+from panglot.data.task import Source
+from panglot.errors import PanglotError
+from panglot.interop.published import published_results
+from panglot.lookalikes import skeleton
+from panglot.results.reported import ReportedResult, write_reported
+from panglot.trust.verify import verify
+from tests.helpers.tasks import TASKS
 
 REAL = "multilingual-e5-large"
+IMITATING_TASKS = (
+    "xquad_r",
+    "XQuAD-R",
+    "xquadr",
+    "xquad-r-",
+    "xqu\u0430d-r",
+    "xquad\u200b-r",
+    "\uff58quad-r",
+    "mlqa_r",
+    "m1qa-r",
+)
 FORMULAS = ("=1+1", "+1", "-1", "@x", "\t=1", " =1", '"=1"', "'=1", "＝1", "＋1", "－1", "＠x", "\r\n=1")
 
 
@@ -124,3 +148,58 @@ def test_every_table_of_the_pages_goes_through_one_function() -> None:
     home = Path(charts.__file__).parent
     uses = {path.name: path.read_text(encoding="utf-8").count("st.dataframe(") for path in home.rglob("*.py")}
     assert {name: count for name, count in uses.items() if count} == {"widgets.py": 1}
+
+
+@pytest.mark.parametrize("name", IMITATING_TASKS)
+def test_task_with_a_name_like_that_of_the_suite_is_refused(name: str, starter_results: Path, tmp_path: Path) -> None:
+    """Where it is loaded, where a result on it is verified, and where a row on it would be shown."""
+    with pytest.raises(PanglotError, match=r"can be mistaken for that of the task '(xquad|mlqa)-r'"):
+        _check_own(replace(TASKS["starter"], name=name, fingerprint="", source=Source(name, {})), name, suite_tasks())
+    folder = Path(shutil.copytree(starter_results / "bm25@0.3.16", tmp_path / "bm25@0.3.16"))
+    path = folder / "starter.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["task"]["name"] = name
+    path.write_text(json.dumps(data), encoding="utf-8")
+    verdict = verify(path)
+    assert verdict.level == "failed"
+    assert any("can be mistaken for" in finding or "invisible" in finding for finding in verdict.findings)
+
+
+@pytest.mark.parametrize("name", ["xquad_r", "xqu\u0430d-r", "XQuAD-R"])
+def test_row_on_a_task_with_a_name_like_that_of_the_suite_is_not_shown(name: str, tmp_path: Path) -> None:
+    row = reported(task=name)
+    write_reported(tmp_path, row)
+    update(tmp_path)
+    index = read_index(tmp_path)
+    assert name not in {entry.task for entry in index.entries}
+    assert any(why.endswith("can be mistaken for xquad-r.") for why in index.refused.values())
+
+
+def reported(**changed: Any) -> ReportedResult:
+    stated = {
+        "task": "xquad-r", "fingerprint": None, "model": "imp/x", "revision": "1", "level": "self-reported",
+        "settings": {"multi": {"map": 0.99}}, "source": "nowhere", "citation": "Nobody",
+    }  # fmt: skip
+    return ReportedResult.model_validate(stated | changed)
+
+
+def test_only_rows_of_the_package_are_published(tmp_path: Path) -> None:
+    (true, *_) = published_results()
+    write_reported(tmp_path / "board", true)
+    write_reported(tmp_path / "board", reported())
+    for number, lie in enumerate(
+        (
+            reported(level="published"),
+            true.model_copy(update={"settings": {"multi": {"map": 0.99}}, "revision": "2"}),
+            true.model_copy(update={"model": "imp/y"}),
+            true.model_copy(update={"source": "elsewhere", "revision": "3"}),
+        )
+    ):
+        write_reported(tmp_path / "board", lie.model_copy(update={"revision": f"lie-{number}"}))
+    update(tmp_path / "board")
+    index = read_index(tmp_path / "board")
+    levels = {
+        entry.revision: entry.trust for entry in index.entries if "lie" in entry.revision or entry.revision == "1"
+    }
+    assert levels == {"1": "self-reported"}
+    assert sorted("calls itself published" in why for why in index.refused.values()) == [True] * 4

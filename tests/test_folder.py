@@ -297,6 +297,17 @@ def test_candidates_without_text_are_kept_and_said(tmp_path: Path) -> None:
     assert task.remarks == (f"{tmp_path}/corpus.jsonl: candidates without text: 1 of 2, the first in line 2 ('b').",)
 
 
+def test_languages_that_are_not_codes_are_told(tmp_path: Path) -> None:
+    """Codes in any spelling, for private use and for no language are not."""
+    names = ["english", "German", "l00", "en", "tha_Thai", "zh-Hant", "qaa", "und", "mul", "Latin American"]
+    corpus = "".join(_line(_id=f"a{number}", language=name) for number, name in enumerate(names))
+    task = folder_task(_folder(tmp_path, corpus=corpus + CORPUS))
+    assert task.remarks == (
+        "Not language codes of ISO 639 or BCP 47, so nothing is known of them: 'German' (use 'de'), 'Latin American', "
+        "'english' (use 'en'), 'l00'.",
+    )
+
+
 def test_data_that_names_no_language_is_in_one(tmp_path: Path) -> None:
     task = folder_task(_folder(tmp_path, '{"_id": "a", "text": "x"}\n', '{"_id": "q", "text": "x"}\n'))
     assert task.languages == ("und",)

@@ -181,3 +181,10 @@ if __name__ == "__main__":
     SCHEMA_FOLDER.mkdir(parents=True, exist_ok=True)
     for each in SCHEMAS:
         (SCHEMA_FOLDER / f"{each}.json").write_text(schema(each), encoding="utf-8")
+
+
+def test_verify_of_a_zip_names_the_verb_that_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    found = CliRunner().invoke(app, ["verify", str(tmp_path / "x.zip")])
+    assert isinstance(found.exception, BadResult)
+    assert f"panglot receive {tmp_path / 'x.zip'}" in str(found.exception)

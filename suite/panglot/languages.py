@@ -6,6 +6,7 @@ results; only what follows from a language goes through here. A code that no sta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,6 +54,18 @@ def parse_language(code: str) -> Language | None:
     if likely and not script:
         script = Tag.make(language=likely, territory=tag.territory).maximize().script
     return Language(language, _plain_script(script), _plain_script(usual), macrolanguage)
+
+
+def is_unknown(code: str) -> bool:
+    """Whether a code is neither that of a language, nor for private use, nor one such as `und` for no language."""
+    return _tag(code) is None and code.lower() not in _NO_LANGUAGES and not _PRIVATE.match(code)
+
+
+def code_of(name: str) -> str:
+    """The code of a language by its English name, whatever its case; empty if there is none of that name."""
+    subtags = {called.lower(): subtag for subtag, called in reversed(_iana_names().items())}
+    kind, _, code = subtags.get(name.lower(), "").partition(" ")
+    return code if kind == "language" else ""
 
 
 def is_unspaced(code: str) -> bool:
@@ -137,6 +150,8 @@ def find_split_languages(sizes: Mapping[str, tuple[int, int]]) -> list[tuple[str
 
 _NO_LANGUAGES = ("zxx", "und", "mul", "mis")
 """Valid codes that name no language; images are `zxx`."""
+
+_PRIVATE = re.compile("q[a-t][a-z]([-_]|$)", re.IGNORECASE)
 
 _UNSPACED_SCRIPTS = frozenset(
     ("Hani", "Hans", "Hant", "Hanb", "Bopo", "Jpan", "Hrkt", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt",

@@ -15,6 +15,7 @@ from panglot.data.task import Task
 from panglot.data.task_file import Sets, read_task_file
 from panglot.errors import BadData, PanglotError, UnknownName, spelled
 from panglot.fields import Label
+from panglot.lookalikes import imitated
 from panglot.toml import read_toml
 
 FOLDER = Path(str(files("panglot.tasks")))
@@ -142,6 +143,8 @@ def _check_own(task: Task, path: str, known: Mapping[str, Task]) -> None:
             f"{path}: the suite has a task or a set named '{task.name}', and this one has other content, so its "
             "results would pass for those of the suite. Rename it."
         )
+    if other := imitated(task.name, known):
+        raise PanglotError(f"{path}: the name '{task.name}' can be mistaken for that of the task '{other}'. Rename it.")
 
 
 @cache

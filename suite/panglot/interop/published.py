@@ -25,6 +25,11 @@ def published_results() -> list[ReportedResult]:
     return [_reported(row, data["papers"][row["paper"]], data["pools"][row["task"]]) for row in data["rows"]]
 
 
+def is_published(reported: ReportedResult) -> bool:
+    """Whether a row is one of `published_results`; no other may call itself published."""
+    return reported in published_results()
+
+
 def _reported(row: Mapping[str, Any], paper: Mapping[str, str], pool: Mapping[str, Any]) -> ReportedResult:
     """One row; `balance` and the normalised rank distance are computed from the printed means."""
     languages = pool["languages"]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from panglot.encode.model import Model, ModelCard, Options, load_model
 from panglot.encode.registry import EMBEDDED
-from panglot.errors import BadResult
+from panglot.errors import BadEncoder, BadResult
 from panglot.trust.hub_copy import harmless_copy
 
 _PART = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
@@ -88,6 +88,13 @@ def loaded(wanted: Wanted) -> Iterator[Model]:
         yield load_model(wanted.name, wanted.options)
         return
     with harmless_copy(wanted.repository, wanted.commit) as folder:
-        model = load_model(wanted.name.format(folder), wanted.options)
+        try:
+            model = load_model(wanted.name.format(folder), wanted.options)
+        except BadEncoder as error:
+            raise BadEncoder(
+                f"{wanted.repository}, loaded as {wanted.name.format(wanted.repository)}: {error} A result does not "
+                "state the kind of its model. If this is the wrong one, as for a learned sparse model, name the right "
+                f"one: --model sparse:{wanted.repository}"
+            ) from error
         model.card = model.card.model_copy(update={"revision": wanted.commit})
         yield model

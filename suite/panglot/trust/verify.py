@@ -18,6 +18,7 @@ from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.fields import check_name
+from panglot.lookalikes import imitated
 from panglot.progress import Progress, silent
 from panglot.results.evidence_file import (
     EVIDENCE_FILES,
@@ -156,6 +157,8 @@ class _Check:
             return self._failed(findings)
         pool = remembered_pool(task, record.languages, self._data_dir) if task else None
         findings += [*_check_names(self._result), *self._check_task(task, pool)]
+        if other := imitated(record.name, suite_tasks()):
+            findings.append(f"task.name: {record.name[:80]!a} can be mistaken for {other}. Rename the task.")
         there = [evidence_file(self._path, name).exists() for name in EVIDENCE_FILES]
         if not any(there):
             return self._verdict("self-reported", findings)

@@ -106,6 +106,8 @@ def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
     from panglot.trust.verify import verify, verify_folder
 
     for path in paths:
+        if path.suffix == ".zip" and path.is_file():
+            raise BadResult(f"{path} is packed. To unpack it, verify it and put it in place: panglot receive {path}")
         if path.is_file() and path.name != CARD:
             yield verify(path, data_dir)
             continue

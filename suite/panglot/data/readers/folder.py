@@ -27,6 +27,7 @@ from panglot.data.readers.jsonl import JsonLine, read_json_lines
 from panglot.data.readers.qrels import read_qrels
 from panglot.data.task import Size, Source, Task
 from panglot.errors import BadData, MissingData
+from panglot.languages import code_of, is_unknown
 
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels.tsv")
 UNKNOWN = "und"
@@ -138,9 +139,10 @@ def _read(paths: Mapping[str, Path]) -> Read:
         *_remark("candidates without text", blank, len(candidates)),
         *_remark("queries offered to themselves (the field 'excluded' prevents it)", repeated, len(queries)),
     ]
+    languages = sorted({candidate.language for candidate in candidates.values()} | {query.language for query in kept})
+    remarks += _odd_languages([language for language in languages if language and is_unknown(language)])
     if nameless:
         remarks.append(f"{paths['corpus.jsonl']}: no item names a language, so all are in one, '{UNKNOWN}'.")
-    languages = sorted({candidate.language for candidate in candidates.values()} | {query.language for query in kept})
     return Read(Pool.of(languages, kept, candidates.values(), judgements), tuple(remarks))
 
 
@@ -214,6 +216,13 @@ def _relevant(path: Path, queries: Mapping[str, Query], candidates: Mapping[str,
 def _is_offered_to_itself(query: Query, candidates: Mapping[str, Candidate]) -> bool:
     twin = candidates.get(query.id)
     return twin is not None and twin.text == query.text and query.left_out != query.id
+
+
+def _odd_languages(languages: Sequence[str]) -> Iterator[str]:
+    if languages:
+        named = [f"'{name[:40]}'" + (f" (use '{code}')" if (code := code_of(name)) else "") for name in languages[:5]]
+        more = f" and {len(languages) - 5} more" if len(languages) > 5 else ""
+        yield f"Not language codes of ISO 639 or BCP 47, so nothing is known of them: {', '.join(named)}{more}."
 
 
 def _remark(what: str, lines: Sequence[JsonLine], total: int) -> Iterator[str]:
