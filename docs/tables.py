@@ -1,4 +1,4 @@
-"""Make the tables of README.md and docs/tree.md anew from the code: python docs/tables.py (or make readme)."""
+"""Make the tables of docs/catalogue.md and docs/tree.md anew from the code: python docs/tables.py (or make readme)."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[s
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     function.__name__: function for function in (tasks, models, metrics, bias, tree)
 }
-PAGES = (ROOT / "README.md", ROOT / "docs" / "tree.md")
+PAGES = (ROOT / "docs" / "catalogue.md", ROOT / "docs" / "tree.md")
 
 if __name__ == "__main__":
     for page in PAGES:
