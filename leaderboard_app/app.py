@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from leaderboard_app import address
-from leaderboard_app.copy_link import copy_link
+from leaderboard_app.in_browser import finish_page
 
 PAGES = {
     "overview": "Overview",
@@ -35,4 +35,4 @@ try:
     page.run()
 finally:  # also where a page stops early
     with link:
-        copy_link(page.url_path, address.query_string(), address.complete_query_string())
+        finish_page(page.url_path, address.query_string(), address.complete_query_string())

@@ -1,8 +1,8 @@
 """From tables to charts; nothing here knows Streamlit.
 
 A colour means the same in every chart: `INKS` has one for each setting and each level of trust, purple is above and
-orange below a neutral value, and grey is for reference. They are told apart without seeing red or green. Ink that is
-on the page is left to the theme (`inked`); ink on a coloured cell is chosen by the cell.
+orange below a neutral value, and grey is for reference. They are told apart without seeing red or green. The ink
+of labels on the page is the theme's (`style.css`); ink on a coloured cell is chosen by the cell.
 """
 
 from __future__ import annotations
@@ -36,22 +36,24 @@ ABOVE_BAR, BELOW_BAR = "#8073ac", "#e08214"
 GREY = "#8a8a8a"
 """Marks for reference: floors, fronts, neutral lines."""
 
-LIGHT_INK, DARK_INK = "#e6e8ec", "#2b2f36"
-"""Labels on a dark and on a light page, at more than 4.5:1."""
-
 ROW = 30
 """Pixels of a row in a grid."""
 
 FEW_PLACES = 8
 """Points of a line up to which the axis names each of them."""
 
+LONG_NAME = 16
+"""Letters from which a legend has a line for each name, so that it fits a phone."""
+
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
 NAMES = alt.Axis(labelLimit=220, labelOverlap=False, ticks=False, domain=False)
 
-LIGHT_FROM = 0.6
+BLACK_FROM = 0.43
 """Share of viridis from which black ink reads better than white."""
+WHITE_ABOVE, WHITE_BELOW = 0.68, 0.96
+"""Shares of the way to purple and to orange from which white ink reads better than black."""
 
 
 def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False, y_falls: bool = False) -> list[bool]:
@@ -60,13 +62,6 @@ def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False, y_falls: 
     at_least = (signed[:, None] >= signed).all(axis=2)
     better = (signed[:, None] > signed).any(axis=2)
     return [bool(beaten) for beaten in ~(at_least & better).any(axis=0)]
-
-
-def inked(chart: alt.TopLevelMixin, dark: bool) -> alt.TopLevelMixin:
-    """The chart with labels that can be read on a dark or a light page."""
-    ink = LIGHT_INK if dark else DARK_INK
-    labels = {"labelColor": ink, "titleColor": ink}
-    return chart.configure(axis=labels, legend=labels, header=labels, text=alt.MarkConfig(color=ink))
 
 
 def scatter(
@@ -101,14 +96,13 @@ def scatter(
     grey = alt.Chart(floors).mark_point(color=GREY, shape="cross", size=70, strokeWidth=2)
     points = alt.Chart(models).mark_point(filled=True, size=90, opacity=0.9)
     names = alt.Chart(front).mark_text(dy=-11, fontSize=11, limit=170)
+    beside = alt.Chart(floors).mark_text(align="left", dx=8, fontSize=11, limit=120, fontStyle="italic")
     return alt.layer(
         line,
         grey.encode(**encoded, tooltip=tips),
         points.encode(**encoded, tooltip=tips, **_by("trust", levels)),
-        names.encode(**encoded, text="model:N"),
-        alt.Chart(floors)
-        .mark_text(dy=-11, fontSize=11, limit=120, fontStyle="italic")
-        .encode(**encoded, text="model:N"),
+        names.encode(**encoded, text="model:N").properties(name="names"),
+        beside.encode(**encoded, text="model:N").properties(name="floors"),
     ).properties(height=340)
 
 
@@ -116,7 +110,7 @@ def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("va
     """A grid of values by `query` and `candidate` language, query languages down; numbers × `times`."""
     low, high = float(table["value"].min()), float(table["value"].max())
     colour = alt.Color("value:Q", scale=alt.Scale(scheme="viridis", domain=[low, high]), legend=None)
-    ink = alt.condition(alt.datum.value > low + LIGHT_FROM * (high - low), alt.value("black"), alt.value("white"))
+    ink = alt.condition(alt.datum.value > low + BLACK_FROM * (high - low), alt.value("black"), alt.value("white"))
     shown = table.assign(shown=[_percent(value * times) for value in table["value"]])
     return _grid(shown, colour, ink, [alt.Tooltip(f"{name}:Q", format=".3f") for name in tips], AXIS)
 
@@ -125,7 +119,8 @@ def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: st
     """A grid of values that lie around a neutral one: purple above, orange below; `shown` is what a cell says."""
     ends = [middle - largest, middle + largest]
     scale = alt.Scale(domain=[ends[0], middle, ends[1]], range=[BELOW, NEUTRAL, ABOVE], clamp=True)
-    far = abs(alt.datum.value - middle) > 0.55 * largest
+    above, below = middle + WHITE_ABOVE * largest, middle - WHITE_BELOW * largest
+    far = (alt.datum.value > above) | (alt.datum.value < below)
     ink = alt.condition(far, alt.value("white"), alt.value("black"))
     colour = alt.Color("value:Q", scale=scale, title=legend, legend=alt.Legend(orient="bottom", gradientLength=200))
     tips = [alt.Tooltip("value:Q", format="+.2f"), *([alt.Tooltip("note:N")] if "note" in table else [])]
@@ -164,7 +159,7 @@ def dots(
         chart = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=scale), x2="high:Q") + chart
     if reference:
         chart = _vertical(*reference) + chart
-    return chart.properties(height=(10 + 10 * len(names)) * len(order) + AXIS + LEGEND * (len(names) > 1))
+    return chart.properties(height=(10 + 10 * len(names)) * len(order) + AXIS + _legend_pixels(names))
 
 
 def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> alt.Chart:
@@ -245,8 +240,14 @@ def _by(series: str, names: Sequence[str]) -> dict[str, object]:
     """Colour of a series, its own where it has one; no legend where there is one alone."""
     inks = [INKS.get(name, OTHERS[place % len(OTHERS)]) for place, name in enumerate(names)]
     scale = alt.Scale(domain=list(names), range=inks)
-    legend = alt.Legend(orient="top", title=None) if len(names) > 1 else None
+    columns = 1 if max(map(len, names), default=0) > LONG_NAME else alt.Undefined
+    legend = alt.Legend(orient="top", title=None, labelLimit=300, columns=columns) if len(names) > 1 else None
     return {"color": alt.Color(f"{series}:N", scale=scale, legend=legend)}
+
+
+def _legend_pixels(names: Sequence[str]) -> int:
+    lines = len(names) if max(map(len, names), default=0) > LONG_NAME else 1
+    return LEGEND + 16 * (lines - 1) if len(names) > 1 else 0
 
 
 def _scale(values: pd.Series, around: float, log: bool = False) -> alt.Scale:

@@ -37,8 +37,11 @@ def pair_table(comparison: Comparison) -> pd.DataFrame:
     named = [{"query": q, "candidate": c} for q in comparison.query_languages for c in comparison.languages]
     table = _cells(comparison.by_pair.reshape(-1), named)
     table["value"] = 100 * table["difference"]
+    largest = float(table["value"].abs().max())
+    digits = 0 if largest >= 10 else 1 if largest >= 1 else 2
     table["shown"] = [
-        signed(value, 0) + (MARK if found else "") for value, found in zip(table["value"], table["found"], strict=True)
+        signed(value, digits) + (MARK if found else "")
+        for value, found in zip(table["value"], table["found"], strict=True)
     ]
     table["note"] = [f"{'found' if found else 'not found'} at 5 %" for found in table["found"]]
     return table

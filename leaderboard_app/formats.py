@@ -11,11 +11,14 @@ RANKS = frozenset(
     {"rank_distance", "max_rank", "english_pool_max_rank", "modality_gap", "mean rank", "ranks above the mean"}
 )
 """Quantities that are counted in ranks: one decimal is enough."""
+DIFFERENCES = frozenset({"difference", "B − A", "smallest detectable"})
+"""Differences of scores, which can be far smaller than these."""
 
 
 def decimals(name: str) -> int:
-    """Digits behind the point of a quantity: one of ranks, three of everything else."""
-    return 1 if name.removesuffix(" low").removesuffix(" high") in RANKS else 3
+    """Digits behind the point of a quantity: one of ranks, four of differences, three of everything else."""
+    name = name.removesuffix(" low").removesuffix(" high")
+    return 1 if name in RANKS else 4 if name in DIFFERENCES else 3
 
 
 def number(value: float | None, name: str = "") -> str:

@@ -34,7 +34,7 @@ def open_board(title: str, sentence: str) -> Index:
         st.info(
             "There are no results of yours yet: all that is shown was published elsewhere. To measure a model, run:"
         )
-        st.code(f"panglot run use-multilingual --tasks xquad-r --out {submissions()}", language="sh", wrap_lines=True)
+        st.code(f"panglot run use-multilingual --tasks xquad-r --out {submissions()}", language=None, wrap_lines=True)
     if not index.entries:
         st.stop()
     return index

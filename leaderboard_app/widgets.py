@@ -18,7 +18,6 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
-from leaderboard_app.charts import inked
 from leaderboard_app.columns import SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless
 from leaderboard_app.formats import NOTHING, column_format, number
@@ -88,9 +87,9 @@ def fold_table(table: pd.DataFrame, name: str, key: str, config: Config | None =
         show_table(table, name, key, config)
 
 
-def number_columns(names: Sequence[str]) -> dict[str, object]:
-    """How columns of numbers print."""
-    return {name: COLUMN.NumberColumn(format=column_format(name)) for name in names}
+def number_columns(names: Sequence[str], of: str = "") -> dict[str, object]:
+    """How columns of numbers print; `of` is the quantity that they are all of, where their names do not say it."""
+    return {name: COLUMN.NumberColumn(format=column_format(of or name)) for name in names}
 
 
 def downloads(table: pd.DataFrame, name: str) -> None:
@@ -102,7 +101,7 @@ def downloads(table: pd.DataFrame, name: str) -> None:
 
 def show_chart(chart: alt.TopLevelMixin, name: str, about: str) -> None:
     """A chart with its downloads; `about` is what a screen reader says of it."""
-    st.altair_chart(inked(chart, st.context.theme.type == "dark"), alt=about)
+    st.altair_chart(chart, alt=about)
     with st.container(horizontal=True, gap="small"):
         _download("SVG", f"{name}.svg", "image/svg+xml", partial(as_svg, chart))
         _download("PNG", f"{name}.png", "image/png", partial(as_png, chart))

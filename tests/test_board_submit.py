@@ -12,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from leaderboard_app.entries import ALL, Entry, Found
 from leaderboard_app.inbox import Inbox, NotTaken
 from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check_upload
+from leaderboard_app.upload import place_in_words, preview
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.result_record import read_result_record, write_result
@@ -246,24 +249,51 @@ def _upload(page: AppTest, data: bytes) -> AppTest:
 
 
 def test_the_page_shows_a_preview_to_one_person_only(
-    folder: Path, good: bytes, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _submission("constant", inbox.board)
-    page = _upload(_page(inbox.board, inbox, monkeypatch), good)
+    sent = _submission("bm25", tmp_path)
+    page = _upload(_page(inbox.board, inbox, monkeypatch), pack(sent, tmp_path / "bm25.zip").read_bytes())
     kept = _kept(inbox)[0]
     assert kept.name in page.success[0].value
     assert page.code[1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  self-reported"]
     table = page.dataframe[0].value
-    assert dict(zip(table["model"], table["yours"], strict=True)) == {"random": "▶", "constant": ""}
-    own = table[table["model"] == "random"].iloc[0]
-    result = read_result_record(folder / "starter.de-en.json")
+    assert dict(zip(table["model"], table["yours"], strict=True)) == {"bm25": "▶", "constant": ""}
+    own = table.iloc[0]
+    result = read_result_record(sent / "starter.de-en.json")
     assert [own[name] for name in ("mono", "cross", "multi")] == [
         result.settings[name]["map"].value for name in ("mono", "cross", "multi")
     ]
     assert (own["balance"], own["rank"], own["trust"]) == (result.balance["map"].value, 1, "recomputed")
-    assert "Place 1 of 2" in page.markdown[-1].value
+    assert "Place 1 of 1" in page.markdown[-1].value
     assert not _page(inbox.board, inbox, monkeypatch).dataframe
     assert [path.name for path in inbox.board.iterdir()] == ["constant@1"]
+
+
+def test_a_preview_ranks_verified_models_and_shows_the_upload_first() -> None:
+    def entry(name: str, trust: str) -> Entry:
+        return Entry(
+            id=f"{name}@1/starter", folder=f"{name}@1", task="starter", trust=trust, name=name, identity=name,
+            revision="1", headline="map", languages=("de", "en"),
+        )  # fmt: skip
+
+    levels = {
+        "paper": ("published", 0.9),
+        "claimed": ("self-reported", 0.8),
+        "constant": ("recomputed", 0.7),
+        "better": ("recomputed", 0.6),
+        "mine": ("recomputed", 0.5),
+        "worse": ("consistent", 0.4),
+    }
+    entries = {name: entry(name, trust) for name, (trust, _) in levels.items()}
+    rows = [(entries[name].id, "map", "balance", ALL, ALL, value, None, None) for name, (_, value) in levels.items()]
+    columns = ["result", "metric", "setting", "query", "candidate", "value", "low", "high"]
+    others = [entry for name, entry in entries.items() if name != "mine"]
+    found = Found([entries["mine"]], [], {})
+    table = preview(others, [pd.DataFrame(rows, columns=columns)], found, "starter")
+    assert table["model"].tolist() == ["mine", "paper", "claimed", "constant", "better", "worse"]
+    assert table.set_index("model")["rank"].dropna().to_dict() == {"mine": 2, "better": 1, "worse": 3}
+    assert place_in_words(table) == "Place 2 of 3 by balance."
 
 
 def test_the_page_of_an_empty_board_takes_uploads(
@@ -271,7 +301,7 @@ def test_the_page_of_an_empty_board_takes_uploads(
 ) -> None:
     (tmp_path / "empty").mkdir()
     page = _upload(_page(tmp_path / "empty", inbox, monkeypatch), good)
-    assert "Place 1 of 1" in page.markdown[-1].value
+    assert "This result is not ranked" in page.markdown[-1].value  # a floor
 
 
 def test_the_page_says_what_is_wrong(

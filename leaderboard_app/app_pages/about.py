@@ -54,13 +54,13 @@ with st.container(width=WIDTH):
     st.header("Make a number again", anchor="reproduce")
     for what, command in COMMANDS.items():
         st.write(f"{what}:")
-        st.code(command, language="sh", wrap_lines=True)
+        st.code(command, language=None, wrap_lines=True)
     st.write("Any languages in the pool, as chosen in a page:")
-    st.code(SUBSET, language="python")
+    st.code(SUBSET, language=None)
 
     st.header("Data and licences", anchor="data")
     listed(data(all_tasks()))
 
     st.header("Cite", anchor="cite")
     st.write("The suite, and the data of the tasks that you report:")
-    st.code(bibtex(all_tasks()), language="bibtex", wrap_lines=True)
+    st.code(bibtex(all_tasks()), language=None, wrap_lines=True)

@@ -34,7 +34,10 @@ from panglot.errors import BadResult
 from panglot.score.comparison.comparison import Comparison
 
 MOST_QUERIES = 200
-NUMBERS = number_columns(("A", "B", "difference", "low", "high", "p (Holm)", "smallest detectable", "B − A", "value"))
+SCORES = number_columns(("value", "low", "high"))
+TESTS = number_columns(("A", "B", "p (Holm)")) | number_columns(
+    ("difference", "low", "high", "smallest detectable", "B − A"), of="difference"
+)
 
 
 def link_queries(task: str, entries: list[Entry], query: str, language: str) -> None:
@@ -76,7 +79,7 @@ def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bo
     long = board.model_scores(chosen, rows, board.SCORES)
     name = f"panglot {task} {metric}"
     show_chart(dots(long, "setting", "model", metric), f"{name} scores", "Scores with 95 % intervals.")
-    fold_table(long, f"{name} scores", "scores", NUMBERS)
+    fold_table(long, f"{name} scores", "scores", SCORES)
     return divided
 
 
@@ -93,7 +96,7 @@ def pick_pair(chosen: list[Entry]) -> tuple[Entry, Entry]:
 def show_tests(comparison: Comparison, name: str, divided: bool) -> None:
     """The paired tests of two models, by setting, pair of languages and query language."""
     st.markdown(f"**{plain(comparison.sentence)}**")
-    show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", "settings", NUMBERS)
+    show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", "settings", TESTS)
     st.caption(
         "difference: B − A with its 95 % bootstrap interval. found: significant at 5 % in a paired permutation test "
         f"over clusters of questions ({comparison.clusters:,}), Holm-corrected over the table. smallest detectable: "
@@ -105,14 +108,14 @@ def show_tests(comparison: Comparison, name: str, divided: bool) -> None:
         chart = deviation_map(pairs, 0, float(pairs["value"].abs().max()) or 1.0, "B − A, × 100")
         show_chart(chart, f"{name} pairs", "Difference of every pair of languages.")
         st.caption("B − A, × 100. Purple: B is better; orange: A is better. A star marks a significant difference.")
-        fold_table(pairs.drop(columns=["value", "shown", "note"]), f"{name} pairs", "pairs", NUMBERS)
+        fold_table(pairs.drop(columns=["value", "shown", "note"]), f"{name} pairs", "pairs", TESTS)
 
     st.subheader("Every query language", anchor=False)
     languages = language_table(comparison)
     spread = languages.rename(columns={"difference": "value"})[["language", "setting", "value", "low", "high"]].dropna()
     chart = dots(spread, "language", "setting", "B − A", ("no difference", 0.0))
     show_chart(chart, f"{name} languages", "Differences by query language.")
-    fold_table(languages.dropna(subset=["difference"]), f"{name} languages", "languages", NUMBERS)
+    fold_table(languages.dropna(subset=["difference"]), f"{name} languages", "languages", TESTS)
 
 
 def show_disagreements(index: Index, task: str, pair: tuple[Entry, Entry], comparison: Comparison, metric: str) -> None:
@@ -132,7 +135,7 @@ def show_disagreements(index: Index, task: str, pair: tuple[Entry, Entry], compa
     shown = differing.head(MOST_QUERIES)
     if texts:
         shown = shown.assign(text=pd.Series([texts.get(id_, "") for id_ in shown["query"]], dtype=object))
-    picked = show_table(shown, f"{name} queries", "rows", NUMBERS, ids="query", mode="single-row")
+    picked = show_table(shown, f"{name} queries", "rows", TESTS, ids="query", mode="single-row")
     st.caption(
         f"The {len(shown):,} of {len(differing):,} queries with the largest differences. Select one to see its results."
     )

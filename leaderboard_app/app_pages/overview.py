@@ -77,7 +77,7 @@ def show_actions(task: str, ticked: Sequence[str], entries: Sequence[Entry]) -> 
     with st.container(horizontal=True):
         link_to("model", "Open the model", "open_in_full", one, whys[0])
         link_to("queries", "Look at its queries", "search", one, whys[1])
-        link_to("compare", "Compare", "compare_arrows", several, whys[2])
+        link_to("compare", "Compare the selected models", "compare_arrows", several, whys[2])
     if ticked and any(whys):
         st.caption(plain(" ".join(dict.fromkeys(filter(None, whys)))))
 

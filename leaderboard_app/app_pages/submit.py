@@ -66,7 +66,7 @@ st.caption(
 )
 st.write("Pack the folder that `panglot run` wrote, and upload the zip:")
 st.code(
-    "panglot submit submissions/MODEL@REVISION --licence Apache-2.0 --training xquad-r=zero-shot", "sh", wrap_lines=True
+    "panglot submit submissions/MODEL@REVISION --licence Apache-2.0 --training xquad-r=zero-shot", None, wrap_lines=True
 )
 
 upload = st.file_uploader("The zip", type="zip", on_change=forget)

@@ -20,7 +20,7 @@ for file, why in refused.items():
     st.warning(plain(f"{file}: {why}"))
 if not experiments:
     st.info("There is no ablation yet. Make one with:")
-    st.code("panglot ablate", language="sh")
+    st.code("panglot ablate", language=None)
     st.stop()
 left, right = st.columns(2)
 with left:
@@ -66,7 +66,12 @@ if biases:
 differences = difference_table(experiment, task)
 if not differences.empty:
     st.subheader("Which differences hold", anchor=False)
-    show_table(differences, f"{name} differences", "differences", number_columns(("difference", "low", "high", "p")))
+    show_table(
+        differences,
+        f"{name} differences",
+        "differences",
+        number_columns(("p",)) | number_columns(("difference", "low", "high"), of="difference"),
+    )
     st.caption(
         "difference: other − one, of means over seeds. p: paired permutation test over parallel questions, "
         "Holm-corrected over the ablation. agreeing: seeds whose own difference has the same sign."

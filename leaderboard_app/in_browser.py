@@ -1,7 +1,8 @@
-"""A button that copies the address, and completes it first: what a page shows by default is written into it in place.
+"""What only the browser can do for a page: complete its address in place, copy it, and name its grids.
 
-Only the browser can change an address without a step in its history, so this is done there. Nothing is done where the
-address is no longer the one that the page was drawn for.
+What a page shows by default is written into the address without a step in the browser's history, unless the address is
+no longer the one that the page was drawn for. The grids inside tables get the names of their tables, which Streamlit
+gives to the frames around them alone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ button:hover, button:focus-visible { border-color: var(--st-primary-color); colo
 JS = """
 const sorted = (query) => { const parts = new URLSearchParams(query); parts.sort(); return parts.toString() }
 
+const nameGrids = () => {
+  for (const grid of document.querySelectorAll('[data-testid="stDataFrame"] [role="grid"]:not([aria-label])')) {
+    const frame = grid.closest("[aria-label]")
+    if (frame) grid.setAttribute("aria-label", frame.getAttribute("aria-label"))
+  }
+}
+
 export default function ({ data, parentElement }) {
+  nameGrids()
+  const watcher = new MutationObserver(nameGrids)
+  watcher.observe(document.body, { childList: true, subtree: true })
   const here = window.location
   const page = here.pathname.split("/").pop()
   if (page === data.page && sorted(here.search) === sorted(data.query) && data.query !== data.complete) {
@@ -41,15 +52,16 @@ export default function ({ data, parentElement }) {
       window.prompt("Copy this link:", here.href)  // without https a browser may refuse the clipboard
     }
   }
+  return () => watcher.disconnect()
 }
 """
 
 
-def copy_link(page: str, query: str, complete: str) -> None:
-    """Draw the button for a page that was drawn for the query string `query` and shows what `complete` says."""
-    _component()(key="copy-link", data={"page": page, "query": query, "complete": complete}, width="content")
+def finish_page(page: str, query: str, complete: str) -> None:
+    """Finish a page that was drawn for the query string `query` and shows what `complete` says."""
+    _component()(key="page", data={"page": page, "query": query, "complete": complete}, width="content")
 
 
 @cache
 def _component() -> Any:
-    return st.components.v2.component("panglot_copy_link", html=HTML, css=CSS, js=JS)
+    return st.components.v2.component("panglot_page", html=HTML, css=CSS, js=JS)

@@ -1,0 +1,154 @@
+"""Columns, numbers and colours of the board: directions, formats, filters, references."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from leaderboard_app import board, charts
+from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, falls
+from leaderboard_app.entries import Entry
+from leaderboard_app.formats import number, signed
+from leaderboard_app.overview_table import Filters, why_no_comparison, why_no_queries, why_not_open
+from panglot.encode.registry import FLOORS
+from panglot.score.summary import BIAS_NAMES
+
+
+def entry(name: str, trust: str = "recomputed", **facts: object) -> Entry:
+    return Entry.model_validate(
+        {
+            "id": f"{name}@1/t", "folder": f"{name}@1", "task": "t", "trust": trust, "name": name, "identity": name,
+            "revision": "1", "headline": "map", "languages": ("de", "en"), "evidence": True, **facts,
+        }
+    )  # fmt: skip
+
+
+def test_every_measure_has_a_direction_and_a_sentence() -> None:
+    assert set(BIAS_NAMES) | set(board.SETTINGS) <= set(BETTER)
+    assert set(BIAS_NAMES) | set(board.SETTINGS) <= set(SENTENCES)
+    assert set(BETTER.values()) == set(SAID)
+
+
+@pytest.mark.parametrize(
+    ("measure", "blind", "best_first"),
+    [
+        ("normalised_rank_distance", 0.0, [0.1, 0.5, 1.2]),
+        ("complete@20", 1.0, [0.9, 0.5, 0.1]),
+        ("same_language_ratio@10", 1.0, [1.1, 0.8, 2.0, 0.4, 9.0]),
+        ("first_hit_own_language", 0.1, [0.1, 0.2, 0.9]),
+        ("multi", None, [0.9, 0.5]),
+    ],
+)
+def test_the_best_value_of_a_measure_comes_first(measure: str, blind: float | None, best_first: list[float]) -> None:
+    assert sorted(best_first[::-1], key=lambda value: badness(measure, value, blind)) == best_first
+
+
+def test_a_heading_sorts_scores_from_the_top_and_distances_from_the_bottom() -> None:
+    assert falls("mono")
+    assert not falls("normalised_rank_distance")
+    assert not falls("model")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [(-0.3, 0, "0"), (0.3, 0, "0"), (-0.6, 0, "-1"), (2.4, 0, "+2"), (-0.04, 1, "0.0"), (float("nan"), 0, "–")],
+)
+def test_a_difference_that_rounds_to_zero_has_no_sign(value: float, digits: int, shown: str) -> None:
+    assert signed(value, digits) == shown
+
+
+@given(some.floats(-1e5, 1e5), some.sampled_from(["rank_distance", "mono", "difference"]))
+def test_a_number_has_the_digits_of_its_quantity(value: float, name: str) -> None:
+    shown = number(value, name)
+    assert len(shown.partition(".")[2]) == {"rank_distance": 1, "mono": 3, "difference": 4}[name]
+    assert shown.strip("0.") != "-"
+
+
+def overview(*entries: Entry) -> pd.DataFrame:
+    rows = {
+        each.id: {"multi": board.Score(0.5, 0.4, 0.6), board.DISTANCE: board.Score(0.1 * place, 0, 1)}
+        for place, each in enumerate(entries)
+    }
+    return board.overview(entries, rows)
+
+
+def test_a_model_of_unknown_size_passes_a_size_filter() -> None:
+    table = overview(entry("small", parameters=10**7), entry("large", parameters=10**9), entry("unknown"))
+    filters = Filters(size="50 M")
+    assert set(filters.keep(table)["model"]) == {"small", "unknown"}
+    assert filters.active() == {"size": "at most 50 M parameters, or size unknown"}
+    assert Filters().active() == {}
+
+
+def test_floors_are_not_on_a_front() -> None:
+    floors = [entry(name) for name in sorted(FLOORS)]
+    assert {"random", "constant", "language-id"} == FLOORS
+    chart = charts.scatter(overview(*floors, entry("model")), "multi", board.DISTANCE, ("x", "y"), y_falls=True)
+    front, grey, models = (pd.DataFrame(layer.data) for layer in chart.layer[:3])
+    assert front["model"].tolist() == models["model"].tolist() == ["model"]
+    assert set(grey["model"]) == FLOORS
+    best = board.best_first([*floors, entry("model")], {})
+    assert best[0].name == "model"
+    assert not any(each.ranked for each in floors)
+
+
+def test_an_action_that_cannot_be_done_says_why() -> None:
+    entries = {
+        each.folder: each
+        for each in (
+            entry("one"),
+            entry("two"),
+            entry("paper", "published", source="a paper"),
+            entry("new", "not checked"),
+        )
+    }
+    assert why_not_open([]) == "Select exactly one row to open it."
+    assert why_not_open(["paper@1"]) == ""
+    assert "published scores only" in why_no_queries(["paper@1"], entries)
+    assert "not verified yet" in why_no_queries(["new@1"], entries)
+    assert why_no_queries(["one@1"], entries) == why_no_comparison(["one@1", "two@1"], entries) == ""
+    assert "two to 4" in why_no_comparison(["one@1"], entries)
+    assert "published scores only" in why_no_comparison(["one@1", "paper@1"], entries)
+
+
+def luminance(colour: tuple[float, ...]) -> float:
+    parts = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))
+
+
+def contrast(white: bool, below: tuple[float, ...]) -> float:
+    return 1.05 / (luminance(below) + 0.05) if white else (luminance(below) + 0.05) / 0.05
+
+
+def test_numbers_on_coloured_cells_can_be_read() -> None:
+    for end, white_from in ((charts.ABOVE, charts.WHITE_ABOVE), (charts.BELOW, charts.WHITE_BELOW)):
+        for step in range(101):
+            share = step / 100
+            cell = tuple(a + share * (b - a) for a, b in zip(rgb(charts.NEUTRAL), rgb(end), strict=True))
+            assert contrast(share > white_from, cell) >= 4.5
+    viridis = {0: "#440154", 0.25: "#3b528b", 0.4: "#2a788e", 0.5: "#21918c", 0.75: "#5ec962", 1: "#fde725"}
+    for share, colour in viridis.items():
+        assert contrast(share <= charts.BLACK_FROM, rgb(colour)) >= 4.5
+
+
+def test_a_series_has_one_colour_in_every_chart() -> None:
+    assert len(set(charts.SETTING_INKS.values())) == len(charts.SETTING_INKS)
+    assert not set(charts.SETTING_INKS.values()) & {*charts.TRUST_INKS.values(), *charts.OTHERS, charts.GREY}
+    for names in (["mono", "cross", "multi"], ["balance", "multi"], ["multi", "mono"]):
+        table = pd.DataFrame({"language": "de", "setting": names, "value": 0.5, "low": 0.4, "high": 0.6})
+        colour = charts.dots(table, "language", "setting", "map").to_dict()["layer"][0]["encoding"]["color"]
+        assert colour["scale"]["range"] == [charts.SETTING_INKS[name] for name in names]
+
+
+def test_axes_of_scores_do_not_begin_below_zero() -> None:
+    for least in (0.0, 0.001, 0.4):
+        table = pd.DataFrame({"language": ["de", "en"], "setting": "mono", "value": [least, 0.5]})
+        table = table.assign(low=float("nan"), high=float("nan"))
+        x = charts.dots(table, "language", "setting", "map").to_dict()["layer"][0]["encoding"]["x"]
+        assert 0 <= x["scale"]["domain"][0] <= least
