@@ -24,10 +24,10 @@ SHORT = {DISTANCE: "norm. rank distance", OWN_LANGUAGE: "own language"}
 Better = Literal["higher", "lower", "blind"]
 """`blind`: the nearer to what a language-blind ranker gets."""
 
-SCORES = ("balance", "mono", "cross", "multi", "image-text", "texts per second")
+HIGHER = ("balance", "mono", "cross", "multi", "image-text", "texts per second")
 
 BETTER: dict[str, Better] = {
-    **dict.fromkeys(SCORES, "higher"),
+    **dict.fromkeys(HIGHER, "higher"),
     "rank_distance": "lower",
     "normalised_rank_distance": "lower",
     "complete@20": "higher",

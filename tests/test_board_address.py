@@ -26,6 +26,7 @@ PAGES = {
     "queries": "Queries",
     "bias": "Bias",
     "remedies": "Remedies",
+    "remedies": "Remedies",
     "trainer": "Trainer",
     "submit": "Submit",
     "about": "About",
@@ -104,7 +105,7 @@ def test_back_and_forward_show_the_page_of_the_address(page: Page, address: str)
             title_of(page, path)
             assert urlsplit(page.url).path == urlsplit(visited[place]).path
             assert query_of(page)["task"] == ["mlqa-r"]
-            if path in ("", "model", "compare", "queries", "bias"):
+            if path not in ("trainer", "submit", "about"):
                 expect(picker(page, "Task")).to_have_value("mlqa-r")
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from leaderboard_app.board import BIAS, SETTINGS
+from leaderboard_app.board import BIAS, SCORES
 from leaderboard_app.index import update
 from leaderboard_app.overview_table import overview_columns
 from leaderboard_app.recompute import recompute
@@ -162,7 +162,7 @@ def test_a_score_is_in_view_on_a_phone(seen: Seen) -> None:
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box
     assert box["y"] < 500
-    table = pd.DataFrame({name: [0.5] for name in ("rank", "model", *SETTINGS, *BIAS, "image-text")})
+    table = pd.DataFrame({name: [0.5] for name in ("rank", "model", *SCORES, *BIAS, "image-text")})
     order, config = overview_columns(table, intervals=False)
     assert order[2] == "balance"
     ticks = 36

@@ -26,8 +26,8 @@ def entry(name: str, trust: str = "recomputed", **facts: object) -> Entry:
 
 
 def test_every_measure_has_a_direction_and_a_sentence() -> None:
-    assert set(BIAS_NAMES) | set(board.SETTINGS) <= set(BETTER)
-    assert set(BIAS_NAMES) | set(board.SETTINGS) <= set(SENTENCES)
+    assert set(BIAS_NAMES) | set(board.SCORES) <= set(BETTER)
+    assert set(BIAS_NAMES) | set(board.SCORES) <= set(SENTENCES)
     assert set(BETTER.values()) == set(SAID)
 
 
