@@ -53,7 +53,7 @@ def as_markdown(table: pd.DataFrame) -> str:
 def as_latex(table: pd.DataFrame) -> str:
     """A tabular with the rules of booktabs."""
     align = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in table.columns)
-    cells = table.map(_cell).rename(columns=str).style.hide(axis="index")
+    cells = pd.DataFrame(_cells(table), columns=list(map(str, table.columns))).style.hide(axis="index")
     escaped = cells.format(_signs, escape="latex").format_index(_signs, escape="latex", axis="columns")
     latex: str = escaped.to_latex(column_format=align, hrules=True)
     return latex

@@ -325,10 +325,10 @@ def test_image_text_is_the_mean_over_text_to_image_tasks() -> None:
             headline="ndcg@10", languages=("de", "zxx"),
         )  # fmt: skip
 
-    rows = [("m@1/emoji-t2i", "multi", 0.2), ("m@1/books-t2i", "multi", 0.4), ("m@1/emoji-i2t", "multi", 0.9)]
+    rows = [("m@1/emoji-t2i", "multi", 0.2), ("m@1/storybooks-t2i", "multi", 0.4), ("m@1/emoji-i2t", "multi", 0.9)]
     table = pd.DataFrame(rows, columns=["result", "setting", "value"])
     table = table.assign(metric="ndcg@10", query=ALL, candidate=ALL)
-    tasks = ("emoji-t2i", "books-t2i", "emoji-i2t")
+    tasks = ("emoji-t2i", "storybooks-t2i", "emoji-i2t")
     assert board.image_text(table, [entry(task) for task in tasks]) == {"m@1": pytest.approx(0.3)}
 
 
