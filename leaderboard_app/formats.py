@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-NOTHING = "–"
-"""Where there is no number."""
+from panglot.numbers import NOTHING
+
 
 RANKS = frozenset(
     {"rank_distance", "max_rank", "english_pool_max_rank", "modality_gap", "mean rank", "ranks above the mean"}

@@ -26,7 +26,6 @@ PAGES = {
     "queries": "Queries",
     "bias": "Bias",
     "remedies": "Remedies",
-    "remedies": "Remedies",
     "trainer": "Trainer",
     "submit": "Submit",
     "about": "About",
