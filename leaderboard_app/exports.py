@@ -9,7 +9,8 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from leaderboard_app.formats import NOTHING, number
+from leaderboard_app.formats import number
+from panglot.numbers import NOTHING
 
 WIDTH = 640
 """Points of a chart that is saved, axes left out."""

@@ -6,7 +6,6 @@ import pandas as pd
 
 from panglot.numbers import NOTHING
 
-
 RANKS = frozenset(
     {"rank_distance", "max_rank", "english_pool_max_rank", "modality_gap", "mean rank", "ranks above the mean"}
 )

@@ -9,7 +9,8 @@ import pandas as pd
 
 from leaderboard_app.board import SEEN, Row
 from leaderboard_app.entries import Entry
-from leaderboard_app.formats import NOTHING, signed
+from leaderboard_app.formats import signed
+from panglot.numbers import NOTHING
 from panglot.results.result_record import ResultRecord
 
 

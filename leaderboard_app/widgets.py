@@ -20,8 +20,9 @@ from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.columns import SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless
-from leaderboard_app.formats import NOTHING, column_format, number
+from leaderboard_app.formats import column_format, number
 from leaderboard_app.strangers import is_regular, read_regular
+from panglot.numbers import NOTHING
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
 from panglot.trust.submission import CARD
 
