@@ -18,7 +18,7 @@ from panglot.data.pool import Candidate, Items, Judgement, Pool, Query
 from panglot.encode.kinds.fusion import FusedModel
 from panglot.encode.model import ModelCard, load_model
 from panglot.encode.scoring import score_pool
-from panglot.errors import BadData, BadEncoder, PanglotError, UnknownName
+from panglot.errors import BadData, BadEncoder, BadResult, PanglotError, UnknownName
 from panglot.remedies.debias import apply_in_folds, parse_method, two_folds
 from panglot.remedies.debiased import Debias
 from panglot.remedies.detect import detect_languages
@@ -26,6 +26,7 @@ from panglot.remedies.fit_texts import FitTexts
 from panglot.results.result_record import read_result_record
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
+from panglot.trust.reload import choose
 from panglot.trust.verify import verify
 
 LANGUAGES = ("de", "en", "th")
@@ -234,6 +235,12 @@ def test_card_names_the_detector() -> None:
     card = Debias.parse("centre", detect=True).card(_Marked.card)
     assert card.settings[:2] == ("debias=centre", "debias_fit=corpus")
     assert card.settings[2].startswith("debias_language=py3langid ")
+
+
+def test_rerun_of_a_sample_is_refused_with_the_reason() -> None:
+    card = Debias.parse("centre").card(load_model("use-multilingual").card)
+    with pytest.raises(BadResult, match="was scored from debiased vectors"):
+        choose(card)
 
 
 def test_method_that_needs_no_language_refuses_a_detector() -> None:

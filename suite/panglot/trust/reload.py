@@ -46,8 +46,14 @@ def choose(card: ModelCard, typed: str = "", trust_remote_code: bool = False) ->
 
     The options are those of the card's settings.
 
-    :raises BadResult: the result names what only a person may have loaded, or settings that no options write.
+    :raises BadResult: the result names what only a person may have loaded, was scored from debiased vectors, or has
+        settings that no options write.
     """
+    if any(setting.startswith("debias=") for setting in card.settings):
+        raise BadResult(
+            f"{card.label} was scored from debiased vectors. A sample cannot repeat what was learned from all of them: "
+            "repeat the whole run with the same --debias and --debias-fit."
+        )
     options = Options.of(card.settings)
     if (options.trust_remote_code or card.trust_remote_code) and not (typed and trust_remote_code):
         raise BadResult(
