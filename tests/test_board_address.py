@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from leaderboard_app.index import update
 from leaderboard_app.verification import verify_new
 from leaderboard_app.widgets import ROW_PIXELS
-from tests.helpers.browsing import open_browser, served, settle
+from tests.helpers.browsing import new_page, open_browser, served, settle
 from tests.helpers.processes import free_port
 
 PAGES = {
@@ -52,7 +52,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page = new_page(browser, viewport={"width": 1280, "height": 1000})
     yield page
     page.close()
 
@@ -133,7 +133,7 @@ def test_a_choice_survives_back_forward_and_a_fresh_browser(
     page.go_forward()
     expect(picker(page, label)).to_have_value(option)
     settle(page)
-    fresh = browser.new_context().new_page()
+    fresh = new_page(browser)
     fresh.goto(page.url)
     expect(picker(fresh, label)).to_have_value(option)
     settle(fresh)
@@ -168,7 +168,7 @@ def test_ticked_rows_and_order_are_in_the_address(browser: Browser, page: Page, 
     expect(page).to_have_url(re.compile("rows-sort=model"))
     settle(page)
     assert query_of(page)["rows"] == [bm25]
-    fresh = browser.new_context(accept_downloads=True).new_page()
+    fresh = new_page(browser, accept_downloads=True)
     fresh.goto(page.url)
     title_of(fresh, "")
     settle(fresh)
@@ -183,8 +183,7 @@ def test_ticked_rows_and_order_are_in_the_address(browser: Browser, page: Page, 
 
 
 def test_copy_link_gives_everything_that_is_shown(browser: Browser, address: str) -> None:
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
+    page = new_page(browser, permissions=["clipboard-read", "clipboard-write"])
     page.goto(f"{address}/model?task=starter")
     complete(page, "model")
     page.get_by_role("button", name="Copy link").click()
@@ -192,7 +191,7 @@ def test_copy_link_gives_everything_that_is_shown(browser: Browser, address: str
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.url
     assert set(parse_qs(urlsplit(copied).query)) >= {"task", "model", "metric"}
-    context.close()
+    page.context.close()
 
 
 def test_a_link_to_what_is_not_there_says_so(page: Page, address: str) -> None:

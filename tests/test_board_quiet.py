@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.helpers.browsing import open_browser, served, settle
+from tests.helpers.browsing import new_page, open_browser, served, settle
 from tests.helpers.processes import free_port, python
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_no_request_leaves_the_machine(browser: Browser, tmp_path: Path, name: s
     variables = {"HOME": str(tmp_path), "PANGLOT_TEST_CALLS": str(calls), "PYTHONPATH": path}
     asked: list[str] = []
     with served(commands(port)[name], port, tmp_path / "log", tmp_path, variables):
-        page = browser.new_page()
+        page = new_page(browser)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"http://127.0.0.1:{port}/about")
         expect(page.get_by_role("heading", level=1, name="About")).to_be_visible()

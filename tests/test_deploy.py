@@ -24,7 +24,7 @@ from panglot.encode.model import load_model
 from panglot.evaluate.run import run
 from panglot.results.result_record import write_result
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
-from tests.helpers.browsing import WAIT, open_browser, served
+from tests.helpers.browsing import new_page, open_browser, served
 from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, package_name
 from tests.helpers.processes import LONGEST, completed, free_port
 from tests.helpers.tasks import TASKS
@@ -147,8 +147,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _upload(browser: Browser, server: Server, path: Path) -> Page:
-    page = browser.new_context().new_page()
-    page.set_default_timeout(WAIT)
+    page = new_page(browser)
     page.on("dialog", lambda dialog: pytest.fail(f"a script of the upload ran: {dialog.message}"))
     page.goto(f"{server.address}/submit")
     page.set_input_files("input[type=file]", path)

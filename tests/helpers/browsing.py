@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -47,7 +49,22 @@ def served(
         yield process
 
 
+def new_page(browser: Browser, **settings: Any) -> Page:
+    """A page in a context of its own, with the settings of a context, which waits until something hangs."""
+    context = browser.new_context(**settings)
+    context.set_default_timeout(WAIT)
+    return context.new_page()
+
+
 def settle(page: Page) -> None:
     """Wait until the page is drawn."""
     page.wait_for_timeout(300)
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+
+
+def eventually(read: Callable[[], object], wanted: object) -> None:
+    """Read until it is as wanted: a page follows a click when its server comes to it."""
+    end = time.monotonic() + LONGEST
+    while (found := read()) != wanted and time.monotonic() < end:
+        continue
+    assert found == wanted
