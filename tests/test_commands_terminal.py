@@ -179,7 +179,7 @@ def test_usage_error_is_explained_with_hint(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "random", "--out", "file/x"], "--out: nothing can be written to file/x, since .*/file is no folder"),
+        (["run", "random", "--out", "file/x"], "--out: cannot write to file/x: .*/file is not a folder"),
         (["run", "random", "--cache", "file"], "--cache: nothing can be written to file"),
         (["train", "static-hybrid", "--results", "file"], "--results: nothing can be written to file"),
         (["ablate", "static", "--out", "file"], "--out: nothing can be written to file"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from panglot.errors import BadResult
-from panglot.retrieve.evidence import NOBODY, WIDEST, Evidence, Ranking, itself, narrowed
+from panglot.retrieve.evidence import NOBODY, WIDEST, Evidence, Ranking, narrow_counts, self_counts
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def _wide(languages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("languages", [WIDEST, WIDEST + 1])
 def test_above_the_widest_three_counts_stand_for_all(languages: int) -> None:
     counts, language, asked = _wide(languages)
-    kept = narrowed(counts, language, asked)
+    kept = narrow_counts(counts, language, asked)
     if languages == WIDEST:
         assert (kept == counts).all()
     else:
@@ -173,7 +173,7 @@ def test_a_relevant_counts_itself_once_wherever_it_is_counted(languages: int) ->
     _, language, asked = _wide(languages)
     alone = np.zeros((50, languages), int)
     alone[np.arange(50), language] = 1
-    assert itself(language, asked, languages).tolist() == narrowed(alone, language, asked).tolist()
+    assert self_counts(language, asked, languages).tolist() == narrow_counts(alone, language, asked).tolist()
 
 
 def test_a_narrow_pool_answers_for_all_languages_only(evidence: Evidence) -> None:
@@ -186,8 +186,9 @@ def test_a_narrow_pool_answers_for_all_languages_only(evidence: Evidence) -> Non
     assert narrow.above_together.tolist() == [2, 5, 8, 11, 14, 17]
     assert narrow.only(names) is narrow
     advice = (
-        "Of 33 languages only the whole pool is known: above 32 the counts of each would be too large. "
-        "Measure the model on fewer: panglot run … --languages l0,l1,l2,l3,l4,l5,l6,l7,l8"
+        "This result covers 33 languages and cannot be reduced to fewer: above 32 languages only counts for the whole "
+        "pool are kept. Run the model on the languages that you need: "
+        "panglot run … --languages l0,l1,l2,l3,l4,l5,l6,l7,l8"
     )
     with pytest.raises(BadResult, match=f"^{re.escape(advice)}$"):
         narrow.only(names[:12])

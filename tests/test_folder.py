@@ -240,7 +240,7 @@ def test_byte_order_mark_gzip_and_line_ends_change_nothing(tmp_path: Path) -> No
 
 def test_gzip_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     corpus = gzip.compress("".join(_line(_id=number) for number in range(99)).encode())
-    with pytest.raises(BadData, match=r"corpus\.jsonl is damaged or cut short"):
+    with pytest.raises(BadData, match=r"corpus\.jsonl is damaged or truncated"):
         folder_task(_folder(tmp_path, corpus=corpus[:-9]))
 
 

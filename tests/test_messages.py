@@ -101,7 +101,7 @@ class TestSources:
         ("content", "message"),
         [
             (gzip.compress(b"1\ttext\n2\n", mtime=0), "line 2 has 1 columns, not 2"),
-            (b"1\ttext", "is damaged or cut short"),
+            (b"1\ttext", "is damaged or truncated"),
         ],
         ids=["one column", "not gzip"],
     )

@@ -97,7 +97,7 @@ class TestQuestions:
             name = f"{part}/{part}.miracl-v1.0-yo-dev.tsv.gz"
             (tmp_path / "miracl" / part).mkdir(parents=True)
             (tmp_path / "miracl" / name).write_bytes((data_dir / "miracl" / name).read_bytes()[:-9])
-        with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or cut short"):
+        with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or truncated"):
             read_questions(MIRACL, ["yo"], tmp_path)
 
     def test_the_lists_of_the_whole_task_can_be_read(self, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ class TestDamage:
     def test_truncated_file_is_refused(self, tmp_path: Path) -> None:
         path = write_corpus(tmp_path / "sw", PASSAGES * 100)
         path.write_bytes(path.read_bytes()[:-20])
-        with pytest.raises(BadData, match=r"docs-0\.jsonl\.gz is damaged or cut short"):
+        with pytest.raises(BadData, match=r"docs-0\.jsonl\.gz is damaged or truncated"):
             survey(folder_corpus(tmp_path, ["sw"]), "sw", ())
 
     @pytest.mark.parametrize("row", ['{"docid": 1, "text": "x"}', '{"text": "x"}', "[]", "{"])

@@ -18,7 +18,7 @@ from panglot.results.assembly import LIST_COLUMNS
 from panglot.results.evidence_file import NARROW_LIMITS, read_evidence, write_evidence
 from panglot.results.parquet import LIMITS, Limits
 from panglot.results.result_record import TaskRecord
-from panglot.retrieve.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrowed
+from panglot.retrieve.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrow_counts
 from panglot.retrieve.ranking import DEPTH, collect_evidence
 from panglot.score.summary import Scores, score_evidence
 from panglot.trust.evidence_check import check_evidence
@@ -91,7 +91,7 @@ def full(pool: Pool, products: Floats) -> tuple[Evidence, Scores]:
 def test_the_counts_are_those_of_the_full_evidence(narrow: Evidence, full: tuple[Evidence, Scores]) -> None:
     wide = full[0]
     assert narrow.narrow
-    assert narrow.above.tolist() == narrowed(wide.above, wide.language, wide.asked).tolist()
+    assert narrow.above.tolist() == narrow_counts(wide.above, wide.language, wide.asked).tolist()
     assert narrow.top.tolist() == wide.top.tolist()
 
 
@@ -122,7 +122,7 @@ def test_all_pairs_are_one_matrix(narrow: Evidence) -> None:
 
 def test_narrow_evidence_gives_no_other_pool(narrow: Evidence) -> None:
     assert narrow.only(LANGUAGES) is narrow
-    with pytest.raises(BadResult, match=r"Of 40 languages only the whole pool .* --languages l00,l01"):
+    with pytest.raises(BadResult, match=r"covers 40 languages and cannot be reduced .* --languages l00,l01"):
         narrow.only(["l00", "l01"])
 
 

@@ -103,21 +103,21 @@ def test_every_committed_submission_has_a_valid_shape() -> None:
         (lambda d: d["task"].update(languages=[]), r"task\.languages"),
         (lambda d: d["task"].update(languages=["de", "de"]), "one is listed twice"),
         (lambda d: d["task"].update(headline="luck"), "Unknown metric 'luck'"),
-        (lambda d: d["task"].update(name="st\x1b[31marter"), r"task\.name: has the invisible character U\+001B"),
+        (lambda d: d["task"].update(name="st\x1b[31marter"), r"task\.name: contains the invisible character U\+001B"),
         (lambda d: d["run"].update(created="yesterday"), r"run\.created: must be a date and time in ISO 8601"),
         (lambda d: d["run"].update(created="2026-02-30T12:00:00+00:00"), "must be a date and time"),
         (lambda d: d["run"].update(created="2026-01-30T12:00:00+02:00"), "must be in UTC"),
-        (lambda d: d["run"].update(created="2999-01-01T00:00:00+00:00"), "lies in the future"),
+        (lambda d: d["run"].update(created="2999-01-01T00:00:00+00:00"), "is in the future"),
         (lambda d: d["run"].update(cores=0), r"run\.cores"),
         (lambda d: d["run"]["seconds"].update(rank=-1), r"run\.seconds\.rank"),
-        (lambda d: d["run"]["packages"].update({"a\x1bb": "1"}), r"has the invisible character U\+001B"),
+        (lambda d: d["run"]["packages"].update({"a\x1bb": "1"}), r"contains the invisible character U\+001B"),
         (lambda d: d["run"]["encoding"].update(fresh=-1), r"run\.encoding\.fresh"),
         (lambda d: d["model"].update(parameters=0), r"model\.parameters"),
         (lambda d: d["model"].update(parameters=-5), r"model\.parameters"),
         (lambda d: d["model"].update(parameters=10**18), r"model\.parameters"),
         (lambda d: d["model"].update(dimension=0), r"model\.dimension"),
         (lambda d: d["model"].update(max_length=-1), r"model\.max_length"),
-        (lambda d: d["model"].update(name="a\nb"), r"model\.name: has the invisible character U\+000A"),
+        (lambda d: d["model"].update(name="a\nb"), r"model\.name: contains the invisible character U\+000A"),
         (lambda d: d["model"].update(revision="a\u200bb"), r"model\.revision"),
         (lambda d: d["model"].update(prompts={"other": "x"}), r"model\.prompts"),
         (lambda d: d.update(format=True), "format"),
@@ -266,5 +266,5 @@ def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyP
 
 
 def test_a_task_that_no_result_can_hold_is_a_sentence_before_the_run() -> None:
-    with pytest.raises(BadData, match=r"name: has the invisible character U\+001B"):
+    with pytest.raises(BadData, match=r"name: contains the invisible character U\+001B"):
         record_task("a\x1bb", "0" * 64, "map", ("de",), 1, 1)

@@ -138,7 +138,7 @@ def test_what_we_export_scores_as_we_scored_it(starter: Pool, tmp_path: Path) ->
         ),
         (b"1 Q0 a 1 2 t\n# x\n1 Q0 a 2 1 t\n", r"line 3 \('1', 'a'\): this candidate is already listed"),
         (b"\xff Q0 a 1 2 t\n", r"line 1: not UTF-8 \(byte 0xff"),
-        (b"1 Q0 " + b"a" * 2000 + b" 1 2 t\n", "line 1: longer than 1,000 bytes"),
+        (b"1 Q0 " + b"a" * 2000 + b" 1 2 t\n", "line 1: the line is longer than 1,000 bytes"),
         (b"\xff\xfe1\0", "is in UTF-16"),
     ],
 )
@@ -151,7 +151,7 @@ def test_malformed_run_is_refused(tmp_path: Path, content: bytes, said: str) -> 
 def test_a_gzipped_run_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     data = gzip.compress(b"".join(f"q{n} Q0 a 1 2.0 tag\n".encode() for n in range(1000)))
     (tmp_path / "run.gz").write_bytes(data[:-30])
-    with pytest.raises(BadResult, match="is damaged or cut short"):
+    with pytest.raises(BadResult, match="is damaged or truncated"):
         read_run(tmp_path / "run.gz")
 
 

@@ -328,7 +328,7 @@ def test_impossible_lists_are_found_without_a_checksum(
         ("name", "usе-multilingual", "printable ASCII"),
         ("name", "x" * 10_000, "longer than 500 characters"),
         ("name", "x" * 300, "1 to 200 characters"),
-        ("name", "=HYPERLINK(1)", "opens a formula"),
+        ("name", "=HYPERLINK(1)", "starts a formula"),
         ("note", "\u202egnp", "invisible character"),
         ("licence", "", "at least 1 character"),
     ],

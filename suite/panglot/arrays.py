@@ -1,4 +1,4 @@
-"""Names for the arrays that travel through the suite, and division with gaps; each docstring gives the shape."""
+"""Array types and small array helpers; docstrings elsewhere give the shapes."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ Bools: TypeAlias = NDArray[np.bool_]
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays by name into one `.npz` file; unlike `numpy.savez`, to exactly this path."""
+    """Write named arrays to an `.npz` file; unlike `numpy.savez`, the path is used unchanged."""
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
 def divide(value: np.ndarray, base: np.ndarray) -> Floats:
-    """`value / base` with the shapes of numpy, NaN where the base is 0."""
+    """Return `value / base` with numpy broadcasting, and NaN where `base` is 0."""
     shape = np.broadcast_shapes(value.shape, base.shape)
     return np.divide(value, base, out=np.full(shape, np.nan), where=base != 0)
 
 
 def lengths(rows: Floats) -> Floats:
-    """The length of each row [n, dim], in its own precision, [n]: inf or 0 where that cannot hold its square."""
+    """Return the L2 norm of each row of [n, dim], [n], in the precision of the rows; it can overflow to inf or be 0."""
     with np.errstate(over="ignore"):
         length: Floats = np.linalg.norm(rows, axis=1)
     return length
 
 
 def to_unit_length(rows: Floats) -> None:
-    """Bring rows [n, dim] of float32 to unit length where they are; a row of zeros stays as it is.
+    """Normalise float32 rows [n, dim] to unit length in place; zero rows are unchanged.
 
-    Rows longer than 1e19 or shorter than 1e-12, whose squares float32 holds badly or not at all, are computed in
-    float64; the others are the plain float32 quotient.
+    Rows with a norm above 1e19 or below 1e-12, whose squares float32 cannot represent accurately, are normalised in
+    float64; the others in float32.
     """
     length = lengths(rows)
     odd = ~((length > 1e-12) & (length < 1e19))
@@ -49,9 +49,9 @@ def to_unit_length(rows: Floats) -> None:
 
 
 def as_array(made: Any) -> np.ndarray:
-    """What an encoder returned, as an array of numpy; in it, or in a list of them, tensors of torch as they are.
+    """Convert an encoder's output, including torch tensors and lists of them, to a numpy array.
 
-    A tensor may lie on any device, carry a gradient, be sparse, or be in bf16, which numpy does not have.
+    A tensor may be on any device, require a gradient, be sparse, or be in bf16, which numpy does not support.
     """
     if isinstance(made, list | tuple):
         made = [as_array(one) if hasattr(one, "detach") else one for one in made]
@@ -59,6 +59,6 @@ def as_array(made: Any) -> np.ndarray:
         made = made.detach().cpu().to_dense()
         made = (made.float() if made.is_floating_point() and made.itemsize < 4 else made).numpy()
     elif isinstance(made, np.ma.MaskedArray):
-        made = made.filled(np.nan)  # what is masked is no number
+        made = made.filled(np.nan)  # masked values become NaN
     array = np.asarray(made)
     return np.array(array.tolist()) if array.dtype == object and array.ndim else array

@@ -1,15 +1,15 @@
-"""What can go wrong, for people.
+"""Errors that a user can fix.
 
-PanglotError            shown as its message alone, exit code 2
-├── UnknownName         no task, model or metric of that name; the nearest names
-├── MissingData         data that is not here; where it was looked for and how to get it
-├── BadData             data that is here but damaged, changed or contradictory
-├── BadEncoder          a model that cannot be loaded or returns something that is no vector
-│   └── RefusedInput    one input that a model refuses, by its place in the batch
+PanglotError            only the message is shown; exit code 2
+├── UnknownName         no task, model or metric has this name; suggests the nearest names
+├── MissingData         data not found; says where it was searched for and how to get it
+├── BadData             data that is damaged, changed or inconsistent
+├── BadEncoder          a model that cannot be loaded or does not return valid vectors
+│   └── RefusedInput    one input that a model rejects, by its index in the batch
 ├── BadResult           a result file that cannot be read
-└── MissingExtra        an optional library; the exact command that installs it
+└── MissingExtra        an optional library; gives the command that installs it
 
-Anything else that reaches the top is a fault of ours and keeps its traceback.
+Any other exception is a bug in Panglot and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from panglot.plain import plain
 
 
 class PanglotError(Exception):
-    """Something that the person at the keyboard can fix; the message says how.
+    """An error that the user can fix; the message says how.
 
-    It is plain text on one line, whatever names of files or words of other libraries it quotes.
+    The message is always one line of plain text, even where it quotes file names or messages of other libraries.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(plain(" ".join(message.split("\n"))))
 
     def __reduce__(self) -> Any:
-        """What another process sends: the message and fields, since kinds differ in what they are made of."""
-        return _again, (type(self), self.args, vars(self))
+        """Pickle the message and the fields, since subclasses differ in their constructor arguments."""
+        return _restore, (type(self), self.args, vars(self))
 
 
-def _again(kind: type[PanglotError], args: tuple[str], fields: dict[str, Any]) -> PanglotError:
+def _restore(kind: type[PanglotError], args: tuple[str], fields: dict[str, Any]) -> PanglotError:
     error = kind.__new__(kind, *args)
     vars(error).update(fields)
     return error
 
 
 class UnknownName(PanglotError):
-    """A name that means nothing here, with the nearest names that do."""
+    """An unknown name; the message suggests the nearest known names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         names = sorted(known)
@@ -56,19 +56,19 @@ class UnknownName(PanglotError):
 
 
 class MissingData(PanglotError):
-    """Data that is not where it was looked for."""
+    """Data that was not found."""
 
 
 class BadData(PanglotError):
-    """Data that contradicts itself or its checksum."""
+    """Data that is inconsistent or does not match its checksum."""
 
 
 class BadEncoder(PanglotError):
-    """A model that cannot be loaded, or that returns something that is no vector."""
+    """A model that cannot be loaded, or that does not return valid vectors."""
 
 
 class RefusedInput(BadEncoder):
-    """One input that a model refuses; `place` is its index in the batch, from which the caller knows its id."""
+    """One input that a model rejects; `place` is its index in the batch, from which the caller finds its id."""
 
     def __init__(self, model: str, place: int, text: str, reason: str) -> None:
         super().__init__(f"{model} failed on {text[:80]!r}. {reason}")
@@ -76,35 +76,35 @@ class RefusedInput(BadEncoder):
 
 
 class BadResult(PanglotError):
-    """A result file that cannot be read as one."""
+    """A result file that cannot be read."""
 
 
 class MissingExtra(PanglotError):
-    """A library that only some models need."""
+    """An optional library that is not installed."""
 
 
 def require(module: str, extra: str, purpose: str) -> None:
     """Check that an optional library is installed, without importing it.
 
-    :raises MissingExtra: with the command that installs it.
+    :raises MissingExtra: the library is not installed; the message gives the command that installs it.
     """
     if find_spec(module) is None:
         raise MissingExtra(f"{purpose} needs {module}. Install it with: pip install 'panglot[{extra}]'")
 
 
 _LONGEST = 500
-"""Letters shown of what code of others says."""
+"""Maximum number of characters shown of another library's message."""
 
 
 def spelled(error: BaseException) -> str:
-    """What code of others raised, on one line, with the last line of a person's own code that it came through.
+    """Format a third-party exception on one line, with the last line of the user's own code in its traceback.
 
-    As `ValueError: too short (encoder.py:12: return make(texts))`. Code of libraries and of the suite is not named: the
-    person did not write it.
+    For example `ValueError: too short (encoder.py:12: return make(texts))`. Lines of libraries and of Panglot are not
+    shown, since the user did not write them.
     """
     try:
         message = " ".join(str(error).split())
-    except Exception:  # whatever a stranger's __str__ does
+    except Exception:  # a third-party __str__ can fail too
         message = ""
     shown = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
@@ -113,7 +113,7 @@ def spelled(error: BaseException) -> str:
 
 
 def _is_own(file: str) -> bool:
-    """Whether a file is neither of the suite, nor of Python, nor of an installed package."""
+    """Whether a file belongs neither to Panglot, nor to Python, nor to an installed package."""
     library, suite = Path(sysconfig.get_path("stdlib")), Path(__file__).parent
     path = Path(file)
     installed = {"site-packages", "dist-packages"} & set(path.parts)
@@ -121,6 +121,6 @@ def _is_own(file: str) -> bool:
 
 
 def _short(file: str) -> str:
-    """A file as seen from the working folder, if it is below it."""
+    """The path relative to the working directory, if the file is inside it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

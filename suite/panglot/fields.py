@@ -1,7 +1,7 @@
-"""What names, texts, numbers, hashes and dates may be in any record: a result, a card, an attestation, a reported row.
+"""Field types shared by all records (results, cards, attestations, reported rows): names, texts, numbers, dates.
 
-A `Name` is what a submission calls something: no two of them look alike. A `Label` is what a person may call something
-on their own machine, in any script. Neither holds a character that a reader cannot see.
+A `Name` identifies something in a submission; no two names look alike. A `Label` is a user's own name for something,
+in any script. Neither contains invisible characters.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ LONGEST_NAME = 200
 LONGEST_LINE = 500
 LONGEST_TEXT = 10_000
 MOST_TOKENS = 10**8
-"""Tokenizers without a limit state one of 10^30."""
+"""Tokenizers without a limit report 10^30."""
 CLOCK_SKEW = timedelta(hours=1)
-"""By how much the clock of the machine that measured may be ahead of the one that reads."""
+"""Maximum time by which the clock of the measuring machine may be ahead of the reader's."""
 
 _MOMENT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _JOINERS = "\u200c\u200d"
-"""Invisible, and yet spelling: Persian, Hindi and others need them between letters."""
+"""Invisible, but part of the spelling in Persian, Hindi and other languages."""
 
 
 def check_text(text: str, allowed: str = f"\n\t{_JOINERS}") -> str:
-    """The text, if a person sees in it what a program does.
+    """Return the text if it is short enough and has no invisible characters except those in `allowed`.
 
-    :raises ValueError: it is too long, or has characters that show nothing or turn the direction of reading.
+    :raises ValueError: the text is too long, or has control, zero-width or bidirectional characters.
     """
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"is longer than {LONGEST_TEXT:,} characters")
     odd = next((char for char in text if char not in allowed and unicodedata.category(char)[0] == "C"), None)
     if odd is not None:
-        raise ValueError(f"has the invisible character U+{ord(odd):04X}")
+        raise ValueError(f"contains the invisible character U+{ord(odd):04X}")
     return text
 
 
 def check_line(line: str) -> str:
-    """The line, if it is one and can be seen whole.
+    """Return the line if it is a single, fully visible line.
 
-    :raises ValueError: it is too long, has white space at an end, or an invisible character.
+    :raises ValueError: the line is too long, begins or ends with white space, or contains an invisible character.
     """
     if len(line) > LONGEST_LINE:
         raise ValueError(f"is longer than {LONGEST_LINE} characters")
@@ -52,32 +52,32 @@ def check_line(line: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """The name, if it cannot be taken for another one or for a formula: printable ASCII, which has no look-alikes.
+    """Return the name if it is printable ASCII, so that no two names look alike, and not a spreadsheet formula.
 
-    :raises ValueError: it is empty or too long, has other characters, or begins as a spreadsheet's formula does.
+    :raises ValueError: the name is empty or too long, has other characters, or begins like a spreadsheet formula.
     """
     if not 0 < len(name) <= LONGEST_NAME:
         raise ValueError(f"must have 1 to {LONGEST_NAME} characters")
     if not (name.isascii() and name.isprintable()) or name != name.strip():
-        raise ValueError("must be in printable ASCII characters, so that no two names look alike")
+        raise ValueError("must contain only printable ASCII characters, so that no two names look alike")
     if name[0] in "=+-@":
-        raise ValueError(f"must not begin with {name[0]}, which opens a formula in spreadsheets")
+        raise ValueError(f"must not begin with {name[0]}, which starts a formula in spreadsheets")
     return name
 
 
 def check_moment(text: str) -> str:
-    """The moment, if it is ISO 8601 in UTC and has been.
+    """Return the timestamp if it is an ISO 8601 date and time in UTC, and in the past.
 
-    :raises ValueError: it is no such date, is in another time zone, or lies in the future.
+    :raises ValueError: the text is not such a date and time, is not in UTC, or is in the future.
     """
     try:
         moment = datetime.fromisoformat(text if _MOMENT.fullmatch(text) else "")
     except ValueError as error:
-        raise ValueError("must be a date and time in ISO 8601, as in 2026-01-31T12:00:00+00:00") from error
+        raise ValueError("must be a date and time in ISO 8601, such as 2026-01-31T12:00:00+00:00") from error
     if moment.utcoffset() != timedelta(0):
-        raise ValueError("must be in UTC, with +00:00 at its end")
+        raise ValueError("must be in UTC, ending with +00:00")
     if moment > datetime.now(UTC) + CLOCK_SKEW:
-        raise ValueError("lies in the future")
+        raise ValueError("is in the future")
     return text
 
 
@@ -91,7 +91,7 @@ Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=1 << 31)]
 Positive: TypeAlias = Annotated[int, Field(ge=1, lt=1 << 31)]
 Amount: TypeAlias = Annotated[float, Field(ge=0, le=1e12)]
-"""Seconds, texts a second, tokens a word: what is measured and cannot be negative."""
+"""A non-negative measurement: seconds, texts per second, tokens per word."""
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 Parameters: TypeAlias = Annotated[int, Field(ge=1, le=10**14)]

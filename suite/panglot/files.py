@@ -1,4 +1,4 @@
-"""Where data and caches lie on this machine, and how a file is written: whole or not at all."""
+"""Locate data and caches on this machine, and write files atomically."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 from panglot.errors import PanglotError
 
 DATA_VARIABLE = "PANGLOT_DATA"
-"""The environment variable that names the folder of data sets."""
+"""Environment variable with the path of the data folder."""
 
 _data_from: ContextVar[Path | None] = ContextVar("data_from", default=None)
 
 
 def cache_dir(*parts: str) -> Path:
-    """A folder of the user's cache, such as `~/.cache/panglot/vectors`; it need not exist."""
+    """Return a folder in the user's cache, such as `~/.cache/panglot/vectors`; it may not exist yet."""
     import pooch
 
     return Path(pooch.os_cache("panglot"), *parts)
 
 
 def data_root(data_dir: Path | None = None) -> Path | None:
-    """The folder of data sets: `data_dir`, else that of `data_from`, else what PANGLOT_DATA names, else None."""
+    """Return the data folder: `data_dir`, else that of an open `data_from`, else PANGLOT_DATA, else None."""
     named = os.environ.get(DATA_VARIABLE)
     return data_dir or _data_from.get() or (Path(named) if named else None)
 
 
 @contextmanager
 def data_from(folder: Path | None) -> Iterator[None]:
-    """Look for data sets in a folder as long as the context is open; None leaves it as it was."""
+    """Use `folder` as the data folder while the context is open; None keeps the current one."""
     token = _data_from.set(folder or _data_from.get())
     try:
         yield
@@ -40,20 +40,18 @@ def data_from(folder: Path | None) -> Iterator[None]:
 
 
 def check_writable(path: Path, option: str) -> None:
-    """Check that something can be written there, before anything costs time; nothing is made.
+    """Check early that `path` can be written; nothing is created. `option` is the option that named it.
 
-    :raises PanglotError: the nearest folder above it is none, or is protected.
+    :raises PanglotError: the nearest existing parent is not a folder or is not writable.
     """
     nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        reason = "is protected against writing" if nearest.is_dir() else "is no folder"
-        raise PanglotError(
-            f"{option}: nothing can be written to {path}, since {nearest} {reason}. Name another folder."
-        )
+        reason = "is not writable" if nearest.is_dir() else "is not a folder"
+        raise PanglotError(f"{option}: cannot write to {path}: {nearest} {reason}. Choose another folder.")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside `path`, then move it there, so that no reader ever sees a part of it."""
+    """Call `write` with a temporary path beside `path`, then rename it, so that no reader sees a partial file."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(unfinished)

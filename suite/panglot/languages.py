@@ -1,7 +1,8 @@
-"""What language codes mean, however they are spelled: ISO 639-1 and 639-3, ISO 15924 scripts, tags of BCP 47.
+"""Interpret language codes in any spelling: ISO 639-1 and 639-3, ISO 15924 scripts, BCP 47 tags.
 
-`tha_Thai`, `tha`, `th`, `TH` and `th-TH` are one language in one script. Codes keep their spelling in data and in
-results; only what follows from a language goes through here. A code that no standard knows stands for itself.
+`tha_Thai`, `tha`, `th`, `TH` and `th-TH` all mean the same language in the same script. Data and results keep the
+spelling that they were given; this module interprets a code only where its meaning matters. An unknown code is kept as
+it is.
 """
 
 from __future__ import annotations
@@ -19,26 +20,23 @@ class Language(NamedTuple):
     """A language in a script."""
 
     code: str
-    """ISO 639, the shortest code. A macrolanguage stands for its standard variety: `ar` for `arb`, `no` for `nb`."""
+    """Shortest ISO 639 code. The macrolanguage replaces its standard variety: `ar` for `arb`, `no` for `nb`."""
     script: str
-    """ISO 15924; the usual script where the code names none, empty where that is not known either."""
+    """ISO 15924 code; the usual script if the code names none, empty if that is unknown."""
     usual_script: str
-    """In which the language is mostly written."""
+    """The script in which the language is usually written."""
     macrolanguage: str
-    """The ISO 639 macrolanguage of a variety that is kept apart from it, such as `ar` of `arz`; empty if none."""
+    """ISO 639 macrolanguage of a variety that has its own code, such as `ar` for `arz`; empty if none."""
 
     @property
     def is_unspaced(self) -> bool:
-        """Whether white space does not divide the words."""
+        """Whether the script is written without spaces between words."""
         return self.script in _UNSPACED_SCRIPTS
 
 
 @cache
 def parse_language(code: str) -> Language | None:
-    """The language and script that a code stands for, or None if it names none.
-
-    Images, `zxx`, have no language.
-    """
+    """Return the language and script that a code means, or None if it means none, as `zxx` for images."""
     from langcodes import Language as Tag
     from langcodes.data_dicts import LIKELY_SUBTAGS, MACROLANGUAGES
 
@@ -69,16 +67,16 @@ def code_of(name: str) -> str:
 
 
 def is_unspaced(code: str) -> bool:
-    """Whether white space does not divide the words of a language, as in Thai or Chinese.
+    """Whether a language is written without spaces between words, such as Thai or Chinese.
 
-    The script decides: romanised Thai, `tha_Latn`, has spaces.
+    This depends on the script: romanised Thai, `tha_Latn`, has spaces.
     """
     language = parse_language(code)
     return language is not None and language.is_unspaced
 
 
 def canonical(code: str) -> str:
-    """One spelling for all codes of one language in one script, such as `zh-Hans`; an unknown code as it is."""
+    """Return the canonical code of a language in a script, such as `zh-Hans`; unknown codes are returned unchanged."""
     language = parse_language(code)
     if language is None:
         return code
@@ -86,9 +84,9 @@ def canonical(code: str) -> str:
 
 
 def alpha3_with_script(code: str) -> str:
-    """ISO 639-3 and ISO 15924, as in `tha-Thai`; `und` and `Zzzz` stand for what is not known.
+    """Return the ISO 639-3 and ISO 15924 codes, such as `tha-Thai`; `und` and `Zzzz` mean unknown.
 
-    Three letters that were given are kept, so that `arb_Arab` is `arb-Arab` though `ar` is `ara-Arab`.
+    A three-letter input is kept, so `arb_Arab` becomes `arb-Arab`, while `ar` becomes `ara-Arab`.
     """
     language, tag = parse_language(code), _tag(code)
     if language is None or tag is None:
@@ -100,9 +98,9 @@ def alpha3_with_script(code: str) -> str:
 
 
 def language_name(code: str) -> str:
-    """A language in English, with its script if that is not the usual one: `Bengali, Latin` for `ben_Latn`.
+    """Return the English name, with the script if it is not the usual one: `Bengali, Latin` for `ben_Latn`.
 
-    An unknown code is its own name.
+    Unknown codes are returned unchanged.
     """
     language, tag = parse_language(code), _tag(code)
     if tag is None:
@@ -115,41 +113,41 @@ def language_name(code: str) -> str:
 
 
 def language_label(code: str) -> str:
-    """The name of a language and its code, `Thai (tha_Thai)`; an unknown code alone."""
+    """Return the name and the code, such as `Thai (tha_Thai)`; for an unknown code, the code alone."""
     name = language_name(code)
     return code if name == code else f"{name} ({code})"
 
 
 def match_language(code: str, known: Iterable[str]) -> list[str]:
-    """Those of the known codes that another spelling may mean; one if it is clear.
+    """Return the known codes that a code in another spelling can mean; several if it is ambiguous.
 
-    A code without a script or region means its language in any script.
+    A code without a script or region matches its language in any script.
     """
-    asked = parse_language(code)
-    if asked is None:
+    wanted = parse_language(code)
+    if wanted is None:
         return []
     is_bare = "-" not in code.replace("_", "-")
-    found = [(name, language) for name in known if (language := parse_language(name)) and language.code == asked.code]
-    return [name for name, language in found if is_bare or language.script == asked.script]
+    found = [(name, language) for name in known if (language := parse_language(name)) and language.code == wanted.code]
+    return [name for name, language in found if is_bare or language.script == wanted.script]
 
 
 def find_split_languages(sizes: Mapping[str, tuple[int, int]]) -> list[tuple[str, str]]:
-    """Pairs of codes for one language and script of which one has only queries and the other only candidates.
+    """Find pairs of codes for the same language and script where one has only queries and the other only candidates.
 
-    `sizes` gives the numbers of queries and candidates by code. Two codes that both have both are two variants.
+    `sizes` maps each code to its numbers of queries and candidates. Codes that have both are treated as variants.
     """
-    asking = [code for code, (queries, candidates) in sizes.items() if queries and not candidates]
-    offered = [code for code, (queries, candidates) in sizes.items() if candidates and not queries]
+    query_codes = [code for code, (queries, candidates) in sizes.items() if queries and not candidates]
+    candidate_codes = [code for code, (queries, candidates) in sizes.items() if candidates and not queries]
     return [
         (query, candidate)
-        for query in asking
-        for candidate in offered
+        for query in query_codes
+        for candidate in candidate_codes
         if parse_language(query) and canonical(query) == canonical(candidate)
     ]
 
 
 _NO_LANGUAGES = ("zxx", "und", "mul", "mis")
-"""Valid codes that name no language; images are `zxx`."""
+"""Valid codes that do not name a language; `zxx` is used for images."""
 
 _PRIVATE = re.compile("q[a-t][a-z]([-_]|$)", re.IGNORECASE)
 
@@ -157,13 +155,13 @@ _UNSPACED_SCRIPTS = frozenset(
     ("Hani", "Hans", "Hant", "Hanb", "Bopo", "Jpan", "Hrkt", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt",
      "Lana", "Tale", "Talu", "Tavt", "Ahom", "Java", "Bali")
 )  # fmt: skip
-"""Line breaks within words or syllables, not at spaces: the classes ID, CJ, SA and AK of UAX 14, and Tibetan."""
+"""Scripts whose lines break within words or syllables: classes ID, CJ, SA and AK of UAX 14, and Tibetan."""
 
 _STANDARD_VARIETIES = {"nb": "no", "pbt": "ps"}
-"""What CLDR keeps apart from a macrolanguage, though data in the macrolanguage's code is mostly in it."""
+"""Varieties that CLDR separates from their macrolanguage, although data under its code is mostly in this variety."""
 
 _SCRIPT_VARIANTS = {"Hang": "Kore", "Aran": "Arab"}
-"""Scripts that are part or style of another."""
+"""Scripts that are a part or a style of another script."""
 
 _COMMON_NAMES = {
     "language el": "Greek",
@@ -175,7 +173,7 @@ _COMMON_NAMES = {
     "script Hans": "simplified",
     "script Hant": "traditional",
 }
-"""Where the registry's first name is not the usual one."""
+"""Names for which the first name in the registry is not the usual one."""
 
 
 def _plain_script(script: str | None) -> str:
@@ -188,7 +186,7 @@ def _tag(code: str) -> Tag | None:
 
     try:
         tag = Tag.get(code)
-    except ValueError:  # not of the form of a tag
+    except ValueError:  # not a well-formed tag
         return None
     is_known = f"language {tag.language}" in _iana_names() and not tag.extlangs
     return tag if is_known and tag.is_valid() else None
@@ -196,7 +194,7 @@ def _tag(code: str) -> Tag | None:
 
 @cache
 def _iana_names() -> dict[str, str]:
-    """English names of all languages and scripts, from the registry of BCP 47 that langcodes brings along."""
+    """English names of all languages and scripts, from the BCP 47 registry bundled with langcodes."""
     from langcodes.registry_parser import parse_registry
 
     names = {

@@ -1,6 +1,6 @@
-"""Lines of text files: gzip and byte order marks are known by the first bytes, not by the name of the file.
+"""Read lines of text files; gzip and byte order marks are detected by the first bytes, not by the file name.
 
-Only line feeds end a line, with or without a carriage return before them: U+2028 and its like belong to the text.
+Only `\\n` and `\\r\\n` end a line; U+2028 and similar characters are part of the text.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _OTHER_FORMS = {
 
 
 def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, without their ends, each with its number from 1.
+    """Yield the non-blank lines of a UTF-8 file without line endings, each with its number, counting from 1.
 
-    `longest` is the number of bytes that a line may have.
+    `longest` limits the number of bytes in a line.
 
-    :raises MissingData: there is no such file.
-    :raises BadData: it cannot be read, is damaged or cut short, is not UTF-8, or has a line that is too long.
+    :raises MissingData: the file does not exist.
+    :raises BadData: the file cannot be read, is damaged or truncated, is not UTF-8, or has a line that is too long.
     """
     try:
         with open_unpacked(path) as file:
             for number, raw in enumerate(_raw_lines(file, longest), start=1):
                 line = (raw.removeprefix(_BOM) if number == 1 else raw).rstrip(b"\r\n")
                 if longest is not None and len(line) > longest:
-                    raise BadData(f"{path}, line {number}: longer than {longest:,} bytes.")
+                    raise BadData(f"{path}, line {number}: the line is longer than {longest:,} bytes.")
                 if line.strip():
                     yield number, _decode(path, number, line)
     except FileNotFoundError as error:
@@ -51,23 +51,23 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, st
     except IsADirectoryError as error:
         raise BadData(f"{path} is a folder, not a file.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadData(f"{path} is damaged or cut short. {error}.") from error
+        raise BadData(f"{path} is damaged or truncated. {error}.") from error
     except OSError as error:
         raise BadData(f"{path} cannot be read. {error.strerror}.") from error
 
 
 def parse_number(text: str) -> float | None:
-    """A finite decimal number in ASCII; None for what else Python takes for one: `inf`, `1_0`, other digits."""
+    """Parse a finite decimal number in ASCII; None for other forms that `float` accepts: `inf`, `1_0`, other digits."""
     number = float(text) if _NUMBER.fullmatch(text) else math.inf
     return number if math.isfinite(number) else None
 
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file of text, unpacked if it is gzipped; it is opened once, so it may be a pipe.
+    """Open a text file in binary mode and decompress gzip; the file is opened once, so it may be a pipe.
 
-    :raises OSError: it cannot be opened.
-    :raises BadData: it is of another form, such as a zip archive.
+    :raises OSError: the file cannot be opened.
+    :raises BadData: the file is in another format, such as a zip archive.
     """
     with path.open("rb") as file:
         start = file.peek(8)
@@ -82,7 +82,7 @@ def open_unpacked(path: Path) -> Iterator[BinaryIO]:
 
 
 def _raw_lines(file: BinaryIO, longest: int | None) -> Iterator[bytes]:
-    """Lines with their ends; of one that is too long only as much as shows it."""
+    """Yield lines with their endings; a line over the limit is read only far enough to detect it."""
     limit = -1 if longest is None else longest + len(_BOM) + len(b"\r\n")
     while line := file.readline(limit):
         yield line

@@ -1,18 +1,18 @@
-"""Text from files, servers and archives, made plain before a terminal or a log shows it."""
+"""Escape text from files, servers and archives before it is shown in a terminal or a log."""
 
 from __future__ import annotations
 
 
 def plain(text: str) -> str:
-    """The text on one line with every character visible: what is not printable stands as its escape, as `\\x1b`.
+    """Escape every non-printable character, for example as `\\x1b`; the result is one line.
 
-    A control character can move the cursor and paint over what was printed, a line feed can begin a line that a CI
-    runner reads as a command, and characters that have no width or turn the direction of reading make two texts look
-    alike. All of them are non-printable in Unicode's sense (`str.isprintable`).
+    Control characters can move the cursor and overwrite earlier output, a line feed can start a line that a CI runner
+    reads as a command, and zero-width or bidirectional characters can make two texts look alike. None of them is
+    printable according to Unicode (`str.isprintable`).
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def plain_lines(text: str) -> str:
-    """The same for text of our own that has several lines: its line feeds stay."""
+    """Escape each line of Panglot's own multi-line text; line feeds are kept."""
     return "\n".join(map(plain, text.split("\n")))

@@ -1,4 +1,4 @@
-"""How long work reports how far it is, without knowing about terminals."""
+"""Progress reporting, independent of any terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Advance: TypeAlias = Callable[[int], object]
 
 
 class Progress(Protocol):
-    """Opens one bar: `with progress("encoding queries", 1190) as advance: advance(64)`."""
+    """Opens a progress bar: `with progress("encoding queries", 1190) as advance: advance(64)`."""
 
     def __call__(self, label: str, total: int) -> AbstractContextManager[Advance]:
-        """Start a bar of `total` items; the value inside the `with` takes the number done since the last call."""
+        """Start a bar of `total` items; the context value takes the number of items done since its last call."""
 
 
 def silent(label: str, total: int) -> AbstractContextManager[Advance]:

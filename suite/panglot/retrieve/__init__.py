@@ -1,1 +1,1 @@
-"""From vectors to evidence: who stands where in every ranking."""
+"""From scores to evidence: the rank of every relevant candidate."""

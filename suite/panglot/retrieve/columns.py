@@ -1,4 +1,4 @@
-"""Candidates as columns of a strip of scores: where they stand, what their names are, and the order of equal scores."""
+"""Candidates as columns of a score matrix: their positions, their ids, and the order of equal scores."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from panglot.arrays import Floats, Ints
 from panglot.retrieve.evidence import NOBODY
 
 NO_KEY = np.uint64((1 << 64) - 1)
-"""Of a candidate whose tie key was not asked for yet."""
+"""Placeholder for a tie key that has not been computed yet."""
 
 
 def tie_keys(ids: Sequence[str]) -> np.ndarray:
-    """What orders equal scores in the list of the best, [candidates].
+    """Return the keys that order candidates with equal scores in the top list, [candidates], uint64.
 
-    It has nothing to do with a candidate's place or language: any order by place in the file would favour a language.
+    Keys are hashes of the ids, independent of position and language: an order by position in the file would favour a
+    language.
     """
     digests = [hashlib.blake2b(id_.encode(), digest_size=8).digest() for id_ in ids]
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
 class CandidateIds:
-    """Ids of candidates by their numbers, and their tie keys, each made when it is asked for the first time.
+    """Ids of candidates by number, and their tie keys, which are computed on first use.
 
-    `numbers` [candidates] ascends and begins with `NOBODY`, whose id is empty; `ids` [candidates] stands beside it.
+    `numbers` [candidates] is ascending and begins with `NOBODY`, whose id is empty; `ids` [candidates] is aligned with
+    it.
     """
 
     def __init__(self, numbers: Ints | None = None, ids: Sequence[str] = ()) -> None:
@@ -37,32 +39,32 @@ class CandidateIds:
             self._join(numbers, np.array(ids, object), np.full(len(numbers), NO_KEY))
 
     def add(self, first: int, ids: Sequence[str]) -> None:
-        """Name the candidates that are numbered from `first` on."""
+        """Add the ids of candidates numbered consecutively from `first`."""
         self.merge(CandidateIds(np.arange(first, first + len(ids)), ids))
 
     def merge(self, other: CandidateIds) -> None:
-        """Take in other names."""
+        """Add the ids and tie keys of `other`."""
         self._join(other.numbers, other.ids, other._keys)
 
     def _join(self, *others: np.ndarray) -> None:
-        """Candidates that both sides name are named once."""
+        """Merge sorted arrays; a candidate in both is kept once."""
         both = [np.concatenate(pair) for pair in zip((self.numbers, self.ids, self._keys), others, strict=True)]
         first = np.unique(both[0], return_index=True)[1]
         self.numbers, self.ids, self._keys = (part[first] for part in both)
 
     def keep(self, numbers: Ints) -> None:
-        """Forget all but these."""
+        """Drop all candidates except these."""
         kept = np.zeros(len(self.numbers), bool)
         kept[0] = True
-        kept[self.places(np.sort(numbers, axis=None))] = True  # in order they are found twice as fast
+        kept[self.places(np.sort(numbers, axis=None))] = True  # sorted keys are found twice as fast
         self.numbers, self.ids, self._keys = self.numbers[kept], self.ids[kept], self._keys[kept]
 
     def places(self, numbers: Ints) -> Ints:
-        """Where some numbers stand among all, of the same shape."""
+        """Return the indices of candidate numbers, in the same shape."""
         return np.searchsorted(self.numbers, numbers)
 
     def keys_of(self, numbers: Ints) -> np.ndarray:
-        """The tie keys of some numbers, of the same shape."""
+        """Return the tie keys of candidate numbers, in the same shape."""
         places = self.places(numbers)
         new = np.unique(places[self._keys[places] == NO_KEY])
         if len(new):
@@ -71,10 +73,10 @@ class CandidateIds:
 
 
 class ColumnLayout:
-    """Columns in which every language starts at a multiple of eight, so that eight comparisons are one byte to count.
+    """Column layout in which every language starts at a multiple of eight, so that hits can be counted byte by byte.
 
-    The columns between two languages hold minus infinity: no score is below it. `first` is the number of the first
-    candidate, `number` [columns] that of each column, `ids` names them.
+    Padding columns between languages hold minus infinity. `first` is the number of the first candidate, `number`
+    [columns] the candidate number of each column, and `ids` maps numbers to ids.
     """
 
     def __init__(self, sizes: Ints, ids: CandidateIds, first: int = 0) -> None:
@@ -92,11 +94,11 @@ class ColumnLayout:
 
     @cached_property
     def order(self) -> Ints:
-        """All columns that a candidate has, in the order of ties, [candidates]."""
+        """The columns that hold a candidate, in tie-key order, [candidates]."""
         return self._taken[np.argsort(self._ids.keys_of(self.number[self._taken]))]
 
     def spread(self, scores: Floats) -> Floats:
-        """Scores [rows, candidates] put into these columns, [rows, columns]."""
+        """Arrange scores [rows, candidates] in these columns, [rows, columns]."""
         if len(self._taken) == len(self.number):
             return scores.astype(np.float32, copy=False)
         strip = np.full((len(scores), len(self.number)), -np.inf, np.float32)
@@ -105,6 +107,6 @@ class ColumnLayout:
         return strip
 
     def count(self, hits: np.ndarray) -> Ints:
-        """True entries of each row in each language, [rows, languages]."""
+        """Count the true entries of each row in each language, [rows, languages]."""
         counts = np.bitwise_count(np.packbits(hits, axis=1))
         return np.add.reduceat(counts, self._bytes[:-1], axis=1, dtype=np.int32)

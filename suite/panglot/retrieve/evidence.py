@@ -1,10 +1,10 @@
-"""Evidence: how many candidates of each language score at least as high as each relevant one.
+"""Evidence: how many candidates of each language score at least as high as each relevant candidate.
 
 `COUNTED_ONCE` and `TIES` state the rules.
 
-Counts of every language would grow with the cube of the number of languages: in a pool of 122 parallel languages they
-would take gigabytes. In pools of more than `WIDEST` languages they are *narrow*: each relevant keeps three, from which
-every setting, metric and measure of the whole pool follows, but no other pool of languages.
+Counts for every language grow with the cube of the number of languages: for 122 parallel languages they would take
+gigabytes. In pools of more than `WIDEST` languages the counts are therefore *narrow*: each relevant candidate keeps
+three. Every setting, metric and measure of the whole pool follows from them, but no other choice of languages.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ TIES = (
 )
 
 NOBODY = -1
-"""Fills `top` where a pool holds fewer candidates than the list is long."""
+"""Padding in `top` where the pool holds fewer candidates than the list is long."""
 
 WIDEST = 32
-"""Languages of a pool up to which the counts of each are kept."""
+"""Maximum number of languages for which counts per language are kept."""
 
 NARROW = ("within", "asked", "together")
-"""Narrow counts: in the candidate's language, in the query's, in the whole pool."""
+"""Narrow counts: in the candidate's language, in the query's language, and in the whole pool."""
 WITHIN, ASKED, TOGETHER = range(3)
 
 
 class Ranking(NamedTuple):
-    """Ranks of relevant candidates in cells (a query in one pool), ordered by cell and then by rank.
+    """Ranks of relevant candidates in cells (one query in one pool), ordered by cell and then by rank.
 
-    `cell`, `pair`, `rank`, `middle` and `gain` are aligned, [pairs]. `pair` is the row of the evidence it came from;
-    `middle` is the mean place of a relevant among the relevants of its cell, counting ties as half.
+    `cell`, `pair`, `rank`, `middle` and `gain` are aligned, [pairs]. `pair` is the row in the evidence; `middle` is the
+    mean position of a relevant candidate among those of its cell, counting ties as half.
     """
 
     cell: Ints
@@ -57,27 +57,27 @@ class Ranking(NamedTuple):
 
     @property
     def place(self) -> Ints:
-        """Position among the relevants of the cell, from 1, [pairs]."""
+        """Position among the relevant candidates of the cell, counting from 1, [pairs]."""
         first = np.searchsorted(self.cell, np.arange(self.cells, dtype=np.int32))
         return np.arange(len(self.cell)) - first[self.cell] + 1
 
     @property
     def relevants(self) -> Ints:
-        """Relevant candidates in each cell, [cells]."""
+        """Number of relevant candidates in each cell, [cells]."""
         return np.bincount(self.cell, minlength=self.cells)
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What one model did on one pool; all scores derive from it.
+    """What one model retrieved from one pool; all scores derive from it.
 
-    Per query, [queries]: `query_language`, `group` (its parallel question), `cluster` (what it was drawn with). Per
-    relevant pair, ordered by query, [pairs]: `query`, `language` of the candidate, `candidate`, `gain`, the model's
-    `score`, and `above` [pairs, languages], or [pairs, 3] where it is `narrow`. `top` [queries, depth] lists the best
-    candidates of the whole pool, best first, `top_language` their languages, `top_score` their scores; equal scores
-    stand there in an order drawn from the ids. `sizes` [languages] counts the candidates. `query_ids` and
-    `candidate_ids` name what the numbers stand for. Where it is `divided`, a query met its own language only: nothing
-    is counted across, and the pool of all means nothing.
+    Per query, [queries]: `query_language`, `group` (its parallel question), `cluster` (its sampling unit). Per relevant
+    pair, ordered by query, [pairs]: `query`, `language` of the candidate, `candidate`, `gain`, the model's `score`, and
+    `above` [pairs, languages], or [pairs, 3] if `narrow`. `top` [queries, depth] lists the best candidates of the whole
+    pool, best first, `top_language` their languages and `top_score` their scores; equal scores are ordered by a hash of
+    the ids. `sizes` [languages] counts the candidates. `query_ids` and `candidate_ids` are the ids behind the indices.
+    If `divided`, each query was ranked against its own language only: there are no counts across languages, and the
+    pool of all languages is not meaningful.
     """
 
     query_ids: tuple[str, ...]
@@ -105,27 +105,27 @@ class Evidence:
 
     @property
     def narrow(self) -> bool:
-        """Whether the counts are those of `NARROW` instead of one for each language."""
+        """Whether `above` holds the counts of `NARROW` instead of one per language."""
         return is_narrow(len(self.languages))
 
     @property
     def asked(self) -> Ints:
-        """The language of the query of each pair, [pairs]."""
+        """The query language of each pair, [pairs]."""
         return self.query_language[self.query]
 
     @property
     def above_within(self) -> Ints:
-        """Candidates of the relevant's own language above it, [pairs]."""
+        """Candidates above each relevant candidate that are in its own language, [pairs]."""
         return self.above[:, WITHIN] if self.narrow else self.above[np.arange(len(self.above)), self.language]
 
     @property
     def above_asked(self) -> Ints:
-        """Candidates of the query's language above it, [pairs]."""
+        """Candidates above each relevant candidate that are in the query's language, [pairs]."""
         return self.above[:, ASKED] if self.narrow else self.above[np.arange(len(self.above)), self.asked]
 
     @property
     def above_together(self) -> Ints:
-        """Candidates of the whole pool above it, [pairs]."""
+        """Candidates above each relevant candidate in the whole pool, [pairs]."""
         return self.above[:, TOGETHER] if self.narrow else self.above.sum(axis=1)
 
     @cached_property
@@ -136,23 +136,24 @@ class Evidence:
 
     @cached_property
     def together(self) -> Ranking:
-        """Ranks in the one pool of all languages; cell = query."""
+        """Ranks in the pool of all languages; cell = query."""
         return rank_cells(self.query.astype(np.int64), 1 + self.above_together, self.gain, self.queries)
 
     def only(self, languages: Sequence[str]) -> Evidence:
-        """The evidence that the same model would have given on the pool of these languages alone.
+        """Return the evidence that the same model would give on a pool of these languages only.
 
-        Queries that are left without a relevant candidate leave too. `top` can come out shorter than it went in: what
-        stood below the whole pool's list is not known.
+        Queries without a remaining relevant candidate are dropped. `top` can become shorter, since candidates below the
+        list of the whole pool are not known.
 
-        :raises BadResult: the counts are narrow, and these are not all languages.
+        :raises BadResult: the counts are narrow and `languages` are not all languages.
         """
         if tuple(languages) == self.languages:
             return self
         if self.narrow:
             raise BadResult(
-                f"Of {len(self.languages)} languages only the whole pool is known: above {WIDEST} the counts of each "
-                "would be too large. Measure the model on fewer: panglot run … --languages " + ",".join(languages[:9])
+                f"This result covers {len(self.languages)} languages and cannot be reduced to fewer: above {WIDEST} "
+                "languages only counts for the whole pool are kept. Run the model on the languages that you need: "
+                "panglot run … --languages " + ",".join(languages[:9])
             )
         kept = np.array([self.languages.index(language) for language in languages])
         new = np.full(len(self.languages), NOBODY)
@@ -183,14 +184,14 @@ class Evidence:
 
 
 def is_narrow(languages: int) -> bool:
-    """Whether a pool of so many languages has narrow counts."""
+    """Whether a pool with this number of languages has narrow counts."""
     return languages > WIDEST
 
 
-def narrowed(counts: Ints, language: Ints, asked: Ints) -> Ints:
-    """What is kept of counts [pairs, languages] of candidates: all, or those of `NARROW`, [pairs, 3].
+def narrow_counts(counts: Ints, language: Ints, asked: Ints) -> Ints:
+    """Reduce counts [pairs, languages] to those of `NARROW`, [pairs, 3], if there are too many languages to keep all.
 
-    `language` [pairs] is that of the relevant candidates, `asked` [pairs] that of the queries.
+    `language` [pairs] is the language of the relevant candidates, `asked` [pairs] that of the queries.
     """
     if not is_narrow(counts.shape[1]):
         return counts
@@ -198,8 +199,8 @@ def narrowed(counts: Ints, language: Ints, asked: Ints) -> Ints:
     return np.stack([counts[row, language], counts[row, asked], counts.sum(axis=1)], axis=1)
 
 
-def itself(language: Ints, asked: Ints, languages: int) -> Ints:
-    """What a relevant adds to its own counts where it is counted too, [pairs, counts]."""
+def self_counts(language: Ints, asked: Ints, languages: int) -> Ints:
+    """Return what each relevant candidate contributes to its own counts, [pairs, counts]; subtracted at the end."""
     if not is_narrow(languages):
         return (language[:, None] == np.arange(languages)).astype(np.int8)
     everywhere = np.ones(len(language), np.int8)
@@ -207,11 +208,11 @@ def itself(language: Ints, asked: Ints, languages: int) -> Ints:
 
 
 def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
-    """Ranks from raw ones that count ties as above: the last places of a tie are shared out among its relevants.
+    """Turn raw ranks, which count ties as above, into ranks: tied relevant candidates share the last ranks of the tie.
 
     `cell`, `raw` and `gain` are aligned, [pairs]; the result is ordered by cell and rank.
 
-    All is kept in 32 bits, since there can be millions of pairs; a mean place, a whole or a half, is exact in them.
+    Everything is kept in 32 bits, since there can be millions of pairs; mean positions, multiples of a half, are exact.
     """
     order = np.lexsort((raw, cell)).astype(np.int32)
     cell, raw = cell[order].astype(np.int32), raw[order].astype(np.int32)
@@ -224,7 +225,7 @@ def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
 
 
 def _pack(values: np.ndarray, kept: Bools, fill: float) -> np.ndarray:
-    """Move the kept entries of each row to its front and fill the rest, [rows, longest row]."""
+    """Move the kept entries of each row to the front and fill the rest, [rows, longest row]."""
     order = np.argsort(~kept, axis=1, kind="stable")
     count = kept.sum(axis=1)
     packed = np.take_along_axis(values, order, axis=1)

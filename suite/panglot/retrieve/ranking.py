@@ -1,4 +1,4 @@
-"""From scores to evidence: one pass over blocks of queries, no sorting of the pool, no second look at it."""
+"""From scores to evidence in one pass over blocks of queries, without sorting the pool."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from panglot.data.pool import NO_CANDIDATE, Pool
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.retrieve.columns import ColumnLayout
-from panglot.retrieve.evidence import NARROW, Evidence, is_narrow, itself, narrowed
+from panglot.retrieve.evidence import NARROW, Evidence, is_narrow, narrow_counts, self_counts
 from panglot.retrieve.similarity import ScoreBlocks
 from panglot.retrieve.toplists import TopLists
 
 DEPTH = 100
-"""Candidates kept for each query in the pool of all languages."""
+"""Length of the top list of each query in the pool of all languages."""
 
 SHORT_DEPTH = 10
 MOST_LISTED = 4_000_000
-"""Candidates kept for all queries together; where there would be more, each keeps `SHORT_DEPTH`, which no score needs
-to be longer."""
+"""Maximum number of listed candidates in all queries together; above it each list has `SHORT_DEPTH` entries, which is
+enough for every score."""
 
 BLOCK_SCORES = 8_000_000
-"""Scores in one block (32 MB): enough queries at a time for the matrix product to run at full speed."""
+"""Scores in one block (32 MB): enough queries for the matrix product to run at full speed."""
 
 STRIP_SCORES = 500_000
-"""Scores looked at together while counting (2 MB): they stay in the processor's cache."""
+"""Scores counted together (2 MB), so that they stay in the CPU cache."""
 
 
 def collect_evidence(
     pool: Pool, scores: ScoreBlocks, depth: int | None = None, block: int | None = None, progress: Progress = silent
 ) -> Evidence:
-    """Count, for every relevant pair and every language, the candidates that score at least as high.
+    """For every relevant pair and every language, count the candidates that score at least as high.
 
-    `depth` is the length of the lists of the best, `block` the number of queries scored at a time; no count depends
-    on either.
+    `depth` is the length of the top lists and `block` the number of queries scored at a time; the counts depend on
+    neither.
 
-    :raises BadEncoder: a score that is no finite number.
+    :raises BadEncoder: a score is NaN or infinite.
     """
     total, width = len(pool.queries), len(pool.candidates)
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
@@ -51,30 +51,30 @@ def collect_evidence(
     with progress("ranking", total) as advance:
         for start in range(0, total, block):
             stop = min(start + block, total)
-            found = checked(scores.block(start, stop), pool.queries.ids[start:stop])
-            counter.add(start, _offered(pool, start, found), columns, pool.candidate)
+            found = check_scores(scores.block(start, stop), pool.queries.ids[start:stop])
+            counter.add(start, _mask_excluded(pool, start, found), columns, pool.candidate)
             advance(stop - start)
     return _evidence(pool, counter)
 
 
-def checked(scores: Floats, query_ids: Sequence[str]) -> Floats:
-    """The scores [queries, candidates] if all of them are finite.
+def check_scores(scores: Floats, query_ids: Sequence[str]) -> Floats:
+    """Return the scores [queries, candidates] if all of them are finite.
 
-    :raises BadEncoder: naming the first query that has another.
+    :raises BadEncoder: a score is NaN or infinite; names the first such query.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        suspect = not np.isfinite(scores.sum())  # quicker than to ask each, and never finite where one is not
+        suspect = not np.isfinite(scores.sum())  # faster than testing each; not finite if any score is not
     if suspect and not np.isfinite(scores).all():
         query = query_ids[int(np.argmin(np.isfinite(scores).all(axis=1)))]
         raise BadEncoder(
-            f"A score for the query {query!r} is NaN or infinite. Scores must be finite; those of vectors that are not "
-            "of unit length can overflow."
+            f"A score for the query {query!r} is NaN or infinite. Scores must be finite. Dot products of vectors that "
+            "are not of unit length can overflow; scale the vectors."
         )
     return scores
 
 
-def _offered(pool: Pool, start: int, scores: Floats) -> Floats:
-    """The scores with minus infinity for the candidate that a query is not offered, so that it never counts."""
+def _mask_excluded(pool: Pool, start: int, scores: Floats) -> Floats:
+    """Set the score of each query's excluded candidate to minus infinity, so that it never counts."""
     left_out = pool.left_out[start : start + len(scores)]
     rows = np.flatnonzero(left_out != NO_CANDIDATE)
     if not len(rows):
@@ -85,11 +85,11 @@ def _offered(pool: Pool, start: int, scores: Floats) -> Floats:
 
 
 def _evidence(pool: Pool, counter: Counter) -> Evidence:
-    """The finished arrays; a relevant candidate is not above itself."""
+    """Assemble the evidence; a relevant candidate does not count as above itself."""
     language, asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
     above, lists = counter.tally.above, counter.tally.top
     top = lists.number.astype(np.int32)
-    above -= itself(language, asked, len(pool.languages))
+    above -= self_counts(language, asked, len(pool.languages))
     return Evidence(
         query_ids=pool.queries.ids,
         candidate_ids=pool.candidates.ids,
@@ -112,10 +112,10 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
 
 @dataclass(eq=False)
 class Tally:
-    """What was counted of some of the candidates: counts add, lists merge, in any order.
+    """Counts and top lists for a part of the candidates; tallies can be merged in any order.
 
-    `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, itself too; `top`
-    lists the best of each query.
+    `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, including itself;
+    `top` holds the best candidates of each query.
     """
 
     above: Ints
@@ -123,20 +123,20 @@ class Tally:
 
     @classmethod
     def empty(cls, pool: Pool, depth: int) -> Tally:
-        """Nothing counted yet."""
+        """Return a tally with no candidates counted."""
         counts = len(NARROW) if is_narrow(len(pool.languages)) else len(pool.languages)
         return cls(np.zeros((len(pool.query), counts), np.int32), TopLists.empty(len(pool.queries), depth))
 
     def merge(self, other: Tally) -> None:
-        """Take in what was counted of other candidates."""
+        """Add the counts and lists of other candidates."""
         self.above += other.above
         self.top.merge(other.top)
 
 
 class Counter:
-    """Fills a tally, a block of queries against some of the candidates at a time.
+    """Fills a tally, one block of queries against a part of the candidates at a time.
 
-    `pool` says what is relevant, `score` [pairs] is the score that each relevant candidate got.
+    `pool` gives the relevant pairs; `score` [pairs] is the score of each relevant candidate.
     """
 
     def __init__(self, pool: Pool, tally: Tally, score: Floats | None = None) -> None:
@@ -147,9 +147,9 @@ class Counter:
         self._first_pair = np.searchsorted(pool.query, np.arange(len(pool.queries) + 1))
 
     def add(self, start: int, scores: Floats, columns: ColumnLayout, relevant: Ints | None = None) -> None:
-        """Take the scores [queries of the block, candidates] of the queries from `start` on.
+        """Count the scores [queries of the block, candidates] of consecutive queries from `start`.
 
-        `relevant` [pairs] says where the relevant candidates stand in them; without it their scores are known.
+        `relevant` [pairs] gives the column of each relevant candidate; if None, `score` is already filled.
         """
         if relevant is not None:
             pairs = slice(self._first_pair[start], self._first_pair[start + len(scores)])
@@ -158,10 +158,10 @@ class Counter:
         for first in range(0, len(scores), rows):
             strip = columns.spread(scores[first : first + rows])
             self._count(start + first, strip, columns)
-            self.tally.top.offer(start + first, strip, columns)
+            self.tally.top.update(start + first, strip, columns)
 
     def _count(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
-        """Count what stands at or above each relevant candidate of the strip's queries."""
+        """Count the candidates at or above each relevant candidate of the strip's queries."""
         first = self._first_pair[start : start + len(strip)]
         relevants = np.diff(self._first_pair[start : start + len(strip) + 1])
         for place in range(relevants.max()):
@@ -169,4 +169,4 @@ class Counter:
             pairs = first[rows] + place
             scores = strip if len(rows) == len(strip) else strip[rows]
             counts = columns.count(scores >= self.score[pairs, None])
-            self.tally.above[pairs] += narrowed(counts, self._language[pairs], self._asked[pairs])
+            self.tally.above[pairs] += narrow_counts(counts, self._language[pairs], self._asked[pairs])

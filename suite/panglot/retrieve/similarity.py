@@ -1,4 +1,4 @@
-"""Scores of every query against every candidate, a block of queries at a time."""
+"""Scores of every query against every candidate, one block of queries at a time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from panglot.arrays import Floats
 
 
 class ScoreBlocks(Protocol):
-    """Whatever yields a block of scores can be ranked: dense, sparse, late interaction, lexical."""
+    """Interface of everything that can be ranked: dense, sparse, late interaction and lexical scores."""
 
     def block(self, start: int, stop: int) -> Floats:
-        """Scores [stop - start, candidates], float32, of the queries from `start` up to `stop`; higher is nearer."""
+        """Return scores [stop - start, candidates], float32, of queries `start` to `stop`; higher is more similar."""
 
 
 class DenseScores:
     """Dot products of float32 vectors: `queries` [queries, dim] with `candidates` [candidates, dim].
 
-    Candidates whose vectors are equal to the byte share one column's scores. A float32 product does not promise that:
-    its last bit depends on where a column stands, which would put copies of one text in a random order.
+    Candidates with byte-identical vectors share the scores of one column. A float32 matrix product does not guarantee
+    equal scores: the last bit depends on the column's position, which would order copies of a text at random.
     """
 
     def __init__(self, queries: Floats, candidates: Floats) -> None:
@@ -31,7 +31,7 @@ class DenseScores:
         self._originals = first[self._copies]
 
     def block(self, start: int, stop: int) -> Floats:
-        """The product of a block of queries with all candidates."""
+        """Return the products of queries `start` to `stop` with all candidates, [stop - start, candidates]."""
         scores: Floats = self.queries[start:stop] @ self.candidates.T
         if len(self._copies):
             scores[:, self._copies] = scores[:, self._originals]
@@ -39,7 +39,7 @@ class DenseScores:
 
 
 def _first_of_equal(vectors: Floats) -> np.ndarray:
-    """For each row the index of the first row that equals it to the byte, [rows]."""
+    """Return for each row the index of the first byte-identical row, [rows]."""
     rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.shape[1] * vectors.itemsize))).ravel()
     seen: dict[bytes, int] = {}
     return np.array([seen.setdefault(row.tobytes(), index) for index, row in enumerate(rows)], np.intp)

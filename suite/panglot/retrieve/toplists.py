@@ -1,4 +1,4 @@
-"""The best candidates of each query, kept while strips of scores pass by."""
+"""Top lists: the best candidates of each query, updated with one strip of scores at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from panglot.retrieve.columns import CandidateIds, ColumnLayout
 from panglot.retrieve.evidence import NOBODY
 
 MANY_TIED = 16
-"""Times the length of a list: where more scores reach its floor, they tie there, and are not all sorted."""
+"""Multiple of the list length: if more scores than this reach the floor, most are tied and not all are sorted."""
 
 
 class TopLists:
-    """The list of each query: `number` [queries, depth] names the candidates, best first, `score` is what they got.
+    """The best candidates of each query: `number` [queries, depth], best first, with their `score` [queries, depth].
 
-    Equal scores stand in the order of their tie keys, whatever the order in which they came. `ids` must name all that
-    are listed or offered.
+    Equal scores are ordered by tie key, regardless of the order in which they were added. `ids` must contain every
+    candidate that is listed or added.
     """
 
     def __init__(self, number: Ints, score: Floats, ids: CandidateIds) -> None:
@@ -24,7 +24,7 @@ class TopLists:
 
     @classmethod
     def empty(cls, queries: int, depth: int) -> TopLists:
-        """Lists in which nobody stands."""
+        """Return empty lists."""
         shape = queries, depth
         return cls(np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32), CandidateIds())
 
@@ -33,8 +33,8 @@ class TopLists:
         """The length of a list."""
         return self.number.shape[1]
 
-    def offer(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
-        """Take into the lists what belongs there of the scores [rows, columns] of the queries from `start` on."""
+    def update(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
+        """Update the lists with scores [rows, columns] of consecutive queries from `start`."""
         queries = slice(start, start + len(strip))
         row, column = self._reaching(queries, strip, columns)
         if not len(row):
@@ -47,18 +47,18 @@ class TopLists:
         self.score[queries], self.number[queries] = self._first(score, number)
 
     def merge(self, other: TopLists) -> None:
-        """Take in the lists of other candidates."""
+        """Merge with the lists of other candidates."""
         self.ids.merge(other.ids)
         score = np.concatenate([self.score, other.score], axis=1)
         self.score, self.number = self._first(score, np.concatenate([self.number, other.number], axis=1))
         self.forget()
 
     def forget(self) -> None:
-        """Keep the names only of those that are listed."""
+        """Drop the ids of candidates that are not listed."""
         self.ids.keep(self.number)
 
     def _first(self, score: Floats, number: Ints) -> tuple[Floats, Ints]:
-        """The best of each row, in order; keys are made for the rows in which some tie."""
+        """Return the best entries of each row, in order; tie keys are computed only for rows with ties."""
         order = np.argsort(-score)[:, : self.depth + 1]
         found = np.take_along_axis(score, order, 1)
         tied = np.flatnonzero((found[:, 1:] == found[:, :-1]).any(axis=1))
@@ -69,25 +69,25 @@ class TopLists:
         return np.take_along_axis(score, best, 1), np.take_along_axis(number, best, 1)
 
     def _reaching(self, queries: slice, strip: Floats, columns: ColumnLayout) -> tuple[Ints, Ints]:
-        """Rows and columns of the scores that may belong into a list, ordered by row."""
+        """Return the rows and columns of scores that may enter a list, ordered by row."""
         floor = self._floor(queries, strip)
         reaching = np.flatnonzero(strip >= floor[:, None])
         row, column = np.divmod(reaching, strip.shape[1])
         crowded = np.flatnonzero(np.bincount(row) > MANY_TIED * self.depth)
         if not len(crowded):
             return row, column
-        few = [_cut_ties(strip[index], floor[index], columns, self.depth) for index in crowded.tolist()]
+        kept = [_cut_ties(strip[index], floor[index], columns, self.depth) for index in crowded.tolist()]
         others = ~np.isin(row, crowded)
-        row = np.concatenate([row[others], np.repeat(crowded, [len(found) for found in few])])
-        column = np.concatenate([column[others], *few])
+        row = np.concatenate([row[others], np.repeat(crowded, [len(found) for found in kept])])
+        column = np.concatenate([column[others], *kept])
         order = np.argsort(row)
         return row[order], column[order]
 
     def _floor(self, queries: slice, strip: Floats) -> Floats:
-        """A score that the best of each query reach and few others, [rows].
+        """Return a lower bound for the top list of each query that few other scores reach, [rows].
 
-        That is the last of the list where it is full. Else, with the columns in groups of eight, at least `depth`
-        scores reach the `depth`-th largest of the groups' maxima and fewer than eight times `depth` exceed it.
+        If the list is full, this is its last score. Otherwise columns are taken in groups of eight: at least `depth`
+        scores reach the `depth`-th largest group maximum, and fewer than eight times `depth` exceed it.
         """
         last = self.score[queries, -1]
         floor = np.maximum(last, np.finfo(np.float32).min)
@@ -98,7 +98,7 @@ class TopLists:
 
 
 def _cut_ties(scores: Floats, floor: float, columns: ColumnLayout, depth: int) -> Ints:
-    """Columns of one query that exceed its floor, and of those that tie there the first `depth` in their order."""
+    """Return the columns of one query above its floor, and of those tied at the floor the first `depth` in order."""
     for part in (columns.order[: 8 * depth], columns.order):
         tied = part[scores[part] == floor][:depth]
         if len(tied) == depth:

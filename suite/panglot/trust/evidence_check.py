@@ -13,7 +13,7 @@ from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.results.evidence_file import SHORT, shorten
 from panglot.results.result_record import TaskRecord
-from panglot.retrieve.evidence import ASKED, NOBODY, WITHIN, Evidence, itself, narrowed
+from panglot.retrieve.evidence import ASKED, NOBODY, WITHIN, Evidence, narrow_counts, self_counts
 from panglot.retrieve.ranking import DEPTH
 
 ROWS = 1 << 18
@@ -134,7 +134,7 @@ def _check_numbers(evidence: Evidence) -> list[str]:
     """The counts and lists could come from one set of scores."""
     faults: dict[str, _Fault] = {}
     for start, part in _parts(evidence):
-        own = itself(part.language, part.asked, len(part.languages))
+        own = self_counts(part.language, part.asked, len(part.languages))
         counted = part.above.astype(np.int64) + own
         levels = _Levels(part, counted, own)
         pairs = {**_check_counts(part, counted, levels), **_check_places(part, counted, levels)}
@@ -187,7 +187,7 @@ class _Levels:
 def _check_counts(evidence: Evidence, counted: Ints, levels: _Levels) -> dict[str, Bools]:
     """The counts fit into the pool, equal scores count alike, lower ones count more; which do not, [pairs]."""
     sizes = np.broadcast_to(evidence.sizes, (len(counted), len(evidence.languages)))
-    most = narrowed(sizes, evidence.language, evidence.asked)
+    most = narrow_counts(sizes, evidence.language, evidence.asked)
     unlike: Bools = counted[:, levels.shared] != levels.counted[levels.level]
     fewer: Bools = levels.counted < levels.floor
     beyond: Bools = (evidence.above < 0) | (counted > most)

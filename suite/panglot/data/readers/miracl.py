@@ -85,7 +85,7 @@ def _content(task: Task, part: str, data_dir: Path | None) -> bytes:
     try:
         content = gzip.decompress(packed.read_bytes())
     except (EOFError, OSError, zlib.error) as error:
-        raise BadData(f"{packed} is damaged or cut short. {error}. Fetch it again.") from error
+        raise BadData(f"{packed} is damaged or truncated. {error}. Fetch it again.") from error
     if sha256 and hashlib.sha256(content).hexdigest() != sha256:
         raise BadData(f"{packed} is damaged or changed: it does not unfold to sha256 {sha256}. Fetch it again.")
     return content
@@ -144,7 +144,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 if line.strip():
                     yield number, line
     except (EOFError, OSError, zlib.error) as error:
-        raise BadData(f"{path} is damaged or cut short. {error}. Fetch it again.") from error
+        raise BadData(f"{path} is damaged or truncated. {error}. Fetch it again.") from error
 
 
 def _passage(language: str, path: Path, number: int, line: bytes) -> Passage:

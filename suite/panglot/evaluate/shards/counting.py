@@ -15,7 +15,7 @@ from panglot.data.corpus import Passage
 from panglot.data.pool import Pool
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.evidence import NOBODY
-from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, checked
+from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, check_scores
 
 TILE_PASSAGES = 20_000
 """Passages multiplied together, by 400 queries at a time: wider and lower blocks take half as long again."""
@@ -36,7 +36,7 @@ class Asked:
             first = self._place.setdefault(vector.tobytes(), index)
             self._place.setdefault(text.strip(), first)
         own = np.array([self._place[text.strip()] for text in pool.candidates.texts])
-        self._scores = checked(self.queries @ relevant.T, pool.queries.ids)
+        self._scores = check_scores(self.queries @ relevant.T, pool.queries.ids)
         self._first = np.unique(relevant[:, 0])
         self._finite = _products_are_finite(self.queries)
         self.score = self._scores[pool.query, own[pool.candidate]]
@@ -70,7 +70,7 @@ class Asked:
             with np.errstate(invalid="ignore", over="ignore"):
                 np.matmul(asking, vectors.T, out=scores)
             if not finite:
-                checked(scores, self.pool.queries.ids[start:])
+                check_scores(scores, self.pool.queries.ids[start:])
             if len(here):
                 scores[:, here] = self._scores[start : start + block, there]
             counter.add(start, scores, columns)
