@@ -26,7 +26,7 @@ from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.encode.model import Encoder
 from panglot.evaluate.run import run
-from panglot.results.result_record import ResultRecord, write_result
+from panglot.results.result_record import ResultRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -49,7 +49,7 @@ def run_ours(task: Task, encoder: Encoder, folder: Path) -> Ours:
 
     def measure() -> ResultRecord:
         outcome = run(task, SimpleNamespace(card=encoder.card, encode=encode))
-        write_result(folder, outcome.record, outcome.evidence, outcome.stem)
+        outcome.save(folder)
         return outcome.record
 
     whole = Meter(measure)

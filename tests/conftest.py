@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, Phase, settings
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.encode.model import load_model
-from panglot.evaluate.run import Outcome, run
+from panglot.evaluate.run import run
 from panglot.files import data_from
-from panglot.results.result_record import write_result
+from panglot.results.result import Result
 from tests.helpers.pools import PoolMaker, parallel_questions
 from tests.helpers.required import DATA_FOLDER, absent
 from tests.helpers.scores import FixedScores
@@ -77,18 +77,18 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def starter_outcome() -> Callable[[str], Outcome]:
+def starter_outcome() -> Callable[[str], Result]:
     """What a run of a model on the starter set gives; each model is run once."""
     return cache(lambda name: run(TASKS["starter"], load_model(name)))
 
 
 @pytest.fixture(scope="session")
-def starter_results(starter_outcome: Callable[[str], Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def starter_results(starter_outcome: Callable[[str], Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of three models on the starter set, as files; a test that changes them takes a copy."""
     folder = tmp_path_factory.mktemp("starter_results")
     for name in ("use-multilingual", "bm25", "language-id"):
         outcome = starter_outcome(name)
-        write_result(folder, outcome.record, outcome.evidence, outcome.stem)
+        outcome.save(folder)
     return folder
 
 

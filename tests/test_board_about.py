@@ -21,7 +21,6 @@ from panglot.data.catalogue import all_tasks
 from panglot.data.task import Reference
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
-from panglot.results.result_record import write_result
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES
 from panglot.score.settings import MEANINGS
@@ -57,7 +56,7 @@ def test_every_command_can_be_typed(command: str) -> None:
 
 def test_the_code_for_a_subset_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en", "zh"])
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     exec(SUBSET.replace("submissions/MODEL@REVISION/xquad-r.json", str(path)), {})
     assert re.fullmatch(r"Score\(value=0\.\d+, .*\) Score\(value=.*\)\n", capsys.readouterr().out)
 

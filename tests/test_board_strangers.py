@@ -26,7 +26,8 @@ from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.results.reported import ReportedResult
-from panglot.results.result_record import read_result_record, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import read_result_record
 from panglot.trust.submission import card_of, write_card
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
 from tests.helpers.processes import LONGEST
@@ -129,13 +130,11 @@ def test_verification_that_breaks_down_refuses_that_submission_alone(
 def test_no_number_of_results_on_other_content_outvotes_one_that_was_compared_with_the_data(tmp_path: Path) -> None:
     """Nothing but the data knows the fingerprint of some languages of a task."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    outcome.save(tmp_path)
     lie = outcome.record.task.model_copy(update={"fingerprint": "0" * 64})
     for name in ("one", "two", "three"):
         model = outcome.record.model.model_copy(update={"name": name})
-        path = write_result(
-            tmp_path, outcome.record.model_copy(update={"model": model}), outcome.evidence, outcome.stem
-        )
+        path = Result(outcome.record.model_copy(update={"model": model}), outcome.evidence, outcome.stem).save(tmp_path)
         change(path, task=lie.model_dump(mode="json"), evidence={})
         for file in path.parent.glob("*.parquet"):
             file.unlink()
@@ -288,7 +287,7 @@ def test_a_result_with_other_facts_of_the_task_is_left_out(open_page: Open, boar
 
 def test_an_odd_model_costs_the_others_no_rank(board: Path, tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    fewer = write_result(tmp_path / "fewer", outcome.record, outcome.evidence, "starter")
+    fewer = Result(outcome.record, outcome.evidence, "starter").save(tmp_path / "fewer")
     damaged = path_of(board, "language-id")
     damaged.with_name("starter.evidence.parquet").write_bytes(b"PAR1")
     paths = {path.parent.name: path for path in (fewer, damaged, path_of(board, "bm25"))}

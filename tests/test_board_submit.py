@@ -22,7 +22,7 @@ from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits,
 from leaderboard_app.upload import place_in_words, preview
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
-from panglot.results.result_record import read_result_record, write_result
+from panglot.results.result_record import read_result_record
 from panglot.trust.intake import take_in
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.helpers.bombs import bombs
@@ -43,7 +43,7 @@ def _quiet(done: int, total: int) -> None:
 
 def _submission(name: str, root: Path) -> Path:
     outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
-    path = write_result(root, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(root)
     write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 

@@ -24,13 +24,13 @@ from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, BadResult
 from panglot.evaluate.provenance import provenance
-from panglot.evaluate.run import Outcome
 from panglot.interop.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages
 from panglot.interop.mteb_tasks import panglot_tasks
 from panglot.interop.trec import run_lines
 from panglot.results.evidence_file import read_evidence
 from panglot.results.reported import read_reported
-from panglot.results.result_record import ResultRecord, TaskRecord, read_result_record, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord, TaskRecord, read_result_record
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
 from tests.helpers.command import panglot
@@ -41,17 +41,17 @@ from tests.helpers.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
-def outcome(starter_outcome: Callable[[str], Outcome]) -> Outcome:
+def outcome(starter_outcome: Callable[[str], Result]) -> Result:
     return starter_outcome("use-multilingual")
 
 
 @pytest.fixture(scope="module")
-def result_path(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_result(tmp_path_factory.mktemp("submissions"), outcome.record, outcome.evidence, outcome.stem)
+def result_path(outcome: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return outcome.save(tmp_path_factory.mktemp("submissions"))
 
 
 @pytest.fixture(scope="module")
-def exported(outcome: Outcome) -> dict[str, Any]:
+def exported(outcome: Result) -> dict[str, Any]:
     return mteb_result(outcome.record, outcome.evidence)
 
 
@@ -68,7 +68,7 @@ class TestMtebExport:
         assert len(_subsets(exported)["multi-zh"]["languages"]) == 11
         assert exported["dataset_revision"] == TASKS["starter"].fingerprint
 
-    def test_metrics_are_those_of_the_result(self, outcome: Outcome, exported: dict[str, Any]) -> None:
+    def test_metrics_are_those_of_the_result(self, outcome: Result, exported: dict[str, Any]) -> None:
         rows, result = _subsets(exported), outcome.record
         languages = result.task.languages
         cell = result.pairs["ndcg@10"][languages.index("en")][languages.index("th")]
@@ -223,7 +223,7 @@ def _peer() -> Any:
 
 
 class TestModelCard:
-    def test_is_yaml_that_says_what_the_result_says(self, outcome: Outcome) -> None:
+    def test_is_yaml_that_says_what_the_result_says(self, outcome: Result) -> None:
         (model,) = yaml.safe_load(model_index([outcome.record]))["model-index"]
         assert model["name"] == "use-multilingual"
         entries = {entry["dataset"]["config"]: entry for entry in model["results"]}
@@ -233,7 +233,7 @@ class TestModelCard:
         assert set(metrics) == {"map", "ndcg@10", "recall@10", "recall@100"}
         assert metrics["map"] == pytest.approx(outcome.record.settings["multi"]["map"].value, abs=1e-6)
 
-    def test_the_hub_reads_it(self, outcome: Outcome) -> None:
+    def test_the_hub_reads_it(self, outcome: Result) -> None:
         hub = import_module("huggingface_hub")
         card = hub.ModelCard(f"---\n{model_index([outcome.record])}---\n# A model\n")
         assert {result.dataset_name for result in card.data.eval_results} >= {"starter (mono)", "starter (bias)"}

@@ -15,8 +15,8 @@ from scipy.stats import permutation_test
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.model import load_model
 from panglot.errors import BadResult, UnknownName
-from panglot.evaluate.run import Outcome, run
-from panglot.results.result_record import write_result
+from panglot.evaluate.run import run
+from panglot.results.result import Result
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.comparison.contributions import Contributions, contributions, members_of, with_linear_balance
@@ -96,17 +96,14 @@ def partly_parallel() -> tuple[Evidence, Evidence]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(starter_outcome: Callable[[str], Outcome]) -> dict[str, Outcome]:
+def outcomes(starter_outcome: Callable[[str], Result]) -> dict[str, Result]:
     return {name: starter_outcome(name) for name in ("random", "use-multilingual")}
 
 
 @pytest.fixture(scope="module")
-def folders(outcomes: dict[str, Outcome], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(outcomes: dict[str, Result], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("submissions")
-    return {
-        name: write_result(root, outcome.record, outcome.evidence, outcome.stem).parent
-        for name, outcome in outcomes.items()
-    }
+    return {name: outcome.save(root).parent for name, outcome in outcomes.items()}
 
 
 def test_scores_and_intervals_are_those_of_the_suite(partly_parallel: tuple[Evidence, Evidence]) -> None:
@@ -137,7 +134,7 @@ def test_shares_sum_to_the_scores(partly_parallel: tuple[Evidence, Evidence]) ->
     assert shares[:, :4].sum(axis=0) == pytest.approx(ours.by_setting.one, abs=1e-12)
 
 
-def test_a_model_does_not_differ_from_itself(outcomes: dict[str, Outcome]) -> None:
+def test_a_model_does_not_differ_from_itself(outcomes: dict[str, Result]) -> None:
     evidence = outcomes["random"].evidence
     ours = compare(evidence, evidence, "map")
     for cells in (ours.by_setting, ours.by_language, ours.by_pair):
@@ -325,7 +322,7 @@ def test_effect_and_detectable_difference_by_hand() -> None:
     assert np.isnan(ours.by_setting.p).tolist() == [False, True, False, True]
 
 
-def test_compare_finds_known_difference_of_real_models(outcomes: dict[str, Outcome]) -> None:
+def test_compare_finds_known_difference_of_real_models(outcomes: dict[str, Result]) -> None:
     random, real = (outcome.evidence for outcome in outcomes.values())
     ours = compare(random, real, "map")
     assert ours.by_setting.found.all()
@@ -360,7 +357,7 @@ def test_one_language_has_no_cross(one: Evidence) -> None:
         rank({"a": german}, "map", "cross")
 
 
-def test_rank_of_real_models(outcomes: dict[str, Outcome]) -> None:
+def test_rank_of_real_models(outcomes: dict[str, Result]) -> None:
     standings = rank({name: outcome.evidence for name, outcome in outcomes.items()}, "map")
     assert [(model.name, model.letters) for model in standings.models] == [
         ("use-multilingual", ("a",)),
@@ -379,7 +376,7 @@ def test_compare_prints_for_eighty_columns_and_pipes(folders: dict[str, Path], e
     assert ("query language down" in done.stdout) == ("--matrix" in extra)
 
 
-def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Outcome]) -> None:
+def test_the_sentence_names_what_could_have_been_found(outcomes: dict[str, Result]) -> None:
     evidence = outcomes["random"].evidence
     again = replace(evidence, above=np.roll(evidence.above.reshape(52, 11, 11, 11), 1, axis=0).reshape(-1, 11))
     assert compare(evidence, evidence, "map").sentence == "A and B are equal in mono, cross, multi and balance."
@@ -425,7 +422,7 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
     ],
 )
 def test_refused_comparison_says_why(
-    arguments: list[str], message: str, folders: dict[str, Path], tmp_path: Path, outcomes: dict[str, Outcome]
+    arguments: list[str], message: str, folders: dict[str, Path], tmp_path: Path, outcomes: dict[str, Result]
 ) -> None:
     part, rest = (run(TASKS["starter"], load_model("random"), languages) for languages in (["de", "en"], ["en", "es"]))
     names = {

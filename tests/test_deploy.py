@@ -22,7 +22,6 @@ from leaderboard_app.inbox import Inbox
 from leaderboard_app.sandbox import LIMITS
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
-from panglot.results.result_record import write_result
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.helpers.browsing import new_page, open_browser, served
 from tests.helpers.layout import FOLDERS, ROOT, SETTINGS, package_name
@@ -98,7 +97,7 @@ def zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good submission, one with a changed score, and a zip that means harm."""
     root = tmp_path_factory.mktemp("zips")
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = write_result(root, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(root)
     card = card_of(outcome.record.model, ["starter"], {"name": "[x](javascript:alert(1)) <b id=evil>bold</b>"})
     write_card(path.parent, card)
     pack(path.parent, root / "good.zip")
@@ -117,7 +116,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The command of the Dockerfile, on a free port of this machine alone."""
     root = tmp_path_factory.mktemp("deployed")
     outcome = run(TASKS["starter"], load_model("constant"), ["de", "en"])
-    write_result(root / "submissions", outcome.record, outcome.evidence, outcome.stem)
+    outcome.save(root / "submissions")
     port = free_port()
     (words,) = _instructions("CMD")[-1:]
     instead = {"panglot": str(Path(sys.executable).with_name("panglot")), "0.0.0.0": "127.0.0.1", PORT: str(port)}

@@ -22,7 +22,8 @@ from panglot.encode.kinds.floors import RandomVectors
 from panglot.evaluate.provenance import provenance
 from panglot.evaluate.shards.gathering import together
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result_record import DIVIDED, ResultRecord, TaskRecord, read_result_record, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import DIVIDED, ResultRecord, TaskRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
@@ -73,7 +74,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evidence = together([part(language, noise) for language in LANGUAGES])
         card = RandomVectors().card.model_copy(update={"name": name})
         scores = score_evidence(evidence, TASK.headline, draws=1000)
-        write_result(folder, ResultRecord.of(record, card, scores, [], provenance({}, None)), evidence, TASK.name)
+        Result(ResultRecord.of(record, card, scores, [], provenance({}, None)), evidence, TASK.name).save(folder)
     return folder
 
 

@@ -17,7 +17,8 @@ from panglot.encode.model import load_model
 from panglot.encode.registry import KINDS
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra, UnknownName
-from panglot.evaluate.run import Outcome, run
+from panglot.evaluate.run import run
+from panglot.results.result import Result
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import parse_metric
@@ -72,22 +73,22 @@ def stored(tmp_path: Path, starter: Pool) -> Path:
     return folder
 
 
-def _run(model: str) -> Outcome:
+def _run(model: str) -> Result:
     return run(TASKS["starter"], load_model(model))
 
 
-def _map(outcome: Outcome) -> dict[str, float]:
+def _map(outcome: Result) -> dict[str, float]:
     return {setting: scores["map"].value for setting, scores in outcome.record.settings.items()}
 
 
-def test_embedded_model_has_its_known_scores(starter_outcome: Callable[[str], Outcome]) -> None:
+def test_embedded_model_has_its_known_scores(starter_outcome: Callable[[str], Result]) -> None:
     scores = _map(starter_outcome("use-multilingual"))
     assert scores["mono"] > 0.7
     assert scores["cross"] > 0.45
     assert scores["multi"] > 0.4
 
 
-def test_stored_vectors_give_what_their_encoder_gives(stored: Path, starter_outcome: Callable[[str], Outcome]) -> None:
+def test_stored_vectors_give_what_their_encoder_gives(stored: Path, starter_outcome: Callable[[str], Result]) -> None:
     assert _map(_run(f"vectors:{stored}")) == pytest.approx(_map(starter_outcome("use-multilingual")), abs=1e-6)
 
 

@@ -23,12 +23,13 @@ from panglot.data.task import Source
 from panglot.encode.model import load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadResult
-from panglot.evaluate.run import Outcome, run
+from panglot.evaluate.run import run
 from panglot.results.evidence_file import evidence_file, read_facts, write_table
 from panglot.results.facts import read_evidence_of
 from panglot.results.naming import RECORD
 from panglot.results.record import write_record
-from panglot.results.result_record import ResultRecord, read_result_record, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
@@ -42,18 +43,18 @@ AWAY = replace(STARTER, source=Source("nowhere", {"en": ("en.json", "")}))
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
+def outcome() -> Result:
     return run(STARTER, load_model("random"))
 
 
-def _write(folder: Path, outcome: Outcome, evidence: Evidence, name: str = "liar") -> Path:
+def _write(folder: Path, outcome: Result, evidence: Evidence, name: str = "liar") -> Path:
     """A result on other evidence, with all scores that follow from it."""
     record, model = outcome.record.task, outcome.record.model.model_copy(update={"name": name})
     scores = score_evidence(evidence, record.headline, draws=20)
-    return write_result(folder, ResultRecord.of(record, model, scores, [], outcome.record.run), evidence, outcome.stem)
+    return Result(ResultRecord.of(record, model, scores, [], outcome.record.run), evidence, outcome.stem).save(folder)
 
 
-def _easy(pool: Pool, outcome: Outcome) -> Evidence:
+def _easy(pool: Pool, outcome: Result) -> Evidence:
     """Evidence of the queries' own language only, every relevant candidate in the first places."""
     own = pool.queries.language[pool.query] == pool.candidates.language[pool.candidate]
     fewer = replace(pool, query=pool.query[own], candidate=pool.candidate[own], gain=pool.gain[own])
@@ -63,7 +64,7 @@ def _easy(pool: Pool, outcome: Outcome) -> Evidence:
 
 @pytest.mark.parametrize("task", [STARTER, AWAY], ids=["data is here", "data is away"])
 def test_a_lie_about_being_divided_is_refused(
-    task: object, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: object, outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
     path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True))
@@ -77,13 +78,13 @@ def test_a_lie_about_being_divided_is_refused(
 
 
 def test_fewer_relevant_pairs_are_refused_without_the_data(
-    outcome: Outcome, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outcome: Result, starter: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (AWAY,))
     panglot.data.local._remembered.cache_clear()  # other tests may have read it
     path = _write(tmp_path, outcome, _easy(starter, outcome))
     assert verify(path).findings == ("The evidence has 572 relevant pairs; starter has 6,292.",)
-    honest = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    honest = outcome.save(tmp_path)
     verdict = verify(honest)
     assert (verdict.level, verdict.findings) == ("consistent", ())
     assert verdict.unchecked == ("Ids, groups and judgements: the task's data is not here.",)
@@ -99,9 +100,9 @@ def test_fewer_relevant_pairs_are_refused_without_the_data(
     ],
 )
 def test_evidence_of_something_else_is_not_read(
-    change: dict[str, object], message: str, outcome: Outcome, tmp_path: Path
+    change: dict[str, object], message: str, outcome: Result, tmp_path: Path
 ) -> None:
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     result = read_result_record(path)
     other = result.model_copy(update={"task": result.task.model_copy(update=change)})
     with pytest.raises(BadResult, match=message):
@@ -123,9 +124,9 @@ def test_evidence_of_something_else_is_not_read(
     ],
 )
 def test_evidence_that_nothing_can_be_computed_from_is_not_read(
-    column: str, value: float, outcome: Outcome, tmp_path: Path
+    column: str, value: float, outcome: Result, tmp_path: Path
 ) -> None:
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     file = evidence_file(path, "evidence")
     table = pq.read_table(file)
     values = table[column].to_numpy().copy()
@@ -152,14 +153,14 @@ def test_facts_of_tasks_that_nobody_has_read_follow_from_how_they_are_made(data_
     assert miracl.relevants == len(miracl.questions(miracl, miracl.languages, data_dir).judgements)  # type: ignore[attr-defined]
 
 
-def test_no_result_decides_by_what_the_others_are_ranked(outcome: Outcome, tmp_path: Path) -> None:
+def test_no_result_decides_by_what_the_others_are_ranked(outcome: Result, tmp_path: Path) -> None:
     """Neither by its headline nor by a lie about the task, and two states of one model are two models."""
     for name in ("one", "two"):
         _write(tmp_path, outcome, outcome.evidence, name)
     state = outcome.record.model.model_copy(update={"name": "one", "revision": "1", "settings": ("precision=bf16",)})
     changed = outcome.record.model_copy(update={"model": state})
-    write_result(tmp_path, changed, outcome.evidence, outcome.stem)
-    again = write_result(tmp_path, changed, outcome.evidence, "zzz")
+    Result(changed, outcome.evidence, outcome.stem).save(tmp_path)
+    again = Result(changed, outcome.evidence, "zzz").save(tmp_path)
     path = _write(tmp_path, outcome, replace(outcome.evidence, divided=True), "a-first")
     record = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(record | {"task": record["task"] | {"headline": "recall@1"}}), encoding="utf-8")
@@ -171,7 +172,7 @@ def test_no_result_decides_by_what_the_others_are_ranked(outcome: Outcome, tmp_p
 
 
 def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
-    outcome: Outcome, starter: Pool, tmp_path: Path
+    outcome: Result, starter: Pool, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
         _write(tmp_path, outcome, outcome.evidence, name)
@@ -183,7 +184,7 @@ def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
     evidence_file(damaged, "evidence").write_bytes(b"PAR1")
     moved = _write(tmp_path, outcome, replace(outcome.evidence, cluster=outcome.evidence.cluster // 2), "moved")
     part = run(STARTER, load_model("constant"), ["de", "en"])
-    other = write_result(tmp_path, part.record, part.evidence, part.stem)
+    other = part.save(tmp_path)
     done = CliRunner().invoke(app, ["rank", str(tmp_path), "--json"], catch_exceptions=False)
     found = json.loads(done.stdout)
     assert [model["model"] for model in found["models"]] == ["one@1", "two@1"]
@@ -213,10 +214,10 @@ def _regrouped(evidence: Evidence, way: str) -> Evidence:
 
 @pytest.mark.parametrize("way", ["a group for each query", "a cluster for each group"])
 def test_many_consistent_lies_do_not_push_out_one_result_that_was_compared_with_the_data(
-    way: str, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = run(STARTER, load_model("bm25"))
-    honest_path = write_result(tmp_path, honest.record, honest.evidence, honest.stem)
+    honest_path = honest.save(tmp_path)
     write_record(tmp_path / RECORD, record_verification(tmp_path, verify_folder(honest_path.parent)))
     evidence = _regrouped(outcome.evidence, way)
     scores = score_evidence(evidence, STARTER.headline)
@@ -224,7 +225,7 @@ def test_many_consistent_lies_do_not_push_out_one_result_that_was_compared_with_
     for name in ("liar-1", "liar-2"):
         card = outcome.record.model.model_copy(update={"name": name})
         record = ResultRecord.of(outcome.record.task, card, scores, [], outcome.record.run)
-        liars.append(write_result(tmp_path, record, evidence, outcome.stem))
+        liars.append(Result(record, evidence, outcome.stem).save(tmp_path))
     assert {verify(path).level for path in liars} == {"failed"}
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (AWAY,))
     monkeypatch.setattr("panglot.data.local._remembered", panglot.data.local._remembered.__wrapped__)

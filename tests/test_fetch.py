@@ -23,7 +23,6 @@ from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.files import data_from, data_root
-from panglot.results.result_record import write_result
 from tests.helpers.tasks import TASKS
 
 
@@ -67,7 +66,7 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
 ) -> None:
     task, folder = served
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = str(write_result(tmp_path / "made", outcome.record, outcome.evidence, outcome.stem))
+    path = str(outcome.save(tmp_path / "made"))
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
     _remembered.cache_clear()
 

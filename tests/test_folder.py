@@ -19,7 +19,6 @@ from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result_record import write_result
 from panglot.score.summary import score_evidence
 from tests.helpers.command import panglot
 
@@ -354,7 +353,7 @@ def test_grades_survive_the_evidence_file(tmp_path: Path) -> None:
     qrels = "q\ta\t0.1\nq\tb\t0.7\nq\tc\t1000000\n"
     task = folder_task(_folder(tmp_path / "mine", corpus=corpus, queries=_line(_id="q", text="bee"), qrels=qrels))
     outcome = run(task, load_model("bm25"))
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     again = score_evidence(read_evidence(path), task.headline)
     assert again.settings["multi"]["ndcg@10"] == outcome.record.settings["multi"]["ndcg@10"]
 

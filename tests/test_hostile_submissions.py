@@ -25,7 +25,7 @@ from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
 from panglot.results.parquet import Columns, Form
 from panglot.results.record import read_record
-from panglot.results.result_record import ResultRecord, read_result_record, write_result
+from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, card_of, pack, unpack, write_card
@@ -48,7 +48,7 @@ MEBIBYTES = 500
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small submission with its card."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = write_result(tmp_path_factory.mktemp("made"), outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path_factory.mktemp("made"))
     write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 

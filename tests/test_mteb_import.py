@@ -13,22 +13,22 @@ import pytest
 from panglot.data.catalogue import all_tasks
 from panglot.data.image import IMAGES
 from panglot.errors import BadResult
-from panglot.evaluate.run import Outcome
 from panglot.interop.mteb_export import mteb_result
 from panglot.interop.mteb_import import Imported, read_mteb_results
 from panglot.results.reported import read_reported, write_reported
+from panglot.results.result import Result
 from tests.helpers.tasks import TASKS
 
 BROKEN_REVISION = "5bef8b6e2601af974fb1a1cca03fd702229be4b6"
 
 
 @pytest.fixture(scope="module")
-def outcome(starter_outcome: Callable[[str], Outcome]) -> Outcome:
+def outcome(starter_outcome: Callable[[str], Result]) -> Result:
     return starter_outcome("use-multilingual")
 
 
 @pytest.fixture(scope="module")
-def exported(outcome: Outcome) -> dict[str, Any]:
+def exported(outcome: Result) -> dict[str, Any]:
     return mteb_result(outcome.record, outcome.evidence)
 
 
@@ -48,9 +48,7 @@ class TestMtebImport:
     def _import(self, root: Path, content: Any, **options: Any) -> Imported:
         return read_mteb_results(self._folder(root, content, **options), all_tasks())
 
-    def test_exported_result_imports_unchanged(
-        self, outcome: Outcome, exported: dict[str, Any], tmp_path: Path
-    ) -> None:
+    def test_exported_result_imports_unchanged(self, outcome: Result, exported: dict[str, Any], tmp_path: Path) -> None:
         imported = self._import(tmp_path, exported)
         assert imported.left_out == []
         (row,) = imported.reported

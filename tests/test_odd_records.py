@@ -17,7 +17,7 @@ from panglot.encode.model import load_model
 from panglot.errors import BadResult, PanglotError
 from panglot.evaluate.run import run
 from panglot.plain import plain
-from panglot.results.result_record import read_result_record, write_result
+from panglot.results.result_record import read_result_record
 from panglot.trust.verify import verify
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
 from tests.helpers.tasks import TASKS
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("random", "constant"):
         curve = [(8, "int8")] if name == "random" else []
         outcome = run(TASKS["starter"], load_model(name), ["de", "en"], curve=curve)
-        write_result(folder, outcome.record, outcome.evidence, outcome.stem)
+        outcome.save(folder)
     return folder
 
 

@@ -27,7 +27,6 @@ from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.plain import plain, plain_lines
-from panglot.results.result_record import write_result
 from panglot.trust.submission import card_of, pack, write_card
 from tests.helpers.tasks import TASKS
 
@@ -47,7 +46,7 @@ EVERY = bool(os.environ.get("PANGLOT_EVERY"))
 def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model's folder as `panglot submit` leaves it, small."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = write_result(tmp_path_factory.mktemp("made"), outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path_factory.mktemp("made"))
     write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 

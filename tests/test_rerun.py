@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
+from typer.testing import Result as CommandResult
 
 from panglot.cli.main import app
 from panglot.encode.model import ModelCard, Options, load_model
 from panglot.encode.registry import EMBEDDED, KINDS
 from panglot.errors import BadEncoder, BadResult
-from panglot.evaluate.run import Outcome, run
-from panglot.results.result_record import write_result
+from panglot.evaluate.run import run
+from panglot.results.result import Result
 from panglot.trust.hub_copy import check_harmless
 from panglot.trust.reload import choose, loaded
 from panglot.trust.rerun import attestation_file
@@ -134,23 +135,23 @@ def third_party(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
+def outcome() -> Result:
     return run(TASKS["starter"], load_model("random"), ["de", "en"])
 
 
-def _write(board: Path, outcome: Outcome, **changed: Any) -> Path:
+def _write(board: Path, outcome: Result, **changed: Any) -> Path:
     card = outcome.record.model.model_copy(update=changed)
     result = outcome.record.model_copy(update={"model": card})
-    return write_result(board, result, outcome.evidence, outcome.stem)
+    return Result(result, outcome.evidence, outcome.stem).save(board)
 
 
-def _verify(*arguments: object) -> Result:
+def _verify(*arguments: object) -> CommandResult:
     return CliRunner().invoke(app, ["verify", *map(str, arguments)], catch_exceptions=False, env={"COLUMNS": "500"})
 
 
 @pytest.mark.usefixtures("third_party")
 def test_a_rerun_neither_connects_nor_imports_what_results_name(
-    trap: Trap, no_hub: list[tuple[Any, ...]], outcome: Outcome, tmp_path: Path
+    trap: Trap, no_hub: list[tuple[Any, ...]], outcome: Result, tmp_path: Path
 ) -> None:
     written = [
         _write(tmp_path / f"board{number}", outcome, name=name, revision=revision)
@@ -212,7 +213,7 @@ def test_whatever_a_result_is_called_only_built_in_models_and_commits_of_the_hub
         assert set(name.removeprefix("rrf:").split("+")) <= EMBEDDED
 
 
-def test_what_the_person_types_is_loaded(trap: Trap, outcome: Outcome, tmp_path: Path) -> None:
+def test_what_the_person_types_is_loaded(trap: Trap, outcome: Result, tmp_path: Path) -> None:
     """The traps are real: typed, the module runs, and the server gets the key."""
     path = _write(tmp_path / "board", outcome, name="anything")
     done = _verify(path, "--rerun", "--model", "py:evil:make")
@@ -223,7 +224,7 @@ def test_what_the_person_types_is_loaded(trap: Trap, outcome: Outcome, tmp_path:
     assert KEY.encode() in trap.heard[0]
 
 
-def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Outcome) -> None:
+def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Result) -> None:
     card = outcome.record.model.model_copy(update={"settings": ("trust_remote_code=True",), "trust_remote_code": True})
     for typed, allowed in (("", False), ("", True), ("random", False)):
         with pytest.raises(BadResult, match=r"ran code from its own repository.*--trust-remote-code"):
@@ -234,7 +235,7 @@ def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Outcome
 @pytest.mark.parametrize("name", ["random", "bm25", "rrf:random+constant"])
 def test_a_built_in_model_is_scored_again_and_said_before(name: str, tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     done = _verify(tmp_path, "--rerun", "--sample", "5")
     assert done.exit_code == 0
     assert done.output.index(f"loads {name}\n") < done.output.index("reproduced")
@@ -242,12 +243,12 @@ def test_a_built_in_model_is_scored_again_and_said_before(name: str, tmp_path: P
     assert "loads" not in json.loads(_verify(tmp_path, "--rerun", "--sample", "5", "--json").stdout)[0]
 
 
-def test_settings_that_cannot_be_read_and_tasks_from_elsewhere_are_refused(outcome: Outcome, tmp_path: Path) -> None:
+def test_settings_that_cannot_be_read_and_tasks_from_elsewhere_are_refused(outcome: Result, tmp_path: Path) -> None:
     with pytest.raises(BadResult, match="cannot be read as options"):
         choose(outcome.record.model.model_copy(update={"settings": ("columns=8",)}))
     record = outcome.record.task.model_copy(update={"name": "elsewhere"})
     result = outcome.record.model_copy(update={"task": record})
-    path = write_result(tmp_path, result, outcome.evidence, "elsewhere.de-en")
+    path = Result(result, outcome.evidence, "elsewhere.de-en").save(tmp_path)
     done = _verify(path, "--rerun")
     assert done.exit_code in (1, 2)
     assert "loads" not in done.output

@@ -11,24 +11,25 @@ import pytest
 
 from panglot.encode.model import ModelCard, load_model
 from panglot.errors import BadResult
-from panglot.evaluate.run import Outcome, run
+from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result_record import find_results, read_result_record, result_folder, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import find_results, read_result_record, result_folder
 from panglot.score.summary import score_evidence
 from tests.helpers.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
-def outcome(starter_outcome: Callable[[str], Outcome]) -> Outcome:
+def outcome(starter_outcome: Callable[[str], Result]) -> Result:
     return starter_outcome("use-multilingual")
 
 
 @pytest.fixture
-def written(outcome: Outcome, tmp_path: Path) -> Path:
-    return write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+def written(outcome: Result, tmp_path: Path) -> Path:
+    return outcome.save(tmp_path)
 
 
-def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcome: Outcome) -> None:
+def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcome: Result) -> None:
     assert written.parent.name == f"use-multilingual@{outcome.record.model.revision}"
     assert {path.name for path in written.parent.iterdir()} == {
         "starter.json",
@@ -38,7 +39,7 @@ def test_a_result_is_four_files_in_the_folder_of_its_model(written: Path, outcom
     }
 
 
-def test_result_reads_back_unchanged(written: Path, outcome: Outcome) -> None:
+def test_result_reads_back_unchanged(written: Path, outcome: Result) -> None:
     result = read_result_record(written)
     for name, scores in outcome.record.settings.items():
         for metric, score in scores.items():
@@ -47,10 +48,10 @@ def test_result_reads_back_unchanged(written: Path, outcome: Outcome) -> None:
     assert result.model == outcome.record.model
     text = written.read_text(encoding="utf-8")
     assert "NaN" not in text
-    assert write_result(written.parents[1], result, outcome.evidence, outcome.stem).read_text(encoding="utf-8") == text
+    assert Result(result, outcome.evidence, outcome.stem).save(written.parents[1]).read_text(encoding="utf-8") == text
 
 
-def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Outcome) -> None:
+def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Result) -> None:
     evidence = read_evidence(written)
     for name in ("above", "gain", "language", "query", "query_language", "group", "cluster", "sizes", "top_language"):
         assert (getattr(evidence, name) == getattr(outcome.evidence, name)).all(), name
@@ -85,7 +86,7 @@ def test_scores_are_plain_numbers(written: Path) -> None:
     assert plain["scores"]["balance"]["map"] == pytest.approx(3 / sum(1 / value for value in three), abs=1e-9)
 
 
-def test_means_are_macro_means_of_queries_languages_and_pairs(outcome: Outcome) -> None:
+def test_means_are_macro_means_of_queries_languages_and_pairs(outcome: Result) -> None:
     """Recomputed here from ranks, without the suite's own averaging."""
     evidence, result = outcome.evidence, outcome.record
     rank = 1 + evidence.above.sum(axis=1)
@@ -165,6 +166,6 @@ def test_a_models_name_never_leaves_the_folder(name: str, folder: str, tmp_path:
 
 def test_choice_of_languages_makes_another_result(tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model("random"), ["en", "de"])
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     assert path.name == "starter.de-en.json"
     assert outcome.record.task.fingerprint != TASKS["starter"].fingerprint

@@ -17,7 +17,7 @@ from panglot.evaluate.run import run
 from panglot.fields import check_moment, check_text
 from panglot.results.record import read_record
 from panglot.results.reported import ReportedResult
-from panglot.results.result_record import find_results, read_result_record, record_task, write_result
+from panglot.results.result_record import find_results, read_result_record, record_task
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import CARD, SubmissionCard
 from tests.helpers.tasks import TASKS
@@ -30,7 +30,7 @@ Change = Callable[[dict[str, Any]], object]
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"], curve=[(8, "int8")])
-    return write_result(tmp_path_factory.mktemp("original"), outcome.record, outcome.evidence, outcome.stem)
+    return outcome.save(tmp_path_factory.mktemp("original"))
 
 
 @pytest.fixture

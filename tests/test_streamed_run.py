@@ -23,7 +23,7 @@ from panglot.encode.model import Role, load_model
 from panglot.errors import BadData, BadEncoder, UnknownName
 from panglot.evaluate.shards.run import StreamOptions, run_streamed
 from panglot.results.evidence_file import read_evidence
-from panglot.results.result_record import read_result_record, write_result
+from panglot.results.result_record import read_result_record
 from panglot.score.summary import score_evidence
 from tests.helpers.processes import completed, started
 from tests.helpers.tasks import TASKS
@@ -95,7 +95,7 @@ def test_each_language_stands_alone(data: Path, task: StreamedTask, tmp_path: Pa
 
 def test_scores_follow_from_the_files(data: Path, task: StreamedTask, tmp_path: Path) -> None:
     outcome = run_streamed(task, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), LANGUAGES, data)
-    path = write_result(tmp_path / "out", outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path / "out")
     again = score_evidence(read_evidence(path), "ndcg@10")
     assert read_evidence(path).divided
     assert list(again.settings) == ["mono"]

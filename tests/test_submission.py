@@ -21,7 +21,8 @@ from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.fields import check_name
 from panglot.results.record import read_record
-from panglot.results.result_record import ResultRecord, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import ResultRecord
 from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, card_of, pack, place, write_card
@@ -46,7 +47,7 @@ def test_published_schemas_are_those_of_the_models(name: str) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small submission with its card."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = write_result(tmp_path_factory.mktemp("made"), outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path_factory.mktemp("made"))
     write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
     return path.parent
 
@@ -88,7 +89,7 @@ def test_two_revisions_stand_side_by_side(folder: Path, archive: Path, tmp_path:
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
     model = outcome.record.model.model_copy(update={"revision": "2"})
     result = outcome.record.model_copy(update={"model": model})
-    second = write_result(tmp_path / "made", result, outcome.evidence, outcome.stem).parent
+    second = Result(result, outcome.evidence, outcome.stem).save(tmp_path / "made").parent
     write_card(second, card_of(model, ["starter"], {"training": {"starter": "zero-shot"}}))
     take_in(pack(second, tmp_path / "second.zip"), tmp_path / "board")
     assert sorted(path.name for path in (tmp_path / "board").iterdir()) == ["random@1", "random@2"]
@@ -100,7 +101,7 @@ def test_submit_packs_only_what_receive_takes(tmp_path: Path) -> None:
     for changed in ((), ("precision=bf16",), ("precision=bf16", "query_prompt=" + "Find the passage: " * 40)):
         model = outcome.record.model.model_copy(update={"settings": changed})
         result = outcome.record.model_copy(update={"model": model})
-        folder = write_result(tmp_path / "made", result, outcome.evidence, outcome.stem).parent
+        folder = Result(result, outcome.evidence, outcome.stem).save(tmp_path / "made").parent
         assert len(folder.name) <= 255
         assert _submit(folder, tmp_path / "sent.zip").exit_code == 0
         target, _ = take_in(tmp_path / "sent.zip", tmp_path / "board")

@@ -21,13 +21,14 @@ from panglot.data.pool import Pool
 from panglot.data.task import Source
 from panglot.encode.model import load_model
 from panglot.errors import BadResult
-from panglot.evaluate.run import Outcome, run
+from panglot.evaluate.run import run
 from panglot.files import DATA_VARIABLE
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from panglot.results.naming import RECORD
 from panglot.results.record import write_record
-from panglot.results.result_record import read_result_record, write_result
+from panglot.results.result import Result
+from panglot.results.result_record import read_result_record
 from panglot.trust.recorded import record_verification
 from panglot.trust.rerun import attestation_file, rerun, write_attestation
 from panglot.trust.submission import card_of, write_card
@@ -41,9 +42,9 @@ Edit = Callable[[Path, np.random.Generator], str]
 
 
 @pytest.fixture(scope="module")
-def original(starter_outcome: Callable[[str], Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(starter_outcome: Callable[[str], Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = starter_outcome("use-multilingual")
-    return write_result(tmp_path_factory.mktemp("original"), outcome.record, outcome.evidence, outcome.stem)
+    return outcome.save(tmp_path_factory.mktemp("original"))
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def written(original: Path, tmp_path: Path) -> Path:
 def test_verify_accepts_what_run_writes(name: str, tmp_path: Path) -> None:
     for languages in ((), ("de", "en", "th"), ("zh",)):
         outcome = run(TASKS["starter"], load_model(name), languages)
-        path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+        path = outcome.save(tmp_path)
         verdict = verify(path)
         assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
     assert {verdict.level for verdict in verify_folder(path.parent)} == {"recomputed"}
@@ -63,7 +64,7 @@ def test_verify_accepts_what_run_writes(name: str, tmp_path: Path) -> None:
 
 def test_a_real_submission_on_a_full_task(data_dir: Path, tmp_path: Path) -> None:
     outcome = run(TASKS["mlqa-r"], load_model("bm25"), data_dir=data_dir)
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     verdict = verify(path, data_dir)
     assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
 
@@ -74,7 +75,7 @@ def test_without_the_data_less_is_checked_and_said(
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     outcome = run(TASKS["xquad-r"], load_model("language-id"), ["en", "de"], data_dir)
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     assert verify(path, data_dir).unchecked == ()
     verdict = verify(path)
     assert (verdict.level, verdict.findings) == ("consistent", ())
@@ -417,7 +418,7 @@ def test_what_is_named_like_a_folder_and_is_none_fails_alone(written: Path, tmp_
 def test_rerun_reproduces_result(name: str, starter: Pool, tmp_path: Path) -> None:
     model = load_model(name)
     outcome = run(TASKS["starter"], model)
-    path = write_result(tmp_path, outcome.record, outcome.evidence, outcome.stem)
+    path = outcome.save(tmp_path)
     attestation = rerun(path, read_result_record(path), model, starter, sample=20)
     assert attestation.holds
     assert (len(attestation.queries), attestation.pairs) == (20, 220)

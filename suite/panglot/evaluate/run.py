@@ -32,9 +32,6 @@ from panglot.score.summary import score_evidence
 FORMS: tuple[VectorForm, ...] = get_args(VectorForm)
 
 
-Outcome = Result
-
-
 def run(
     task: Task,
     model: Model,

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 from panglot.data.catalogue import known_tasks
 from panglot.encode.model import ModelCard
 from panglot.numbers import short
+from panglot.results.evidence_file import hash_evidence, write_evidence
 from panglot.results.facts import read_evidence_of
-from panglot.results.result_record import ByMetric, ResultRecord, read_result_record, write_result
+from panglot.results.naming import result_folder
+from panglot.results.record import write_record
+from panglot.results.result_record import ByMetric, ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -83,7 +86,12 @@ class Result:
 
         :raises BadResult: as `evidence`.
         """
-        return write_result(Path(folder), self.record, self.evidence, self.stem)
+        home = result_folder(Path(folder), self.model)
+        home.mkdir(parents=True, exist_ok=True)
+        target = home / f"{self.stem}.json"
+        write_evidence(target, self.evidence)  # the JSON comes last and whole: where it stands, the others do
+        write_record(target, self.record.model_copy(update={"evidence": hash_evidence(target)}))
+        return target
 
     def to_frame(self) -> pandas.DataFrame:
         """All scores as a tidy data frame: setting, query, candidate, metric, value, low, high.

@@ -1,8 +1,4 @@
-"""A result: what is said of one model on one task, and the evidence that it follows from.
-
-`<model>@<revision>/<task>.json` holds the scores; the Parquet files of `evidence_file.py` beside it are the evidence.
-The JSON follows from the Parquet files: `score_evidence(read_evidence(path))` gives every number again.
-"""
+"""What a result file says of one model on one task, checked as it is read: it may come from anybody."""
 
 from __future__ import annotations
 
@@ -18,9 +14,9 @@ from panglot.encode.model import ModelCard
 from panglot.encode.tokenization import Reading
 from panglot.errors import BadData, BadResult
 from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256
-from panglot.results.evidence_file import EvidenceName, hash_evidence, write_evidence
-from panglot.results.naming import is_result_name, result_folder
-from panglot.results.record import FORMAT, Format, Record, first_fault, read_record, write_record
+from panglot.results.evidence_file import EvidenceName
+from panglot.results.naming import is_result_name
+from panglot.results.record import FORMAT, Format, Record, first_fault, read_record
 from panglot.results.shape import (
     SHARE,
     check_bias,
@@ -31,7 +27,6 @@ from panglot.results.shape import (
     check_settings,
     check_table,
 )
-from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import Score, as_score
 from panglot.score.summary import Scores
 
@@ -116,7 +111,7 @@ class ResultRecord(Record):
     the data was drawn, as articles.
     `pairs` and the two language tables have a row for each query language and a column for each candidate language,
     in the order of `task.languages`; null where the data gives no value. `evidence` has the sha256 of each file beside
-    this one; `write_result` fills it in. The other fields are as in `Scores`.
+    this one; `Result.save` fills it in. The other fields are as in `Scores`.
     """
 
     format: Format = FORMAT
@@ -226,16 +221,6 @@ def record_task(
         )
     except ValidationError as error:
         raise BadData(f"No result can be written for the task {name[:80]!a}. {first_fault(error)}.") from error
-
-
-def write_result(root: Path, result: ResultRecord, evidence: Evidence, stem: str) -> Path:
-    """Write the files of a result; the JSON comes last and whole, so that where it stands the others do."""
-    folder = result_folder(root, result.model)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{stem}.json"
-    write_evidence(target, evidence)
-    write_record(target, result.model_copy(update={"evidence": hash_evidence(target)}))
-    return target
 
 
 def read_result_record(path: Path) -> ResultRecord:
