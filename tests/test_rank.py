@@ -9,7 +9,8 @@ import pytest
 
 from panglot.score.comparison import standings
 from panglot.score.comparison.contributions import Contributions
-from panglot.score.comparison.paired import compare_contributions, holm
+from panglot.score.comparison.differences import holm
+from panglot.score.comparison.paired import compare_contributions
 from panglot.score.comparison.standings import rank_contributions
 
 

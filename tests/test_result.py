@@ -13,8 +13,9 @@ from panglot.encode.model import ModelCard, load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
+from panglot.results.naming import result_folder
 from panglot.results.result import Result
-from panglot.results.result_record import find_results, read_result_record, result_folder
+from panglot.results.result_record import find_results, read_result_record
 from panglot.score.summary import score_evidence
 from tests.helpers.tasks import TASKS
 
