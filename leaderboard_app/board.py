@@ -35,7 +35,7 @@ class View(NamedTuple):
     candidate: str = ALL
 
     def cells(self, metric: str) -> dict[str, tuple[str, str, str, str]]:
-        """Where the number of each column stands: metric, setting, query and candidate language."""
+        """The key of the number in each column: metric, setting, query and candidate language."""
         if self.query and self.candidate:
             setting = "mono" if self.query == self.candidate else "cross"
             return {setting: (metric, setting, *self)}

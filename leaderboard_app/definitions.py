@@ -14,21 +14,21 @@ from panglot.score.comparison.standings import LETTERS, RANK_INTERVALS
 from panglot.score.metrics import NAMES, parse_metric
 
 TRUST = {
-    "failed": "Something in the files does not follow from the rest. Its scores are not shown.",
-    "not checked": "New or changed; it is being verified.",
-    "published": "Printed in a paper or taken over from elsewhere; not measured with this suite.",
-    "self-reported": "Scores only, without the evidence that they would follow from.",
+    "failed": "The files contradict each other. Its scores are not shown.",
+    "not checked": "New or changed; verification is in progress.",
+    "published": "Taken from a paper or another source; not measured with this suite.",
+    "self-reported": "Scores only, without evidence to verify them.",
     "consistent": "Every score follows from the evidence beside it. Whether the evidence is about this task was not "
     "checked: the task's data was not here.",
     "recomputed": "Every score follows from the evidence, whose queries, candidates and judgements are the task's own.",
-    "reproduced": "Recomputed, and a sample of queries was scored again with the named model and agrees.",
+    "reproduced": "Recomputed, and a sample of queries, scored again with the named model, gave the same ranks.",
 }
 """In rising order."""
 
 COMMANDS = {
-    "A model's scores on a task, from nothing": "panglot run MODEL --tasks xquad-r --matrix",
+    "A model's scores on a task": "panglot run MODEL --tasks xquad-r --matrix",
     "Every score of a submission, from its evidence": "panglot verify submissions/MODEL@REVISION",
-    "The same, and a sample scored again with the model": "panglot verify submissions/MODEL@REVISION --rerun",
+    "The same, with a sample scored again with the model": "panglot verify submissions/MODEL@REVISION --rerun",
     "Scores, bias and languages of a submission": "panglot show submissions/MODEL@REVISION --bias --by-language",
     "Language pairs": "panglot show submissions/MODEL@REVISION --matrix",
     "Rank intervals and letters": "panglot rank submissions --task xquad-r --setting balance",
@@ -36,7 +36,7 @@ COMMANDS = {
     "Rows of papers": "panglot import published",
     "The lists of the best 100, for trec_eval": "panglot export submissions/MODEL@REVISION --format trec",
 }
-"""What makes each kind of number on the board again."""
+"""How to reproduce each kind of number on the board."""
 
 SUBSET = """\
 from pathlib import Path

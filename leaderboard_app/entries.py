@@ -43,9 +43,9 @@ class Entry(Record):
     task: str
     trust: Trust
     name: Line
-    """As people see it."""
+    """The name for people."""
     identity: Line
-    """As the person who measured it named it."""
+    """The name it was measured under."""
     revision: Line
     headline: str
     languages: tuple[str, ...]
@@ -64,9 +64,9 @@ class Entry(Record):
     texts_per_second: Annotated[Amount, Field(gt=0)] | None = None
     evidence: bool = False
     source: str = ""
-    """Where the numbers of a reported result stand."""
+    """Where the numbers of a reported result are from."""
     imitates: str = ""
-    """Another model of the board that it could be taken for by its name."""
+    """Another model on the board that its name could be confused with."""
 
     @property
     def shown(self) -> str:
@@ -167,7 +167,7 @@ def read_folder(folder: Path) -> Found:
 
 
 def published() -> Found:
-    """The rows that papers printed."""
+    """The results published in papers."""
     found = Found([], [], {})
     for reported in published_results():
         folder = f"{reported.model.replace('/', '__')}@{reported.revision}"

@@ -48,7 +48,7 @@ def stamps_of(folder: Path) -> Iterator[tuple[str, str]]:
 
 def misnamed(folder: Path) -> dict[str, str]:
     """The folders that no submission can have, with the reason."""
-    why = "It is a link, or has a name that no submission has. Rename or remove it."
+    why = "It is a link, or its name is not valid for a submission. Rename or remove it."
     paths = sorted(path for path in folder.glob("*@*") if path.is_symlink() or path.is_dir())
     return {path.name: why for path in paths if path.is_symlink() or not FOLDER_NAME.fullmatch(path.name)}
 

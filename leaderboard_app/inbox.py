@@ -73,7 +73,7 @@ class Inbox:
         :raises NotTaken: the board has this revision of the model, or there is no room any more.
         """
         if any(path.name.lower() == submission.lower() for path in self.board.glob("*@*")):
-            raise NotTaken("This revision of the model is on the board, and is never changed. Submit another revision.")
+            raise NotTaken("This revision of the model is on the board and cannot be changed. Submit another revision.")
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(8)}.zip"
         with FileLock(self.folder / ".lock"):
             self._check_room(archive.stat().st_size)

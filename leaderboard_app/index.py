@@ -102,7 +102,7 @@ def read_index(folder: Path) -> Index:
             entry = entry.model_copy(update={"trust": checked.levels.get(stem, entry.trust)})
             recorded += stem in checked.recorded
             if entry.trust == "failed":
-                refused[f"{entry.id}.json"] = " ".join(checked.findings.get(stem, ("It does not hold.",)))
+                refused[f"{entry.id}.json"] = " ".join(checked.findings.get(stem, ("Verification failed.",)))
                 continue
         shown.append(entry)
     for entry in shown:
@@ -112,7 +112,7 @@ def read_index(folder: Path) -> Index:
     usual = _usual_content(shown)
     for entry in shown:
         if entry.fingerprint and _content(entry) != usual[entry.task]:
-            refused[f"{entry.id}.json"] = "It is on other content than the task, so it cannot be compared."
+            refused[f"{entry.id}.json"] = "It was measured on other content than the task's, so it cannot be compared."
     shown = [entry for entry in shown if f"{entry.id}.json" not in refused]
     # where we keep them is our business
     refusals = {plain(file): plain(why.replace(f"{folder}/", "").replace(file, "It")) for file, why in refused.items()}

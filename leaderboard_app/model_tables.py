@@ -20,7 +20,7 @@ def card_table(entry: Entry) -> pd.DataFrame:
         "organisation": entry.organisation,
         "parameters": f"{entry.parameters:,}" if entry.parameters else "",
         "dimension": str(entry.dimension or ""),
-        "longest text": f"{entry.max_length:,} tokens" if entry.max_length else "",
+        "maximum length": f"{entry.max_length:,} tokens" if entry.max_length else "",
         "weights": entry.weights,
         "licence": entry.licence,
         "modalities": ", ".join(entry.modalities),
@@ -28,7 +28,7 @@ def card_table(entry: Entry) -> pd.DataFrame:
         "this task's data": SEEN[entry.training],
         "trust": entry.trust,
         "link": entry.link,
-        "where the numbers stand": entry.source,
+        "source": entry.source,
     }
     return _facts(facts)
 
@@ -47,7 +47,7 @@ def provenance_table(result: ResultRecord) -> pd.DataFrame:
         "backend": model.backend,
         "prompts": "; ".join(f"{role}: {prompt!r}" for role, prompt in model.prompts.items()),
         "changed settings": ", ".join(model.settings),
-        "code of the model's own": "ran" if model.trust_remote_code else "",
+        "custom code": "ran" if model.trust_remote_code else "",
         "note": model.note,
         "seconds": ", ".join(f"{step} {seconds:,.1f}" for step, seconds in run.seconds.items()),
         "peak memory": "" if run.peak_memory_mib is None else f"{run.peak_memory_mib:,} MiB",
@@ -61,7 +61,7 @@ def provenance_table(result: ResultRecord) -> pd.DataFrame:
 
 
 def reading_table(result: ResultRecord) -> pd.DataFrame:
-    """How the model read each language: share of texts cut, tokens a word; empty where it counts no tokens."""
+    """Tokenization by language: share of truncated texts, tokens per word; empty where tokens are not counted."""
     encoding = result.run.encoding
     rows = []
     for language in result.task.languages if encoding else ():
@@ -96,9 +96,9 @@ def mix_table(result: ResultRecord, sizes: Sequence[float]) -> pd.DataFrame:
 
 
 def rank_table(result: ResultRecord) -> pd.DataFrame:
-    """How far above the middle of the parallel answers each language's stands, by query and candidate language.
+    """How many ranks above the mean of the parallel answers each language's is, by query and candidate language.
 
-    `value` is in places; `mean rank` is what the result file says, from 1 for the best.
+    `value` is in ranks; `mean rank` is what the result file says, from 1 for the best.
     """
     rows = []
     for query, ranks in zip(result.task.languages, result.language_rank, strict=True):
@@ -111,7 +111,7 @@ def rank_table(result: ResultRecord) -> pd.DataFrame:
 
 
 def standing_of_languages(result: ResultRecord) -> pd.DataFrame:
-    """Which languages win and lose: places above the middle, mean over the query languages, most first."""
+    """Which languages win and lose: ranks above the mean, averaged over the query languages, highest first."""
     pushed = rank_table(result).dropna().groupby("candidate", sort=False)["value"].mean()
     table = pushed.rename("pushed").rename_axis("language").reset_index()
     return table.sort_values("pushed", ascending=False, ignore_index=True, kind="stable")

@@ -1,4 +1,4 @@
-"""Names that can be taken for another model's; nothing here knows Streamlit."""
+"""Names that can be confused with another model's; nothing here knows Streamlit."""
 
 from __future__ import annotations
 

@@ -44,15 +44,15 @@ def notices(index: Index, name: str) -> None:
     if task and task.note:
         st.info(task.note)
     if task and IMAGES in task.languages:
-        st.caption(f"{IMAGES} stands for images, which are in no language.")
+        st.caption(f"{IMAGES} is the code of images, which have no language.")
 
 
 def tell_imitations(entries: Sequence[Entry]) -> None:
     """Say so where models could be taken for others."""
     alike = dict.fromkeys((entry.identity, entry.imitates) for entry in entries if entry.imitates)
-    lines = [plain(f"{identity} is named like {other}, and is another model.") for identity, other in alike]
+    lines = [plain(f"{identity} is named like {other} but is a different model.") for identity, other in alike]
     if len(lines) > MOST_TOLD:
-        lines[MOST_TOLD:] = [f"So are {len(lines) - MOST_TOLD} more."]
+        lines[MOST_TOLD:] = [f"{len(lines) - MOST_TOLD} more have such names."]
     if lines:
         st.warning("  \n".join(lines))
 

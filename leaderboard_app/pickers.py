@@ -32,7 +32,7 @@ def open_board(title: str, sentence: str) -> Index:
     index = read_board()
     if all(entry.source for entry in index.entries):
         st.info(
-            "There are no results of yours yet: all that is shown was published elsewhere. To measure a model, run:"
+            "No results measured here yet: everything shown was published elsewhere. To measure a model, run:"
         )
         st.code(f"panglot run use-multilingual --tasks xquad-r --out {submissions()}", language=None, wrap_lines=True)
     if not index.entries:

@@ -1,4 +1,4 @@
-"""What follows from evidence and stands in no file: other pools of languages, ranks, single queries."""
+"""What is computed from evidence and is in no file: other pools of languages, ranks, single queries."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def recompute(evidence: Evidence, metric: str, languages: Sequence[str]) -> Reco
 
 
 def rank_curve(evidence: Evidence, most: int = 10_000) -> pd.DataFrame:
-    """Share of the relevant candidates that stand at a rank or better in the pool of all languages.
+    """Share of the relevant candidates at a rank or better in the pool of all languages.
 
     Columns: `rank`, `share` and `relevant`: those in the query's language, those in another.
     """
@@ -67,7 +67,7 @@ def query_table(evidence: Evidence, language: str) -> pd.DataFrame:
             "best rank": best[chosen],
             "worst rank": worst[chosen],
             "rank distance": (worst - best)[chosen],
-            "relevants": ranking.relevants[chosen],
+            "relevant candidates": ranking.relevants[chosen],
         }
     )
 

@@ -50,7 +50,7 @@ def submissions() -> Path:
 
 
 def read_board() -> Index:
-    """The index of the submissions, brought up to date; what is not verified yet is being verified elsewhere."""
+    """The index of the submissions, brought up to date; what is not verified yet is verified in another process."""
     folder = submissions()
     if not _is_current(str(folder)):
         update(folder, _bar)
@@ -205,7 +205,7 @@ def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: t
     chosen = [entry for entry in entries if entry.verified]
     home = str(home_of(index.folder))
     rows = {}
-    with _bar("Computing again from the evidence", len(chosen)) as advance:
+    with _bar("Recomputing from the evidence", len(chosen)) as advance:
         for entry in chosen:
             with contained(entry.id, {}):
                 rows[entry.id] = _recomputed(home, str(result_path(index, entry)), index.stamp, metric, languages).row

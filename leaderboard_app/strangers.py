@@ -52,7 +52,7 @@ def check_named(path: Path) -> None:
     :raises BadResult: it is not.
     """
     if not FILE_NAME.fullmatch(path.name):
-        raise BadResult("It has a name that no file of a submission has. Rename or remove it.")
+        raise BadResult("Its name is not valid for a file of a submission. Rename or remove it.")
 
 
 def is_regular(path: Path) -> bool:

@@ -235,7 +235,7 @@ def test_query_page_lists_queries_with_answers(made: Path) -> None:
     assert (answers[0].rank, answers[-1].rank, len(answers)) == (
         first["best rank"],
         first["worst rank"],
-        first["relevants"],
+        first["relevant candidates"],
     )
     precision = sum(place / answer.rank for place, answer in enumerate(answers, 1)) / len(answers)
     assert precision == pytest.approx(first["average precision"])

@@ -1,4 +1,4 @@
-"""What the numbers mean, how to make them again, where the data is from, and how to cite."""
+"""What the numbers mean, how to reproduce them, where the data is from, and how to cite."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def listed(meanings: Mapping[str, str]) -> None:
 
 with st.container(width=WIDTH):
     st.title("About")
-    st.caption("Taken from the code that computes the numbers, so that it says what they are.")
+    st.caption("Generated from the code that computes the numbers.")
 
     st.header("Settings", anchor="settings")
     listed(MEANINGS)
@@ -39,7 +39,7 @@ with st.container(width=WIDTH):
     listed(metrics())
 
     st.header("Language bias", anchor="bias")
-    st.write("In the pool of all languages; each stands beside the value that a ranker blind to language gets.")
+    st.write("In the pool of all languages, each beside the value that a language-blind ranker gets.")
     listed(bias_measures())
 
     st.header("Rules", anchor="rules")
@@ -48,14 +48,14 @@ with st.container(width=WIDTH):
         st.markdown(text)
 
     st.header("Trust", anchor="trust")
-    st.write("Computed from the files whenever they change, never claimed.")
+    st.write("Determined from the files whenever they change, whatever a submission claims.")
     listed(TRUST)
 
-    st.header("Make a number again", anchor="reproduce")
+    st.header("Reproduce a number", anchor="reproduce")
     for what, command in COMMANDS.items():
         st.write(f"{what}:")
         st.code(command, language=None, wrap_lines=True)
-    st.write("Any languages in the pool, as chosen in a page:")
+    st.write("Scores in a pool of chosen languages:")
     st.code(SUBSET, language=None)
 
     st.header("Data and licences", anchor="data")

@@ -1,4 +1,4 @@
-"""Hand in a submission: it is verified, kept for the maintainers to look at, and previewed to nobody else."""
+"""Submit results: they are verified, kept for the maintainers to review, and previewed to nobody else."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def show(outcome: Outcome) -> None:
     if outcome.not_taken:
         st.warning(outcome.not_taken, icon=":material/inbox:")
     elif outcome.kept:
-        words = f"Nothing is wrong. It waits in the inbox as {outcome.kept} until a maintainer has looked at it."
+        words = f"All checks passed. A maintainer will review it; in the inbox it is {outcome.kept}."
         st.success(words, icon=":material/check_circle:")
     else:
-        st.error("It is refused, and nothing was kept.", icon=":material/block:")
+        st.error("The submission was refused, and nothing was kept.", icon=":material/block:")
     lines = outcome.report.lines()
     if lines:
         st.code("\n".join(lines), language=None, wrap_lines=True)
@@ -49,7 +49,7 @@ def show(outcome: Outcome) -> None:
 def show_preview(found: Found) -> None:
     """The board as it would be; from this session's memory alone."""
     st.subheader("Your preview of the board", anchor=False)
-    st.caption("Only you see it, until you reload or close this page.")
+    st.caption("Only you can see it, and only until you reload or close this page.")
     headlines = {entry.task: entry.headline for entry in found.entries}
     task = st.selectbox("Task", list(headlines), key="preview")
     index = read_board()
@@ -62,18 +62,18 @@ def show_preview(found: Found) -> None:
 
 st.title("Submit")
 st.caption(
-    "Every score is computed again from its evidence. What passes goes to an inbox, never straight onto the board."
+    "Every score is recomputed from its evidence. Submissions that pass go to an inbox, never straight onto the board."
 )
 st.write("Pack the folder that `panglot run` wrote, and upload the zip:")
 st.code(
     "panglot submit submissions/MODEL@REVISION --licence Apache-2.0 --training xquad-r=zero-shot", None, wrap_lines=True
 )
 
-upload = st.file_uploader("The zip", type="zip", on_change=forget)
+upload = st.file_uploader("Zip file", type="zip", on_change=forget)
 count = st.session_state.get("uploads", 0)
 if count >= MOST_UPLOADS:
-    st.warning(f"These were {MOST_UPLOADS} uploads. Come back later, or send a pull request.")
-if st.button("Check it", type="primary", disabled=upload is None or count >= MOST_UPLOADS) and upload is not None:
+    st.warning(f"You have reached the limit of {MOST_UPLOADS} uploads. Come back later, or send a pull request.")
+if st.button("Check", type="primary", disabled=upload is None or count >= MOST_UPLOADS) and upload is not None:
     st.session_state["uploads"] = count + 1
     st.session_state["outcome"] = check_upload(upload.getbuffer())
 

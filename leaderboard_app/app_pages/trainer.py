@@ -19,7 +19,7 @@ experiments, refused = read_experiments()
 for file, why in refused.items():
     st.warning(plain(f"{file}: {why}"))
 if not experiments:
-    st.info("There is no ablation yet. Make one with:")
+    st.info("There is no ablation yet. Run one with:")
     st.code("panglot ablate", language=None)
     st.stop()
 left, right = st.columns(2)
@@ -65,7 +65,7 @@ if biases:
 
 differences = difference_table(experiment, task)
 if not differences.empty:
-    st.subheader("Which differences hold", anchor=False)
+    st.subheader("Differences between arms", anchor=False)
     show_table(
         differences,
         f"{name} differences",

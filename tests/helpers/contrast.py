@@ -54,4 +54,5 @@ def check_contrast(page: Page) -> None:
     """
     with suppress(TooSlow):
         page.wait_for_function(f"({_FAINT})().length === 0")
-    assert page.evaluate(_FAINT) == []
+    faint = page.evaluate(_FAINT)
+    assert faint == [], faint
