@@ -42,7 +42,7 @@ def notices(index: Index, name: str) -> None:
             text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))
     task = KNOWN.get(name)
     if task and task.note:
-        st.info(task.note)
+        st.caption(f":material/info: {plain(task.note)}")
     if task and IMAGES in task.languages:
         st.caption(f"{IMAGES} is the code of images, which have no language.")
 
