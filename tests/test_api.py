@@ -251,7 +251,7 @@ class TestErrors:
             panglot.run("random", dims=[16, -8])
 
     def test_a_name_of_several_tasks_is_refused(self) -> None:
-        with pytest.raises(panglot.PanglotError, match="emoji stands for several tasks: emoji-t2i, emoji-i2t"):
+        with pytest.raises(panglot.PanglotError, match="emoji matches several tasks: emoji-t2i, emoji-i2t"):
             panglot.load_task("emoji")
 
     def test_nothing_to_rank(self) -> None:

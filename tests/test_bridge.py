@@ -297,7 +297,7 @@ class TestCommand:
             shutil.copy(result_path, tmp_path / f"{stem}.json")
         done = panglot("export", str(tmp_path), "--format", "trec")
         assert done.returncode == 2
-        assert "holds 2 results" in done.stderr
+        assert "contains 2 results" in done.stderr
 
     def test_import_command_reads_mteb_results(self, exported: dict[str, Any], tmp_path: Path) -> None:
         folder = tmp_path / "results" / "a__b" / "1"
@@ -307,7 +307,7 @@ class TestCommand:
         done = panglot("import", "mteb", "results", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "rows written: 1" in done.stdout
-        assert "left out: a__b/1/XQuADRetrieval.json. It ranks whole paragraphs" in done.stdout
+        assert "skipped: a__b/1/XQuADRetrieval.json. It ranks whole paragraphs" in done.stdout
         assert read_reported(tmp_path / "submissions/a__b@1/starter.reported.json").level == "self-reported"
 
     def test_import_command_writes_published_rows(self, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
         (["run", "use-multilingal"], "Unknown model 'use-multilingal'. Did you mean use-multilingual"),
         (["run", "random", "--languages", "en,xx"], "Unknown language of starter 'xx'. Known: ar, de"),
         (["tasks", "starters"], "Did you mean starter?"),
-        (["tasks", "--export", "x"], "--export writes one task: name it"),
+        (["tasks", "--export", "x"], "--export needs a task name, e.g."),
         (["show", "nowhere"], "There is no result in nowhere"),
         (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "no file nowhere/xquad-r/ar.json"),
     ],

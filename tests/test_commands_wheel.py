@@ -92,7 +92,9 @@ def test_data_of_the_package_is_found(installed: Path, tmp_path: Path) -> None:
 def test_the_board_says_what_it_lacks(installed: Path, tmp_path: Path) -> None:
     done = panglot(installed, tmp_path, "board")
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: There is no folder submissions here. panglot run MODEL --out submissions")
+    assert done.stderr.startswith(
+        "Error: Folder submissions does not exist. Create it with panglot run MODEL --out submissions"
+    )
 
 
 OWN_NAMES = ("tasks", "suite", "utils", "data", "train")

@@ -371,7 +371,7 @@ def test_storybooks_run_is_shown_verified_and_drawn(data_dir: Path, tmp_path: Pa
     assert "<small>Arabic (ar)</small>" in html
     assert "data:image/jpeg;base64," in html
     assert "http" not in html
-    assert "Rank of the relevant: " in html
+    assert "Ranks of relevant candidates: " in html
 
 
 def test_run_names_image_tasks_that_a_text_model_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,6 +381,6 @@ def test_run_names_image_tasks_that_a_text_model_left_out(tmp_path: Path, monkey
         (tmp_path / task.name).mkdir()
     done = panglot("run", "bm25", "--suite", "murec", cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
     said = " ".join(done.stdout.split())
-    assert "bm25 reads texts only. Left out: emoji-t2i, emoji-i2t, emoji-mixed" in said
+    assert "bm25 does not encode images. Skipped: emoji-t2i, emoji-i2t, emoji-mixed" in said
     assert "xquad-r failed" in said
     assert "emoji-t2i failed" not in said

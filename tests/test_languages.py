@@ -279,4 +279,4 @@ class TestSplitLanguages:
         (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\tc\t1\n")
         done = panglot("run", "bm25", "--tasks", "./", cwd=tmp_path)
         said = " ".join((done.stdout + done.stderr).split())
-        assert "all Chinese queries are in 'zh-Hans' and all candidates in 'zh'" in said
+        assert "all Chinese queries use the code 'zh-Hans' and all candidates 'zh'" in said

@@ -227,10 +227,10 @@ def test_fetch_checks_what_is_there(data_dir: Path) -> None:
     assert [line.partition(":")[0] for line in lines] == [
         "storybooks-t2i", "storybooks-i2t", "storybooks-mixed", "starter",
     ]  # fmt: skip
-    assert all(line.endswith(" candidates, as published") for line in lines)
+    assert all(line.endswith(" candidates, identical to the published data") for line in lines)
     done = panglot("fetch", "xquad-r", "--languages", "en,de", "--data-dir", str(data_dir))
     assert "2,380 queries" in done.stdout
-    assert done.stdout.endswith("as many as the task states\n")
+    assert done.stdout.endswith("matching the task's counts\n")
 
 
 def test_split_by_hash_in_the_shares_of_the_readme() -> None:

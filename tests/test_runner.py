@@ -91,7 +91,7 @@ def test_impossible_curves_are_refused(tmp_path: Path) -> None:
     for arguments, message in (
         (["bm25", "--dims", "3"], "Only models that make vectors"),
         (["random", "--dims", "65"], "have 64 dimensions; 65 cannot be kept"),
-        (["random", "--dims", "x"], "--dims takes whole numbers"),
+        (["random", "--dims", "x"], "--dims takes comma-separated integers"),
         (["random", "--quantise", "int7"], "Unknown form of vectors 'int7'. Did you mean int8?"),
         (["random", "--precision", "bf16"], "random takes no --precision. It takes no options."),
     ):
@@ -136,7 +136,10 @@ def test_plan_as_typed() -> None:
     done = panglot("plan", "use-multilingual", "--price", "0.02")
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert all(word in said for word in ("starter", "query", "passage", "vectors of 512 take 3 MB", "the API 0.0"))
+    assert all(
+        word in said
+        for word in ("starter", "query", "passage", "512-dimensional vectors take 3 MB", "the API costs 0.0")
+    )
     rows = json.loads(panglot("plan", "use-multilingual", "--json").stdout)
     assert rows["starter"]["dimension"] == 512
     assert json.loads(panglot("plan", "bm25", "--json").stdout) == {"starter": None}

@@ -197,7 +197,7 @@ def test_the_sample_holds_nothing_of_an_evaluation_task() -> None:
 def test_ablate_makes_what_is_not_there_yet(folder: Path) -> None:
     places = ["--out", str(folder / "runs")]
     grid = [str(folder / "tiny.toml"), *places, "--set", "training.steps=3"]
-    with pytest.raises(BadData, match="No model of tiny is finished"):
+    with pytest.raises(BadData, match="contains no finished model of tiny"):
         panglot("ablate", *grid, "--finished")
     said = panglot("ablate", *grid)
     for part in ("1/2 tiny-mono-1", "2/2 tiny-cross-1", "starter, map", "tiny.json"):

@@ -1,17 +1,17 @@
-"""What a shell offers after a press of the tab key: names of tasks, suites and models."""
+"""Shell completion of task, suite and model names."""
 
 from __future__ import annotations
 
 
 def complete_task(incomplete: str) -> list[str]:
-    """Names of tasks that begin so."""
+    """Task names with this prefix."""
     from panglot.data.catalogue import all_tasks
 
     return [task.name for task in all_tasks() if task.name.startswith(incomplete)]
 
 
 def complete_tasks(incomplete: str) -> list[str]:
-    """The same for the last name of a list, sets of tasks among them."""
+    """Completions of the last name in a list, including task sets."""
     from panglot.data.catalogue import all_tasks, groups
 
     before, comma, last = incomplete.rpartition(",")
@@ -20,14 +20,14 @@ def complete_tasks(incomplete: str) -> list[str]:
 
 
 def complete_suite(incomplete: str) -> list[str]:
-    """Names of suites that begin so."""
+    """Suite names with this prefix."""
     from panglot.data.catalogue import suites
 
     return [name for name in suites() if name.startswith(incomplete)]
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Models that are named by one word, and what other names begin with."""
+    """Built-in models and the prefixes of the other kinds."""
     from panglot.encode.registry import KINDS
 
     spellings = [name if kind.example == name else f"{name}:" for name, kind in KINDS.items()]

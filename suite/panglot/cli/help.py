@@ -1,4 +1,4 @@
-"""Help that fits on a screen: plain text as wide as the terminal, options and verbs under their headings."""
+"""Compact help: plain text at terminal width, with options and verbs grouped under headings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typer.core import TyperCommand, TyperGroup
 OPTIONS = "Arguments and options"
 VERBS = "Verbs"
 
-# Contexts and formatters are click's, which newer versions of Typer bring along under another name.
+# Contexts and formatters are click's, which newer versions of Typer vendor under another name.
 
 
 class Verb(TyperCommand):
-    """A verb whose options are listed by `rich_help_panel`."""
+    """A verb whose options are grouped by `rich_help_panel`."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments first, then the options."""
@@ -22,7 +22,7 @@ class Verb(TyperCommand):
 
 
 class Verbs(TyperGroup):
-    """Several verbs, listed by `rich_help_panel`, with the whole first sentence of each."""
+    """A group of verbs, listed by `rich_help_panel` with the first paragraph of their help."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, then the verbs."""
@@ -50,7 +50,7 @@ def _write_options(verb: Verb | Verbs, ctx: Any, formatter: Any) -> None:
 
 
 def _write(rows: Iterable[tuple[str, tuple[str, str]]], formatter: Any) -> None:
-    """Write rows of two columns under their headings; in a narrow terminal long names get a line of their own."""
+    """Write two-column rows under their headings; in narrow terminals long names get their own line."""
     sections: dict[str, list[tuple[str, str]]] = {}
     for heading, row in rows:
         sections.setdefault(heading, []).append(row)
@@ -60,7 +60,7 @@ def _write(rows: Iterable[tuple[str, tuple[str, str]]], formatter: Any) -> None:
 
 
 def _name(parameter: Any, with_type: str) -> str:
-    """How it is typed; an argument without its type, which its name implies."""
+    """Return the name as typed; arguments omit their type, which the metavar implies."""
     if parameter.param_type_name != "argument":
         return with_type
     return f"{parameter.metavar}..." if parameter.nargs == -1 else parameter.metavar

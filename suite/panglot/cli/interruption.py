@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the command stops, and says what is kept and how to go on."""
+"""Handles Ctrl-C and SIGTERM: the command stops and says what is kept and how to resume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _kept: list[str] = []
 
 
 class Interrupted(BaseException):
-    """A signal asked this process to stop; `code` is the exit code that shells expect of it."""
+    """A signal asked this process to stop; `code` is the conventional exit code."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -19,23 +19,23 @@ class Interrupted(BaseException):
 
 
 def on_interrupt(message: str) -> None:
-    """Set what `kept` says from now on: what an interrupted command leaves behind and how to go on."""
+    """Set the message of `kept`: what an interrupted command leaves behind and how to resume."""
     _kept[:] = [message]
 
 
 def kept() -> str:
-    """What is to be said to the person who interrupted the command."""
+    """Return the message for the user who interrupted the command."""
     return " ".join(["Interrupted.", *_kept])
 
 
 def watch_signals() -> None:
-    """Turn the first SIGINT or SIGTERM into `Interrupted`; a second one ends the process at once."""
+    """Turn the first SIGINT or SIGTERM into `Interrupted`; a second one ends the process immediately."""
     owner = os.getpid()
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
-        if os.getpid() != owner:  # a forked worker of a library, which is stopped in this way
+        if os.getpid() != owner:  # a library's forked worker, which is stopped this way
             signal.raise_signal(number)
         raise Interrupted(number)
 

@@ -1,4 +1,4 @@
-"""The command `panglot`: puts the verbs together, and shows errors as a person wants to see them."""
+"""The `panglot` command: registers the verbs and prints errors without tracebacks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ app = typer.Typer(
         "help_option_names": ["--help", "-h"],
         "terminal_width": min(get_terminal_size().columns, WIDEST_HELP) - 2,
     },
-    help="How an encoder retrieves within, across and over all languages, and which of them it favours.\n\n"
+    help="Benchmark text and image encoders on multilingual retrieval and measure their language bias.\n\n"
     "Example: panglot run use-multilingual --tasks starter",
 )
 
@@ -71,7 +71,7 @@ def root(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the options that stand before every verb."""
+    """Handle the options that come before the verb."""
 
 
 for heading, verbs in {
@@ -86,14 +86,14 @@ app.add_typer(cache, name="cache", rich_help_panel=MEASURE)
 app.add_typer(import_, name="import", rich_help_panel=SHARE)
 
 
-NO_SPACE = "The disk is full. Free some space, or choose another folder with --out or --cache; a run then continues."
+NO_SPACE = "The disk is full. Free some space or choose another folder with --out or --cache; the run then resumes."
 
 
 def main() -> None:
-    """Run the command; what a person can fix is shown as one message, exit code 2."""
+    """Run the command. Errors that the user can fix are printed as one message with exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal of few characters shows the others as question marks
+            stream.reconfigure(errors="replace")  # limited terminals show question marks
     watch_signals()
     try:
         app()

@@ -1,4 +1,4 @@
-"""From what was typed to what is meant: names of tasks, lists, options that several verbs share."""
+"""Parses task names and comma-separated lists, and defines options that several verbs share."""
 
 from __future__ import annotations
 
@@ -17,51 +17,49 @@ if TYPE_CHECKING:
 
 
 def _look_there(context: typer.Context, folder: Path | None) -> Path | None:
-    """Put the folder in force until the command ends."""
+    """Use this data folder until the command ends."""
     context.with_resource(data_from(folder))
     return folder
 
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="The data; default: PANGLOT_DATA, else a download.", callback=_look_there),
+    typer.Option(metavar="FOLDER", help="Data folder; default: PANGLOT_DATA or a download.", callback=_look_there),
 ]
-"""In force for the whole command once it is parsed, so that most verbs need not pass it on."""
+"""Set for the whole command once parsed, so most verbs do not need to pass it on."""
 
 
 def find_task(name: str) -> Task:
-    """The one task of that name, or at that path.
+    """Return the single task with this name or at this path.
 
-    :raises UnknownName: there is none; the nearest names.
-    :raises PanglotError: several are named so.
+    :raises UnknownName: no such task; the message suggests similar names.
+    :raises PanglotError: the name matches several tasks.
     """
     tasks = _load(name)
     if len(tasks) > 1:
-        raise PanglotError(
-            f"{name} stands for several tasks: {', '.join(task.name for task in tasks)}. {_one_of(name)}"
-        )
+        raise PanglotError(f"{name} matches several tasks: {', '.join(task.name for task in tasks)}. {_one_of(name)}")
     return tasks[0]
 
 
 def find_tasks(names: str) -> list[Task]:
-    """The tasks that a list of names means, each once; a name of a set or suite stands for several.
+    """Return the tasks in a list of names, each once; the name of a set or suite expands to its tasks.
 
-    :raises UnknownName: a name that means nothing; the nearest names.
-    :raises PanglotError: two tasks of one name whose data differs.
+    :raises UnknownName: an unknown name; the message suggests similar ones.
+    :raises PanglotError: two tasks share a name but not their data.
     """
-    listed = [names] if os.path.isdir(names) else split(names)  # unlike Path.is_dir it bears names that are too long
+    listed = [names] if os.path.isdir(names) else split(names)  # accepts names too long for Path.is_dir
     found: dict[str, Task] = {}
     for task in (task for name in listed for task in _load(name)):
         if found.setdefault(task.name, task).fingerprint != task.fingerprint:
             raise PanglotError(
-                f"Two different tasks are named '{task.name}', so their results would have one name. "
-                "Rename one of them, or run them apart with another --out."
+                f"Two different tasks are named '{task.name}', so their result files would collide. "
+                "Rename one of them, or run them separately with different --out folders."
             )
     return list(found.values())
 
 
 def find_suite(name: str) -> list[Task]:
-    """The tasks of a named suite.
+    """Return the tasks of a suite.
 
     :raises UnknownName: there is no such suite.
     """
@@ -73,7 +71,7 @@ def find_suite(name: str) -> list[Task]:
 
 
 def _load(name: str) -> tuple[Task, ...]:
-    """The tasks that a name means; what a person should know of their own data is shown."""
+    """Load the tasks that a name refers to and print remarks about the user's own data."""
     from panglot.data.catalogue import load_tasks, split_path
 
     tasks = load_tasks(name)
@@ -87,9 +85,9 @@ def _load(name: str) -> tuple[Task, ...]:
 
 
 def check_headline(path: Path, task: Task) -> None:
-    """Check that the headline metric of a task file is known.
+    """Check that the headline metric of a task file exists.
 
-    :raises BadData: it is not; with the line.
+    :raises BadData: unknown metric; the message names the line.
     """
     from panglot.score.metrics import parse_metric
     from panglot.toml import read_toml
@@ -101,9 +99,9 @@ def check_headline(path: Path, task: Task) -> None:
 
 
 def _one_of(name: str) -> str:
-    return f"Name one of them, as {name}:NAME." if name.endswith(".toml") else "Name one of them."
+    return f"Choose one, e.g. {name}:NAME." if name.endswith(".toml") else "Choose one."
 
 
 def split(names: str) -> list[str]:
-    """The parts of a list divided by commas."""
+    """Split a comma-separated list."""
     return [name.strip() for name in names.split(",") if name.strip()]

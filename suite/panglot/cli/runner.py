@@ -1,4 +1,4 @@
-"""Runs the tasks of one model one by one, and says how it went."""
+"""Runs the tasks of one model in turn and reports the outcome."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Runner:
-    """One model, and how it is measured; a task that fails does not lose the others."""
+    """Runs one model on several tasks; a failing task does not stop the others."""
 
     console: PlainConsole
     model: Model
     measurement: Measurement
     out: Path
     results: dict[Path, ResultRecord] = field(default_factory=dict)
-    """What was written, and where."""
+    """Written results by path."""
     _failed: int = 0
 
     def run(self, tasks: list[Task], retry_failed: bool) -> int:
-        """Run the tasks; the exit code is 2 if a person can mend what failed, 1 if the fault is ours."""
+        """Run the tasks. The exit code is 2 if the user can fix a failure, 1 if it is a bug in Panglot."""
         from panglot.errors import PanglotError
         from panglot.files import check_writable
 
@@ -55,23 +55,22 @@ class Runner:
         self._log(task).unlink(missing_ok=True)
 
     def _warn_of_split_languages(self, task: Task) -> None:
-        """Queries in `zh-Hans` and candidates in `zh` are hardly meant to be two languages."""
+        """Warn if queries in `zh-Hans` and candidates in `zh` would count as two languages."""
         from rich.text import Text
 
         from panglot.languages import find_split_languages, language_name
 
         sizes = {language: task.sizes[language] for language in task.choose(self.measurement.languages)}
         for query, candidate in find_split_languages(sizes):
-            said = (
-                f"all {language_name(query)} queries are in '{query}' and all candidates in '{candidate}', two "
-                "spellings of one language. They count as two: their pair is scored as cross, not mono. "
-                "Use one code for both."
+            warning = (
+                f"all {language_name(query)} queries use the code '{query}' and all candidates '{candidate}'. "
+                "Panglot treats them as two languages and scores the pair as cross, not mono. Use one code for both."
             )
-            message = Text(f"{task.name}: ", style="bold yellow").append(said, "not bold")
+            message = Text(f"{task.name}: ", style="bold yellow").append(warning, "not bold")
             self.console.print(message, soft_wrap=True)
 
     def _fail(self, task: Task, error: Exception, code: int) -> None:
-        """Keep the traceback in a log, say one line, go on."""
+        """Write the traceback to a log, print one line and continue."""
         import traceback
 
         from rich.text import Text
@@ -81,9 +80,9 @@ class Runner:
         log = self._log(task)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        said = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
-        message = Text(f"{task.name} failed: ", style="bold red").append(f"{said} ", "not bold")
-        self.console.print(message.append(f"({log}; run it again with --retry-failed)", "dim"), soft_wrap=True)
+        reason = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
+        message = Text(f"{task.name} failed: ", style="bold red").append(f"{reason} ", "not bold")
+        self.console.print(message.append(f"(log: {log}; retry with --retry-failed)", "dim"), soft_wrap=True)
         self._failed = max(self._failed, code) if self._failed != 1 else 1
 
     def _log(self, task: Task) -> Path:
@@ -99,7 +98,7 @@ class Runner:
 
 
 def show_results(console: PlainConsole, results: dict[Path, ResultRecord], matrix: bool) -> None:
-    """The grids, the scores, and where they were written at what cost."""
+    """Print the grids, the scores, and where each result was written at what cost."""
     from rich.text import Text
 
     from panglot.cli.view.terminal import curve_table, pair_matrix, score_table
@@ -117,15 +116,15 @@ def show_results(console: PlainConsole, results: dict[Path, ResultRecord], matri
 
 
 def _effort(result: ResultRecord) -> str:
-    """Time, memory, and what was encoded anew."""
+    """Return time, memory, and how many items were newly encoded."""
     from panglot.data.image import IMAGES
 
-    said = f"{sum(result.run.seconds.values()):.1f} s"
+    effort = f"{sum(result.run.seconds.values()):.1f} s"
     if result.run.peak_memory_mib is not None:
-        said += f", {result.run.peak_memory_mib:,} MiB"
+        effort += f", {result.run.peak_memory_mib:,} MiB"
     if result.run.encoding:
         noun = "texts and images" if IMAGES in result.task.languages else "texts"
-        said += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
+        effort += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
     if result.run.damaged:
-        said += f", {result.run.damaged:,} damaged items left out"
-    return said
+        effort += f", {result.run.damaged:,} damaged items skipped"
+    return effort

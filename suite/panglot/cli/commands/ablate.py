@@ -1,4 +1,4 @@
-"""`panglot ablate`: the same recipe with some settings changed, several seeds of each, in one table."""
+"""`panglot ablate`: train variants of a recipe with several seeds and tabulate them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from panglot.files import check_writable
 
 
 def ablate(
-    grid: Annotated[Path, typer.Argument(metavar="GRID", help="A TOML file, or an ablation of the package.")],
+    grid: Annotated[Path, typer.Argument(metavar="GRID", help="TOML file, or name of a built-in ablation.")],
     changes: Changes = [],  # noqa: B006
-    finished: Annotated[bool, typer.Option("--finished", help="Train nothing: show what is finished.")] = False,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For models and results.")] = Path("ablation"),
-    table: Annotated[Path | None, typer.Option(metavar="FILE", help="The table; default: in --out.")] = None,
+    finished: Annotated[bool, typer.Option("--finished", help="Show finished models only; train nothing.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder for models and results.")] = Path(
+        "ablation"
+    ),
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Output file for the table; default: in --out.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train and score a recipe with some settings changed, and compare.
+    """Train, score and compare variants of a recipe.
 
-    Every arm with every seed; the arms are tested against each other. What is there already is kept.
+    Trains every arm with every seed and tests the arms against each other. Keeps finished models.
 
     Example: panglot ablate static --out runs/static
     """
@@ -58,7 +62,7 @@ def ablate(
         effort = f"  {done.steps} steps, {done.seconds:.0f} s"
         console.print(Text(f"{number}/{len(planned)} {model.recipe.name}").append(effort, "dim"), soft_wrap=True)
     if not scored:
-        raise BadData(f"No model of {ablation.name} is finished in {out}. Leave out --finished to make them.")
+        raise BadData(f"{out} contains no finished model of {ablation.name}. Omit --finished to train them.")
     experiment = summarise(ablation, scored)
     target = table or out / f"{ablation.name}.json"
     write_record(target, experiment)

@@ -13,16 +13,18 @@ from panglot.cli.output import echo
 
 def board(
     folder: Folder = Path("submissions"),
-    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Where it listens.")] = 8501,
-    address: Annotated[str, typer.Option(metavar="IP", help="0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Port to listen on.")] = 8501,
+    address: Annotated[
+        str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 accepts other machines.")
+    ] = "127.0.0.1",
     inbox: Annotated[
-        Path, typer.Option(metavar="FOLDER", envvar="PANGLOT_INBOX", help="For uploads that passed.")
+        Path, typer.Option(metavar="FOLDER", envvar="PANGLOT_INBOX", help="Folder for verified uploads.")
     ] = Path("inbox"),
 ) -> None:
-    """Open the leaderboard on a folder of results.
+    """Open the leaderboard for a folder of results.
 
     Example: panglot board submissions/
     """
     check_folder(folder)
-    echo(f"The leaderboard on {folder}: http://{address}:{port}  (Ctrl-C stops it)")
+    echo(f"Leaderboard for {folder}: http://{address}:{port}  (Ctrl-C to stop)")
     start("serve", str(folder.resolve()), str(inbox.resolve()), address, str(port))

@@ -1,4 +1,4 @@
-"""`panglot cache`: what the vector cache holds, whether it is sound, and making room."""
+"""`panglot cache`: list, verify and prune the vector cache."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from panglot.files import cache_dir
 if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
 
-Root = Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="The vector cache.")]
+Root = Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="Vector cache directory.")]
 
 cache = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Look into the vector cache, check it, make room.\n\nExample: panglot cache ls",
+    help="List, verify or prune the vector cache.\n\nExample: panglot cache ls",
 )
 
 
 @cache.command(cls=Verb)
 def ls(root: Root = None, as_json: AsJson = False) -> None:
-    """List what is there: models, roles, sizes.
+    """List cached vectors by model and role, with sizes.
 
     Example: panglot cache ls
     """
@@ -46,9 +46,9 @@ def ls(root: Root = None, as_json: AsJson = False) -> None:
 
 @cache.command(cls=Verb)
 def verify(root: Root = None, as_json: AsJson = False) -> None:
-    """Compare every shard with its checksum.
+    """Check every shard against its checksum.
 
-    Damaged shards are encoded again when they are needed; exit code 1 if there are any.
+    Damaged shards are encoded again when needed. Exit code 1 if any shard is damaged.
 
     Example: panglot cache verify
     """
@@ -65,13 +65,11 @@ def verify(root: Root = None, as_json: AsJson = False) -> None:
 @cache.command(cls=Verb)
 def prune(
     root: Root = None,
-    days: Annotated[
-        float, typer.Option(metavar="N", min=0, help="Remove what nothing was added to for so many days.")
-    ] = 30,
-    model: Annotated[str, typer.Option(metavar="NAME", help="Only models with this in their name.")] = "",
+    days: Annotated[float, typer.Option(metavar="N", min=0, help="Remove vectors unchanged for N days.")] = 30,
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only models whose name contains NAME.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove vectors that are old, or of one model.
+    """Remove old vectors, or those of one model.
 
     Example: panglot cache prune --days 7
     """
@@ -93,6 +91,6 @@ def _open(root: Path | None) -> VectorCache:
 
 
 def _facts(text: str) -> dict[str, str]:
-    """What a shelf says of its vectors."""
+    """Return the displayed facts of a shelf."""
     facts = json.loads(text)
     return {name: facts[name] for name in ("name", "revision", "role", "precision", "prompts")}

@@ -1,4 +1,4 @@
-"""`panglot compare`: do two models differ, where, and what could have been found."""
+"""`panglot compare`: test where two models differ, with detectable effect sizes."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
 Setting = Annotated[
     Literal["mono", "cross", "multi"] | None,
-    typer.Option(metavar="mono|cross|multi", help="Only this, its languages in full."),
+    typer.Option(metavar="mono|cross|multi", help="Only this setting, in full detail."),
 ]
 
 
 def compare(
-    one: Annotated[Path, typer.Argument(metavar="A", help="A result file or the folder of a model.")],
-    other: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    one: Annotated[Path, typer.Argument(metavar="A", help="Result file or model folder.")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="Result file or model folder.")],
     task: TaskName = None,
     setting: Setting = None,
     language: Annotated[str | None, typer.Option(metavar="en", help="Only queries in this language.")] = None,
     metric: MetricName = None,
-    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grid too.")] = False,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Also print the language × language grid.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Test whether two models differ, and where.
+    """Test whether and where two models differ.
 
-    In every setting, query language and pair of languages, with what could have been found.
+    Tests every setting, query language and language pair, and shows the smallest detectable difference.
 
     Example: panglot compare submissions/bm25@0.3.16 submissions/random@1
+
+    Example: panglot compare submissions/bm25@0.3.16 submissions/random@1 --task xquad-r --setting cross
     """
     from panglot.cli.view.comparison import comparison_json, comparison_view
     from panglot.results.compare import compare_results
@@ -52,9 +54,9 @@ def compare(
 
 
 def _results(path: Path) -> dict[tuple[str, str], Result]:
-    """The results of one model, by name and fingerprint of their tasks.
+    """Return the results of one model, keyed by task name and fingerprint.
 
-    :raises BadResult: there are none, or those of several models.
+    :raises BadResult: no results, or results of several models.
     """
     from panglot.results.result import read_result
     from panglot.results.result_record import find_results
@@ -62,22 +64,24 @@ def _results(path: Path) -> dict[tuple[str, str], Result]:
     found = [read_result(file) for file in find_results([path])]
     models = sorted({result.model.label for result in found})
     if len(models) > 1:
-        raise BadResult(f"{path} holds results of {len(models)} models ({', '.join(models[:3])} …). Name one of them.")
+        raise BadResult(
+            f"{path} contains results of {len(models)} models ({', '.join(models[:3])} …). Name one folder."
+        )
     return {(result.task, result.record.task.fingerprint): result for result in found}
 
 
 def _pairs(
     one: Mapping[tuple[str, str], Result], other: Mapping[tuple[str, str], Result], task: str | None
 ) -> Iterator[tuple[Result, Result]]:
-    """What both have results on; of a task that they have on different content only, the first of each.
+    """Yield pairs of results on the same task; if the contents differ, the first result of each.
 
-    :raises UnknownName: they have none on that task.
-    :raises BadResult: they have no task in common.
+    :raises UnknownName: the task is not among the common tasks.
+    :raises BadResult: no common task.
     """
     shared = {name for name, _ in one} & {name for name, _ in other}
     if not shared:
         listed = (", ".join(sorted({name for name, _ in results})) for results in (one, other))
-        raise BadResult("The two have no task in common: A has {}, B has {}.".format(*listed))
+        raise BadResult("A and B have no task in common: A has {}; B has {}.".format(*listed))
     if task is not None and task not in shared:
         raise UnknownName("task of both", task, shared)
     for name in sorted(shared) if task is None else [task]:

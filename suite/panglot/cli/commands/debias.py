@@ -1,4 +1,4 @@
-"""`panglot debias`: a model without its languages, for production."""
+"""`panglot debias`: export a model with language information removed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from panglot.files import check_writable
 def debias(
     model: ModelName,
     method: Annotated[str, typer.Option(metavar="METHOD", help="project:R, centre, lir:R or shift:LANG.")],
-    fit: Annotated[Path, typer.Option(metavar="FILE", help="Texts with languages to learn them from.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the model, or for arrays.")],
+    fit: Annotated[Path, typer.Option(metavar="FILE", help="Texts with language labels to fit the method on.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder for the model or arrays.")],
     cache: Cache = None,
     no_cache: NoCache = False,
     query_prompt: QueryPrompt = None,
@@ -33,9 +33,10 @@ def debias(
     trust_remote_code: TrustRemoteCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a model without its languages, to use in production.
+    """Export a model with language information removed from its vectors.
 
-    project:R of a sentence-transformers model gives a folder that the library loads; all else an .npz with its numpy.
+    For a sentence-transformers model, project:R writes a folder that the library can load. Other combinations write
+    an .npz file and the numpy code to apply it.
 
     Example: panglot debias MODEL --method project:4 --fit texts.jsonl --out debiased
     """

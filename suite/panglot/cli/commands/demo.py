@@ -1,4 +1,4 @@
-"""`panglot demo`: a real model on a small set, and what to do next."""
+"""`panglot demo`: score a real model on a small task and show the next steps."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from panglot.files import cache_dir, check_writable
 MODEL, TASK = "use-multilingual", "starter"
 
 WELCOME = """\
-Scoring a real encoder, Universal Sentence Encoder multilingual, on questions and
-answers in 11 languages. It takes some seconds, and no network."""
+Scoring the multilingual Universal Sentence Encoder on questions and answers in
+11 languages. This takes a few seconds and needs no network."""
 
 NEXT = """
-Each language was asked within itself (mono), across each other one (cross) and
-in one pool of all (multi). The result and its evidence are in
+Queries were run within each language (mono), across each pair of languages
+(cross) and against one pool of all languages (multi). The result and its
+evidence are in
 {folder}
 
-Next:
-  which languages it favours
+Next steps:
+  see which languages the model favours
     {command} show {folder} --bias
-  a full task: 11 languages, 13,090 queries
+  run a full task: 11 languages, 13,090 queries
     {command} run {model} --tasks xquad-r
-  what else can be scored
+  list other models you can score
     {command} models
 """
 
 
 def demo(as_json: AsJson = False) -> None:
-    """Score the embedded model on a small set: start here.
+    """Score the built-in model on a small task: start here.
 
-    Results go to a folder of the user's cache, and what to do next is said.
+    Writes results to the cache folder and prints the next steps.
 
     Example: panglot demo
     """
@@ -62,7 +63,7 @@ def _folder() -> Path:
 
 
 def _command() -> str:
-    """How this command is typed here: by its path where the shell does not find it."""
+    """Return how to type this command here: by path if it is not on PATH."""
     import sys
     from shutil import which
 

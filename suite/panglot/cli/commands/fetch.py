@@ -1,4 +1,4 @@
-"""`panglot fetch`: get the data of tasks before it is needed."""
+"""`panglot fetch`: download task data ahead of a run."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def fetch(
     tasks: Annotated[
         list[str],
-        typer.Argument(metavar="TASK", help="Tasks or sets of them.", autocompletion=complete_tasks),
+        typer.Argument(metavar="TASK", help="Tasks or task sets.", autocompletion=complete_tasks),
     ],
     languages: Languages = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download the data of tasks, or make it, and check it.
+    """Download or build task data, and check it.
 
-    It goes to the user's cache. What is there already, or in the data folder, is only checked. A run fetches by itself
-    what it lacks.
+    Data goes to the cache. Data already there or in the data folder is only checked. A run fetches missing data
+    automatically.
 
     Example: panglot fetch emoji storybooks
     """
@@ -44,7 +44,7 @@ def fetch(
 
 
 def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dict[str, Any], str]:
-    """What is there now, and how it was checked: as facts and in words."""
+    """Fetch one task and return what was found and checked, as data and as a message."""
     from panglot.cli.view.terminal import progress_bar
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
@@ -70,12 +70,12 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dic
 
 def _compared(task: Task, pool: Pool) -> str:
     if not task.fingerprint:
-        return f", not compared: there is no reference fingerprint yet; the data has {pool.fingerprint}"
+        return f"; no reference fingerprint yet; this data has {pool.fingerprint}"
     if pool.languages != task.languages:
-        return ", as many as the task states"
+        return ", matching the task's counts"
     if pool.fingerprint == task.fingerprint:
-        return ", as published"
+        return ", identical to the published data"
     return (
-        "; the texts are those of the task, but the images were encoded again here and differ from the published ones, "
+        "; the texts match the task, but the re-encoded images differ from the published ones, "
         "so results have another fingerprint and cannot be compared with others"
     )

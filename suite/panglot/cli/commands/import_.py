@@ -1,4 +1,4 @@
-"""`panglot import`: scores that others report, kept apart from what was measured."""
+"""`panglot import`: import reported scores, kept separate from measured ones."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from panglot.files import check_writable
 if TYPE_CHECKING:
     from panglot.results.reported import ReportedResult
 
-Out = Annotated[Path, typer.Option(metavar="FOLDER", help="For rows, as MODEL@REVISION/TASK.reported.json.")]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder for MODEL@REVISION/TASK.reported.json.")]
 
 import_ = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Take in scores that others report.\n\nExample: panglot import published",
+    help="Import scores reported elsewhere.\n\nExample: panglot import published",
 )
 
 
 @import_.command(cls=Verb)
 def mteb(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="With MODEL/REVISION/TASK.json of mteb, at any depth.")
+        Path, typer.Argument(metavar="FOLDER", help="Folder with mteb's MODEL/REVISION/TASK.json, at any depth.")
     ],
     out: Out = Path("submissions"),
     as_json: AsJson = False,
 ) -> None:
-    """Take in mteb's results on tasks of this suite.
+    """Import mteb results on tasks of this suite.
 
-    Says of all others why they are left out.
+    Prints why other results are skipped.
 
     Example: panglot import mteb ~/.cache/mteb/results
     """
@@ -47,7 +47,7 @@ def mteb(
 
 @import_.command(cls=Verb)
 def published(out: Out = Path("submissions"), as_json: AsJson = False) -> None:
-    """Write the tables of arXiv 2408.10536 and 2004.05484 as rows.
+    """Import the published tables of arXiv 2408.10536 and 2004.05484.
 
     Example: panglot import published
     """
@@ -57,7 +57,7 @@ def published(out: Out = Path("submissions"), as_json: AsJson = False) -> None:
 
 
 def _write(out: Path, reported: list[ReportedResult], left_out: list[str], as_json: bool) -> None:
-    """Write the rows, and say which and what is left out."""
+    """Write the rows and print what was written and what was skipped."""
     from panglot.results.reported import write_reported
 
     check_writable(out, "--out")
@@ -70,4 +70,4 @@ def _write(out: Path, reported: list[ReportedResult], left_out: list[str], as_js
         echo(f"{level}: {file}")
     echo(f"rows written: {len(written)}")
     for reason in left_out:
-        echo(f"left out: {reason}")
+        echo(f"skipped: {reason}")

@@ -1,4 +1,4 @@
-"""`panglot index`: read and verify submissions before the leaderboard opens."""
+"""`panglot index`: verify results ahead of opening the leaderboard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from panglot.cli.output import AsJson
 
 
 def index(folder: Folder = Path("submissions"), as_json: AsJson = False) -> None:
-    """Read and verify new results, so that the leaderboard opens at once.
+    """Read and verify new results so the leaderboard opens quickly.
 
     Example: panglot index submissions/
     """

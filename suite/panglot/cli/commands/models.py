@@ -1,4 +1,4 @@
-"""`panglot models`: what can be scored."""
+"""`panglot models`: list the kinds of models that can be scored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from panglot.cli.output import AsJson, open_console, print_json
 
 
 def models(as_json: AsJson = False) -> None:
-    """List the ways of naming a model.
+    """List the kinds of models and how to name them.
 
     Example: panglot models
     """

@@ -1,4 +1,4 @@
-"""`panglot plan`: what a run would take."""
+"""`panglot plan`: estimate the cost of a run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ def plan(
     languages: Languages = "",
     data_dir: DataDir = None,
     cache: Cache = None,
-    price: Annotated[float, typer.Option(metavar="MONEY", min=0, help="Of an API, for a million tokens.")] = 0.0,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Machines or GPUs like this one.")] = 1,
+    price: Annotated[float, typer.Option(metavar="MONEY", min=0, help="API price per million tokens.")] = 0.0,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of machines or GPUs like this one.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would take: time, memory, disk, cost.
+    """Estimate the time, memory, disk space and cost of a run.
 
-    Measured on a few texts; nothing is written.
+    Encodes a small sample of texts; writes nothing.
 
     Example: panglot plan use-multilingual --tasks xquad-r,mlqa-r
+
+    Example: panglot plan use-multilingual --tasks miracl --workers 8
     """
     chosen = find_tasks(tasks)
     from panglot.cli.view.listing import list_plans, list_stream_plan
@@ -61,7 +63,7 @@ def plan(
 
 
 def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:
-    """Plans as plain data; null for a model that makes no vectors."""
+    """Return plans as plain data; null for a model without vectors."""
     return {
         name: plan
         and {
@@ -78,7 +80,7 @@ def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:
 
 
 def _stream_records(plans: Mapping[str, StreamPlan], workers: int, price: float) -> dict[str, Any]:
-    """Plans of corpora as plain data."""
+    """Return plans for streamed corpora as plain data."""
     from panglot.evaluate.shards.plan import FORMS
 
     return {

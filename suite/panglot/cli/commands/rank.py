@@ -1,4 +1,4 @@
-"""`panglot rank`: models of one task in order, with what is known of that order."""
+"""`panglot rank`: rank models on one task, with uncertainty."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from panglot.cli.output import AsJson, open_console, print_json
 
 
 def rank(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that hold them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that contain them.")],
     task: TaskName = None,
     setting: Annotated[
         Literal["mono", "cross", "multi", "balance"] | None,
         typer.Option(
-            metavar="NAME", help="By mono, cross, multi or balance; default: multi, or mono of divided tasks."
+            metavar="NAME", help="mono, cross, multi or balance; default: multi, or mono for per-language corpora."
         ),
     ] = None,
     metric: MetricName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank models, with letters for those that cannot be told apart.
+    """Rank models, with letters that group those not significantly different.
 
-    The rank of each has an interval, too.
+    Each rank has a 95 % interval.
 
     Example: panglot rank submissions/ --task xquad-r
     """

@@ -50,13 +50,13 @@ if TYPE_CHECKING:
     from panglot.remedies.debiased import Debias
 
 
-KEPT = "Finished tasks are written, and what was encoded is in the vector cache: the same command continues from there."
+KEPT = "Finished results are saved and encoded vectors are cached; run the same command again to resume."
 
 UNPINNED = (
-    "its vectors are not reused by later runs, because its revision does not cover all that it reads. "
+    "later runs will not reuse its vectors, because the revision does not cover everything the encoder reads. "
     "Give the encoder a card with a revision to reuse them (docs/add-an-encoder.md)."
 )
-"""Said of models without a revision to rely on."""
+"""Note for models without a reliable revision."""
 
 
 def run(
@@ -64,27 +64,25 @@ def run(
     tasks: TaskNames = "starter",
     suite: Annotated[
         str,
-        typer.Option(metavar="NAME", help="murec or m2m: all that the model can see.", autocompletion=complete_suite),
+        typer.Option(
+            metavar="NAME",
+            help="Run a suite instead: murec or m2m.",
+            autocompletion=complete_suite,
+        ),
     ] = "",
     languages: Languages = "",
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
-    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grid too.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only tasks whose last run failed.")] = False,
-    dims: Annotated[str, typer.Option(metavar="N,M", help="Also vectors cut to these dimensions.")] = "",
-    quantise: Annotated[str, typer.Option(metavar="A,B", help="Also vectors as int8, as binary.")] = "",
-    debias: Annotated[
-        str, typer.Option(metavar="METHOD", help="centre, project:R, lir:R or shift:LANG: take languages out.")
-    ] = "",
-    debias_fit: Annotated[
-        str, typer.Option(metavar="FILE", help="Texts with languages to learn them from; default: the corpus.")
-    ] = "corpus",
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Results folder.")] = Path("submissions"),
+    matrix: Annotated[bool, typer.Option("--matrix", help="Also print the language × language grid.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run only tasks that failed last time.")] = False,
+    dims: Annotated[str, typer.Option(metavar="N,M", help="Also score vectors truncated to N, M dimensions.")] = "",
+    quantise: Annotated[str, typer.Option(metavar="A,B", help="Also score quantised vectors: int8, binary.")] = "",
+    debias: Annotated[str, typer.Option(metavar="METHOD", help="Debias: centre, project:R, lir:R or shift:LANG.")] = "",
+    debias_fit: Annotated[str, typer.Option(metavar="FILE", help="Labelled texts to fit --debias on.")] = "corpus",
     debias_language: Annotated[
         Literal["data", "detect"],
-        typer.Option(metavar="data|detect", help="How --debias knows the languages of queries."),
+        typer.Option(metavar="data|detect", help="Where --debias takes query languages from."),
     ] = "data",
-    skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Leave out images and captions that are damaged.")
-    ] = False,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Skip damaged images and captions.")] = False,
     data_dir: DataDir = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -107,9 +105,13 @@ def run(
     gpus: Gpus = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score a model: one encoding pass, four answers.
+    """Score a model: mono, cross, multi and language bias from one encoding pass.
 
     Example: panglot run use-multilingual --tasks starter --matrix
+
+    Example: panglot run intfloat/multilingual-e5-small --suite murec
+
+    Example: panglot run py:my_module:make_encoder --tasks starter
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks)
     points = _curve(dims, quantise)
@@ -140,14 +142,14 @@ def run(
         from panglot.encode.checkpoints.precision import FELL_BACK
 
         _say(console, "precision:", FELL_BACK)
-    for role, prompt in loaded.card.prompts.items():  # they change scores: a person should see which are used
+    for role, prompt in loaded.card.prompts.items():  # prompts change scores, so show which are used
         _say(console, f"{role} prompt:", repr(prompt))
     for card in find_unpinned(loaded):
         _say(console, f"{card.name}:", UNPINNED)
     if suite:
         chosen = _within_reach(console, loaded, chosen)
     opened_cache = open_cache(cache, no_cache)
-    on_interrupt(KEPT if opened_cache else "Without the cache nothing is kept.")
+    on_interrupt(KEPT if opened_cache else "Without the cache, nothing is kept.")
     with _shared_vectors(chosen, opened_cache) as vectors:
         load = partial(load_model, model, options)
         measurement = Measurement(
@@ -171,7 +173,7 @@ def run(
 
 
 def _debias(method: str, fit: str, language: str) -> Debias | None:
-    """What was asked for, checked before anything costs time."""
+    """Parse the --debias options before any slow work."""
     if not method:
         return None
     from panglot.remedies.debiased import Debias
@@ -179,27 +181,27 @@ def _debias(method: str, fit: str, language: str) -> Debias | None:
     return Debias.parse(method, fit, language == "detect")
 
 
-def _say(console: PlainConsole, what: str, said: str) -> None:
+def _say(console: PlainConsole, subject: str, message: str) -> None:
     from rich.text import Text
 
-    console.print(Text(what, style="bold").append(f" {said}", style="not bold"), soft_wrap=True)
+    console.print(Text(subject, style="bold").append(f" {message}", style="not bold"), soft_wrap=True)
 
 
 def _within_reach(console: PlainConsole, model: Model, tasks: list[Task]) -> list[Task]:
-    """The tasks whose modalities the model has; the others are named."""
+    """Return the tasks whose modalities the model supports, and print the names of the others."""
     from panglot.encode.model import sees_images
 
     if sees_images(model):
         return tasks
     left_out = [task.name for task in tasks if task.has_images]
     if left_out:
-        console.print(f"{model.card.name} reads texts only. Left out: {', '.join(left_out)}", soft_wrap=True)
+        console.print(f"{model.card.name} does not encode images. Skipped: {', '.join(left_out)}", soft_wrap=True)
     return [task for task in tasks if not task.has_images]
 
 
 @contextmanager
 def _shared_vectors(tasks: list[Task], cache: VectorCache | None) -> Iterator[VectorCache | None]:
-    """The cache; without one, image tasks share one as long as the run lasts, so that each image is encoded once."""
+    """Yield the cache. Without one, image tasks share a temporary cache, so each image is encoded once."""
     if cache or not any(task.has_images for task in tasks):
         yield cache
         return
@@ -210,12 +212,12 @@ def _shared_vectors(tasks: list[Task], cache: VectorCache | None) -> Iterator[Ve
 
 
 def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:
-    """The dimensions and forms that were typed."""
+    """Parse --dims and --quantise."""
     if not dims and not quantise:
         return []
     from panglot.errors import PanglotError
     from panglot.evaluate.measure import curve_points
 
     if not all(dim.isascii() and dim.isdigit() and int(dim) for dim in split(dims)):
-        raise PanglotError(f"--dims takes whole numbers divided by commas, as in 64,128, not '{dims}'.")
+        raise PanglotError(f"--dims takes comma-separated integers such as 64,128, not '{dims}'.")
     return curve_points([int(dim) for dim in split(dims)], split(quantise))

@@ -1,4 +1,4 @@
-"""`panglot score`: score a TREC run that was made elsewhere."""
+"""`panglot score`: score a TREC run from another system."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SHOWN = ("ndcg@10", "recall@100", "map", "mrr@10")
 
 
 def score(
-    run: Annotated[Path, typer.Argument(metavar="RUN", exists=True, help="A TREC run, gzipped or not.")],
-    task: Annotated[str, typer.Option(metavar="TASK", help="What it is a run of.", autocompletion=complete_task)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", exists=True, help="TREC run file, plain or gzipped.")],
+    task: Annotated[str, typer.Option(metavar="TASK", help="Task of the run.", autocompletion=complete_task)],
     languages: Languages = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a TREC run of any other system, as trec_eval does.
+    """Score a TREC run from another system, as trec_eval does.
 
-    By score, then by id; what is not listed is not found.
+    Candidates are sorted by score, then id. Unlisted candidates count as not retrieved.
 
     Example: panglot score run.sw.trec.gz --task miracl-hn --languages sw
     """
@@ -64,15 +64,15 @@ def _show(console: PlainConsole, scores: RunScores) -> None:
     console.print(table)
     console.print(
         f"{scores.task}, {scores.setting}, {scores.queries:,} queries, {scores.queries_without_list:,} without a list. "
-        f"The evidence is truncated: lists end after {scores.longest_list:,}, and {scores.relevant_not_listed:,} of "
-        f"{scores.relevant:,} relevant candidates have no rank."
+        f"The run is truncated: the longest list has {scores.longest_list:,} candidates, and "
+        f"{scores.relevant_not_listed:,} of {scores.relevant:,} relevant candidates have no rank."
     )
     if scores.listed_outside:
         console.print(
-            f"{scores.listed_outside:,} listed candidates are not in this pool. They take places, as in trec_eval."
+            f"{scores.listed_outside:,} listed candidates are not in this pool. They still take ranks, as in trec_eval."
         )
     if scores.listed_excluded:
         console.print(
-            f"{scores.listed_excluded:,} lists hold the candidate that is excluded for their query, such as the query "
-            "itself. It takes a place, as in trec_eval; remove it from the run."
+            f"{scores.listed_excluded:,} lists contain a candidate that is excluded for their query, such as the query "
+            "itself. It still takes a rank, as in trec_eval; remove it from the run."
         )

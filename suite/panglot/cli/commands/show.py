@@ -13,21 +13,23 @@ from panglot.errors import PanglotError
 
 
 def show(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that hold them.")],
-    matrix: Annotated[bool, typer.Option("--matrix", help="The language × language grids too.")] = False,
-    bias: Annotated[bool, typer.Option("--bias", help="Every bias measure, and what a blind ranker gets.")] = False,
-    by_language: Annotated[bool, typer.Option("--by-language", help="The scores of each query language.")] = False,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Result files, or folders that contain them.")],
+    matrix: Annotated[bool, typer.Option("--matrix", help="Also print the language × language grids.")] = False,
+    bias: Annotated[
+        bool, typer.Option("--bias", help="Every bias measure, with the value of a language-blind ranker.")
+    ] = False,
+    by_language: Annotated[bool, typer.Option("--by-language", help="Scores by query language.")] = False,
     gallery: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page of example queries and their candidates.")
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML page of example queries and candidates.")
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="For --gallery: the folder or task file of your own data."),
+        typer.Option(metavar="PATH", help="For --gallery: folder or task file of your own data."),
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show results that were written before.
+    """Show saved results.
 
     Example: panglot show submissions/use-multilingual@0.2.1 --bias
     """
@@ -51,9 +53,9 @@ def show(
 
 
 def _write_gallery(files: list[Path], target: Path, own: str | None, data_dir: Path | None) -> None:
-    """Write the page of one result; `own` says where the data is, if its task is not one of the suite.
+    """Write the gallery of one result; `own` is the path of its task if the task is not built in.
 
-    :raises PanglotError: several results are named, its task is unknown, or the data here is not what it is about.
+    :raises PanglotError: several results, an unknown task, or data that does not match the result.
     """
     from panglot.cli.view.gallery import gallery
     from panglot.data.catalogue import known_tasks
@@ -62,15 +64,15 @@ def _write_gallery(files: list[Path], target: Path, own: str | None, data_dir: P
     from panglot.results.result_record import read_result_record
 
     if len(files) != 1:
-        raise PanglotError(f"--gallery shows one result, and {len(files)} are named. Name one file.")
+        raise PanglotError(f"--gallery shows one result, but {len(files)} were given. Name one file.")
     result = read_result_record(files[0])
     task = find_task(own) if own else known_tasks().get(result.task.name)
-    if task is None:  # what a result names is never looked for as a path
+    if task is None:  # a task name from a file is never used as a path
         raise PanglotError(
-            f"{files[0]}: {result.task.name} is not a task of the suite. Name its folder or task file by --task."
+            f"{files[0]}: {result.task.name} is not a task in this suite. Give its folder or task file with --task."
         )
     pool = read_pool(task, result.task.languages, data_dir)
     if pool.fingerprint != result.task.fingerprint:
-        raise PanglotError(f"{files[0]} is about other content than the {result.task.name} that is here.")
+        raise PanglotError(f"{files[0]}: the fingerprint does not match the {result.task.name} data here.")
     target.write_text(gallery(result, read_evidence_of(files[0], result), pool), encoding="utf-8")
     echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")

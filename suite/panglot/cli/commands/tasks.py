@@ -1,4 +1,4 @@
-"""`panglot tasks`: what can be asked."""
+"""`panglot tasks`: list, describe, check and export tasks."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ if TYPE_CHECKING:
     from panglot.data.task import Task
 
 STATES = {
-    "as stated": "the data is as the file says",
-    "differs": "the data is not as the file says",
-    "not here": "a valid description; the data is not here, so nothing was compared with it",
-    "streamed": "a valid description; a run counts the passages as they are streamed",
+    "as stated": "the data matches the file",
+    "differs": "the data does not match the file",
+    "not here": "the file is valid; its data was not found, so it was not compared",
+    "streamed": "the file is valid; passages are counted when a run streams them",
 }
 
 
 def tasks(
     name: Annotated[
-        str | None, typer.Argument(metavar="TASK", help="Say all about this one.", autocompletion=complete_task)
+        str | None, typer.Argument(metavar="TASK", help="Describe this task.", autocompletion=complete_task)
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the items of the task here, one JSON a line.")
+        Path | None, typer.Option(metavar="FILE", help="Write the task's items to FILE as JSON Lines.")
     ] = None,
     check: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Check a task file, and its data if that is here."),
+        typer.Option(metavar="FILE", help="Check a task file, and its data if available."),
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the tasks, or say all about one of them.
+    """List tasks, or describe one.
 
     Example: panglot tasks xquad-r
+
+    Example: panglot tasks starter --export items.jsonl
     """
     if check:
         _check(check, data_dir, as_json)
         return
     if export:
         if not name:
-            raise PanglotError("--export writes one task: name it, as in panglot tasks starter --export items.jsonl")
+            raise PanglotError("--export needs a task name, e.g. panglot tasks starter --export items.jsonl")
         _export(find_task(name), export, data_dir, as_json)
         return
     from panglot.cli.view.listing import describe, list_suites, list_tasks, task_facts
@@ -63,7 +65,7 @@ def tasks(
 
 
 def _check(path: Path, data_dir: Path | None, as_json: bool) -> None:
-    """Say where a task file differs from its data, and which fingerprint to add."""
+    """Print where a task file differs from its data, and which fingerprint to add."""
     from panglot.data.check import check_task_file
 
     checked = check_task_file(path, data_dir)
@@ -89,16 +91,16 @@ def _check(path: Path, data_dir: Path | None, as_json: bool) -> None:
 
 
 def _show_checked(path: Path, checked: Checked) -> None:
-    task, said = checked.task, STATES[checked.state]
-    echo(f"{task.name}: {said} ({task.queries:,} queries, {task.candidates:,} candidates)")
+    task, state = checked.task, STATES[checked.state]
+    echo(f"{task.name}: {state} ({task.queries:,} queries, {task.candidates:,} candidates)")
     for finding in checked.findings:
         echo(finding)
     if checked.fingerprint and not task.fingerprint and not checked.findings:
-        echo(f'No fingerprint in {path} yet. Once the data is final, add: fingerprint = "{checked.fingerprint}"')
+        echo(f'{path} has no fingerprint yet. Once the data is final, add: fingerprint = "{checked.fingerprint}"')
 
 
 def _export(task: Task, path: Path, data_dir: Path | None, as_json: bool) -> None:
-    """Write ids, languages and texts of a task, and images as base64, so that its vectors can be made elsewhere."""
+    """Write the ids, languages, texts and base64 images of a task, so that vectors can be computed elsewhere."""
     import json
     from base64 import b64encode
 

@@ -1,4 +1,4 @@
-"""`panglot train`: make an encoder by a recipe."""
+"""`panglot train`: train an encoder from a recipe."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from panglot.files import check_writable
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, or a recipe of the package.")],
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML file, or name of a built-in recipe.")],
     changes: Changes = [],  # noqa: B006
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the folder of the model.")] = Path("models"),
-    results: Annotated[Path, typer.Option(metavar="FOLDER", help="For results.")] = Path("submissions"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder for models.")] = Path("models"),
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Results folder.")] = Path("submissions"),
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train an encoder by a recipe, then score it.
+    """Train an encoder from a recipe, then score it.
 
-    Goes on where a run stopped. On several GPUs: torchrun --nproc-per-node 4 -m panglot train RECIPE
+    Resumes an interrupted run. On several GPUs: torchrun --nproc-per-node 4 -m panglot train RECIPE
 
     Example: panglot train static-hybrid --set training.steps=200
     """
@@ -40,7 +40,7 @@ def train(
 
     from panglot.train.data import read_pairs
 
-    pairs = read_pairs(chosen)  # before torch and models are loaded: a bad row is told at once
+    pairs = read_pairs(chosen)  # before loading torch and models, so bad rows are reported at once
 
     from panglot.cli.view.terminal import progress_bar, score_table
     from panglot.data.catalogue import known_tasks

@@ -1,4 +1,4 @@
-"""`panglot whatif`: what would help a model, computed from its evidence."""
+"""`panglot whatif`: estimate serving policies from evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panglot.cli.output import AsJson, open_console, print_json
 
 
 def whatif(
-    paths: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Result files, or folders that hold them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Result files, or folders that contain them.")],
     policy: Annotated[
         str,
         typer.Option(
@@ -22,14 +22,14 @@ def whatif(
     ] = "interleave,own-first:3,only-own",
     task: TaskName = None,
     by_language: Annotated[
-        str, typer.Option(metavar="MEASURE", help="One measure of each query language too, as in map.")
+        str, typer.Option(metavar="MEASURE", help="Also show one measure per query language, e.g. map.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what other ways of serving the same index would give.
+    """Estimate how other serving policies would score on the same index.
 
-    One index a language, the query's language first, a translated question: each is held against the one pool of all
-    languages, with intervals and tests, from evidence alone. No model is loaded.
+    Compares per-language indexes, own-language-first lists and translated queries with the pool of all languages,
+    with intervals and tests. Uses the evidence only; loads no model.
 
     Example: panglot whatif submissions/use-multilingual@0.2.1 --policy interleave,translate:en
     """
@@ -61,6 +61,6 @@ def whatif(
     for reason in reasons:
         console.print(reason, style="yellow", soft_wrap=True)
     if len(reasons) == len(chosen):
-        raise BadResult("No policy can be answered from these results.")
+        raise BadResult("None of these results supports any of the policies.")
     if as_json:
         print_json(rows)

@@ -1,4 +1,4 @@
-"""An ablation as a table in the terminal, and as a picture."""
+"""An ablation as a terminal table and as a figure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTING_COLOURS = {"mono": "#3b528b", "cross": "#21918c", "multi": "#e08214", "n
 
 
 def experiment_table(experiment: Experiment, task: str) -> RenderableType:
-    """Mean over seeds of each arm on one task, and below it the standard deviation over seeds."""
+    """Mean of each arm over seeds on one task, with the standard deviation below."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("arm")
     rows = [row for row in experiment.means if row.task == task]
@@ -34,7 +34,7 @@ def experiment_table(experiment: Experiment, task: str) -> RenderableType:
     for row in rows:
         cells = [_cell(row.means.get(name), row.spread.get(name)) for name in names]
         table.add_row(row.arm, *cells)
-    title = f"\n{task}, {experiment.metric[task]}, mean over {len(experiment.seeds)} seeds and deviation"
+    title = f"\n{task}, {experiment.metric[task]}, mean and standard deviation over {len(experiment.seeds)} seeds"
     return Group(Text(title, style="bold"), table)
 
 
@@ -44,7 +44,7 @@ def _cell(mean: float | None, spread: float | None) -> Text:
 
 
 def draw_experiment(experiment: Experiment, path: Path) -> None:
-    """Mono, cross and multi of each arm with intervals, and beside them how much languages are favoured."""
+    """Draw mono, cross and multi of each arm with intervals, next to the normalised rank distance."""
     tasks = dict.fromkeys(row.task for row in experiment.means if "mono" in row.means)
     figure, axes = plt.subplots(len(tasks), 2, figsize=(9, 3.2 * len(tasks)), squeeze=False)
     for (scores, distance), task in zip(axes, tasks, strict=True):
@@ -65,7 +65,7 @@ def draw_experiment(experiment: Experiment, path: Path) -> None:
 
 
 def _draw_points(axis: Axes, rows: Sequence[ArmRow], measure: str, shift: float) -> None:
-    """One point a row, with its interval over questions or, where there is none, its deviation over seeds."""
+    """Draw one point per row with its interval or, without one, its standard deviation over seeds."""
     for place, row in enumerate(rows):
         value, deviation = row.means[measure], row.spread.get(measure, 0.0)
         interval = row.intervals.get(measure)

@@ -1,4 +1,4 @@
-"""What a person sees of two models compared and of many in order: tables, a heat grid, a sentence; and as JSON."""
+"""Comparisons and rankings as tables, heat maps and a sentence, and as JSON."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from panglot.score.comparison.comparison import LEGEND, MARK, PAIR_LEGEND, Compa
 from panglot.score.comparison.differences import ALPHA, Differences
 from panglot.score.comparison.standings import Standings
 
-LANGUAGES_LEGEND = "B − A of each query language; * as above, over {cells} of this table. --setting adds the intervals."
+LANGUAGES_LEGEND = (
+    "B − A by query language; *: as above, corrected over the {cells} in this table. --setting adds intervals."
+)
 
 
 def comparison_view(comparison: Comparison, matrix: bool = False) -> RenderableType:
-    """The sentence, the settings, the query languages, and with `matrix` the pairs."""
+    """Show the settings, the summary sentence, the query languages and, with `matrix`, the pairs."""
     asked = comparison.query_languages
     one_language = len(asked) == 1 < len(comparison.languages)
     parts: list[RenderableType] = [
@@ -45,7 +47,7 @@ def comparison_view(comparison: Comparison, matrix: bool = False) -> RenderableT
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """All families of tests; pairs are named `query language-candidate language`."""
+    """Return all families of tests; pairs are keyed `query language-candidate language`."""
     asked, settings = comparison.query_languages, comparison.language_settings
     return {
         "task": comparison.task,
@@ -72,14 +74,14 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def rank_view(standings: Standings) -> RenderableType:
-    """Models with their scores, the intervals of score and rank, and letters."""
+    """Show models with scores, intervals of score and rank, and significance letters."""
     table = FoldingTable()
     table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("95 %\nof rank", justify="right", no_wrap=True)
+    table.add_column("95 %\nrank", justify="right", no_wrap=True)
     table.add_column("model", no_wrap=True)
     for heading in (standings.setting, "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("alike", min_width=6)
+    table.add_column("group", min_width=6)
     for model in standings.models:
         ends = f"{model.low}–{model.high}" if model.low < model.high else str(model.low)
         score = interval(model.score.low, model.score.high, short, " – ")
@@ -89,7 +91,7 @@ def rank_view(standings: Standings) -> RenderableType:
 
 
 def rank_json(standings: Standings) -> dict[str, Any]:
-    """The standings, best first, and the corrected p of every pair."""
+    """Return the standings, best first, and the corrected p-value of every pair."""
     return {
         "task": standings.task,
         "metric": standings.metric,
@@ -115,12 +117,16 @@ def rank_json(standings: Standings) -> dict[str, Any]:
 
 
 def _by_language(comparison: Comparison) -> list[RenderableType]:
-    """One setting in full, or the differences in all."""
+    """Show one setting in full, or the differences in all settings."""
     settings, cells, languages = comparison.language_settings, comparison.by_language, comparison.query_languages
     if len(settings) == 1:
         title = f"\n{settings[0]} by query language"
         table = _difference_table("language", [language_label(language) for language in languages], cells[:, 0])
-        return [Text(title, style="bold"), table, Text(f"* Holm over {count(cells.cells, 'test')}.", style="dim")]
+        return [
+            Text(title, style="bold"),
+            table,
+            Text(f"*: Holm-corrected over {count(cells.cells, 'test')}.", style="dim"),
+        ]
     table = FoldingTable()
     for heading in ("language", *settings):
         is_name = heading == "language"
@@ -132,7 +138,7 @@ def _by_language(comparison: Comparison) -> list[RenderableType]:
 
 
 def _difference_table(heading: str, names: Sequence[str], cells: Differences) -> FoldingTable:
-    """A row for each cell of a family, with all that is known of it."""
+    """One row per test of a family, with all its values."""
     table = FoldingTable()
     table.add_column(heading)
     for column in ("A", "B", "difference", "95 % interval", "p (Holm)", "smallest\ndetectable"):
@@ -154,7 +160,7 @@ def _difference_table(heading: str, names: Sequence[str], cells: Differences) ->
 
 
 def _matrix(comparison: Comparison) -> list[RenderableType]:
-    """Differences × 100 of every pair in colour, queries down, candidates across."""
+    """Heat map of differences × 100, query languages down and candidate languages across."""
     cells = comparison.by_pair
     largest = float(np.nanmax(np.abs(cells.difference), initial=0.0))
     rows = [
@@ -177,7 +183,7 @@ def _heat(cells: Differences, at: tuple[int, int], largest: float) -> Text:
 
 
 def _difference(cells: Differences, at: int | tuple[int, int]) -> Text:
-    """The signed difference with its mark, bold where it was found."""
+    """Return the signed difference; significant ones are marked and bold."""
     if math.isnan(cells.difference[at]):
         return Text(f"{NOTHING} ")
     found = bool(cells.found[at])
@@ -185,7 +191,7 @@ def _difference(cells: Differences, at: int | tuple[int, int]) -> Text:
 
 
 def _letter_runs(standings: Standings, letters: tuple[str, ...]) -> str:
-    """Letters, with three and more that follow each other as `a–e`."""
+    """Format letters, with runs of three or more written as `a–e`."""
     known = list(dict.fromkeys(letter for model in standings.models for letter in model.letters))
     known.sort(key=lambda letter: (len(letter), letter))
     places = [known.index(letter) for letter in letters]
@@ -193,7 +199,7 @@ def _letter_runs(standings: Standings, letters: tuple[str, ...]) -> str:
 
 
 def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of consecutive numbers, from ascending ones."""
+    """Yield the first and last of each run of consecutive numbers in an ascending sequence."""
     first = 0
     for end in range(1, len(places) + 1):
         if end == len(places) or places[end] != places[end - 1] + 1:
@@ -210,7 +216,7 @@ def _records(names: Sequence[str], cells: Differences) -> Iterator[tuple[str, di
 
 
 def _record(cells: Differences, at: int | tuple[int, int]) -> dict[str, float | bool | None]:
-    """One cell; null where the data gives no value."""
+    """Return one test; null where there is no value."""
     values: dict[str, Floats] = {
         "A": cells.one,
         "B": cells.other,

@@ -1,4 +1,4 @@
-"""The console: the one place where text reaches a terminal through rich, and where it is made plain."""
+"""The rich console, which strips control characters from all text it prints."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from panglot.plain import plain_lines
 
 
 class PlainConsole(Console):
-    """A console that colours and lays out what it is given but takes no command from it.
+    """A console that colours and lays out text but never passes on control sequences in it.
 
-    Escape sequences reach the terminal only where rich makes them itself: the text of every other segment is made
-    plain, so that no name in a file can move the cursor or change what stands on the screen.
+    Only escape sequences made by rich itself reach the terminal. All other text is made plain, so a name in a file
+    cannot move the cursor or change what is on the screen.
     """
 
     def __init__(self, aside: bool = False) -> None:
@@ -25,6 +25,6 @@ class PlainConsole(Console):
             self.width = UNBOUNDED
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does, with plain text in every segment."""
+        """Render as rich does, with plain text in every other segment."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(plain_lines(segment.text), segment.style)

@@ -1,4 +1,4 @@
-"""One HTML page with examples from a result: who asked, what came out on top, and where the relevant ones stand."""
+"""An HTML page of examples from a result: queries, top candidates, ranks of relevant candidates."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 
 SHOWN = 8
-"""Candidates of each list."""
+"""Candidates shown per query."""
 SIDE = 120
-"""Pixels of the longest side of a shown image."""
+"""Longest side of displayed images, in pixels."""
 
 STYLE = """
 body { font: 16px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
@@ -35,9 +35,9 @@ img { display: block; max-width: 120px; max-height: 120px; }
 
 
 def gallery(result: ResultRecord, evidence: Evidence, pool: Pool, queries: int = 24) -> str:
-    """A page that needs no other file, of `queries` examples at even steps through the languages.
+    """Return a self-contained page of `queries` examples, spread evenly over the languages.
 
-    Relevant candidates are framed and named as such; below each list stand the ranks of all relevant ones.
+    Relevant candidates are framed and labelled; the ranks of all relevant candidates are listed below.
     """
     title = f"{result.model.name} on {result.task.name}"
     place = {id_: index for index, id_ in enumerate(pool.candidates.ids)}
@@ -48,13 +48,13 @@ def gallery(result: ResultRecord, evidence: Evidence, pool: Pool, queries: int =
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n'
-        f"<body><h1>{escape(title)}</h1>\n<p>{len(chosen)} of {evidence.queries:,} queries, the top {SHOWN} of "
-        f"{len(pool.candidates):,} candidates each. Relevant ones are framed.</p>\n{sections}\n</body></html>\n"
+        f"<body><h1>{escape(title)}</h1>\n<p>{len(chosen)} of {evidence.queries:,} queries with the top {SHOWN} of "
+        f"{len(pool.candidates):,} candidates. Relevant candidates are framed.</p>\n{sections}\n</body></html>\n"
     )
 
 
 def _section(evidence: Evidence, pool: Pool, in_pool: Ints, query: int) -> str:
-    """One query with its list."""
+    """One query with its top candidates."""
     pairs = np.flatnonzero(evidence.query == query)
     relevant = set(evidence.candidate[pairs].tolist())
     ranking = evidence.together
@@ -66,7 +66,7 @@ def _section(evidence: Evidence, pool: Pool, in_pool: Ints, query: int) -> str:
     some = ", ".join(f"{rank:,}" for rank in ranks[:12]) + (", …" if len(ranks) > 12 else "")
     return (
         f'<section><div class="query">{_shown(pool.queries, query, pool.languages)}</div>\n<ol>{entries}</ol>\n'
-        f"<small>Rank of the relevant: {some}</small></section>"
+        f"<small>Ranks of relevant candidates: {some}</small></section>"
     )
 
 
@@ -77,7 +77,7 @@ def _entry(pool: Pool, candidate: int, is_relevant: bool, rank: int) -> str:
 
 
 def _shown(items: Items, place: int, languages: Sequence[str]) -> str:
-    """A text in its own direction and language, or an image as part of the page."""
+    """Return a text with its language and direction, or an embedded image."""
     if place in items.images:
         return f'<img alt="{escape(items.ids[place])}" src="{_data_url(items, place)}">'
     language = languages[items.language[place]]

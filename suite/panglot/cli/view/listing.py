@@ -1,4 +1,4 @@
-"""Tables of what there is to choose from: tasks and kinds of models."""
+"""Tables of tasks, kinds of models, cached vectors and plans."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 DISK_FORMS = ("fp32", "fp16", "int8")
 
 LEAST_PROSE = 16
-"""Columns of running text that can still be read."""
+"""Minimum readable width of a text column."""
 
 
 def task_facts(task: Task) -> dict[str, Any]:
-    """A task as plain data."""
+    """Return a task as plain data."""
     return {
         "name": task.name,
         "title": task.title,
@@ -43,8 +43,8 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 
 def list_tasks(tasks: Sequence[Task]) -> RenderableType:
-    """One line a task."""
-    table = _table("task", "asks", "languages,queries,candidates")
+    """One line per task."""
+    table = _table("task", "description", "languages,queries,candidates")
     for task in tasks:
         numbers = (len(task.languages), task.queries, task.candidates)
         table.add_row(task.name, task.title, *(f"{number:,}" for number in numbers))
@@ -52,12 +52,12 @@ def list_tasks(tasks: Sequence[Task]) -> RenderableType:
 
 
 def list_suites(suites: Mapping[str, Suite]) -> RenderableType:
-    """One line a suite."""
+    """One line per suite."""
     return facts((name, f"{suite.title} (--suite {name}: {len(suite.tasks)} tasks)") for name, suite in suites.items())
 
 
 def describe(task: Task) -> RenderableType:
-    """All about one task."""
+    """Describe one task in full."""
     table = _table("language", numbers="queries,candidates")
     for language, size in task.sizes.items():
         table.add_row(language_label(language), *(f"{number:,}" for number in size))
@@ -69,63 +69,65 @@ def describe(task: Task) -> RenderableType:
 
 
 def list_kinds(kinds: Iterable[Kind]) -> RenderableType:
-    """One line for each way of naming a model."""
-    table = _table("model", "what it is")
+    """One line per kind of model."""
+    table = _table("model", "description")
     for kind in kinds:
         table.add_row(kind.example, kind.sentence)
     return table
 
 
 def list_shelves(rows: Sequence[Mapping[str, Any]], root: Path) -> RenderableType:
-    """One line for each model and role in the vector cache."""
+    """One line per model and role in the vector cache."""
     table = _table("model,revision,role,precision", numbers="shards,MB,days old")
     for row in rows:
         facts = (row["name"], row["revision"], row["role"], row["precision"])
         table.add_row(*facts, str(row["shards"]), f"{row['bytes'] / 1e6:,.1f}", f"{row['days']:.0f}")
     if not rows:
-        return Text(f"{root} is empty: a run fills it.")
+        return Text(f"{root} is empty; runs fill it.")
     total = sum(row["bytes"] for row in rows)
     return Group(table, Text(f"{root}: {total / 1e6:,.1f} MB", style="dim"))
 
 
 def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType:
-    """What each task would take."""
+    """Estimated cost of each task."""
     table = _table("task,role", numbers="texts,cached,tokens,time,most truncated")
     lines: list[RenderableType] = [table]
     for name, plan in plans.items():
         if plan is None:
-            lines.append(prose(f"{name}: this model makes no vectors; it takes seconds.", ""))
+            lines.append(prose(f"{name}: this model produces no vectors; a run takes seconds.", ""))
             continue
         for role in plan.roles:
             worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
             cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
             numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}")
             table.add_row(name, role.role, *numbers, str(timedelta(seconds=round(role.seconds))), cut)
-        needs = f"{name}: vectors of {plan.dimension} take {plan.disk_bytes / 1e6:,.0f} MB on disk, "
-        needs += f"the run about {plan.memory_bytes / 1e6:,.0f} MB of memory beside the model"
-        cost = f", the API {plan.tokens / 1e6 * price:,.4f}" if price else ""
+        needs = f"{name}: {plan.dimension}-dimensional vectors take {plan.disk_bytes / 1e6:,.0f} MB on disk; "
+        needs += f"the run needs about {plan.memory_bytes / 1e6:,.0f} MB of memory on top of the model"
+        cost = f"; the API costs {plan.tokens / 1e6 * price:,.4f}" if price else ""
         lines.append(prose(f"{needs}{cost}.", ""))
     return Group(*lines)
 
 
 def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) -> RenderableType:
-    """What a corpus would take, language by language."""
+    """Estimated cost of a streamed corpus by language."""
     table = _table("language", numbers="passages,tokens,hours")
     for language in plan.languages:
         numbers = (f"{language.passages:,}", f"{language.tokens:,}", f"{language.encode_seconds / 3600:,.1f}")
         table.add_row(language_label(language.language), *numbers)
     disk = ", ".join(f"{plan.disk_bytes(form) / 1e9:,.1f} GB as {form}" for form in DISK_FORMS)
-    cost = f" An API would cost {plan.tokens / 1e6 * price:,.2f}." if price else ""
+    cost = f" The API costs {plan.tokens / 1e6 * price:,.2f}." if price else ""
+    machines = "1 worker" if workers == 1 else f"{workers} workers"
     legend = (
-        f"{name}: {plan.passages:,} passages, {plan.tokens:,} tokens. Encoding takes {plan.encode_seconds / 3600:,.1f} "
-        f"hours of this machine or its GPU, and the products {plan.product_seconds / 3600:,.2f}; with "
-        f"{workers} like it {plan.seconds(workers) / 3600:,.1f} in all. Vectors of {plan.dimension} take {disk}.{cost}"
+        f"{name}: {plan.passages:,} passages, {plan.tokens:,} tokens. On this machine or its GPU, encoding takes "
+        f"{plan.encode_seconds / 3600:,.1f} hours and scoring {plan.product_seconds / 3600:,.2f} hours. "
+        f"Total with {machines}: {plan.seconds(workers) / 3600:,.1f} hours. "
+        f"{plan.dimension}-dimensional vectors take {disk}.{cost}"
     )
     return Group(table, prose(legend, ""))
 
 
 def _table(names: str, prose: str = "", numbers: str = "") -> FoldingTable:
-    """A table of columns with names, which never break, running text, which does, and numbers."""
+    """A table with columns of names (never wrapped), prose (wrapped) and numbers."""
     table = FoldingTable()
     for heading in filter(None, names.split(",")):
         table.add_column(heading, no_wrap=True)

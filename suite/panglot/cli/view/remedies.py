@@ -1,4 +1,4 @@
-"""What a person sees of remedies: policies with intervals, and what each needs in production."""
+"""Terminal output of remedies: policies with intervals, and what each needs in production."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ COLUMNS = {
     f"complete@{DEPTH}": f"complete\n@{DEPTH}",
     "own_share@10": "own\nlanguage",
 }
-"""The measures, and their headings."""
+"""Measures and their column headings."""
 
 LEGEND = (
-    "Means over query languages, with 95 % intervals. * differs from the pool (sign-flip test over clusters, Holm over "
-    "the policies). rank distance: largest minus smallest rank of the parallel answers. complete: share of queries "
-    "with all of them in the top {depth}. own language: share of the top 10 that is in the query's language."
+    "Means over query languages with 95 % intervals. *: differs from the pool (sign-flip test over clusters, "
+    "Holm-corrected over the policies). rank distance: largest minus smallest rank of the parallel answers. complete: "
+    "share of queries with all of them in the top {depth}. own language: share of the top 10 in the query's language."
 )
 
 
 def remedies_view(model: str, task: str, answers: Sequence[Answer], by_language: str = "") -> RenderableType:
-    """The ladder of one model on one task, with one measure of each query language where it is named."""
+    """Show the policies of one model on one task, and optionally one measure per query language."""
     answered = [answer for answer in answers if not answer.why]
     table = FoldingTable()
     table.add_column("policy", no_wrap=True)
@@ -54,7 +54,7 @@ def remedies_view(model: str, task: str, answers: Sequence[Answer], by_language:
 
 
 def learned_view(learned: Learned, folder: Path, files: Sequence[str]) -> RenderableType:
-    """What was written, and how much of the fit's variance lies between languages before and after."""
+    """Show the written files and the share of variance between languages before and after."""
     table = FoldingTable()
     table.add_column("between languages", no_wrap=True)
     for heading in ("before", "after"):
@@ -62,14 +62,14 @@ def learned_view(learned: Learned, folder: Path, files: Sequence[str]) -> Render
     for role, shares in learned.between.items():
         table.add_row(role, *map(number, shares))
     texts = f"{len(learned.texts.rows):,} texts in {len(learned.texts.counts)} languages"
-    legend = f"Share of the variance of {texts} that lies between languages. How to use it: {folder / 'README.md'}"
+    legend = f"Share of the variance of {texts} that lies between languages. Usage: {folder / 'README.md'}"
     return Group(table, prose(legend), Text(f"{folder}: {', '.join(files)}"))
 
 
 def _languages(answers: Sequence[Answer], measure: str) -> RenderableType:
-    """One measure under every policy, a line for each query language."""
+    """Show one measure under every policy, one line per query language."""
     table = FoldingTable()
-    table.add_column(f"{measure}, queries in", no_wrap=True)
+    table.add_column(f"{measure} by query language", no_wrap=True)
     for answer in answers:
         table.add_column(answer.policy.name.replace(":", "\n"), justify="right", no_wrap=True)
     for language in answers[0].languages:

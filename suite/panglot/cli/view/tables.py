@@ -1,4 +1,4 @@
-"""Tables for terminals of any width: rows become blocks, grids come in parts, prose wraps."""
+"""Tables for terminals of any width: rows turn into blocks, grids split, prose wraps."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 UNBOUNDED = 1_000
-"""More characters beside each other than any table needs; so wide is a pipe, or a file."""
+"""Wider than any table; the width used for pipes and files."""
 
 LONGEST_LINE = 80
-"""Of prose, however wide the terminal."""
+"""Maximum line length of prose, in characters."""
 
 
 class FoldingTable(Table):
-    """A table that shows each row as a block of lines where the terminal is too narrow for its columns.
+    """A table that shows each row as a block of lines if the terminal is too narrow for its columns.
 
     A column without `no_wrap` can shrink to its `min_width`, but never breaks a word.
     """
@@ -37,7 +37,7 @@ class FoldingTable(Table):
             yield from self._blocks()
 
     def _needed(self, console: Console, options: ConsoleOptions) -> int:
-        """The least width at which no word breaks."""
+        """Return the smallest width at which no word breaks."""
         slack = 0
         for column in self.columns:
             if not column.no_wrap:
@@ -47,7 +47,7 @@ class FoldingTable(Table):
         return self.__rich_measure__(console, options).maximum - slack
 
     def _blocks(self) -> Iterator[RenderableType]:
-        """Each row: its first cell, and below it the others, each on a line with its heading."""
+        """Yield each row as its first cell, followed by one line per other cell with its heading."""
         _, *headings = (_one_line(column.header).plain for column in self.columns)
         for title, *cells in zip(*(column.cells for column in self.columns), strict=True):
             yield Text("\n").append(_one_line(title).plain, style="bold")
@@ -57,7 +57,7 @@ class FoldingTable(Table):
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells [rows, columns] of one width, as wide as the longest heading; what does not fit follows below."""
+    """Equal-width cells [rows, columns]; columns that do not fit continue below."""
 
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Text]]]
@@ -80,7 +80,7 @@ class Grid:
 
 
 def facts(rows: Iterable[tuple[str, RenderableType]], indent: int = 0) -> RenderableType:
-    """Names and values in two columns."""
+    """Lay out names and values in two columns."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -90,7 +90,7 @@ def facts(rows: Iterable[tuple[str, RenderableType]], indent: int = 0) -> Render
 
 
 def prose(text: str, style: str = "dim") -> RenderableType:
-    """Running text, in lines that can be read."""
+    """Wrap prose to a readable line length."""
     return Constrain(Text(text, style=style), LONGEST_LINE)
 
 

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: progress bars, tables, heat maps."""
+"""Progress bars, score tables and heat maps for the terminal."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from panglot.score.settings import SCORES, SETTINGS
 from panglot.score.summary import BIAS_NAMES
 
 DIRECTIONS: Mapping[Direction | None, str] = {"t2i": "text → image", "i2t": "image → text", "mixed": "text → both"}
-"""What the ends of the names of tasks with images mean."""
+"""Meaning of the suffixes of image task names."""
 
 LEGEND = (
-    "With each score its 95 % interval. balance: harmonic mean of the three. rank distance: normalised, 0 perfect, "
-    "1 random. own language: share of the top 10 in the query's language over its share of the pool, 1 if blind."
+    "Scores with 95 % intervals. balance: harmonic mean of mono, cross and multi. rank distance: normalised, "
+    "0 perfect, 1 random. own language: share of the top 10 in the query's language over its share of the pool, 1 if "
+    "blind."
 )
 
 TEXT_BIAS = {"normalised_rank_distance": "rank\ndistance", "same_language_ratio@10": "own\nlanguage"}
@@ -39,23 +40,23 @@ IMAGE_BIAS = {
     "modality_gap": "modality\ngap",
     "same_modality_ratio@10": "own\nmodality",
 }
-"""What stands beside the scores, and its heading."""
+"""Bias measures shown next to the scores, with their headings."""
 
 IMAGE_LEGEND = (
-    "Scores are ndcg@10, with each its 95 % interval. modality gap: mean rank of the relevant image minus that of the "
-    "relevant captions, 0 if blind. own modality: share of the top 10 of the query's kind over its share of the pool."
+    "ndcg@10 with 95 % intervals. modality gap: mean rank of the relevant images minus that of the relevant captions, "
+    "0 if blind. own modality: share of the top 10 in the query's modality over its share of the pool; 1 if blind."
 )
 
 
 @contextmanager
 def progress_bar(label: str, total: int, console: PlainConsole | None = None) -> Iterator[Advance]:
-    """One bar with the time that is left; it leaves no trace when it is done."""
+    """Show a progress bar with the remaining time; it disappears when done."""
     columns = (
         TextColumn("{task.description:<20}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("remaining"),
         TimeRemainingColumn(),
     )
     console = console or PlainConsole(aside=True)
@@ -65,7 +66,7 @@ def progress_bar(label: str, total: int, console: PlainConsole | None = None) ->
 
 
 def score_table(results: Sequence[ResultRecord]) -> RenderableType:
-    """The four answers of each result, with intervals; tasks with images in a table of their own."""
+    """Show the scores of each result with intervals; image tasks get their own table."""
     images = [result for result in results if IMAGES in result.task.languages]
     texts = [result for result in results if IMAGES not in result.task.languages]
     many = len({result.model.label for result in results}) > 1
@@ -81,7 +82,7 @@ def score_table(results: Sequence[ResultRecord]) -> RenderableType:
 def _scores_of(
     results: Sequence[ResultRecord], with_model: bool, settings: Sequence[str], bias: Mapping[str, str]
 ) -> RenderableType:
-    """A line for each result; `bias` maps the measures that are shown to their headings."""
+    """One line per result; `bias` maps the displayed bias measures to their headings."""
     table = FoldingTable()
     if with_model:
         table.add_column("model", no_wrap=True)
@@ -101,7 +102,7 @@ def _scores_of(
 
 
 def curve_table(result: ResultRecord) -> RenderableType:
-    """The headline scores in fewer dimensions and bits."""
+    """Show the headline scores at fewer dimensions or bits."""
     table = FoldingTable()
     table.add_column("form", no_wrap=True)
     headings = ("dimension", *SETTINGS, "rank\ndistance")
@@ -111,11 +112,11 @@ def curve_table(result: ResultRecord) -> RenderableType:
         values = [point.scores.get(name) for name in (*SETTINGS, "normalised_rank_distance")]
         cells = map(number, values)
         table.add_row(point.form, str(point.dimension), *cells)
-    return _titled(f"{result.task.name}, {result.task.headline} of the same vectors in fewer dimensions or bits", table)
+    return _titled(f"{result.task.name}, {result.task.headline} of the same vectors at fewer dimensions or bits", table)
 
 
 def language_table(result: ResultRecord) -> RenderableType:
-    """The headline metric and the two bias headlines of each query language."""
+    """Show the headline metric and two bias measures by query language."""
     metric = result.task.headline
     table = FoldingTable()
     headings = (
@@ -140,7 +141,7 @@ def language_table(result: ResultRecord) -> RenderableType:
 
 
 def bias_table(result: ResultRecord) -> RenderableType:
-    """Every bias measure beside what a language-blind ranker gets."""
+    """Show every bias measure next to the value of a language-blind ranker."""
     title = f"{result.task.name}, language bias in the pool of all languages"
     if result.divided:
         return _titled(title, prose(DIVIDED))
@@ -155,7 +156,7 @@ def bias_table(result: ResultRecord) -> RenderableType:
 
 
 def pair_matrix(result: ResultRecord) -> RenderableType:
-    """The headline metric of every ordered pair as a heat map, queries down, candidates across."""
+    """Show the headline metric of every ordered language pair as a heat map."""
     metric = result.task.headline
     grid = result.pairs[metric]
     values = [cell.value for row in grid for cell in row if cell]

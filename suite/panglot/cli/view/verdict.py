@@ -1,4 +1,4 @@
-"""What verification found of a file, as lines and as JSON."""
+"""The outcome of verifying a file, as lines and as JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from panglot.plain import plain
 from panglot.trust.verify import Verdict
 
 SHOWN = 3
-"""Findings shown of each file."""
+"""Findings shown per file."""
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain data."""
+    """Return a verdict as plain data."""
     return {
         "file": str(verdict.path),
         "level": verdict.level,
@@ -25,7 +25,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def show_verdict(console: PlainConsole, verdict: Verdict) -> None:
-    """One line for the file, and below it what is wrong and what was not looked at."""
+    """Print one line for the file, then its findings and what was not checked."""
     good = verdict.level != "failed"
     line = Text(plain(str(verdict.path))).append(f"  {verdict.level}", "green" if good else "bold red")
     console.print(line, soft_wrap=True)
