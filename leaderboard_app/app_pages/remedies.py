@@ -86,9 +86,11 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
 
 
 def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> None:
-    """How much every model gains or loses by one policy."""
+    """How much every model gains or loses by one policy, on its vectors as they are."""
+    verified = [entry for entry in entries if "debias=" not in entry.revision]  # those are on the ladders
+    if not verified:
+        return
     st.subheader("Who gains", anchor=False)
-    verified = [entry for entry in entries if entry.verified]
     policies = [name for name in policies_for(verified[0].languages) if name != POOL]
     policy = address.segments("Policy", policies, "policy", INTERLEAVE)
     answers = {}
