@@ -180,11 +180,11 @@ def test_usage_error_is_explained_with_hint(
     ("arguments", "message"),
     [
         (["run", "random", "--out", "file/x"], "--out: cannot write to file/x: .*/file is not a folder"),
-        (["run", "random", "--cache", "file"], "--cache: nothing can be written to file"),
-        (["train", "static-hybrid", "--results", "file"], "--results: nothing can be written to file"),
-        (["ablate", "static", "--out", "file"], "--out: nothing can be written to file"),
-        (["import", "published", "--out", "file"], "--out: nothing can be written to file"),
-        (["receive", "file", "--into", "file"], "--into: nothing can be written to file"),
+        (["run", "random", "--cache", "file"], "--cache: cannot write to file"),
+        (["train", "static-hybrid", "--results", "file"], "--results: cannot write to file"),
+        (["ablate", "static", "--out", "file"], "--out: cannot write to file"),
+        (["import", "published", "--out", "file"], "--out: cannot write to file"),
+        (["receive", "file", "--into", "file"], "--into: cannot write to file"),
         (["board"], "Folder submissions does not exist. Create it with panglot run MODEL --out submissions"),
         (["index", "elsewhere"], "Folder elsewhere does not exist"),
         (["submit", "empty"], "There is no result in empty. Name a result file, or the folder of a model."),
@@ -206,7 +206,7 @@ def test_fixable_error_says_what_to_do(
 def test_an_index_that_cannot_be_kept_is_told(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(PanglotError, match=r"XDG_CACHE_HOME\): nothing can be written to .*, since .*file is no"):
+    with pytest.raises(PanglotError, match=r"XDG_CACHE_HOME\): cannot write to .*: .*file is not"):
         panglot(verb, str(tmp_path))
 
 

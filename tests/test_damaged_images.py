@@ -52,8 +52,8 @@ def test_damage_is_named(direction: str) -> None:
         without_damaged(DIRECTIONS[direction](_damaged()))
     said = str(caught.value)
     assert said.startswith("3 items are damaged: ")
-    assert all(part in said for part in ("zxx:i1: no image", "zxx:i2: a single pixel", "de:i4:0: an empty text"))
-    assert said.endswith("go on without it by --skip-damaged.")
+    assert all(part in said for part in ("zxx:i1: an image", "zxx:i2: an image of a single", "de:i4:0: an empty text"))
+    assert said.endswith("skip these items with --skip-damaged.")
 
 
 def test_damage_is_left_out_and_counted(direction: str) -> None:
@@ -79,7 +79,7 @@ def test_a_result_says_how_many_were_left_out(tmp_path: Path) -> None:
 
 def test_pool_emptied_by_damage_is_refused() -> None:
     data = image_text(2, ("en",), files=[b"x", b"y"])
-    with pytest.raises(BadData, match="No query is left without the damaged items"):
+    with pytest.raises(BadData, match="No query remains after the damaged items are skipped"):
         without_damaged(text_to_image(data), skip=True)
 
 
@@ -94,7 +94,7 @@ def test_run_skips_damaged_images_when_asked(tmp_path: Path) -> None:
     command = ("run", "random", "--tasks", "multi30k-t2i", "--out", "out")
     stopped = panglot(*command, cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
     assert stopped.returncode != 0
-    assert "1 item is damaged: zxx:1: no image that can be decoded" in " ".join(stopped.stderr.split())
+    assert "1 item is damaged: zxx:1: an image that cannot be decoded" in " ".join(stopped.stderr.split())
     assert not list((tmp_path / "out").rglob("*.evidence.parquet"))
     done = panglot(*command, "--skip-damaged", cwd=tmp_path, PANGLOT_DATA=str(tmp_path))
     assert done.returncode == 0, done.stdout

@@ -114,7 +114,7 @@ def test_counts_and_fingerprint_are_checked(data_dir: Path) -> None:
     with pytest.raises(BadData, match=r"expected fingerprint 0000, found 71bc"):
         read_pool(replace(task, fingerprint="0000"))
     sizes = {**task.sizes, "de": task.sizes["de"]._replace(queries=53)}
-    with pytest.raises(BadData, match=r"starter, de: expected Size\(queries=53, .*found Size\(queries=52"):
+    with pytest.raises(BadData, match=r"starter, de: expected 53 queries .*found 52 queries"):
         read_pool(replace(task, sizes=sizes))
 
 

@@ -59,13 +59,13 @@ def test_a_photograph_stands_upright() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no image that can be decoded"),
-        (b"<html>not found</html>", "no image that can be decoded"),
-        (encoded(Pillow.effect_noise((64, 64), 9).convert("RGB"), "JPEG")[:-300], "no image that can be decoded"),
-        (encoded(Pillow.new("RGB", (1, 1))), "a single pixel, which shows nothing"),
-        (_claiming(20_000, 3), "20000 × 3 pixels, more than 16,384 a side"),
+        (b"", "an image that cannot be decoded"),
+        (b"<html>not found</html>", "an image that cannot be decoded"),
+        (encoded(Pillow.effect_noise((64, 64), 9).convert("RGB"), "JPEG")[:-300], "an image that cannot be decoded"),
+        (encoded(Pillow.new("RGB", (1, 1))), "an image of a single pixel"),
+        (_claiming(20_000, 3), "20000 × 3 pixels, over the limit of 16,384 per side"),
         (_claiming(9_000, 9_000), "9000 × 9000 pixels"),
-        (_claiming(60_000, 60_000), "no image that can be decoded|60000"),
+        (_claiming(60_000, 60_000), "an image that cannot be decoded|60000"),
     ],
     ids=["empty", "html", "truncated", "1x1", "wide", "large", "bomb"],
 )

@@ -54,7 +54,7 @@ class TestPool:
         [
             (lambda pool: {"candidates": replace(pool.candidates, language=pool.candidates.language[::-1])}, "grouped"),
             (lambda pool: {"query": pool.query[::-1]}, "Judgements must be ordered by query"),
-            (lambda pool: {"gain": pool.gain * 0}, "Gains must be finite and above 0; list relevant pairs only"),
+            (lambda pool: {"gain": pool.gain * 0}, "Gains must be finite and greater than 0; list relevant pairs only"),
         ],
     )
     def test_arrays_that_contradict_each_other(
@@ -113,7 +113,7 @@ class TestSources:
             read_questions(task, ["sw"], tmp_path)
 
     def test_a_corpus_is_not_held(self) -> None:
-        with pytest.raises(MissingData, match="too many to hold; panglot run streams them"):
+        with pytest.raises(MissingData, match="too many candidates to hold in memory"):
             refuse_to_hold({})
 
 

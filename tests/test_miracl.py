@@ -157,7 +157,7 @@ class TestCorpus:
 
 class TestDamage:
     def test_duplicate_id_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(BadData, match="sw: 1 ids stand twice in the corpus, the first sw:1#1"):
+        with pytest.raises(BadData, match="sw: 1 duplicate ids in the corpus, the first sw:1#1"):
             survey(corpus_of(tmp_path, [*PASSAGES, PASSAGES[1]]), "sw", ())
 
     def test_truncated_file_is_refused(self, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ class TestDamage:
         gone = sorted(found)[:7]
         for id_ in gone:
             del found[id_]
-        with pytest.raises(BadData, match="7 passages that the corpus lacks") as refused:
+        with pytest.raises(BadData, match="7 judged passages are not in the corpus") as refused:
             judged_pool(questions, ["sw"], found)
         assert [id_ in str(refused.value) for id_ in gone] == [True] * 5 + [False] * 2
         pool = judged_pool(questions, ["sw"], found, allow_missing=True)

@@ -104,7 +104,7 @@ def test_equal_images_are_one(folder: Path) -> None:
         ("../outside.png,en,x", "'../outside.png', which is no file in"),
         ("{outside},en,x", "which is no file in"),
         ("link.png,en,x", "'link.png', which is no file in"),
-        ("files/broken.png,en,x", "no image that can be decoded"),
+        ("files/broken.png,en,x", "an image that cannot be decoded"),
         (",en,x", "found an empty text"),
     ],
 )

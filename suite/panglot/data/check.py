@@ -1,4 +1,4 @@
-"""A task file against the data that it describes: counts, hashes and fingerprints, each with the line that is wrong."""
+"""Compare a task file with its data: counts, hashes and fingerprints, each with the line that differs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from panglot.errors import BadData, MissingData
 from panglot.toml import Keys, TomlFile, read_toml
 
 State: TypeAlias = Literal["as stated", "differs", "not here", "streamed"]
-"""Of data that is not here, and of corpora, which only a run counts, nothing is compared."""
+"""Nothing is compared if the data is not here, or is a corpus, whose passages are counted only by a run."""
 
 
 class Checked(NamedTuple):
-    """What was found of one task: each finding names file, line and key; `fingerprint` is that of the data."""
+    """The outcome for one task: each finding names file, line and key; `fingerprint` is that of the data."""
 
     task: Task
     state: State
@@ -30,10 +30,10 @@ class Checked(NamedTuple):
 
 
 def check_task_file(path: Path, data_dir: Path | None = None) -> list[Checked]:
-    """Compare a task file with its data, where that is here; nothing is downloaded or made.
+    """Compare a task file with its data if that is available locally; nothing is downloaded or built.
 
-    :raises MissingData: there is no such file.
-    :raises BadData: it is not a task file; with file, line and key.
+    :raises MissingData: the task file does not exist.
+    :raises BadData: the file is not a valid task file; the message names file, line and key.
     """
     document = read_toml(path)
     return [
@@ -44,14 +44,14 @@ def check_task_file(path: Path, data_dir: Path | None = None) -> list[Checked]:
 
 
 class _Keys(NamedTuple):
-    """Where a task file says what it says of one task."""
+    """The key paths under which a task file describes one task."""
 
     variant: Keys
     direction: Keys
 
 
 def _keys(document: TomlFile, name: str, task: Task) -> _Keys:
-    """The tables of the variant and of the direction that a task is made of; empty for the file itself."""
+    """Return the tables of the task's variant and direction; empty for the file itself."""
     variant = name.removeprefix(str(document.content["name"])).removeprefix("-")
     direction = task.name.removeprefix(name).removeprefix("-")
     own = ("variants", variant) if variant else ()
@@ -81,24 +81,20 @@ def _read(task: Task, data_dir: Path | None) -> Pool | None:
 
 
 def _differences(document: TomlFile, task: Task, pool: Pool, keys: _Keys) -> Iterator[str]:
-    """Where the file says something else than the data."""
+    """Yield where the file differs from the data."""
     found = count(pool)
     for language in sorted({*task.sizes, *found}):
-        stated, there = task.sizes.get(language, Size(0, 0)), found.get(language, Size(0, 0))
-        if stated != there:
+        stated, actual = task.sizes.get(language, Size(0, 0)), found.get(language, Size(0, 0))
+        if stated != actual:
             way = ("images",) if language == IMAGES else (*keys.variant, "languages", language)
-            yield _told(document, way, task, f"{_counted(there)}, not {_counted(stated)}")
+            yield _finding(document, way, task, f"{actual}, not {stated}")
     if task.relevants not in (None, len(pool.query)):
         relevants = f"{len(pool.query):,} relevant pairs, not {task.relevants:,}"
-        yield _told(document, (*keys.direction, "relevants"), task, relevants)
+        yield _finding(document, (*keys.direction, "relevants"), task, relevants)
     if task.fingerprint and task.fingerprint != pool.fingerprint:
         way = (*keys.direction, "fingerprint")
-        yield _told(document, way, task, f"the fingerprint {pool.fingerprint}")
+        yield _finding(document, way, task, f"the fingerprint {pool.fingerprint}")
 
 
-def _told(document: TomlFile, keys: Sequence[str | int], task: Task, found: str) -> str:
+def _finding(document: TomlFile, keys: Sequence[str | int], task: Task, found: str) -> str:
     return str(document.error(keys, f"the data of {task.name} has {found}"))
-
-
-def _counted(size: Size) -> str:
-    return f"{size.queries:,} queries and {size.candidates:,} candidates"

@@ -1,7 +1,8 @@
-"""A corpus: passages that are too many to hold, read from their beginning as often as needed.
+"""A corpus: more passages than fit in memory, streamed from the beginning as often as needed.
 
-A task over corpora is divided: a query meets the passages of its own language only. Passages of different languages
-are not parallel there and nobody judged across languages, so no pool of all would mean anything.
+A task over corpora is divided: a query is ranked against the passages of its own language only. The passages of
+different languages are not parallel and there are no judgements across languages, so a pool of all languages would not
+be meaningful.
 """
 
 from __future__ import annotations
@@ -22,28 +23,28 @@ from panglot.errors import BadData, MissingData
 from panglot.progress import Progress, silent
 
 SHOWN = 5
-"""Ids that a message names."""
+"""Number of ids named in a message."""
 
 STEP = 1024
-"""Passages between two reports of progress."""
+"""Passages between two progress updates."""
 
 
 class Passage(NamedTuple):
-    """One passage; its id is that of a candidate, so it says the language too."""
+    """One passage; its id is the candidate id, which includes the language."""
 
     id: str
     text: str
 
 
 class Corpus(Protocol):
-    """The passages of some languages, in an order that does not change."""
+    """The passages of some languages, in a fixed order."""
 
     def passages(self, language: str, start: int = 0) -> Iterator[Passage]:
-        """The passages of one language, from the one at `start` on."""
+        """Yield the passages of one language, beginning at index `start`."""
 
 
 class Questions(NamedTuple):
-    """What is asked of a corpus; only relevant pairs are listed."""
+    """Queries and relevant pairs of a corpus."""
 
     queries: list[Query]
     judgements: list[Judgement]
@@ -51,10 +52,10 @@ class Questions(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamedTask(Task):
-    """A task whose candidates are a corpus: `sizes` says how many, `reader` refuses to hold them.
+    """A task whose candidates are a corpus: `sizes` has their number; `reader` always raises.
 
-    `characters` are those of all passages of a language. `questions` reads what is asked and `corpus` finds the
-    passages, fetching them where they are not here.
+    `characters` is the number of characters in all passages of each language. `questions` reads the queries and
+    judgements; `corpus` finds the passages and fetches them if they are not available locally.
     """
 
     divided: bool = True
@@ -64,18 +65,18 @@ class StreamedTask(Task):
 
 
 def refuse_to_hold(paths: Mapping[str, Path]) -> Pool:
-    """The reader of a task whose candidates are only ever streamed.
+    """Stand in for the reader of a task whose candidates can only be streamed.
 
     :raises MissingData: always.
     """
-    raise MissingData("The candidates of this task are too many to hold; panglot run streams them.")
+    raise MissingData("This task has too many candidates to hold in memory. Use panglot run, which streams them.")
 
 
 class Survey(NamedTuple):
-    """What one look at the passages of one language gives.
+    """Facts about the passages of one language, from one pass.
 
-    `fingerprint` does not depend on their order: it is the sum of the passages' digests, modulo 2^128. `found` has the
-    texts of those that were looked for, by id.
+    `fingerprint` is independent of their order: it is the sum of the passages' digests, modulo 2^128. `found` has the
+    texts of the wanted passages, by id.
     """
 
     size: int
@@ -84,12 +85,12 @@ class Survey(NamedTuple):
 
 
 def survey(corpus: Corpus, language: str, wanted: Collection[str], progress: Progress = silent) -> Survey:
-    """Look at every passage of a language once, in constant memory but for eight bytes each, to find ids that repeat.
+    """Read every passage of a language once; memory is constant except for eight bytes each, to find duplicate ids.
 
-    :raises BadData: two passages have one id; how many, and the first few.
+    :raises BadData: duplicate ids; the message gives their number and the first few.
     """
     digests, total, found = array("Q"), 0, {}
-    with progress(f"looking through {language}", 0) as advance:
+    with progress(f"scanning {language}", 0) as advance:
         for number, passage in enumerate(corpus.passages(language), start=1):
             digests.append(int.from_bytes(digest(passage.id)))
             total += int.from_bytes(hashlib.blake2b("\0".join(passage).encode(), digest_size=16).digest())
@@ -102,12 +103,12 @@ def survey(corpus: Corpus, language: str, wanted: Collection[str], progress: Pro
 
 
 def digest(id_: str) -> bytes:
-    """Eight bytes of an id, which order equal scores: they have nothing to do with its place or language."""
+    """Hash an id to the eight bytes that order equal scores, independent of position and language."""
     return hashlib.blake2b(id_.encode(), digest_size=8).digest()
 
 
 def _refuse_repeated(corpus: Corpus, language: str, digests: np.ndarray) -> None:
-    """Look again where digests repeat, since only the ids themselves can tell."""
+    """Compare the ids of passages whose digests repeat, since different ids can share a digest."""
     ordered = np.sort(digests)
     repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
     if not repeated:
@@ -119,28 +120,31 @@ def _refuse_repeated(corpus: Corpus, language: str, digests: np.ndarray) -> None
             twice[id_] = None
         seen.add(id_)
     if twice:
-        raise BadData(f"{language}: {len(twice):,} ids stand twice in the corpus, the first {named(twice)}.")
+        raise BadData(
+            f"{language}: {len(twice):,} duplicate ids in the corpus, the first {named(twice)}. Passage ids must be "
+            "unique."
+        )
 
 
 def named(ids: Iterable[str]) -> str:
-    """The first few ids, for a message."""
+    """Format the first few ids for a message."""
     return ", ".join(islice(ids, SHOWN))
 
 
 def judged_pool(
     questions: Questions, languages: Sequence[str], found: Mapping[str, str], allow_missing: bool = False
 ) -> Pool:
-    """The pool of all queries and of the relevant passages alone, whose texts a survey found.
+    """Return the pool of all queries and of the relevant passages only, whose texts a survey found.
 
-    With `allow_missing`, judgements of passages that the corpus lacks are left out, and queries that have no others.
+    With `allow_missing`, judgements of passages that are not in the corpus are dropped, as are queries without others.
 
-    :raises BadData: a judgement names a passage that the corpus lacks; how many, and the first few.
+    :raises BadData: judged passages are not in the corpus; the message gives their number and the first few.
     """
     missing = sorted({judgement.candidate for judgement in questions.judgements} - set(found))
     if missing and not allow_missing:
         raise BadData(
-            f"The judgements name {len(missing):,} passages that the corpus lacks, the first {named(missing)}. Is it "
-            "whole? With --allow-missing these judgements are left out, and the scores compare to nobody's."
+            f"{len(missing):,} judged passages are not in the corpus, the first {named(missing)}. Check that the "
+            "corpus is complete. --allow-missing ignores these judgements, but then the scores cannot be compared."
         )
     judgements = [judgement for judgement in questions.judgements if judgement.candidate in found]
     answered = {judgement.query for judgement in judgements}

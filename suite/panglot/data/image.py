@@ -1,4 +1,4 @@
-"""Images: known by the hash of their bytes, read when they are needed, decoded in threads."""
+"""Images: identified by the hash of their bytes, read on demand, decoded in threads."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 IMAGES = "zxx"
-"""The language of images: no linguistic content (ISO 639-2)."""
+"""The language code of images: no linguistic content (ISO 639-2)."""
 
 THREADS = 4
 LONGEST_SIDE = 16_384
 MOST_PIXELS = 64_000_000
-"""What no photograph of a data set has; a file of a kilobyte can claim gigabytes of pixels."""
+"""More than any photograph in a data set has; a file of one kilobyte can declare gigabytes of pixels."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image file, by the sha256 of its bytes; `read` fetches them anew each time, from any thread."""
+    """An image file, identified by the SHA-256 of its bytes; `read` returns them and can be called from any thread."""
 
     sha256: str
     read: Callable[[], bytes] = field(compare=False, repr=False)
 
 
 def decode(image: Image) -> Picture:
-    """The pixels, RGB; what is transparent stands on white, and the orientation is that of the file's EXIF tag.
+    """Decode to RGB; transparent pixels become white, and the EXIF orientation is applied.
 
-    The size is looked at before a pixel is decoded.
+    The size is checked before any pixel is decoded.
 
-    :raises BadData: it is no image, breaks off, or is of a size that none has.
+    :raises BadData: the file is not an image, is truncated, or its size is out of bounds.
     :raises MissingExtra: Pillow is not installed.
     """
     require("PIL", "image", "An image")
@@ -49,12 +49,12 @@ def decode(image: Image) -> Picture:
         return _on_white(ImageOps.exif_transpose(picture))
     except BadData:
         raise
-    except Exception as error:  # a damaged file makes decoders raise anything
-        raise BadData(f"no image that can be decoded ({str(error)[:100] or type(error).__name__})") from error
+    except Exception as error:  # decoders raise exceptions of any type for damaged files
+        raise BadData(f"an image that cannot be decoded ({str(error)[:100] or type(error).__name__})") from error
 
 
 def decode_batches(images: Sequence[Image], size: int) -> Iterator[list[Picture]]:
-    """The pixels of all images in order, `size` at a time; the next batch is decoded while the last one is used."""
+    """Yield all images decoded, in order, `size` at a time; the next batch is decoded while the last one is used."""
     with ThreadPoolExecutor(THREADS) as threads:
         waiting: deque[list[Future[Picture]]] = deque()
         for start in range(0, len(images), size):
@@ -66,7 +66,7 @@ def decode_batches(images: Sequence[Image], size: int) -> Iterator[list[Picture]
 
 
 def find_damaged(images: Sequence[Image]) -> dict[str, str]:
-    """By sha256, why an image cannot be used; images that can are not in it."""
+    """Return why images cannot be used, by SHA-256; usable images are not included."""
     unique = {image.sha256: image for image in images}
     with ThreadPoolExecutor(THREADS) as threads:
         return {
@@ -84,9 +84,10 @@ def _fault(image: Image) -> str:
 
 def _check_size(width: int, height: int) -> None:
     if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
-        raise BadData(f"{width} × {height} pixels, more than {LONGEST_SIDE:,} a side or {MOST_PIXELS:,} in all")
+        limits = f"{LONGEST_SIDE:,} per side or {MOST_PIXELS:,}"
+        raise BadData(f"an image of {width} × {height} pixels, over the limit of {limits}")
     if width * height < 2:
-        raise BadData("a single pixel, which shows nothing")
+        raise BadData("an image of a single pixel")
 
 
 def _on_white(picture: Picture) -> Picture:

@@ -1,4 +1,4 @@
-"""A task's pool, checked against the task's own counts and fingerprint."""
+"""Read a task's pool and check it against the task's counts and fingerprint."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from panglot.progress import Progress, silent
 def read_pool(
     task: Task, languages: Sequence[str] = (), data_dir: Path | None = None, progress: Progress = silent
 ) -> Pool:
-    """Read a task, whole or in some of its languages only.
+    """Read a task, whole or in some of its languages.
 
-    Images belong to every choice of languages. A task without a fingerprint is not checked, nor is the fingerprint of
-    one whose images were encoded anew where it was made.
+    Images are always included. A task without a fingerprint is not checked; nor is the fingerprint of a task whose
+    images were re-encoded when it was built.
 
-    :raises UnknownName: a language that the task lacks.
-    :raises BadData: the data has other counts or another fingerprint than the task says, or these languages hold no
-        query with a relevant candidate.
+    :raises UnknownName: the task does not have a language.
+    :raises BadData: the counts or the fingerprint of the data differ from the task's, or no query in these languages
+        has a relevant candidate.
     """
     chosen = task.choose(languages)
     read = read_files(task, chosen, data_dir, progress)
@@ -34,33 +34,34 @@ def read_pool(
         return _part(task, pool, [language for language in pool.languages if language in chosen])
     for language, found in count(pool).items():
         if found != task.sizes.get(language):
-            raise BadData(f"{task.name}, {language}: expected {task.sizes.get(language)}, found {found}.")
+            expected = task.sizes.get(language, Size(0, 0))
+            raise BadData(f"{task.name}, {language}: expected {expected}, found {found}.")
     if pool.is_whole and pool.fingerprint != task.fingerprint and not task.source.reencoded:
         raise BadData(f"{task.name}: expected fingerprint {task.fingerprint}, found {pool.fingerprint}.")
     return _part(task, pool, chosen)
 
 
 def read_files(task: Task, chosen: Collection[str], data_dir: Path | None = None, progress: Progress = silent) -> Pool:
-    """What the reader of a task makes of the files of these languages; only their sha256 are checked.
+    """Read the files of these languages with the task's reader; only their SHA-256 is checked.
 
-    :raises BadData: a file is not the one that the task names, or is not of its format.
+    :raises BadData: the SHA-256 of a file differs from the task's, or the file is not in its format.
     """
     parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
     return task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
 
 
 def count(pool: Pool) -> dict[str, Size]:
-    """Queries and candidates of each language of a pool."""
+    """Count the queries and candidates of each language of a pool."""
     queries = np.bincount(pool.queries.language, minlength=len(pool.languages)).tolist()
     return {name: Size(*sizes) for name, *sizes in zip(pool.languages, queries, pool.sizes.tolist(), strict=True)}
 
 
 def _part(task: Task, pool: Pool, languages: Sequence[str]) -> Pool:
-    """The pool of these languages."""
+    """Return the pool of these languages."""
     part = pool.only(languages)
     if not len(part.queries):
         raise BadData(
-            f"{task.name}: no query in {', '.join(languages)} has a relevant candidate in them, so there is nothing to "
-            "score. Name more languages."
+            f"{task.name}: no query in {', '.join(languages)} has a relevant candidate in these languages, so there is "
+            "nothing to score. Choose more languages."
         )
     return part

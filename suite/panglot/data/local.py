@@ -1,4 +1,4 @@
-"""What is here already: a task's pool from the package, the data folder or the user's cache. Nothing is downloaded."""
+"""Local data: a task's pool from the package, the data folder or the user's cache, without downloading anything."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from panglot.files import cache_dir, data_root
 
 
 def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None = None) -> Pool | None:
-    """The pool of a task, whole or in some languages, if its data is here; nothing is downloaded or made.
+    """Return the pool of a task, whole or in some languages, or None if its data is not available locally.
 
-    Data is here if it is in `data_dir`, in the folder that PANGLOT_DATA names, in the user's cache or in the package. A
-    set whose images were encoded anew, so that it is not the published one, is not.
+    Nothing is downloaded or built. Data is searched in `data_dir`, in the folder given by PANGLOT_DATA, in the user's
+    cache and in the package. Data with re-encoded images that differ from the published ones is not used.
 
-    :raises UnknownName: a language that the task lacks.
-    :raises BadData: the data that is here is damaged.
+    :raises UnknownName: the task does not have a language.
+    :raises BadData: the local data is damaged.
     """
     for folder in places(task, languages, data_dir):
         try:
@@ -35,7 +35,7 @@ def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Which pool is remembered: the task is told by its name and content, as it is no key itself."""
+    """Cache key of a pool: name and fingerprint identify the task, which is not hashable."""
 
     task: Task = field(compare=False)
     name: str
@@ -45,10 +45,10 @@ class _Wanted:
 
 
 def remembered_pool(task: Task, languages: Sequence[str], data_dir: Path | None = None) -> Pool | None:
-    """The same as `local_pool`; the last few pools stay in memory.
+    """Return the same as `local_pool`, keeping the last few pools in memory.
 
-    :raises UnknownName: a language that the task lacks.
-    :raises BadData: the data that is here is damaged.
+    :raises UnknownName: the task does not have a language.
+    :raises BadData: the local data is damaged.
     """
     try:
         return _remembered(_Wanted(task, task.name, task.fingerprint, tuple(languages), data_root(data_dir)))
@@ -59,13 +59,13 @@ def remembered_pool(task: Task, languages: Sequence[str], data_dir: Path | None 
 @lru_cache(maxsize=4)
 def _remembered(wanted: _Wanted) -> Pool:
     pool = local_pool(wanted.task, wanted.languages, wanted.root)
-    if pool is None:  # raised, since it may be here the next time, and what is returned is remembered
-        raise MissingData(f"The data of {wanted.name} is not here.")
+    if pool is None:  # raise, so that the absence is not cached: the data may be there next time
+        raise MissingData(f"The data of {wanted.name} is not available locally.")
     return pool
 
 
 def places(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
-    """Values of `data_dir` with which `read_pool` needs no download."""
+    """Yield values of `data_dir` with which `read_pool` needs no download."""
     root, cache = data_root(data_dir), cache_dir()
     if task.source.packaged:
         yield None
@@ -73,12 +73,12 @@ def places(task: Task, languages: Sequence[str], data_dir: Path | None) -> Itera
     if root and (not task.source.build or _holds(root, task, languages)):
         yield root
     if _holds(cache, task, languages):
-        # What was made there differs from the published bytes, so it must not be verified by their hash.
+        # Built files differ from the published bytes, so they must not be verified by their hash.
         yield data_dir if task.source.build else cache
 
 
 def _holds(root: Path, task: Task, languages: Sequence[str]) -> bool:
-    """Whether every file is there that these languages are read from; of sets that are made, every file."""
+    """Whether all files needed for these languages exist; for built sets, all files."""
     chosen = task.sizes if task.source.build else task.choose(languages)
     names = (name for part, (name, _) in task.source.files.items() if part not in task.sizes or part in chosen)
     return all((root / task.source.folder / name).is_file() for name in names)

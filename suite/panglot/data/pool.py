@@ -1,6 +1,6 @@
-"""A pool: queries, candidates and which of them answer which, each with its language.
+"""A pool: queries, candidates and relevance judgements, each item with its language.
 
-An item is a text or an image. Images are of the language `zxx`, and their text is empty.
+An item is a text or an image. Images have the language `zxx` and an empty text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from panglot.data.image import Image
 from panglot.errors import BadData
 
 NO_CANDIDATE = -1
-"""Stands in `left_out` for a query to which every candidate is offered."""
+"""Value in `left_out` of a query that excludes no candidate."""
 
 
 @dataclass(frozen=True, eq=False)
 class Items:
     """Texts and images with their ids and languages. `language` [items] indexes the pool's `languages`.
 
-    `images` holds those items that are images, by their place.
+    `images` maps the index of each item that is an image to the image.
     """
 
     ids: tuple[str, ...]
@@ -39,10 +39,10 @@ class Items:
 
 
 class Query(NamedTuple):
-    """One query as a reader yields it; queries with the same `group` are translations of one question.
+    """One query from a reader; queries with the same `group` are translations of one question.
 
-    `left_out` is the id of a candidate that is never offered to it: the query itself, where it stands in the pool.
-    `cluster` names what it was drawn with, as the article that it asks about; without it that is its group.
+    `left_out` is the id of a candidate excluded for this query: the query itself, if it is also a candidate. `cluster`
+    names the unit by which the query was sampled, such as an article; by default it is the group.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Query(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One candidate as a reader yields it."""
+    """One candidate from a reader."""
 
     id: str
     text: str
@@ -64,7 +64,7 @@ class Candidate(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """One relevant pair as a reader yields it; `gain` is 1 where the data has no grades."""
+    """One relevant pair from a reader; `gain` is 1 if the data has no grades."""
 
     query: str
     candidate: str
@@ -73,18 +73,17 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Everything there is to rank and nothing about how.
+    """All queries, candidates and judgements of a task; nothing in it depends on a model.
 
-    `query`, `candidate` and `gain` [judgements] are aligned, ordered by query; the first two index `queries` and
-    `candidates`. `groups` [queries] names the parallel question of each query, `clusters` [queries] the largest unit by
-    which the data was drawn that it belongs to: queries of one cluster are not independent of each other. Candidates
-    stand grouped by language, in the order of `languages`, so that one language is one slice. `left_out` [queries] is
-    the candidate that is not offered to a query, or `NO_CANDIDATE`; it is empty where every query is offered
-    everything. `task` names the task that it was read from, if any, and `is_whole` says whether it holds all of that
-    task's languages.
+    `query`, `candidate` and `gain` [judgements] are aligned and ordered by query; the first two index `queries` and
+    `candidates`. `groups` [queries] names the parallel question of each query, `clusters` [queries] the largest
+    sampling unit that it belongs to: queries in one cluster are not independent. Candidates are grouped by language, in
+    the order of `languages`, so that each language is one slice. `left_out` [queries] is the candidate excluded for
+    each query, or `NO_CANDIDATE`; it is empty if no query excludes one. `task` is the name of the task, if any, and
+    `is_whole` tells whether the pool has all languages of that task.
 
-    :raises BadData: ids that occur twice, a query without a relevant candidate, a judgement that is no pair, queries
-        of one group in two clusters.
+    :raises BadData: duplicate ids, a query without a relevant candidate, duplicate judgements, invalid gains, a
+        relevant candidate that is excluded, or queries of one group in two clusters.
     """
 
     languages: tuple[str, ...]
@@ -109,93 +108,96 @@ class Pool:
         task: str = "",
         is_whole: bool = True,
     ) -> Pool:
-        """Build a pool from records in any order."""
+        """Build a pool from records in any order.
+
+        :raises BadData: an item in another language, a judgement of an unknown id, or as for `Pool`.
+        """
         place = {language: index for index, language in enumerate(languages)}
-        asked = list(queries)
-        offered = list(candidates)
-        for language in {item.language for item in asked} | {item.language for item in offered}:
+        query_list = list(queries)
+        candidate_list = list(candidates)
+        for language in {item.language for item in query_list} | {item.language for item in candidate_list}:
             if language not in place:
-                raise BadData(f"There are items in '{language}', which is not one of {', '.join(place)}.")
-        offered.sort(key=lambda candidate: place[candidate.language])
-        query_at = _index([query.id for query in asked], "query")
-        candidate_at = _index([candidate.id for candidate in offered], "candidate")
+                raise BadData(f"Items have the language '{language}', which is not one of {', '.join(place)}.")
+        candidate_list.sort(key=lambda candidate: place[candidate.language])
+        query_at = _index([query.id for query in query_list], "query")
+        candidate_at = _index([candidate.id for candidate in candidate_list], "candidate")
         query, candidate, gain = array("i"), array("i"), array("d")
         for judgement in judgements:
             if judgement.query not in query_at:
-                raise BadData(f"A judgement is of the query '{judgement.query}', which is not there.")
+                raise BadData(f"A judgement names the unknown query '{judgement.query}'.")
             if judgement.candidate not in candidate_at:
-                raise BadData(f"A judgement is of the candidate '{judgement.candidate}', which is not there.")
+                raise BadData(f"A judgement names the unknown candidate '{judgement.candidate}'.")
             query.append(query_at[judgement.query])
             candidate.append(candidate_at[judgement.candidate])
             gain.append(judgement.gain)
         order = np.lexsort((candidate, query))
         return cls(
             languages=tuple(languages),
-            queries=_items(asked, place),
-            candidates=_items(offered, place),
-            groups=tuple(query.group for query in asked),
-            clusters=tuple(query.group if query.cluster is None else query.cluster for query in asked),
+            queries=_items(query_list, place),
+            candidates=_items(candidate_list, place),
+            groups=tuple(query.group for query in query_list),
+            clusters=tuple(query.group if query.cluster is None else query.cluster for query in query_list),
             query=np.array(query, np.int32)[order],
             candidate=np.array(candidate, np.int32)[order],
             gain=np.array(gain, np.float64)[order],
-            left_out=_left_out(asked, candidate_at),
+            left_out=_left_out(query_list, candidate_at),
             task=task,
             is_whole=is_whole,
         )
 
     def __post_init__(self) -> None:
-        """Say at once what is wrong with the pool."""
+        """Validate the pool."""
         if np.any(np.diff(self.candidates.language) < 0):
-            raise BadData("Candidates must stand grouped by language, in the order of `languages`.")
+            raise BadData("Candidates must be grouped by language, in the order of `languages`.")
         if np.any(np.diff(self.query) < 0):
             raise BadData("Judgements must be ordered by query.")
         if not np.all(np.isfinite(self.gain) & (self.gain > 0)):
-            raise BadData("Gains must be finite and above 0; list relevant pairs only.")
+            raise BadData("Gains must be finite and greater than 0; list relevant pairs only.")
         pairs, first = np.unique(self.query.astype(np.int64) * len(self.candidates) + self.candidate, return_index=True)
         if len(pairs) != len(self.query):
             again = np.setdiff1d(np.arange(len(self.query)), first)
             query, candidate = self.queries.ids[self.query[again[0]]], self.candidates.ids[self.candidate[again[0]]]
-            raise BadData(f"{len(again)} duplicate judgements, the first of '{query}' and '{candidate}'.")
+            raise BadData(f"{len(again)} duplicate judgements; the first is ('{query}', '{candidate}').")
         if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
             raise BadData("A candidate that is excluded for a query is judged relevant to it.")
         home: dict[str, str] = {}
         for group, cluster in zip(self.groups, self.clusters, strict=True):
             if home.setdefault(group, cluster) != cluster:
                 raise BadData(
-                    f"Queries of group '{group}' are in two clusters, '{home[group]}' and '{cluster}'. Versions of one "
-                    "question belong to one cluster."
+                    f"Queries of group '{group}' are in two clusters, '{home[group]}' and '{cluster}'. Put all "
+                    "versions of a question into one cluster."
                 )
         unjudged = np.setdiff1d(np.arange(len(self.queries)), self.query)
         if len(unjudged):
             some = ", ".join(self.queries.ids[index] for index in unjudged[:5])
-            raise BadData(f"{len(unjudged)} queries have no relevant candidate ({some}). Leave them out in the reader.")
+            raise BadData(f"{len(unjudged)} queries have no relevant candidate ({some}). Drop them in the reader.")
 
     def only(self, languages: Sequence[str]) -> Pool:
-        """The pool of some of its languages; queries that are left without a relevant candidate leave too."""
+        """Return the pool of some languages; queries without a remaining relevant candidate are dropped."""
         if tuple(languages) == self.languages:
             return self
         kept = [self.languages.index(language) for language in languages]
-        asking, offering = np.isin(self.queries.language, kept), np.isin(self.candidates.language, kept)
-        pairs = asking[self.query] & offering[self.candidate]
-        return self.part(np.unique(self.query[pairs]), np.flatnonzero(offering), languages)
+        queries_kept, candidates_kept = np.isin(self.queries.language, kept), np.isin(self.candidates.language, kept)
+        pairs = queries_kept[self.query] & candidates_kept[self.candidate]
+        return self.part(np.unique(self.query[pairs]), np.flatnonzero(candidates_kept), languages)
 
-    def part(self, asked: Ints, offered: Ints, languages: Sequence[str] = ()) -> Pool:
-        """The pool of these queries and candidates, in the order of the whole; `languages` are all unless named.
+    def part(self, queries: Ints, candidates: Ints, languages: Sequence[str] = ()) -> Pool:
+        """Return the pool of these query and candidate indices, in the original order; by default all languages.
 
-        :raises BadData: a query is left without a relevant candidate.
+        :raises BadData: a query has no remaining relevant candidate.
         """
-        pairs = np.isin(self.query, asked) & np.isin(self.candidate, offered)
+        pairs = np.isin(self.query, queries) & np.isin(self.candidate, candidates)
         judgements = zip(self.query[pairs].tolist(), self.candidate[pairs].tolist(), self.gain[pairs], strict=True)
         return Pool.of(
             languages or self.languages,
-            [self._query(index, offered) for index in asked.tolist()],
-            [self._candidate(index) for index in offered.tolist()],
+            [self._query(index, candidates) for index in queries.tolist()],
+            [self._candidate(index) for index in candidates.tolist()],
             [Judgement(self.queries.ids[q], self.candidates.ids[c], float(gain)) for q, c, gain in judgements],
             task=self.task,
             is_whole=False,
         )
 
-    def _query(self, index: int, offered: Ints) -> Query:
+    def _query(self, index: int, candidates: Ints) -> Query:
         items, left_out = self.queries, self.left_out[index] if len(self.left_out) else NO_CANDIDATE
         return Query(
             items.ids[index],
@@ -203,7 +205,7 @@ class Pool:
             self.languages[items.language[index]],
             self.groups[index],
             items.images.get(index),
-            self.candidates.ids[left_out] if left_out in offered else None,
+            self.candidates.ids[left_out] if left_out in candidates else None,
             self.clusters[index],
         )
 
@@ -214,12 +216,12 @@ class Pool:
 
     @property
     def has_images(self) -> bool:
-        """Whether an item is an image."""
+        """Whether any item is an image."""
         return bool(self.queries.images or self.candidates.images)
 
     @cached_property
     def sizes(self) -> Ints:
-        """Candidates per language, [languages]."""
+        """Number of candidates per language, [languages]."""
         return np.bincount(self.candidates.language, minlength=len(self.languages))
 
     @cached_property
@@ -234,13 +236,13 @@ class Pool:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the content; it does not depend on the order of anything.
+        """SHA-256 of the content, independent of any order.
 
-        Hashed are the records `query, id, language, group, text`, `candidate, id, language, text`,
-        `judgement, query id, candidate id, gain` and, where there are any, `left out, query id, candidate id`, fields
-        ended by NUL, sorted and joined by line feeds. The record of an image has its sha256 after the empty text.
-        Clusters are not hashed: they say how sure a score is and change no score, so results of one fingerprint stay
-        comparable when the clusters of a task are drawn otherwise.
+        The hashed records are `query, id, language, group, text`, `candidate, id, language, text`,
+        `judgement, query id, candidate id, gain` and, if any, `left out, query id, candidate id`. Each field ends with
+        NUL; records are sorted and joined by line feeds. The record of an image has its SHA-256 after the empty text.
+        Clusters are not hashed: they affect confidence intervals but no score, so results with the same fingerprint
+        stay comparable if the clusters of a task change.
         """
         content, separator = hashlib.sha256(), ""
         for record in self._records():
@@ -249,7 +251,7 @@ class Pool:
         return content.hexdigest()
 
     def _records(self) -> Iterator[str]:
-        """The records in their order: those of one kind, and of one query, at a time, since there can be millions."""
+        """Yield the records in sorted order; sorted one kind, and one query, at a time, since there can be millions."""
         names, queries, candidates = self.languages, self.queries, self.candidates
         yield from sorted(
             f"candidate\0{id_}\0{names[language]}\0{text}\0{_digest(candidates, index)}"
@@ -294,13 +296,13 @@ def _items(records: Sequence[Query] | Sequence[Candidate], place: dict[str, int]
     )
 
 
-def _left_out(asked: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
-    if not any(query.left_out for query in asked):
+def _left_out(queries: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
+    if not any(query.left_out for query in queries):
         return np.empty(0, np.int32)
-    unknown = next((query for query in asked if query.left_out and query.left_out not in candidate_at), None)
+    unknown = next((query for query in queries if query.left_out and query.left_out not in candidate_at), None)
     if unknown:
         raise BadData(f"The query '{unknown.id}' excludes '{unknown.left_out}', which is not a candidate.")
-    return np.array([candidate_at[query.left_out] if query.left_out else NO_CANDIDATE for query in asked], np.int32)
+    return np.array([candidate_at[query.left_out] if query.left_out else NO_CANDIDATE for query in queries], np.int32)
 
 
 def _digest(items: Items, index: int) -> str:

@@ -1,4 +1,4 @@
-"""Rows as the Parquet tables that `panglot.data.readers.captions` reads."""
+"""Write the Parquet tables that `panglot.data.readers.captions` reads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 ROW_GROUP = 128
-"""Rows that are read together: of a table of images few enough to be in memory."""
+"""Rows read together; few enough that a group of images fits in memory."""
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str] = {}) -> None:
-    """Write rows of the same columns; a column without a type is what its values are."""
+    """Write rows that have the same columns; the type of a column without one in `types` follows from its values."""
     import pyarrow as pa
     from pyarrow.parquet import write_table
 

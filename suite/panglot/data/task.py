@@ -1,4 +1,4 @@
-"""A task: what is asked, where its data is and which reader understands it. A value, nothing more."""
+"""A task as a plain value: its languages and counts, where its data is, and which reader parses it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from panglot.progress import Progress
 class Source:
     """Where the files of a task are.
 
-    `files` gives the name and sha256 of each part: one for each language, or whatever parts the reader takes. They are
-    looked for in `folder` below the data folder and downloaded from `url` otherwise; a task whose files have a fixed
-    place (inside the package, or somebody's own folder) names it in `packaged` instead. Files that are nowhere to be
-    downloaded are made by `build` in a folder of the user's cache. Their bytes depend on the library that writes them,
-    so what is made is checked by the fingerprint of its pool, and only what is given by sha256. With `reencoded` even
-    the images depend on a library: what is made then may have another fingerprint, and its results do not compare.
+    `files` gives the name and SHA-256 of each part: one per language, or the parts that the reader defines. Files are
+    searched in `folder` below the data folder and otherwise downloaded from `url`. If they have a fixed location
+    (inside the package, or a user's own folder), that is `packaged`. Files that cannot be downloaded directly are made
+    by `build` in the user's cache. The bytes of built files depend on library versions, so they are verified by the
+    fingerprint of the pool; all other files are verified by SHA-256. If `reencoded`, the images too depend on library
+    versions: built data may then have another fingerprint, and its results are not comparable.
     """
 
     folder: str
@@ -35,10 +35,10 @@ class Source:
 
 
 class Reference(NamedTuple):
-    """A work to cite: a paper, or whatever else the data was taken from. `authors` are as in `Roy et al.`"""
+    """A work to cite: a paper or another source of the data. `authors` is written like `Roy et al.`"""
 
     key: str
-    """In BibTeX."""
+    """The BibTeX key."""
     title: str
     authors: str = ""
     year: int | None = None
@@ -48,21 +48,24 @@ class Reference(NamedTuple):
 
     @property
     def citation(self) -> str:
-        """In one line: `Roy et al. (2020), LAReQA, arXiv 2004.05484`."""
+        """The reference on one line: `Roy et al. (2020), LAReQA, arXiv 2004.05484`."""
         named = f"{self.authors} ({self.year})" if self.authors and self.year else self.authors
         number = f"arXiv {self.arxiv}" if self.arxiv else ""
         return ", ".join(part for part in (named, self.title, self.venue, number, self.url) if part)
 
 
 class Size(NamedTuple):
-    """Queries and candidates of one language, checked when the data is read."""
+    """Number of queries and candidates in one language, checked when the data is read."""
 
     queries: int
     candidates: int
 
+    def __str__(self) -> str:
+        return f"{self.queries:,} queries and {self.candidates:,} candidates"
+
 
 Direction: TypeAlias = Literal["t2i", "i2t", "mixed"]
-"""Text → image, image → text, text → both."""
+"""Text → image, image → text, or text → images and texts."""
 
 Reader: TypeAlias = Callable[[Mapping[str, Path]], Pool]
 
@@ -72,8 +75,8 @@ class Task:
     """One retrieval task over parallel languages.
 
     `fingerprint` is the `Pool.fingerprint` of the whole task; results on any other content are not comparable. It is
-    empty for a task whose data nobody has read with this suite yet. `relevants` counts the relevant pairs of the whole
-    task, None where nobody has counted them. Where it is `divided`, a query meets candidates of its own language only.
+    empty if there is no reference fingerprint yet. `relevants` is the number of relevant pairs in the whole task, None
+    if unknown. If `divided`, a query is ranked against candidates of its own language only.
     """
 
     name: str
@@ -89,21 +92,21 @@ class Task:
     relevants: int | None = None
     divided: bool = False
     direction: Direction | None = None
-    """Of a set of images with captions: what asks, and what is found."""
+    """For images with captions: the modality of the queries and of the candidates."""
     remarks: tuple[str, ...] = ()
-    """What a person should know of data that was just read: what was left out, what may be a mistake."""
+    """Notes for the user about data that was just read: dropped items, possible mistakes."""
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages, in the order of every table."""
+        """The languages, in the order used in all tables."""
         return tuple(self.sizes)
 
     def choose(self, languages: Sequence[str] = ()) -> tuple[str, ...]:
-        """These languages in the task's order and spelling, or all if none is named; images belong to every choice.
+        """Return these languages in the task's order and spelling, or all if none is given; images are always included.
 
-        Any spelling will do that can only mean one of them: `th` for `tha_Thai`.
+        Any unambiguous spelling is accepted, such as `th` for `tha_Thai`.
 
-        :raises UnknownName: a language that the task lacks, or that may be several of its own.
+        :raises UnknownName: the task does not have a language, or it is ambiguous.
         """
         named = {self._language(language) for language in languages}
         return tuple(name for name in self.languages if not named or name in named or name == IMAGES)
@@ -119,20 +122,20 @@ class Task:
 
     @property
     def citation(self) -> str:
-        """The works to cite, in one line."""
+        """The works to cite, on one line."""
         return "; ".join(reference.citation for reference in self.references)
 
     @property
     def has_images(self) -> bool:
-        """Whether there are images among its queries or candidates."""
+        """Whether any query or candidate is an image."""
         return IMAGES in self.sizes
 
     @property
     def queries(self) -> int:
-        """Queries in all languages."""
+        """Number of queries in all languages."""
         return sum(size.queries for size in self.sizes.values())
 
     @property
     def candidates(self) -> int:
-        """Candidates in all languages."""
+        """Number of candidates in all languages."""
         return sum(size.candidates for size in self.sizes.values())
