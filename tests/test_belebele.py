@@ -55,7 +55,7 @@ def test_what_is_not_parallel_is_refused(tmp_path: Path) -> None:
 def test_a_line_without_a_question_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "swh_Latn.jsonl"
     path.write_text('{"link": "a"}\n', encoding="utf-8")
-    with pytest.raises(BadData, match=r"swh_Latn\.jsonl, line 1: not a question"):
+    with pytest.raises(BadData, match=r"swh_Latn\.jsonl, line 1: not a Belebele question"):
         parallel_pool({"swh_Latn": path})
 
 

@@ -153,7 +153,7 @@ def test_every_table_of_the_pages_goes_through_one_function() -> None:
 @pytest.mark.parametrize("name", IMITATING_TASKS)
 def test_task_with_a_name_like_that_of_the_suite_is_refused(name: str, starter_results: Path, tmp_path: Path) -> None:
     """Where it is loaded, where a result on it is verified, and where a row on it would be shown."""
-    with pytest.raises(PanglotError, match=r"can be mistaken for that of the task '(xquad|mlqa)-r'"):
+    with pytest.raises(PanglotError, match=r"can be mistaken for the task '(xquad|mlqa)-r'"):
         _check_own(replace(TASKS["starter"], name=name, fingerprint="", source=Source(name, {})), name, suite_tasks())
     folder = Path(shutil.copytree(starter_results / "bm25@0.3.16", tmp_path / "bm25@0.3.16"))
     path = folder / "starter.json"

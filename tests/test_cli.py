@@ -88,7 +88,7 @@ def test_tasks_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [_Entry(mine)])
     assert find_task("mine") is mine
     assert list(known_tasks()) == ["mine", *(task.name for task in all_tasks())]
-    for offered, message in ((ImportError("no such module"), "cannot be imported"), (3, "must give a Task, not 3")):
+    for offered, message in ((ImportError("no such module"), "cannot be imported"), (3, "must be a Task, not 3")):
         monkeypatch.setattr("importlib.metadata.entry_points", lambda group, offered=offered: [_Entry(offered)])
         with pytest.raises(PanglotError, match=message):
             find_task("mine")

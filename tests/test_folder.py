@@ -113,30 +113,30 @@ def _line(**fields: object) -> str:
     ("corpus", "message"),
     [
         (f"{CORPUS}no json\n", r"corpus\.jsonl, line 2: not JSON"),
-        (f"\n{CORPUS}\n\n[]\n", r"corpus\.jsonl, line 5: not a JSON object but \[\]"),
-        ("null\n", r"line 1: not a JSON object but null"),
-        ('{"_id": "a", "text": "x", "text": "y", "language": "en"}\n', r"line 1: .*field 'text' is given twice"),
+        (f"\n{CORPUS}\n\n[]\n", r"corpus\.jsonl, line 5: expected a JSON object, found \[\]"),
+        ("null\n", r"line 1: expected a JSON object, found null"),
+        ('{"_id": "a", "text": "x", "text": "y", "language": "en"}\n', r"line 1: .*Duplicate field 'text'"),
         ("[" * 100_000 + "\n", r"line 1: not JSON"),
         ('{"text": "x", "language": "en"}\n', r"line 1: the field '_id' is missing"),
-        (_line(_id=1.0), r"line 1: the field '_id' must be text or a whole number, not 1\.0"),
-        (_line(_id=True), r"line 1: the field '_id' must be text or a whole number, not true"),
+        (_line(_id=1.0), r"line 1: the field '_id' must be a string or an integer, not 1\.0"),
+        (_line(_id=True), r"line 1: the field '_id' must be a string or an integer, not true"),
         (_line(_id=""), r"line 1: the field '_id' is empty"),
         (_line(_id=" a"), r"line 1: the field '_id' begins or ends with white space: ' a'"),
-        (_line(_id="a\tb"), r"line 1: the field '_id' has the character U\+0009"),
-        (_line(_id="a\u2028b"), r"line 1: the field '_id' has the character U\+2028"),
+        (_line(_id="a\tb"), r"line 1: the field '_id' contains the character U\+0009"),
+        (_line(_id="a\u2028b"), r"line 1: the field '_id' contains the character U\+2028"),
         (_line(_id="a" * 501), r"line 1: the field '_id' is longer than 500 characters"),
         (f"{CORPUS}{CORPUS}", r"line 2 \('a'\): duplicate id, first used in line 1"),
         (f"{_line(_id=7)}{_line(_id='7')}", r"line 2 \('7'\): duplicate id, first used in line 1"),
-        ('{"_id": "a", "language": "en"}\n', r"line 1 \('a'\): no text in the field 'text'"),
-        (_line(text=None), r"line 1 \('a'\): no text in the field 'text'"),
-        (_line(text=["x"]), r"line 1 \('a'\): the field 'text' must be text, not \[\"x\"\]"),
+        ('{"_id": "a", "language": "en"}\n', r"line 1 \('a'\): the field 'text' is missing"),
+        (_line(text=None), r"line 1 \('a'\): the field 'text' is missing"),
+        (_line(text=["x"]), r"line 1 \('a'\): the field 'text' must be a string, not \[\"x\"\]"),
         (_line(text="x\0"), r"line 1 \('a'\): the field 'text' has a NUL character at position 2"),
-        (_line(text="x\ud83d"), r"line 1 \('a'\): the field 'text' has half a character \(the surrogate U\+D83D\)"),
-        (_line(title=float("nan")), r"line 1: not JSON. NaN is not a value of JSON"),
-        (_line(title=3), r"line 1 \('a'\): the field 'title' must be text, not 3"),
+        (_line(text="x\ud83d"), r"line 1 \('a'\): the field 'text' contains an unpaired surrogate \(U\+D83D\)"),
+        (_line(title=float("nan")), r"line 1: not JSON. NaN is not a valid JSON value"),
+        (_line(title=3), r"line 1 \('a'\): the field 'title' must be a string, not 3"),
         (_line(language="zxx"), r"line 1 \('a'\): the language 'zxx' is reserved for images"),
         (_line(language=" en"), r"line 1 \('a'\): the field 'language' begins or ends with white space"),
-        ('{"_id": "a", "text": "x"}\n', r"line 1 \('a'\): no text in the field 'language'. Name the language of every"),
+        ('{"_id": "a", "text": "x"}\n', r"line 1 \('a'\): the field 'language' is missing. Set it for every"),
         (b"", r"corpus\.jsonl is empty"),
         (b"\n \n", r"corpus\.jsonl is empty"),
         (CORPUS.encode() + b"\xff\n", r"corpus\.jsonl, line 2: not UTF-8 \(byte 0xff at position 1\)"),
@@ -154,12 +154,12 @@ def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes
     ("queries", "message"),
     [
         (_line(_id="q", text=" "), r"queries\.jsonl, line 1 \('q'\): the text is empty"),
-        (_line(_id="q", group=1.5), r"line 1 \('q'\): the field 'group' must be text or a whole number, not 1\.5"),
+        (_line(_id="q", group=1.5), r"line 1 \('q'\): the field 'group' must be a string or an integer, not 1\.5"),
         (_line(_id="q", group=" "), r"line 1 \('q'\): the field 'group' is empty"),
-        (_line(_id="q", excluded="b"), r"line 1 \('q'\): the candidate 'b', which the field 'excluded' names, is not"),
+        (_line(_id="q", excluded="b"), r"line 1 \('q'\): the field 'excluded' names 'b', which is not"),
         (
             _line(_id="q", excluded="a"),
-            r"qrels\.tsv, line 1 \('q', 'a'\): the candidate is relevant here, but excluded",
+            r"qrels\.tsv, line 1 \('q', 'a'\): the candidate is relevant, but queries",
         ),
     ],
 )
@@ -193,8 +193,8 @@ def test_group_in_two_clusters_is_refused_with_both_lines(tmp_path: Path) -> Non
         ("q\tb\t1\nq\ta\t1e-300\n", r"line 2 \('q', 'a'\): the grade '1e-300' is not between"),
         ("q\ta\t1\nq\ta\t1\n", r"line 2 \('q', 'a'\): duplicate judgement, first given in line 1"),
         ("q\ta\t1\n\nq\ta\t0\n", r"line 3 \('q', 'a'\): duplicate judgement, first given in line 1"),
-        ("p\ta\t1\n", r"qrels\.tsv, line 1 \('p', 'a'\): there is no query of that id in queries\.jsonl"),
-        ("q\tc\t1\n", r"qrels\.tsv, line 1 \('q', 'c'\): there is no candidate of that id in corpus\.jsonl"),
+        ("p\ta\t1\n", r"qrels\.tsv, line 1 \('p', 'a'\): no query in queries\.jsonl has this id"),
+        ("q\tc\t1\n", r"qrels\.tsv, line 1 \('q', 'c'\): no candidate in corpus\.jsonl has this id"),
         ("q\ta\t0\n", r"no query has a relevant candidate"),
         ("query-id\tcorpus-id\tscore\n", r"qrels\.tsv has no judgements"),
         ("", r"qrels\.tsv has no judgements"),
@@ -276,7 +276,7 @@ def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
     assert run(task, load_model("bm25")).record.settings["multi"]["mrr"].value == 1.0
     offered = folder_task(_folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same")))
     assert offered.remarks == (
-        f"{tmp_path}/queries.jsonl: queries offered to themselves (the field 'excluded' prevents it): 1 of 1, "
+        f"{tmp_path}/queries.jsonl: queries that are their own candidate (to prevent this, set 'excluded'): 1 of 1, "
         "the first in line 1 ('q').",
     )
 
@@ -286,7 +286,8 @@ def test_queries_without_a_relevant_candidate_are_left_out_and_said(tmp_path: Pa
     task = folder_task(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t0\n"))
     assert read_pool(task).queries.ids == ("q",)
     assert task.remarks == (
-        f"{tmp_path}/queries.jsonl: queries without a relevant candidate, left out: 2 of 3, the first in line 1 ('p').",
+        f"{tmp_path}/queries.jsonl: queries dropped, because they have no relevant candidate: 2 of 3, "
+        "the first in line 1 ('p').",
     )
 
 
@@ -302,7 +303,7 @@ def test_languages_that_are_not_codes_are_told(tmp_path: Path) -> None:
     corpus = "".join(_line(_id=f"a{number}", language=name) for number, name in enumerate(names))
     task = folder_task(_folder(tmp_path, corpus=corpus + CORPUS))
     assert task.remarks == (
-        "Not language codes of ISO 639 or BCP 47, so nothing is known of them: 'German' (use 'de'), 'Latin American', "
+        "Unknown language codes (expected ISO 639 or BCP 47): 'German' (use 'de'), 'Latin American', "
         "'english' (use 'en'), 'l00'.",
     )
 
@@ -310,18 +311,18 @@ def test_languages_that_are_not_codes_are_told(tmp_path: Path) -> None:
 def test_data_that_names_no_language_is_in_one(tmp_path: Path) -> None:
     task = folder_task(_folder(tmp_path, '{"_id": "a", "text": "x"}\n', '{"_id": "q", "text": "x"}\n'))
     assert task.languages == ("und",)
-    assert task.remarks == (f"{tmp_path}/corpus.jsonl: no item names a language, so all are in one, 'und'.",)
+    assert task.remarks == (f"{tmp_path}/corpus.jsonl: no item names a language; all items get the language 'und'.",)
 
 
 def test_layout_of_beir_is_read(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "qrels").mkdir()
     (folder / "qrels.tsv").rename(folder / "qrels" / "dev.tsv")
-    with pytest.raises(MissingData, match=r"lacks qrels\.tsv\. Its folder qrels/ holds dev\.tsv: copy the one to use"):
+    with pytest.raises(MissingData, match=r"lacks qrels\.tsv\. Its folder qrels/ contains dev\.tsv: copy the one"):
         folder_task(folder)
     (folder / "qrels" / "dev.tsv").rename(folder / "qrels" / "test.tsv")
     task = folder_task(folder)
-    assert task.remarks == (f"{folder}: the judgements are those of qrels/test.tsv.",)
+    assert task.remarks == (f"{folder}: judgements were read from qrels/test.tsv.",)
     assert read_pool(task).fingerprint == task.fingerprint
 
 
@@ -332,11 +333,11 @@ def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"qrels\.tsv is a file. Name the folder"):
         folder_task(folder / "qrels.tsv")
     (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(CORPUS.encode()))
-    with pytest.raises(BadData, match=r"holds both corpus\.jsonl and corpus\.jsonl\.gz. Remove one"):
+    with pytest.raises(BadData, match=r"contains both corpus\.jsonl and corpus\.jsonl\.gz. Remove one"):
         folder_task(folder)
     (folder / "corpus.jsonl").unlink()
     (folder / "corpus.jsonl.gz").unlink()
-    with pytest.raises(MissingData, match=r"lacks corpus\.jsonl\. A folder with one's own data holds"):
+    with pytest.raises(MissingData, match=r"lacks corpus\.jsonl\. A data folder contains"):
         folder_task(folder)
     (folder / "corpus.jsonl").mkdir()
     with pytest.raises(BadData, match=r"corpus\.jsonl is a folder, not a file"):
@@ -344,7 +345,7 @@ def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_folder_whose_name_cannot_be_shown_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"name of the folder 'a\\x1bb' has characters that cannot be shown"):
+    with pytest.raises(BadData, match=r"folder name 'a\\x1bb' contains non-printable"):
         folder_task(_folder(tmp_path / "a\x1bb"))
 
 
@@ -370,7 +371,7 @@ def test_remarks_are_said_beside_the_output(tmp_path: Path) -> None:
     done = panglot("run", "constant", "--tasks", "./mine", "--out", "out", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["task"] == "mine"
-    assert "Note: mine/queries.jsonl: queries without a relevant candidate, left out: 1 of 2" in done.stderr
+    assert "Note: mine/queries.jsonl: queries dropped, because they have no relevant candidate: 1 of 2" in done.stderr
 
 
 odd = st.one_of(

@@ -103,14 +103,14 @@ def test_killed_fetch_resumes(corpora: HubCorpora, task: Task, home: Path) -> No
 
 
 def test_the_queries_of_a_tier_are_fetched_once(corpora: HubCorpora, task: Task, home: Path) -> None:
-    assert corpora.read_asked(task, "sw", None) == {"7", "9"}
+    assert corpora.read_selection(task, "sw", None) == {"7", "9"}
     assert (home / "queries-sw.txt").read_text(encoding="utf-8").split() == ["7", "9"]
     (home / "queries-sw.txt").write_text("7", encoding="utf-8")
-    assert corpora.read_asked(task, "sw", None) == {"7"}
+    assert corpora.read_selection(task, "sw", None) == {"7"}
 
 
 def test_unreachable_corpus_is_reported(task: Task, home: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"nowhere \(sw-corpus\) at revision main cannot be read .* What was fetched"):
+    with pytest.raises(MissingData, match=r"nowhere \(sw-corpus\) at revision main cannot be read .* Files that were"):
         HubCorpora(str(tmp_path / "nowhere"), "main")(task, ["sw"], None, silent)
 
 

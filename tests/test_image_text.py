@@ -80,7 +80,7 @@ def test_images_of_one_picture_and_all_their_captions_are_relevant() -> None:
 
 
 def test_a_caption_of_no_image_is_refused() -> None:
-    with pytest.raises(BadData, match="The caption en:x:0 is of image 'x', which is not there"):
+    with pytest.raises(BadData, match="The caption en:x:0 belongs to the unknown image 'x'"):
         text_to_image(ImageText([], [Caption("en:x:0", "x", "en", "?")]))
 
 

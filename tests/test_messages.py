@@ -72,7 +72,7 @@ class TestSources:
         path = tmp_path / "en.json"
         path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), encoding="utf-8")
         with pytest.raises(
-            BadData, match=r"en\.json: the answer of question q7 starts in no sentence \(character 40\)"
+            BadData, match=r"en\.json: the answer to question q7 starts at character 40, which is outside"
         ):
             sentence_pool({"en": path})
 
@@ -86,15 +86,15 @@ class TestSources:
     def test_a_table_without_the_columns(self, tmp_path: Path) -> None:
         path = tmp_path / "texts.parquet"
         pq.write_table(pa.table({"id": ["1"]}), path)
-        with pytest.raises(BadData, match=r"texts\.parquet is no table with the columns id, lang, text"):
+        with pytest.raises(BadData, match=r"texts\.parquet is not a Parquet table with the columns id, lang, text"):
             read_hub({"images": path, "texts": path})
 
     def test_a_task_that_names_no_address(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         task = replace(TASKS["xquad-r"], source=Source("mine", {"en": ("en.json", "")}))
         monkeypatch.delenv(DATA_VARIABLE, raising=False)
-        with pytest.raises(MissingData, match=r"holds mine/en\.json by --data-dir .* it names no address"):
+        with pytest.raises(MissingData, match=r"set --data-dir .*mine/en\.json, or ask .* no download URL"):
             fetch_file(task, "en")
-        with pytest.raises(MissingData, match="ask those who made the task: it names no address"):
+        with pytest.raises(MissingData, match="ask the task's authors: the task has no download URL"):
             fetch_file(task, "en", tmp_path)
 
     @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ class TestArchives:
         sources = StorybookSources(archive, {}, "")
         with pytest.raises(BadData, match=r"images\.tgz: 0001/01\.jpg is "):
             sources._pictures(["0001-01"], silent)
-        with pytest.raises(BadData, match=r"images\.tgz has no picture of 2 pages, as 0002-01"):
+        with pytest.raises(BadData, match=r"images\.tgz has no image for 2 pages, such as 0002-01"):
             sources._pictures(["0002-01", "0002-02"], silent)
 
 

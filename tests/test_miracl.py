@@ -80,7 +80,7 @@ class TestQuestions:
         assert tier.queries == everything.queries[:1000]
         assert {judgement.query for judgement in tier.judgements} == {query.id for query in tier.queries}
         (tmp_path / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids[1:]), encoding="utf-8")
-        with pytest.raises(BadData, match="miracl-hn, ar: expected 1000 queries, not 999"):
+        with pytest.raises(BadData, match="miracl-hn, ar: expected 1000 queries, found 999"):
             MIRACL_HN.questions(MIRACL_HN, ["ar"], tmp_path)
 
     def test_a_changed_file_is_refused(self, data_dir: Path, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ class TestDamage:
     def test_line_without_a_passage_is_refused(self, tmp_path: Path, row: str) -> None:
         (tmp_path / "sw").mkdir()
         (tmp_path / "sw" / "docs.jsonl").write_text(f'{{"docid": "1", "text": "x"}}\n{row}\n', encoding="utf-8")
-        with pytest.raises(BadData, match=r"docs\.jsonl, line 2: no passage"):
+        with pytest.raises(BadData, match=r"docs\.jsonl, line 2: not a passage"):
             survey(folder_corpus(tmp_path, ["sw"]), "sw", ())
 
     def test_a_judged_passage_that_the_corpus_lacks(self, data_dir: Path) -> None:
@@ -247,12 +247,12 @@ class TestHub:
         assert not (folder / "unfinished").exists()
 
     def test_the_queries_that_are_asked_are_fetched_once(self, tier: HubCorpora, tmp_path: Path) -> None:
-        assert tier.read_asked(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
+        assert tier.read_selection(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
         shutil.rmtree(tmp_path / "twin")
-        assert tier.read_asked(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
+        assert tier.read_selection(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
 
     def test_missing_files_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        with pytest.raises(MissingData, match="What was fetched stays"):
+        with pytest.raises(MissingData, match="already fetched are kept"):
             self.read(HubCorpora(str(tmp_path / "nowhere"), "main"), tmp_path)

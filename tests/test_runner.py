@@ -224,7 +224,7 @@ def test_folder_named_as_a_task_of_the_suite_is_refused(own: Path) -> None:
     (own / "bees").rename(own / "mlqa-r")
     done = panglot("run", "constant", "--tasks", "./mlqa-r", "--out", "out", cwd=own)
     assert done.returncode == 2
-    assert "./mlqa-r: the suite has a task or a set named 'mlqa-r'" in done.stderr
+    assert "./mlqa-r: 'mlqa-r' is the name of a built-in task or set" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "./" + "x" * 5000, "a/" * 3000, "./bees/../nowhere"])

@@ -1,4 +1,4 @@
-"""The tasks of the suite in the order of the leaderboard, its suites, and a person's own tasks by path."""
+"""The built-in tasks in leaderboard order, the named suites, and users' own tasks by path."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from panglot.toml import read_toml
 
 FOLDER = Path(str(files("panglot.tasks")))
 ORDER = "suites.toml"
-"""The file beside those of the tasks that says in which order they stand, and which suites there are."""
+"""The file beside the task files that defines their order and the suites."""
 SUFFIX = ".toml"
 
 
 class Suite(NamedTuple):
-    """Tasks that are run together by one name."""
+    """Tasks that are run together under one name."""
 
     title: str
     tasks: tuple[Task, ...]
@@ -43,13 +43,13 @@ class _Order(Table):
 
 @cache
 def all_tasks() -> tuple[Task, ...]:
-    """Every task of the suite, in the order of the leaderboard."""
+    """Return all built-in tasks, in leaderboard order."""
     return tuple(task for tasks in _sets().values() for task in tasks)
 
 
 @cache
 def suites() -> Mapping[str, Suite]:
-    """What the names of suites stand for."""
+    """Return the suites by name."""
     sets = _sets()
     return {
         name: Suite(table.title, tuple(task for set_ in table.sets for task in sets[set_]))
@@ -59,20 +59,20 @@ def suites() -> Mapping[str, Suite]:
 
 @cache
 def groups() -> Mapping[str, tuple[Task, ...]]:
-    """What one name stands for, where it stands for several tasks: sets of images, and suites."""
+    """Return the names that mean several tasks, with these tasks: sets of images, and suites."""
     several = {name: tasks for name, tasks in _sets().items() if [task.name for task in tasks] != [name]}
     return {**several, **{name: suite.tasks for name, suite in suites().items()}}
 
 
 def suite_tasks() -> dict[str, Task]:
-    """The tasks of the suite by name: those that a submission can be about."""
+    """Return the built-in tasks by name; only these can be submitted."""
     return {task.name: task for task in all_tasks()}
 
 
 def known_tasks() -> dict[str, Task]:
-    """The same, and those that installed packages offer by entry points of the group `panglot.tasks`.
+    """Return the built-in tasks and those of installed packages, from entry points in the group `panglot.tasks`.
 
-    :raises PanglotError: an entry point that fails to import, or gives no task.
+    :raises PanglotError: an entry point cannot be imported, or is not a `Task`.
     """
     from importlib.metadata import entry_points
 
@@ -83,19 +83,19 @@ def known_tasks() -> dict[str, Task]:
         except Exception as error:
             raise PanglotError(f"The task {entry.name} ({entry.value}) cannot be imported. {spelled(error)}") from error
         if not isinstance(offered, Task):
-            raise PanglotError(f"The entry point {entry.name} of panglot.tasks must give a Task, not {offered!r}.")
+            raise PanglotError(f"The entry point {entry.name} in panglot.tasks must be a Task, not {offered!r}.")
         known[offered.name] = offered
     return known | suite_tasks()
 
 
 def load_tasks(name: str) -> tuple[Task, ...]:
-    """The tasks that a name means: a task, a set or a suite, or the path of a task file or of a folder of one's own.
+    """Return the tasks for a name: a task, a set, a suite, or the path of a user's own task file or data folder.
 
-    `FILE.toml:NAME` means one task, or one set, of a task file.
+    `FILE.toml:NAME` selects one task or one set of a task file.
 
-    :raises UnknownName: there is none of these; the nearest names.
+    :raises UnknownName: nothing has this name; the message suggests the nearest names.
     :raises BadData: the task file or the data in the folder is not valid.
-    :raises PanglotError: it has the name of a task of the suite, and other data.
+    :raises PanglotError: the task has, or imitates, the name of a built-in task, but has different data.
     """
     if tasks := groups().get(name):
         return tasks
@@ -107,7 +107,7 @@ def load_tasks(name: str) -> tuple[Task, ...]:
     elif "/" in name or os.path.isdir(name):
         tasks = (folder_task(Path(name)),)
     else:
-        advice = "Your own data is named by the path of its folder or task file."
+        advice = "For your own data, give the path of its folder or task file."
         raise UnknownName("task", name, [*known, *groups()], advice)
     for task in tasks:
         _check_own(task, name, known)
@@ -115,7 +115,7 @@ def load_tasks(name: str) -> tuple[Task, ...]:
 
 
 def split_path(name: str) -> tuple[Path, str] | None:
-    """The task file that `FILE.toml` or `FILE.toml:NAME` means, and that name; None for other names."""
+    """Split `FILE.toml` or `FILE.toml:NAME` into path and name; None for other names."""
     file, separator, part = name.partition(f"{SUFFIX}:")
     if separator:
         return Path(f"{file}{SUFFIX}"), part
@@ -134,28 +134,28 @@ def _own_file(path: Path, part: str) -> tuple[Task, ...]:
 
 
 def _check_own(task: Task, path: str, known: Mapping[str, Task]) -> None:
-    """Refuse a name whose results, or whose files in the cache, would pass for those of the suite."""
+    """Reject a name whose results or cached files could be mistaken for those of a built-in task."""
     same = known.get(task.name)
     if same and task.fingerprint and task.fingerprint == same.fingerprint:
         return
     if same or {task.name, task.source.folder} & {*_sets(), *groups(), *known}:
         raise PanglotError(
-            f"{path}: the suite has a task or a set named '{task.name}', and this one has other content, so its "
-            "results would pass for those of the suite. Rename it."
+            f"{path}: '{task.name}' is the name of a built-in task or set with different content, so results could be "
+            "confused. Rename it."
         )
     if other := imitated(task.name, known):
-        raise PanglotError(f"{path}: the name '{task.name}' can be mistaken for that of the task '{other}'. Rename it.")
+        raise PanglotError(f"{path}: the name '{task.name}' can be mistaken for the task '{other}'. Rename it.")
 
 
 @cache
 def _sets() -> Sets:
-    """The tasks of each set, in the order of the leaderboard."""
+    """Return the tasks of each set, in leaderboard order."""
     read: dict[str, tuple[Task, ...]] = {}
     for path in sorted(FOLDER.glob(f"*{SUFFIX}")):
         if path.name != ORDER:
             read |= read_task_file(path)
     if odd := set(read) ^ set(_order().order):
-        raise BadData(f"{FOLDER / ORDER}: the order must name every set once; it differs in {', '.join(sorted(odd))}.")
+        raise BadData(f"{FOLDER / ORDER}: the order must list every set once; check {', '.join(sorted(odd))}.")
     return {name: read[name] for name in _order().order}
 
 

@@ -1,4 +1,4 @@
-"""What the table `[source]` of a task file can say: where the bytes of a data set come from."""
+"""The table `[source]` of a task file: where the files of a data set come from."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from panglot.progress import Progress
 from panglot.toml import TomlFile
 
 Build: TypeAlias = Callable[[Path, Progress], None]
-"""Writes the files of a set into a folder."""
+"""A function that writes the files of a data set into a folder."""
 
 LANGUAGE = "{language}"
-"""Stands in names for each language."""
+"""Placeholder for the language code in file, split and column names."""
 
 
 def check_path(path: str) -> str:
-    """A path below a folder that cannot leave it.
+    """Return the path if it stays inside the folder of the task file.
 
-    :raises ValueError: it is absolute, or goes up.
+    :raises ValueError: the path is absolute, or contains `..` or a backslash.
     """
     if PurePosixPath(path).is_absolute() or ".." in path.split("/") or "\\" in path:
-        raise ValueError("must be a path below the folder of this file")
+        raise ValueError("must be a relative path inside the folder of this file")
     return path
 
 
@@ -39,17 +39,17 @@ Url: TypeAlias = Annotated[Label, Field(pattern=r"^(https?|file)://")]
 Inside: TypeAlias = Annotated[Label, AfterValidator(check_path)]
 HubId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
 Revision: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-"""A commit: a branch or a tag could move."""
+"""A commit hash, since branches and tags can move."""
 
 
 class Table(BaseModel):
-    """A table of a task file: no other keys than those that are named, values of exactly their types."""
+    """A table of a task file: unknown keys are rejected, and values must have exactly the declared types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Download(Table):
-    """Files below one address; `files` names those that are not called as the reader calls them."""
+    """Files below one URL; `files` maps parts to file names that differ from the reader's defaults."""
 
     kind: Literal["download"]
     url: Annotated[Label, Field(pattern=r"^https?://")]
@@ -57,7 +57,7 @@ class Download(Table):
 
 
 class Folder(Table):
-    """Files in a folder beside the task file; `files` names those that are not called as the reader calls them."""
+    """Files in a folder beside the task file; `files` maps parts to names that differ from the reader's defaults."""
 
     kind: Literal["folder"]
     path: Inside
@@ -65,59 +65,59 @@ class Folder(Table):
 
 
 class Built(Table):
-    """Files that are made in the user's cache."""
+    """Files that are built in the user's cache."""
 
     reencoded: bool = False
-    """Whether images are encoded anew, so that they may differ from the published ones."""
+    """Whether images are re-encoded, so that they may differ from the published ones."""
 
     @property
     def page(self) -> str:
-        """A page about the set, if it has one."""
+        """URL of a page about the data set; empty if none."""
         return ""
 
     def builder(self, languages: Sequence[str]) -> Build:
-        """What makes the files, for these languages."""
+        """Return the function that builds the files for these languages."""
         raise NotImplementedError
 
 
 class HubSource(Built):
-    """A set of the Hugging Face Hub."""
+    """A data set on the Hugging Face Hub."""
 
     hub: HubId
     revision: Revision
 
     @property
     def page(self) -> str:
-        """Its page there."""
+        """URL of the data set's page on the Hub."""
         return f"https://huggingface.co/datasets/{self.hub}"
 
 
 class HubRows(HubSource):
-    """Rows of the Hugging Face Hub, in a configuration for each language."""
+    """Rows from the Hugging Face Hub, with one configuration per language."""
 
     kind: Literal["hub-rows"]
 
     def builder(self, languages: Sequence[str]) -> Build:
-        """What fetches the rows of each language."""
+        """Return the function that fetches the rows of each language."""
         return HubLanguages(self.hub, self.revision, tuple(languages))
 
 
 class HubCaptions(HubSource):
-    """Images and captions of the Hugging Face Hub; the names of splits and columns may hold `{language}`."""
+    """Images and captions from the Hugging Face Hub; names of splits and columns can contain `{language}`."""
 
     kind: Literal["hub-captions"]
     split: Label
     captions: Label
-    """The column of the captions: a text, or a list of them."""
+    """Column with the captions: a string or a list of strings."""
     id: str = ""
-    """The column of the id of an image; without one it is the number of the row."""
+    """Column with the image id; by default the row number is the id."""
     locale: str = ""
-    """The column of the language of the place where a picture was taken."""
+    """Column with the language of the place where an image was taken."""
     shared: bool = False
-    """Whether every split has the same images."""
+    """Whether all splits have the same images."""
 
     def builder(self, languages: Sequence[str]) -> Build:
-        """What fetches the images and the captions."""
+        """Return the function that fetches the images and captions."""
         columns: dict[str, dict[str, str]] = {}
         for language in languages:
             split, column = (name.replace(LANGUAGE, language) for name in (self.split, self.captions))
@@ -126,7 +126,7 @@ class HubCaptions(HubSource):
 
 
 class ArchiveTable(Table):
-    """A .tar.gz; `sha256` where it is always the same bytes."""
+    """A .tar.gz archive; `sha256` is given if its bytes never change."""
 
     url: Url
     sha256: Sha256 | Literal[""] = ""
@@ -138,7 +138,7 @@ class ArchiveTable(Table):
 
 
 class EmojiArchives(Built):
-    """Noto Emoji, Unicode CLDR, and the groups of the emoji."""
+    """Noto Emoji images, Unicode CLDR annotations, and the emoji groups."""
 
     kind: Literal["emoji"]
     images: ArchiveTable
@@ -148,7 +148,7 @@ class EmojiArchives(Built):
     expected: Count
 
     def builder(self, languages: Sequence[str]) -> Build:
-        """What makes the emoji set."""
+        """Return the function that builds the emoji data set."""
         return EmojiSources(
             self.images.archive,
             self.annotations.archive,
@@ -174,7 +174,7 @@ class StorybookArchives(Built):
     texts_sha256: Sha256
 
     def builder(self, languages: Sequence[str]) -> Build:
-        """What makes the storybooks."""
+        """Return the function that builds the storybooks data set."""
         texts = {table.archive: table.languages for table in self.texts}
         return StorybookSources(self.images.archive, texts, self.texts_sha256).build
 
@@ -192,9 +192,9 @@ def list_files(
     sha256: Mapping[str, str],
     by_language: Mapping[str, str | Mapping[str, str]],
 ) -> Source:
-    """The files of a set: `parts` names that of each part, `sha256` and `by_language` have their hashes.
+    """List the files of a data set: `parts` has the file name of each part, `sha256` and `by_language` the hashes.
 
-    :raises BadData: an unknown part is named, or a file to download has no hash.
+    :raises BadData: a part is unknown, or a file to download has no hash.
     """
     renamed = source.files if isinstance(source, Download | Folder) else {}
     _check_parts(document, ("source", "files"), renamed, parts)
@@ -210,7 +210,7 @@ def list_files(
             if not isinstance(hashes, str):
                 _check_parts(document, keys, hashes, parts)
             elif hashes and len(parts) > 1:
-                raise document.error(keys, f"must be a table of the sha256 of {' and '.join(parts)}")
+                raise document.error(keys, f"must be a table with the sha256 of {' and '.join(parts)}")
             own = f"{language}.{part}" if len(parts) > 1 else language
             files[own] = (file.replace(LANGUAGE, language), hashes if isinstance(hashes, str) else hashes.get(part, ""))
             _check_hash(document, source, files[own], keys)
@@ -227,10 +227,10 @@ def list_files(
 def _check_parts(document: TomlFile, keys: tuple[str, ...], named: Iterable[str], known: Collection[str]) -> None:
     for part in named:
         if part not in known:
-            parts = f"only {', '.join(known)}" if known else "none that holds all languages"
-            raise document.error((*keys, part), f"the reader knows no part '{part}', {parts}")
+            parts = f"it has {', '.join(known)}" if known else "it has none that contains all languages"
+            raise document.error((*keys, part), f"the reader has no part '{part}'; {parts}")
 
 
 def _check_hash(document: TomlFile, source: AnySource, file: tuple[str, str], keys: tuple[str, ...]) -> None:
     if isinstance(source, Download) and not file[1]:
-        raise document.error(keys, f"the sha256 of {file[0]} is missing, and what is downloaded is checked by it")
+        raise document.error(keys, f"the sha256 of {file[0]} is missing; it is required to verify the download")

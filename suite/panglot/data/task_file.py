@@ -1,8 +1,7 @@
-"""A task file: one data set as TOML, and the tasks that it gives.
+"""Task files: one data set as TOML, and the tasks that it defines.
 
-One file gives one task; a set of images gives one for each of its directions; each of its variants gives the same
-again, named `NAME-VARIANT`. What is wrong with a file is told with the line and the key. `docs/add-a-task.md` explains
-every key.
+A file defines one task; a set of captioned images defines one per direction. Each variant defines the same again, named
+`NAME-VARIANT`. Errors name the line and the key. `docs/add-a-task.md` explains every key.
 """
 
 from __future__ import annotations
@@ -44,11 +43,11 @@ TITLES: Mapping[Direction, str] = {
 }
 
 Sets: TypeAlias = Mapping[str, tuple[Task, ...]]
-"""The tasks of a file, by the name of the set that they are about."""
+"""The tasks of a file, by the name of their set."""
 
 
 class TaskFile(Table):
-    """What every task file says."""
+    """The keys of every task file."""
 
     name: Slug
     title: Label
@@ -60,18 +59,18 @@ class TaskFile(Table):
     settings: Mapping[str, Any] = {}
     source: AnySource
     sha256: Mapping[str, Sha256] = {}
-    """Of the files that hold all languages, by part."""
+    """SHA-256 of the files that contain all languages, by part."""
 
     def sets(self, document: TomlFile, found: Format) -> Sets:
-        """The tasks, by set."""
+        """Return the tasks, by set."""
         raise NotImplementedError
 
     def listed(self, document: TomlFile, found: Format, hashes: Mapping[str, str | Mapping[str, str]]) -> Source:
-        """Where the files are; `hashes` by language."""
+        """Return where the files are; `hashes` has the SHA-256 values by language."""
         return list_files(document, self.name, self.source, found.files, self.sha256, hashes)
 
     def facts(self) -> dict[str, Any]:
-        """What all tasks of the file share."""
+        """Return the fields that all tasks of the file share."""
         return {
             "headline": self.headline,
             "licence": self.licence,
@@ -83,14 +82,14 @@ class TaskFile(Table):
 
 
 class PoolFile(TaskFile):
-    """A task whose reader gives the pool."""
+    """A task file whose reader returns a pool."""
 
     fingerprint: Hash = ""
     relevants: Positive | None = None
     languages: Annotated[dict[Language, LanguageTable], Field(min_length=1)]
 
     def sets(self, document: TomlFile, found: Format) -> Sets:
-        """The one task."""
+        """Return the only task."""
         task = Task(
             name=self.name,
             title=self.title,
@@ -106,7 +105,7 @@ class PoolFile(TaskFile):
 
 
 class CaptionsVariant(Table):
-    """The same images asked with other captions; `settings` are added to those of the file."""
+    """The same images with other captions; `settings` are added to those of the file."""
 
     title: Label
     note: Text = ""
@@ -116,7 +115,7 @@ class CaptionsVariant(Table):
 
 
 class CaptionsFile(TaskFile):
-    """A set of images with captions: a task for each direction, of itself and of each variant."""
+    """A set of captioned images: one task per direction, for the file and for each variant."""
 
     images: Positive
     languages: Annotated[dict[Language, CaptionsTable], Field(min_length=1)]
@@ -124,7 +123,7 @@ class CaptionsFile(TaskFile):
     variants: Mapping[Slug, CaptionsVariant] = {}
 
     def sets(self, document: TomlFile, found: Format) -> Sets:
-        """One set for the file, and one for each variant."""
+        """Return one set for the file and one for each variant."""
         source = self.listed(document, found, dict.fromkeys(self.languages, ""))
         read = _read(document, ("settings",), found, self.settings)
         sets = {self.name: self._tasks(self.name, self, source, read)}
@@ -134,26 +133,26 @@ class CaptionsFile(TaskFile):
             sets[f"{self.name}-{name}"] = self._tasks(f"{self.name}-{name}", variant, source, read)
         return sets
 
-    def _tasks(self, name: str, asked: CaptionsFile | CaptionsVariant, source: Source, read: Any) -> tuple[Task, ...]:
+    def _tasks(self, name: str, tier: CaptionsFile | CaptionsVariant, source: Source, read: Any) -> tuple[Task, ...]:
         return tuple(
             Task(
                 name=f"{name}-{direction}",
-                title=f"{asked.title}: {TITLES[direction]}",
-                sizes=_sizes(asked.languages, self.images, direction, table.own_locale_queries),
+                title=f"{tier.title}: {TITLES[direction]}",
+                sizes=_sizes(tier.languages, self.images, direction, table.own_locale_queries),
                 source=source,
                 reader=reader(read, direction, table.own_locale_queries is not None),
                 fingerprint=table.fingerprint,
                 relevants=table.relevants,
                 direction=direction,
-                note=asked.note,
+                note=tier.note,
                 **self.facts(),
             )
-            for direction, table in asked.directions.items()
+            for direction, table in tier.directions.items()
         )
 
 
 class CorpusVariant(Table):
-    """Another tier: other passages, and perhaps fewer queries."""
+    """Another tier: other passages, and possibly fewer queries."""
 
     title: Label
     note: Text = ""
@@ -164,7 +163,7 @@ class CorpusVariant(Table):
 
 
 class CorpusFile(TaskFile):
-    """Questions about corpora that are streamed, one for each language: a task of itself and of each variant."""
+    """Questions about streamed corpora, one corpus per language: one task for the file and one for each variant."""
 
     fingerprint: Hash = ""
     relevants: Positive | None = None
@@ -173,12 +172,12 @@ class CorpusFile(TaskFile):
     variants: Mapping[Slug, CorpusVariant] = {}
 
     def sets(self, document: TomlFile, found: Format) -> Sets:
-        """One task for the file, and one for each variant."""
+        """Return one task for the file and one for each variant."""
         source = self.listed(document, found, {name: row.sha256 for name, row in self.languages.items()})
         _read(document, ("settings",), found, self.settings)
-        asked: dict[str, CorpusFile | CorpusVariant] = {self.name: self}
-        asked |= {f"{self.name}-{name}": variant for name, variant in self.variants.items()}
-        return {name: (self._task(name, tier, source, found),) for name, tier in asked.items()}
+        tiers: dict[str, CorpusFile | CorpusVariant] = {self.name: self}
+        tiers |= {f"{self.name}-{name}": variant for name, variant in self.variants.items()}
+        return {name: (self._task(name, tier, source, found),) for name, tier in tiers.items()}
 
     def _task(self, name: str, tier: CorpusFile | CorpusVariant, source: Source, found: Format) -> Task:
         corpora = HubCorpora(tier.corpus.hub, tier.corpus.revision)
@@ -200,14 +199,14 @@ class CorpusFile(TaskFile):
 
 
 FORMS: Mapping[str, type[TaskFile]] = {"pool": PoolFile, "captions": CaptionsFile, "questions": CorpusFile}
-"""By what the reader gives."""
+"""The form of a task file, by what its reader returns."""
 
 
 def read_task_file(path: Path) -> Sets:
-    """The tasks of a file, by set; the data itself is not read.
+    """Read the tasks of a file, by set; the data itself is not read.
 
-    :raises MissingData: there is no such file.
-    :raises BadData: it is not a task file; with file, line and key.
+    :raises MissingData: the file does not exist.
+    :raises BadData: the file is not a valid task file; the message names file, line and key.
     """
     document = read_toml(path)
     found = _format(document)
@@ -215,10 +214,10 @@ def read_task_file(path: Path) -> Sets:
 
 
 def _format(document: TomlFile) -> Format:
-    """The format that the key `reader` names, since it decides which other keys there are."""
+    """Return the format given by the key `reader`, which determines the other keys."""
     name = document.content.get("reader")
     if not isinstance(name, str):
-        raise document.error(("reader",), "this key is missing, or is not a text. It names the format of the files")
+        raise document.error(("reader",), "this key is missing or is not a string; it names the format of the files")
     try:
         return find_format(name)
     except PanglotError as error:
@@ -235,9 +234,9 @@ def _read(document: TomlFile, keys: tuple[str, ...], found: Format, settings: Ma
 def _sizes(
     languages: Mapping[str, CaptionsTable], images: int, direction: Direction, own_locale_queries: int | None
 ) -> dict[str, Size]:
-    """Queries and candidates of each language of captions, and of the images."""
+    """Return the numbers of queries and candidates of each caption language and of the images."""
     sizes = {}
     for language, row in sorted(languages.items()):
-        asked = 0 if direction == "i2t" else own_locale_queries or row.captions
-        sizes[language] = Size(asked, 0 if direction == "t2i" else row.captions)
+        queries = 0 if direction == "i2t" else own_locale_queries or row.captions
+        sizes[language] = Size(queries, 0 if direction == "t2i" else row.captions)
     return {**sizes, IMAGES: Size(images, 0) if direction == "i2t" else Size(0, images)}

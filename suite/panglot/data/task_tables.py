@@ -1,4 +1,4 @@
-"""The tables of a task file below its own keys: references, counts by language, directions, corpora."""
+"""Tables inside a task file: references, counts per language, directions, corpora."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from panglot.fields import Count, Label, Line, Positive, Sha256
 
 
 def check_language(language: str) -> str:
-    """A language code of texts.
+    """Return the language code of texts unchanged.
 
-    :raises ValueError: it is reserved for images.
+    :raises ValueError: the code is reserved for images.
     """
     if language.lower() == IMAGES:
         raise ValueError(f"'{language}' is reserved for images")
@@ -23,7 +23,7 @@ def check_language(language: str) -> str:
 
 
 Slug: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40)]
-"""A name that can be that of a file anywhere."""
+"""A name that is a valid file name on every platform."""
 Language: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*$", max_length=40), AfterValidator(check_language)
 ]
@@ -43,7 +43,7 @@ class ReferenceTable(Table):
 
 
 class LanguageTable(Table):
-    """The counts of one language, and the sha256 of its file; by part, where it has several."""
+    """The counts of one language and the SHA-256 of its file, or of each part if it has several."""
 
     queries: Count
     candidates: Count
@@ -51,13 +51,13 @@ class LanguageTable(Table):
 
 
 class CaptionsTable(Table):
-    """The counts of one language in a set of images."""
+    """The number of captions in one language of a set of images."""
 
     captions: Count
 
 
 class CountsTable(Table):
-    """The counts of one language in a tier of a corpus; `characters` are those of all its passages."""
+    """The counts of one language in a tier of a corpus; `characters` is the total length of its passages."""
 
     queries: Count
     candidates: Count
@@ -65,7 +65,7 @@ class CountsTable(Table):
 
 
 class CorpusLanguageTable(CountsTable):
-    """The same, with the sha256 of the files of questions by part."""
+    """The same, with the SHA-256 of the question files by part."""
 
     sha256: Hash | Mapping[str, Sha256] = ""
 
@@ -76,13 +76,13 @@ class DirectionTable(Table):
     fingerprint: Hash = ""
     relevants: Positive | None = None
     own_locale_queries: Positive | None = None
-    """Queries of each language, where only the first caption in the language of an image's own locale asks."""
+    """Queries per language, if only the first caption in the language of an image's own locale is used as a query."""
 
 
 class CorpusTable(Table):
-    """Where the passages are on the Hugging Face Hub: a configuration `<language>-corpus` for each language."""
+    """Location of the passages on the Hugging Face Hub, with a configuration `<language>-corpus` per language."""
 
     hub: HubId
     revision: Revision
     selects_queries: bool = False
-    """Whether it also says which of the queries are asked, in the configuration `<language>-queries`."""
+    """Whether the configuration `<language>-queries` selects the queries to use."""

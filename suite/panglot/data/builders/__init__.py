@@ -1,1 +1,1 @@
-"""Data sets that are made from public sources."""
+"""Data sets that are built from public sources."""

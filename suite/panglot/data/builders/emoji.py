@@ -1,9 +1,9 @@
-"""The emoji set, made from its public sources: pictures of Noto Emoji, names and keywords of Unicode CLDR.
+"""Build the emoji data set from public sources: images of Noto Emoji, names and keywords of Unicode CLDR.
 
-Left out are country and region flags, gendered sequences beside the neutral one, those that face right, half-hour
-clocks, what has no picture or no name in some language, and `LEFT_OUT`. All languages of an emoji are in one split,
-drawn in each group of the emoji by `split_by_hash`. Assumed of noto-emoji, from a list of its files: a picture is
-`png/128/emoji_u….png`, its code points joined by `_` and without U+FE0F.
+Excluded are country and region flags, gendered sequences that have a neutral one, right-facing variants, half-hour
+clocks, emoji without an image or without a name in any of the languages, and `LEFT_OUT`. All languages of an emoji are
+in the same split, drawn within each emoji group by `split_by_hash`. In noto-emoji, according to its file list, an image
+is `png/128/emoji_u….png` with the code points joined by `_` and without U+FE0F.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from panglot.progress import Progress, silent
 SALT = "xlr-emoji-1:"
 
 LEFT_OUT = {
-    "u1f9d1_200d_1f9d1_200d_1f9d2": "has the picture of u1f46a",
+    "u1f9d1_200d_1f9d1_200d_1f9d2": "has the same image as u1f46a",
     "u1f9d4": "has the name of another emoji in Telugu",
 }
 
@@ -39,12 +39,12 @@ HALF_HOURS = range(0x1F55C, 0x1F568)
 REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
 
 Annotations: TypeAlias = Mapping[str, Mapping[str, Sequence[str]]]
-"""Of one language, by emoji without U+FE0F: `tts` holds the name, `default` the keywords."""
+"""CLDR annotations of one language, by emoji without U+FE0F: `tts` has the name, `default` the keywords."""
 
 
 @dataclass(frozen=True)
 class EmojiSources:
-    """Where the parts are: an archive of noto-emoji, the packages of CLDR's annotations, and of Unicode's groups."""
+    """The source archives: noto-emoji, the CLDR annotation packages, and the Unicode emoji groups."""
 
     images: Archive
     annotations: Archive
@@ -52,22 +52,22 @@ class EmojiSources:
     groups: Archive
     languages: tuple[str, ...]
     expected: int
-    """Emoji that are left in the end."""
+    """Number of emoji in the finished data set."""
 
     def build(self, folder: Path, progress: Progress = silent) -> None:
         """Write `images.parquet` and `texts.parquet` into a folder.
 
         :raises MissingExtra: Pillow is not installed.
         :raises MissingData: a source cannot be reached.
-        :raises BadData: a source is not the published one, or gives another number of emoji.
+        :raises BadData: a source differs from the published one, or yields another number of emoji.
         """
-        require("PIL", "image", "Making the emoji set")
+        require("PIL", "image", "Building the emoji data set")
         group = self._groups()
         annotations = self._annotations(progress)
         named = {id_ for id_ in group if all(_characters(id_) in annotations[language] for language in self.languages)}
         pictures = self._pictures(named, progress)
         if len(pictures) != self.expected:
-            raise BadData(f"{self.images.url} has {len(pictures)} of {self.expected} pictures. Fetch it again.")
+            raise BadData(f"{self.images.url} has {len(pictures)} of {self.expected} images. Fetch it again.")
         splits = _splits({id_: group[id_] for id_ in pictures})
         english = annotations["en"]
         write_rows(
@@ -103,13 +103,13 @@ class EmojiSources:
         )
 
     def _groups(self) -> dict[str, str]:
-        """The group of each emoji that may belong to the set."""
+        """Return the group of each emoji that is not excluded."""
         found = dict(_json(self.groups, {"data-by-emoji.json": "groups"}.get))["groups"]
         ids = {_id(emoji): facts["group"] for emoji, facts in found.items() if _belongs(emoji)}
         return {id_: group for id_, group in ids.items() if id_ not in LEFT_OUT}
 
     def _annotations(self, progress: Progress) -> Mapping[str, Annotations]:
-        """By language; sequences stand in an archive of their own."""
+        """Return the annotations by language; those of sequences are in a separate archive."""
         both: dict[str, dict[str, Any]] = defaultdict(dict)
         with progress("reading names", 2 * len(self.languages)) as advance:
             for archive, top in ((self.annotations, "annotations"), (self.derived, "annotationsDerived")):
@@ -130,7 +130,7 @@ class EmojiSources:
 
 
 def _belongs(emoji: str) -> bool:
-    """Whether none of the rules by kind leaves it out."""
+    """Whether no rule excludes this kind of emoji."""
     first, sequence = emoji[0], emoji.replace(SELECTOR, "")
     is_flag = ord(first) in REGIONAL_INDICATORS or (first == BLACK_FLAG and sequence[-1] == END_OF_TAG)
     is_gendered = FEMALE in sequence[1:] or MALE in sequence[1:] or (first in (MAN, WOMAN) and len(sequence) > 1)
@@ -157,7 +157,7 @@ def _name(annotation: Mapping[str, Sequence[str]]) -> str:
 
 
 def _keywords(annotation: Mapping[str, Sequence[str]]) -> list[str]:
-    """All but the name, which some languages repeat among them."""
+    """Return the keywords without the name, which some languages repeat among them."""
     name = _name(annotation).casefold()
     return [keyword for keyword in annotation["default"] if keyword.casefold() != name]
 
@@ -168,7 +168,7 @@ def _size(png: bytes) -> dict[str, int]:
 
 
 def _json(archive: Archive, label: Callable[[str], str | None]) -> Iterator[tuple[str, Any]]:
-    """The JSON files of an archive that have a label, with it."""
+    """Yield the label and content of each JSON file in an archive that has a label."""
     for member in archive.read(lambda name: label(name) is not None):
         try:
             yield label(member.name) or "", json.loads(member.data)

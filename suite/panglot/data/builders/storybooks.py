@@ -1,10 +1,10 @@
-"""The storybooks, made from the repositories of Global Storybooks: pictures of an image bank, texts of story pages.
+"""Build the storybooks data set from the Global Storybooks repositories: images of the image bank, texts of stories.
 
-Assumed of the sources, from stored copies of some of their pages: `stories/LL/NNNN/index.html` holds an element with
-the id `textNN` for each page, and in it first an element of the class `def` with the text in the language of the page
-(on page 1 the title); page NN shows `NNNN/NN.jpg` of the image bank; a story that lacks a language has no file there.
-How the published pictures were scaled down is not known to the bit. Their Norwegian descriptions, the kind `alt`, are
-not made: no task asks them.
+The expected structure was derived from stored copies of some pages: `stories/LL/NNNN/index.html` has an element with id
+`textNN` for each page; the first element of class `def` inside it has the text in the language of the page (on page 1,
+the title). Page NN shows `NNNN/NN.jpg` of the image bank. A story that is not available in a language has no file.
+How exactly the published images were scaled down is unknown. Their Norwegian descriptions, of the kind `alt`, are not
+built, since no task uses them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from panglot.progress import Progress, silent
 
 SALT = "xlr-stories-1:"
 SIDE, QUALITY = 256, 85
-"""Of the pictures as they are stored: pixels of the longest side, and quality of the JPEG."""
+"""Longest side in pixels, and JPEG quality, of the stored images."""
 
 STORIES = (
     "0001", "0004", "0006", "0008", "0027", "0052", "0066", "0072", "0087", "0089", "0095", "0110", "0111", "0141",
     "0156", "0158", "0201", "0210", "0243", "0262", "0291", "0294", "0296", "0302", "0315", "0324", "0327", "0337",
     "0342",
 )  # fmt: skip
-"""Those of the 40 that are under CC BY, by the image bank's table and by the page of each language."""
+"""The stories among the 40 that are licensed CC BY, according to the image bank's table and each language's page."""
 
 SAME_PICTURE = {
     "0001-01": "0001-02", "0004-01": "0004-02", "0006-01": "0006-03", "0027-01": "0027-17", "0052-01": "0052-10",
@@ -45,31 +45,31 @@ SAME_PICTURE = {
     "0294-01": "0294-03", "0296-01": "0296-03", "0302-01": "0302-07", "0315-01": "0315-06", "0324-01": "0324-17",
     "0327-01": "0327-08", "0337-01": "0337-12", "0342-01": "0342-03",
 }  # fmt: skip
-"""The page whose picture a page repeats, as covers do."""
+"""Pages that repeat the image of another page, such as covers, and that page."""
 
 _PAGE = re.compile(r"text(\d{2})")
 
 
 @dataclass(frozen=True)
 class StorybookSources:
-    """Where the parts are: the image bank, and for each of two archives of stories the languages taken from it."""
+    """The source archives: the image bank, and two archives of stories with the languages taken from each."""
 
     images: Archive
     texts: Mapping[Archive, tuple[str, ...]]
     texts_sha256: str
-    """Of the lines `id, language, kind, text`, fields ended by NUL, sorted and joined by line feeds."""
+    """SHA-256 of the lines `id, language, kind, text`; fields end with NUL, lines are sorted and joined by `\\n`."""
 
     def build(self, folder: Path, progress: Progress = silent) -> None:
         """Write `images.parquet` and `texts.parquet` into a folder.
 
         :raises MissingExtra: Pillow is not installed.
         :raises MissingData: a source cannot be reached.
-        :raises BadData: a source is not the published one, or gives other texts.
+        :raises BadData: a source differs from the published one, or yields other texts.
         """
-        require("PIL", "image", "Making the storybooks")
+        require("PIL", "image", "Building the storybooks data set")
         texts = self._texts(progress)
         if (found := _sha256(texts)) != self.texts_sha256:
-            raise BadData(f"The storybooks have other texts: expected sha256 {self.texts_sha256}, found {found}.")
+            raise BadData(f"The storybook texts have changed: expected sha256 {self.texts_sha256}, found {found}.")
         pages = sorted({row["id"] for row in texts})
         pictures = self._pictures(pages, progress)
         split = split_by_hash(STORIES, SALT)
@@ -89,7 +89,7 @@ class StorybookSources:
         write_rows(folder / "texts.parquet", [{**row, "split": split[row["story"]]} for row in texts])
 
     def _texts(self, progress: Progress) -> list[dict[str, Any]]:
-        """Titles and page texts, by page and language."""
+        """Return titles and page texts, ordered by page and language."""
         rows = []
         with progress("reading stories", len(STORIES) * sum(map(len, self.texts.values()))) as advance:
             for archive, languages in self.texts.items():
@@ -104,7 +104,7 @@ class StorybookSources:
         return sorted(rows, key=lambda row: (row["id"], row["lang"]))
 
     def _pictures(self, pages: Sequence[str], progress: Progress) -> dict[str, dict[str, Any]]:
-        """The picture of each page, scaled down as it arrives."""
+        """Return the image of each page, scaled down while reading."""
         names = {f"{page.replace('-', '/')}.jpg": page for page in pages}
         with progress("reading pictures", len(names)) as advance:
             pictures = {}
@@ -115,12 +115,12 @@ class StorybookSources:
                     raise BadData(f"{self.images.url}: {name} is {error}.") from error
                 advance(1)
         if absent := [page for page in pages if page not in pictures]:
-            raise BadData(f"{self.images.url} has no picture of {len(absent)} pages, as {absent[0]}.")
+            raise BadData(f"{self.images.url} has no image for {len(absent)} pages, such as {absent[0]}.")
         return pictures
 
 
 def _rows(language: str, story: str, page: str) -> list[dict[str, Any]]:
-    """The texts of one story in one language."""
+    """Return the texts of one story in one language."""
     reader = _StoryPage()
     reader.feed(page)
     return [
@@ -142,7 +142,7 @@ def _sha256(texts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _scaled_down(data: bytes) -> dict[str, Any]:
-    """The columns of a picture; the bytes of its JPEG depend on the libraries that make it."""
+    """Return the columns of an image; the JPEG bytes depend on the versions of the libraries."""
     picture = decode(Image("", partial(bytes, data)))
     picture.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
@@ -151,7 +151,7 @@ def _scaled_down(data: bytes) -> dict[str, Any]:
 
 
 class _StoryPage(HTMLParser):
-    """The parts of the text of each page of a story."""
+    """Collects the text fragments of each page of a story."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class _StoryPage(HTMLParser):
         self._tag, self._depth = "", 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Notice where a page and its text begin."""
+        """Detect the start of a page and of its text."""
         facts = {name: value or "" for name, value in attrs}
         if match := _PAGE.fullmatch(facts.get("id", "")):
             self._page = int(match[1])
@@ -172,11 +172,11 @@ class _StoryPage(HTMLParser):
             self.texts[self._page] = []
 
     def handle_endtag(self, tag: str) -> None:
-        """Notice where a text ends."""
+        """Detect the end of a text."""
         if self._depth and tag == self._tag:
             self._depth -= 1
 
     def handle_data(self, data: str) -> None:
-        """Keep what is text of the page."""
+        """Collect the text of the page."""
         if self._depth:
             self.texts[self._page].append(data)

@@ -1,1 +1,1 @@
-"""Where the bytes of a data set come from."""
+"""Fetch the files of data sets."""

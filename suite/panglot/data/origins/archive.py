@@ -1,4 +1,4 @@
-"""Public archives (.tar.gz), read as they arrive: nothing is unpacked to disk, no name in them is a path here."""
+"""Public .tar.gz archives, read while downloading: nothing is unpacked to disk, and member names are never paths."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 LARGEST_MEMBER = 16 << 20
 MOST_MEMBERS = 20_000
-"""Most files that are taken from one archive."""
+"""Maximum number of files taken from one archive."""
 TIMEOUT = 60.0
-"""Seconds without a byte."""
+"""Maximum time without any data, in seconds."""
 CHUNK = 1 << 16
 
 
 class Member(NamedTuple):
-    """A file of an archive; its name is that below the archive's one top folder."""
+    """A file in an archive; its name is relative to the archive's single top-level folder."""
 
     name: str
     data: bytes
@@ -32,18 +32,18 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Archive:
-    """A .tar.gz at a public address. Where it is always the same bytes, `sha256` says which."""
+    """A .tar.gz at a public URL; `sha256` is given if its bytes never change."""
 
     url: str
     sha256: str = ""
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[Member]:
-        """The wanted files, each once, in the order of the archive.
+        """Yield the wanted files, each once, in archive order.
 
-        :raises MissingData: it cannot be reached, or breaks off.
-        :raises BadData: it is no archive, another one than the published, or larger than the sources of any task.
+        :raises MissingData: the archive cannot be reached, or the download is interrupted.
+        :raises BadData: the content is not a valid archive, differs from the published one, or exceeds the size limits.
         """
-        from http.client import HTTPException  # here, since listing the tasks has no use for them
+        from http.client import HTTPException  # imported here, since listing the tasks does not need them
         from urllib.request import urlopen
 
         taken = set[str]()
@@ -60,40 +60,43 @@ class Archive:
                 hashed.exhaust()
         except (OSError, HTTPException) as error:
             raise MissingData(
-                f"{self.url} cannot be read ({type(error).__name__}: {str(error)[:200]}). Check the network, or name a "
-                "folder that holds the task's files by --data-dir. What was fetched is thrown away."
+                f"{self.url} cannot be read ({type(error).__name__}: {str(error)[:200]}). Check the network, or use "
+                "--data-dir with a folder that contains the task's files. The partial download was discarded."
             ) from error
         except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise BadData(f"{self.url} is no .tar.gz, or breaks off ({error}). Fetch it again.") from error
+            raise BadData(f"{self.url} is not a .tar.gz archive or is truncated ({error}). Fetch it again.") from error
         if self.sha256 and hashed.sha256 != self.sha256:
             raise BadData(f"{self.url}: expected sha256 {self.sha256}, found {hashed.sha256}.")
 
     def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, number: int) -> bytes:
         if member.size > LARGEST_MEMBER or number > MOST_MEMBERS:
-            raise BadData(f"{self.url} holds larger files or more of them than the sources of this task do.")
+            raise BadData(
+                f"{self.url} exceeds the limits of {LARGEST_MEMBER >> 20} MiB per file and {MOST_MEMBERS:,} files. "
+                "Check the URL."
+            )
         file = archive.extractfile(member)
         return file.read() if file else b""
 
 
 class _Hashed(io.RawIOBase):
-    """Hashes what is read."""
+    """A stream that hashes what is read from it."""
 
     def __init__(self, response: IO[bytes]) -> None:
         self._response, self._digest = response, hashlib.sha256()
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill a buffer, as far as there are bytes."""
+        """Read up to the size of the buffer into it and return the number of bytes."""
         data = self._response.read(memoryview(buffer).nbytes)
         self._digest.update(data)
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
     def exhaust(self) -> None:
-        """Read what the reader of the archive had no need of."""
+        """Read the rest of the stream, which the archive reader did not need."""
         while self.read(CHUNK):
             pass
 
     @property
     def sha256(self) -> str:
-        """Of all that was read."""
+        """SHA-256 of everything read so far."""
         return self._digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Find a task's files: in the data folder, else in the user's cache, where they are downloaded or made."""
+"""Find a task's files in the data folder, or in the user's cache, where they are downloaded or built."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from panglot.progress import Progress, silent
 
 
 def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Progress = silent) -> Path:
-    """Path of one part of a task (mostly a language), verified by sha256 unless it is made here.
+    """Return the path of one part of a task (usually a language), verified by SHA-256 unless it was built here.
 
-    Looks in the package for a task that ships with it; else in `data_dir`, else in the folder that PANGLOT_DATA names,
-    and only where neither is given downloads into the user's cache. Files that are made and not downloaded are made
-    there where the folder lacks them.
+    A task that ships with the package is read from there. Otherwise the file is searched in `data_dir`, or in the
+    folder given by PANGLOT_DATA; if neither is given, it is downloaded to the user's cache. Files that are built rather
+    than downloaded are built there if the folder does not contain them.
 
-    :raises MissingData: the file is in none of them and cannot be downloaded.
-    :raises BadData: the file is not the one that the task was made with.
+    :raises MissingData: the file was not found and cannot be downloaded.
+    :raises BadData: the SHA-256 of the file is not the one of the task.
     """
     name, sha256 = task.source.files[part]
     if task.source.packaged:
@@ -33,7 +33,7 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Pr
             return _built(task, name, progress)
         if not path.is_file():
             raise MissingData(
-                f"{task.name}: no file {path}. Point --data-dir or {DATA_VARIABLE} to a folder that holds "
+                f"{task.name}: {path} does not exist. Set --data-dir or {DATA_VARIABLE} to a folder that contains "
                 f"{task.source.folder}/{name}, or {_other_way(task)}"
             )
         return _verified(path, sha256)
@@ -41,7 +41,7 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Pr
 
 
 def _built(task: Task, name: str, progress: Progress) -> Path:
-    """The file in the user's cache; if it is not there, all files of the task are made, and put there together."""
+    """Return the file in the user's cache; if it is missing, build all files of the task and move them there."""
     folder = cache_dir(task.source.folder)
     if task.source.build and not (folder / name).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +55,8 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
 
 def _other_way(task: Task) -> str:
     if task.source.url:
-        return f"leave both out to download it from {task.source.url}"
-    return "ask those who made the task: it names no address to download it from."
+        return f"omit both to download it from {task.source.url}"
+    return "ask the task's authors: the task has no download URL."
 
 
 def _download(task: Task, name: str, sha256: str) -> Path:
@@ -64,7 +64,7 @@ def _download(task: Task, name: str, sha256: str) -> Path:
 
     if not task.source.url:
         raise MissingData(
-            f"{task.name}: name the folder that holds {task.source.folder}/{name} by --data-dir or {DATA_VARIABLE}, or "
+            f"{task.name}: set --data-dir or {DATA_VARIABLE} to a folder that contains {task.source.folder}/{name}, or "
             f"{_other_way(task)}"
         )
     cache = cache_dir(task.source.folder)
@@ -73,12 +73,12 @@ def _download(task: Task, name: str, sha256: str) -> Path:
     try:
         return Path(pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=cache))
     except ValueError as error:
-        raise BadData(f"{task.name}: what {url} sends is not the published file. {error}") from error
+        raise BadData(f"{task.name}: the file at {url} is not the published one. {error}") from error
     except OSError as error:
         raise MissingData(
             f"{task.name}: {name} is not in {cache} and {url} cannot be reached ({type(error).__name__}). "
-            f"Without a network, copy the file to a folder {task.source.folder}/ and name its parent by --data-dir "
-            f"or {DATA_VARIABLE}."
+            f"Without a network, copy the file to a folder {task.source.folder}/ and set --data-dir or {DATA_VARIABLE} "
+            "to its parent."
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Image-text sets of the Hugging Face Hub, written once as the two tables that `panglot.data.readers.captions` reads.
+"""Fetch image-text data sets from the Hugging Face Hub as the two tables that `panglot.data.readers.captions` reads.
 
-Rows are streamed, so that of a set with the same images in every language one copy is fetched, and one row group is in
-memory at a time.
+Rows are streamed: if all languages share the same images, only one copy is fetched, and only one row group is in memory
+at a time.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from panglot.errors import MissingData, require
 from panglot.progress import Progress, silent
 
 ROW_GROUP = 64
-"""Images that are in memory together."""
+"""Number of images in memory at a time."""
 
 
 @dataclass(frozen=True)
 class HubSet:
-    """Where a set is and what its columns are called.
+    """The location of a data set on the Hub and the names of its columns.
 
-    `columns` gives for each split the column of each language's captions, which holds a text or a list of them. Without
-    an `id` column the number of the row is the id. With `shared` every split has the same images.
+    `columns` maps each split to the caption column of each language, which has a string or a list of strings. Without
+    an `id` column the row number is the id. If `shared`, all splits have the same images.
     """
 
     path: str
@@ -37,7 +37,7 @@ class HubSet:
         """Write `images.parquet` and `texts.parquet` into a folder.
 
         :raises MissingExtra: the library datasets is not installed.
-        :raises MissingData: the Hub cannot be reached, or has no such set.
+        :raises MissingData: the Hub cannot be reached, or does not have the data set.
         """
         require("datasets", "image", f"The data set {self.path}")
         import pyarrow as pa
@@ -59,7 +59,7 @@ class HubSet:
                     texts.write_table(pa.Table.from_pylist(list(_captions(rows)), schema))
 
     def _rows(self, split: str, columns: Mapping[str, str], with_images: bool) -> Iterator[dict[str, Any]]:
-        """The rows of one split as id, locale, the bytes of the image and the captions by language."""
+        """Yield the rows of one split: id, locale, image bytes, and captions by language."""
         from datasets import load_dataset
 
         wanted = [*columns.values(), *filter(None, (self.id, self.locale)), *(["image"] if with_images else [])]
@@ -75,7 +75,7 @@ class HubSet:
         except (OSError, ValueError) as error:
             raise MissingData(
                 f"{self.path} at revision {self.revision} cannot be read from the Hugging Face Hub "
-                f"({type(error).__name__}: {str(error)[:200]}). Check the network; what was fetched is thrown away."
+                f"({type(error).__name__}: {str(error)[:200]}). Check the network. The partial download was discarded."
             ) from error
 
 

@@ -1,9 +1,9 @@
-"""The format of Belebele (Bandarkar et al., 2024, arXiv 2308.16884): one file of JSON lines a language.
+"""The format of Belebele (Bandarkar et al., 2024, arXiv 2308.16884): one JSON Lines file per language.
 
     {"link": "https://…", "question_number": 1, "flores_passage": "…", "question": "…"}
 
-The passage of a question is relevant to it in every language; a passage is known by its link, a question by the link
-and its number. Questions of one linked article are a cluster.
+The passage of a question is relevant in every language. A passage is identified by its link, a question by the link and
+its number. The questions about one linked article are a cluster.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FIELDS = ("link", "question_number", "flores_passage", "question")
 def parallel_pool(paths: Mapping[str, Path]) -> Pool:
     """Read one file per language into one pool of passages.
 
-    :raises BadData: a file that is not of this format, or languages whose passages are not parallel.
+    :raises BadData: a file is not in this format, or the passages of the languages are not parallel.
     """
     queries: list[Query] = []
     candidates: list[Candidate] = []
@@ -42,7 +42,7 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
         links[language] = sorted(passages)
     for language, own in links.items():
         if own != links[next(iter(links))]:
-            raise BadData(f"{language} has other passages than {next(iter(links))}; Belebele is parallel.")
+            raise BadData(f"{language} has other passages than {next(iter(links))}; Belebele files must be parallel.")
     judgements = (
         Judgement(query.id, f"{language}:{query.group.rpartition('#')[0]}") for query in queries for language in paths
     )
@@ -54,13 +54,13 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         try:
             row = {name: json.loads(line)[name] for name in FIELDS}
         except (ValueError, KeyError, TypeError) as error:
-            raise BadData(f"{path}, line {number}: not a question of Belebele. {error!r}") from error
+            raise BadData(f"{path}, line {number}: not a Belebele question. {error!r}") from error
         yield row
 
 
 @dataclass(frozen=True)
 class HubLanguages:
-    """Where a set is on the Hugging Face Hub that has one configuration a language."""
+    """The location of a data set on the Hugging Face Hub that has one configuration per language."""
 
     path: str
     revision: str

@@ -1,7 +1,7 @@
-"""Images with captions in many languages, and the three pools that one such set gives.
+"""Images with captions in many languages, and the three pools made from such a data set.
 
-The files are two tables, `images` with one row an image and `texts` with the captions. What is specific to a data set
-stands in its `read_...` function; the pools know only images, their captions, and which images are one picture.
+The files are two tables: `images` with one row per image, and `texts` with the captions. Each `read_...` function
+handles one data set; the pools depend only on the images, their captions, and which images show the same picture.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from panglot.errors import BadData
 
 
 class Shown(NamedTuple):
-    """One image. Those with the same `picture` show the same, so each is relevant where another one is.
+    """One image. Images with the same `picture` look the same, so where one is relevant, all are.
 
-    `locale` is the language of the place it was taken in, `cluster` what it was drawn with, where the data says so;
-    without one, captions of a picture are a cluster.
+    `locale` is the language of the place where it was taken and `cluster` its sampling unit, if known; by default the
+    captions of a picture are a cluster.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Shown(NamedTuple):
 
 
 class Caption(NamedTuple):
-    """One text about one image; `id` is unique in its set."""
+    """One caption of one image; `id` is unique in the data set."""
 
     id: str
     image: str
@@ -44,7 +44,7 @@ class Caption(NamedTuple):
 
 
 class ImageText(NamedTuple):
-    """A data set: its images, and their captions in all languages."""
+    """A data set: images, and their captions in all languages."""
 
     images: Sequence[Shown]
     captions: Sequence[Caption]
@@ -54,9 +54,9 @@ ImageTextReader: TypeAlias = Callable[[Mapping[str, Path]], ImageText]
 
 
 def reader(read: ImageTextReader, direction: Direction, only_own_locale: bool = False) -> Reader:
-    """What reads one direction of a data set.
+    """Return the reader for one direction of a data set.
 
-    With `only_own_locale` the queries of a mixed pool are the first caption of each image in its own language.
+    With `only_own_locale`, the queries of a mixed pool are the first caption of each image in its own language.
     """
     pools: dict[Direction, Callable[[ImageText], Pool]] = {
         "t2i": text_to_image,
@@ -67,7 +67,7 @@ def reader(read: ImageTextReader, direction: Direction, only_own_locale: bool = 
 
 
 def text_to_image(data: ImageText) -> Pool:
-    """Every caption asks for its image among all images; captions of one image are parallel."""
+    """Build the text → image pool: every caption is a query for its image; captions of one image are parallel."""
     pictures, cluster = _by_picture(data), _clusters(data)
     return Pool.of(
         _languages(data),
@@ -85,21 +85,21 @@ def text_to_image(data: ImageText) -> Pool:
 
 
 def image_to_text(data: ImageText) -> Pool:
-    """Every image that has captions asks for them among the captions of all languages."""
+    """Build the image → text pool: every image with captions is a query for them among those of all languages."""
     pictures, cluster = _by_picture(data), _clusters(data)
-    asking = [shown for shown in data.images if pictures[shown.id].captions]
+    queries = [shown for shown in data.images if pictures[shown.id].captions]
     return Pool.of(
         _languages(data),
-        [Query(_image_id(shown), "", IMAGES, shown.id, shown.image, cluster=cluster[shown.id]) for shown in asking],
+        [Query(_image_id(shown), "", IMAGES, shown.id, shown.image, cluster=cluster[shown.id]) for shown in queries],
         _captions(data),
-        [Judgement(_image_id(shown), caption.id) for shown in asking for caption in pictures[shown.id].captions],
+        [Judgement(_image_id(shown), caption.id) for shown in queries for caption in pictures[shown.id].captions],
     )
 
 
 def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
-    """Captions ask in one pool of images and captions; both are relevant, and a caption is not offered to itself."""
+    """Build the mixed pool: captions are queries among images and captions; each query excludes itself."""
     pictures, cluster = _by_picture(data), _clusters(data)
-    asking = _in_own_locale(data) if only_own_locale else data.captions
+    queries = _in_own_locale(data) if only_own_locale else data.captions
     return Pool.of(
         _languages(data),
         [
@@ -111,12 +111,12 @@ def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
                 left_out=caption.id,
                 cluster=cluster[caption.image],
             )
-            for caption in asking
+            for caption in queries
         ],
         [*_captions(data), *_images(data)],
         [
             Judgement(caption.id, relevant)
-            for caption in asking
+            for caption in queries
             for relevant in [
                 *(other.id for other in pictures[caption.image].captions if other.id != caption.id),
                 *map(_image_id, pictures[caption.image].images),
@@ -126,7 +126,7 @@ def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
 
 
 def read_emoji(paths: Mapping[str, Path], *, keywords: bool = False) -> ImageText:
-    """The test split of the emoji set: the name of each emoji, and with `keywords` those as a second caption."""
+    """Read the test split of the emoji data set: the name of each emoji and, with `keywords`, a second caption."""
     rows = [row for row in _rows(paths["texts"], "id", "lang", "name", "keywords", "split") if row["split"] == "test"]
     texts = (
         (row, [row["name"], *([", ".join(row["keywords"])] if keywords and row["keywords"] else [])]) for row in rows
@@ -142,7 +142,7 @@ def read_emoji(paths: Mapping[str, Path], *, keywords: bool = False) -> ImageTex
 
 
 def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
-    """The test split of the storybooks: titles and page texts; a cover repeats the picture of an inner page.
+    """Read the test split of the storybooks: titles and page texts; a cover repeats the picture of an inner page.
 
     The pages of a story are one cluster.
     """
@@ -163,7 +163,7 @@ def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
 
 
 def read_hub(paths: Mapping[str, Path], *, first_only: bool = False) -> ImageText:
-    """A set that `panglot.data.origins.hub` fetched; all captions of an image, or the first in each language only."""
+    """Read a data set fetched by `panglot.data.origins.hub`, with all captions or the first in each language."""
     own = defaultdict[tuple[str, str], list[str]](list)
     for row in _rows(paths["texts"], "id", "lang", "text"):
         own[row["id"], row["lang"]].append(row["text"])
@@ -195,21 +195,21 @@ def _in_own_locale(data: ImageText) -> list[Caption]:
 
 
 def _by_picture(data: ImageText) -> dict[str, ImageText]:
-    """For each image all images of its picture, and all their captions."""
+    """Return for each image all images of its picture, and all their captions."""
     picture = {shown.id: shown.picture for shown in data.images}
     images, captions = defaultdict[str, list[Shown]](list), defaultdict[str, list[Caption]](list)
     for shown in data.images:
         images[shown.picture].append(shown)
     for caption in data.captions:
         if caption.image not in picture:
-            raise BadData(f"The caption {caption.id} is of image '{caption.image}', which is not there.")
+            raise BadData(f"The caption {caption.id} belongs to the unknown image '{caption.image}'.")
         captions[picture[caption.image]].append(caption)
     together = {name: ImageText(images[name], captions[name]) for name in images}
     return {image: together[name] for image, name in picture.items()}
 
 
 def _clusters(data: ImageText) -> dict[str, str]:
-    """The cluster of each image."""
+    """Return the cluster of each image."""
     return {shown.id: shown.cluster or shown.picture for shown in data.images}
 
 
@@ -230,7 +230,7 @@ def _captions(data: ImageText) -> list[Candidate]:
 
 
 class _Files:
-    """The files in one column of a table; a row group is in memory at a time."""
+    """The files in one column of a table; one row group is in memory at a time."""
 
     def __init__(self, path: Path, column: str) -> None:
         from pyarrow.parquet import ParquetFile
@@ -240,16 +240,16 @@ class _Files:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the table's columns."""
+        """The names of the table's columns."""
         return list(self._table.schema_arrow.names)
 
     @property
     def groups(self) -> list[int]:
-        """Rows in each row group."""
+        """The number of rows in each row group."""
         return [self._table.metadata.row_group(group).num_rows for group in range(self._table.num_row_groups)]
 
     def read(self, group: int, row: int) -> bytes:
-        """The file in a row of a group."""
+        """Return the file in row `row` of row group `group`."""
         with self._lock:
             if group != self._group:
                 self._files = self._table.read_row_group(group, [self._column])[self._column].to_pylist()
@@ -258,7 +258,7 @@ class _Files:
 
 
 def _files(path: Path, column: str, *facts: str) -> Iterator[tuple[dict[str, Any], Image]]:
-    """Each row of a table of images: what it says, and the image, whose bytes are hashed and not kept."""
+    """Yield each row of a table of images with its image; the bytes are hashed, not kept."""
     files = _Files(path, column)
     known = [name for name in (*facts, "split") if name in files.columns]
     rows = iter(_rows(path, *known))
@@ -269,13 +269,15 @@ def _files(path: Path, column: str, *facts: str) -> Iterator[tuple[dict[str, Any
 
 
 def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """The rows of a table, these columns of them.
+    """Return these columns of all rows of a table.
 
-    :raises BadData: the file is no such table.
+    :raises BadData: the file is not a Parquet table with these columns.
     """
     from pyarrow.parquet import read_table
 
     try:
         return read_table(path, columns=list(columns)).to_pylist()
     except (OSError, ValueError, KeyError) as error:
-        raise BadData(f"{path} is no table with the columns {', '.join(columns)}. {str(error)[:200]}") from error
+        raise BadData(
+            f"{path} is not a Parquet table with the columns {', '.join(columns)}. {str(error)[:200]}"
+        ) from error

@@ -1,14 +1,14 @@
-"""Data of one's own: a folder in the layout of BEIR (Thakur et al., 2021), with a language for each item.
+"""A user's own data: a folder in the BEIR layout (Thakur et al., 2021), with a language for each item.
 
     corpus.jsonl   {"_id": "d1", "text": "…", "title": "…" (optional), "language": "en"}
     queries.jsonl  {"_id": "q1", "text": "…", "language": "de"}; optional "group": "7", "cluster": "a", "excluded": "d1"
     qrels.tsv      query-id, corpus-id and score; see `panglot.data.readers.qrels`
 
-Queries with one `group` are the same question in several languages; one without is a group of its own, named by its
-id. Those with one `cluster` were drawn together, as questions on one article; without it that is the group. The
-candidate that is `excluded` is not offered to the query: the query itself, where it is also a candidate. Ids
-and groups are text; whole numbers are read as their digits. Every setting that the data allows is computed: one
-language gives mono; parallel relevants give language bias.
+Queries with the same `group` are one question in several languages; a query without a group is a group of its own,
+named by its id. Queries with the same `cluster` were sampled together, such as the questions about one article; the
+default is the group. `excluded` is a candidate that is not ranked for the query: the query itself, if it is also a
+candidate. Ids and groups are strings; integers are converted. Every setting that the data supports is computed: one
+language gives mono; parallel relevant candidates give language bias.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from panglot.languages import code_of, is_unknown
 
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels.tsv")
 UNKNOWN = "und"
-"""The language of all items where none is named (ISO 639-2)."""
+"""The language of all items if no item names one (ISO 639-2)."""
 TEST_QRELS = "qrels/test.tsv"
-"""Where BEIR has the judgements of its test split."""
+"""The file in which BEIR stores the judgements of the test split."""
 
 
 class Read(NamedTuple):
-    """What a folder holds, and what a person should know of it."""
+    """The content of a folder, and remarks about it for the user."""
 
     pool: Pool
     remarks: tuple[str, ...]
 
 
 def folder_task(folder: Path) -> Task:
-    """The task that a folder holds; it is read and checked here.
+    """Read and check the data in a folder and return it as a task.
 
-    :raises MissingData: a file is not there.
-    :raises BadData: a line that is not a record, an item that is named twice or judged but absent.
+    :raises MissingData: the folder or a file does not exist.
+    :raises BadData: a line is not a valid record, an id is duplicated, or a judgement names an unknown id.
     """
     files = _find(folder)
     paths = {part: folder / name for part, name in files.items()}
     pool, remarks = _read(paths)
     if files["qrels.tsv"].startswith("qrels/"):
-        remarks = (f"{folder}: the judgements are those of {files['qrels.tsv']}.", *remarks)
+        remarks = (f"{folder}: judgements were read from {files['qrels.tsv']}.", *remarks)
     counts = np.bincount(pool.queries.language, minlength=len(pool.languages))
     name = _name(folder)
     return Task(
@@ -68,21 +68,27 @@ def folder_task(folder: Path) -> Task:
         headline="ndcg@10",
         fingerprint=pool.fingerprint,
         licence="unknown",
-        note="Data of one's own; not part of the suite.",
+        note="User's own data; not part of the benchmark.",
         remarks=remarks,
     )
 
 
 def read_folder(paths: Mapping[str, Path]) -> Pool:
-    """Read the three files into one pool, languages in alphabetical order; queries without a relevant leave."""
+    """Read the three files into one pool, with languages in alphabetical order.
+
+    Queries without a relevant candidate are dropped.
+
+    :raises MissingData: a file does not exist.
+    :raises BadData: a line is not a valid record, an id is duplicated, or a judgement names an unknown id.
+    """
     return _read(paths).pool
 
 
 def _find(folder: Path) -> dict[str, str]:
-    """The name of each of the three files in a folder; each may be gzipped."""
+    """Return the names of the three files in a folder; each can be gzipped."""
     if not os.path.isdir(folder):
         what = "is a file" if os.path.exists(folder) else "does not exist"
-        raise MissingData(f"{folder} {what}. Name the folder that holds {', '.join(FILES)}.")
+        raise MissingData(f"{folder} {what}. Give the folder that contains {', '.join(FILES)}.")
     found = {}
     for part in FILES:
         names = [part, f"{part}.gz"]
@@ -90,7 +96,7 @@ def _find(folder: Path) -> dict[str, str]:
         if not here and part == "qrels.tsv":
             here = [name for name in (TEST_QRELS, f"{TEST_QRELS}.gz") if os.path.exists(folder / name)]
         if len(here) > 1:
-            raise BadData(f"{folder} holds both {here[0]} and {here[1]}. Remove one of them.")
+            raise BadData(f"{folder} contains both {here[0]} and {here[1]}. Remove one of them.")
         if here:
             found[part] = here[0]
     missing = [part for part in FILES if part not in found]
@@ -102,19 +108,19 @@ def _find(folder: Path) -> dict[str, str]:
 def _advice(folder: Path, missing: Sequence[str]) -> str:
     splits = sorted(path.name for path in (folder / "qrels").glob("*.tsv"))
     if missing == ["qrels.tsv"] and splits:
-        return f"Its folder qrels/ holds {', '.join(splits)}: copy the one to use to qrels.tsv."
-    return f"A folder with one's own data holds {', '.join(FILES)}."
+        return f"Its folder qrels/ contains {', '.join(splits)}: copy the one to use to qrels.tsv."
+    return f"A data folder contains {', '.join(FILES)}."
 
 
 def _name(folder: Path) -> str:
     name = folder.resolve().name or "data"
     if not name.isprintable():
-        raise BadData(f"The name of the folder {name!a} has characters that cannot be shown. Rename it.")
+        raise BadData(f"The folder name {name!a} contains non-printable characters. Rename the folder.")
     return name
 
 
 def _read(paths: Mapping[str, Path]) -> Read:
-    """Everything is checked here, where the lines are known; the pool knows no files."""
+    """Read and check everything here, where line numbers are known; the pool does not know them."""
     candidates, blank = dict[str, Candidate](), []
     for line in read_json_lines(paths["corpus.jsonl"]):
         candidates[line.id] = _candidate(line)
@@ -130,19 +136,19 @@ def _read(paths: Mapping[str, Path]) -> Read:
     answered = {judgement.query for judgement in judgements}
     kept = [query for query in queries.values() if query.id in answered]
     if not kept:
-        raise BadData(f"{paths['qrels.tsv']}: no query has a relevant candidate, that is, one with a grade above 0.")
+        raise BadData(f"{paths['qrels.tsv']}: no query has a relevant candidate, that is, a grade above 0.")
     _check_clusters(lines, kept)
     unanswered = [line for id_, line in lines.items() if id_ not in answered]
     repeated = [lines[query.id] for query in kept if _is_offered_to_itself(query, candidates)]
     remarks = [
-        *_remark("queries without a relevant candidate, left out", unanswered, len(queries)),
+        *_remark("queries dropped, because they have no relevant candidate", unanswered, len(queries)),
         *_remark("candidates without text", blank, len(candidates)),
-        *_remark("queries offered to themselves (the field 'excluded' prevents it)", repeated, len(queries)),
+        *_remark("queries that are their own candidate (to prevent this, set 'excluded')", repeated, len(queries)),
     ]
     languages = sorted({candidate.language for candidate in candidates.values()} | {query.language for query in kept})
     remarks += _odd_languages([language for language in languages if language and is_unknown(language)])
     if nameless:
-        remarks.append(f"{paths['corpus.jsonl']}: no item names a language, so all are in one, '{UNKNOWN}'.")
+        remarks.append(f"{paths['corpus.jsonl']}: no item names a language; all items get the language '{UNKNOWN}'.")
     return Read(Pool.of(languages, kept, candidates.values(), judgements), tuple(remarks))
 
 
@@ -154,39 +160,39 @@ def _candidate(line: JsonLine) -> Candidate:
 def _query(line: JsonLine, candidates: Mapping[str, Candidate]) -> Query:
     excluded = line.optional_name("excluded")
     if excluded is not None and excluded not in candidates:
-        raise line.error(f"the candidate '{excluded[:80]}', which the field 'excluded' names, is not in the corpus.")
+        raise line.error(f"the field 'excluded' names '{excluded[:80]}', which is not in the corpus.")
     text = line.text("text")
     if not text.strip():
-        raise line.error("the text is empty, so there is nothing to search for.")
+        raise line.error("the text of the query is empty.")
     group, cluster = line.optional_name("group") or line.id, line.optional_name("cluster")
     return Query(line.id, text, _language(line), group, left_out=excluded, cluster=cluster)
 
 
 def _language(line: JsonLine) -> str:
-    """The language that a line names; empty if none."""
+    """Return the language of a line; empty if it names none."""
     language = line.optional_name("language") or ""
     if language.lower() == IMAGES:
-        raise line.error(f"the language '{language}' is reserved for images. Texts of no known language are 'und'.")
+        raise line.error(f"the language '{language}' is reserved for images. Use 'und' for an unknown language.")
     return language
 
 
 def _check_languages(paths: Mapping[str, Path], items: Sequence[Candidate | Query]) -> bool:
-    """Whether no item names its language.
+    """Whether no item names a language.
 
-    :raises BadData: some do and some do not.
+    :raises BadData: some items name a language and some do not.
     """
     nameless = sum(not item.language for item in items)
     if 0 < nameless < len(items):
         lines = (line for part in ("corpus.jsonl", "queries.jsonl") for line in read_json_lines(paths[part]))
         missing = next(line for line in lines if not _language(line))
-        raise missing.error("no text in the field 'language'. Name the language of every item, or of none.")
+        raise missing.error("the field 'language' is missing. Set it for every item, or for none.")
     return nameless > 0
 
 
 def _check_clusters(lines: Mapping[str, JsonLine], queries: Iterable[Query]) -> None:
-    """Refuse a group whose queries are in two clusters; a query that names none is in that of its group's name.
+    """Check that all queries of a group are in one cluster; the default cluster is named like the group.
 
-    :raises BadData: naming both lines.
+    :raises BadData: queries of one group are in two clusters; the message names both lines.
     """
     first: dict[str, Query] = {}
     for query in queries:
@@ -195,21 +201,24 @@ def _check_clusters(lines: Mapping[str, JsonLine], queries: Iterable[Query]) -> 
         if own != expected:
             raise lines[query.id].error(
                 f"the group '{query.group[:80]}' is in the cluster '{own[:80]}' here, but in '{expected[:80]}' in line "
-                f"{lines[other.id].number}. Versions of one question belong to one cluster."
+                f"{lines[other.id].number}. Put all versions of a question into one cluster."
             )
 
 
 def _relevant(path: Path, queries: Mapping[str, Query], candidates: Mapping[str, Candidate]) -> Iterator[Judgement]:
-    """The judgements of relevant candidates; each must be of items that are there."""
+    """Yield the judgements of relevant candidates.
+
+    :raises BadData: a judgement names an unknown id, or a relevant candidate that is excluded.
+    """
     for judged in read_qrels(path):
         query = queries.get(judged.query)
         if query is None:
-            raise BadData(f"{judged.where}: there is no query of that id in queries.jsonl.")
+            raise BadData(f"{judged.where}: no query in queries.jsonl has this id.")
         if judged.candidate not in candidates:
-            raise BadData(f"{judged.where}: there is no candidate of that id in corpus.jsonl.")
+            raise BadData(f"{judged.where}: no candidate in corpus.jsonl has this id.")
         if judged.grade > 0:
             if query.left_out == judged.candidate:
-                raise BadData(f"{judged.where}: the candidate is relevant here, but excluded in queries.jsonl.")
+                raise BadData(f"{judged.where}: the candidate is relevant, but queries.jsonl excludes it.")
             yield Judgement(judged.query, judged.candidate, judged.grade)
 
 
@@ -222,7 +231,7 @@ def _odd_languages(languages: Sequence[str]) -> Iterator[str]:
     if languages:
         named = [f"'{name[:40]}'" + (f" (use '{code}')" if (code := code_of(name)) else "") for name in languages[:5]]
         more = f" and {len(languages) - 5} more" if len(languages) > 5 else ""
-        yield f"Not language codes of ISO 639 or BCP 47, so nothing is known of them: {', '.join(named)}{more}."
+        yield f"Unknown language codes (expected ISO 639 or BCP 47): {', '.join(named)}{more}."
 
 
 def _remark(what: str, lines: Sequence[JsonLine], total: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Lines of JSON objects that a person wrote: every field is checked, and every message says file, line and id."""
+"""Read JSON Lines written by users: every field is checked, and every error names file, line and id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from panglot.errors import BadData
 from panglot.lines import read_lines
 
 LONGEST_ID = 500
-"""Characters. Files of evidence hold no longer ones."""
+"""Maximum length in characters; evidence files do not support longer ids."""
 
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -21,7 +21,7 @@ _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class JsonLine:
-    """One line: an object with the field `_id`."""
+    """One line: a JSON object with the field `_id`."""
 
     path: Path
     number: int
@@ -29,13 +29,13 @@ class JsonLine:
     values: dict[str, Any]
 
     def error(self, message: str) -> BadData:
-        """What is wrong with this line, after file, line and id."""
+        """Return an error about this line; the message begins with file, line and id."""
         return BadData(f"{self.path}, line {self.number} ('{self.id[:80]}'): {message}")
 
     def optional_name(self, field: str) -> str | None:
-        """A short name, or None where the field is missing or null.
+        """Return a short name, or None if the field is missing or null.
 
-        :raises BadData: it is neither text nor a whole number, or holds what no name can hold.
+        :raises BadData: the value is neither a string nor an integer, or is not a valid name.
         """
         value = self.values.get(field)
         if value is None:
@@ -46,36 +46,36 @@ class JsonLine:
         return str(value)
 
     def text(self, field: str) -> str:
-        """A text; null and a missing field are refused.
+        """Return a required text.
 
-        :raises BadData: it is missing, not text, or not Unicode.
+        :raises BadData: the field is missing or null, is not a string, or is not valid Unicode.
         """
         if self.values.get(field) is None:
-            raise self.error(f"no text in the field '{field}'.")
+            raise self.error(f"the field '{field}' is missing.")
         return self.optional_text(field)
 
     def optional_text(self, field: str) -> str:
-        """A text, empty where the field is missing or null.
+        """Return a text; empty if the field is missing or null.
 
-        :raises BadData: it is not text, or not Unicode.
+        :raises BadData: the value is not a string, or is not valid Unicode.
         """
         value = self.values.get(field)
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self.error(f"the field '{field}' must be text, not {_shown(value)}.")
+            raise self.error(f"the field '{field}' must be a string, not {_shown(value)}.")
         odd = _UNWRITABLE.search(value)
         if odd:
-            kind = "a NUL character" if odd[0] == "\0" else f"half a character (the surrogate U+{ord(odd[0]):04X})"
-            raise self.error(f"the field '{field}' has {kind} at position {odd.start() + 1}.")
+            kind = "a NUL character" if odd[0] == "\0" else f"an unpaired surrogate (U+{ord(odd[0]):04X})"
+            raise self.error(f"the field '{field}' contains {kind} at position {odd.start() + 1}.")
         return value
 
 
 def read_json_lines(path: Path) -> Iterator[JsonLine]:
-    """The objects of a file, one a line; blank lines are skipped.
+    """Yield the JSON objects of a file, one per line; blank lines are skipped.
 
-    :raises MissingData: there is no such file.
-    :raises BadData: a line that is not a JSON object, has a field twice or no usable `_id`; an id that two lines have.
+    :raises MissingData: the file does not exist.
+    :raises BadData: a line is not a JSON object, has a duplicate field or no valid `_id`; or two lines share an id.
     """
     first: dict[str, int] = {}
     for number, line in read_lines(path):
@@ -84,24 +84,24 @@ def read_json_lines(path: Path) -> Iterator[JsonLine]:
         except (ValueError, RecursionError) as error:
             raise BadData(f"{path}, line {number}: not JSON. {error}.") from error
         if not isinstance(values, dict):
-            raise BadData(f"{path}, line {number}: not a JSON object but {_shown(values)}.")
+            raise BadData(f"{path}, line {number}: expected a JSON object, found {_shown(values)}.")
         fault = _fault_of_name(values["_id"]) if values.get("_id") is not None else "is missing"
         if fault:
             raise BadData(f"{path}, line {number}: the field '_id' {fault}.")
         found = JsonLine(path, number, str(values["_id"]), values)
         if first.setdefault(found.id, number) != number:
-            raise found.error(f"duplicate id, first used in line {first[found.id]}. Each item needs an id of its own.")
+            raise found.error(f"duplicate id, first used in line {first[found.id]}. Ids must be unique.")
         yield found
     if not first:
         raise BadData(f"{path} is empty.")
 
 
 def _fault_of_name(value: Any) -> str:
-    """What is wrong with an id, a group or a language; empty if nothing."""
+    """Return what is wrong with an id, a group or a language; empty if nothing."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        return f"must be text or a whole number, not {_shown(value)}"
+        return f"must be a string or an integer, not {_shown(value)}"
     if not value.strip():
         return "is empty"
     if value != value.strip():
@@ -109,7 +109,7 @@ def _fault_of_name(value: Any) -> str:
     if len(value) > LONGEST_ID:
         return f"is longer than {LONGEST_ID} characters: {value[:80]!r}…"
     odd = _CONTROL.search(value)
-    return f"has the character U+{ord(odd[0]):04X}, which no name can hold: {value[:80]!a}" if odd else ""
+    return f"contains the character U+{ord(odd[0]):04X}, which is not allowed in a name: {value[:80]!a}" if odd else ""
 
 
 def _shown(value: Any) -> str:
@@ -120,12 +120,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"The field '{next(name for name in names if names.count(name) > 1)}' is given twice")
+        raise ValueError(f"Duplicate field '{next(name for name in names if names.count(name) > 1)}'")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a value of JSON")
+    raise ValueError(f"{name} is not a valid JSON value")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)

@@ -1,8 +1,8 @@
 """The format of XQuAD-R and MLQA-R: SQuAD 1.1 with sentence breaks (Roy et al., 2020, arXiv 2004.05484).
 
-Every sentence is a candidate, none filtered and none merged. The relevant sentence of a question is the one that holds
-the first character of its answer; questions with one id are translations of each other, and the sentence of each is
-relevant to all of them. An article is a cluster, together with the articles of other languages that ask the same.
+Every sentence is a candidate; none is filtered or merged. The relevant sentence of a question is the one that contains
+the first character of its answer. Questions with the same id are translations of each other, and the sentence of each
+is relevant to all of them. Articles that share questions, in any language, form a cluster.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from panglot.errors import BadData
 def sentence_pool(paths: Mapping[str, Path]) -> Pool:
     """Read one file per language into one pool of sentences.
 
-    :raises BadData: a file that is not of this format, or a question whose answer lies in no sentence.
+    :raises BadData: a file is not in this format, or an answer does not start in any sentence.
     """
     queries: list[Query] = []
     candidates: list[Candidate] = []
@@ -46,9 +46,9 @@ def sentence_pool(paths: Mapping[str, Path]) -> Pool:
 
 
 def paragraphs(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The paragraphs of one file, in order, each behind the number of its article.
+    """Yield the article number and the content of each paragraph of a file, in order.
 
-    :raises BadData: the file is not of this format.
+    :raises BadData: the file is not in this format.
     """
     try:
         articles = json.loads(path.read_text(encoding="utf-8"))["data"]
@@ -59,9 +59,10 @@ def paragraphs(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def join_articles(articles: Iterable[Sequence[str]]) -> dict[str, str]:
-    """The cluster of each question, from the questions of each article: articles that share one are one cluster.
+    """Return the cluster of each question: articles that share a question form one cluster.
 
-    A cluster is named by the least of its questions, so that no order of the articles changes it.
+    `articles` has the question ids of each article. A cluster is named by its smallest question id, so that the order
+    of the articles does not matter.
     """
     cluster: dict[str, str] = {}
     members: dict[str, set[str]] = {}
@@ -79,4 +80,6 @@ def _sentence_of(question: dict[str, Any], breaks: list[tuple[int, int]], path: 
     for place, (first, end) in enumerate(breaks):
         if first <= start < end:
             return place
-    raise BadData(f"{path}: the answer of question {question['id']} starts in no sentence (character {start}).")
+    raise BadData(
+        f"{path}: the answer to question {question['id']} starts at character {start}, which is outside every sentence."
+    )

@@ -1,11 +1,11 @@
-"""The formats of MIRACL (Zhang et al., 2023, arXiv 2210.09984): topics, qrels, corpora as gzipped JSON lines.
+"""The formats of MIRACL (Zhang et al., 2023, arXiv 2210.09984): topics, qrels, and corpora as gzipped JSON Lines.
 
-    topics   query id and query, divided by a tab
-    qrels    query id, Q0, passage id and relevance, divided by tabs; lines of relevance 0 are judged and not relevant
-    corpus   {"docid": "7#0", "title": "…", "text": "…"}, in any number of .jsonl or .jsonl.gz files a language
+    topics   query id and query, separated by a tab
+    qrels    query id, Q0, passage id and relevance, separated by tabs; relevance 0 means judged as not relevant
+    corpus   {"docid": "7#0", "title": "…", "text": "…"}, in any number of .jsonl or .jsonl.gz files per language
 
-The text of a passage is its title, a line feed and its text. Ids of ours have the language in front, since those of
-MIRACL repeat from language to language: `sw:7#0`.
+The text of a passage is its title, a line feed and its text. Panglot's ids begin with the language, as in `sw:7#0`,
+since MIRACL uses the same ids in several languages.
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ from panglot.lines import open_unpacked
 from panglot.progress import Progress
 
 FILE_PASSAGES = 100_000
-"""Passages in one file of a corpus that is fetched."""
+"""Number of passages in one file of a fetched corpus."""
 
 UNFINISHED = "unfinished"
-"""Stands beside the files of a corpus that is being fetched."""
+"""Name of the marker file beside a corpus that is not completely fetched."""
 
 
 def read_questions(
     task: Task, languages: Sequence[str], data_dir: Path | None = None, tier: HubCorpora | None = None
 ) -> Questions:
-    """Topics and relevant pairs of some languages; where the task asks fewer than there are, its tier says which.
+    """Read topics and relevant pairs of some languages; `tier` selects queries if the task uses only some of them.
 
-    :raises MissingData: a file is not here and cannot be downloaded.
-    :raises BadData: a file is not the published one, or other queries are asked than the task says.
+    :raises MissingData: a file is missing and cannot be downloaded.
+    :raises BadData: a file differs from the published one, or the number of queries differs from the task's.
     """
     queries: list[Query] = []
     judgements: list[Judgement] = []
     for language in languages:
-        asked = dict(_columns(task, f"{language}.topics", 2, data_dir))
-        if tier and len(asked) > task.sizes[language].queries:
-            chosen = tier.read_asked(task, language, data_dir)
-            asked = {id_: text for id_, text in asked.items() if id_ in chosen}
-        if len(asked) != task.sizes[language].queries:
+        topics = dict(_columns(task, f"{language}.topics", 2, data_dir))
+        if tier and len(topics) > task.sizes[language].queries:
+            chosen = tier.read_selection(task, language, data_dir)
+            topics = {id_: text for id_, text in topics.items() if id_ in chosen}
+        if len(topics) != task.sizes[language].queries:
             raise BadData(
-                f"{task.name}, {language}: expected {task.sizes[language].queries} queries, not {len(asked)}."
+                f"{task.name}, {language}: expected {task.sizes[language].queries} queries, found {len(topics)}."
             )
-        queries += [Query(f"{language}:{id_}", text, language, f"{language}:{id_}") for id_, text in asked.items()]
+        queries += [Query(f"{language}:{id_}", text, language, f"{language}:{id_}") for id_, text in topics.items()]
         judgements += [
             Judgement(f"{language}:{query}", f"{language}:{passage}", float(relevance))
             for query, _, passage, relevance in _columns(task, f"{language}.qrels", 4, data_dir)
-            if query in asked and float(relevance) > 0
+            if query in topics and float(relevance) > 0
         ]
     return Questions(queries, judgements)
 
 
 def _columns(task: Task, part: str, count: int, data_dir: Path | None) -> Iterator[list[str]]:
-    """The rows of a table without a heading."""
+    """Yield the rows of a tab-separated file without a header."""
     name, _ = task.source.files[part]
     for number, line in enumerate(_content(task, part, data_dir).decode().rstrip("\n").split("\n"), start=1):
         fields = line.rstrip("\r").split("\t")
@@ -76,7 +76,7 @@ def _columns(task: Task, part: str, count: int, data_dir: Path | None) -> Iterat
 
 
 def _content(task: Task, part: str, data_dir: Path | None) -> bytes:
-    """A file's bytes, which may lie gzipped in the data folder; what they unfold to is verified."""
+    """Return the content of a file, which can be gzipped in the data folder; the decompressed content is verified."""
     name, sha256 = task.source.files[part]
     root = data_root(data_dir)
     packed = root / task.source.folder / f"{name}.gz" if root else None
@@ -87,25 +87,25 @@ def _content(task: Task, part: str, data_dir: Path | None) -> bytes:
     except (EOFError, OSError, zlib.error) as error:
         raise BadData(f"{packed} is damaged or truncated. {error}. Fetch it again.") from error
     if sha256 and hashlib.sha256(content).hexdigest() != sha256:
-        raise BadData(f"{packed} is damaged or changed: it does not unfold to sha256 {sha256}. Fetch it again.")
+        raise BadData(f"{packed} is damaged or changed: its content does not have sha256 {sha256}. Fetch it again.")
     return content
 
 
 @dataclass(frozen=True)
 class JsonlCorpus:
-    """The passages of each language in its files, in the order of the files and of their lines.
+    """The passages of each language, in the order of its files and of their lines.
 
-    `counts` remembers how many passages a file holds once it was read to its end, so that reading from later on need
-    not unpack it again; it goes along to other processes.
+    `counts` stores the number of passages of each file that was read to its end, so that a later start need not
+    decompress it again; it is passed on to other processes.
     """
 
     files: Mapping[str, tuple[Path, ...]]
     counts: dict[Path, int] = field(default_factory=dict, compare=False)
 
     def passages(self, language: str, start: int = 0) -> Iterator[Passage]:
-        """The passages of one language, from the one at `start` on.
+        """Yield the passages of one language, beginning at index `start`.
 
-        :raises BadData: a file is cut short, or a line is no passage.
+        :raises BadData: a file is truncated, or a line is not a passage.
         """
         first = 0
         for path in self.files[language]:
@@ -120,7 +120,7 @@ class JsonlCorpus:
 
 
 def folder_corpus(folder: Path, languages: Iterable[str]) -> JsonlCorpus:
-    """The corpus in a folder that holds one folder a language, called by its code or so that it ends in it.
+    """Return the corpus in a folder with one subfolder per language, named by its code or ending in `-CODE`.
 
     :raises MissingData: a language has no folder with .jsonl or .jsonl.gz files.
     """
@@ -137,7 +137,7 @@ def _files(folder: Path, language: str) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not empty, with where they stand."""
+    """Yield the non-blank lines of a file with their numbers."""
     try:
         with open_unpacked(path) as file:
             for number, line in enumerate(file, start=1):
@@ -152,21 +152,21 @@ def _passage(language: str, path: Path, number: int, line: bytes) -> Passage:
         row = json.loads(line)
         id_, title, text = row["docid"], row.get("title") or "", row["text"]
         if not (isinstance(id_, str) and isinstance(title, str) and isinstance(text, str)):
-            raise TypeError("docid, title and text must be text")
+            raise TypeError("docid, title and text must be strings")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadData(f"{path}, line {number}: no passage with docid and text. {error!r}") from error
+        raise BadData(f"{path}, line {number}: not a passage with docid and text. {error!r}") from error
     return Passage(f"{language}:{id_}", f"{title}\n{text}" if title else text)
 
 
 @dataclass(frozen=True)
 class HubCorpora:
-    """Where the corpora of a task are on the Hugging Face Hub: a configuration `<language>-corpus` each."""
+    """The location of a task's corpora on the Hugging Face Hub, with a configuration `<language>-corpus` each."""
 
     path: str
     revision: str
 
     def __call__(self, task: Task, languages: Sequence[str], data_dir: Path | None, progress: Progress) -> Corpus:
-        """The corpora in the data folder, or in the user's cache, to which what is not there is fetched.
+        """Return the corpora in the data folder or in the user's cache; missing ones are fetched.
 
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached.
@@ -178,7 +178,7 @@ class HubCorpora:
         return folder_corpus(folder, languages)
 
     def _fetch(self, language: str, folder: Path, size: int, progress: Progress) -> None:
-        """Write a corpus file by file; what a killed fetch has written stays and is not fetched again."""
+        """Write a corpus file by file; after an interruption, fetching continues after the last complete file."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / UNFINISHED).touch()
         done = len(list(folder.glob("*.jsonl.gz")))
@@ -191,7 +191,7 @@ class HubCorpora:
         (folder / UNFINISHED).unlink()
 
     def _rows(self, configuration: str, skipped: int = 0) -> Iterator[dict[str, Any]]:
-        """The rows of a configuration, `docid` being what the Hub may call `_id` or `id`."""
+        """Yield the rows of a configuration; `docid` can be named `_id` or `id` on the Hub."""
         require("datasets", "st", f"The data set {self.path}")
         from datasets import load_dataset
 
@@ -203,12 +203,12 @@ class HubCorpora:
         except (OSError, ValueError) as error:
             raise MissingData(
                 f"{self.path} ({configuration}) at revision {self.revision} cannot be read from the Hugging Face Hub "
-                f"({type(error).__name__}: {str(error)[:200]}). Check the network, or name a folder by --data-dir or "
-                f"{DATA_VARIABLE} that holds the corpora. What was fetched stays."
+                f"({type(error).__name__}: {str(error)[:200]}). Check the network, or set --data-dir or "
+                f"{DATA_VARIABLE} to a folder that contains the corpora. Files that were already fetched are kept."
             ) from error
 
-    def read_asked(self, task: Task, language: str, data_dir: Path | None) -> frozenset[str]:
-        """The ids of the queries that the task asks, from `queries-<language>.txt` beside its corpora, one a line."""
+    def read_selection(self, task: Task, language: str, data_dir: Path | None) -> frozenset[str]:
+        """Return the ids of the queries that the task uses, from `queries-<language>.txt` beside its corpora."""
         folder = _folder(task, data_dir)
         path = folder / f"queries-{language}.txt"
         if not path.is_file():
@@ -219,7 +219,7 @@ class HubCorpora:
 
 
 def _folder(task: Task, data_dir: Path | None) -> Path:
-    """Where a task's corpora are: in the data folder if they are there at all, else in the user's cache."""
+    """Return the folder of a task's corpora: in the data folder if it exists there, else in the user's cache."""
     root = data_root(data_dir)
     if root and (root / task.name).is_dir():
         return root / task.name

@@ -1,7 +1,7 @@
-"""Relevance judgements as people keep them: with or without a heading, of BEIR or of TREC.
+"""Read relevance judgements in BEIR or TREC format, with or without a header.
 
-query-id  corpus-id  score        three columns divided by tabs (BEIR); the heading may use other common names
-query  0  candidate  grade        four columns divided by tabs or spaces (TREC)
+query-id  corpus-id  score        three columns separated by tabs (BEIR); the header can use other common names
+query  0  candidate  grade        four columns separated by tabs or spaces (TREC)
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from panglot.lines import parse_number, read_lines
 
 LARGEST_GRADE = 1_000_000
 SMALLEST_GRADE = 0.000_001
-"""Of those above 0."""
+"""Smallest grade above 0."""
 
-_EXPECTED = "query-id, corpus-id and score divided by tabs, or the four columns of a TREC qrels file"
+_EXPECTED = "query-id, corpus-id and score separated by tabs, or the four columns of a TREC qrels file"
 _HEADINGS = (
     ("queryid", "qid", "query", "topicid", "topic"),
     ("corpusid", "docid", "did", "doc", "docno", "documentid", "passageid", "pid", "candidateid", "cid"),
     ("score", "relevance", "rel", "grade", "label", "gain"),
 )
-"""Names of the columns of queries, candidates and grades, in lower case, without hyphens, underscores and spaces."""
+"""Column names of queries, candidates and grades, in lower case, without hyphens, underscores and spaces."""
 
 
 class Judged(NamedTuple):
-    """The grade that a candidate has for a query, 0 where it is not relevant; `where` begins messages about it."""
+    """The grade of a candidate for a query, 0 if it is not relevant; `where` is the prefix for error messages."""
 
     where: str
     query: str
@@ -39,10 +39,10 @@ class Judged(NamedTuple):
 
 
 def read_qrels(path: Path) -> Iterator[Judged]:
-    """The judgements of a file, those of candidates that are not relevant too.
+    """Yield the judgements of a file, including those of candidates that are not relevant.
 
-    :raises MissingData: there is no such file.
-    :raises BadData: a line that is not a judgement, a grade that is not a finite number, a pair that is judged twice.
+    :raises MissingData: the file does not exist.
+    :raises BadData: a line is not a judgement, a grade is invalid, or a pair is judged twice.
     """
     first: dict[tuple[str, str], int] = {}
     columns: Sequence[int] = ()
@@ -60,14 +60,14 @@ def read_qrels(path: Path) -> Iterator[Judged]:
         where = f"{path}, line {number} ('{query[:80]}', '{candidate[:80]}')"
         seen = first.setdefault((query, candidate), number)
         if seen != number:
-            raise BadData(f"{where}: duplicate judgement, first given in line {seen}. Keep one of them.")
+            raise BadData(f"{where}: duplicate judgement, first given in line {seen}. Remove one of them.")
         yield Judged(where, query, candidate, _grade(where, grade))
     if not first:
         raise BadData(f"{path} has no judgements.")
 
 
 def _columns_of_heading(fields: Sequence[str]) -> tuple[int, ...]:
-    """Where query, candidate and grade stand; nothing if the line is not a heading."""
+    """Return the columns of query, candidate and grade; empty if the line is not a header."""
     names = [re.sub("[-_ ]", "", field).lower() for field in fields]
     places = [[place for place, name in enumerate(names) if name in known] for known in _HEADINGS]
     return tuple(found[0] for found in places) if all(len(found) == 1 for found in places) else ()
@@ -82,7 +82,7 @@ def _columns_without_heading(line: str, fields: Sequence[str]) -> tuple[int, ...
 
 
 def _grade(where: str, text: str) -> float:
-    """A grade in 32 bits, as files of evidence keep it."""
+    """Return a grade rounded to 32 bits, as stored in evidence files."""
     grade = parse_number(text.strip(" "))
     if grade is None:
         raise BadData(f"{where}: the grade {text[:40]!r} is not a finite number.")

@@ -1,4 +1,4 @@
-"""The formats that a task file can name as its reader: those of the suite, and those that installed packages offer."""
+"""The formats that a task file can name as its `reader`: built-in ones and those of installed packages."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from panglot.data.readers.miracl import read_questions
 from panglot.errors import PanglotError, UnknownName, spelled
 
 GROUP = "panglot.readers"
-"""Entry points by which a package offers a `Format` of its own."""
+"""Entry point group in which packages register a `Format`."""
 
 Gives: TypeAlias = Literal["pool", "captions", "questions"]
 
 
 class Format(NamedTuple):
-    """Files of one kind, and what reads them.
+    """A file format and its reader.
 
     `read` is called with the path of each part and the settings of the task file, which are its keyword-only
-    parameters. It gives a `Pool`; of the suite's own formats some give captions, from which three pools are made, or
-    the questions of a corpus. `files` names the file of each part; one with `{language}` in its name is read for each
-    language, and if it is the only part, its paths are by language.
+    parameters. It returns a `Pool`; some built-in formats return captions, from which three pools are made, or the
+    questions of a corpus. `files` has the file name of each part. A name with `{language}` is read once per language;
+    if it is the only part, the paths are keyed by language.
     """
 
     read: Callable[..., Any]
@@ -57,10 +57,10 @@ FORMATS: Mapping[str, Format] = {
 
 
 def find_format(name: str) -> Format:
-    """The format of that name; the suite's own come first.
+    """Return the format with this name; built-in formats take precedence.
 
-    :raises UnknownName: there is none; the nearest names.
-    :raises PanglotError: an installed package offers it, but it cannot be imported, or is not a `Format`.
+    :raises UnknownName: no format has this name; the message suggests the nearest names.
+    :raises PanglotError: the format of an installed package cannot be imported, or is not a `Format`.
     """
     from importlib.metadata import entry_points
 
@@ -75,15 +75,15 @@ def find_format(name: str) -> Format:
     except Exception as error:
         raise PanglotError(f"The reader {name} ({entry.value}) cannot be imported. {spelled(error)}") from error
     if not isinstance(found, Format):
-        raise PanglotError(f"The entry point {name} of {GROUP} must give a Format, not {found!r}.")
+        raise PanglotError(f"The entry point {name} in {GROUP} must be a Format, not {found!r}.")
     return found
 
 
 def with_settings(found: Format, settings: Mapping[str, Any]) -> Callable[[Mapping[str, Path]], Any]:
-    """The function that reads a format, with these settings.
+    """Return the reader of a format with these settings applied.
 
-    :raises UnknownName: it has no such setting.
-    :raises ValueError: a value has another type than the setting.
+    :raises UnknownName: the reader does not have a setting.
+    :raises ValueError: a value does not have the type of the setting.
     """
     from pydantic import TypeAdapter, ValidationError
 
