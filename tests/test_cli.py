@@ -124,7 +124,7 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
         (["tasks", "starters"], "Did you mean starter?"),
         (["tasks", "--export", "x"], "--export needs a task name, e.g."),
         (["show", "nowhere"], "There is no result in nowhere"),
-        (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "no file nowhere/xquad-r/ar.json"),
+        (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "nowhere/xquad-r/ar.json does not exist"),
     ],
 )
 def test_user_errors_have_no_traceback(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_download_once_then_from_the_cache(served: tuple[Task, Path]) -> None:
 def test_a_download_of_something_else_is_refused(served: tuple[Task, Path]) -> None:
     task, folder = served
     (folder / "en.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(BadData, match="is not the published file"):
+    with pytest.raises(BadData, match="is not the published one"):
         fetch_file(task, "en")
 
 
@@ -94,7 +94,7 @@ def test_unreachable_source_says_where_to_put_the_file(served: tuple[Task, Path]
 
 
 def test_data_folder_without_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"no file .*xquad-r/ar\.json.*PANGLOT_DATA"):
+    with pytest.raises(MissingData, match=r"xquad-r/ar\.json does not exist.*PANGLOT_DATA"):
         read_pool(TASKS["xquad-r"], data_dir=tmp_path)
 
 

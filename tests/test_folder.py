@@ -130,7 +130,7 @@ def _line(**fields: object) -> str:
         ('{"_id": "a", "language": "en"}\n', r"line 1 \('a'\): the field 'text' is missing"),
         (_line(text=None), r"line 1 \('a'\): the field 'text' is missing"),
         (_line(text=["x"]), r"line 1 \('a'\): the field 'text' must be a string, not \[\"x\"\]"),
-        (_line(text="x\0"), r"line 1 \('a'\): the field 'text' has a NUL character at position 2"),
+        (_line(text="x\0"), r"line 1 \('a'\): the field 'text' contains a NUL character at position 2"),
         (_line(text="x\ud83d"), r"line 1 \('a'\): the field 'text' contains an unpaired surrogate \(U\+D83D\)"),
         (_line(title=float("nan")), r"line 1: not JSON. NaN is not a valid JSON value"),
         (_line(title=3), r"line 1 \('a'\): the field 'title' must be a string, not 3"),
@@ -153,7 +153,7 @@ def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes
 @pytest.mark.parametrize(
     ("queries", "message"),
     [
-        (_line(_id="q", text=" "), r"queries\.jsonl, line 1 \('q'\): the text is empty"),
+        (_line(_id="q", text=" "), r"queries\.jsonl, line 1 \('q'\): the text of the query is empty"),
         (_line(_id="q", group=1.5), r"line 1 \('q'\): the field 'group' must be a string or an integer, not 1\.5"),
         (_line(_id="q", group=" "), r"line 1 \('q'\): the field 'group' is empty"),
         (_line(_id="q", excluded="b"), r"line 1 \('q'\): the field 'excluded' names 'b', which is not"),
@@ -327,10 +327,10 @@ def test_layout_of_beir_is_read(tmp_path: Path) -> None:
 
 
 def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"absent does not exist. Name the folder that holds corpus\.jsonl"):
+    with pytest.raises(MissingData, match=r"absent does not exist. Give the folder that contains corpus\.jsonl"):
         folder_task(tmp_path / "absent")
     folder = _folder(tmp_path / "mine")
-    with pytest.raises(MissingData, match=r"qrels\.tsv is a file. Name the folder"):
+    with pytest.raises(MissingData, match=r"qrels\.tsv is a file. Give the folder"):
         folder_task(folder / "qrels.tsv")
     (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(CORPUS.encode()))
     with pytest.raises(BadData, match=r"contains both corpus\.jsonl and corpus\.jsonl\.gz. Remove one"):
