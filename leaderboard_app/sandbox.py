@@ -146,7 +146,8 @@ def main(folder: Path, limits: Limits) -> None:
         target, verdicts = take_in(Path(ARCHIVE), Path(PLACED), progress=_say)
         report = Report(files=tuple(map(_of_file, verdicts)), folder=target.name if target else "")
     except BadResult as error:
-        report = Report(refused=_plain(str(error)))
+        short = isinstance(error.__cause__, MemoryError)
+        report = Report(refused=_out_of_memory(limits) if short else _plain(str(error)))
     except (MemoryError, SystemError, OSError) as error:
         # The interpreter raises SystemError where it cannot even make a MemoryError, a system call OSError.
         if isinstance(error, OSError) and error.errno != errno.ENOMEM:

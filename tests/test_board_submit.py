@@ -106,17 +106,17 @@ def test_a_changed_score_is_found(inbox: Inbox, folder: Path, tmp_path: Path) ->
     report = _check(inbox, pack(copy, tmp_path / "x.zip").read_bytes())
     assert report.folder == ""
     assert report.files[0].level == "failed"
-    assert report.files[0].findings[0].startswith(f"settings.multi.map[0]: {score[2]} is stored, 0.")
+    assert report.files[0].findings[0].startswith(f"settings.multi.map[0]: {score[2]} was found, 0.")
     assert _kept(inbox) == []
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("m@1/../../card.json", b"{}", "is no file of a submission"),
-        ("/etc/passwd", b"{}", "is no file of a submission"),
-        ("m@1/evil.py", b"import os", "is no file of a submission"),
-        ("m@1/card.json", SPACES, "unfolds to more than"),
+        ("m@1/../../card.json", b"{}", "is not a file of a submission"),
+        ("/etc/passwd", b"{}", "is not a file of a submission"),
+        ("m@1/evil.py", b"import os", "is not a file of a submission"),
+        ("m@1/card.json", SPACES, "decompresses to more than"),
         (entry_of_mode(stat.S_IFLNK | 0o777), b"/etc/passwd", "is a link or a device"),
         ("m@1/x.json", b"{}", "has no card.json"),
     ],

@@ -123,7 +123,7 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
         (["run", "random", "--languages", "en,xx"], "Unknown language of starter 'xx'. Known: ar, de"),
         (["tasks", "starters"], "Did you mean starter?"),
         (["tasks", "--export", "x"], "--export needs a task name, e.g."),
-        (["show", "nowhere"], "There is no result in nowhere"),
+        (["show", "nowhere"], "No results in nowhere"),
         (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "nowhere/xquad-r/ar.json does not exist"),
     ],
 )

@@ -187,8 +187,8 @@ def test_usage_error_is_explained_with_hint(
         (["receive", "file", "--into", "file"], "--into: cannot write to file"),
         (["board"], "Folder submissions does not exist. Create it with panglot run MODEL --out submissions"),
         (["index", "elsewhere"], "Folder elsewhere does not exist"),
-        (["submit", "empty"], "There is no result in empty. Name a result file, or the folder of a model."),
-        (["verify", "empty"], "There is no submission in empty"),
+        (["submit", "empty"], "No results in empty. Pass a result file, or the folder of a model."),
+        (["verify", "empty"], "No submission in empty"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -417,7 +417,7 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
         (["compare", "{random}", "{real}", "--language", "xx"], "Unknown language 'xx'"),
         (["compare", "{random}", "{real}", "--metric", "mapp"], "Unknown metric 'mapp'"),
         (["compare", "{root}", "{real}"], "contains results of 2 models"),
-        (["compare", "{random}", "nowhere"], "There is no result in nowhere"),
+        (["compare", "{random}", "nowhere"], "No results in nowhere"),
         (["rank", "{root}", "--task", "xquad-r"], "Unknown task 'xquad-r'"),
     ],
 )

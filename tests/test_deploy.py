@@ -159,7 +159,7 @@ def test_browser_uploads_are_checked_and_reported(server: Server, browser: Brows
     for name, said in {
         "good": "Nothing is wrong",
         "tampered": "is stored",
-        "hostile": "is no file of a submission",
+        "hostile": "is not a file of a submission",
     }.items():
         expect(pages[name].get_by_text(said)).to_be_visible()
         expect(pages[name].locator("#evil, img[src=x]")).to_have_count(0)

@@ -63,11 +63,11 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
     [
         (
             lambda e: {"query_language": np.zeros_like(e.query_language)},
-            "The evidence has 572 queries, or more in a language than the task.",
+            "The evidence has 572 queries, or more in one language than the task has.",
         ),
-        (lambda e: {"group": e.group + 1}, "The groups of queries are not numbered from 0 on."),
-        (lambda e: {"group": _with(e.group, 0, 2**31 - 1)}, "The groups of queries are not numbered from 0 on."),
-        (lambda e: {"cluster": _with(e.cluster, 0, 2**31 - 1)}, "The clusters of queries are not numbered from 0 on."),
+        (lambda e: {"group": e.group + 1}, "The groups of queries are not numbered from 0."),
+        (lambda e: {"group": _with(e.group, 0, 2**31 - 1)}, "The groups of queries are not numbered from 0."),
+        (lambda e: {"cluster": _with(e.cluster, 0, 2**31 - 1)}, "The clusters of queries are not numbered from 0."),
         (
             lambda e: {"language": _with(e.language, 0, (e.language[0] + 1) % 11)},
             "A candidate is in two languages.",
@@ -77,13 +77,13 @@ def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, start
                 {"candidate": _with(e.candidate, 1, e.candidate[0]), "language": e.language * 0}
                 | {"top_language": e.top_language * 0}
             ),
-            "A query has the same relevant candidate twice.",
+            "A query has a duplicate relevant candidate.",
         ),
         (
             lambda e: {"gain": _with(e.gain, 7, 0)},
             "Scores or gains are not finite numbers, or gains are 0 or less.",
         ),
-        (lambda e: {"top": _with(e.top, (3, 99), -1)}, "A list of the best is not 10 or 100 candidates long."),
+        (lambda e: {"top": _with(e.top, (3, 99), -1)}, "A top list does not have 10 or 100 candidates."),
         (
             lambda e: {"query_ids": _swapped(e.query_ids, 2, "en:another\n")},
             r"The queries are not the task's; the first that differs is 'en:another\n'.",
@@ -135,7 +135,7 @@ def test_list_in_another_language_is_found(evidence: Evidence, record: TaskRecor
     claimed = (starter.candidates.language[distractor] + 1) % 11
     language = np.where(evidence.top == distractor, claimed, evidence.top_language)
     findings = check_evidence(replace(evidence, top_language=language), STARTER, record, starter)
-    assert findings == ["A candidate in a list of the best has another language in the task."]
+    assert findings == ["A candidate in a top list has another language in the task."]
 
 
 def test_more_clusters_than_a_bootstrap_can_draw_are_refused(

@@ -81,7 +81,7 @@ def test_verify_fetches_the_data_that_ids_are_compared_with(
     shutil.rmtree(tmp_path / "cache")
     _remembered.cache_clear()
     done = CliRunner().invoke(app, ["verify", path, "--fetch"])
-    assert "The data of starter cannot be had." in done.output
+    assert "The data of starter is not available." in done.output
     assert "consistent" in done.output
     _remembered.cache_clear()
 

@@ -85,21 +85,21 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_in_a_zip_that_are_refused(name: str, tmp_path: Path) -> None:
-    _refused(write_zip(tmp_path / "x.zip", [(name, b"{}")]), tmp_path, "is no file of a submission")
+    _refused(write_zip(tmp_path / "x.zip", [(name, b"{}")]), tmp_path, "is not a file of a submission")
 
 
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([], "holds 0 folders|no plain zip"),
-        ([("m@1/card.json", b"{}")] * 2, "one name"),
-        ([("m@1/card.json", b"{}"), ("m@1/Card.json", b"{}")], "differ in case"),
+        ([], "holds 0 folders|not a plain zip"),
+        ([("m@1/card.json", b"{}")] * 2, "the same name"),
+        ([("m@1/card.json", b"{}"), ("m@1/Card.json", b"{}")], "differ only in case"),
         ([("m@1/card.json", b"{}"), ("n@1/card.json", b"{}")], "holds 2 folders"),
         ([(entry_of_mode(stat.S_IFLNK | 0o777), b"/etc/passwd")], "is a link or a device"),
         ([(entry_of_mode(stat.S_IFCHR | 0o777), b"")], "is a link or a device"),
         ([(entry_of_mode(stat.S_IFIFO | 0o777), b"")], "is a link or a device"),
         ([(f"m@1/t{n}.json", b"{}") for n in range(300)], "lists more than 256"),
-        ([("m@1/card.json", b" " * (20 << 20))], "unfolds to more than"),
+        ([("m@1/card.json", b" " * (20 << 20))], "decompresses to more than"),
     ],
 )
 def test_zips_that_are_refused(entries: list[Any], message: str, tmp_path: Path) -> None:
@@ -109,13 +109,13 @@ def test_zips_that_are_refused(entries: list[Any], message: str, tmp_path: Path)
 def test_false_sizes_and_damaged_zips_are_refused(archive: Path, tmp_path: Path) -> None:
     data = archive.read_bytes()
     for name, changed, message in (
-        ("comment", data[:-2] + b"\1\0x", "no plain zip"),
-        ("prefix", b"#!/bin/sh\n" + data, "bytes before its files"),
-        ("zip64", data[:-22] + b"PK\6\7" + bytes(16) + data[-22:], "no plain zip"),
-        ("short", data[:-30], "no plain zip"),
+        ("comment", data[:-2] + b"\1\0x", "not a plain zip"),
+        ("prefix", b"#!/bin/sh\n" + data, "extra bytes before"),
+        ("zip64", data[:-22] + b"PK\6\7" + bytes(16) + data[-22:], "not a plain zip"),
+        ("short", data[:-30], "not a plain zip"),
         ("empty", b"", "is empty"),
         ("count", data[:-14] + b"\xff\xff\xff\xff" + data[-10:], "lists more"),
-        ("text", b"hello" * 100, "no plain zip"),
+        ("text", b"hello" * 100, "not a plain zip"),
     ):
         path = tmp_path / f"{name}.zip"
         path.write_bytes(changed)

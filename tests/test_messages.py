@@ -167,7 +167,7 @@ class TestSubmissions:
     def test_a_zip_that_is_compressed_otherwise(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_BZIP2) as file:
             file.writestr("m@1/card.json", b"{}")
-        with pytest.raises(BadResult, match=r"compressed in a way that is not taken\. Use store or deflate"):
+        with pytest.raises(BadResult, match=r"unsupported compression\. Use store or deflate"):
             unpack(tmp_path / "x.zip", tmp_path)
 
     def test_a_disk_that_takes_no_more(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ class TestResults:
 class TestRecords:
     @pytest.mark.parametrize(
         ("limit", "message"),
-        [("LARGEST_JSON", "is larger than 0 MiB, which no result is"), ("MOST_FAULTS", r"It has \d+ faults\.$")],
+        [("LARGEST_JSON", "is larger than 0 MiB, the limit for a result"), ("MOST_FAULTS", r"It has \d+ errors\.$")],
     )
     def test_more_than_is_read(self, limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"panglot.results.record.{limit}", 1)

@@ -231,7 +231,7 @@ def test_the_command_writes_the_record_and_checks_it(starter_results: Path, tmp_
     stale = run("verify", folder, "--check-record")
     assert stale.exit_code == 1
     assert "bm25@0.3.16/starter: is recorded as recomputed" in stale.output
-    assert "starter: the recorded standings" in stale.output
+    assert "starter: the recorded ranking differs" in stale.output
 
 
 def test_a_level_found_with_the_data_stands_where_it_is_missing(record: VerificationRecord) -> None:

@@ -294,7 +294,7 @@ def test_a_model_of_the_hub_is_scored_again_with_every_option_of_the_result(
     path = _write(tmp_path / "other", outcome, name="org/name", revision=COMMIT, settings=("truncate_dim=32",))
     done = _verify(path, "--rerun", "--sample", "5")
     assert (
-        "Not scored again: The result is of org/name with prompts {'query': 'q: '}; the model here has {}"
+        "Not scored again: The result was made by org/name with prompts {'query': 'q: '}, but the model here has {}"
         in done.output
     )
 
@@ -327,7 +327,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"sentence_bert_config.json": {"model_args": {"trust_remote_code": True}}}, "has the key trust_remote_code"),
     ({"config.json": {"_attn_implementation": "org/kernel"}}, "names 'org/kernel' as its _attn_implementation"),
     ({"config.json": {"use_pretrained_backbone": True}}, "has the key use_pretrained_backbone"),
-    ({"model.safetensors": None, "pytorch_model.bin": "x"}, "has no weights as safetensors"),
+    ({"model.safetensors": None, "pytorch_model.bin": "x"}, "has no safetensors weights"),
     ({"model.safetensors.index.json": {"weight_map": {"a": "pickled.bin"}}}, "has weights in 'pickled.bin'"),
     ({"model.safetensors.index.json": {"weight_map": {"a": "../x.safetensors"}}}, "has weights in '../x.safetensors'"),
     ({"config.json": "[" * 100_000}, "config.json is not JSON"),
@@ -340,7 +340,7 @@ def test_a_repository_that_leads_elsewhere_is_refused(files: dict[str, Any], mes
     with pytest.raises(BadEncoder) as caught:
         check_harmless("org/name", _snapshot(tmp_path, files))
     assert message in str(caught.value)
-    assert str(caught.value).endswith("If you trust it, name it by --model.")
+    assert str(caught.value).endswith("If you trust it, pass its name with --model.")
 
 
 def test_a_plain_repository_passes(tmp_path: Path, minilm: Path) -> None:

@@ -77,10 +77,10 @@ def test_zips_are_deterministic(folder: Path, tmp_path: Path) -> None:
 
 def test_a_revision_is_never_overwritten(archive: Path, tmp_path: Path) -> None:
     take_in(archive, tmp_path / "board")
-    with pytest.raises(BadResult, match="is there already"):
+    with pytest.raises(BadResult, match="already exists"):
         take_in(archive, tmp_path / "board")
     (tmp_path / "RANDOM@1").mkdir()
-    with pytest.raises(BadResult, match="is there already"):
+    with pytest.raises(BadResult, match="already exists"):
         place(tmp_path / "board" / "random@1", tmp_path)
 
 
@@ -173,7 +173,7 @@ def test_submit_receive_and_verify_work_together(folder: Path, tmp_path: Path) -
     )
     done = panglot("verify", "board", cwd=tmp_path)
     assert done.returncode == 1
-    assert "task.headline: 'mrr' is stored, 'map' follows." in done.stdout
+    assert "task.headline: 'mrr' was found, 'map' was expected." in done.stdout
     done = panglot("submit", "random@1", "--training", "starter", cwd=tmp_path)
     assert (done.returncode, "TASK=STATE" in done.stderr) == (2, True)
 

@@ -93,7 +93,7 @@ def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     verdict = verify(written)
     assert (verdict.level, verdict.findings) == ("consistent", ())
-    assert verdict.unchecked[0] == "The fingerprint: nobody has read this set yet."
+    assert verdict.unchecked[0] == "The fingerprint: this task has no reference fingerprint yet."
 
 
 def test_results_on_images_that_were_encoded_anew_are_of_another_content(
@@ -140,7 +140,7 @@ def test_the_long_lists_may_be_left_out(written: Path) -> None:
     verdict = verify(written)
     assert (verdict.level, verdict.unchecked) == (
         "recomputed",
-        ("Places 11 to 100 of the lists: their file is not here.",),
+        ("Places 11 to 100 of the lists: their file is missing.",),
     )
     evidence_file(written, "top10").unlink()
     assert verify(written).level == "failed"
@@ -270,7 +270,7 @@ def test_findings_name_field_and_values(written: Path) -> None:
     score = read_result_record(written).settings["multi"]["map"]
     _change(written, lambda data: data["settings"]["multi"]["map"].__setitem__(0, score.high))
     (finding,) = verify(written).findings
-    assert finding == f"settings.multi.map[0]: {score.high!r} is stored, {score.value!r} follows."
+    assert finding == f"settings.multi.map[0]: {score.high!r} was found, {score.value!r} was expected."
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_impossible_evidence_is_found_without_a_checksum(
     ("change", "message"),
     [
         (lambda rows: np.concatenate([[1, 0], rows[2:]]), "not in the order|counts allow|another score"),
-        (lambda rows: rows[:-1], "not 10 or 100 candidates long"),
+        (lambda rows: rows[:-1], "not have 10 or 100 candidates"),
         (lambda rows: np.concatenate([[0], rows[:-1]]), "longer than 10|a candidate twice"),
         (lambda rows: rows[::-1], "order of the queries"),
     ],
@@ -341,7 +341,7 @@ def test_names_that_deceive_are_refused(written: Path, field: str, value: str, m
 
 def test_own_data_is_verified_but_compared_with_no_task(written: Path) -> None:
     _change(written, lambda data: data["task"].__setitem__("name", "mine"))
-    assert verify(written).findings == ("The file should be called mine.json.",)
+    assert verify(written).findings == ("The file must be named mine.json.",)
     for file in written.parent.iterdir():
         file.rename(file.with_name(file.name.replace("starter", "mine")))
     verdict = verify(written.with_name("mine.json"))
@@ -358,7 +358,7 @@ def test_verify_rejects_results_of_unknown_tasks(written: Path) -> None:
 def test_a_result_in_the_folder_of_another_model(written: Path) -> None:
     moved = written.parent.rename(written.parent.with_name("another@1"))
     (verdict,) = verify_folder(moved)
-    assert "belongs in use-multilingual@" in verdict.findings[0]
+    assert "Move it to use-multilingual@" in verdict.findings[0]
 
 
 def test_links_are_not_followed(written: Path, tmp_path: Path) -> None:
@@ -426,7 +426,7 @@ def test_rerun_reproduces_result(name: str, starter: Pool, tmp_path: Path) -> No
     assert verify(path).level == "reproduced"
     assert [verdict.level for verdict in verify_folder(path.parent)] == ["reproduced"]
     _change(attestation_file(path), lambda data: data["evidence"].update(top100="0" * 64))
-    assert "does not attest" in verify(path).findings[0]
+    assert "attests other evidence" in verify(path).findings[0]
 
 
 def test_attestation_made_elsewhere_does_not_raise_the_level(

@@ -21,7 +21,7 @@ def check_root(paths: Sequence[Path]) -> None:
     :raises BadResult: something else was.
     """
     if len(paths) != 1 or not paths[0].is_dir() or "@" in paths[0].resolve().name:
-        raise BadResult("A record is of a whole folder of submissions. Name that folder alone, as in submissions/.")
+        raise BadResult("A record covers a whole folder of submissions. Pass only that folder, such as submissions/.")
 
 
 def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
@@ -37,8 +37,8 @@ def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict
     consistent = [name for name, found in record.results.items() if found.level == "consistent"]
     if consistent:
         console.print(
-            f"{len(consistent)} of them as consistent only, as {consistent[0]}: the data of their tasks is not here. "
-            "Name its folder with --data-dir to record them as recomputed.",
+            f"{len(consistent)} of them only as consistent, such as {consistent[0]}, because the data of their tasks "
+            "is missing. Pass its folder with --data-dir to record them as recomputed.",
             soft_wrap=True,
         )
 
@@ -53,16 +53,16 @@ def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict
     from panglot.trust.recorded import differences, read_verification, record_verification
 
     recorded = read_verification(root)
-    wrong = ["It is missing, or was written by another version of the code that verifies."]
+    wrong = ["It is missing, or another version of the verification code wrote it."]
     if recorded is not None:
         again = record_verification(root, verdicts, progress_bar)
         wrong = list(differences(recorded, again))
         new = sorted(set(again.results) - set(recorded.results))
         if new:
-            console.print(f"{len(new)} results are not recorded yet, as {new[0]}.", soft_wrap=True)
+            console.print(f"{len(new)} results are not recorded yet, such as {new[0]}.", soft_wrap=True)
     if wrong:
-        console.print(f"{root / RECORD} is out of date. Write it again: panglot verify {root} --record", style="red")
+        console.print(f"{root / RECORD} is out of date. Update it: panglot verify {root} --record", style="red")
         for line in wrong:
             console.print(f"  {line}", soft_wrap=True)
         raise typer.Exit(1)
-    console.print(f"{root / RECORD} agrees with what was found.", soft_wrap=True)
+    console.print(f"{root / RECORD} is up to date.", soft_wrap=True)

@@ -31,7 +31,7 @@ def read_evidence_of(path: Path, result: ResultRecord, task: Task | None = None)
     if evidence.queries != result.task.queries:
         raise BadResult(f"{path}: its evidence has {evidence.queries:,} queries, the result {result.task.queries:,}.")
     if not _can_be_scored(evidence):
-        raise BadResult(f"{path}: its evidence is impossible. panglot verify says where.")
+        raise BadResult(f"{path}: its evidence is impossible. For details: panglot verify {path}")
     return evidence
 
 
@@ -55,7 +55,7 @@ def check_record(result: ResultRecord, task: Task | None) -> Iterator[str]:
         return
     in_order = tuple(name for name in task.languages if name in record.languages)
     if record.languages != in_order:
-        yield f"task.languages: not languages of {task.name}, in their order."
+        yield f"task.languages: must be languages of {task.name}, in its order."
     elif result.divided != task.divided:
         yield f"settings: {', '.join(result.settings)}, but {task.name} {_is_divided(task.divided)}."
 

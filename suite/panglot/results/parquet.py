@@ -174,7 +174,7 @@ def _open(path: Path, largest: int) -> tuple[pq.ParquetFile, bytes]:
 
 def _check_size(size: int, largest: int) -> None:
     if size > largest:
-        raise ValueError(f"it is larger than {largest >> 20} MiB; no result is that large.")
+        raise ValueError(f"it is larger than {largest >> 20} MiB, the limit for a result.")
 
 
 def _check_footer(data: bytes) -> None:
@@ -204,7 +204,7 @@ def _check_columns(file: pq.ParquetFile, expected: Mapping[str, pa.DataType], mo
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     rows = [group.num_rows for group in groups]
     if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows or metadata.num_rows * len(found) > most_cells:
-        raise ValueError(f"it claims {metadata.num_rows} rows, which is impossible or more than a result has.")
+        raise ValueError(f"it claims {metadata.num_rows} rows, which is invalid or more than a result can have.")
 
 
 def _check_pages(metadata: pq.FileMetaData, data: bytes, limits: Limits) -> None:
@@ -216,9 +216,9 @@ def _check_pages(metadata: pq.FileMetaData, data: bytes, limits: Limits) -> None
             for page in pages(data, group.column(column)):
                 unfolded, count = unfolded + max(page.unfolded, 0), count + 1
                 if unfolded > limits.unfolded or count > MOST_PAGES or min(page) < 0 or page.values > limits.cells:
-                    raise ValueError("its pages unfold to more than a result holds.")
+                    raise ValueError("its pages decompress to more than a result can hold.")
                 if page.dictionary and page.values > min(page.unfolded, MOST_TEXTS):
-                    raise ValueError("a dictionary claims more entries than a result has, or than it has bytes.")
+                    raise ValueError("a dictionary claims more entries than a result can have, or than it has bytes.")
 
 
 def _check_cells(name: str, table: pa.Table, rows: int) -> pa.ChunkedArray:

@@ -44,7 +44,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
         if not stat.S_ISREG(status.st_mode):  # a device has no end, and a pipe may have no beginning
             raise BadResult(f"{path} is not a file.")
         if status.st_size > LARGEST_JSON:
-            raise BadResult(f"{path} is larger than {LARGEST_JSON >> 20} MiB, which no result is.")
+            raise BadResult(f"{path} is larger than {LARGEST_JSON >> 20} MiB, the limit for a result.")
         data = path.read_bytes()
         _check_values(data)
         record = kind.model_validate_json(data, strict=True)
@@ -79,7 +79,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"The key {twice[:80]!a} stands more than once in one object")
+        raise ValueError(f"Duplicate key {twice[:80]!a} in one object")
     return found
 
 
@@ -88,7 +88,7 @@ def first_fault(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     if error.error_count() > MOST_FAULTS:
-        return f"It has {error.error_count():,} faults"
+        return f"It has {error.error_count():,} errors"
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     where = ascii(".".join(str(part) for part in first["loc"])[:200])[1:-1]
     what = first["msg"].removeprefix("Value error, ")[:300]

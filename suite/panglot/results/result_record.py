@@ -240,7 +240,7 @@ def find_results(paths: Sequence[Path]) -> Iterator[Path]:
         found = [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*@*/*.json")])
         found = [file for file in found if is_result_name(file.name)]
         if not found:
-            raise BadResult(f"There is no result in {path}. Name a result file, or the folder of a model.")
+            raise BadResult(f"No results in {path}. Pass a result file, or the folder of a model.")
         yield from found
 
 

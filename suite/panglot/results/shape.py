@@ -41,11 +41,11 @@ def check_settings(settings: Mapping[str, ByMetric], balance: ByMetric, headline
     """
     check_names("settings", settings, SETTINGS)
     if set(settings) != {"mono"} and "multi" not in settings:
-        raise ValueError("settings: holds neither multi nor mono alone")
+        raise ValueError("settings: must hold multi, or mono alone")
     for setting, scores in settings.items():
         check_metrics(f"settings.{setting}", scores, headline)
     if bool(balance) != (len(settings) == len(SETTINGS)):
-        raise ValueError("balance: must hold scores where all of mono, cross and multi do, and nowhere else")
+        raise ValueError("balance: must have scores if mono, cross and multi all do, and none otherwise")
     if balance:
         check_metrics("balance", balance, headline, is_mean=False)
 
@@ -78,7 +78,7 @@ def check_metric(where: str, name: str) -> None:
     except UnknownName as error:
         raise ValueError(f"{where}: {error}") from error
     if "@0" in name or not name.isascii():
-        raise ValueError(f"{where}: {name!a} is not how the metric is written")
+        raise ValueError(f"{where}: {name!a} is not the usual spelling of the metric")
 
 
 def check_bias(where: str, bias: Mapping[str, Score | float], candidates: int) -> None:
@@ -107,7 +107,7 @@ def check_score(where: str, score: Score, limits: Range, is_mean: bool = True) -
     if low is None and high is None:
         return
     if low is None or high is None:
-        raise ValueError(f"{where}: its interval has one end")
+        raise ValueError(f"{where}: its interval has only one end")
     check_number(where, low, limits)
     check_number(where, high, limits)
     if low > high + ROUNDING or (is_mean and not low - ROUNDING <= value <= high + ROUNDING):
@@ -121,7 +121,7 @@ def check_number(where: str, number: float, limits: Range) -> None:
     """
     least, most = limits
     if not (isfinite(number) and least - ROUNDING <= number <= most + ROUNDING):
-        raise ValueError(f"{where}: {number} is not from {least:g} to {most:g}")
+        raise ValueError(f"{where}: {number} is not between {least:g} and {most:g}")
 
 
 def check_languages(
@@ -185,7 +185,7 @@ def check_names(where: str, names: Collection[str], known: Collection[str]) -> N
     """
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        raise ValueError(f"{where}: {unknown[:80]!a} is unknown; known are {', '.join(known)}")
+        raise ValueError(f"{where}: {unknown[:80]!a} is unknown; expected one of {', '.join(known)}")
 
 
 def _limits(measure: str, candidates: int) -> Range:

@@ -33,17 +33,17 @@ def _check_form(evidence: Evidence, task: Task | None, record: TaskRecord) -> It
     asked = np.bincount(evidence.query_language, minlength=len(evidence.languages))
     most = [task.sizes[name].queries for name in record.languages] if task else asked
     if evidence.queries != record.queries or np.any(asked > most):
-        yield f"The evidence has {evidence.queries} queries, or more in a language than the task."
+        yield f"The evidence has {evidence.queries} queries, or more in one language than the task has."
     for name, numbered in (("groups", evidence.group), ("clusters", evidence.cluster)):
         found = np.unique(numbered)  # one of two thousand million must not cost as many
         if not np.array_equal(found, np.arange(len(found))):
-            yield f"The {name} of queries are not numbered from 0 on."
+            yield f"The {name} of queries are not numbered from 0."
     if len(np.unique(np.stack([evidence.group, evidence.cluster]), axis=1).T) > len(np.unique(evidence.group)):
         yield "Queries of one group are in two clusters."
     candidates = int(evidence.sizes.sum())
     lengths = [min(SHORT, candidates), min(DEPTH, candidates)]
     if evidence.top.shape[1] not in lengths or np.any(evidence.top == NOBODY):
-        yield f"A list of the best is not {lengths[0]} or {lengths[1]} candidates long."
+        yield f"A top list does not have {lengths[0]} or {lengths[1]} candidates."
 
 
 def _check_items(evidence: Evidence) -> list[str]:
@@ -61,7 +61,7 @@ def _check_items(evidence: Evidence) -> list[str]:
         finite = all(np.isfinite(values).all() for values in (part.score, part.gain, part.top_score[listed]))
         for rule, broken in {
             "A candidate is in two languages.": not one_language,
-            "A query has the same relevant candidate twice.": len(np.unique(pairs)) < len(pairs),
+            "A query has a duplicate relevant candidate.": len(np.unique(pairs)) < len(pairs),
             "Scores or gains are not finite numbers, or gains are 0 or less.": not finite or np.any(part.gain <= 0),
         }.items():
             found[rule] = found.get(rule, False) or bool(broken)
@@ -127,7 +127,7 @@ def _check_against_pool(evidence: Evidence, pool: Pool) -> Iterator[str]:
         if not np.array_equal(stored, own):
             yield f"The column '{name}' is not the task's, first in row {int(np.argmax(stored != own))}."
     if not np.array_equal(evidence.top_language, pool.candidates.language[known[evidence.top]]):
-        yield "A candidate in a list of the best has another language in the task."
+        yield "A candidate in a top list has another language in the task."
 
 
 def _check_numbers(evidence: Evidence) -> list[str]:

@@ -62,7 +62,7 @@ def check_harmless(name: str, folder: Path) -> None:
     :raises BadEncoder: naming the file and the key.
     """
     if not next(folder.rglob("*.safetensors"), None):
-        raise BadEncoder(f"{name} has no weights as safetensors, and pickled weights are not loaded unasked. {_ADVICE}")
+        raise BadEncoder(f"{name} has no safetensors weights, and pickled weights are not loaded. {_ADVICE}")
     for path in sorted(folder.rglob("*.json")):
         if path.name in NOT_CONFIGURATION:
             continue
@@ -71,7 +71,7 @@ def check_harmless(name: str, folder: Path) -> None:
             raise BadEncoder(f"{name}: {path.relative_to(folder).as_posix()} {fault}. {_ADVICE}")
 
 
-_ADVICE = "If you trust it, name it by --model."
+_ADVICE = "If you trust it, pass its name with --model."
 
 
 def _fault(path: Path) -> str:

@@ -128,7 +128,7 @@ def differences(recorded: VerificationRecord, again: VerificationRecord) -> Iter
     for name, one in recorded.results.items():
         other = again.results.get(name)
         if other is None:
-            yield f"{name}: is recorded as {one.level}, but does not hold or is not there."
+            yield f"{name}: is recorded as {one.level}, but fails or is missing."
         elif one.sha256 != other.sha256:
             yield f"{name}: its files have changed."
         elif one.level != other.level and not (one.level in HOLDS and other.level == "consistent"):
@@ -136,7 +136,7 @@ def differences(recorded: VerificationRecord, again: VerificationRecord) -> Iter
     pending = {name.rpartition("/")[2] for name in set(again.results) - set(recorded.results)}
     for task in sorted((set(recorded.standings) | set(again.standings)) - pending):
         if _order(recorded.standings.get(task, {})) != _order(again.standings.get(task, {})):
-            yield f"{task}: the recorded standings are not those that follow from the evidence."
+            yield f"{task}: the recorded ranking differs from the one that the evidence gives."
 
 
 def _hashes(path: Path) -> dict[str, str]:

@@ -70,8 +70,8 @@ def choose(card: ModelCard, typed: str = "", trust_remote_code: bool = False) ->
     if found and _COMMIT.fullmatch(card.revision) and not re.search(r"\.\.|--|\.git$", found["repository"]):
         return Wanted(_on_the_hub(card, found["pooling"]), options, found["repository"], card.revision)
     raise BadResult(
-        f"{card.name} is neither built in nor a model of the Hub at a stated commit. To load it could run code, read "
-        "files or contact a host, so a result alone does not suffice: if you trust it, name it by --model."
+        f"{card.name} is neither built in nor a model of the Hub at a stated commit. Loading it could run code, read "
+        "files or contact a host. If you trust it, pass its name with --model."
     )
 
 

@@ -122,8 +122,8 @@ def _check_model(result: ResultRecord, model: Model) -> None:
         stored, here = getattr(result.model, name), getattr(model.card, name)
         if stored != here:
             raise BadResult(
-                f"The result is of {result.model.name} with {name} {stored!r}; the model here has {here!r}. "
-                "Name the same model in the same state by --model."
+                f"The result was made by {result.model.name} with {name} {stored!r}, but the model here has {here!r}. "
+                "Pass the same model in the same state with --model."
             )
 
 

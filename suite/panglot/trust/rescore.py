@@ -111,7 +111,7 @@ def _with_clusters(path: Path, task: TaskRecord, data_dir: Path | None) -> Evide
         reason = "is not one of the suite" if known is None else "has no data here" if pool is None else "has changed"
         raise BadResult(
             f"{path}: its evidence does not name clusters, and they cannot be looked up, because the task {task.name} "
-            f"{reason}. Get the data by panglot fetch, or name its folder by --data-dir."
+            f"{reason}. Get the data with panglot fetch, or pass its folder with --data-dir."
         )
     return read_older_evidence(path, dict(zip(pool.queries.ids, pool.clusters, strict=True)))
 

@@ -163,21 +163,21 @@ def _check_directory(path: Path) -> None:
         tail = file.read()
     signature, disk, first_disk, here, entries, length, start, comment = _END.unpack(tail[-_END.size :])
     if signature != b"PK\5\6" or comment or disk or first_disk or tail.startswith(b"PK\6\7"):
-        raise ValueError("it is no plain zip without comment. Make it with panglot submit.")
+        raise ValueError("it is not a plain zip file, or it has a comment. Make it with panglot submit.")
     if here != entries or entries > MOST_ENTRIES or length > MOST_DIRECTORY_BYTES or start + length > size:
-        raise ValueError(f"it lists more than {MOST_ENTRIES} files, or its list is damaged.")
+        raise ValueError(f"it lists more than {MOST_ENTRIES} files, or its directory is damaged.")
     if start + length + _END.size != size:
-        raise ValueError("it has bytes before its files or after them. Make it with panglot submit.")
+        raise ValueError("it has extra bytes before or after its files. Make it with panglot submit.")
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> str:
     """The one folder that all entries lie in, if they are files of a submission and nothing else."""
     names = [_checked_name(entry) for entry in entries]
     if len(names) > MOST_ENTRIES or len({name.lower() for name in names}) < len(names):
-        raise ValueError("two of its files have one name, or names that differ in case alone.")
+        raise ValueError("two of its files have the same name, or names that differ only in case.")
     folders = {name.partition("/")[0] for name in names}
     if len(folders) != 1:
-        raise ValueError(f"it holds {len(folders)} folders; a submission is one.")
+        raise ValueError(f"it holds {len(folders)} folders; a submission is a single folder.")
     return folders.pop()
 
 
@@ -186,13 +186,13 @@ def _checked_name(entry: zipfile.ZipInfo) -> str:
     folder, _, file = name.partition("/")
     if name != entry.orig_filename or not (FOLDER_NAME.fullmatch(folder) and FILE_NAME.fullmatch(file)):
         raise ValueError(
-            f"{entry.orig_filename[:80]!a} is no file of a submission. Expected <model>@<revision>/card.json, "
+            f"{entry.orig_filename[:80]!a} is not a file of a submission. Expected <model>@<revision>/card.json, "
             "<task>.json, <task>.evidence.parquet, <task>.top10.parquet and <task>.top100.parquet."
         )
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise ValueError(f"{name} is a link or a device, not a file.")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
-        raise ValueError(f"{name} is encrypted, or compressed in a way that is not taken. Use store or deflate.")
+        raise ValueError(f"{name} is encrypted or uses an unsupported compression. Use store or deflate.")
     return name
 
 
@@ -204,7 +204,7 @@ def _unfold(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left
         for piece in _pieces(source):
             written += len(piece)
             if written > most:
-                raise ValueError(f"{entry.filename} unfolds to more than {most:,} bytes.")
+                raise ValueError(f"{entry.filename} decompresses to more than {most:,} bytes.")
             file.write(piece)
     return written
 
@@ -222,8 +222,8 @@ def place(folder: Path, root: Path) -> Path:
     taken = next((path for path in root.iterdir() if path.name.lower() == folder.name.lower()), None)
     if taken is not None:
         raise BadResult(
-            f"{taken} is there already. A revision is never changed: score the model anew under a new revision, "
-            "or remove the old folder on purpose."
+            f"{taken} already exists, and a revision is never overwritten. Score the model again under a new "
+            "revision, or delete the old folder first."
         )
     target = root / folder.name
     try:

@@ -121,7 +121,7 @@ def _at_home(verdict: Verdict, folder: Path) -> Verdict:
     home = result_folder(folder.parent, read_result_record(verdict.path).model)
     if home.name == folder.resolve().name:
         return verdict
-    return Verdict(verdict.path, "failed", (f"It is a result of another model and belongs in {home.name}/.",))
+    return Verdict(verdict.path, "failed", (f"It is a result of another model. Move it to {home.name}/.",))
 
 
 def _verify_card(path: Path) -> Verdict:
@@ -163,9 +163,9 @@ class _Check:
         if not any(there):
             return self._verdict("self-reported", findings)
         if not there[-1]:
-            self._unchecked.append(f"Places {SHORT + 1} to {DEPTH} of the lists: their file is not here.")
+            self._unchecked.append(f"Places {SHORT + 1} to {DEPTH} of the lists: their file is missing.")
         if self._result.evidence and not is_evidence_of(self._result.evidence, self._path):
-            findings.append("evidence: the files beside it are not those that it was written with (sha256).")
+            findings.append("evidence: the files beside it do not have the sha256 that the result states.")
         findings += check_facts(self._result, read_facts(self._path), task)
         if findings:
             return self._failed(findings)
@@ -193,7 +193,7 @@ class _Check:
         either = [result_stem(record.name, record.languages), result_stem(record.name)]
         stems = [stem_of(task, record.languages)] if task else either
         if self._path.stem not in stems:
-            yield f"The file should be called {stems[-1]}.json."
+            yield f"The file must be named {stems[-1]}.json."
 
     def _note_unchecked(self, task: Task | None, pool: Pool | None) -> None:
         """Say what could not be compared, and why."""
@@ -205,7 +205,7 @@ class _Check:
                     "Fingerprint and relevant pairs of these languages: the task's data is not here."
                 )
             elif not task.fingerprint:
-                self._unchecked.append("The fingerprint: nobody has read this set yet.")
+                self._unchecked.append("The fingerprint: this task has no reference fingerprint yet.")
             self._unchecked.append("Ids, groups and judgements: the task's data is not here.")
         if self._result.curve:
             self._unchecked.append("The curve over dimensions: it does not follow from the evidence.")
@@ -218,7 +218,7 @@ class _Check:
             scores = score_evidence(evidence, result.task.headline, list(metrics), measures=result.bias.keys())
             again = ResultRecord.of(result.task, result.model, scores, result.curve, result.run)
         except (ValueError, ArithmeticError, LookupError, RuntimeWarning) as error:
-            raise BadResult(f"{self._path}: no scores follow from its evidence. {str(error)[:200]}") from error
+            raise BadResult(f"{self._path}: its evidence cannot be scored. {str(error)[:200]}") from error
         wanted = set(DERIVED)
         yield from _differences(result.model_dump(include=wanted), again.model_dump(include=wanted), "")
 
@@ -234,7 +234,9 @@ class _Check:
         about = (attestation.model, attestation.revision, attestation.task, attestation.fingerprint)
         same = about == (result.model.name, result.model.revision, result.task.name, result.task.fingerprint)
         if not (same and is_evidence_of(attestation.evidence, self._path) and attestation.holds):
-            findings.append(f"{path.name} does not attest this evidence. Remove it, or run panglot verify --rerun.")
+            findings.append(
+                f"{path.name} attests other evidence or another model. Delete it, or run panglot verify --rerun."
+            )
         elif not attested.counts(path):
             self._unchecked.append(
                 f"{path.name} does not count: it was not made on this machine, and {RECORD} does not name it. To score "
@@ -272,6 +274,6 @@ def _differences(stored: Any, again: Any, where: str) -> Iterator[str]:
             yield from _differences(one, other, f"{where}[{place}]")
     elif isinstance(stored, float) and isinstance(again, float):
         if not abs(stored - again) <= 10**-DECIMALS / 2 + NOISE * max(1, abs(again)):
-            yield f"{where}: {stored!r} is stored, {round(again, DECIMALS)!r} follows."
+            yield f"{where}: {stored!r} was found, {round(again, DECIMALS)!r} was expected."
     elif stored != again:
-        yield f"{where}: {ascii(stored)[:60]} is stored, {ascii(again)[:60]} follows."
+        yield f"{where}: {ascii(stored)[:60]} was found, {ascii(again)[:60]} was expected."

@@ -14,14 +14,14 @@ from panglot.plain import plain
 
 
 def receive(
-    archive: Annotated[Path, typer.Argument(metavar="ZIP", exists=True, help="What panglot submit made.")],
-    into: Annotated[Path, typer.Option(metavar="FOLDER", help="The submissions.")] = Path("submissions"),
+    archive: Annotated[Path, typer.Argument(metavar="ZIP", exists=True, help="Zip file made by panglot submit.")],
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of submissions.")] = Path("submissions"),
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Unpack a submission safely, verify it, and put it in its place.
+    """Unpack a submission safely, verify it, and move it into place.
 
-    Never over a revision that is there. Exit code 1 if it is refused.
+    Never overwrites an existing revision. Exit code 1 if the submission is refused.
 
     Example: panglot receive bm25@0.3.16.zip --into submissions
     """
@@ -36,7 +36,7 @@ def receive(
     for verdict in verdicts if not as_json else ():
         show_verdict(console, verdict)
     if target is None:
-        console.print(f"{plain(str(archive))} is refused; nothing was written.", style="bold red", soft_wrap=True)
+        console.print(f"{plain(str(archive))} was refused; nothing was written.", style="bold red", soft_wrap=True)
         raise typer.Exit(1)
     if not as_json:
         console.print(plain(str(target)), soft_wrap=True)

@@ -19,15 +19,15 @@ def rescore(
         list[Path], typer.Argument(metavar="PATH", help="Result files, folders of models, or a folder of those.")
     ],
     metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Add this metric, as ndcg@20; can be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Also add this metric, such as ndcg@20 (repeatable).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Accept values that change.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute results anew from their evidence: new measures and intervals.
+    """Recompute results from their evidence, with new measures and intervals.
 
-    Encodes nothing and keeps what was measured. Refuses if a value would change.
+    Encodes nothing and keeps what was measured. Fails if a value would change.
 
     Example: panglot rescore submissions/
     """

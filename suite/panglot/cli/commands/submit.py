@@ -24,26 +24,32 @@ What the page does with it: panglot receive {zip} --into submissions"""
 
 
 def submit(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The results of one model.")],
-    name: Annotated[str | None, typer.Option(metavar="TEXT", help="As the leaderboard shows it.")] = None,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the results of one model.")],
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="Display name on the leaderboard.")] = None,
     organisation: Annotated[str | None, typer.Option(metavar="TEXT", help="Who made the model.")] = None,
-    licence: Annotated[str | None, typer.Option(metavar="NAME", help="Of the weights, as in Apache-2.0.")] = None,
-    parameters: Annotated[int | None, typer.Option(metavar="N", min=0, help="Their number.")] = None,
-    weights: Annotated[
-        Literal["open", "closed"] | None, typer.Option(metavar="open|closed", help="Whether anyone can have them.")
+    licence: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Licence of the weights, such as Apache-2.0.")
     ] = None,
-    languages: Annotated[str, typer.Option(metavar="en,de", help="That the model was made for.")] = "",
-    link: Annotated[str | None, typer.Option(metavar="URL", help="An https address that tells more.")] = None,
-    contact: Annotated[str | None, typer.Option(metavar="TEXT", help="How to reach you, if you wish.")] = None,
+    parameters: Annotated[int | None, typer.Option(metavar="N", min=0, help="Number of parameters.")] = None,
+    weights: Annotated[
+        Literal["open", "closed"] | None, typer.Option(metavar="open|closed", help="Whether the weights are open.")
+    ] = None,
+    languages: Annotated[str, typer.Option(metavar="en,de", help="Languages the model was made for.")] = "",
+    link: Annotated[str | None, typer.Option(metavar="URL", help="Page about the model (https).")] = None,
+    contact: Annotated[str | None, typer.Option(metavar="TEXT", help="How to reach you (optional).")] = None,
     training: Annotated[list[str] | None, typer.Option(metavar="TASK=STATE", help=f"{STATES}.")] = None,
-    card_from_hub: Annotated[bool, typer.Option("--card-from-hub", help="Ask the Hub for the rest (network).")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The zip; default: the folder's name here.")] = None,
+    card_from_hub: Annotated[
+        bool, typer.Option("--card-from-hub", help="Fill in the rest from the Hub (network).")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Zip file to write (default: FOLDER.zip here).")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify results, write card.json beside them, pack all into a zip.
+    """Verify results, write card.json beside them, and pack everything into a zip.
 
-    Exit code 1 if anything does not hold.
+    Exit code 1 if a check fails.
 
     Example: panglot submit submissions/bm25@0.3.16 --licence MIT
     """
@@ -141,8 +147,8 @@ def _from_hub(model: ModelCard) -> dict[str, object]:
         data = huggingface_hub.ModelCard.load(model.name).data
     except Exception as error:
         raise PanglotError(
-            f"The Hub gives no card of {model.name} ({type(error).__name__}). Leave out --card-from-hub and state what "
-            "you know by --licence and the other options."
+            f"The Hub has no card for {model.name} ({type(error).__name__}). Drop --card-from-hub and use --licence "
+            "and the other options instead."
         ) from error
     languages = [data.language] if isinstance(data.language, str) else list(data.language or [])
     found = {"licence": data.license, "languages": tuple(languages), "link": f"https://huggingface.co/{model.name}"}

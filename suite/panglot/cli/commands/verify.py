@@ -24,15 +24,15 @@ def verify(
     ],
     rerun: Annotated[bool, typer.Option("--rerun", help="Score a sample of queries again with the model.")] = False,
     sample: Annotated[int, typer.Option(metavar="N", help="Queries that --rerun draws.", min=1)] = 200,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="What --rerun loads; default: see above.")] = "",
+    model: Annotated[str, typer.Option(metavar="MODEL", help="Model for --rerun to load (default: see above).")] = "",
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code of the repository that --model names.")
+        bool, typer.Option("--trust-remote-code", help="Run code from the repository given by --model.")
     ] = False,
     record: Annotated[
-        bool, typer.Option("--record", help="Keep what was found in PATH/verified.json, for the board.")
+        bool, typer.Option("--record", help="Write the findings to PATH/verified.json, for the board.")
     ] = False,
     check_record: Annotated[
-        bool, typer.Option("--check-record", help="Fail if PATH/verified.json contradicts what was found.")
+        bool, typer.Option("--check-record", help="Fail if PATH/verified.json contradicts the findings.")
     ] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download the data of the tasks first.")] = False,
     data_dir: DataDir = None,
@@ -40,10 +40,10 @@ def verify(
 ) -> None:
     """Recompute every score from the evidence beside it.
 
-    Checks also that the evidence is possible. Exit code 1 if anything does not hold, 2 if something was not scored
-    again that --rerun asked for. By itself, --rerun loads only models that are built in, and models of the Hub at the
-    commit that the result states, without code and pickled weights. It says what it loads before it does. A model that
-    runs code, reads files or contacts a host must be named by --model.
+    Also checks that the evidence is possible. Exit code 1 if a check fails, 2 if --rerun could not score a result
+    again. By itself, --rerun loads only built-in models, and models of the Hub at the commit that the result states,
+    without code or pickled weights. It prints what it is about to load. A model that runs code, reads files or
+    contacts a host must be given with --model.
 
     Example: panglot verify submissions/
     """
@@ -97,7 +97,7 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
             if task and not remembered_pool(task, task.choose(languages), data_dir):
                 read_pool(task, languages, data_dir, progress_bar)
         except PanglotError as error:
-            console.print(f"The data of {plain(name)} cannot be had. {error}", style="yellow", soft_wrap=True)
+            console.print(f"The data of {plain(name)} is not available. {error}", style="yellow", soft_wrap=True)
 
 
 def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
@@ -113,6 +113,6 @@ def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
             continue
         folders = [path] if "@" in path.resolve().name else sorted(inner for inner in path.glob("*@*"))
         if not folders:
-            raise BadResult(f"There is no submission in {path}. Name a result file, or the folder of a model.")
+            raise BadResult(f"No submission in {path}. Pass a result file, or the folder of a model.")
         for folder in folders:
             yield from verify_folder(folder, data_dir)
