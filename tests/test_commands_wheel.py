@@ -73,9 +73,9 @@ def test_the_demo_works_outside_a_checkout(installed: Path, tmp_path: Path) -> N
     done = panglot(installed, tmp_path, "demo")
     assert done.returncode == 0, done.stderr
     said = done.stdout
-    assert said.startswith("Scoring a real encoder")
+    assert said.startswith("Scoring the multilingual Universal Sentence Encoder")
     results = tmp_path / "cache" / "panglot" / "demo"
-    for part in (str(results), "starter", "map × 100", "Next:", "--bias", "run use-multilingual --tasks xquad-r"):
+    for part in (str(results), "starter", "map × 100", "Next steps:", "--bias", "run use-multilingual --tasks xquad-r"):
         assert part in said
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     verified = panglot(installed, tmp_path, "verify", str(results))

@@ -172,14 +172,14 @@ def load_task(task: str | Path | Task) -> Task:
 
     :raises UnknownName: there is none; the nearest names.
     :raises BadData: the file or the folder is not a task.
-    :raises PanglotError: the name stands for several tasks.
+    :raises PanglotError: the name matches several tasks.
     """
     if isinstance(task, Task):
         return task
     tasks = load_tasks(str(task))
     if len(tasks) > 1:
         names = ", ".join(each.name for each in tasks)
-        raise PanglotError(f"{task} stands for several tasks: {names}. Name one of them.")
+        raise PanglotError(f"{task} matches several tasks: {names}. Choose one.")
     return tasks[0]
 
 
