@@ -77,9 +77,9 @@ def test_guide_command_writes_readme_header_of_a_space(tmp_path: Path) -> None:
 def test_guide_states_the_limits_of_the_code() -> None:
     guide = " ".join((ROOT / "docs" / "deploy.md").read_text(encoding="utf-8").split())
     memory, computing, waiting = LIMITS.address_space >> 30, LIMITS.processor_seconds // 60, LIMITS.seconds / 60
-    assert f"more than {memory} GiB of memory, {computing} minutes of computing or {waiting:g} minutes" in guide
-    assert f"takes {Inbox.most_files} submissions or {Inbox.most_bytes >> 30} GiB" in guide
-    assert f"up to {LARGEST_ZIP >> 20} MiB" in guide
+    assert f"exceeds {memory} GiB of memory, {computing} minutes of CPU time or {waiting:g} minutes in total" in guide
+    assert f"holds up to {Inbox.most_files} submissions or {Inbox.most_bytes >> 30} GiB" in guide
+    assert f"limited to {LARGEST_ZIP >> 20} MiB" in guide
     settings = tomllib.loads((ROOT / "leaderboard_app" / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     assert settings["server"]["maxUploadSize"] << 20 == LARGEST_ZIP
 
