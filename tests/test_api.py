@@ -207,8 +207,8 @@ class TestObjects:
     @pytest.mark.parametrize(
         ("model", "options", "message"),
         [
-            (Letters, {}, r"a class, not an object, which has no method encode\(texts, role\)"),
-            (object(), {}, r"an object of the type object, which has no method encode"),
+            (Letters, {}, r"the class Letters. Expected an object with encode\(texts, role\)"),
+            (object(), {}, r"an object of type object, which has no method encode"),
             (Letters("a"), {"query_prompt": "q: "}, "takes no --query-prompt: it is an object"),
         ],
     )

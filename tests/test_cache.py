@@ -227,7 +227,7 @@ def test_full_disk_is_reported_and_cache_stays_valid(slow: Path) -> None:
     if done.returncode in (1, 99):
         absent(f"File systems cannot be mounted here: {done.stderr}")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "is full. What is there stays valid" in done.stdout + done.stderr
+    assert "is full. Existing entries remain valid" in done.stdout + done.stderr
 
 
 class Prompted(Lengths):

@@ -97,7 +97,7 @@ class TestMissingWeights:
             (without("layer.0.output.dense.weight"), r"at random: encoder\.layer\.0\.output\.dense\.weight\."),
             (without("self.query"), r"layer\.0\.attention\.self\.query\.bias, .*query\.weight"),
             (without("word_embeddings"), r"embeddings\.word_embeddings\.weight"),
-            (under("model."), r"and 19 more\. The files hold others .* model\.embeddings\.LayerNorm\.bias"),
+            (under("model."), r"and 19 more\. Unexpected tensors in the files: .*model\.embeddings\.LayerNorm\.bias"),
             (narrow("word_embeddings"), r"embeddings\.word_embeddings\.weight \[8, 4\] for \[8, 16\]"),
         ],
     )
@@ -119,7 +119,7 @@ class TestMissingWeights:
                 f"{prefix}{key}": one.mul(127).char() if "query.weight" in key else one for key, one in tensors.items()
             }
 
-        with pytest.raises(BadEncoder, match=r"has whole numbers where .*attention\.self\.query\.weight"):
+        with pytest.raises(BadEncoder, match=r"has integers in place of .*attention\.self\.query\.weight"):
             load(name.format(copy(dense, tmp_path / "m", quantised)))
 
     def test_load_refuses_sizes_that_the_model_itself_ignores(self, dense: Path, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ class TestMissingWeightsOfOtherKinds:
     @pytest.mark.parametrize("part", ["encoder.layer.0.output.dense.weight", "cls.predictions.transform.dense.weight"])
     def test_sparse(self, masked: Path, tmp_path: Path, part: str) -> None:
         assert load_model(f"sparse:{masked}").card.dimension == len(WORDS)
-        with pytest.raises(BadEncoder, match=f"make them up at random: .*{part}"):
+        with pytest.raises(BadEncoder, match=f"initialise them at random: .*{part}"):
             load_model(f"sparse:{copy(masked, tmp_path / 'm', without(part))}")
 
     def test_sparse_with_a_way_of_its_own_for_queries(self, masked: Path, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ class TestAdapters:
         assert np.abs(found - load(f"hf:{bert}?pooling=mean&normalise=false").encode(["a b"], "query")).max() > 0.01
 
     def test_a_pooling_is_asked_for(self, lora: Path) -> None:
-        with pytest.raises(BadEncoder, match=r"State the pooling, as hf:\S+\?pooling=mean"):
+        with pytest.raises(BadEncoder, match=r"Specify it, for example hf:\S+\?pooling=mean"):
             load(lora)
 
     def test_tensors_missing_from_the_adapter(self, lora: Path, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ class TestDeclaredTokens:
     @pytest.mark.parametrize("template", ["<s> $A", "<s> $A <unk>"])
     def test_are_refused_where_they_cannot_be_added(self, decoder: Callable[..., Path], template: str) -> None:
         folder = decoder(template, add_eos_token=True, eos_token=None, pad_token="a")
-        with pytest.raises(BadEncoder, match="sets add_eos_token, but its tokenizer adds no such token and cannot be"):
+        with pytest.raises(BadEncoder, match="sets add_eos_token, but the tokenizer does not add the token"):
             load(f"hf:{folder}?pooling=last")
 
 
@@ -325,7 +325,7 @@ class TestStated:
         folder = bare(tmp_path, model)
         if model == "Llama":
             change_json(folder / "config.json", architectures=["LlamaForCausalLM"])
-        with pytest.raises(BadEncoder, match=rf"has no modules\.json.*State the pooling, as hf:\S+\?pooling={pooling}"):
+        with pytest.raises(BadEncoder, match=rf"has no modules\.json.*Specify it, .* hf:\S+\?pooling={pooling}"):
             load(folder)
 
     @pytest.mark.parametrize("similarity", ["euclidean", "manhattan", "dot_score", "Dot", "jaccard"])
@@ -337,5 +337,5 @@ class TestStated:
 
         folder = saved(tmp_path, Transformer(str(bert)), Pooling(16))
         change_json(folder / "config_sentence_transformers.json", similarity_fn_name=similarity)
-        with pytest.raises(BadEncoder, match=f"compares vectors by '{similarity}'; Panglot ranks by cosine or dot"):
+        with pytest.raises(BadEncoder, match=f"uses the similarity '{similarity}'; Panglot supports cosine and dot"):
             load(folder)

@@ -178,7 +178,7 @@ def test_bm25_analysers_follow_the_language(language: str, text: str, words: lis
         ("py:nothing_of_that_name:make", BadEncoder, "module nothing_of_that_name cannot be imported"),
         ("py:json", BadEncoder, "Write py:module:factory"),
         ("py:json:nothing", BadEncoder, "module json has no function nothing"),
-        ("vectors:nowhere", BadEncoder, "no .npz file there"),
+        ("vectors:nowhere", BadEncoder, "no .npz file found"),
     ],
 )
 def test_missing_model_is_refused(name: str, error: type[Exception], message: str) -> None:
@@ -195,14 +195,14 @@ def test_factories_that_give_no_encoder(module: str) -> None:
 
 
 def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadEncoder, match=r"is no model: it has neither modules\.json nor config\.json"):
+    with pytest.raises(BadEncoder, match=r"is not a model: it has neither modules\.json nor config\.json"):
         load_model(str(tmp_path))
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadEncoder, match="cannot be loaded by sentence-transformers"):
         load_model(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     (tmp_path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    with pytest.raises(BadEncoder, match=r"model\.safetensors is a pointer of Git LFS, .* git lfs pull$"):
+    with pytest.raises(BadEncoder, match=r"model\.safetensors is a Git LFS pointer, .* git lfs pull$"):
         load_model(str(tmp_path))
 
 

@@ -225,10 +225,10 @@ class TestRecords:
 
 
 def test_a_prefix_that_nobody_offers() -> None:
-    with pytest.raises(UnknownName, match=r"Unknown model 'nokind:x'\. .* a folder by its path"):
+    with pytest.raises(UnknownName, match=r"Unknown model 'nokind:x'\. .* for a folder its path"):
         load_model("nokind:x")
 
 
 def test_an_encoder_of_texts_sees_no_images(make_pool: PoolMaker) -> None:
-    with pytest.raises(BadEncoder, match="encodes no images"):
+    with pytest.raises(BadEncoder, match="does not encode images"):
         encode_with_images(load_use("", None), make_pool())

@@ -76,7 +76,7 @@ def test_run_says_that_it_fell_back_to_fp32(model: Path, tmp_path: Path, monkeyp
         str(tmp_path / "results"),
     ]
     done = CliRunner().invoke(app, asked, catch_exceptions=False, env={"COLUMNS": "200"})
-    assert "precision: Computed in fp32: this processor has no bf16 instructions" in done.output
+    assert "precision: Computed in fp32: this CPU has no bf16 instructions" in done.output
     assert not list((tmp_path / "results").glob("*precision*"))
 
 

@@ -218,7 +218,7 @@ def test_what_the_person_types_is_loaded(trap: Trap, outcome: Result, tmp_path: 
     path = _write(tmp_path / "board", outcome, name="anything")
     done = _verify(path, "--rerun", "--model", "py:evil:make")
     assert trap.ran == ["ran-evil"]
-    assert (done.exit_code, "returned an object of the type NoneType" in done.output) == (2, True)
+    assert (done.exit_code, "returned an object of type NoneType" in done.output) == (2, True)
     done = _verify(path, "--rerun", "--model", f"openai:m@http://127.0.0.1:{trap.port}/v1")
     assert done.exit_code == 2
     assert KEY.encode() in trap.heard[0]

@@ -93,7 +93,7 @@ def test_impossible_curves_are_refused(tmp_path: Path) -> None:
         (["random", "--dims", "65"], "have 64 dimensions; 65 cannot be kept"),
         (["random", "--dims", "x"], "--dims takes comma-separated integers"),
         (["random", "--quantise", "int7"], "Unknown form of vectors 'int7'. Did you mean int8?"),
-        (["random", "--precision", "bf16"], "random takes no --precision. It takes no options."),
+        (["random", "--precision", "bf16"], "random does not support --precision. It supports no options."),
     ):
         done = panglot("run", *arguments, cwd=tmp_path)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr

@@ -100,7 +100,7 @@ def test_a_router_of_towers_sees(clip: Path, tmp_path: Path) -> None:
 
 def test_models_of_text_do_not_see(clip: Path) -> None:
     assert not isinstance(load_model(str(MINILM)), SeesImages)
-    with pytest.raises(BadEncoder, match="must state its pooling"):
+    with pytest.raises(BadEncoder, match="must specify the pooling"):
         load_model(f"hf:{clip}?pooling=mine")
 
 

@@ -193,12 +193,12 @@ def test_code_of_the_model_runs_only_when_asked(
     ("options", "message"),
     [
         ({"precision": "fp16"}, "needs a GPU.*--precision bf16"),
-        ({"device": "nonsense"}, "There is no device 'nonsense' here"),
-        ({"device": "cpu,nonsense"}, "There is no device 'nonsense' here"),
+        ({"device": "nonsense"}, "The device 'nonsense' is not available"),
+        ({"device": "cpu,nonsense"}, "The device 'nonsense' is not available"),
         ({"max_length": 513}, "--max-length 513.*from 1 to 512 tokens"),
         ({"max_length": 0}, "--max-length 0.*from 1 to 512 tokens"),
         ({"truncate_dim": 385}, "--truncate-dim 385.*Ask for 1 to 384"),
-        ({"backend": "openvino", "device": "cpu,cpu"}, "Leave out --device cpu,cpu"),
+        ({"backend": "openvino", "device": "cpu,cpu"}, "Omit --device cpu,cpu"),
     ],
 )
 def test_unsupported_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -214,12 +214,12 @@ def test_broken_models_are_refused(
         with pytest.raises(BadEncoder, match=message):
             load_model(prefix.format(name))
 
-    refused(tmp_path, "is no model: it has n")
-    refused(changed(without=("token*", "vocab*", "special*")), r"has no tokenizer. Put its tokenizer\.json beside")
+    refused(tmp_path, "is not a model: it has n")
+    refused(changed(without=("token*", "vocab*", "special*")), r"has no tokenizer. Put its tokenizer\.json next")
     shutil.rmtree(tmp_path / "changed")
     refused(changed(without=("*.safetensors",)), "cannot be loaded.*model.safetensors")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    refused("nobody/no-such-model", "is not in the Hub's cache, and could not be fetched. Check the name")
+    refused("nobody/no-such-model", "is not in the Hub cache, and could not be downloaded. Check the name")
 
 
 @pytest.mark.parametrize("limit", [None, 128])
@@ -237,7 +237,7 @@ def test_static_embeddings_are_loaded(tmp_path: Path, limit: int | None) -> None
     assert encoder.count_tokens(["a bee", LONG], "query").tolist() == [2, 360]
     assert (encoder.encode([LONG, "a bee"], "query") == before).all()
     assert before.shape == (2, 8)
-    with pytest.raises(BadEncoder, match="cuts no texts"):
+    with pytest.raises(BadEncoder, match="does not truncate texts"):
         load(tmp_path, max_length=5)
 
 
@@ -283,6 +283,6 @@ def test_an_export_that_computes_something_else_is_refused(exported: Path, monke
 
     monkeypatch.setattr(openvino._Compiled, "forward", without_mask)
     monkeypatch.setattr(openvino, "_write", lambda _, file: shutil.copy(next(exported.rglob("model.onnx")), file))
-    with pytest.raises(BadEncoder, match=r"computes something else with OpenVINO.*Use --backend torch"):
+    with pytest.raises(BadEncoder, match=r"gives other vectors with OpenVINO.*Use --backend torch"):
         load(MINILM, backend="openvino")
     assert not list((exported / "refused").rglob("*.onnx"))

@@ -259,7 +259,9 @@ def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyP
         ModelCard(name="m", revision="1", library="x", parameters=-1)
 
     monkeypatch.setattr("panglot.encode.kinds.floors.load_random", load)
-    with pytest.raises(BadEncoder, match=r"random cannot be recorded\. ModelCard\.parameters is -1: Input should be"):
+    with pytest.raises(
+        BadEncoder, match=r"random has an invalid model card\. ModelCard\.parameters is -1: Input should be"
+    ):
         load_model("random")
     with pytest.raises(ValidationError):
         load("", None)

@@ -114,8 +114,8 @@ def test_a_part_of_a_task_is_scored_from_the_file_of_the_whole(tmp_path: Path, m
         ({"query_vectors": np.ones(3)}, r"query_vectors is float64 of shape \(3,\)\. Expected floats of shape"),
         ({"query_vectors": VECTORS.astype(np.int8)}, r"query_vectors is int8 of shape \(3, 2\)\. Expected floats"),
         ({"query_vectors": VECTORS.astype(complex)}, r"query_vectors is complex128"),
-        ({"query_ids": np.arange(3)}, r"query_ids is int64 of shape \(3,\)\. Expected text"),
-        ({"query_ids": np.array("a")}, r"query_ids is <U1 of shape \(\)\. Expected text"),
+        ({"query_ids": np.arange(3)}, r"query_ids is int64 of shape \(3,\)\. Expected strings"),
+        ({"query_ids": np.array("a")}, r"query_ids is <U1 of shape \(\)\. Expected strings"),
         ({"query_ids": np.array(IDS, object)}, r"cannot be read as an \.npz file\. .*allow_pickle"),
         *(
             ({"candidate_vectors": np.array([*VECTORS[:2], bad])}, r"1 of candidate_vectors are zero, .* of 'a'\.")

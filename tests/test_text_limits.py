@@ -45,7 +45,7 @@ def test_texts_are_cut_where_learned_positions_end(
     kept = " ".join(LONG.split()[: places - 2])
     assert encoder.encode([LONG], "query") == pytest.approx(encoder.encode([kept], "query"), abs=1e-5)
     assert load(name, max_length=places).card.max_length == places
-    with pytest.raises(BadEncoder, match=f"--max-length {places + 1}: .* reads from 1 to {places} tokens"):
+    with pytest.raises(BadEncoder, match=f"--max-length {places + 1}: .* supports 1 to {places} tokens"):
         load(name, max_length=places + 1)
 
 
@@ -58,7 +58,7 @@ def test_late_models_are_cut_where_positions_end(tmp_path: Path, late: str) -> N
     change_json(tmp_path / "late" / "sentence_bert_config.json", **{late: 40})
     card = load_model(f"late:{tmp_path / 'late'}").card
     assert f"Its {late} is 40, but it has 20 positions: texts are cut there." in card.note
-    with pytest.raises(BadEncoder, match=r"--max-length 21: .* reads from 1 to 20 tokens"):
+    with pytest.raises(BadEncoder, match=r"--max-length 21: .* supports 1 to 20 tokens"):
         load_model(f"late:{tmp_path / 'late'}", Options(max_length=21))
 
 

@@ -103,11 +103,11 @@ def test_options_change_vectors_and_card(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a/b", r"hf:a/b must state its pooling: hf:a/b\?pooling=mean\|cls\|last\|max\|own\.$"),
-        ("a/b?pooling=sum", "must state its pooling"),
-        (str(MINILM), f"Or write st:{MINILM}, whose own folder says"),
-        ("a/b?pooling=cls&normalize=true", "there is no normalize"),
-        ("a/b?pooling=cls&normalise=yes", "normalise is true or false, not 'yes'"),
+        ("a/b", r"hf:a/b must specify the pooling: hf:a/b\?pooling=mean\|cls\|last\|max\|own\.$"),
+        ("a/b?pooling=sum", "must specify the pooling"),
+        (str(MINILM), f"Or use st:{MINILM}, which uses modules"),
+        ("a/b?pooling=cls&normalize=true", "unknown setting 'normalize'"),
+        ("a/b?pooling=cls&normalise=yes", "normalise must be true or false, not 'yes'"),
     ],
 )
 def test_incomplete_names_are_refused(name: str, message: str) -> None:
@@ -124,5 +124,5 @@ def test_tokenizer_without_padding_is_refused(tiny: Path, tmp_path: Path) -> Non
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     settings.pop("eos_token")
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    with pytest.raises(BadEncoder, match="neither a padding token nor one that ends a text"):
+    with pytest.raises(BadEncoder, match="neither a padding nor an end-of-text token"):
         load(f"{folder}?pooling=last")

@@ -88,7 +88,7 @@ def _wider(vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         (_infinite, r"returned NaN or infinity for de:3 \(de\): 'bb'"),
         (_zero, r"returned a zero vector for de:3 \(de\): 'bb'"),
         (_raise, r"failed on de:3 \(de\): 'bb'\. RuntimeError: cannot"),
-        (_wider, r"of dimension 3 and then of 6, from de:1 \(de\): 'aa' on"),
+        (_wider, r"of dimension 3, then of 6, beginning with de:1 \(de\): 'aa'"),
         (lambda vectors, texts: vectors[:, :0], r"array of shape \(2, 0\) for 2 texts, the first de:4"),
         (lambda vectors, texts: vectors[1:], r"array of shape \(1, 3\) for 2 texts"),
         (lambda vectors, texts: vectors[0], r"array of shape \(3,\) for 2 texts"),

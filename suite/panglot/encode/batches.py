@@ -1,4 +1,4 @@
-"""What an encoder is shown of a pool: its different texts and images, each once, in batches."""
+"""The inputs of an encoder: the distinct texts and images of a pool, in batches."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 BATCH_TEXTS = 256
-"""Most texts in a batch."""
+"""Maximum number of texts in a batch."""
 
 BATCH_TOKENS = 768
-"""Most tokens in a batch, padding counted, for encoders that count them; small batches win on a CPU."""
+"""Maximum number of tokens in a batch, including padding, if the encoder counts tokens; small batches suit CPUs."""
 
 BATCH_IMAGES = 32
-"""Images in a batch; as many again are decoded meanwhile."""
+"""Images in a batch; the next batch is decoded in the meantime."""
 
 
 class ItemKeys:
-    """The items of one side of a pool, or of both: the key of each, and which item a key belongs to, for messages.
+    """Keys of the items on one or both sides of a pool, and the item that belongs to a key, for messages.
 
-    The key of a text is the text itself without outer white space, because libraries differ in whether they strip it;
-    that of an image is the hash of its bytes.
+    The key of a text is the text without surrounding white space, since libraries differ in whether they strip it; the
+    key of an image is the hash of its bytes.
     """
 
     def __init__(self, languages: Sequence[str], sides: Sequence[Items]) -> None:
@@ -46,7 +46,7 @@ class ItemKeys:
 
     @property
     def texts(self) -> list[str]:
-        """The different texts, in order."""
+        """The distinct texts, sorted."""
         return sorted(
             {
                 key
@@ -58,11 +58,11 @@ class ItemKeys:
 
     @property
     def images(self) -> list[Image]:
-        """The different images, in the order of the pool."""
+        """The distinct images, in pool order."""
         return list({image.sha256: image for items in self._sides for image in items.images.values()}.values())
 
     def __call__(self, key: str) -> str:
-        """The first item with this key: its id, its language and the beginning of its text."""
+        """Describe the first item with this key: its id, its language and the beginning of its text."""
         items, place = next(
             (items, keys.index(key)) for items, keys in zip(self._sides, self.keys, strict=True) if key in keys
         )
@@ -72,28 +72,28 @@ class ItemKeys:
 
 
 class Inputs(Protocol):
-    """Different things of one kind, known by `keys`, that one model encodes."""
+    """Distinct inputs of one kind, identified by `keys`, for one model."""
 
     noun: str
     keys: list[str]
 
     def describe(self, key: str) -> str:
-        """The item that a key belongs to, for messages."""
+        """Describe the item that a key belongs to, for messages."""
 
     def count_tokens(self, rows: Ints) -> Ints:
-        """Tokens of each of these inputs, `UNCOUNTED` where that cannot be said, [rows]."""
+        """Count the tokens of these inputs, `UNCOUNTED` if unknown, [rows]."""
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], Sequence[Any]]]:
-        """These inputs in batches: their rows, and what the model takes."""
+        """Yield these inputs in batches: their rows, and the input for the model."""
 
     def encode(self, batch: Sequence[Any]) -> Floats:
-        """Vectors of one batch, as the model returns them."""
+        """Encode one batch; returns what the model returns."""
 
 
 def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Ints:
-    """Tokens of each text as the encoder counts them, [texts].
+    """Count the tokens of each text with the encoder's tokenizer, [texts], int32.
 
-    :raises BadEncoder: the encoder fails, or counts something else.
+    :raises BadEncoder: the encoder fails, or does not return one count per text.
     """
     try:
         counts = as_array(encoder.count_tokens(texts, role))
@@ -103,14 +103,14 @@ def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Int
         raise BadEncoder(f"{encoder.card.name} failed to count tokens. {spelled(error)}") from error
     if counts.shape != (len(texts),) or (len(texts) and (counts.dtype.kind not in "iu" or counts.min() < 0)):
         raise BadEncoder(
-            f"{encoder.card.name} counted the tokens of {len(texts)} texts and returned {counts.dtype} in the shape "
-            f"{counts.shape}. Expected ({len(texts)},): a whole number for each text."
+            f"{encoder.card.name}: count_tokens returned {counts.dtype} of shape {counts.shape} for {len(texts)} "
+            f"texts. Expected shape ({len(texts)},): a non-negative integer for each text."
         )
     return counts.astype(np.int32)
 
 
 class Texts:
-    """Texts to encode in one role, in batches of like length."""
+    """Texts to encode in one role, in batches of similar length."""
 
     noun = "texts"
 
@@ -119,13 +119,13 @@ class Texts:
         self.describe, self.keys = item_keys, item_keys.texts
 
     def count_tokens(self, rows: Ints) -> Ints:
-        """Tokens of each of these texts, where the encoder can tell, [rows]."""
+        """Count the tokens of these texts, if the encoder can, [rows]."""
         if not isinstance(self._encoder, CountsTokens):
             return np.full(len(rows), UNCOUNTED, np.int32)
         return count_tokens(self._encoder, [self.keys[row] for row in rows], self._role)
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[str]]]:
-        """These texts in batches; the longest come first, so that too much is too much at once."""
+        """Yield these texts in batches, longest first, so that running out of memory shows early."""
         counts = isinstance(self._encoder, CountsTokens)
         length = tokens if counts else np.array([len(self.keys[row]) for row in rows])
         longest = cut_at(self._encoder, self._role) or np.iinfo(np.int32).max
@@ -138,12 +138,12 @@ class Texts:
             start += size
 
     def encode(self, batch: Sequence[str]) -> Floats:
-        """Vectors of one batch."""
+        """Encode one batch of texts, [texts, dimension]."""
         return self._encoder.encode(batch, self._role)
 
 
 class Images:
-    """Images to encode, in the order in which they can be read."""
+    """Images to encode, in reading order."""
 
     noun = "images"
 
@@ -152,16 +152,16 @@ class Images:
         self.describe, self.keys = item_keys, [image.sha256 for image in self._images]
 
     def count_tokens(self, rows: Ints) -> Ints:
-        """Images have none, [rows]."""
+        """Return `UNCOUNTED` for every image, [rows]."""
         return np.full(len(rows), UNCOUNTED, np.int32)
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[Picture]]]:
-        """These images, decoded."""
+        """Yield these images in batches, decoded."""
         decoded = decode_batches([self._images[row] for row in rows], BATCH_IMAGES)
         for number, pictures in enumerate(decoded):
             start = number * BATCH_IMAGES
             yield rows[start : start + len(pictures)].tolist(), pictures
 
     def encode(self, batch: Sequence[Picture]) -> Floats:
-        """Vectors of one batch."""
+        """Encode one batch of images, [images, dimension]."""
         return self._encoder.encode_images(batch)

@@ -1,8 +1,8 @@
-"""The vector cache: what was encoded once is not encoded again.
+"""The vector cache, so that nothing is encoded twice.
 
-A shelf holds the vectors of one model in one role; its name is a hash of everything in the model's card that changes a
-vector. A shard holds some texts' keys, vectors and token counts, and its own name is its sha256: written beside and
-then renamed, it is there whole or not at all, and a flipped bit is seen when it is read.
+A shelf has the vectors of one model in one role; its name is a hash of everything in the model card that affects
+vectors. A shard is a file with the keys, vectors and token counts of some texts, named by its own SHA-256. It is
+written to a temporary file and renamed, so that it is complete or absent, and damage is detected when it is read.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ FORMAT = 1
 VECTORS = "vectors"
 """The folder of the user's cache that holds vectors."""
 UNCOUNTED = -1
-"""Stands for the tokens of a text whose encoder cannot count them."""
+"""Token count of a text whose encoder cannot count tokens."""
 
 KEY_BYTES = 16
-"""Of the hash that a text is found by."""
+"""Length of the hash that identifies a text."""
 
 PROCESS = uuid4().hex
-"""In the key of models that are not pinned: their vectors are not found by another process."""
+"""Part of the key of unpinned models, so that no other process reuses their vectors."""
 
 _NOT_IN_THE_KEY = frozenset({"parameters", "licence", "note"})
-"""Facts of a card that change no vector."""
+"""Card fields that do not affect vectors."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Vectors [texts, dim] and token counts [texts] where `there` [texts] says so; the rest is undefined."""
+    """Vectors [texts, dim] and token counts [texts] where `there` [texts] is True; other rows are undefined."""
 
     there: Bools
     vectors: Floats
@@ -55,16 +55,16 @@ class Stored:
 
 
 class VectorCache:
-    """All shelves below one folder."""
+    """A vector cache: all shelves below one folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def shelf(self, card: ModelCard, role: Role | Literal["image"]) -> Shelf:
-        """The shelf of one model in one role; another prompt, precision, length or library is another shelf.
+        """Return the shelf of one model in one role; another prompt, precision, length or library is another shelf.
 
-        The shelf of a model whose revision does not cover what it reads is this process's own, and goes with it.
-        Images have a shelf of their own, whose keys are made of the hashes of their bytes.
+        The shelf of an unpinned model belongs to this process and is deleted when it ends. Images have a shelf of their
+        own, with keys made from the hashes of their bytes.
         """
         facts = {"format": FORMAT, "role": role, **card.model_dump(mode="json", exclude=set(_NOT_IN_THE_KEY))}
         facts["prompts"] = "" if role == "image" else card.prompts.get(role, "")
@@ -78,13 +78,13 @@ class VectorCache:
         return shelf
 
     def shelves(self) -> Iterator[Shelf]:
-        """Every shelf that is there."""
+        """Yield every existing shelf."""
         for facts in sorted(self.root.glob("*/shelf.json")):
             yield Shelf(facts.parent, facts.read_text(encoding="utf-8"))
 
 
 def forget_at_exit(folder: Path) -> None:
-    """Delete a folder of vectors, which no other process can use, when this one ends."""
+    """Delete a folder of vectors, which no other process can use, when this process ends."""
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
@@ -101,16 +101,16 @@ def open_cache(folder: Path | None = None, no_cache: bool = False) -> VectorCach
 
 
 class Shelf:
-    """The vectors of one model in one role, by text."""
+    """The cached vectors of one model in one role, by text."""
 
     def __init__(self, folder: Path, facts: str) -> None:
         self.folder = folder
         self.facts = facts
 
     def find(self, texts: Sequence[str]) -> Stored | None:
-        """What is there for these texts, or nothing.
+        """Return what is cached for these texts, or None if nothing is.
 
-        A shard that is damaged, or of another dimension than the others, is deleted; its texts are encoded again.
+        Shards that are damaged, or whose dimension differs from the others, are deleted; their texts are encoded again.
         """
         place = {_key(text): index for index, text in enumerate(texts)}
         found: Stored | None = None
@@ -132,9 +132,9 @@ class Shelf:
         return found
 
     def add(self, texts: Sequence[str], vectors: Floats, tokens: Ints) -> None:
-        """Write one shard.
+        """Write one shard with `vectors` [texts, dim] and `tokens` [texts].
 
-        :raises PanglotError: the disk is full; what was written before stays valid.
+        :raises PanglotError: the disk is full; shards written before remain valid.
         """
         from filelock import FileLock
 
@@ -154,27 +154,27 @@ class Shelf:
             unfinished.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise PanglotError(
-                    f"The disk that holds the vector cache {self.folder.parent} is full. What is there stays valid: "
-                    "free some space (panglot cache prune), name another folder by --cache, or use --no-cache."
+                    f"The disk with the vector cache {self.folder.parent} is full. Existing entries remain valid. Free "
+                    "some space (panglot cache prune), choose another folder with --cache, or use --no-cache."
                 ) from error
             raise
 
     def shards(self) -> list[Path]:
-        """The files of this shelf."""
+        """Return the files of this shelf."""
         return sorted(self.folder.glob("*.npz"))
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Size on disk in bytes."""
         return sum(path.stat().st_size for path in self.shards())
 
     @property
     def unused_days(self) -> float:
-        """Days since something was added."""
+        """Days since a shard was added last."""
         return (time.time() - max((path.stat().st_mtime for path in self.shards()), default=0)) / 86_400
 
     def damaged(self) -> list[Path]:
-        """Shards whose content is not what their name says."""
+        """Return the shards whose content does not match their name."""
         return [path for path in self.shards() if _read(path) is None]
 
     def remove(self) -> None:
@@ -193,7 +193,7 @@ def _key(text: str) -> bytes:
 
 
 def _read(path: Path) -> tuple[list[bytes], Floats, Ints] | None:
-    """Keys, vectors and token counts of a shard; nothing if it is damaged, of another shape, or gone."""
+    """Read keys, vectors and token counts of a shard; None if it is damaged, has another shape, or is gone."""
     try:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != path.stem:

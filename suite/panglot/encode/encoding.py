@@ -1,4 +1,4 @@
-"""Encoding: inputs through a model batch by batch; what comes out is checked, remembered and brought to unit length."""
+"""Encode inputs batch by batch; the vectors are validated, cached and normalised."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from panglot.progress import Advance, Progress
 
 SHARD_TEXTS = 1024
 SHARD_SECONDS = 20.0
-"""A shard is written when either is reached: what a killed run loses."""
+"""A shard is written when either limit is reached; an interrupted run loses at most this much."""
 
 UNIT_ROWS = 8192
-"""Vectors that are brought to unit length at a time, so that no second copy of all of them is made."""
+"""Number of vectors normalised at a time, so that they are not all copied."""
 
 SHORTEST, LONGEST = 1e-19, 1.8e19
-"""Lengths of vectors between which float32 holds every dot product of two of them, by its own range."""
+"""Range of vector norms within which every dot product of two vectors is representable in float32."""
 
 
 def encode(
@@ -34,10 +34,10 @@ def encode(
     label: str,
     progress: Progress,
 ) -> Encoding:
-    """All inputs encoded, from the cache as far as they are there, and of unit length where cosine is asked.
+    """Encode all inputs, using cached vectors where possible; normalise to unit length for cosine similarity.
 
-    :raises BadEncoder: naming the item, its language and its text, when the model fails or returns no vector for it,
-        or one whose dot products float32 cannot hold.
+    :raises BadEncoder: the model fails or returns an invalid vector, or a vector whose dot products float32 cannot
+        represent; the message names the item, its language and its text.
     """
     encoding = Encoding(card.name, inputs, cache.shelf(card, role) if cache else None)
     with progress(label, len(inputs.keys)) as advance:
@@ -52,7 +52,7 @@ def encode(
 
 
 class Encoding:
-    """Vectors and tokens of inputs by `keys`: what the cache has of them, and what is `missing` and remains."""
+    """Vectors and token counts of inputs by `keys`: cached ones, and rows `missing` from the cache."""
 
     def __init__(self, name: str, inputs: Inputs, shelf: Shelf | None) -> None:
         self._name, self._inputs, self._shelf = name, inputs, shelf
@@ -65,14 +65,14 @@ class Encoding:
         self._written = time.monotonic()
 
     def places(self, keys: Sequence[str]) -> Ints:
-        """The row of each key, [keys]."""
+        """Return the row of each key, [keys]."""
         place = {key: row for row, key in enumerate(self.keys)}
         return np.array([place[key] for key in keys])
 
     def check_products(self, start: int, stop: int) -> None:
-        """Refuse vectors so long or short that their dot products overflow, or vanish, in float32.
+        """Reject vectors whose norm is so large or small that dot products overflow or underflow in float32.
 
-        :raises BadEncoder: naming the item.
+        :raises BadEncoder: a norm is outside the range; the message names the item.
         """
         length = lengths(self.vectors[start:stop])
         bad = np.flatnonzero(~((length >= SHORTEST) & (length <= LONGEST)))
@@ -80,12 +80,12 @@ class Encoding:
             row = start + int(bad[0])
             exact = lengths(self.vectors[row : row + 1].astype(np.float64))[0]
             raise BadEncoder(
-                f"{self._name} returned a vector of length {exact:.2g} for {self._describe(row)}. float32 cannot hold "
-                "dot products of such vectors. Scale all vectors of the model by one number."
+                f"{self._name} returned a vector of length {exact:.2g} for {self._describe(row)}. float32 cannot "
+                "represent dot products of such vectors. Scale all vectors of the model by the same factor."
             )
 
     def encode_missing(self, advance: Advance) -> None:
-        """Encode what the cache lacks; write shards as it goes, also when it is interrupted."""
+        """Encode the inputs missing from the cache; shards are written along the way and on interruption."""
         if not len(self.missing):
             return
         try:
@@ -99,7 +99,7 @@ class Encoding:
             self._write()
 
     def _take(self, rows: list[int], batch: Sequence[Any]) -> None:
-        """Encode a batch; where memory does not suffice, its halves."""
+        """Encode a batch; if memory runs out, encode its halves."""
         try:
             vectors = as_array(self._inputs.encode(batch))
         except RefusedInput as error:
@@ -120,7 +120,10 @@ class Encoding:
         return self._inputs.describe(self.keys[row])
 
     def _checked(self, vectors: Floats, rows: list[int]) -> Floats:
-        """The vectors as float32; whatever is no vector is refused with the item it was made of."""
+        """Return the vectors as float32.
+
+        :raises BadEncoder: the output is not one finite, non-zero vector per input; the message names the item.
+        """
         name, first = self._name, rows[0]
         if vectors.ndim != 2 or len(vectors) != len(rows) or not vectors.shape[1]:
             shown = f"an array of shape {vectors.shape}" if vectors.ndim else f"a {type(vectors.item()).__name__}"
@@ -132,15 +135,15 @@ class Encoding:
             raise BadEncoder(f"{name} returned {vectors.dtype} for {self._describe(first)}. Expected floats.")
         if self.vectors.size and vectors.shape[1] != self.vectors.shape[1]:
             raise BadEncoder(
-                f"{name} returned vectors of dimension {self.vectors.shape[1]} and then of {vectors.shape[1]}, "
-                f"from {self._describe(first)} on."
+                f"{name} first returned vectors of dimension {self.vectors.shape[1]}, then of {vectors.shape[1]}, "
+                f"beginning with {self._describe(first)}."
             )
         with np.errstate(over="ignore"):
             narrow = vectors.astype(np.float32)
         for fault, where in (
             ("NaN or infinity", ~np.isfinite(vectors).all(axis=1)),
             ("a zero vector", ~vectors.any(axis=1)),
-            ("numbers that float32 cannot hold", ~(np.isfinite(narrow).all(axis=1) & narrow.any(axis=1))),
+            ("values outside the range of float32", ~(np.isfinite(narrow).all(axis=1) & narrow.any(axis=1))),
         ):
             if where.any():
                 culprit = self._describe(rows[int(np.argmax(where))])
@@ -165,7 +168,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _first_failing(encode: Callable[[Sequence[Any]], Floats], batch: Sequence[Any]) -> int:
-    """The place of the input that makes the model raise, found by halving; of the last if only all together do."""
+    """Return the index of the input that makes the model raise, by bisection; the last if no single input does."""
     start, stop = 0, len(batch)
     while stop - start > 1:
         middle = (start + stop) // 2

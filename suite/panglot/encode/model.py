@@ -1,4 +1,4 @@
-"""Models: what they must be able to do, what is recorded of them, and the one door through which they come in."""
+"""Models: the interfaces they implement, the facts recorded about them, and the function that loads them."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ if TYPE_CHECKING:
 Role: TypeAlias = Literal["query", "passage"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
 UNKNOWN = "unknown"
-"""The revision of a model of which nothing tells two states apart."""
+"""The revision of a model whose states cannot be told apart."""
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 
 API_ONLY = ("budget", "texts_per_request")
-"""Options that only an API has; they move no vector."""
+"""Options that only apply to APIs and do not affect vectors."""
 
 
 class ModelCard(BaseModel):
-    """Facts about a model, as they stand in every result."""
+    """Facts about a model, stored with every result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Label
-    """As the person named it, or `org/name` for a model of the Hub."""
+    """The name given by the user, or `org/name` for a model on the Hub."""
     revision: Label
-    """What tells two states of the model apart: a commit, a version, or a hash of its files."""
+    """Identifies the state of the model: a commit, a version, or a hash of its files."""
     library: Line
     """The package that computes the vectors, with its version."""
     similarity: Literal["cosine", "dot", "lexical", "late interaction", "none"] = "cosine"
     dimension: Dimension | None = None
     parameters: Parameters | None = None
     max_length: Tokens | None = None
-    """Tokens after which texts are cut."""
+    """Maximum number of tokens; longer texts are truncated."""
     prompts: dict[Role, Text] = {}
-    """What is put before each text, verbatim."""
+    """The prompt prepended to each text, verbatim."""
     precision: Precision = "fp32"
     backend: Line = ""
-    """What computes: `torch`, `openvino`, an address; with the pooling that was chosen and tokens that were added."""
+    """Inference backend: `torch`, `openvino` or a URL; plus the chosen pooling and added tokens, if any."""
     trust_remote_code: bool = False
-    """Whether code from the model's own repository ran."""
+    """Whether code from the model's own repository was run."""
     settings: tuple[Text, ...] = ()
-    """What the person changed of the model's own configuration, as `precision=bf16`; it is then another model."""
+    """Changes to the model's own configuration, such as `precision=bf16`; a changed model counts as another model."""
     licence: Label = "unknown"
     note: Text = ""
     _pinned: bool = PrivateAttr(default=True)
 
     @property
     def state(self) -> str:
-        """The revision and what was changed of the configuration, as `1a2b+precision=bf16`."""
+        """The revision and the changed settings, such as `1a2b+precision=bf16`."""
         return "+".join((self.revision, *self.settings))
 
     @property
     def label(self) -> str:
-        """The model in one state, as `org/name@1a2b+precision=bf16`; another state is another model."""
+        """The model in one state, such as `org/name@1a2b+precision=bf16`; another state counts as another model."""
         return f"{self.name}@{self.state}"
 
     @property
     def pinned(self) -> bool:
-        """Whether the revision changes with all that the model reads; if not, no vector is reused by another run."""
+        """Whether the revision covers everything that the model reads; if not, other runs do not reuse its vectors."""
         return self._pinned and self.revision != UNKNOWN
 
     def unpinned(self) -> ModelCard:
-        """The same card of a model that reads more than its revision covers."""
+        """Return the card marked as unpinned, for a model that reads more than its revision covers."""
         card = self.model_copy()
         card._pinned = False
         return card
@@ -82,7 +82,7 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may ask of a model beside its name; `None` leaves it to the model's own configuration."""
+    """Options for loading a model; None means the model's own configuration."""
 
     query_prompt: str | None = None
     passage_prompt: str | None = None
@@ -93,12 +93,12 @@ class Options:
     device: str | None = None
     trust_remote_code: bool = False
     budget: float | None = None
-    """Most that an API may cost, in the currency of its prices."""
+    """Maximum cost of API requests, in the currency of the price."""
     texts_per_request: Annotated[int, Field(ge=1)] | None = None
-    """Most texts in one request to an API."""
+    """Maximum number of texts per API request."""
 
     def settings(self) -> tuple[str, ...]:
-        """The changed options that can move a vector, as `precision=bf16`."""
+        """Return the changed options that can affect vectors, such as `precision=bf16`."""
         moving = [field for field in fields(self) if field.name not in ("device", *API_ONLY)]
         return tuple(
             f"{field.name}={getattr(self, field.name)}"
@@ -107,14 +107,14 @@ class Options:
         )
 
     def changed(self) -> list[str]:
-        """Names of the options that are not at their default, as they are typed."""
+        """Return the command-line names of the options that differ from their default."""
         return [_typed(field.name) for field in fields(self) if getattr(self, field.name) != field.default]
 
     @classmethod
     def of(cls, settings: Sequence[str]) -> Options:
-        """The options whose `settings()` these are; the rest is at its default.
+        """Parse the output of `settings()`; other options get their default.
 
-        :raises BadResult: nothing writes such settings.
+        :raises BadResult: the settings cannot be parsed.
         """
         given = dict(setting.partition("=")[::2] for setting in settings)
         try:
@@ -127,142 +127,141 @@ class Options:
 
 
 OPTIONS = tuple(field.name for field in fields(Options))
-"""Their names; `takes` declares some of them."""
+"""Names of all options; `takes` declares the supported ones."""
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns texts into vectors. This is all that a model must do to be scored."""
+    """Turns texts into vectors; the only interface that a model must implement."""
 
     card: ModelCard
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dimension], in the order of the texts; one batch, as large as the suite makes it."""
+        """Encode one batch of texts; returns vectors [texts, dimension] in the same order."""
 
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """An encoder that knows its tokenizer: its batches are made by tokens, and truncation is reported."""
+    """An encoder that can count tokens: batches are sized by tokens, and truncation is reported."""
 
     card: ModelCard
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
-        """Tokens of each text with its prompt, before truncation, [texts]."""
+        """Count the tokens of each text including its prompt, before truncation, [texts]."""
 
 
 @runtime_checkable
 class CutsByRole(Protocol):
-    """An encoder that may cut queries elsewhere than passages, as a router with a model for each does."""
+    """An encoder that can truncate queries and passages at different lengths, such as a router with two models."""
 
     def cut_at(self, role: Role) -> int | None:
-        """Tokens after which texts of this role are cut, if they are."""
+        """Return the maximum number of tokens for texts in this role, or None if they are not truncated."""
 
 
 @runtime_checkable
 class SeesImages(Protocol):
-    """An encoder that puts images into the space of its texts."""
+    """An encoder that embeds images in the same space as texts."""
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Vectors [images, dimension] of decoded images, RGB, in their own size; one batch."""
+        """Encode one batch of decoded RGB images of any size; returns vectors [images, dimension]."""
 
 
 @runtime_checkable
 class IgnoresContent(Protocol):
-    """A scorer that looks at ids and languages only, so that texts and images are one to it."""
+    """A scorer that uses only ids and languages, and so works for texts and images alike."""
 
     ignores_content: Literal[True]
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A model that scores a whole pool by itself: lexical search, vectors made elsewhere, floors."""
+    """A model that scores a whole pool by itself: lexical search, precomputed vectors, baselines."""
 
     card: ModelCard
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
-        """The scores of every query of the pool against every candidate."""
+        """Return the scores of every query in the pool against every candidate."""
 
 
 @runtime_checkable
 class Composite(Protocol):
-    """A model made of others: each scores the pool in its own way, then their scores are fused."""
+    """A model made of other models, whose scores are fused."""
 
     card: ModelCard
     members: Sequence[Model]
 
     def fuse(self, scores: Sequence[ScoreBlocks]) -> ScoreBlocks:
-        """One score of every query against every candidate from those of the members, in their order."""
+        """Fuse the scores of the members, given in their order, into one score per query and candidate."""
 
 
 Model: TypeAlias = Encoder | Scorer | Composite
 
 
 def cut_at(model: Model, role: Role) -> int | None:
-    """Tokens after which a model cuts texts of a role, if it does."""
+    """Return the maximum number of tokens for texts in a role, or None if the model does not truncate."""
     return model.cut_at(role) if isinstance(model, CutsByRole) else model.card.max_length
 
 
 def sees_images(model: Model) -> bool:
-    """Whether a model can score pools that hold images."""
+    """Whether a model can score pools that contain images."""
     if isinstance(model, Composite):
         return all(map(sees_images, model.members))
     return isinstance(model, SeesImages | IgnoresContent)
 
 
 def find_unpinned(model: Model) -> list[ModelCard]:
-    """The cards of a model and its members whose vectors no other run reuses."""
+    """Return the unpinned cards of a model and its members, whose vectors other runs cannot reuse."""
     if isinstance(model, Composite):
         return [card for member in model.members for card in find_unpinned(member)]
     return [] if model.card.pinned or not isinstance(model, Encoder) else [model.card]
 
 
 def load_model(name: str, options: Options = Options()) -> Model:
-    """The model that a string names; imports only what this one needs.
+    """Load the model with this name; only the libraries that it needs are imported.
 
-    Every kind, the suite's own or a package's, comes through here: an option that it does not take is refused before
-    anything is loaded, and those that move vectors are written into the card, by which vectors are cached.
+    All kinds of models, built-in or from packages, are loaded here. Unsupported options are rejected before anything is
+    loaded; options that affect vectors are recorded in the card, which is the cache key.
 
-    :raises UnknownName: the string names no kind of model.
-    :raises BadEncoder: an option that this kind of model does not take.
+    :raises UnknownName: no kind of model matches the name.
+    :raises BadEncoder: the kind does not support an option, or the model does not exist or cannot be loaded.
     :raises MissingExtra: the kind needs a library that is not installed.
-    :raises BadEncoder: the model is not there or cannot be loaded.
     """
     kind, argument = find_kind(name)
     known = [_typed(option) for option in kind.options]
     for option in options.changed():
         if option not in known:
-            raise BadEncoder(f"{name} takes no {option}. It takes {', '.join(known) or 'no options'}.")
+            raise BadEncoder(f"{name} does not support {option}. It supports {', '.join(known) or 'no options'}.")
     load = import_loader(kind)
     try:
         model = load(argument, options)
     except PanglotError:
         raise
     except ValidationError as error:
-        raise BadEncoder(f"{name} cannot be recorded. {_first_fault(error)}") from error
+        raise BadEncoder(f"{name} has an invalid model card. {_first_fault(error)}") from error
     except Exception as error:
         if is_built_in(kind):
             raise
         raise BadEncoder(f"{name} cannot be loaded. {spelled(error)}") from error
     if is_built_in(kind) and options.precision == "bf16" and model.card.precision == "fp32":
-        options = replace(options, precision="fp32")  # what was computed: see panglot.encode.checkpoints.precision
+        options = replace(options, precision="fp32")  # the precision used: see panglot.encode.checkpoints.precision
     return _with_settings(name, model, options)
 
 
 def _first_fault(error: ValidationError) -> str:
-    """What a model says of itself and no card can hold, in a sentence."""
+    """Describe the first invalid field of a card in one sentence."""
     first = error.errors(include_context=False, include_url=False)[0]
     field = ".".join(map(str, (error.title, *first["loc"])))
     return f"{field} is {first['input']!a:.80}: {first['msg'].removeprefix('Value error, ')}."
 
 
 def takes(*options: str) -> Callable[[Loader], Loader]:
-    """Declare which options a package's `load(name, options)` follows; all others are refused.
+    """Declare which options a package's `load(name, options)` supports; all others are rejected.
 
-    :raises BadEncoder: there is no such option.
+    :raises BadEncoder: an option does not exist.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
-        raise BadEncoder(f"@takes names the option '{unknown[0]}'. There are {', '.join(OPTIONS)}.")
+        raise BadEncoder(f"@takes names the unknown option '{unknown[0]}'. Known: {', '.join(OPTIONS)}.")
 
     def declare(load: Loader) -> Loader:
         setattr(load, OPTIONS_OF, options)
@@ -272,31 +271,31 @@ def takes(*options: str) -> Callable[[Loader], Loader]:
 
 
 def _typed(option: str) -> str:
-    """An option as it is typed."""
+    """Return the command-line name of an option."""
     return f"--{option.replace('_', '-')}"
 
 
 def _with_settings(name: str, model: Any, options: Options) -> Model:
-    """The model, its card completed with the options that were asked for.
+    """Return the model with the requested options recorded in its card.
 
-    :raises BadEncoder: it is no model, or its card cannot be completed.
+    :raises BadEncoder: the object is not a model, or its card cannot be updated.
     """
     card = getattr(model, "card", None)
     if not isinstance(card, ModelCard) or not isinstance(model, Encoder | Scorer | Composite):
         raise BadEncoder(
-            f"{name}: what was loaded, of the type {type(model).__name__}, is not a model. Expected an object with "
-            "card, a panglot.encode.model.ModelCard, and encode(texts, role) or scores(pool, progress)."
+            f"{name}: the loaded object of type {type(model).__name__} is not a model. Expected an object with card, a "
+            "panglot.encode.model.ModelCard, and encode(texts, role) or scores(pool, progress)."
         )
     foreign = [setting for setting in card.settings if setting.partition("=")[0] not in OPTIONS]
     if foreign:
         raise BadEncoder(
-            f"{name}: its card has the setting '{foreign[0]}', which is not an option of Panglot. Panglot fills in the "
-            "settings; put what else changes vectors into the card's revision."
+            f"{name}: its card has the setting '{foreign[0]}', which is not an option of Panglot. Leave `settings` to "
+            "Panglot, and include anything else that changes vectors in the card's revision."
         )
     if card.settings != options.settings():
         try:
             model.card = card.model_copy(update={"settings": options.settings()})
         except AttributeError as error:
-            raise BadEncoder(f"{name}: its card cannot be replaced. Make `card` a plain attribute.") from error
+            raise BadEncoder(f"{name}: its card cannot be assigned. Make `card` a plain attribute.") from error
     found: Model = model
     return found

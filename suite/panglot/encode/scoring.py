@@ -1,4 +1,4 @@
-"""From a model and a pool to scores, by whatever way the model has; vectors go through the cache."""
+"""Score a pool with any model; vectors are cached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 
 
 class Scored(NamedTuple):
-    """Scores of a pool; and the encoded queries and candidates they are products of, if the model makes vectors."""
+    """Scores of a pool, and the encoded queries and candidates if the model produces vectors."""
 
     scores: ScoreBlocks
     queries: Encoded | None = None
@@ -33,9 +33,9 @@ def score_pool(
 ) -> Scored:
     """Score every query of a pool against every candidate.
 
-    `change` may replace what a model gives; of a fusion, what each of its members gives.
+    `change` can replace the scores of a model; for a fusion, those of each member.
 
-    :raises BadEncoder: the model fails, or returns something that is no vector.
+    :raises BadEncoder: the model fails, or returns invalid vectors.
     """
     if isinstance(model, Composite):
         parts = [score_pool(member, pool, cache, progress, change) for member in model.members]
@@ -52,11 +52,11 @@ def score_pool(
 
 
 def reduced(vectors: Sequence[Floats], dimension: int, form: str, similarity: str) -> list[Floats]:
-    """Queries and candidates [items, dim] cut to `dimension` and stored in fewer bits, as the float32 they multiply as.
+    """Truncate and quantise queries and candidates [items, dim]; returns float32 [items, dimension].
 
-    Where the model compares by cosine they are brought to unit length once they are cut; dot products keep lengths.
-    `float32` does no more; `int8` divides the candidates' range of each dimension into 256 steps (the queries take the
-    same steps); `binary` keeps signs, so that products order as Hamming distances do.
+    After truncation, vectors are normalised if `similarity` is cosine; for dot products they keep their norms. `form`
+    is `float32` (no quantisation), `int8` (256 steps over the candidates' range in each dimension, also for queries) or
+    `binary` (signs only, so that dot products rank like Hamming distances).
     """
     cut = [part[:, :dimension].copy() for part in vectors]
     if similarity == "cosine":

@@ -1,4 +1,4 @@
-"""How a model's tokenizer reads the languages: what is cut, and how many tokens a word takes."""
+"""Statistics of a model's tokenizer by language: truncation, and tokens per word."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Reading: TypeAlias = Literal["truncated", "tokens_per_word"]
 def reading_by_language(
     encoded: Encoded, items: Items, languages: Sequence[str], max_length: int | None
 ) -> dict[str, dict[Reading, float]]:
-    """For each language the share of texts `truncated` and the `tokens_per_word`; empty where tokens are not counted.
+    """Return the share of `truncated` texts and the `tokens_per_word` of each language; empty without token counts.
 
     In scripts without spaces every character counts as a word.
     """

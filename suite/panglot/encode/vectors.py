@@ -1,4 +1,4 @@
-"""From a pool to vectors: each different text and image encoded once, then put where its items stand."""
+"""From a pool to vectors: each distinct text and image is encoded once and mapped back to its items."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from panglot.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Encoded:
-    """Vectors [items, dim] of a pool's queries or candidates, and the work that it took.
+    """Vectors [items, dim] of a pool's queries or candidates, and statistics about the encoding.
 
-    `tokens` [items] counts each text's tokens before truncation, `UNCOUNTED` where the encoder cannot say and for
-    images; `texts` are the different texts and images, of which `fresh` were not in the cache.
+    `tokens` [items] counts the tokens of each text before truncation, `UNCOUNTED` for images and if the encoder cannot
+    count tokens. `texts` is the number of distinct texts and images, `fresh` the number of those not in the cache.
     """
 
     vectors: Floats
@@ -34,9 +34,9 @@ class Encoded:
 def encode_items(
     encoder: Encoder, pool: Pool, role: Role, cache: VectorCache | None = None, progress: Progress = silent
 ) -> Encoded:
-    """Encode a pool's queries, or its candidates in the role `passage`; float32, unit length where cosine is asked.
+    """Encode a pool's queries, or its candidates with the role `passage`; float32, normalised for cosine similarity.
 
-    :raises BadEncoder: there is nothing to encode, or as `panglot.encode.encoding.encode`.
+    :raises BadEncoder: there is nothing to encode, or as for `panglot.encode.encoding.encode`.
     """
     items = pool.queries if role == "query" else pool.candidates
     if not len(items):
@@ -49,9 +49,9 @@ def encode_items(
 
 
 def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> Floats:
-    """Vectors [items, dim] of texts of one language, without looking into the cache or writing to it.
+    """Encode texts of one language without using the cache; returns vectors [items, dim].
 
-    :raises BadEncoder: as `panglot.encode.encoding.encode`.
+    :raises BadEncoder: as for `panglot.encode.encoding.encode`.
     """
     item_keys = ItemKeys([language], [items])
     encoding = encode(encoder.card, Texts(encoder, role, item_keys), role, None, "encoding", silent)
@@ -59,9 +59,9 @@ def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> F
 
 
 def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
-    """Vectors [texts, dim] of one batch as the encoder makes them, to learn its speed.
+    """Encode one batch to measure the encoder's speed; returns its vectors [texts, dim] unchanged.
 
-    :raises BadEncoder: it fails, or returns something that is no vectors.
+    :raises BadEncoder: the encoder fails, or does not return one vector per text.
     """
     name = encoder.card.name
     try:
@@ -81,16 +81,16 @@ def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
 def encode_with_images(
     encoder: Encoder, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
 ) -> tuple[Encoded, Encoded]:
-    """Encode the queries and candidates of a pool that holds images: each caption and each image once.
+    """Encode the queries and candidates of a pool that contains images: each caption and each image once.
 
-    A caption is encoded in the role `query` whichever side it stands on, so that one vector serves text → image,
-    image → text and mixed pools. The work is counted with the queries.
+    Captions are encoded with the role `query` on either side, so that text → image, image → text and mixed pools share
+    the same vectors. Counts of encoded inputs are reported with the queries.
 
-    :raises BadEncoder: the encoder sees no images or puts them in another space, or as
+    :raises BadEncoder: the encoder does not support images or embeds them in another dimension, or as for
         `panglot.encode.encoding.encode`.
     """
     if not isinstance(encoder, SeesImages):
-        raise BadEncoder(f"{encoder.card.name} encodes no images.")
+        raise BadEncoder(f"{encoder.card.name} does not encode images.")
     item_keys = ItemKeys(pool.languages, [pool.queries, pool.candidates])
     texts = encode(encoder.card, Texts(encoder, "query", item_keys), "query", cache, "encoding captions", progress)
     images = encode(encoder.card, Images(encoder, item_keys), "image", cache, "encoding images", progress)
@@ -103,7 +103,7 @@ def encode_with_images(
 
 
 def _in_one_space(name: str, texts: Encoding, images: Encoding) -> tuple[Floats, Ints]:
-    """Vectors [texts and images, dim] and tokens [texts and images] of both, texts first.
+    """Concatenate vectors [texts and images, dim] and tokens [texts and images], texts first.
 
     :raises BadEncoder: their dimensions differ.
     """
@@ -114,13 +114,13 @@ def _in_one_space(name: str, texts: Encoding, images: Encoding) -> tuple[Floats,
 
 
 def check_dimensions(name: str, **vectors: Floats) -> None:
-    """Check that two kinds of vectors [items, dim] can be compared.
+    """Check that two sets of vectors [items, dim] can be compared.
 
     :raises BadEncoder: their dimensions differ.
     """
     (one, other) = ((kind, some.shape[1]) for kind, some in vectors.items())
     if one[1] != other[1]:
         raise BadEncoder(
-            f"{name} returned vectors of dimension {one[1]} for {one[0]} and of {other[1]} for {other[0]}. They must "
-            "be of one space."
+            f"{name} returned vectors of dimension {one[1]} for {one[0]} and {other[1]} for {other[0]}. The dimensions "
+            "must be equal."
         )

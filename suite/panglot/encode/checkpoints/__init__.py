@@ -1,1 +1,1 @@
-"""What all local models of sentence-transformers and transformers share."""
+"""Shared code for local sentence-transformers and transformers models."""

@@ -1,4 +1,4 @@
-"""What transformers only logs while it loads a model: tensors that are not in its files, tokens that are not added."""
+"""Detect problems that transformers only logs while loading a model: missing tensors, and tokens that are not added."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from panglot.encode.checkpoints.loading import hide_loading_bars, one_line
 from panglot.errors import BadEncoder
 
 SHOWN = 4
-"""Most tensors that a message names."""
+"""Maximum number of tensors named in a message."""
 
 REPOSITORY = ("cache_dir", "token", "revision", "local_files_only", "subfolder")
-"""Settings that say where a tokenizer's files are."""
+"""Settings that determine where a tokenizer's files are."""
 
 
 class Checkpoint:
-    """What was found while models were loaded inside `watched`."""
+    """Findings about the models loaded inside `watched`."""
 
     def __init__(self) -> None:
         self._absent: dict[str, str] = {}
@@ -30,7 +30,7 @@ class Checkpoint:
         self._not_added: dict[str, None] = {}
 
     def take(self, model: Any, info: Any) -> None:
-        """Remember which tensors of a model its files lack, or hold in another shape; and what else they hold."""
+        """Record which tensors of a model are missing from its files or have another shape, and unexpected tensors."""
         shapes = {name: f"{name} {list(found)} for {list(own)}" for name, found, own in info.mismatched_keys}
         self._absent |= {name: name for name in sorted(info.missing_keys)} | shapes
         self._unknown += sorted(info.unexpected_keys)
@@ -40,9 +40,9 @@ class Checkpoint:
             self._holes.append((model.get_submodule(module), leaf))
 
     def take_tokenizer(self, tokenizer: Any, config: dict[str, Any]) -> None:
-        """Make a tokenizer add the tokens that its tokenizer_config.json says it adds.
+        """Make a tokenizer add the tokens that its tokenizer_config.json requires.
 
-        transformers 5 drops `add_bos_token` and `add_eos_token` where there is a tokenizer.json.
+        transformers 5 ignores `add_bos_token` and `add_eos_token` if there is a tokenizer.json.
         """
         declared = [end for end in ("bos", "eos") if config.get(f"add_{end}_token") is True]
         if not declared:
@@ -62,39 +62,40 @@ class Checkpoint:
             self._not_added |= dict.fromkeys(f"add_{end}_token" for end in absent)
 
     def additions(self) -> list[str]:
-        """What a card says of these tokens."""
+        """Return a sentence for the model card about each added token."""
         return [f"{token} added as tokenizer_config.json says" for token in self._added]
 
     def check(self, name: str, *encode: Callable[[], Any]) -> None:
-        """Refuse a model if any of the vectors that it makes depend on a tensor that its files lack.
+        """Reject a model whose vectors depend on a tensor that is missing from its files.
 
-        Each of `encode` returns an array, a tensor, or a list of them.
+        Each function in `encode` returns an array, a tensor, or a list of them.
 
-        :raises BadEncoder: naming the tensors; or its tokenizer cannot do what its configuration says.
+        :raises BadEncoder: tensors are missing or quantised without a configuration, or the tokenizer cannot add the
+            tokens that its configuration requires.
         """
         if self._not_added:
             raise BadEncoder(
-                f"{name}: tokenizer_config.json sets {' and '.join(self._not_added)}, but its tokenizer adds no such "
-                "token and cannot be made to. Save its tokenizer.json with a post-processor that adds it."
+                f"{name}: tokenizer_config.json sets {' and '.join(self._not_added)}, but the tokenizer does not add "
+                "the token and cannot be configured to. Save tokenizer.json with a post-processor that adds it."
             )
         if self._whole:
             raise BadEncoder(
-                f"{name} has whole numbers where the model has floating-point weights: {_list(self._whole)}. They are "
-                "quantised, and no configuration says how. Get the weights that config.json belongs to."
+                f"{name} has integers in place of floating-point weights: {_list(self._whole)}. They are quantised, "
+                "but config.json does not say how. Get the weights that match config.json."
             )
         if not self._absent or not self._matter(encode):
             return
         named = _list(sorted(self._absent.values()))
-        elsewhere = f" The files hold others that it does not know: {_list(self._unknown)}." if self._unknown else ""
+        elsewhere = f" Unexpected tensors in the files: {_list(self._unknown)}." if self._unknown else ""
         raise BadEncoder(
-            f"{name} lacks weights that its vectors depend on; transformers would make them up at random: {named}."
-            f"{elsewhere} Get the files again, or check that config.json belongs to them."
+            f"{name} lacks weights that its vectors depend on; transformers would initialise them at random: {named}."
+            f"{elsewhere} Download the files again, or check that config.json matches them."
         )
 
     def _matter(self, encode: Sequence[Callable[[], Any]]) -> bool:
-        """Whether vectors differ with what stands in the tensors that are absent, as a pooler that is not used.
+        """Whether vectors depend on the values of the missing tensors; those of an unused pooler, for example, do not.
 
-        They hold NaN afterwards, so that what was not seen to depend on them stops the run when it does.
+        Afterwards the tensors are filled with NaN, so that a dependency that was not detected stops the run.
         """
         import torch
 
@@ -115,7 +116,7 @@ class Checkpoint:
 
 
 def _whole_numbers(model: Any) -> list[str]:
-    """Tensors that a model computes with as floats and its own safetensors files hold as integers."""
+    """Return the floating-point parameters of a model that its own safetensors files store as integers."""
     from safetensors import safe_open
 
     floats = {name for name, tensor in model.named_parameters() if tensor.is_floating_point()}
@@ -131,7 +132,7 @@ def _whole_numbers(model: Any) -> list[str]:
 
 @contextmanager
 def watched() -> Iterator[Checkpoint]:
-    """See what transformers finds, and does not find, in the files of the models loaded inside; nothing is logged."""
+    """Record missing and unexpected tensors of the models loaded inside the context, instead of logging them."""
     import transformers.integrations.peft as adapters
     from sentence_transformers.base.modules import Module
     from transformers import PreTrainedTokenizerBase, modeling_utils
@@ -182,7 +183,7 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def _tensors(vectors: Any) -> list[Any]:
-    """An array, a tensor, or a list of them, as dense tensors."""
+    """Convert an array, a tensor, or a list of them to dense tensors."""
     import torch
 
     if isinstance(vectors, list):

@@ -1,4 +1,4 @@
-"""What all models of sentence-transformers and transformers need to be opened: devices, weights, plain reasons."""
+"""Loading sentence-transformers and transformers models: devices, weights, and readable errors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from panglot.encode.model import Options, Role
 from panglot.errors import BadEncoder, PanglotError, require
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
-"""The names under which a model's own configuration keeps its prompts, in the order of sentence-transformers."""
+"""Prompt names used in model configurations, in the order of precedence of sentence-transformers."""
 
 PROBE = "A text of several words, to try a model: 1, 2, 3."
 
 _LFS = b"version https://git-lfs"
 
 SHOWN = 300
-"""Most characters of a library's own words in a message."""
+"""Maximum number of characters quoted from a library's error message."""
 
 
 def find_devices(options: Options) -> list[str]:
-    """The devices asked for, or the best one that is there.
+    """Return the requested devices, or the best available one.
 
-    :raises BadEncoder: a device that is not there, or that cannot do what is asked of it.
+    :raises BadEncoder: a device is not available, or does not support the backend or precision.
     """
     import torch
     from sentence_transformers.util import get_device_name
@@ -34,25 +34,25 @@ def find_devices(options: Options) -> list[str]:
     devices = [device.strip() for device in (options.device or get_device_name()).split(",")]
     if options.backend == "openvino":
         if options.device not in (None, "cpu"):
-            raise BadEncoder(f"--backend openvino computes on the processor. Leave out --device {options.device}.")
+            raise BadEncoder(f"--backend openvino runs on the CPU. Omit --device {options.device}.")
         return ["cpu"]
     for device in devices:
         try:
             torch.empty(0, device=device)
         except Exception as error:
-            raise BadEncoder(f"There is no device '{device}' here. {one_line(error)}") from error
+            raise BadEncoder(f"The device '{device}' is not available. {one_line(error)}") from error
     if options.precision == "fp16" and any(torch.device(device).type == "cpu" for device in devices):
         raise BadEncoder(
-            "--precision fp16 needs a GPU. Leave it out, or on a processor with bf16 ask for --precision bf16."
+            "--precision fp16 needs a GPU. Omit it, or use --precision bf16 on a CPU with bf16 instructions."
         )
     return devices
 
 
 def weights(options: Options, devices: list[str]) -> dict[str, Any]:
-    """Settings for loading weights: their type, which the checkpoint would choose otherwise, and what export needs.
+    """Return settings for loading weights: the data type instead of the checkpoint's, and what the export needs.
 
-    In bf16 on the processor they stay float32, since autocast is faster there and closer; worker processes do not see
-    an autocast, so with several devices the weights themselves are bf16.
+    For bf16 on the CPU, weights stay float32, since autocast is faster and more accurate there. Worker processes do not
+    inherit autocast, so with several devices the weights themselves are bf16.
     """
     import torch
 
@@ -63,25 +63,25 @@ def weights(options: Options, devices: list[str]) -> dict[str, Any]:
 
 
 def hide_loading_bars() -> None:
-    """Keep transformers from drawing bars of its own for weights that are read in a second; downloads keep theirs."""
+    """Hide transformers' progress bars for loading weights, which takes a second; download bars stay."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
 
 
 def check_folder(name: str, *files: str) -> None:
-    """Refuse a folder that holds none of these files.
+    """Reject a local folder that contains none of these files.
 
-    :raises BadEncoder: naming them.
+    :raises BadEncoder: none of the files exists.
     """
     folder = Path(name)
     if folder.is_dir() and not any((folder / file).is_file() for file in files):
         described = f"neither {files[0]} nor {files[1]}" if len(files) > 1 else f"no {files[0]}"
-        raise BadEncoder(f"{folder} is no model: it has {described}.")
+        raise BadEncoder(f"{folder} is not a model: it has {described}.")
 
 
 def is_out_of_reach(name: str) -> bool:
-    """Whether the Hub cannot be asked about a name, so that only its cache is left; asked once, not for every file."""
+    """Whether the Hub is unreachable, so that only its cache can be used; checked once, not for every file."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -97,7 +97,7 @@ def is_out_of_reach(name: str) -> bool:
 
 
 def vectors_of(model: Any) -> list[Callable[[], Any]]:
-    """What makes a vector of a text in either role, and of an image if a model of sentence-transformers sees them."""
+    """Return functions that encode a probe text in either role, and a probe image if the model supports images."""
     roles = (model.encode_query, model.encode_document)
     calls: list[Callable[[], Any]] = [partial(encode, [PROBE], show_progress_bar=False) for encode in roles]
     if model.supports("image"):
@@ -109,9 +109,9 @@ def vectors_of(model: Any) -> list[Callable[[], Any]]:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turn whatever fails while a model is loaded into one sentence with the next step.
+    """Turn any exception while loading a model into one message that says what to do.
 
-    :raises BadEncoder: with that sentence.
+    :raises BadEncoder: loading the model failed.
     """
     try:
         yield
@@ -125,20 +125,20 @@ def explained(name: str) -> Iterator[None]:
 
 def _reason(name: str, error: Exception) -> str:
     if "trust_remote_code" in str(error):
-        return f"{name} runs code from its own repository. Read that code, and allow it by --trust-remote-code."
+        return f"{name} runs code from its own repository. Review that code and allow it with --trust-remote-code."
     if not Path(name).is_dir() and not _is_cached(name):
         return (
-            f"{name} is no folder here, is not in the Hub's cache, and could not be fetched. Check the name and the "
-            f"network; a gated model also needs 'hf auth login'. {type(error).__name__}: {one_line(error)}"
+            f"{name} is not a local folder, is not in the Hub cache, and could not be downloaded. Check the name and "
+            f"the network; a gated model also needs 'hf auth login'. {type(error).__name__}: {one_line(error)}"
         )
     pointer = next(filter(_is_lfs_pointer, sorted(Path(name).rglob("*.*"))), None)
     if pointer:
-        return f"{pointer} is a pointer of Git LFS, not the file itself. Fetch it with: git lfs pull"
+        return f"{pointer} is a Git LFS pointer, not the file itself. Fetch it with: git lfs pull"
     return f"{name} cannot be loaded by sentence-transformers. {type(error).__name__}: {one_line(error)}"
 
 
 def _is_lfs_pointer(path: Path) -> bool:
-    """Whether a file only says where its content is: what a clone without Git LFS gets for large files."""
+    """Whether a file is a Git LFS pointer, as a clone without Git LFS has for large files."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -155,5 +155,5 @@ def _is_cached(name: str) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, on one line."""
+    """Shorten an error message to one line."""
     return shorten(str(error), SHOWN, placeholder=" ...")

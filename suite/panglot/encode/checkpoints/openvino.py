@@ -1,7 +1,7 @@
-"""OpenVINO: a transformer exported once, kept in the user's cache folder, and computed without torch.
+"""OpenVINO: a transformer is exported once, stored in the user's cache, and run without torch.
 
-The export follows an example *with padding*, and is compared with torch on another one: exported with masks of ones
-only, a model computes padded batches wrongly and says nothing.
+The export uses an example *with padding* and is compared with torch on another one: a model exported with masks of only
+ones silently returns wrong vectors for padded batches.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from panglot.files import cache_dir
 EXAMPLE = ("one", "an example of several lengths, so that the first is padded", "and a third")
 CHECK = ("This one stands for texts of some length, as passages are.", "Short.", "Neither long nor short.")
 TOLERANCE = 1e-3
-"""Most that a component of a token's vector may differ from torch, both in float32."""
+"""Maximum difference from torch in any component of a token vector, both in float32."""
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
 def compile_with_openvino(name: str, revision: str, transformer: Any, precision: Precision) -> None:
-    """Replace the torch model inside a `Transformer` module of sentence-transformers, which is changed.
+    """Replace the torch model inside a sentence-transformers `Transformer` module, in place.
 
-    :raises MissingExtra: OpenVINO, or what exports to it, is not installed.
-    :raises BadEncoder: the processor cannot compute in this precision, or the model cannot be exported.
+    :raises MissingExtra: OpenVINO or an export library is not installed.
+    :raises BadEncoder: the CPU does not support the precision, or the model cannot be exported.
     """
     for module in ("openvino", "onnx", "onnxscript"):
         require(module, "openvino", "--backend openvino")
@@ -43,9 +43,9 @@ def compile_with_openvino(name: str, revision: str, transformer: Any, precision:
     core = openvino.Core()
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision.upper() not in able:
-        raise BadEncoder(f"This processor does not compute in {precision} with OpenVINO. Leave out --precision.")
+        raise BadEncoder(f"OpenVINO does not support {precision} on this CPU. Omit --precision.")
     if not hasattr(transformer, "auto_model"):
-        raise BadEncoder(f"{name} is no transformer, which is what --backend openvino takes. Leave it out.")
+        raise BadEncoder(f"{name} is not a transformer; --backend openvino supports only transformers. Omit it.")
     file = _folder(name, revision) / "model.onnx"
     if not file.is_file() or revision == "unknown":
         _export(name, transformer, file, core)
@@ -55,7 +55,7 @@ def compile_with_openvino(name: str, revision: str, transformer: Any, precision:
 
 
 class _Compiled:
-    """What the `Transformer` module needs of a model."""
+    """The interface that the `Transformer` module expects of a model."""
 
     def __init__(self, core: Any, file: Path, config: Any, precision: Precision) -> None:
         import torch
@@ -66,7 +66,7 @@ class _Compiled:
         self._inputs = [tensor.any_name for tensor in self._model.inputs]
 
     def forward(self, **features: Any) -> dict[str, Any]:
-        """Token vectors [texts, tokens, dimension]."""
+        """Return token vectors [texts, tokens, dimension]."""
         import torch
 
         result = self._model({name: features[name].numpy() for name in self._inputs})
@@ -74,7 +74,7 @@ class _Compiled:
 
 
 def _folder(name: str, revision: str) -> Path:
-    """The exported model's place; other versions of the libraries are another place."""
+    """Return the folder of the exported model; it depends on the versions of the libraries."""
     made_by = [f"{library} {version(library)}" for library in ("torch", "transformers", "onnxscript")]
     key = hashlib.sha256("\0".join([str(Path(name).resolve()), revision, *made_by]).encode()).hexdigest()[:16]
     slug = "".join(letter if letter.isalnum() else "_" for letter in name)[-60:]
@@ -82,7 +82,7 @@ def _folder(name: str, revision: str) -> Path:
 
 
 def _export(name: str, transformer: Any, file: Path, core: Any) -> None:
-    """Write the model beside its place, compare it with torch, and move it there whole."""
+    """Export to a temporary folder, compare with torch, then move the folder into place."""
     import torch
 
     file.parent.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,10 @@ def _export(name: str, transformer: Any, file: Path, core: Any) -> None:
             _write(transformer, unfinished / file.name)
             difference = _difference(transformer, _Compiled(core, unfinished / file.name, None, "fp32"))
         if not difference < TOLERANCE:
-            raise BadEncoder(f"{name} computes something else with OpenVINO, by {difference:.2g}. Use --backend torch.")
+            raise BadEncoder(
+                f"{name} gives other vectors with OpenVINO than with torch, by up to {difference:.2g}. Use --backend "
+                "torch."
+            )
         shutil.rmtree(file.parent, ignore_errors=True)
         os.replace(unfinished, file.parent)
     except BadEncoder:
@@ -127,7 +130,7 @@ def _write(transformer: Any, file: Path) -> None:
 
 
 def _difference(transformer: Any, compiled: _Compiled) -> float:
-    """The most that a component differs from torch on a padded batch, padding left out."""
+    """Return the largest difference from torch in any component on a padded batch, ignoring padding."""
     features = _features(transformer, CHECK)
     expected = transformer.auto_model(**features).last_hidden_state.numpy()
     found = compiled.forward(**features)["last_hidden_state"].numpy()

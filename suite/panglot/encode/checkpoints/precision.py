@@ -1,4 +1,4 @@
-"""In which precision a device computes: bf16 only where it has instructions for it, since emulation is slow."""
+"""The precision that a device computes in: bf16 only if it has the instructions, since emulation is slow."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from panglot.encode.model import Options, Precision
 
 FELL_BACK = (
-    "Computed in fp32: this processor has no bf16 instructions (AVX512-BF16, AMX, or bf16 of ARM), and emulating them "
-    "is many times slower than fp32."
+    "Computed in fp32: this CPU has no bf16 instructions (AVX512-BF16, AMX, or Arm BF16), and emulating them is many "
+    "times slower than fp32."
 )
 
 
 def computed_options(options: Options) -> Options:
-    """The options with the precision in which they will be computed here: fp32 in place of an emulated bf16.
+    """Return the options with the precision that will be used here: fp32 instead of emulated bf16.
 
-    OpenVINO says itself what it can compute.
+    OpenVINO reports unsupported precisions itself.
     """
     if options.precision != "bf16" or options.backend == "openvino":
         return options
@@ -23,7 +23,7 @@ def computed_options(options: Options) -> Options:
 
 
 def computed_precision(precision: Precision, devices: str | None = None) -> Precision:
-    """The precision in which these devices, named as for `--device`, compute what is asked for in another one."""
+    """Return the precision that these devices, given as for `--device`, use when `precision` is requested."""
     from sentence_transformers.util import get_device_name
 
     named = (devices or get_device_name()).split(",")
@@ -31,7 +31,7 @@ def computed_precision(precision: Precision, devices: str | None = None) -> Prec
 
 
 def has_bf16(device: str) -> bool:
-    """Whether a device has instructions for bf16; for kinds other than cpu and cuda, which torch does not ask, true."""
+    """Whether a device has bf16 instructions; True for devices other than cpu and cuda, which torch cannot query."""
     import torch
 
     kind = device.strip().partition(":")[0]

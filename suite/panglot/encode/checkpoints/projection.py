@@ -1,4 +1,4 @@
-"""A sentence-transformers model with one module more: a matrix that takes directions out of every vector."""
+"""Add a module to a sentence-transformers model: a matrix that removes directions from every vector."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from panglot.errors import BadEncoder
 
 
 def save_without(model: Any, directions: Floats, prompts: Mapping[Role, str], folder: Path) -> None:
-    """Save the model with orthonormal `directions` [R, dim] removed from its vectors, for plain sentence-transformers.
+    """Save the model with orthonormal `directions` [R, dim] removed from its vectors, as a sentence-transformers model.
 
-    The new module stands before a last one that brings vectors to unit length. `prompts` become those of the folder.
+    The new module comes last, or before a final normalisation. `prompts` become the prompts of the saved model.
 
-    :raises BadEncoder: the model's vectors have another dimension.
+    :raises BadEncoder: the model's vectors have another dimension than the directions.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -28,7 +28,10 @@ def save_without(model: Any, directions: Floats, prompts: Mapping[Role, str], fo
 
     dimension = model.get_embedding_dimension()
     if dimension != directions.shape[1]:
-        raise BadEncoder(f"The model makes vectors of {dimension} dimensions, but {directions.shape[1]} were fitted.")
+        raise BadEncoder(
+            f"The model has vectors of dimension {dimension}, but the directions have {directions.shape[1]}. Fit them "
+            "on this model."
+        )
     kept = np.eye(dimension) - directions.T @ directions
     weight = torch.tensor(kept, dtype=torch.float32)
     projection = Dense(dimension, dimension, bias=False, activation_function=None, init_weight=weight)

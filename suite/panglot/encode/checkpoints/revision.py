@@ -1,6 +1,6 @@
-"""What tells two states of a model apart: a hash of its folder, or the commit that the Hub's cache was filled from.
+"""The revision of a model: a hash of its folder, or the commit of its files in the Hub cache.
 
-A model that leans on another one, as a LoRA adapter on its base, is in the state of both.
+The revision of a model that depends on another one, such as a LoRA adapter on its base, covers both.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from typing import Any
 from panglot.encode.model import UNKNOWN
 
 CARD = "README.md"
-"""What is written about a model changes nothing of it."""
+"""The model card, which does not affect the model."""
 
 NOT_READ = frozenset({".git", ".cache"})
-"""Folders that hold how a model came here, not what it is."""
+"""Folders with the history of a model's files, not the model itself."""
 
 BASE = "base_model_name_or_path"
-"""The key by which an adapter names its base, a folder or a model of the Hub."""
+"""The key with the base model of an adapter: a folder or a model on the Hub."""
 
 ORIGIN = frozenset({"_name_or_path", "name_or_path"})
-"""Keys by which configurations say where they came from; nothing is loaded from there."""
+"""Keys with the origin of a configuration; nothing is loaded from there."""
 
 LARGEST_CONFIG = 1 << 20
-"""Bytes; larger JSON files are vocabularies."""
+"""Maximum size of a configuration in bytes; larger JSON files are vocabularies."""
 
 
 def revision_of(name: str, config: Any = None) -> str:
-    """The revision of a folder, or of a model of the Hub that was loaded, whose configuration is given.
+    """Return the revision of a folder, or of a loaded Hub model with the given configuration.
 
-    `unknown` where nothing tells the state of the model, or of one that it leans on.
+    `unknown` if the state of the model, or of one that it depends on, cannot be determined.
     """
     folder = Path(name)
     return folder_revision(folder) if folder.is_dir() else hub_revision(name, config)
 
 
 def folder_revision(folder: Path, seen: frozenset[Path] = frozenset()) -> str:
-    """A hash over the folder's files but its card, and over the states of the models that it leans on.
+    """Hash the folder's files except its model card, and the revisions of the models that it depends on.
 
-    `seen` are folders that lean on this one.
+    `seen` are folders that depend on this one.
     """
     files = _files(folder)
     digest = hashlib.sha256()
@@ -63,9 +63,10 @@ def folder_revision(folder: Path, seen: frozenset[Path] = frozenset()) -> str:
 
 
 def hub_revision(name: str, config: Any = None) -> str:
-    """The commit in a configuration of transformers that came through the Hub's cache, else the one cached last.
+    """Return the commit recorded in a transformers configuration from the Hub cache, else the one cached last.
 
-    An adapter's configuration is that of its base, so its revision is a hash over its own files and the base's commit.
+    The configuration of an adapter is that of its base, so its revision is a hash of its own files and the base's
+    commit.
     """
     adapter = _cached(name, "adapter_config.json")
     if adapter:
@@ -76,7 +77,7 @@ def hub_revision(name: str, config: Any = None) -> str:
 
 
 def _cached(name: str, file: str) -> Path | None:
-    """A file of a model in the Hub's cache, in a folder named by its commit."""
+    """Return the path of a model's file in the Hub cache, in a folder named by its commit."""
     try:
         from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.errors import HFValidationError
@@ -90,11 +91,11 @@ def _cached(name: str, file: str) -> Path | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files of a folder that can change its vectors, those in folders that are links too, in order."""
+    """Return the files of a folder that can affect vectors, sorted; symbolic links to folders are followed."""
     found, seen = [], set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
-        if real in seen:  # a link to a folder above it would never end
+        if real in seen:  # a link to a parent folder would recurse forever
             folders.clear()
             continue
         seen.add(real)
@@ -104,7 +105,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _bases(folder: Path, files: list[Path]) -> list[str]:
-    """Other models that the configurations in a folder name."""
+    """Return the other models named by the configurations in a folder."""
     found: set[str] = set()
     for path in files:
         if path.suffix == ".json" and path.stat().st_size <= LARGEST_CONFIG:
@@ -119,9 +120,9 @@ def _bases(folder: Path, files: list[Path]) -> list[str]:
 
 
 def _named(content: Any, home: Path, key: str = "") -> Iterator[str]:
-    """The bases that are named, and folders that are there, seen from here or from the configuration.
+    """Yield named base models, and existing folders relative to the working directory or to the configuration.
 
-    A folder stands under a key that ends in `path`; elsewhere, as among tokens, a `/` is no folder.
+    Folders are expected only under keys that end in `path`; elsewhere, for example among tokens, `/` is not a path.
     """
     if isinstance(content, dict):
         for inner, value in content.items():

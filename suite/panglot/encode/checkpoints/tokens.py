@@ -1,4 +1,4 @@
-"""Where texts enter a model of sentence-transformers, in either role: its tokenizer, and where it cuts."""
+"""The tokenizers of a sentence-transformers model by role, and where they truncate texts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from panglot.encode.model import Role
 from panglot.errors import BadEncoder
 
 LONGEST = 1_000_000
-"""Tokenizers that know no limit state an absurd one."""
+"""Larger limits are placeholders of tokenizers without a limit."""
 
 TASKS: dict[Role, str] = {"query": "query", "passage": "document"}
-"""Our roles, and what sentence-transformers calls them."""
+"""Roles, and their names in sentence-transformers."""
 
 LENGTHS = ("max_seq_length", "query_length", "document_length")
-"""Where a module keeps the tokens after which it cuts all texts, or those of a role."""
+"""Attributes with the maximum length of all texts, or of texts in one role."""
 
 POSITION_TABLES = ("position_embeddings", "position_embedding", "embed_positions", "wpe")
-"""What transformers calls learned positions; a text cannot have more tokens than such a table has rows."""
+"""Names of learned position embeddings in transformers; a text cannot have more tokens than such a table has rows."""
 
 
 def reader(name: str, model: Any, role: Role) -> Any:
-    """The module that reads the texts of a role: the first of the model, or of the way that a router sends them.
+    """Return the module that tokenizes texts in a role: the model's first, or the first on the router's route.
 
-    :raises BadEncoder: a router without a way for this role.
+    :raises BadEncoder: a router has no route for this role.
     """
     module = model[0]
     while hasattr(module, "sub_modules"):
@@ -36,9 +36,9 @@ def reader(name: str, model: Any, role: Role) -> Any:
 
 
 def prepare(name: str, readers: Iterable[Any], max_length: int | None) -> list[str]:
-    """Make every text readable as the model was trained, cut where it can be; what was assumed, as sentences.
+    """Configure padding and truncation as the model was trained; returns notes on assumptions, as sentences.
 
-    :raises BadEncoder: there is no tokenizer, it cannot pad, or the texts cannot be cut at `max_length`.
+    :raises BadEncoder: the model has no tokenizer, cannot pad, or cannot truncate texts at `max_length`.
     """
     notes = []
     different = list({id(module): module for module in readers}.values())
@@ -53,7 +53,7 @@ def prepare(name: str, readers: Iterable[Any], max_length: int | None) -> list[s
 
 
 def limit(module: Any, role: Role) -> int | None:
-    """Tokens after which a module cuts texts of a role, if it does; static embeddings say it in their tokenizer."""
+    """Return the maximum number of tokens for texts in a role, or None; static embeddings store it in the tokenizer."""
     cut = getattr(module.tokenizer, "truncation", None)
     if cut:
         return int(cut["max_length"])
@@ -63,7 +63,7 @@ def limit(module: Any, role: Role) -> int | None:
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> Sequence[Sequence[Any]]:
-    """Whole texts cut by a tokenizer of transformers, of static embeddings, or of word vectors."""
+    """Tokenize texts without truncation, with a tokenizer of transformers, static embeddings or word vectors."""
     if not texts:
         return []
     if hasattr(tokenizer, "encode_batch"):
@@ -80,7 +80,7 @@ def tokenize(tokenizer: Any, texts: list[str]) -> Sequence[Sequence[Any]]:
 
 
 def positions(module: Any) -> int | None:
-    """Most tokens that a transformer has positions for, as its configuration says; RoBERTa's begin behind padding's."""
+    """Return the number of positions of a transformer, from its configuration; RoBERTa's start after the padding's."""
     config: Any = getattr(module, "config", None)
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     most = getattr(text, "max_position_embeddings", None)
@@ -90,34 +90,34 @@ def positions(module: Any) -> int | None:
 
 
 def _settings(module: Any) -> list[dict[str, Any]]:
-    """What a module's configuration passes to its tokenizer with every text; the first counts most."""
+    """Return the tokenizer settings in a module's configuration; the first takes precedence."""
     all_settings = getattr(module, "processing_kwargs", None) or {}
     return [all_settings[kind] for kind in ("text", "common") if kind in all_settings]
 
 
 def _check_tokenizer(name: str, tokenizer: Any) -> None:
-    """Refuse a tokenizer that is missing, or that transformers made up because its files are: special tokens only.
+    """Reject a missing tokenizer, and one with only special tokens, which transformers creates if files are missing.
 
-    :raises BadEncoder: naming the file that is needed.
+    :raises BadEncoder: the model has no tokenizer.
     """
     special = len(getattr(tokenizer, "all_special_tokens", ()))
     if tokenizer is None or (special and len(tokenizer) <= special):
-        raise BadEncoder(f"{name} has no tokenizer. Put its tokenizer.json beside its weights.")
+        raise BadEncoder(f"{name} has no tokenizer. Put its tokenizer.json next to its weights.")
 
 
 def _set_padding(name: str, tokenizer: Any) -> None:
-    """Let decoders, which often have no padding token, pad with the token that ends a text; it is masked anyway."""
+    """Let decoders, which often have no padding token, pad with the end-of-text token; padding is masked anyway."""
     if getattr(tokenizer, "pad_token", "") is not None:
         return
     if tokenizer.eos_token is None:
-        raise BadEncoder(f"{name}: its tokenizer has neither a padding token nor one that ends a text. Add pad_token.")
+        raise BadEncoder(f"{name}: its tokenizer has neither a padding nor an end-of-text token. Add pad_token.")
     tokenizer.pad_token = tokenizer.eos_token
 
 
 def _fit_positions(module: Any) -> list[str]:
-    """Cut where a table of learned positions ends: beyond it the libraries fail, or take other rows and say nothing.
+    """Truncate at the end of the learned position table: beyond it, libraries fail or silently use other rows.
 
-    Such positions are counted from the left, so that padding on that side would move a text by its neighbours' length.
+    Such positions are counted from the left, so left padding would shift a text by the length of its batch.
     """
     most = positions(module)
     if most is None or not _tables(module):
@@ -135,7 +135,7 @@ def _fit_positions(module: Any) -> list[str]:
 
 
 def _cut(module: Any, length: int, *names: str) -> None:
-    """Write a length wherever a module has one of these names for it."""
+    """Set the length in every attribute or setting of a module that has one of these names."""
     for name in names:
         if getattr(module, name, None) is not None:
             setattr(module, name, length)
@@ -145,7 +145,7 @@ def _cut(module: Any, length: int, *names: str) -> None:
 
 
 def _tables(module: Any) -> list[Any]:
-    """The tables of learned positions in a module."""
+    """Return the learned position embeddings in a module."""
     from torch.nn import Embedding
 
     found = [getattr(part, name, None) for part in module.modules() for name in POSITION_TABLES]
@@ -153,36 +153,36 @@ def _tables(module: Any) -> list[Any]:
 
 
 def _pad_as_trained(module: Any) -> None:
-    """Pad texts for SigLIP to its full length: it reads its padding, and else a vector would depend on its batch."""
+    """Pad texts for SigLIP to full length: it attends to padding, so vectors would otherwise depend on the batch."""
     if str(getattr(getattr(module, "config", None), "model_type", "")).startswith("siglip"):
         module.max_seq_length = min(module.max_seq_length or LONGEST, module.config.text_config.max_position_embeddings)
         module.processing_kwargs = {"text": {"padding": "max_length"}, **module.processing_kwargs}
 
 
-def check_length(name: str, readers: Iterable[Any], asked: int) -> None:
-    """Refuse to cut texts where the model has no places for so many tokens.
+def check_length(name: str, readers: Iterable[Any], length: int) -> None:
+    """Check that the model has enough positions for texts of `length` tokens.
 
-    :raises BadEncoder: saying how many it has.
+    :raises BadEncoder: the model has fewer positions.
     """
-    places = min((most for most in map(positions, readers) if most), default=None)
-    if asked < 1 or (places and asked > places):
-        raise BadEncoder(f"--max-length {asked}: {name} reads from 1 to {places or LONGEST} tokens.")
+    most = min((found for found in map(positions, readers) if found), default=None)
+    if length < 1 or (most and length > most):
+        raise BadEncoder(f"--max-length {length}: {name} supports 1 to {most or LONGEST} tokens.")
 
 
-def _set_length(name: str, readers: Sequence[Any], asked: int | None) -> None:
-    """Cut texts where the person asked.
+def _set_length(name: str, readers: Sequence[Any], length: int | None) -> None:
+    """Truncate texts at the requested length.
 
-    :raises BadEncoder: the model has no places for so many tokens, or cuts no texts.
+    :raises BadEncoder: the model has fewer positions, or cannot truncate texts.
     """
-    if asked is None:
+    if length is None:
         return
-    check_length(name, readers, asked)
+    check_length(name, readers, length)
     able = [module for module in readers if _can_cut(module)]
     if not able:
-        raise BadEncoder(f"{name} cuts no texts. Leave out --max-length.")
+        raise BadEncoder(f"{name} does not truncate texts. Omit --max-length.")
     for module in able:
-        module.max_seq_length = asked
-        _cut(module, asked, *LENGTHS, "max_length")
+        module.max_seq_length = length
+        _cut(module, length, *LENGTHS, "max_length")
 
 
 def _can_cut(module: Any) -> bool:

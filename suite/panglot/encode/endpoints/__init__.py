@@ -1,1 +1,1 @@
-"""What all models behind an API share."""
+"""Shared code for models behind an API."""

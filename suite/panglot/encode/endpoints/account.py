@@ -1,4 +1,4 @@
-"""What an endpoint costs: a meter of requests and tokens, and a budget that is not passed."""
+"""The cost of an endpoint: a meter of requests and tokens, and a budget limit."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from threading import Lock
 from panglot.errors import BadEncoder
 
 PRICE = "PANGLOT_PRICE"
-"""The environment variable with the price of a million tokens; `--budget` needs it."""
+"""Environment variable with the price per million tokens; required for `--budget`."""
 
 
 @dataclass
 class Meter:
-    """What an endpoint answered, so far."""
+    """Requests, tokens and cost of an endpoint so far."""
 
     requests: int = 0
     retries: int = 0
-    """Requests sent again after a failure that may pass."""
+    """Requests sent again after a temporary failure."""
     tokens: int = 0
     cost: float = 0.0
-    """In the currency of the price; 0 where no price is known."""
+    """In the currency of the price; 0 if the price is unknown."""
 
 
 class Account:
-    """Keeps the meter, and the budget from being passed; shared by the threads.
+    """The meter and the budget of an endpoint; shared by all threads.
 
-    :raises BadEncoder: there is a budget and no price.
+    :raises BadEncoder: a budget is set but no price, or the price is invalid.
     """
 
     def __init__(self, name: str, budget: float | None) -> None:
@@ -40,9 +40,9 @@ class Account:
         self.meter = Meter()
 
     def check(self, tokens: float) -> None:
-        """Refuse what would pass the budget, with the requests under way counted.
+        """Check that `tokens` more, in addition to pending requests, stay within the budget.
 
-        :raises BadEncoder: saying what was spent and how to go on.
+        :raises BadEncoder: the budget would be exceeded; the message says how to continue.
         """
         if self._budget is None:
             return
@@ -51,14 +51,14 @@ class Account:
         if self.meter.cost + next_cost > self._budget:
             raise BadEncoder(
                 f"{self._name}: {self.meter.cost:.6f} of the budget of {self._budget:g} is spent "
-                f"({self.meter.tokens:,} tokens, {self.meter.requests:,} requests), and what comes next would cost "
-                f"about {next_cost:.6f}. To go on, run it again with another --budget, which counts from then on: "
-                "vectors already made are in the cache."
+                f"({self.meter.tokens:,} tokens, {self.meter.requests:,} requests), and the next requests would cost "
+                f"about {next_cost:.6f}. To continue, run the command again with a new --budget for the rest; finished "
+                "vectors are in the cache."
             )
 
     @contextmanager
     def reserved(self, tokens: float) -> Iterator[None]:
-        """Set aside what a request is estimated to cost, while it is under way."""
+        """Reserve the estimated tokens of a request while it is pending."""
         with self._lock:
             self.check(tokens)
             self._reserved += tokens
@@ -69,12 +69,12 @@ class Account:
                 self._reserved -= tokens
 
     def retried(self) -> None:
-        """A request is sent again."""
+        """Count a request that is sent again."""
         with self._lock:
             self.meter.retries += 1
 
     def settle(self, estimate: float, tokens: int | None) -> None:
-        """A request was answered; where the server counts no tokens, the estimate stands."""
+        """Count an answered request; if the server reports no tokens, the estimate is used."""
         with self._lock:
             self._estimated += estimate
             self.meter.requests += 1
@@ -83,12 +83,12 @@ class Account:
 
 
 def estimated_tokens(texts: Sequence[str]) -> float:
-    """About how many tokens texts have, when their tokenizer is not known: a third of their bytes, and two each."""
+    """Estimate the number of tokens for an unknown tokenizer: a third of the bytes, plus two per text."""
     return sum(len(text.encode("utf-8", "surrogatepass")) / 3 + 2 for text in texts)
 
 
 def _price(budget: float | None) -> float:
-    """The price of a million tokens, 0 where none is known and none is needed."""
+    """Return the price per million tokens, 0 if it is unknown and not needed."""
     given = os.environ.get(PRICE, "")
     try:
         price = float(given or 0)
@@ -96,7 +96,7 @@ def _price(budget: float | None) -> float:
         price = math.nan
     if not (math.isfinite(price) and price >= 0) or (budget is not None and not given):
         raise BadEncoder(
-            f"The environment variable {PRICE} must hold the price of a million tokens, as in {PRICE}=0.02; "
-            f"it is {given!r}."
+            f"Set the environment variable {PRICE} to the price per million tokens, for example {PRICE}=0.02; it is "
+            f"{given!r}."
         )
     return price

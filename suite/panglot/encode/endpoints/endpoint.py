@@ -1,4 +1,4 @@
-"""An endpoint that speaks OpenAI's API: how patiently it is asked, and what its failures mean."""
+"""An OpenAI-compatible endpoint: retries, limits, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from panglot.encode.endpoints.account import Account
 from panglot.encode.endpoints.address import KEY, SHORTEST_KEY, Address, open_client
-from panglot.encode.endpoints.error_body import one_line, server_words
+from panglot.encode.endpoints.error_body import one_line, server_message
 from panglot.encode.model import Role
 from panglot.errors import BadEncoder
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 YEAR = 366 * 86_400.0
 
 REFUSED = (400, 413, 422)
-"""Statuses of a request that is wrong as it is: too many texts, or one that is too long."""
+"""Statuses of an invalid request: too many texts, or a text that is too long."""
 FAILED = (424, 500, 504)
-"""Statuses that may come of one text, or of too many, and may pass."""
+"""Statuses that can be temporary, or be caused by one text or by too many."""
 BUSY = (408, 409, 425, 429)
-"""Statuses below 500 that pass and have nothing to do with the texts."""
+"""Temporary statuses below 500 that do not depend on the texts."""
 
 Asked: TypeAlias = Role | Literal["image"]
 
 
 @dataclass(frozen=True)
 class RequestPolicy:
-    """How an endpoint is treated; times in seconds."""
+    """Limits and retries for an endpoint; times in seconds."""
 
     concurrency: int = 8
     texts: int = 256
-    """Most texts in a request."""
+    """Maximum number of texts in a request."""
     tokens: int = 8_192
-    """Most tokens in a request, as estimated; a longer text goes alone."""
+    """Maximum estimated number of tokens in a request; a longer text is sent alone."""
     timeout: float = 120.0
-    """How long an answer may take."""
+    """Maximum time for an answer."""
     tries: int = 8
     total: float = 900.0
-    """How long a request may be tried again."""
+    """Maximum total time for retries of a request."""
     first_wait: float = 0.5
-    """Most that is waited after the first failure; it doubles with each, up to `longest_wait`."""
+    """Maximum wait after the first failure; it doubles with each failure, up to `longest_wait`."""
     longest_wait: float = 30.0
 
 
@@ -54,10 +54,11 @@ DEFAULT_POLICY = RequestPolicy()
 
 
 class Failure(NamedTuple):
-    """Why a request was not answered.
+    """Why a request failed.
 
-    `passes`: the same request may be answered later, after `pause` seconds if the server says so. `divides`: the cause
-    may be one of its texts or their number. A value, so that no exception carries the request and its key any further.
+    `passes`: the failure can be temporary; `pause` is the number of seconds to wait that the server requests.
+    `divides`: one of the texts, or their number, can be the cause. A plain value, so that no exception carries the
+    request with its key any further.
     """
 
     sentence: str
@@ -67,7 +68,7 @@ class Failure(NamedTuple):
 
 
 class RequestFailed(BadEncoder):
-    """A request that failed for good."""
+    """A request that failed permanently."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.sentence)
@@ -75,9 +76,9 @@ class RequestFailed(BadEncoder):
 
 
 class Endpoint:
-    """One model behind an address; `{role}` in its name becomes what is asked for, `dimensions` how many it gives.
+    """One model at an address; `{role}` in its name is replaced by the role, and `dimensions` is sent if given.
 
-    :raises BadEncoder: the key cannot be sent, or the proxy or the certificates of the environment cannot be used.
+    :raises BadEncoder: the key is invalid, or the proxy or certificates from the environment cannot be used.
     """
 
     def __init__(self, address: Address, account: Account, dimensions: int | None, policy: RequestPolicy) -> None:
@@ -86,13 +87,13 @@ class Endpoint:
         self._client = open_client(address, policy.timeout)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def ask(self, texts: list[str], role: Asked, stop: Event) -> str:
-        """The body of the first answer that is none of failure; `stop` ends the waiting.
+        """Return the body of the first successful answer; `stop` interrupts waiting.
 
-        :raises RequestFailed: saying what happened last, when trying again is useless or was done often enough.
+        :raises RequestFailed: the failure is permanent, or the retries are used up; the message gives the last failure.
         """
         import tenacity
 
@@ -116,7 +117,7 @@ class Endpoint:
         return answer
 
     def _send(self, texts: list[str], role: Asked, stop: Event) -> str | Failure:
-        """Ask once, unless it is too late."""
+        """Send one request, unless `stop` is set."""
         if stop.is_set():
             return Failure("Another request failed.")
         model = self._model.replace("{role}", role)
@@ -133,29 +134,29 @@ class Endpoint:
         return answer
 
     def _failure(self, error: Exception, model: str) -> Failure:
-        """What went wrong, in a sentence that says what to do, and whether it may pass."""
+        """Describe what went wrong and what to do, and whether the failure can be temporary."""
         from openai import APIConnectionError, APIStatusError
 
         if isinstance(error, APIConnectionError):
             return self._no_answer(error)
         if not isinstance(error, APIStatusError):
             reason = self.clean(f"{type(error).__name__}: {error}")
-            return Failure(f"{self._backend} cannot be asked. {reason}.", divides=True)
+            return Failure(f"The request to {self._backend} failed. {reason}.", divides=True)
         response, status = error.response, error.status_code
-        words = self.clean(server_words(response.content, response.charset_encoding))
+        words = self.clean(server_message(response.content, response.charset_encoding))
         answer = (
             f"{status}: {words.removesuffix('.')}" if words else f"{status} {one_line(response.reason_phrase)}".rstrip()
         )
         if status in (401, 403):
             return Failure(
-                f"{self._backend} refuses the key ({answer}). Put the right one into the environment variable {KEY}."
+                f"{self._backend} rejected the key ({answer}). Set the environment variable {KEY} to a valid key."
             )
         if status == 404:
             return Failure(f"{self._backend} has no model '{model}' ({answer}). {self._offered()}")
-        is_nan = status >= 500 and "nan" in re.split(r"\W+", words.lower())  # what Ollama says of such a vector
+        is_nan = status >= 500 and "nan" in re.split(r"\W+", words.lower())  # Ollama's error for such a vector
         no_credit = b"insufficient_quota" in response.content
         is_refused = status in REFUSED
-        advice = " --max-length cuts texts that are too long." if is_refused and self._account.meter.requests else ""
+        advice = " If texts are too long, use --max-length." if is_refused and self._account.meter.requests else ""
         return Failure(
             f"{self._backend} answered {answer}.{advice}",
             passes=(status in BUSY or status in FAILED or status > 500) and not (is_nan or no_credit),
@@ -164,55 +165,56 @@ class Endpoint:
         )
 
     def _no_answer(self, error: Exception) -> Failure:
-        """A connection that failed or timed out; hopeless if it never worked."""
+        """Describe a connection that failed or timed out; it is permanent if no request has ever succeeded."""
         cause = error.__cause__ or error
         kind = type(cause).__name__
         reason = self.clean(f"{kind}: {cause}").rstrip(": ")
         if self._account.meter.requests == 0 and kind in ("ConnectError", "ConnectTimeout", "ProxyError"):
             return Failure(
-                f"No server answers at {self._backend} ({reason}). Check that it runs, that host, port and "
-                "certificate are right, and that no proxy or firewall is in between."
+                f"No server answers at {self._backend} ({reason}). Check that it is running, that host, port and "
+                "certificate are right, and that no proxy or firewall blocks it."
             )
-        return Failure(f"{self._backend} gave no answer ({reason}).", passes=True, divides=kind == "ReadTimeout")
+        return Failure(f"{self._backend} did not answer ({reason}).", passes=True, divides=kind == "ReadTimeout")
 
     def _offered(self) -> str:
-        """The names of the endpoint's models, if it lists them."""
+        """List the endpoint's models in a sentence, if it lists them."""
         try:
             models = sorted(str(model.id) for model in self._client.models.list(timeout=10).data)
         except Exception:
             models = []
         if not models:
-            return "It lists no models either: check that the address is right; most end in /v1."
+            return "It does not list any models. Check the address; most end in /v1."
         more = f" and {len(models) - 20} more" if len(models) > 20 else ""
         return f"It offers {one_line(', '.join(models[:20]))}{more}."
 
     def clean(self, text: str) -> str:
-        """What a server said, on one line, cut, and without the key if it said that."""
+        """Put a server's text on one shortened line, without the key if it contains it."""
         key = self._client.api_key
         return one_line(text if len(key) < SHORTEST_KEY else text.replace(key, "[key]"))
 
 
 def _asked_pause(retry_state: RetryCallState) -> float:
-    """Seconds that the server asks to wait, beside those that are waited anyway."""
+    """Return the additional seconds that the server asks to wait."""
     assert retry_state.outcome is not None
     failure: Failure = retry_state.outcome.result()
     return failure.pause
 
 
 def _give_up(retry_state: RetryCallState) -> Failure:
-    """The last failure, with what was done about it."""
+    """Return the last failure, with the number of tries added to its message."""
     assert retry_state.outcome is not None
     failure: Failure = retry_state.outcome.result()
     asked = f" It asks to wait {failure.pause:,.0f} s." if failure.pause else ""
     tries = "1 try" if retry_state.attempt_number == 1 else f"{retry_state.attempt_number} tries"
     return failure._replace(
         sentence=f"{failure.sentence}{asked} Gave up after {tries} in "
-        f"{retry_state.seconds_since_start or 0:,.0f} s. Run it again later: vectors already made are in the cache."
+        f"{retry_state.seconds_since_start or 0:,.0f} s. Run the command again later; the cache has all finished "
+        "vectors."
     )
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds to wait by a Retry-After header, which gives them or a date; 0 if it gives neither, a year at most."""
+    """Return the seconds to wait from a Retry-After header, in seconds or as a date; 0 if invalid, at most a year."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return min(max(0.0, float(headers[name]) * unit), YEAR)

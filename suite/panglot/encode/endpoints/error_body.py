@@ -1,4 +1,4 @@
-"""What a server says of an error, in plain words, whatever form its answer has."""
+"""Extract a readable message from a server's error response, whatever its format."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 from panglot.plain import plain
 
 LONGEST = 300
-"""Characters that are shown of what a server says."""
+"""Maximum number of characters shown of a server's text."""
 
 _LONGEST_PAGE = 10_000
-"""Characters of a web page that are looked at."""
+"""Maximum number of characters of a web page that are parsed."""
 
-_TELLING = ("message", "detail", "details", "msg", "error", "errors", "title", "reason", "description")
-"""How the names of those fields of JSON objects end that hold words for people."""
+_MESSAGE_FIELDS = ("message", "detail", "details", "msg", "error", "errors", "title", "reason", "description")
+"""Suffixes of the names of JSON fields with messages for people."""
 
 
-def server_words(body: bytes, charset: str | None = None) -> str:
-    """The words of an answer: the telling fields of JSON, a web page without its tags, or all of it; may be empty."""
+def server_message(body: bytes, charset: str | None = None) -> str:
+    """Extract the message: message fields of JSON, a web page without tags, or the whole text; can be empty."""
     text = _decoded(body, charset)
     try:
-        words = _told(json.loads(body))
+        message = _collect_messages(json.loads(body))
     except (ValueError, RecursionError):
-        words = ""
-    return words or _without_tags(text)
+        message = ""
+    return message or _without_tags(text)
 
 
 def one_line(text: str) -> str:
-    """Text from a server on one line, plain and cut."""
+    """Put text from a server on one line, escaped and shortened."""
     shown = plain(" ".join(text.replace("\0", "").split()))
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
@@ -44,20 +44,20 @@ def _decoded(body: bytes, charset: str | None) -> str:
     return body.decode("utf-8", "replace")
 
 
-def _told(value: Any) -> str:
-    """The different texts of the telling fields, at any depth; empty where there are none."""
+def _collect_messages(value: Any) -> str:
+    """Join the distinct texts of the message fields at any depth; empty if there are none."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, list):
-        return "; ".join(dict.fromkeys(filter(None, map(_told, value))))
+        return "; ".join(dict.fromkeys(filter(None, map(_collect_messages, value))))
     if not isinstance(value, dict):
         return ""
-    fields = [content for name, content in value.items() if name.lower().endswith(_TELLING)]
-    return _told([_told(field) or _fields_of(field) for field in fields])
+    fields = [content for name, content in value.items() if name.lower().endswith(_MESSAGE_FIELDS)]
+    return _collect_messages([_collect_messages(field) or _fields_of(field) for field in fields])
 
 
 def _fields_of(value: Any) -> str:
-    """An object without telling fields, such as errors by the name of a parameter."""
+    """Format an object without message fields, such as errors keyed by parameter."""
     filled = {name: content for name, content in value.items() if content} if isinstance(value, dict) else {}
     return json.dumps(filled, ensure_ascii=False) if filled else ""
 

@@ -1,8 +1,8 @@
-"""BM25: the lexical baseline, an index and an analyser of its own for every candidate language.
+"""BM25: the lexical baseline, with a separate index and analyser for every candidate language.
 
-Words are what stands between white space and punctuation, lower-cased, and stemmed where Snowball knows the language.
-Scripts without spaces are cut into overlapping pairs of characters. A query is analysed as its candidates are, so that
-across languages only shared words count: names, numbers, loans.
+Texts are split into words at white space and punctuation, lower-cased, and stemmed if Snowball supports the language.
+Scripts without spaces are split into overlapping character bigrams. A query is analysed like the candidates, so across
+languages only shared words match: names, numbers, loanwords.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Analyser: TypeAlias = Callable[[str], list[str]]
 
 
 def load(_: str, options: Options) -> Bm25:
-    """BM25 with the settings of bm25s: Lucene's variant, k1 = 1.5, b = 0.75."""
+    """Return BM25 with the defaults of bm25s: Lucene's variant, k1 = 1.5, b = 0.75."""
     return Bm25()
 
 
 class Bm25:
-    """A scorer: there are no vectors."""
+    """BM25 as a scorer, without vectors."""
 
     card = ModelCard(
         name="bm25",
@@ -46,7 +46,7 @@ class Bm25:
     )
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
-        """Index the candidates of every language."""
+        """Index the candidates of every language and return the scores."""
         return _Bm25Scores(pool, progress)
 
 
@@ -65,13 +65,13 @@ class _Bm25Scores:
                     analyse = analyser(language)
                     index = bm25s.BM25()
                     texts = pool.candidates.texts[end - size : end]
-                    with np.errstate(invalid="ignore"):  # texts without any word have a mean length of 0
+                    with np.errstate(invalid="ignore"):  # if no text has any word, the mean length is 0
                         index.index([analyse(text) for text in texts], show_progress=False)
                     self._indices.append((slice(end - size, end), analyse, index))
                     advance(size)
 
     def block(self, start: int, stop: int) -> Floats:
-        """BM25 of a block of queries; a candidate that shares no word with the query scores 0."""
+        """Return BM25 scores [stop - start, candidates]; candidates that share no word with the query score 0."""
         scores = np.zeros((stop - start, self._total), np.float32)
         for candidates, analyse, index in self._indices:
             for row, query in enumerate(self._queries[start:stop]):
@@ -83,7 +83,7 @@ class _Bm25Scores:
 
 @cache
 def analyser(language: str) -> Analyser:
-    """The function that cuts a text of this language into index terms."""
+    """Return the function that splits a text in this language into index terms."""
     words = re.compile(f"[\\w{_combining_marks()}]+").findall
     known = parse_language(language)
     if known and known.is_unspaced:
@@ -98,7 +98,7 @@ def analyser(language: str) -> Analyser:
 
 
 def _stemmer_name(language: Language) -> str:
-    """Snowball's stemmer of a language or its macrolanguage, in the script that it was made for; empty if none."""
+    """Return Snowball's stemmer for a language or its macrolanguage in the supported script; empty if none."""
     if language.script != language.usual_script and language.code not in _STEMMED_IN_ANY_SCRIPT:
         return ""
     return _SNOWBALL.get(language.code) or _SNOWBALL.get(language.macrolanguage, "")
@@ -110,7 +110,7 @@ def _bigrams(word: str) -> Sequence[str]:
 
 @cache
 def _combining_marks() -> str:
-    """Vowel signs and accents: parts of words in Hindi, Thai or Arabic, though Python's `\\w` leaves them out."""
+    """Return vowel signs and accents: parts of words in Hindi, Thai or Arabic, but not matched by Python's `\\w`."""
     return "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M")
 
 
@@ -122,7 +122,7 @@ _SNOWBALL = {
     "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil",
     "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
-"""Language codes and the names of their Snowball stemmers."""
+"""Snowball stemmers by language code."""
 
 _STEMMED_IN_ANY_SCRIPT = ("sr",)
-"""Snowball's Serbian stemmer turns Cyrillic into Latin first."""
+"""Languages stemmed in any script: Snowball's Serbian stemmer transliterates Cyrillic first."""

@@ -1,4 +1,4 @@
-"""Models of the other classes of sentence-transformers, sparse and late: found out, opened, given each text once."""
+"""Shared code for the sparse and late interaction models of sentence-transformers: detection, loading, encoding."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Vectors = TypeVar("Vectors")
 
 
 def stated_kind(prefix: str, name: str) -> tuple[str, list[str]]:
-    """The class of sentence-transformers that saved a model, if one did, and its transformers architectures.
+    """Return the sentence-transformers class that saved a model, empty if none, and its transformers architectures.
 
-    :raises BadEncoder: there is no such model.
+    :raises BadEncoder: the model does not exist.
     """
     from huggingface_hub import snapshot_download
 
@@ -37,8 +37,8 @@ def stated_kind(prefix: str, name: str) -> tuple[str, list[str]]:
     modules = (folder / "modules.json").is_file()
     if not (saved or config or modules):
         raise BadEncoder(
-            f"{prefix}:{name} is no model: it has neither config_sentence_transformers.json, modules.json nor "
-            "config.json. Give a folder that sentence-transformers saved, or a name on the Hub."
+            f"{prefix}:{name} is not a model: it has neither config_sentence_transformers.json, modules.json nor "
+            "config.json. Give a folder saved by sentence-transformers, or a name on the Hub."
         )
     kind = saved.get("model_type") or ("SentenceTransformer" if modules else "")
     return str(kind), config.get("architectures") or []
@@ -49,16 +49,16 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 class Opened(NamedTuple):
-    """A model, and what was assumed of it."""
+    """A model, and notes on assumptions made about it."""
 
     model: Any
     notes: list[str]
 
 
 def open_model(kind: str, name: str, options: Options, max_length: int | None) -> Opened:
-    """A model of one of the classes of sentence-transformers, with its prompts under `query` and `document`.
+    """Load a model of a sentence-transformers class, with its prompts under `query` and `document`.
 
-    :raises BadEncoder: it cannot be loaded, lacks weights, or cannot cut texts at `max_length`.
+    :raises BadEncoder: the model cannot be loaded, lacks weights, or cannot truncate texts at `max_length`.
     """
     import sentence_transformers
     import torch
@@ -83,7 +83,7 @@ def open_model(kind: str, name: str, options: Options, max_length: int | None) -
 def card(
     name: str, opened: Opened, options: Options, similarity: Literal["cosine", "dot", "late interaction"]
 ) -> ModelCard:
-    """What is known of a model that `open_model` opened."""
+    """Return the card of a model that `open_model` loaded."""
     model = opened.model
     folder = Path(name)
     prompts: dict[Role, str] = {role: model.prompts[keys[0]] for role, keys in PROMPT_NAMES.items()}
@@ -107,9 +107,9 @@ def card(
 def encode_distinct(
     items: Items, encode: Callable[[list[str]], Sequence[Vectors]], chunk: int, label: str, progress: Progress
 ) -> list[Vectors]:
-    """What `encode` makes of each item's text, each different text encoded once, longest first, `chunk` at a time.
+    """Encode each item's text; distinct texts are encoded once, longest first, `chunk` at a time.
 
-    Outer white space is stripped, as it is for dense models.
+    Surrounding white space is stripped, as for dense models.
     """
     texts = [text.strip() for text in items.texts]
     unique = sorted(set(texts), key=lambda text: (-len(text), text))

@@ -1,4 +1,4 @@
-"""Models that know nothing, or nothing but the language: the ends of every scale."""
+"""Baselines that ignore the text, or use only its language: reference points for every score."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ DIMENSION = 64
 
 
 def load_random(_: str, options: Options) -> RandomVectors:
-    """The floor that chance gives."""
+    """Return the baseline of chance."""
     return RandomVectors()
 
 
 def load_constant(_: str, options: Options) -> ConstantVectors:
-    """The floor that the tie rule gives."""
+    """Return the baseline in which all scores are tied."""
     return ConstantVectors()
 
 
 def load_language_id(_: str, options: Options) -> LanguageId:
-    """The ceiling of language bias."""
+    """Return the model with maximum language bias."""
     return LanguageId()
 
 
@@ -40,17 +40,17 @@ def _card(name: str, note: str) -> ModelCard:
 
 
 class RandomVectors:
-    """A Gaussian vector drawn from a hash of the role and the text: always the same, and about nothing."""
+    """Gaussian vectors seeded by a hash of the role and the text: reproducible, and unrelated to the content."""
 
     card = _card("random", "Gaussian vectors drawn from a hash of the text.")
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, 64]."""
+        """Return random vectors [texts, 64]."""
         seeds = (hashlib.blake2b(f"{role}\0{text}".encode(), digest_size=16).digest() for text in texts)
         return _drawn(seeds)
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Vectors [images, 64], drawn from a hash of the pixels."""
+        """Return random vectors [images, 64], seeded by a hash of the pixels."""
         return _drawn(hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
 
 
@@ -61,21 +61,21 @@ def _drawn(seeds: Iterable[bytes]) -> Floats:
 
 
 class ConstantVectors:
-    """One vector for everything."""
+    """The same vector for every input."""
 
     card = _card("constant", "The same vector for every text.")
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, 64], all alike."""
+        """Return identical vectors [texts, 64]."""
         return np.ones((len(texts), DIMENSION), np.float32)
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Vectors [images, 64], all alike."""
+        """Return identical vectors [images, 64]."""
         return np.ones((len(images), DIMENSION), np.float32)
 
 
 class LanguageId:
-    """Scores 1 where query and candidate are in one language and 0 elsewhere."""
+    """Scores 1 if query and candidate have the same language, else 0."""
 
     ignores_content: Literal[True] = True
     card = ModelCard(
@@ -88,6 +88,6 @@ class LanguageId:
     )
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
-        """Products of one-hot vectors of the languages."""
+        """Return products of one-hot language vectors."""
         languages = np.eye(len(pool.languages), dtype=np.float32)
         return DenseScores(languages[pool.queries.language], languages[pool.candidates.language])

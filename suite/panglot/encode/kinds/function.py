@@ -1,4 +1,4 @@
-"""`py:module:factory`: any Python object with `encode(texts, role) -> array`; with `encode_images(images)` it sees."""
+"""`py:module:factory`: any Python object with `encode(texts, role)` and, for images, `encode_images(images)`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from panglot.encode.model import UNKNOWN, Composite, Encoder, Model, ModelCard, 
 from panglot.errors import BadEncoder, PanglotError, spelled
 
 OPTIONAL = ("count_tokens", "encode_images")
-"""What an encoder may do beside encoding texts."""
+"""Optional methods of an encoder."""
 
 
 SOURCE_ONLY = "It brings no card: its revision is a hash of its module's source, and of nothing that the module reads."
-"""The note on the card of such an encoder."""
+"""The note on the card of an encoder without a card of its own."""
 
 
 def load(name: str, options: Options) -> FunctionEncoder:
-    """Import the module, from the working folder too, and call the factory.
+    """Import the module, also from the working directory, and call the factory.
 
-    :raises BadEncoder: there is no such module or factory, one of them raises, or what it returns has no `encode`.
+    :raises BadEncoder: the module or factory does not exist or raises, or the returned object has no `encode`.
     """
     module_name, separator, factory_name = name.partition(":")
     if not (separator and module_name and factory_name):
-        raise BadEncoder(f"'py:{name}' lacks a part. Write py:module:factory, as in py:my_module:make_encoder.")
+        raise BadEncoder(f"'py:{name}' is incomplete. Write py:module:factory, for example py:my_module:make_encoder.")
     module = _imported(name, module_name)
     factory = getattr(module, factory_name, None)
     if not callable(factory):
@@ -45,9 +45,9 @@ def load(name: str, options: Options) -> FunctionEncoder:
 
 
 def as_model(encoder: Any) -> Model:
-    """The model that any object with `encode(texts, role)` is; one that has a card is a model already.
+    """Wrap any object with `encode(texts, role)` as a model; an object with a card is returned unchanged.
 
-    :raises BadEncoder: it has no `encode`, or a card of another type.
+    :raises BadEncoder: the object has no `encode`, or a card of another type.
     """
     kind = type(encoder)
     is_model = kind is not type and isinstance(encoder, Encoder | Scorer | Composite)
@@ -59,7 +59,7 @@ def as_model(encoder: Any) -> Model:
 
 
 class FunctionEncoder:
-    """Somebody's encoder, of which nothing but its known methods is seen; what they return is checked later."""
+    """Wraps a user's encoder and exposes only its known methods; their output is validated later."""
 
     def __init__(self, card: ModelCard, encoder: Any) -> None:
         self.card = card
@@ -69,29 +69,34 @@ class FunctionEncoder:
                 setattr(self, method, getattr(encoder, method))
 
 
-def _check(encoder: object, said: str) -> None:
-    """Check that there is an `encode` to call; `said` is how the message begins.
+def _check(encoder: object, prefix: str) -> None:
+    """Check that the object has a method `encode`; `prefix` is the beginning of the message.
 
-    :raises BadEncoder: there is none.
+    :raises BadEncoder: the object has no such method.
     """
-    made = "a class, not an object" if isinstance(encoder, type) else f"an object of the type {type(encoder).__name__}"
-    if isinstance(encoder, type) or not callable(getattr(encoder, "encode", None)):
-        raise BadEncoder(f"{said} {made}, which has no method encode(texts, role) to call.")
+    if isinstance(encoder, type):
+        raise BadEncoder(f"{prefix} the class {encoder.__name__}. Expected an object with encode(texts, role).")
+    if not callable(getattr(encoder, "encode", None)):
+        kind = type(encoder).__name__
+        raise BadEncoder(f"{prefix} an object of type {kind}, which has no method encode(texts, role).")
 
 
 def _imported(name: str, module: str) -> ModuleType:
-    """The module, whatever goes wrong in it told in a sentence."""
+    """Import a module.
+
+    :raises BadEncoder: the import fails for any reason.
+    """
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
         return import_module(module)
     except (Exception, SystemExit) as error:
-        advice = f" Name the module without .py: py:{module[:-3]}:…" if module.endswith(".py") else ""
+        advice = f" Write the module without .py: py:{module[:-3]}:…" if module.endswith(".py") else ""
         raise BadEncoder(f"py:{name}: module {module} cannot be imported. {spelled(error)}{advice}") from error
 
 
 def _card(name: str, encoder: Any, module: ModuleType | None) -> ModelCard:
-    """The encoder's own card; or one whose revision is the module's source, which says nothing of what else it reads.
+    """Return the encoder's own card, or an unpinned one whose revision is a hash of the module's source only.
 
     :raises BadEncoder: the encoder has a card of another type.
     """
@@ -100,11 +105,11 @@ def _card(name: str, encoder: Any, module: ModuleType | None) -> ModelCard:
         return card
     if card is not None:
         raise BadEncoder(
-            f"{name}: the encoder's card is an object of the type {type(card).__name__}. Make it a "
-            "panglot.ModelCard, or leave it out."
+            f"{name}: the encoder's card is an object of type {type(card).__name__}. Use a panglot.ModelCard, or omit "
+            "the card."
         )
     source = Path(getattr(module, "__file__", None) or "")
-    is_file = source.is_file()  # what was typed in a notebook or after python -c is not
+    is_file = source.is_file()  # code in a notebook or after python -c has no file
     return ModelCard(
         name=name,
         revision=hashlib.sha256(source.read_bytes()).hexdigest()[:12] if is_file else UNKNOWN,

@@ -13,22 +13,22 @@ from panglot.errors import BadEncoder
 from panglot.retrieve.similarity import ScoreBlocks
 
 K = 60
-"""The constant of the paper."""
+"""The constant from the paper."""
 
 
 def load(names: str, options: Options) -> FusedModel:
-    """Load every member, each with its own settings.
+    """Load all members, each with its own default settings.
 
-    :raises BadEncoder: fewer than two models are named, or one of them cannot be loaded.
+    :raises BadEncoder: fewer than two models are given, or one of them cannot be loaded.
     """
     parts = [name.strip() for name in names.split("+")]
     if len(parts) < 2 or not all(parts):
-        raise BadEncoder(f"'rrf:{names}' names fewer than two models. Write rrf:A+B, as in rrf:bm25+use-multilingual.")
+        raise BadEncoder(f"'rrf:{names}' needs at least two models. Write rrf:A+B, such as rrf:bm25+use-multilingual.")
     return FusedModel([load_model(name) for name in parts])
 
 
 class FusedModel:
-    """Adds up 1 / (60 + rank) over its members, ranks taken in the pool of all languages."""
+    """Sums 1 / (60 + rank) over its members; ranks are those in the pool of all languages."""
 
     def __init__(self, members: Sequence[Model]) -> None:
         self.members = members
@@ -47,18 +47,18 @@ class FusedModel:
         )
 
     def fuse(self, scores: Sequence[ScoreBlocks]) -> ScoreBlocks:
-        """The fused scores of what the members scored, each in its own way."""
+        """Fuse the scores of the members."""
         return FusedScores(scores)
 
 
 class FusedScores:
-    """Sums of reciprocal ranks; computed in float64, so that their order of addition leaves no trace in float32."""
+    """Sums of reciprocal ranks, computed in float64 so that the order of addition does not affect the result."""
 
     def __init__(self, members: Sequence[ScoreBlocks]) -> None:
         self._members = members
 
     def block(self, start: int, stop: int) -> Floats:
-        """Fused scores of a block of queries."""
+        """Return fused scores [stop - start, candidates]."""
         fused = np.zeros((), np.float64)
         for member in self._members:
             fused = fused + reciprocal_ranks(member.block(start, stop))
@@ -66,10 +66,10 @@ class FusedScores:
 
 
 def reciprocal_ranks(scores: Floats) -> Floats:
-    """1 / (60 + rank) of every candidate in its row, [queries, candidates]; ties share the worst rank.
+    """Return 1 / (60 + rank) of every candidate in its row, [queries, candidates]; ties share the worst rank.
 
-    So a rank is the number of candidates that score at least as high, and a model that tells nothing apart adds the
-    same to all.
+    A rank is thus the number of candidates that score at least as high, and a model that scores all candidates equally
+    adds the same value to all.
     """
     width = scores.shape[1]
     places = np.arange(width)

@@ -1,4 +1,4 @@
-"""`late:name` or a folder: late interaction, a vector for each token, compared by MaxSim (ColBERT, 2004.12832)."""
+"""`late:NAME` or a folder: late interaction, with one vector per token and MaxSim scores (ColBERT, 2004.12832)."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from panglot.progress import Progress
 from panglot.retrieve.similarity import ScoreBlocks
 
 CHUNK = 256
-"""Texts encoded at once."""
+"""Number of texts encoded at a time."""
 
 TILE = 1_000_000
-"""Similarities of a query's token and a candidate's token held at once (4 MB): they stay in the processor's cache."""
+"""Token similarities held at a time (4 MB), so that they stay in the CPU cache."""
 
 GROUP = 64
-"""Most queries in a tile."""
+"""Maximum number of queries in a tile."""
 
 
 def load(name: str, options: Options) -> LateModel:
-    """Load from a folder or from the Hub: models that sentence-transformers, PyLate or Stanford's ColBERT saved.
+    """Load a model saved by sentence-transformers, PyLate or Stanford's ColBERT, from a folder or the Hub.
 
     :raises MissingExtra: sentence-transformers is not installed.
-    :raises BadEncoder: there is no such model, or it has no trained token vectors.
+    :raises BadEncoder: the model does not exist, or has no trained token vectors.
     """
     require("sentence_transformers", "st", f"The model late:{name}")
     kind, architectures = stated_kind("late", name)
     native = any(one == "HF_ColBERT" or one.endswith("ForRetrieval") for one in architectures)
     if kind not in ("MultiVectorEncoder", "ColBERT") and not native:
         raise BadEncoder(
-            f"late:{name} is no late interaction model but a {kind or 'bare encoder'}: its token vectors would come "
+            f"late:{name} is a {kind or 'bare encoder'}, not a late interaction model; its token vectors would come "
             f"from random weights. Expected a MultiVectorEncoder, PyLate or ColBERT model. Try st:{name}."
         )
     options = computed_options(options)
@@ -53,16 +53,16 @@ def load(name: str, options: Options) -> LateModel:
 
 
 class LateModel:
-    """A scorer with a vector for each token, kept in float32 so that scores are those of the model's own vectors."""
+    """A scorer with one float32 vector per token."""
 
     def __init__(self, model: Any, card: ModelCard) -> None:
         self._model = model
         self.card = card
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
-        """Encode both sides.
+        """Encode queries and candidates and return their scores.
 
-        :raises BadEncoder: a text without token vectors, or with one that is no number.
+        :raises BadEncoder: a text has no token vectors, or one with NaN, infinite or too large values.
         """
         queries = self._encode(pool.queries, self._model.encode_query, "encoding queries", progress)
         candidates = self._encode(pool.candidates, self._model.encode_document, "encoding candidates", progress)
@@ -71,7 +71,7 @@ class LateModel:
         return LateScores(queries, candidates, str(self._model.device))
 
     def _encode(self, items: Items, encode: Callable[..., Any], label: str, progress: Progress) -> list[Floats]:
-        """Token vectors [tokens, dimension] of each item, float32."""
+        """Return the token vectors [tokens, dimension] of each item, float32."""
 
         def vectors(texts: list[str]) -> list[Floats]:
             made = encode(texts, batch_size=BATCH, show_progress_bar=False)
@@ -79,7 +79,7 @@ class LateModel:
             for text, tokens in zip(texts, found, strict=True):
                 if not (len(tokens) and np.isfinite(lengths(tokens)).all()):
                     raise BadEncoder(
-                        f"{self.card.name} returned no token vectors, or NaN, infinity or too large ones, for {text!r}."
+                        f"{self.card.name} returned no token vectors, or NaN, infinite or too large ones, for {text!r}."
                     )
             return found
 
@@ -89,9 +89,10 @@ class LateModel:
 class LateScores:
     """MaxSim of `queries` with `candidates`, each a list of token vectors [tokens, dimension].
 
-    The sum over the query's tokens of the largest product with any of the candidate's: exact, float32. Beside the token
-    vectors and two copies of its block it holds one tile of at most `tile` similarities, or those of one query and one
-    candidate where they are more. Candidates whose vectors are equal to the byte share one column's scores.
+    The score is the sum over the query's tokens of the largest dot product with any token of the candidate: exact, in
+    float32. Besides the token vectors and two copies of a block, memory holds one tile of at most `tile` similarities,
+    or those of one query and one candidate if they are more. Candidates with byte-identical vectors share the scores of
+    one column.
     """
 
     def __init__(
@@ -112,10 +113,10 @@ class LateScores:
             torch.from_numpy(np.stack([candidates[index] for index in alike])).to(device)
             for _, alike in groupby(order, key=lambda index: len(candidates[index]))
         ]
-        """Token vectors [candidates, tokens, dimension], the different candidates of each length together."""
+        """Token vectors [candidates, tokens, dimension] of the distinct candidates, grouped by length."""
 
     def block(self, start: int, stop: int) -> Floats:
-        """MaxSim of a block of queries with all candidates."""
+        """Return MaxSim scores [stop - start, candidates]."""
         longest = max(len(query) for query in self._queries[start:stop])
         pair = longest * self._candidates[-1].shape[1]
         group = min(GROUP, max(1, self._tile // pair))
@@ -126,21 +127,21 @@ class LateScores:
         return scores[:, self._row]
 
     def _group(self, start: int, stop: int) -> Floats:
-        """MaxSim [queries, different candidates]; a shorter query is filled up with zeros, which add nothing."""
+        """Return MaxSim [queries, distinct candidates]; shorter queries are padded with zeros, which add nothing."""
         import torch
 
         tokens = max(len(query) for query in self._queries[start:stop])
         filled = np.zeros((stop - start, tokens, self._queries[start].shape[1]), np.float32)
         for row, query in enumerate(self._queries[start:stop]):
             filled[row, : len(query)] = query
-        asked = torch.from_numpy(filled.reshape(-1, filled.shape[2])).to(self._device)
+        query_tokens = torch.from_numpy(filled.reshape(-1, filled.shape[2])).to(self._device)
         found = torch.empty((stop - start, self._different), device=self._device)
         place = 0
         for alike in self._candidates:
-            for offered in alike.split(max(1, self._tile // (len(asked) * alike.shape[1]))):
-                products = offered.reshape(-1, offered.shape[2]) @ asked.T
-                largest = products.view(len(offered), -1, len(asked)).amax(dim=1)
-                found[:, place : place + len(offered)] = largest.view(len(offered), -1, tokens).sum(dim=2).T
-                place += len(offered)
+            for part in alike.split(max(1, self._tile // (len(query_tokens) * alike.shape[1]))):
+                products = part.reshape(-1, part.shape[2]) @ query_tokens.T
+                largest = products.view(len(part), -1, len(query_tokens)).amax(dim=1)
+                found[:, place : place + len(part)] = largest.view(len(part), -1, tokens).sum(dim=2).T
+                place += len(part)
         scores: Floats = found.cpu().numpy()
         return scores

@@ -1,4 +1,4 @@
-"""`model2vec:name` or a folder: static vectors, one for each token, averaged (Tulkens and van Dongen, 2024)."""
+"""`model2vec:NAME` or a folder: static token vectors, averaged (Tulkens and van Dongen, 2024)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from panglot.encode.model import ModelCard, Options, Role
 from panglot.errors import BadEncoder, require
 
 FILES = ["*.json", "*.safetensors", "README.md"]
-"""What is fetched of a repository of the Hub; other formats of the same weights are left there."""
+"""Files downloaded from a Hub repository; other formats of the same weights are skipped."""
 
 
 def load(name: str, options: Options) -> Model2VecEncoder:
     """Load from a folder or from the Hub.
 
     :raises MissingExtra: model2vec is not installed.
-    :raises BadEncoder: there is no such model, or it has fewer dimensions than are to be kept.
+    :raises BadEncoder: the model does not exist, or has fewer dimensions than `truncate_dim`.
     """
     require("model2vec", "model2vec", f"The model model2vec:{name}")
     from huggingface_hub import snapshot_download
@@ -38,8 +38,8 @@ def load(name: str, options: Options) -> Model2VecEncoder:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise BadEncoder(
-            f"model2vec:{name} cannot be loaded. {type(error).__name__}: {reason}. Expected a folder that model2vec "
-            "saved, with model.safetensors, tokenizer.json and config.json, or the name of one on the Hub."
+            f"model2vec:{name} cannot be loaded. {type(error).__name__}: {reason}. Expected a model saved by "
+            "model2vec, with model.safetensors, tokenizer.json and config.json, as a folder or a name on the Hub."
         ) from error
     if local:
         return Model2VecEncoder(folder.resolve().name, folder_revision(folder), model)
@@ -47,7 +47,7 @@ def load(name: str, options: Options) -> Model2VecEncoder:
 
 
 class Model2VecEncoder:
-    """A static model: no context, no prompts, the same vector for a text whatever its role."""
+    """A static model: no context, no prompts, and the same vector for a text in either role."""
 
     def __init__(self, name: str, revision: str, model: Any) -> None:
         self._model = model
@@ -64,13 +64,13 @@ class Model2VecEncoder:
         self._unknown: Floats = model.embedding.mean(axis=0, dtype=np.float32)
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dimension]."""
+        """Return vectors [texts, dimension], float32."""
         vectors: Floats = np.asarray(self._model.encode(list(texts), use_multiprocessing=False), np.float32)
         vectors[~vectors.any(axis=1)] = self._unknown
         return vectors
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
-        """Tokens of each text before truncation, [texts]."""
+        """Count the tokens of each text before truncation, [texts]."""
         self._model.tokenizer.no_truncation()
         counts = [len(tokens) for tokens in self._model.tokenize(list(texts))]
         return np.array(counts, np.int32)

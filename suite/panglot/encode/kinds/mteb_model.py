@@ -1,4 +1,4 @@
-"""`mteb:name`: a model of mteb's registry, through the loader, wrapper and prompts that mteb has for it."""
+"""`mteb:NAME`: a model from mteb's registry, with mteb's loader, wrapper and prompts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from panglot.encode.model import ModelCard, Options, Precision, Role
 from panglot.errors import BadEncoder, PanglotError, require
 
 TASK = "XQuADRetrieval"
-"""The task in whose name texts are encoded: mteb chooses prompts by task, and this is its nearest to ours."""
+"""The task given to mteb, which selects prompts by task; this is the closest to Panglot's tasks."""
 
 BATCH = 32
 ROLES: tuple[Role, Role] = ("query", "passage")
 
 
 def load(name: str, options: Options) -> MtebEncoder:
-    """Load as mteb does.
+    """Load a model with mteb.
 
     :raises MissingExtra: mteb is not installed.
-    :raises BadEncoder: mteb has no such model, or it makes no single vectors, or it cannot be loaded here.
+    :raises BadEncoder: mteb does not have the model, it does not produce one vector per text, or it cannot be loaded.
     """
     require("mteb", "mteb", f"The model mteb:{name}")
     meta = _meta(name)
@@ -37,7 +37,7 @@ def load(name: str, options: Options) -> MtebEncoder:
         other = {"late-interaction": "late", "sparse": "sparse"}.get(meta.model_type[0])
         advice = f" Try {other}:{name}." if other and not name.startswith("mteb/") else ""
         raise BadEncoder(
-            f"mteb:{name} is a {meta.model_type[0]} model; mteb: takes those with one vector a text.{advice}"
+            f"mteb:{name} is a {meta.model_type[0]} model; mteb: supports models with one vector per text.{advice}"
         )
     if meta.loader_kwargs.get("trust_remote_code") and not options.trust_remote_code:
         raise BadEncoder(f"mteb:{name} runs code from the model's own repository. Allow it with --trust-remote-code.")
@@ -53,14 +53,17 @@ def load(name: str, options: Options) -> MtebEncoder:
             f"mteb:{name} cannot be loaded by mteb {version('mteb')}. {type(error).__name__}: {reason}"
         ) from error
     if not callable(getattr(model, "encode", None)):
-        raise BadEncoder(f"mteb:{name} searches by itself and gives no vectors. Try bm25, or another kind of model.")
+        raise BadEncoder(f"mteb:{name} is a search system without vectors. Try bm25, or another kind of model.")
     encoder = MtebEncoder(model, options, checkpoint.additions())
     checkpoint.check(f"mteb:{name}", *(partial(encoder.encode, [PROBE], role) for role in ROLES))
     return encoder
 
 
 def _meta(name: str) -> Any:
-    """What mteb's registry has under a name; the Hub is not asked for others."""
+    """Return the entry of mteb's registry; other models are not searched on the Hub.
+
+    :raises BadEncoder: mteb does not have the model; the message suggests the nearest names.
+    """
     import mteb
 
     try:
@@ -75,7 +78,7 @@ def _meta(name: str) -> Any:
 
 
 class MtebEncoder:
-    """A model behind mteb's protocol, told that it encodes for retrieval."""
+    """A model used through mteb's encoder protocol, as for a retrieval task."""
 
     def __init__(self, model: Any, options: Options, additions: Sequence[str] = ()) -> None:
         import mteb
@@ -103,9 +106,9 @@ class MtebEncoder:
         self._dimension = options.truncate_dim
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dimension].
+        """Return vectors [texts, dimension], float32.
 
-        :raises BadEncoder: the wrapper did not cut the vectors to the dimension that was asked for.
+        :raises BadEncoder: the wrapper did not truncate the vectors to the requested dimension.
         """
         import torch
         from datasets import Dataset
@@ -125,12 +128,12 @@ class MtebEncoder:
         vectors: Floats = np.asarray(made, np.float32)
         if self._dimension and vectors.shape[1] != self._dimension:
             raise BadEncoder(
-                f"{self.card.name} gives {vectors.shape[1]} dimensions: --truncate-dim is not known to it."
+                f"{self.card.name} does not support --truncate-dim: it returned {vectors.shape[1]} dimensions."
             )
         return vectors
 
     def _prompt(self, role: Role) -> str | None:
-        """What mteb's usual wrappers put before a text; none where a wrapper keeps that to itself."""
+        """Return the prompt that mteb's common wrappers prepend; None if a wrapper does not expose it."""
         from mteb.models.abs_encoder import get_prompt
         from mteb.models.instruct_wrapper import InstructSentenceTransformerModel
         from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
@@ -152,24 +155,24 @@ def _prompt_type(role: Role) -> Any:
 
 
 def _similarity(model: Any) -> Any:
-    """Whether a model's own comparison is the cosine or the dot product, found by trying it on 2 and 3.
+    """Detect whether a model's own similarity is cosine or dot product, by applying it to vectors of length 2 and 3.
 
-    :raises BadEncoder: it is neither.
+    :raises BadEncoder: the similarity is neither.
     """
     value = float(model.similarity(np.array([[2.0, 0.0]], np.float32), np.array([[3.0, 0.0]], np.float32))[0, 0])
     for similarity, expected in (("cosine", 1.0), ("dot", 6.0)):
         if abs(value - expected) < 1e-3:
             return similarity
-    raise BadEncoder(f"mteb:{model.mteb_model_meta.name} compares vectors by neither cosine nor dot product.")
+    raise BadEncoder(f"mteb:{model.mteb_model_meta.name} uses neither cosine nor dot product similarity.")
 
 
 def _largest(dimension: int | Sequence[int] | None) -> int | None:
-    """The dimension of whole vectors; mteb lists those to which they can be cut beside it."""
+    """Return the full dimension; mteb may list it together with the supported truncated dimensions."""
     return max(dimension) if isinstance(dimension, Sequence) else dimension
 
 
 def _precision(model: Any) -> Precision:
-    """What a torch model's weights are stored in."""
+    """Return the precision of a torch model's weights."""
     parameters = getattr(getattr(model, "model", None), "parameters", None)
     weight = next(parameters(), None) if callable(parameters) else None
     names: dict[str, Precision] = {"torch.bfloat16": "bf16", "torch.float16": "fp16"}

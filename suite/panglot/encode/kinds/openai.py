@@ -1,6 +1,6 @@
-"""`openai:MODEL@http://host/v1`: any endpoint that speaks OpenAI's embeddings API.
+"""`openai:MODEL@http://host/v1`: any endpoint with OpenAI's embeddings API.
 
-`openai-images:` is the same for a model that takes images too, each as the content of one message, as vLLM reads them.
+`openai-images:` is the same for a model that also accepts images, each as the content of one message, as in vLLM.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from panglot.arrays import Floats
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
 from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Asked, Endpoint, RequestFailed, RequestPolicy
-from panglot.encode.endpoints.error_body import server_words
+from panglot.encode.endpoints.error_body import server_message
 from panglot.encode.model import ModelCard, Options, Role
 from panglot.errors import BadEncoder, RefusedInput, require
 
@@ -31,34 +31,34 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 IMAGE_TOKENS = 1000.0
-"""About how many an image costs, until the server has said it."""
+"""Estimated tokens of an image, until the server reports the number."""
 
 _FEWEST_TEXTS = 16
-"""A batch is spread over all threads, but not in smaller requests than this."""
+"""Minimum number of texts in a request when a batch is spread over all threads."""
 
 
 def load(name: str, options: Options) -> OpenAIEncoder:
-    """Reach the endpoint and learn its dimension from one short text.
+    """Connect to the endpoint and determine its dimension with one short text.
 
     :raises MissingExtra: the client library is not installed.
-    :raises BadEncoder: the endpoint is not there, or refuses the key, the model or an option.
+    :raises BadEncoder: the endpoint cannot be reached, or rejects the key, the model or an option.
     """
     require("openai", "api", f"The model openai:{read_address(name).public}")
     return OpenAIEncoder(name, options)
 
 
 def load_with_images(name: str, options: Options) -> SeeingOpenAIEncoder:
-    """The same for an endpoint whose model takes images.
+    """Do the same for an endpoint whose model accepts images.
 
     :raises MissingExtra: the client library is not installed.
-    :raises BadEncoder: the endpoint is not there, or refuses the key, the model or an option.
+    :raises BadEncoder: the endpoint cannot be reached, or rejects the key, the model or an option.
     """
     require("openai", "api", f"The model openai-images:{read_address(name).public}")
     return SeeingOpenAIEncoder(name, options)
 
 
 class OpenAIEncoder:
-    """One model behind an endpoint; `{role}` in its name becomes `query` or `passage`."""
+    """One model behind an endpoint; `{role}` in its name is replaced by `query` or `passage`."""
 
     def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         address = read_address(name)
@@ -86,10 +86,10 @@ class OpenAIEncoder:
         return self._account.meter
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dim], float32, each text behind the prompt of its role; several requests at a time.
+        """Return vectors [texts, dim], float32, of texts with the prompt of their role; requests run concurrently.
 
-        :raises RefusedInput: the endpoint refuses one text, or fails on it again and again.
-        :raises BadEncoder: a request failed for good, or the budget does not suffice for this batch.
+        :raises RefusedInput: the endpoint rejects one text, or fails on it repeatedly.
+        :raises BadEncoder: a request failed permanently, or the budget is too small for this batch.
         """
         prompt = self.card.prompts.get(role, "")
         prompted = [f"{prompt}{text}"[: self._longest] for text in texts]
@@ -97,7 +97,7 @@ class OpenAIEncoder:
         return self._together(list(self._split(prompted)), role)
 
     def _together(self, parts: Sequence[list[str]], role: Asked) -> Floats:
-        """The vectors of all parts, several requests at a time; the first that fails for good stops the others."""
+        """Return the vectors of all parts, requested concurrently; the first permanent failure stops the others."""
         stop, starts = Event(), accumulate(map(len, parts), initial=0)
         with ThreadPoolExecutor(self._policy.concurrency) as threads:
             futures = [
@@ -115,11 +115,11 @@ class OpenAIEncoder:
         return np.concatenate([none, *(vectors for future in futures for vectors in future.result())])
 
     def _divided(self, texts: list[str], start: int, role: Asked, stop: Event) -> list[Floats]:
-        """The vectors of the texts from `start` on in a batch, by one request or, where that fails for them, by halves.
+        """Return the vectors of the texts from index `start` of a batch, by one request or, if that fails, by halves.
 
-        Where the halves are answered though the whole was refused, no larger request is made from then on.
+        If the whole was rejected but the halves succeed, later requests are no larger than a half.
         """
-        half = (1 << (len(texts) - 1).bit_length()) >> 1  # a power of two, lest a short rest teaches too low a limit
+        half = (1 << (len(texts) - 1).bit_length()) >> 1  # a power of two: a short rest must not lower the limit
         is_refused = False
         if len(texts) <= self._most:
             try:
@@ -137,7 +137,7 @@ class OpenAIEncoder:
         return found
 
     def _split(self, texts: list[str]) -> Iterator[list[str]]:
-        """Parts of at most so many texts and estimated tokens, enough of them to occupy all threads."""
+        """Split texts into parts within the limits on texts and tokens, and enough parts to occupy all threads."""
         most = min(self._most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._policy.concurrency)))
         part, tokens = list[str](), 0.0
         for text in texts:
@@ -150,7 +150,7 @@ class OpenAIEncoder:
             yield part
 
     def _request(self, texts: list[str], role: Asked, stop: Event) -> _Received:
-        """One request, sent again until it is answered; never after that."""
+        """Send one request, with retries, and account for it."""
         estimate = IMAGE_TOKENS if role == "image" else estimated_tokens(texts)
         with self._account.reserved(estimate):
             body = self._endpoint.ask(texts, role, stop)
@@ -158,21 +158,21 @@ class OpenAIEncoder:
             self._account.settle(estimate, answer.tokens if answer else None)
         if answer is None:
             raise BadEncoder(
-                f"{self._backend} answered with something other than a list of vectors: "
-                f"{self._endpoint.clean(server_words(body.encode()))}"
+                f"{self._backend} did not return a list of vectors: "
+                f"{self._endpoint.clean(server_message(body.encode()))}"
             )
         return _Received(self._vectors(answer, len(texts)), answer.system_fingerprint or answer.model or "unknown")
 
     def _vectors(self, answer: _Answer, texts: int) -> Floats:
-        """The vectors [texts, dim] in the order of the texts.
+        """Return the vectors [texts, dim] in the order of the texts.
 
-        :raises BadEncoder: a vector is missing, there twice, or of another length than the others.
+        :raises BadEncoder: a vector is missing or duplicated, or their dimensions differ.
         """
         if sorted(item.index for item in answer.data) != list(range(texts)):
             indices = self._endpoint.clean(str([item.index for item in answer.data]))
             raise BadEncoder(
                 f"{self._backend} returned {len(answer.data)} vectors for {texts} texts, with the indices {indices}. "
-                "Expected each text's once."
+                "Expected one for each text."
             )
         rows = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         found, expected = {len(row) for row in rows}, self.card.dimension or len(rows[0])
@@ -186,23 +186,23 @@ class OpenAIEncoder:
 
 
 class SeeingOpenAIEncoder(OpenAIEncoder):
-    """A model behind an endpoint that takes an image as the content of a message; its card is named as it was asked."""
+    """A model behind an endpoint that accepts images as message content; its card has the prefix `openai-images:`."""
 
     def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         super().__init__(name, options, policy)
         self.card = self.card.model_copy(update={"name": f"openai-images:{self.card.name.partition(':')[2]}"})
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Vectors [images, dim], float32; an image is a PNG in a data URL, and a request.
+        """Return vectors [images, dim], float32; each image is sent in its own request, as PNG in a data URL.
 
-        :raises BadEncoder: a request failed for good, or the budget does not suffice for this batch.
+        :raises BadEncoder: a request failed permanently, or the budget is too small for this batch.
         """
         self._account.check(len(images) * IMAGE_TOKENS)
         return self._together([[_data_url(image)] for image in images], "image")
 
 
 class _Received(NamedTuple):
-    """Vectors [texts, dim], and what the server says of its model's state."""
+    """Vectors [texts, dim], and the revision of the model reported by the server."""
 
     vectors: Floats
     revision: str
@@ -211,7 +211,7 @@ class _Received(NamedTuple):
 class _Vector(BaseModel):
     index: int
     embedding: list[float | None]
-    """Some servers write null for NaN, which is then refused with the text that it belongs to."""
+    """Some servers return null for NaN, which is later rejected together with its text."""
 
 
 class _Usage(BaseModel):
@@ -227,7 +227,7 @@ class _Answer(BaseModel):
 
     @property
     def tokens(self) -> int | None:
-        """What the request is billed for, if the server says so."""
+        """Tokens billed for the request, if the server reports them."""
         return (self.usage.total_tokens or self.usage.prompt_tokens) if self.usage else None
 
 

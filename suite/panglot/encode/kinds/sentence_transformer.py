@@ -1,4 +1,4 @@
-"""`st:name`, `org/name` or a folder: a model that the library sentence-transformers loads."""
+"""`st:NAME`, `ORG/NAME` or a folder: a model loaded by sentence-transformers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
     """Load from a folder or from the Hub.
 
     :raises MissingExtra: sentence-transformers, or the backend's library, is not installed.
-    :raises BadEncoder: there is no such model, or it cannot do what the options ask.
+    :raises BadEncoder: the model does not exist, or does not support an option.
     """
     require("sentence_transformers", "st", f"The model {name}")
     check_folder(name, "modules.json", "config.json", "adapter_config.json")
@@ -59,14 +59,14 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
 
 
 def kind_of(model: Any) -> type[SentenceTransformerEncoder]:
-    """What a model is wrapped in: one that supports images sees them."""
+    """Return the wrapper class of a model, depending on whether it supports images."""
     return SeeingSentenceTransformer if model.supports("image") else SentenceTransformerEncoder
 
 
 class SentenceTransformerEncoder:
-    """A sentence-transformers model that does what the options ask and what its own configuration says otherwise.
+    """A sentence-transformers model, configured by the options and otherwise by its own configuration.
 
-    :raises BadEncoder: an option that this model cannot follow.
+    :raises BadEncoder: the model does not support an option.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class SentenceTransformerEncoder:
         )
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dimension], each text behind the prompt of its role; one forward pass on each device."""
+        """Return vectors [texts, dimension] of texts with the prompt of their role; one forward pass per device."""
         import torch
 
         encode = self._model.encode_query if role == "query" else self._model.encode_document
@@ -131,26 +131,26 @@ class SentenceTransformerEncoder:
         return np.asarray(vectors, np.float32)
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
-        """Tokens of each text with its prompt and special tokens, before truncation, [texts]."""
+        """Count the tokens of each text with its prompt and special tokens, before truncation, [texts]."""
         prompt = self.card.prompts.get(role, "")
         tokens = tokenize(self._readers[role].tokenizer, [prompt + text for text in texts])
         return np.array([len(found) for found in tokens], np.int32)
 
     def cut_at(self, role: Role) -> int | None:
-        """Tokens after which texts of a role are cut, if they are."""
+        """Return the maximum number of tokens for texts in a role, or None."""
         return limit(self._readers[role], role)
 
     def save_without(self, directions: Floats, folder: Path) -> None:
         """Save the model with orthonormal `directions` [R, dim] removed from its vectors.
 
-        :raises BadEncoder: they are of another dimension.
+        :raises BadEncoder: the directions have another dimension than the vectors.
         """
         from panglot.encode.checkpoints.projection import save_without
 
         save_without(self._model, directions, self.card.prompts, folder)
 
     def _cuts(self) -> list[str]:
-        """Where a router cuts queries elsewhere than passages, as a sentence."""
+        """Return a sentence if queries and passages are truncated at different lengths."""
         cuts = {role: self.cut_at(role) for role in self._readers}
         if len(set(cuts.values())) == 1:
             return []
@@ -158,7 +158,7 @@ class SentenceTransformerEncoder:
         return [f"Queries are cut {query}, passages {passage}."]
 
     def _workers(self, texts: int) -> dict[str, Any]:
-        """A process for each of several devices, started when first needed and stopped with this encoder."""
+        """Return settings for one process per device, started on first use and stopped with this encoder."""
         if len(self._devices) == 1:
             return {}
         if self._pool is None:
@@ -168,10 +168,10 @@ class SentenceTransformerEncoder:
 
 
 class SeeingSentenceTransformer(SentenceTransformerEncoder):
-    """A model that puts images into the space of its texts: CLIP, SigLIP, routers with a way for each."""
+    """A model that embeds images in the same space as texts: CLIP, SigLIP, and routers with a route for each."""
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Vectors [images, dimension]; the model's own processor brings each image to its size."""
+        """Return vectors [images, dimension]; the model's own processor resizes each image."""
         import torch
 
         with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
@@ -187,9 +187,9 @@ class SeeingSentenceTransformer(SentenceTransformerEncoder):
 
 
 def _check_pooling(name: str, model: Any, away: bool) -> None:
-    """Refuse a model whose pooling nobody stated; sentence-transformers takes the mean, or the last token, unasked.
+    """Reject a model without a pooling configuration, for which sentence-transformers would choose one.
 
-    :raises BadEncoder: saying how to state it.
+    :raises BadEncoder: the pooling is not configured; the message says how to specify it.
     """
     from sentence_transformers.sentence_transformer.modules import Pooling
     from sentence_transformers.util import load_file_path
@@ -198,17 +198,17 @@ def _check_pooling(name: str, model: Any, away: bool) -> None:
     if guessed and not load_file_path(name, "modules.json", local_files_only=away):
         pooling = "last" if guessed == "lasttoken" else guessed
         raise BadEncoder(
-            f"{name} does not say how its token vectors become one: it has no modules.json of sentence-transformers. "
-            f"State the pooling, as hf:{name}?pooling={pooling} (or cls, last, max)."
+            f"{name} has no modules.json of sentence-transformers, so its pooling is unknown. Specify it, for example "
+            f"hf:{name}?pooling={pooling} (or cls, last, max)."
         )
 
 
 def _similarity(name: str, model: Any) -> Literal["cosine", "dot"]:
-    """How the model's own configuration compares vectors; cosine where it does not say.
+    """Return the similarity in the model's own configuration; cosine by default.
 
-    The file is asked first: sentence-transformers takes a name that it does not know, such as `dot_score`, for cosine.
+    The file is read first, since sentence-transformers treats unknown names, such as `dot_score`, as cosine.
 
-    :raises BadEncoder: neither by cosine nor by dot product.
+    :raises BadEncoder: the similarity is neither cosine nor dot product.
     """
     from sentence_transformers.util import load_file_path
 
@@ -218,13 +218,13 @@ def _similarity(name: str, model: Any) -> Literal["cosine", "dot"]:
     if stated in ("cosine", "dot"):
         return "dot" if stated == "dot" else "cosine"
     raise BadEncoder(
-        f"{name} compares vectors by '{stated}'; Panglot ranks by cosine or dot product. If one of them gives the same "
-        "order, write 'cosine' or 'dot' as similarity_fn_name into config_sentence_transformers.json."
+        f"{name} uses the similarity '{stated}'; Panglot supports cosine and dot product. If one of them ranks "
+        "equally, set similarity_fn_name to 'cosine' or 'dot' in config_sentence_transformers.json."
     )
 
 
 def _prompts(model: Any, options: Options) -> dict[Role, str]:
-    """What the person asked for, or what the model's configuration has for the role, or for every text."""
+    """Return the prompts: those of the options, else those of the model for the role, else its default prompt."""
     own = {role: next(filter(None, map(model.prompts.get, names)), "") for role, names in PROMPT_NAMES.items()}
     if not any(own.values()) and model.default_prompt_name:
         own = dict.fromkeys(own, model.prompts.get(model.default_prompt_name) or "")
@@ -239,10 +239,10 @@ def _check_dimension(name: str, model: Any, asked: int | None) -> None:
     with model.truncate_embeddings(None):
         whole = model.get_embedding_dimension()
     if not 1 <= asked <= (whole or asked):
-        raise BadEncoder(f"--truncate-dim {asked}: {name} has vectors of {whole} dimensions. Ask for 1 to {whole}.")
+        raise BadEncoder(f"--truncate-dim {asked}: {name} has vectors of dimension {whole}. Choose 1 to {whole}.")
 
 
 def _ran_remote_code(model: Any) -> bool:
-    """Whether a part of the model is of a class that came with its weights."""
+    """Whether any part of the model is defined by code from the model's own repository."""
     parts = [*model.modules(), model.config, model[0].tokenizer]
     return any(type(part).__module__.startswith("transformers_modules.") for part in parts)

