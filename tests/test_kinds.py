@@ -178,7 +178,7 @@ def test_the_kind_of_the_documentation_cuts_its_vectors(tmp_path: Path, monkeypa
     ("load", "message"),
     [
         (3, "is not a function"),
-        (lambda name, options: None, "of the type NoneType, is not a model"),
+        (lambda name, options: None, "of type NoneType is not a model"),
         (lambda name, options: SimpleNamespace(card={}, encode=print), "is not a model. Expected an object with card"),
         (lambda name, options: SimpleNamespace(card=Hashed("8", options).card), "is not a model"),
         (lambda name: None, "cannot be loaded. TypeError: "),
