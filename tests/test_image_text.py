@@ -296,7 +296,7 @@ def test_vectors_of_two_spaces_are_refused() -> None:
         def encode_images(self, images: object) -> np.ndarray:
             return super().encode_images(images)[:, :5]  # type: ignore[arg-type]
 
-    with pytest.raises(BadEncoder, match="dimension 64 for captions and of 5 for images"):
+    with pytest.raises(BadEncoder, match="dimension 64 for captions and 5 for images"):
         score_pool(Mismatched(), text_to_image(image_text(3, ("en",))))
 
 

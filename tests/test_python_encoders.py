@@ -126,7 +126,7 @@ def test_dimensions_that_differ_by_role_are_refused(make_pool: Callable[[], Pool
         def encode(self, texts: Sequence[str], role: Role) -> Any:
             return np.ones((len(texts), 4 if role == "query" else 8))
 
-    with pytest.raises(BadEncoder, match="of dimension 4 for queries and of 8 for passages"):
+    with pytest.raises(BadEncoder, match="of dimension 4 for queries and 8 for passages"):
         score_pool(ByRole(print), make_pool())
 
 
