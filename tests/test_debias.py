@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL.Image import Image as Picture
 from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.data.pool import Candidate, Items, Judgement, Pool, Query
+from panglot.data.readers.captions import mixed
 from panglot.encode.kinds.fusion import FusedModel
 from panglot.encode.model import ModelCard, load_model
 from panglot.encode.scoring import score_pool
@@ -28,6 +30,7 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
 from panglot.trust.reload import choose
 from panglot.trust.verify import verify
+from tests.helpers.images import Numbers, image_text
 
 LANGUAGES = ("de", "en", "th")
 METHODS = ("centre", "project:1", "project:2", "lir:1", "shift:en")
@@ -261,3 +264,21 @@ def test_of_a_fusion_the_members_with_vectors_change() -> None:
     parts = [score_pool(fusion.members[0], pool).scores, debias.score_pool(_Marked(), pool).scores]
     expected = fusion.fuse(parts).block(0, 72)
     assert debias.score_pool(fusion, pool).scores.block(0, 72) == pytest.approx(expected)
+
+
+class _Apart(Numbers):
+    """Puts all images to one side of all captions: a modality gap."""
+
+    def encode_images(self, images: Sequence[Picture]) -> np.ndarray:
+        return super().encode_images(images) + 3.0
+
+
+def test_centre_closes_the_gap_between_images_and_captions() -> None:
+    pool, model = mixed(image_text(40, ("de", "en"))), _Apart(noise=0.3)
+    before, after = (
+        score_evidence(collect_evidence(pool, found.scores), "map", ["map"], draws=2)
+        for found in (score_pool(model, pool), Debias.parse("centre").score_pool(model, pool))
+    )
+    gaps = [found.bias["modality_gap"].value for found in (before, after)]
+    assert abs(gaps[1]) < gaps[0] / 4
+    assert after.settings["multi"]["map"].value > before.settings["multi"]["map"].value + 0.1
