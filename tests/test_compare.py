@@ -268,7 +268,9 @@ def test_too_few_clusters_can_find_no_difference_and_say_so() -> None:
     ours = compare_contributions(*models, "map")
     assert ours.by_setting.p[0] == ours.least_p == 2 / 2**5
     assert np.isnan(ours.by_setting.detectable).all()
-    assert ours.sentence == "No difference can be found: with 5 clusters of questions no p is below .062."
+    assert ours.sentence == (
+        "No difference can be significant: with 5 clusters of questions the smallest possible p is .062."
+    )
     six = [replace(model, total=np.resize(model.total, (6, 2)), count=np.ones((6, 2), np.int32)) for model in models]
     assert compare_contributions(*six, "map").by_setting.p[0] == 2 / 2**6
 
@@ -340,12 +342,12 @@ def test_compare_finds_known_difference_of_real_models(outcomes: dict[str, Resul
 
 
 def test_different_queries_are_refused(one: Evidence, other: Evidence) -> None:
-    with pytest.raises(BadResult, match="9 queries stand in one of the two only"):
+    with pytest.raises(BadResult, match="9 queries are in only one of the two results"):
         compare(one, simulated(np.random.default_rng(0), 27), "map")
     for name in ("group", "cluster"):
         with pytest.raises(BadResult, match="another order, other languages, groups or clusters"):
             compare(one, replace(other, **{name: getattr(other, name)[::-1]}), "map")
-    with pytest.raises(BadResult, match="were not asked the same queries"):
+    with pytest.raises(BadResult, match="were not evaluated on the same queries"):
         rank_contributions({"a": contributions(one, "map"), "b": contributions(one.only(["de", "en"]), "map")}, "map")
 
 

@@ -97,17 +97,14 @@ def test_names_parse_to_themselves(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("map", "The mean, over the relevant candidates, of the precision at each one's rank."),
-        (
-            "map@30",
-            "The mean, over the relevant candidates, of the precision at each one's rank; those below 30 add nothing.",
-        ),
-        ("ndcg@10", "Gain discounted by log2(rank + 1) in the top 10, over the best that any order could reach."),
-        ("ndcg", "Gain discounted by log2(rank + 1) in the whole ranking, over the best that any order could reach."),
-        ("recall@5", "The share of the relevant candidates that stand in the top 5."),
-        ("mrr@10", "One over the rank of the first relevant candidate, 0 where it stands below 10."),
+        ("map", "The mean of the precision at the rank of each relevant candidate."),
+        ("map@30", "The mean of the precision at the rank of each relevant candidate; those below 30 add nothing."),
+        ("ndcg@10", "Gain discounted by log2(rank + 1) in the top 10, divided by that of the ideal order."),
+        ("ndcg", "Gain discounted by log2(rank + 1) in the whole ranking, divided by that of the ideal order."),
+        ("recall@5", "The share of the relevant candidates that are in the top 5."),
+        ("mrr@10", "One over the rank of the first relevant candidate, 0 if it is below 10."),
         ("mrr", "One over the rank of the first relevant candidate."),
-        ("success@1", "1 where a relevant candidate stands in the top 1, else 0."),
+        ("success@1", "1 if a relevant candidate is in the top 1, else 0."),
     ],
 )
 def test_a_metric_says_what_it_is(name: str, sentence: str) -> None:
@@ -168,7 +165,9 @@ def test_an_installed_package_offers_a_metric() -> None:
 @pytest.mark.usefixtures("installed")
 def test_an_installed_metric_that_fails_is_named() -> None:
     ranking = Ranking(np.array([0]), np.arange(1), np.array([1]), np.array([1.0]), np.ones(1), cells=1)
-    with pytest.raises(PanglotError, match=r"my-metrics/doubled must give one value from 0 to 1 for each of 1 cells"):
+    with pytest.raises(
+        PanglotError, match=r"my-metrics/doubled must return one value from 0 to 1 \(or NaN\) for each of 1 cells"
+    ):
         parse_metric("my-metrics/doubled").compute(ranking)
     with pytest.raises(PanglotError, match=r"my-metrics/broken \(nothing_of_that_name:f\) cannot be imported. Module"):
         parse_metric("my-metrics/broken")
@@ -186,7 +185,7 @@ def test_a_result_with_an_installed_metric_is_verified_where_it_is_installed(
     monkeypatch.undo()
     verdict = verify(path)
     assert verdict.level == "failed"
-    assert "The package my-metrics is not installed here, or offers no such metric" in verdict.findings[0]
+    assert "The package my-metrics is not installed or has no such metric" in verdict.findings[0]
 
 
 def test_a_result_that_lacks_a_metric_is_verified(starter_results: Path, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def rank(
 ) -> Standings:
     """Models on one task, best first, with 95 % intervals of their ranks, and letters.
 
-    Two models share a letter exactly where no difference between them was found.
+    Two models share a letter if and only if no significant difference between them was found.
 
     :param results: results, or paths of result files or of folders that hold them, such as `submissions`.
     :param setting: by default `multi`, or `mono` of a task whose queries meet their own language only.

@@ -1,6 +1,6 @@
-"""Means per query language, of the data as it is and of its bootstrap draws, in one product; and what follows of them.
+"""Means per query language, of the data and of its bootstrap draws, and the intervals computed from them.
 
-`ONE_DRAW` and `INTERVALS` state how draws are taken and intervals made.
+`ONE_DRAW` and `INTERVALS` describe the draws and the intervals.
 """
 
 from __future__ import annotations
@@ -16,29 +16,31 @@ import numpy as np
 from panglot.arrays import Floats, Ints, divide
 
 ONE_DRAW = (
-    "A draw takes clusters with replacement: all questions of an article, in all languages, are one draw, "
-    "because they are not independent of each other (the cluster bootstrap of Efron and Tibshirani, 1993, "
-    "chapter 8)."
+    "Each draw samples clusters with replacement. All questions on one article, in all languages, form one "
+    "cluster, because they are not independent of each other (the cluster bootstrap of Efron and Tibshirani, "
+    "1993, chapter 8)."
 )
 INTERVALS = (
-    "An interval is the expanded percentile interval (Hesterberg, 2015, arXiv 1411.5279): the percentiles of "
-    "the draws, further out the fewer the clusters are. Plain percentiles are too narrow by √((n − 1) / n) "
-    "and take no account of how uncertain the spread itself is; so the share left out on each side is Φ(−√(n "
-    "/ (n − 1)) × t), with t the quantile of Student's distribution with n − 1 degrees of freedom. n is the "
-    "*effective* number of clusters: clusters of different size say less than as many of one size (see "
-    "`effective`). With fewer than `FEWEST` there is no interval."
+    "Intervals are expanded percentile intervals (Hesterberg, 2015, arXiv 1411.5279): percentiles of the draws, "
+    "wider if there are fewer clusters. Plain percentiles are too narrow by √((n − 1) / n) and ignore the "
+    "uncertainty of the spread itself, so the share cut off on each side is Φ(−√(n / (n − 1)) × t), where t is "
+    "the quantile of Student's t distribution with n − 1 degrees of freedom. n is the *effective* number of "
+    "clusters, 1 / Σ w² over the clusters' weights w: clusters of unequal size carry less information than the "
+    "same number of equal ones. With fewer than 5 effective clusters no interval is given."
 )
 
 DRAWS = 1000
+"""Bootstrap draws."""
 SEED = 20240820
 LEVEL = 0.95
+"""Coverage of the intervals."""
 
 FEWEST = 5
-"""Effective clusters below which there is no interval: too few to tell how far a score could move."""
+"""Smallest effective number of clusters that gets an interval; fewer cannot show how much a score varies."""
 
 
 class Score(NamedTuple):
-    """A value with its 95 % bootstrap interval, which is None where there are too few clusters for one."""
+    """A value with its 95 % bootstrap interval; `low` and `high` are None if there are too few clusters."""
 
     value: float
     low: float | None
@@ -46,9 +48,10 @@ class Score(NamedTuple):
 
 
 class Sample:
-    """Queries, weighted: row 0 of every result is the data itself, the other rows are draws.
+    """Queries and their bootstrap weights. Row 0 of every result is the data itself, the other rows are draws.
 
-    `cluster` and `language` [queries] number the clusters and the languages, of which there are so many.
+    `cluster` and `language` [queries] hold the index of each query's cluster and language; `languages` is the number
+    of languages.
     """
 
     def __init__(self, cluster: Ints, language: Ints, languages: int, draws: int = DRAWS, seed: int = SEED) -> None:
@@ -67,13 +70,13 @@ class Sample:
 
     @property
     def rows(self) -> int:
-        """The data itself and its draws."""
+        """Rows of every result: the data itself and its draws."""
         return len(self._weights)
 
     def means(self, values: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Mean of each of `values` [queries, width] over the queries of a language, [1 + draws, languages, width].
+        """Mean of each of `values` [queries, width] over the queries of each language, [1 + draws, languages, width].
 
-        NaN means that a query has no value in that column; a language without any has the mean NaN.
+        NaN marks a query without a value in that column and is skipped; the mean of a language without values is NaN.
         """
         ends = np.cumsum([value.shape[1] for value in values.values()])
         means = np.full((self.rows, len(self._queries), ends[-1]), np.nan)
@@ -84,55 +87,55 @@ class Sample:
         return dict(zip(values, np.split(means, ends[:-1], axis=2), strict=True))
 
     def weights(self, values: Floats) -> Floats:
-        """How much each cluster weighs in the means of `values` [queries, width], [clusters, languages, width].
+        """Weight of each cluster in the means of `values` [queries, width], [clusters, languages, width].
 
-        That is its part of the queries that have a value; NaN in means without any.
+        The weight is the cluster's share of the queries that have a value; NaN if no query has one.
         """
         weights = np.zeros((self.clusters, len(self._queries), values.shape[1]))
         for language, queries in enumerate(self._queries):
             if len(queries):
-                there = ~np.isnan(values[queries])
-                weights[self._clusters[language], language] = np.add.reduceat(there, self._first[language], dtype=float)
+                valid = ~np.isnan(values[queries])
+                weights[self._clusters[language], language] = np.add.reduceat(valid, self._first[language], dtype=float)
         return divide(weights, weights.sum(axis=0))
 
     def _weighted(self, language: int, values: Floats) -> Floats:
-        """Means [1 + draws, columns] of `values` [queries of the language, columns], NaN left out."""
-        there = ~np.isnan(values)
-        if there.all():
-            there = there[:, :1]
+        """Means [1 + draws, columns] of `values` [queries of the language, columns], ignoring NaN."""
+        valid = ~np.isnan(values)
+        if valid.all():
+            valid = valid[:, :1]
         else:
-            values = np.where(there, values, 0.0)
+            values = np.where(valid, values, 0.0)
         weights, first = self._weights[:, self._clusters[language]], self._first[language]
         total = weights @ np.add.reduceat(values, first, axis=0)
-        return divide(total, weights @ np.add.reduceat(there, first, axis=0, dtype=float))
+        return divide(total, weights @ np.add.reduceat(valid, first, axis=0, dtype=float))
 
 
 def draw_clusters(clusters: int, draws: int = DRAWS, seed: int = SEED) -> Floats:
-    """How often each cluster counts, [1 + draws, clusters]: once in the data itself, then as often as it is drawn."""
+    """How often each cluster counts, [1 + draws, clusters]: once in row 0, then as often as the draw contains it."""
     drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=draws)
     return np.concatenate([np.ones((1, clusters)), drawn])
 
 
 def effective(weight: Floats) -> Floats:
-    """The effective number of clusters of each score, 1 / Σ w², from their weights in it, [clusters, ...].
+    """Effective number of clusters behind each score, 1 / Σ w², [...], from the clusters' weights [clusters, ...].
 
-    That is their number where all weigh the same, and less the more they differ (Kish, 1965; for clusters Carter,
-    Schnepel and Steigerwald, 2017). A score to which no cluster adds anything has none.
+    It equals the number of clusters if all weights are equal, and decreases as they differ (Kish, 1965; for clusters:
+    Carter, Schnepel and Steigerwald, 2017). It is 0 if no cluster contributes.
     """
     return np.nan_to_num(divide(weight.sum(axis=0) ** 2, (weight**2).sum(axis=0)))
 
 
 def macro(values: Floats, axis: int = -1) -> Floats:
-    """Plain mean along an axis over what is there; NaN where nothing is."""
+    """Unweighted mean along an axis, ignoring NaN; NaN if all values are NaN."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.nanmean(values, axis=axis)
 
 
 def student(p: float, freedom: Floats) -> Floats:
-    """The quantile p of Student's distribution, by its expansion around the normal one (Fisher and Cornish, 1960).
+    """Quantile p of Student's t distribution, by the Cornish-Fisher expansion (Fisher and Cornish, 1960).
 
-    Right to .0002 from `FEWEST` − 1 degrees of freedom on, for the p that are used here.
+    Accurate to .0002 for at least `FEWEST` − 1 degrees of freedom and the values of p used in this package.
     """
     x = NormalDist().inv_cdf(p)
     terms = (
@@ -146,7 +149,7 @@ def student(p: float, freedom: Floats) -> Floats:
 
 
 def tails(clusters: Floats) -> Floats:
-    """The share of the draws that an interval leaves out on each side; NaN where there are too few clusters for one."""
+    """Share of the draws that an interval cuts off on each side; NaN if there are too few clusters."""
     return np.array([_tail(number) for number in np.ravel(clusters).tolist()]).reshape(np.shape(clusters))
 
 
@@ -159,16 +162,16 @@ def _tail(clusters: float) -> float:
 
 
 def scores_of(drawn: Floats, clusters: Floats) -> Floats:
-    """Value, low and high end of the interval from [1 + draws, ...], as [..., 3].
+    """Value and both ends of the interval, [..., 3], from values [1 + draws, ...].
 
-    `clusters` [...] is the effective number of them behind each value. The ends are NaN where they are too few.
+    `clusters` [...] is the effective number of clusters behind each value. The ends are NaN if there are too few.
     """
-    left_out = np.broadcast_to(tails(clusters), drawn.shape[1:])
-    there = np.count_nonzero(~np.isnan(drawn[1:]), axis=0)
-    places = np.stack([left_out, 1 - left_out]) * np.maximum(there - 1, 0)
-    known = ~np.isnan(places) & (there > 0)
+    cut_off = np.broadcast_to(tails(clusters), drawn.shape[1:])
+    valid = np.count_nonzero(~np.isnan(drawn[1:]), axis=0)
+    places = np.stack([cut_off, 1 - cut_off]) * np.maximum(valid - 1, 0)
+    known = ~np.isnan(places) & (valid > 0)
     below: Ints = np.where(known, places, 0).astype(np.intp)
-    above = np.minimum(below + 1, np.maximum(there - 1, 0))
+    above = np.minimum(below + 1, np.maximum(valid - 1, 0))
     wanted = sorted({*below.ravel().tolist(), *above.ravel().tolist()})
     ordered = np.partition(drawn[1:], wanted, axis=0)  # NaN comes last
     one, other = (np.take_along_axis(ordered, place, axis=0) for place in (below, above))
@@ -177,12 +180,12 @@ def scores_of(drawn: Floats, clusters: Floats) -> Floats:
 
 
 def score_of(drawn: Floats, clusters: float | Floats) -> Score | None:
-    """The score of one number from [1 + draws]; none where the data gives no value."""
+    """The score of one number from its values [1 + draws]; None if the data gives no value."""
     return as_score(scores_of(drawn, np.asarray(clusters)).tolist())
 
 
 def as_score(three: list[float]) -> Score | None:
-    """The score of value, low and high, where NaN says that there is none."""
+    """The score of [value, low, high]; NaN marks a missing value or interval."""
     value, low, high = three
     if np.isnan(value):
         return None

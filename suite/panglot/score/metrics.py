@@ -1,10 +1,10 @@
 """Retrieval metrics: from the ranks of the relevant candidates to one value per query and pool.
 
-A metric prints as it parses: `map`, `ndcg@10`, `recall@100`, `mrr@10`, `mrr`, `success@1`. On scores without ties each
-equals trec_eval; a cell without relevants has no value (NaN). All take a `Ranking` and return values [cells].
+Metrics are named `map`, `ndcg@10`, `recall@100`, `mrr@10`, `mrr`, `success@1`. Without ties each equals its trec_eval
+counterpart. All take a `Ranking` and return values [cells], NaN for a cell without relevant candidates.
 
-An installed package offers more by entry points of the group `panglot.metrics`: functions of a `Ranking` and a cut-off
-or None, as those here. They print and parse with the package's name in front: `my-metrics/rprec@10`.
+Installed packages can add metrics through entry points in the group `panglot.metrics`: functions of a `Ranking` and a
+cut-off (or None), like those below. Their names start with the package's name: `my-metrics/rprec@10`.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from panglot.retrieve.evidence import Ranking
 
 
 def average_precision(ranking: Ranking, at: int | None = None) -> Floats:
-    """The mean, over the relevant candidates, of the precision at each one's rank; those below `at` add nothing."""
+    """The mean of the precision at the rank of each relevant candidate; those below `at` add nothing."""
     precision = np.where(_in_top(ranking, at), ranking.place / ranking.rank, 0.0)
     return _ratio(_sum(ranking, precision), ranking.relevants)
 
 
 def ndcg(ranking: Ranking, at: int | None = None) -> Floats:
-    """Gain discounted by log2(rank + 1) in the top `at`, over the best that any order could reach."""
+    """Gain discounted by log2(rank + 1) in the top `at`, divided by that of the ideal order."""
     ideal = np.lexsort((-ranking.gain, ranking.cell))
     best = ranking._replace(rank=ranking.place, gain=ranking.gain[ideal])
     return _ratio(_discounted_gain(ranking, at), _discounted_gain(best, at))
 
 
 def recall(ranking: Ranking, at: int | None = None) -> Floats:
-    """The share of the relevant candidates that stand in the top `at`."""
+    """The share of the relevant candidates that are in the top `at`."""
     return _ratio(_sum(ranking, _in_top(ranking, at)), ranking.relevants)
 
 
 def reciprocal_rank(ranking: Ranking, at: int | None = None) -> Floats:
-    """One over the rank of the first relevant candidate, 0 where it stands below `at`."""
+    """One over the rank of the first relevant candidate, 0 if it is below `at`."""
     first = (ranking.place == 1) & _in_top(ranking, at)
     return _ratio(_sum(ranking, first / ranking.rank), np.minimum(ranking.relevants, 1))
 
 
 def success(ranking: Ranking, at: int | None = None) -> Floats:
-    """1 where a relevant candidate stands in the top `at`, else 0."""
+    """1 if a relevant candidate is in the top `at`, else 0."""
     return _ratio(_sum(ranking, (ranking.place == 1) & _in_top(ranking, at)), np.minimum(ranking.relevants, 1))
 
 
 class Metric(NamedTuple):
-    """A metric by the name it prints as."""
+    """A metric with its full name, such as `ndcg@10`, and a sentence that describes it."""
 
     name: str
     sentence: str
@@ -59,9 +59,10 @@ class Metric(NamedTuple):
 
 
 Family: TypeAlias = Callable[[Ranking, int | None], Floats]
-"""A metric with any cut-off, or none."""
+"""A metric as a function of a ranking and an optional cut-off."""
 
 ENTRY_POINTS = "panglot.metrics"
+"""Entry point group of metrics from installed packages."""
 
 _FAMILIES: dict[str, Family] = {
     "map": average_precision,
@@ -85,13 +86,14 @@ NAMES = (
     "success@5",
     "success@10",
 )
-"""What every result holds, in the order of every table."""
+"""The metrics of every result, in the order of all tables."""
 
 
 def parse_metric(name: str) -> Metric:
-    """The metric of a printed name, with any cut-off: `parse_metric("ndcg@20")`.
+    """The metric with this name, with any cut-off: `parse_metric("ndcg@20")`.
 
-    :raises UnknownName: no such family, or a cut-off that is no positive number.
+    :raises UnknownName: there is no such metric, or the cut-off is not a positive integer.
+    :raises PanglotError: an installed package's metric cannot be imported.
     """
     family, separator, cut = name.partition("@")
     function = _installed(family) if "/" in family else _FAMILIES.get(family)
@@ -99,7 +101,7 @@ def parse_metric(name: str) -> Metric:
         advice = "Cut-offs are written name@number, as in ndcg@10."
         if "/" in family and function is None:
             package = family.partition("/")[0]
-            advice = f"The package {package} is not installed here, or offers no such metric ({ENTRY_POINTS})."
+            advice = f"The package {package} is not installed or has no such metric (entry points {ENTRY_POINTS})."
         raise UnknownName("metric", name, NAMES, advice)
     at = int(cut) if separator else None
     sentence = (function.__doc__ or "").splitlines()[0]
@@ -109,9 +111,9 @@ def parse_metric(name: str) -> Metric:
 
 
 def _installed(family: str) -> Family | None:
-    """The metric that an installed package offers, from `package/name`; its values are checked.
+    """The metric `package/name` of an installed package, with a check of its values; None if there is none.
 
-    :raises PanglotError: it cannot be imported.
+    :raises PanglotError: the metric cannot be imported.
     """
     from importlib.metadata import entry_points
 
@@ -133,8 +135,9 @@ def _checked(family: str, function: Family, ranking: Ranking, at: int | None) ->
     values = np.asarray(function(ranking, at), np.float64)
     if values.shape != (ranking.cells,) or not np.all(np.isnan(values) | ((values >= 0) & (values <= 1))):
         raise PanglotError(
-            f"The metric {family} must give one value from 0 to 1 for each of {ranking.cells} cells, NaN where there "
-            f"is none; it gave {values.shape}, {np.nanmin(values, initial=0):g} to {np.nanmax(values, initial=0):g}."
+            f"The metric {family} must return one value from 0 to 1 (or NaN) for each of {ranking.cells} cells; "
+            f"it returned shape {values.shape}, values from {np.nanmin(values, initial=0):g} to "
+            f"{np.nanmax(values, initial=0):g}."
         )
     return values
 
@@ -153,5 +156,5 @@ def _sum(ranking: Ranking, values: np.ndarray) -> Floats:
 
 
 def _ratio(value: np.ndarray, base: np.ndarray) -> Floats:
-    """`value / base`, and NaN in cells that hold no relevant candidate."""
+    """`value / base`; NaN in cells without relevant candidates."""
     return np.divide(value, base, out=np.full(len(value), np.nan), where=base > 0)

@@ -16,30 +16,33 @@ from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, m
 from panglot.score.metrics import NAMES, parse_metric
 
 MOST_MEANS = 16_000_000
-"""Means of pairs of languages that are in memory at once (128 MB)."""
+"""Language-pair means held in memory at a time (128 MB)."""
 
 BIAS_NAMES = (*(measure.name for measure in bias.MEASURES), "language_spread", "language_deviation")
-"""In the order of every table; the last two are over the languages' headline scores in the pool of all."""
+"""The bias measures, in the order of all tables; the last two use each language's headline score in the full pool."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """One metric for every ordered pair: `values` [query languages, candidate languages, (value, low, high)]."""
+    """One metric by ordered language pair: `values` [query languages, candidate languages, (value, low, high)]."""
 
     values: Floats
 
 
 @dataclass(frozen=True)
 class Scores:
-    """All that is said of one model on one task; its intervals are over `clusters` of queries.
+    """All scores of one model on one task, with intervals over `clusters` of queries.
 
-    `settings` holds `mono`, `cross` and `multi` by metric; `balance` their harmonic mean. `bias` maps each measure to
-    its score and to what a language-blind ranker gets. `languages` repeats both for each query language (`cross` for
-    queries, `cross_to` for candidates in it). `pairs` has a grid for each metric, but only for the headline where the
-    evidence is narrow. `language_mix` and `language_rank`
-    [query languages, candidate languages] say what the top 10 is made of and the mean rank of each language's
-    relevant among its parallels, from 1. What the data gives no value for is left out: a pool with images among its
-    candidates has `multi` only, one that images ask has no `mono`, and only text alone has a `balance`.
+    - `settings`: `mono`, `cross` and `multi`, each by metric; `balance`: their harmonic mean by metric.
+    - `bias`: the score of each bias measure; `blind`: the value of a language-blind ranker.
+    - `languages`: settings and bias of each query language (`cross` of its queries, `cross_to` of its candidates).
+    - `pairs`: a grid for each metric; for narrow evidence, of the headline metric only.
+    - `language_mix` [query languages, candidate languages]: composition of the top 10.
+    - `language_rank` [query languages, candidate languages]: mean rank, from 1, of the relevant candidate in each
+      language among its parallel ones.
+
+    Scores without a value are omitted: a pool with image candidates has only `multi`, image queries have no `mono`,
+    and only text-to-text tasks have a `balance`.
     """
 
     clusters: int
@@ -61,7 +64,13 @@ def score_evidence(
     draws: int = DRAWS,
     measures: Collection[str] = BIAS_NAMES,
 ) -> Scores:
-    """Every setting, metric, bias measure and interval that the evidence gives, of those that are wanted."""
+    """Score the evidence of one model: settings, metrics and bias measures, with intervals.
+
+    :param headline: the metric of language spreads and of the worst language.
+    :param draws: bootstrap draws.
+    :param measures: names of the bias measures to compute.
+    :raises UnknownName: there is no such metric.
+    """
     sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
     languages = _Languages(evidence.languages)
     found = _score_settings(evidence, sample, headline, metrics, languages)
@@ -84,10 +93,10 @@ def score_evidence(
 
 
 class _Settings(NamedTuple):
-    """The scores of each setting, balance and pairs by metric.
+    """The scores of each setting, balance and language pairs, by metric.
 
-    `by_language` [1 + draws, languages] are the headline's means, `weights` [clusters, languages] what clusters weigh
-    in them.
+    `by_language` [1 + draws, languages] holds the headline metric's means, `weights` [clusters, languages] the
+    clusters' weights in them.
     """
 
     settings: dict[str, dict[str, Score]]
@@ -100,22 +109,22 @@ class _Settings(NamedTuple):
 def _score_settings(
     evidence: Evidence, sample: Sample, headline: str, metrics: Sequence[str], languages: _Languages
 ) -> _Settings:
-    """Every metric in every setting; the means of pairs are gone when it returns, since they can be large."""
+    """Every metric in every setting. The means of language pairs can be large, so they are freed on return."""
     wanted = _settings_of(evidence)
     by_language: Floats = np.empty((0, 0))
     weights = _weights(evidence, sample, headline)
     clusters = {setting: effective(of_mean) for setting, of_mean in weights.items()}
     behind = {setting: effective(of_mean) for setting, of_mean in _overall(weights).items()}
-    compared = "cross_to" if _is_asked_by_images(evidence) else "multi"
+    compared = "cross_to" if _has_only_image_queries(evidence) else "multi"
     found = _Settings({setting: {} for setting in wanted}, {}, {}, by_language, weights[compared])
     for metric, drawn in _by_metric(evidence, sample, metrics):
         overall = _overall(drawn)
         for setting in wanted:
             _store(found.settings[setting], metric, overall[setting], behind[setting])
-            languages.put(setting, metric, drawn[setting], clusters[setting])
+            languages.add(setting, metric, drawn[setting], clusters[setting])
         if "cross" in wanted:
             _store(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))), min(behind.values()))
-            languages.put("cross_to", metric, drawn["cross_to"], clusters["cross_to"])
+            languages.add("cross_to", metric, drawn["cross_to"], clusters["cross_to"])
         if metric == headline or not evidence.narrow:
             found.pairs[metric] = Grid(scores_of(drawn["pairs"], clusters["pairs"]))
         if metric == headline:
@@ -124,13 +133,13 @@ def _score_settings(
 
 
 def _weights(evidence: Evidence, sample: Sample, headline: str) -> dict[str, Floats]:
-    """How much each cluster weighs in the means of `_settings`, [clusters, ...]: averaged as the scores are."""
+    """Weights of the clusters in the means of `_settings`, [clusters, ...], averaged in the same way as the scores."""
     values = _per_query(evidence, [headline])
     return _settings(evidence, {name: sample.weights(value) for name, value in values.items()}, headline)
 
 
 def _overall(by_language: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The settings' means over languages or pairs, [rows], from those of `_settings`."""
+    """The settings' means over languages or language pairs, [rows], from the result of `_settings`."""
     return {
         "mono": macro(by_language["mono"]),
         "cross": _pair_mean(by_language["pairs"]),
@@ -139,7 +148,7 @@ def _overall(by_language: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def _by_metric(evidence: Evidence, sample: Sample, metrics: Sequence[str]) -> Iterator[tuple[str, dict[str, Floats]]]:
-    """Each metric's means over queries, of as many metrics in one product as `MOST_MEANS` allows."""
+    """Each metric's means over queries; `MOST_MEANS` limits how many metrics one matrix product covers."""
     together = max(1, MOST_MEANS // (sample.rows * len(evidence.languages) ** 2))
     for first in range(0, len(metrics), together):
         names = metrics[first : first + together]
@@ -148,7 +157,7 @@ def _by_metric(evidence: Evidence, sample: Sample, metrics: Sequence[str]) -> It
 
 
 def _settings_of(evidence: Evidence) -> tuple[str, ...]:
-    """The settings of an evidence: only one pool where images are offered, since they are in no language."""
+    """The settings that apply: image candidates have no language, so they allow only the full pool."""
     if evidence.divided:
         return ("mono",)
     if IMAGES in evidence.languages and evidence.sizes[evidence.languages.index(IMAGES)]:
@@ -156,18 +165,17 @@ def _settings_of(evidence: Evidence) -> tuple[str, ...]:
     return ("mono", "cross", "multi")
 
 
-def _is_asked_by_images(evidence: Evidence) -> bool:
-    """Whether all queries are images, so that languages differ as candidates only."""
-    asking = {evidence.languages[place] for place in np.unique(evidence.query_language).tolist()}
-    return asking == {IMAGES}
+def _has_only_image_queries(evidence: Evidence) -> bool:
+    """Whether all queries are images, so that only the candidates differ in language."""
+    return {evidence.languages[place] for place in np.unique(evidence.query_language).tolist()} == {IMAGES}
 
 
 def _per_query(evidence: Evidence, metrics: Sequence[str]) -> dict[str, Floats]:
-    """Each metric of each query: in the pool of each language that has candidates, and in the whole, [queries, 1]."""
-    values, offering = {}, evidence.sizes > 0
+    """Each metric per query: in the pool of each language with candidates [queries, pools], and in all [queries, 1]."""
+    values, has_candidates = {}, evidence.sizes > 0
     for name in metrics:
         compute = parse_metric(name).compute
-        values[f"within {name}"] = compute(evidence.within).reshape(evidence.queries, -1)[:, offering]
+        values[f"within {name}"] = compute(evidence.within).reshape(evidence.queries, -1)[:, has_candidates]
         values[f"together {name}"] = compute(evidence.together)[:, None]
     return values
 
@@ -195,10 +203,10 @@ def _bias(
     languages: _Languages,
     measures: Collection[str],
 ) -> tuple[dict[str, Score], dict[str, float]]:
-    """The bias measures and what a language-blind ranker gets; none where no query has parallel relevants.
+    """The bias measures and the values of a language-blind ranker; empty if no query has parallel relevant candidates.
 
-    Captions that ask for images are parallel themselves. `parallel` [clusters, languages] says how much each cluster
-    weighs among the queries with parallel relevants.
+    In text-to-image retrieval the captions themselves are parallel. `parallel` [clusters, languages] holds the
+    clusters' weights among the queries with parallel relevant candidates.
     """
     measured: dict[str, Score] = {}
     blind: dict[str, float] = {}
@@ -208,7 +216,7 @@ def _bias(
     clusters, behind = effective(weights), effective(macro(weights))
     for measure in (measure for measure in bias.measures_of(evidence) if measure.name in measures):
         _store(measured, measure.name, measure.overall(means), behind)
-        languages.put("bias", measure.name, measure.by_language(means), clusters)
+        languages.add("bias", measure.name, measure.by_language(means), clusters)
         if measure.blind and measure.name in measured:
             blind[measure.name] = float(measure.blind(means)[0])
     scores, fewest = found.by_language, effective(found.weights)[~np.isnan(found.by_language[0])].min()
@@ -229,17 +237,17 @@ def _pair_mean(pairs: Floats) -> Floats:
 
 
 def _harmonic_mean(values: Floats) -> Floats:
-    """Harmonic mean over axis 0; 0 where one of them is 0."""
+    """Harmonic mean over axis 0; 0 if one of the values is 0."""
     with np.errstate(divide="ignore"):
         return len(values) / (1 / values).sum(axis=0)
 
 
 def _mean_ranks(means: bias.Statistics) -> Floats:
-    """Mean rank of each candidate language's relevant among its parallels, from 1, [languages, languages]."""
+    """Mean rank, from 1, of each language's relevant candidate among its parallel ones, [languages, languages]."""
     total, count, square = (means[name][0] for name in ("rank_sum", "rank_count", "rank_square"))
     relevants = count.sum(axis=1, keepdims=True)
-    there = (count > 0) & ~np.isnan(square)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=there) + (relevants + 1) / 2
+    defined = (count > 0) & ~np.isnan(square)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=defined) + (relevants + 1) / 2
 
 
 def _store(scores: dict[str, Score], name: str, drawn: Floats, clusters: float | Floats) -> None:
@@ -254,8 +262,8 @@ class _Languages:
     def __init__(self, languages: Sequence[str]) -> None:
         self.scores: dict[str, dict[str, dict[str, Score]]] = {language: {} for language in languages}
 
-    def put(self, setting: str, name: str, drawn: Floats, clusters: Floats) -> None:
-        """Add one number of each language, from [1 + draws, languages] and the effective clusters [languages]."""
+    def add(self, setting: str, name: str, drawn: Floats, clusters: Floats) -> None:
+        """Add one score for each language, from [1 + draws, languages] and the effective clusters [languages]."""
         for language, values in zip(self.scores, scores_of(drawn, clusters).tolist(), strict=True):
             if score := as_score(values):
                 self.scores[language].setdefault(setting, {})[name] = score

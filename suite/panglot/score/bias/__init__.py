@@ -1,8 +1,8 @@
-"""Language bias in the pool of all languages: which languages an encoder pushes up or down.
+"""Language bias in the multilingual pool: which languages an encoder ranks too high or too low.
 
-Every measure is a function of means per query language of a few numbers per query (`statistics`), so values and
-bootstrap intervals come from one computation. Each stands beside the value that a language-blind ranker gets.
-Meaningful only where the candidates are parallel: every language holds an equally good answer.
+Every measure is computed from per-language means of a few per-query statistics (`statistics`), so the values and their
+bootstrap intervals come from one computation. Each measure is reported with the value of a language-blind ranker.
+The measures assume parallel candidates: every language holds an equally good answer.
 """
 
 from panglot.score.bias.lists import MIX_DEPTH

@@ -1,4 +1,4 @@
-"""What the top of each query's list says of languages: values [queries, width], NaN where nothing is listed."""
+"""Statistics of the top of each query's result list: arrays [queries, width], NaN where the list is empty."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from panglot.arrays import Bools, Floats, Ints, divide
 from panglot.retrieve.evidence import NOBODY, Evidence
 
 MIX_DEPTH = 10
-"""Candidates of a list that are looked at."""
+"""Depth of the result lists that the bias measures use."""
 
 
 def top_languages(evidence: Evidence) -> dict[str, Floats]:
-    """The language mix of the top of the pool, and the query's own share of it over its share of the pool."""
+    """Language mix of the top list and of the pool [queries, languages], and own-language share relative to the pool.
+
+    `own_ratio` [queries, 1] is the share of the top list in the query's language divided by that language's share of
+    the pool.
+    """
     top = evidence.top_language[:, :MIX_DEPTH]
     counts = np.stack([(top == place).sum(axis=1) for place in range(len(evidence.languages))], axis=1)
     mix = divide(counts, counts.sum(axis=1, keepdims=True))
     pool = evidence.sizes / evidence.sizes.sum()
-    asked = evidence.query_language
-    ratio = divide(mix[np.arange(evidence.queries), asked], pool[asked])
+    own = evidence.query_language
+    ratio = divide(mix[np.arange(evidence.queries), own], pool[own])
     return {"mix": mix, "pool": np.broadcast_to(pool, mix.shape), "own_ratio": ratio[:, None]}
 
 
 def consistency(evidence: Evidence) -> dict[str, Floats]:
-    """Mean RankC overlap of each query's top list with those of the same question in the other languages.
+    """Mean RankC overlap (arXiv 2310.10378) of each query's top list with its parallel queries' lists, [queries, 1].
 
-    Where a question is asked several times in a language, as by several captions of an image, the first stands for it.
+    If a question has several queries in one language (an image with several captions), only the first is compared.
     """
     top, place = _parallel_lists(evidence)
     weight = np.exp(-np.arange(1.0, MIX_DEPTH + 1))
@@ -43,10 +47,10 @@ def consistency(evidence: Evidence) -> dict[str, Floats]:
 
 
 def top_hits(evidence: Evidence) -> dict[str, Floats]:
-    """What stands on top of each list, as 1 in one of four: right or wrong, and in the query's language or another.
+    """One-hot class of each query's first candidate, [queries, 4], in the order of `TOP_HITS`.
 
-    Right is a relevant candidate above which nothing else stands; a candidate that ties with it makes it wrong, as
-    everywhere. Then that candidate is what is looked at.
+    The classes are right or wrong, in the query's language or in another. A relevant candidate is right only if it is
+    strictly first: ties count against the encoder, so on a tie the non-relevant candidate is classified.
     """
     ranking = evidence.together
     right = np.zeros(evidence.queries, bool)
@@ -62,23 +66,24 @@ def top_hits(evidence: Evidence) -> dict[str, Floats]:
 
 
 def _first_wrong(evidence: Evidence, top: Ints, wanted: Bools) -> Ints:
-    """The first place of each wanted list that holds no relevant candidate, [queries]; 0 where there is none."""
-    first, left = np.zeros(evidence.queries, np.intp), wanted.copy()
+    """Index of the first non-relevant candidate of each `wanted` list, [queries]; 0 if there is none."""
+    first, open_lists = np.zeros(evidence.queries, np.intp), wanted.copy()
     for place in range(top.shape[1]):
         relevant = np.zeros(evidence.queries, bool)
         relevant[evidence.query[evidence.candidate == top[evidence.query, place]]] = True
-        first[left & ~relevant] = place
-        left &= relevant
-        if not left.any():
+        first[open_lists & ~relevant] = place
+        open_lists &= relevant
+        if not open_lists.any():
             break
     return first
 
 
 def hubs(evidence: Evidence) -> dict[str, float]:
-    """How unevenly the places of all lists are shared among the candidates: skewness, and what the top 1 % hold.
+    """Hubness: the skewness of how often candidates are listed, and the share of list entries of the top 1 %.
 
-    Where 1 % is not a whole number of candidates, the last counts with the part that is left. Candidates in no list are
-    counted, not held: a corpus has a hundred million, and a stranger's file may state any number.
+    If 1 % is not a whole number of candidates, the last one counts by its fraction. Candidates that appear in no list
+    enter the sums as a count and take no memory: a corpus may hold a hundred million, and an untrusted file may claim
+    any number.
     """
     top, candidates = evidence.top[:, :MIX_DEPTH], int(evidence.sizes.sum())
     listed = np.bincount(top[top != NOBODY], minlength=1)
@@ -92,7 +97,7 @@ def hubs(evidence: Evidence) -> dict[str, float]:
 
 
 def _parallel_lists(evidence: Evidence) -> tuple[Ints, Ints]:
-    """The top list of each question in each language, [questions, languages, depth], and each query's place there."""
+    """Top lists by question and language, [questions, languages, depth], and each query's flat index, [queries]."""
     languages = len(evidence.languages)
     questions = int(evidence.group.max()) + 1
     place = evidence.group * languages + evidence.query_language
@@ -103,7 +108,7 @@ def _parallel_lists(evidence: Evidence) -> tuple[Ints, Ints]:
 
 
 def _overlaps(one: Ints, other: Ints) -> Ints:
-    """Candidates that two lists [lists, depth] share among their first 1, 2, … depth, [lists, depth]."""
+    """Number of candidates that two sets of lists [lists, depth] share in their first 1, 2, … entries, same shape."""
     same = (one[:, :, None] == other[:, None, :]) & (one[:, :, None] != NOBODY)
     shared = same.cumsum(axis=1).cumsum(axis=2)
     return np.diagonal(shared, axis1=1, axis2=2)

@@ -1,4 +1,4 @@
-"""The measures of language bias, each a function of means per query language, beside its language-blind value."""
+"""The measures of language bias: functions of per-language means, each with the value of a language-blind ranker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from panglot.score.bias.ranks import COMPLETE_DEPTHS, ENGLISH_DEPTH
 from panglot.score.bootstrap import macro
 
 Statistics: TypeAlias = Mapping[str, Floats]
-"""By name, values [queries, width], or their means [draws, languages, width]."""
+"""By name: values [queries, width], or their means [1 + draws, languages, width]."""
 
 
 SHARE, DIFFERENCE, POSITIVE, ANY = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, inf)
@@ -26,20 +26,23 @@ TOP_HITS = (
     ("wrong_own", "not relevant", "the query's language"),
     ("wrong_other", "not relevant", "another language"),
 )
-"""What the best candidate of a query can be: the end of a name, whether it answers, its language."""
+"""Classes of a query's first candidate: suffix of the measure's name, relevance, language."""
 
 
 class BiasMeasure(NamedTuple):
-    """One measure: `by_language` gives [draws, languages], `overall` [draws], from the means of the statistics."""
+    """One bias measure, computed from the means of the statistics.
+
+    `by_language` returns [1 + draws, languages]; `overall` returns [1 + draws].
+    """
 
     name: str
     sentence: str
     by_language: Callable[[Statistics], Floats]
     overall: Callable[[Statistics], Floats]
     blind: Callable[[Statistics], Floats] | None
-    """What a language-blind ranker gets, [draws]; none where that depends on quality."""
+    """Value of a language-blind ranker, [1 + draws]; None if that value depends on retrieval quality."""
     range: tuple[float, float] = SHARE
-    """The least and the most that it can be."""
+    """Smallest and largest possible value."""
 
 
 def _measure(
@@ -50,7 +53,7 @@ def _measure(
     overall: Callable[[Statistics], Floats] | None = None,
     range: tuple[float, float] = SHARE,  # noqa: A002
 ) -> BiasMeasure:
-    """A measure whose overall value is the mean over query languages, unless another one is given."""
+    """A measure whose overall value defaults to the mean over query languages."""
     return BiasMeasure(name, sentence, by_language, overall or (lambda means: macro(by_language(means))), blind, range)
 
 
@@ -62,8 +65,8 @@ def _part(name: str, place: int) -> Callable[[Statistics], Floats]:
     return lambda means: means[name][..., place]
 
 
-def _nowhere(means: Statistics) -> Floats:
-    """Of no language by itself."""
+def _undefined_by_language(means: Statistics) -> Floats:
+    """NaN for every language: the measure is defined overall only."""
     return np.full(means["distance"].shape[:2], np.nan)
 
 
@@ -76,7 +79,7 @@ def _always(value: float) -> Callable[[Statistics], Floats]:
 
 
 def _normalised(distance: Floats, least: Floats, random: Floats) -> Floats:
-    """NaN where every order has the same distance, as where all candidates are relevant."""
+    """Distance on a scale from the least to the random one; NaN if all orders have the same distance."""
     return np.divide(distance - least, random - least, out=np.full(distance.shape, np.nan), where=random > least)
 
 
@@ -109,7 +112,7 @@ MEASURES = (
     ),
     _measure(
         "normalised_rank_distance",
-        "Rank distance put on a scale of 0 for a perfect ranker and 1 for a random one; above 1 the pool is polarised.",
+        "Rank distance rescaled to 0 for a perfect ranker and 1 for a random one; above 1, languages are polarised.",
         lambda means: _normalised(
             means["distance"][..., 0], means["least_distance"][..., 0], means["random_distance"][..., 0]
         ),
@@ -130,23 +133,24 @@ MEASURES = (
     ),
     _measure(
         "max_rank",
-        "Mean rank of the relevant candidate that stands last.",
+        "Mean rank of the last relevant candidate.",
         _column("max_rank"),
         lambda means: macro(means["least_distance"][..., 0]) + 1,
         range=POSITIVE,
     ),
     _measure(
         "kendall_w",
-        "Agreement of the queries of one language about the order of languages among parallel relevants: the share "
-        "of the variance of within-query ranks that languages explain (Kendall's W where every query has all "
-        "languages, ties at their middle rank).",
+        "Agreement among the queries of one language on the order of languages among the parallel relevant "
+        "candidates: the share of the variance of within-query ranks that language explains (Kendall's W if every "
+        "query has all languages; ties get their mean rank).",
         lambda means: _kendall(means["rank_sum"], means["rank_count"], means["rank_square"][..., 0]),
         _mean_of("blind_w"),
     ),
     _measure(
         "kendall_w_pooled",
-        "The same over the queries of all languages together: only preferences that they share remain.",
-        _nowhere,
+        "Kendall's W over the queries of all languages together: only preferences that all query languages share "
+        "remain.",
+        _undefined_by_language,
         _mean_of("blind_w"),
         lambda means: _kendall(
             macro(means["rank_sum"], 1), macro(means["rank_count"], 1), macro(means["rank_square"], 1)[..., 0]
@@ -154,61 +158,62 @@ MEASURES = (
     ),
     _measure(
         f"same_language_ratio@{MIX_DEPTH}",
-        f"Share of the top {MIX_DEPTH} that is in the query's language, over that language's share of the pool.",
+        f"Share of the top {MIX_DEPTH} in the query's language, divided by that language's share of the pool.",
         _column("own_ratio"),
         _always(1),
         range=POSITIVE,
     ),
     _measure(
         f"language_jsd@{MIX_DEPTH}",
-        f"Jensen-Shannon divergence (bits) of the mean language mix of the top {MIX_DEPTH} from the pool's mix.",
+        f"Jensen-Shannon divergence (bits) between the mean language mix of the top {MIX_DEPTH} and that of the pool.",
         _jensen_shannon,
         _always(0),
     ),
     _measure(
         "first_hit_own_language",
-        "Share of queries whose best-ranked relevant candidate is in the query's language; ties are shared.",
+        "Share of queries whose best-ranked relevant candidate is in the query's language; ties are split.",
         _column("first_hit"),
         _mean_of("blind_first_hit"),
     ),
     _measure(
         "remove_one_target",
-        "Average precision lost when the relevant candidate in the query's own language leaves the pool, minus the "
-        "mean loss when another one leaves (after arXiv 2004.05484).",
+        "Average precision lost when the relevant candidate in the query's own language is removed from the pool, "
+        "minus the mean loss when one in another language is removed (after arXiv 2004.05484).",
         _column("removal"),
         _always(0),
         range=DIFFERENCE,
     ),
     _measure(
         "strong_alignment",
-        "Share of relevant candidates in other languages that stand above every non-relevant in the query's language "
-        "(after arXiv 2004.05484).",
+        "Share of relevant candidates in other languages that rank above every non-relevant candidate in the query's "
+        "language (after arXiv 2004.05484).",
         _column("strong"),
         None,
     ),
     _measure(
         "weak_alignment",
-        "Share of the same relevant candidates that stand above every non-relevant in their own language.",
+        "Share of relevant candidates in other languages that rank above every non-relevant candidate in their own "
+        "language (after arXiv 2004.05484).",
         _column("weak"),
         None,
     ),
     _measure(
         "alignment_gap",
-        "Weak minus strong alignment: what is lost to language and not to quality.",
+        "Weak minus strong alignment: the loss due to language rather than to retrieval quality.",
         lambda means: (means["weak"] - means["strong"])[..., 0],
         _always(0),
         range=DIFFERENCE,
     ),
     _measure(
         f"consistency@{MIX_DEPTH}",
-        f"Weighted overlap of the top {MIX_DEPTH} that parallel queries see in the one pool (RankC, arXiv 2310.10378).",
+        f"Weighted overlap of the top {MIX_DEPTH} of parallel queries in the same pool (RankC, arXiv 2310.10378).",
         _column("consistency"),
         _always(1),
     ),
     *(
         _measure(
             f"top_hit_{name}",
-            f"Share of queries whose best candidate is {right} and in {language}; a tie counts as wrong.",
+            f"Share of queries whose first candidate is {right} and in {language}; a tie counts as not relevant.",
             _part("top_hit", place),
             None,
         )
@@ -216,52 +221,53 @@ MEASURES = (
     ),
     _measure(
         f"hubness@{MIX_DEPTH}",
-        f"Skewness of the number of queries that list a candidate among their {MIX_DEPTH} best: 0 where all are listed "
-        "alike. Without an interval: drawing queries again would itself make hubs.",
-        _nowhere,
+        f"Skewness of how many queries list each candidate in their top {MIX_DEPTH}; 0 if all are listed equally "
+        "often. No interval: resampling queries would itself create hubs.",
+        _undefined_by_language,
         _always(0),
         lambda means: means["hubness"],
         range=ANY,
     ),
     _measure(
         f"hub_share@{MIX_DEPTH}",
-        f"Share of all places in the top {MIX_DEPTH} that the most listed 1 % of the candidates hold. Without an "
-        "interval, as hubness.",
-        _nowhere,
+        f"Share of all top-{MIX_DEPTH} entries held by the 1 % of candidates that are listed most often. No interval, "
+        "for the same reason as hubness.",
+        _undefined_by_language,
         _always(0.01),
         lambda means: means["hub_share"],
     ),
     _measure(
         "english_pool_max_rank",
-        "Mean rank of the relevant candidate that stands last, in the pool of English and the query's own language; "
-        "queries in other languages than English (after arXiv 2604.05684).",
+        "Mean rank of the last relevant candidate in a pool of English and the query's own language, over non-English "
+        "queries (after arXiv 2604.05684).",
         _column("english_max_rank"),
         None,
         range=POSITIVE,
     ),
     _measure(
         f"english_pool_complete@{ENGLISH_DEPTH}",
-        f"In the same pools, share of queries with all their relevant candidates in the top {ENGLISH_DEPTH}.",
+        "Share of non-English queries with all their relevant candidates in the top "
+        f"{ENGLISH_DEPTH} of a pool of English and the query's own language.",
         _column("english_complete"),
         _always(1),
     ),
     _measure(
         "english_pool_own_first",
-        "In the same pools, share of queries whose relevant candidate in their own language stands above the English "
-        "one; ties are shared.",
+        "Share of non-English queries that rank the relevant candidate in their own language above the English one, "
+        "in a pool of these two languages; ties are split.",
         _column("own_above_english"),
         _always(0.5),
     ),
     _measure(
         "modality_gap",
-        "Mean rank of the relevant images minus mean rank of the relevant captions, in one pool of both.",
+        "Mean rank of the relevant images minus mean rank of the relevant captions, in a pool of both.",
         _column("modality_gap"),
         _always(0),
         range=ANY,
     ),
     _measure(
         f"same_modality_ratio@{MIX_DEPTH}",
-        f"Share of the top {MIX_DEPTH} that is of the query's modality, over that modality's share of the pool.",
+        f"Share of the top {MIX_DEPTH} in the query's modality, divided by that modality's share of the pool.",
         _column("own_modality"),
         _always(1),
         range=POSITIVE,

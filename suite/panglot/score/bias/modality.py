@@ -1,4 +1,4 @@
-"""Pools that hold images: what they offer, and whether they favour captions or images."""
+"""Modality bias: whether a pool of images and captions favours one of them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from panglot.score.bias.lists import MIX_DEPTH
 from panglot.score.bias.pairs import by_pair, mean_over_ties, mean_per_query
 
 
-class Offers(NamedTuple):
-    """What there is among the candidates of a pool."""
+class Modalities(NamedTuple):
+    """Which kinds of candidate a pool holds."""
 
     images: bool
     texts: bool
 
 
-def offers(evidence: Evidence) -> Offers:
-    """Whether there are images among the candidates, and whether there are texts."""
+def modalities(evidence: Evidence) -> Modalities:
+    """Whether the candidates include images, and whether they include texts."""
     images = np.array(evidence.languages) == IMAGES
-    return Offers(bool(evidence.sizes[images].sum()), bool(evidence.sizes[~images].sum()))
+    return Modalities(bool(evidence.sizes[images].sum()), bool(evidence.sizes[~images].sum()))
 
 
-def modalities(evidence: Evidence) -> dict[str, Floats]:
-    """How far relevant images stand behind relevant captions, and the share of the query's modality in the top.
+def modality_statistics(evidence: Evidence) -> dict[str, Floats]:
+    """Rank gap between relevant images and captions, and share of the query's modality in the top list, [queries, 1].
 
-    Values [queries, 1]; none where the pool lacks one kind.
+    Empty if the pool holds only one modality.
     """
-    if not all(offers(evidence)):
+    if not all(modalities(evidence)):
         return {}
     place = evidence.languages.index(IMAGES)
     return {"modality_gap": _gap(evidence, place)[:, None], "own_modality": _own_ratio(evidence, place)[:, None]}
 
 
 def _gap(evidence: Evidence, place: int) -> Floats:
-    """Mean rank of relevant images minus that of captions, [queries]; tied relevants share the mean of their ranks."""
+    """Mean rank of relevant images minus that of captions, [queries]; tied candidates get their mean rank."""
     ranking = evidence.together
     rank = by_pair(ranking, mean_over_ties(ranking, ranking.rank.astype(np.float64)))
     is_image = evidence.language == place
@@ -46,10 +46,10 @@ def _gap(evidence: Evidence, place: int) -> Floats:
 
 
 def _own_ratio(evidence: Evidence, place: int) -> Floats:
-    """Share of the top that is of the query's modality, over that modality's share of the pool, [queries]."""
+    """Share of the top list in the query's modality, divided by that modality's share of the pool, [queries]."""
     top = evidence.top_language[:, :MIX_DEPTH]
-    asks_image = evidence.query_language == place
+    is_image_query = evidence.query_language == place
     listed = top != NOBODY
-    own = ((top == place) == asks_image[:, None]) & listed
+    own = ((top == place) == is_image_query[:, None]) & listed
     images = evidence.sizes[place] / evidence.sizes.sum()
-    return divide(own.sum(axis=1), listed.sum(axis=1)) / np.where(asks_image, images, 1 - images)
+    return divide(own.sum(axis=1), listed.sum(axis=1)) / np.where(is_image_query, images, 1 - images)

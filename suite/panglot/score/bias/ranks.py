@@ -1,4 +1,4 @@
-"""What the ranks of parallel relevants say of each query: values [queries, width], NaN where there is none."""
+"""Statistics of the ranks of parallel relevant candidates: arrays [queries, width], NaN where undefined."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from panglot.score.bias.pairs import by_pair, in_own_language, mean_over_ties, m
 from panglot.score.metrics import average_precision
 
 COMPLETE_DEPTHS = (20, 100)
+"""Cut-offs of `complete@k`."""
 
 
 def distances(evidence: Evidence) -> dict[str, Floats]:
-    """Largest minus smallest rank, its least and its random value, and what follows from the last rank."""
+    """Largest minus smallest rank, its minimum and its random value, and statistics of the last rank, [queries, 1]."""
     ranking = evidence.together
     relevants = ranking.relevants
     last = np.cumsum(relevants) - 1
@@ -32,7 +33,10 @@ def distances(evidence: Evidence) -> dict[str, Floats]:
 
 
 def within_query_ranks(evidence: Evidence) -> dict[str, Floats]:
-    """Ranks of the parallel relevants among themselves, from their mean: sums and counts per candidate language."""
+    """Ranks of the parallel relevant candidates among themselves, relative to their mean.
+
+    Sums and counts [queries, languages] by candidate language, and the sum of squares [queries, 1].
+    """
     ranking = evidence.together
     languages = len(evidence.languages)
     centred = ranking.middle - (ranking.relevants[ranking.cell] + 1) / 2
@@ -48,9 +52,9 @@ def within_query_ranks(evidence: Evidence) -> dict[str, Floats]:
 
 
 def first_hits(evidence: Evidence) -> dict[str, Floats]:
-    """1 where the best-ranked relevant is in the query's language, its share of the tie where several are best.
+    """1 if the best-ranked relevant candidate is in the query's language, a fraction if several tie, [queries, 1].
 
-    A language-blind ranker gets the share of the query's language among the relevants.
+    A language-blind ranker scores the share of the query's language among the relevant candidates.
     """
     ranking = evidence.together
     best = ranking.middle == ranking.middle[np.searchsorted(ranking.cell, ranking.cell)]
@@ -62,7 +66,10 @@ def first_hits(evidence: Evidence) -> dict[str, Floats]:
 
 
 def remove_one_target(evidence: Evidence) -> dict[str, Floats]:
-    """Loss of average precision without the own-language relevant, minus the mean loss without another one."""
+    """Average precision lost without the own-language relevant candidate, minus the mean loss without another one.
+
+    [queries, 1], after arXiv 2004.05484.
+    """
     ranking = evidence.together
     relevants = ranking.relevants[ranking.cell]
     place, rank = ranking.place, ranking.rank
@@ -77,7 +84,11 @@ def remove_one_target(evidence: Evidence) -> dict[str, Floats]:
 
 
 def alignments(evidence: Evidence) -> dict[str, Floats]:
-    """Shares of the relevants in other languages above all non-relevants of the query's language, and of their own."""
+    """Strong and weak alignment (after arXiv 2004.05484), [queries, 1].
+
+    Share of the relevant candidates in other languages that rank above all non-relevant candidates in the query's
+    language (strong) or in their own language (weak).
+    """
     other = ~in_own_language(evidence)
     own_relevants = _own_scores(evidence)[evidence.query]
     strong = evidence.above_asked == (own_relevants >= evidence.score[:, None]).sum(axis=1)
@@ -90,53 +101,54 @@ def alignments(evidence: Evidence) -> dict[str, Floats]:
 
 
 ENGLISH_DEPTH = 10
+"""Cut-off of `english_pool_complete@k`."""
 
 
 def english_pool(evidence: Evidence) -> dict[str, Floats]:
-    """Of queries in other languages, in the pool of English and their own language (after arXiv 2604.05684).
+    """Statistics of non-English queries in a pool of English and their own language, [queries, 1].
 
-    The rank of the last relevant, whether all of them are in the top, and whether the best in the query's language
-    stands above the best in English, a half where they tie. NaN where one of the two has none, and in narrow evidence,
-    which does not count English apart.
+    The rank of the last relevant candidate, whether all of them are in the top list, and whether the best in the
+    query's language ranks above the best in English (0.5 on a tie); after arXiv 2604.05684. NaN if one of the two
+    languages has no relevant candidate, and for narrow evidence, which has no separate counts for English.
     """
     english = [evidence.languages.index(name) for name in match_language("en", evidence.languages)]
     names = ("english_max_rank", "english_complete", "own_above_english")
     if evidence.narrow or not english:
         return {name: np.full((evidence.queries, 1), np.nan) for name in names}
     own, foreign = in_own_language(evidence), evidence.language == english[0]
-    offered = own | foreign
+    in_pool = own | foreign
     above = evidence.above_asked + evidence.above[:, english[0]]
     ranking = rank_cells(
-        evidence.query[offered].astype(np.int64), 1 + above[offered], evidence.gain[offered], evidence.queries
+        evidence.query[in_pool].astype(np.int64), 1 + above[in_pool], evidence.gain[in_pool], evidence.queries
     )
     best = [np.full(evidence.queries, np.inf) for _ in range(2)]
     for found, among in zip(best, (own, foreign), strict=True):
-        chosen = among[offered][ranking.pair]
+        chosen = among[in_pool][ranking.pair]
         np.minimum.at(found, ranking.cell[chosen], ranking.middle[chosen])
-    there = np.isfinite(best).all(axis=0) & (evidence.query_language != english[0])
+    defined = np.isfinite(best).all(axis=0) & (evidence.query_language != english[0])
     worst = np.zeros(evidence.queries)
     np.maximum.at(worst, ranking.cell, ranking.rank)
     values = (worst, worst <= ENGLISH_DEPTH, (best[0] < best[1]) + (best[0] == best[1]) / 2)
-    return {name: np.where(there, value, np.nan)[:, None] for name, value in zip(names, values, strict=True)}
+    return {name: np.where(defined, value, np.nan)[:, None] for name, value in zip(names, values, strict=True)}
 
 
 def _sums(at: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
-    """Sum of the values at each place of an array, [shape]."""
+    """Sum of the values at each flat index, reshaped to `shape`."""
     total: Floats = np.bincount(at, values, shape[0] * shape[1]).astype(np.float64)
     return total.reshape(shape)
 
 
 def _blind_agreement(evidence: Evidence, count: Floats) -> Floats:
-    """Kendall's W of a language-blind ranker for each query, [queries], from relevants [queries, languages]."""
+    """Kendall's W of a language-blind ranker, [queries], from counts of relevant candidates [queries, languages]."""
     languages = len(evidence.languages)
-    asked = evidence.query_language
-    relevants = np.bincount(asked, weights=count.sum(axis=1), minlength=languages)
-    present = np.array([np.count_nonzero(count[asked == place].any(axis=0)) for place in range(languages)])
-    return divide(present, relevants)[asked]
+    own = evidence.query_language
+    relevants = np.bincount(own, weights=count.sum(axis=1), minlength=languages)
+    present = np.array([np.count_nonzero(count[own == place].any(axis=0)) for place in range(languages)])
+    return divide(present, relevants)[own]
 
 
 def _own_scores(evidence: Evidence) -> Floats:
-    """Scores of each query's relevants in its own language, [queries, most of them], filled with minus infinity."""
+    """Scores of each query's own-language relevant candidates, [queries, largest count], padded with -inf."""
     own = np.flatnonzero(in_own_language(evidence))
     query = evidence.query[own]
     place = np.arange(len(own)) - np.searchsorted(query, query)

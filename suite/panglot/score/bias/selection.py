@@ -1,4 +1,4 @@
-"""What is measured in a pool: the measures that mean something there, and the numbers from which they follow."""
+"""Which bias measures apply to a pool, and the per-query statistics they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from panglot.data.image import IMAGES
 from panglot.retrieve.evidence import Evidence
 from panglot.score.bias.lists import MIX_DEPTH, consistency, hubs, top_hits, top_languages
 from panglot.score.bias.measures import MEASURES, TOP_HITS, BiasMeasure
-from panglot.score.bias.modality import modalities, offers
+from panglot.score.bias.modality import modalities, modality_statistics
 from panglot.score.bias.ranks import (
     COMPLETE_DEPTHS,
     ENGLISH_DEPTH,
@@ -23,7 +23,7 @@ from panglot.score.bias.ranks import (
     within_query_ranks,
 )
 
-_OF_IMAGE_QUERIES = frozenset(
+_IMAGE_QUERY_MEASURES = frozenset(
     {
         "rank_distance",
         "normalised_rank_distance",
@@ -33,48 +33,49 @@ _OF_IMAGE_QUERIES = frozenset(
         f"language_jsd@{MIX_DEPTH}",
     }
 )
-_OF_CONSISTENCY = frozenset({f"consistency@{MIX_DEPTH}"})
-_OF_MODALITIES = frozenset({"modality_gap", f"same_modality_ratio@{MIX_DEPTH}"})
-_NEEDED_BY_FEW: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]] = {
+_CONSISTENCY_MEASURES = frozenset({f"consistency@{MIX_DEPTH}"})
+_MODALITY_MEASURES = frozenset({"modality_gap", f"same_modality_ratio@{MIX_DEPTH}"})
+_OPTIONAL_STATISTICS: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]] = {
     alignments: frozenset({"strong_alignment", "weak_alignment", "alignment_gap"}),
     first_hits: frozenset({"first_hit_own_language"}),
     remove_one_target: frozenset({"remove_one_target"}),
-    consistency: _OF_CONSISTENCY,
-    modalities: _OF_MODALITIES,
+    consistency: _CONSISTENCY_MEASURES,
+    modality_statistics: _MODALITY_MEASURES,
     top_hits: frozenset(f"top_hit_{name}" for name, *_ in TOP_HITS),
     english_pool: frozenset(
         {"english_pool_max_rank", f"english_pool_complete@{ENGLISH_DEPTH}", "english_pool_own_first"}
     ),
 }
-"""Statistics that only some measures follow from: they take most of the time, and are left out where none is wanted."""
+"""Costly statistics and the measures that need them; they are computed only if one of these measures is requested."""
 
 
 def statistics(evidence: Evidence, measures: Collection[str]) -> dict[str, Floats]:
-    """The numbers per query from which these measures follow, each [queries, width]; NaN where undefined."""
+    """The per-query statistics that these measures need, each [queries, width]; NaN where undefined."""
     found = {**distances(evidence), **within_query_ranks(evidence), **top_languages(evidence)}
-    for compute, needed_by in _NEEDED_BY_FEW.items():
+    for compute, needed_by in _OPTIONAL_STATISTICS.items():
         if needed_by.intersection(measures):
             found |= compute(evidence)
     return found
 
 
 def of_the_whole(evidence: Evidence, rows: int) -> dict[str, Floats]:
-    """Numbers that are no means of queries, in place of means of `statistics`: [rows], NaN for every draw."""
+    """Statistics of the whole pool that are not means over queries, [rows]: the value in row 0, NaN for each draw."""
     return {name: np.append(value, np.full(rows - 1, np.nan)) for name, value in hubs(evidence).items()}
 
 
 def measures_of(evidence: Evidence) -> tuple[BiasMeasure, ...]:
-    """The measures that mean something in the pool of an evidence.
+    """The measures that apply to the evidence's pool.
 
-    Texts alone have all of language. Images that ask have no language of their own to prefer: they have those that
-    need none. Images that are asked for are in no language that could be pushed up: what remains is the consistency
-    of parallel captions, and with captions beside them the measures of modality.
+    - Texts only: all language measures.
+    - Image queries have no language to prefer, so only the measures that need no query language apply.
+    - Image candidates have no language to be preferred, so only the consistency of parallel captions applies, and the
+      modality measures if the pool also holds captions.
     """
-    offered = offers(evidence)
-    if offered.images:
-        names = _OF_CONSISTENCY | (_OF_MODALITIES if offered.texts else frozenset())
+    pool = modalities(evidence)
+    if pool.images:
+        names = _CONSISTENCY_MEASURES | (_MODALITY_MEASURES if pool.texts else frozenset())
     elif IMAGES in evidence.languages:
-        names = _OF_IMAGE_QUERIES
+        names = _IMAGE_QUERY_MEASURES
     else:
-        names = frozenset(measure.name for measure in MEASURES) - _OF_MODALITIES
+        names = frozenset(measure.name for measure in MEASURES) - _MODALITY_MEASURES
     return tuple(measure for measure in MEASURES if measure.name in names)

@@ -1,1 +1,1 @@
-"""Whether models differ, and in what order they stand."""
+"""Significance tests between models, and rankings of models."""

@@ -1,4 +1,4 @@
-"""Two models on one task: every difference, what holds of it in words, and how a notebook shows it."""
+"""The comparison of two models on one task: all differences, a summary sentence and the notebook view."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from panglot.score.comparison.differences import ALPHA, Differences
 
 HEADINGS = ("setting", "A", "B", "difference", "95 % interval", "p (Holm)", "smallest detectable")
 MARK = "*"
-"""Beside a difference that was found."""
+"""Marks a significant difference."""
 
 LEGEND = (
-    "difference: B − A, with its 95 % bootstrap interval; * found at α = .05 by a paired permutation test, "
-    "Holm-corrected over {cells} of this table. smallest detectable: what one such test finds in 80 % of samples."
+    "difference: B − A, with its 95 % bootstrap interval; * significant at α = .05 in a paired permutation test, "
+    "Holm-corrected over {cells} in this table. smallest detectable: the true difference that a single such test "
+    "detects in 80 % of samples."
 )
 PAIR_LEGEND = "orange: A is better, purple: B is better. * Holm-corrected over {cells}."
 
@@ -31,7 +32,7 @@ class Comparison:
     """Two models, A and B, on one task, in three families of tests.
 
     `by_setting` [settings]; `by_language` [query languages, settings without balance]; `by_pair` [query languages,
-    candidate languages], where the diagonal is `mono` of each language. `cross` of a language is as query language.
+    candidate languages], with each language's `mono` on the diagonal. A language's `cross` is that of its queries.
     """
 
     metric: str
@@ -45,7 +46,7 @@ class Comparison:
     by_pair: Differences
     task: str = ""
     models: tuple[str, str] = ("A", "B")
-    """Their names, A first."""
+    """Names of the models, A first."""
 
     @property
     def language_settings(self) -> tuple[str, ...]:
@@ -54,32 +55,32 @@ class Comparison:
 
     @property
     def least_p(self) -> float:
-        """The least p that a test can give here: the data itself is always as far out as the data."""
+        """The smallest possible p: the unswapped data always counts as one of the swaps."""
         return 1 / self.swaps
 
     @property
     def divided(self) -> bool:
-        """Whether nothing is known of a pool of all languages."""
+        """Whether the task has no pool of all languages."""
         return "multi" in self.settings and bool(np.isnan(self.by_setting.one[self.settings.index("multi")]))
 
     @property
     def title(self) -> str:
-        """What is compared, and on how much."""
-        asked = self.query_languages
-        narrow = f"queries in {language_label(asked[0])}" if len(asked) == 1 < len(self.languages) else ""
+        """Task, metric, language of the queries if there is one, and number of clusters."""
+        chosen = self.query_languages
+        narrow = f"queries in {language_label(chosen[0])}" if len(chosen) == 1 < len(self.languages) else ""
         clusters = f"{count(self.clusters, 'cluster')} of questions"
         return ", ".join(filter(None, (self.task, self.metric, narrow, clusters)))
 
     @property
     def sentence(self) -> str:
-        """What holds of the settings, in words."""
+        """The result in words: the settings in which B is better, A is better, or no difference was found."""
         cells = self.by_setting
         if self.least_p > ALPHA:
             return (
-                f"No difference can be found: with {count(self.clusters, 'cluster')} of questions no p is below "
-                f"{p_value(self.least_p)}."
+                f"No difference can be significant: with {count(self.clusters, 'cluster')} of questions the smallest "
+                f"possible p is {p_value(self.least_p)}."
             )
-        said: dict[str, list[str]] = {
+        groups: dict[str, list[str]] = {
             "B is better in": [],
             "A is better in": [],
             "A and B are equal in": [],
@@ -88,19 +89,21 @@ class Comparison:
         for place, setting in enumerate(self.settings):
             difference, smallest = cells.difference[place], cells.detectable[place]
             if cells.found[place]:
-                said["B is better in" if difference > 0 else "A is better in"].append(setting)
+                groups["B is better in" if difference > 0 else "A is better in"].append(setting)
             elif difference == smallest == 0:
-                said["A and B are equal in"].append(setting)
+                groups["A and B are equal in"].append(setting)
             elif not math.isnan(difference):
                 reason = "too few clusters" if math.isnan(smallest) else f"smallest detectable {short(smallest)}"
-                said["no difference found in"].append(f"{setting} ({reason})")
-        words = "; ".join(f"{words} {listed(settings)}" for words, settings in said.items() if settings)
+                groups["no difference found in"].append(f"{setting} ({reason})")
+        words = "; ".join(f"{words} {listed(settings)}" for words, settings in groups.items() if settings)
         return f"{words[:1].upper()}{words[1:]}." if words else "Nothing to compare."
 
     def only(self, setting: str | None = None, language: str | None = None) -> Comparison:
-        """One setting, the queries of one language, or both: choose them before looking, the correction follows.
+        """The comparison restricted to one setting, one query language, or both.
 
-        :raises UnknownName: no such setting or language.
+        Holm's correction then covers only the tests that remain, so choose the subset before looking at the results.
+
+        :raises UnknownName: the setting or language is not in this comparison.
         """
         chosen = self
         if language is not None:
@@ -150,7 +153,7 @@ class Comparison:
             )
 
     def _heat_map(self) -> Iterator[str]:
-        """The difference of every pair of languages; nothing where there are none, or more than can be read."""
+        """The difference of every pair of languages; empty if there are no pairs or too many to display."""
         cells = self.by_pair
         if self.divided or len(self.languages) > html.WIDEST or np.isnan(cells.difference).all():
             return

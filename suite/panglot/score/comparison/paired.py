@@ -1,12 +1,12 @@
-"""Do two models differ: paired tests over clusters of questions, with their limits.
+"""Paired significance tests of two models over clusters of questions.
 
-A cluster is the unit that is swapped, drawn and counted: questions on one article, in all languages, are not
-independent of each other.
+The cluster is the unit that is swapped, drawn and counted, because the questions on one article, in all languages, are
+not independent of each other.
 
 - Test: see `PERMUTATION_TEST`.
-- Several tests at once: Holm (1979) over the family that is looked at.
-- Interval: that of the cluster bootstrap of `panglot.score.bootstrap`, the same draws for both models.
-- What could have been found: effect size and smallest detectable difference; formulas at `Differences`.
+- Multiple tests: Holm's correction (1979) over the displayed family.
+- Interval: the cluster bootstrap of `panglot.score.bootstrap`, with the same draws for both models.
+- Sensitivity: effect size and smallest detectable difference; see `Differences` for the formulas.
 """
 
 from __future__ import annotations
@@ -34,31 +34,38 @@ from panglot.score.comparison.differences import ALPHA, POWER, Differences
 from panglot.score.settings import SCORES, SETTINGS
 
 PERMUTATION_TEST = (
-    "Paired permutation, two-sided. Under the hypothesis that the two models are alike, all values of a "
-    "cluster could as well be the other model's (Smucker et al., 2007; Dror et al., 2018). Swaps are signs, "
-    "so one product of signs [swaps, clusters] and differences of shares [clusters, cells] permutes every "
-    "cell at once. Where there are no more swaps than draws, each is made once and p is exact."
+    "Two-sided paired permutation test. Under the null hypothesis that the two models do not differ, the values "
+    "of a cluster can be swapped between them (Smucker et al., 2007; Dror et al., 2018). A swap flips the sign "
+    "of the cluster's difference, so one matrix product of signs [swaps, clusters] and differences "
+    "[clusters, cells] tests all cells. If there are no more possible swaps than draws, each is made once and p "
+    "is exact."
 )
 
 DRAWS = 10_000
+"""Random swaps of a test."""
 CHUNK = 1000
-"""Draws that are in memory at once."""
+"""Swaps held in memory at a time."""
 
 ROUNDING = 1e-12
-"""Differences closer than this are equal: scores are at most 1, and sums of shares keep 15 digits of them."""
+"""Differences below this count as equal: scores are at most 1, and sums of shares are accurate to 15 digits."""
 
 
 def compare(one: Evidence, other: Evidence, metric: str, draws: int = DRAWS) -> Comparison:
-    """Every setting, query language and pair of two models, tested over the same clusters of questions.
+    """Test two models in every setting, query language and pair of languages, over the same clusters of questions.
 
-    :raises BadResult: the two do not hold the same queries.
+    :param draws: random swaps of the permutation test.
+    :raises BadResult: the models were not evaluated on the same queries.
+    :raises UnknownName: there is no such metric.
     """
     check_same_queries(one, other)
     return compare_contributions(contributions(one, metric), contributions(other, metric), metric, draws)
 
 
 def compare_contributions(one: Contributions, other: Contributions, metric: str, draws: int = DRAWS) -> Comparison:
-    """The same from contributions that are already there, for a page that keeps them."""
+    """Like `compare`, but from precomputed contributions, for pages that cache them.
+
+    :raises BadResult: the models were not evaluated on the same queries.
+    """
     check_same_counts(one, other)
     languages = len(one.languages)
     cells = _differences(one, other, members_of(languages), draws)
@@ -77,35 +84,37 @@ def compare_contributions(one: Contributions, other: Contributions, metric: str,
 
 
 def check_same_queries(one: Evidence, other: Evidence) -> None:
-    """Two models can be paired where they answered the same queries.
+    """Check that two models answered the same queries, so that they can be paired.
 
     :raises BadResult: they did not.
     """
-    left_out = {*one.query_ids} ^ {*other.query_ids}
-    if left_out:
-        raise BadResult(f"{len(left_out)} queries stand in one of the two only, {min(left_out)} among them.")
+    unpaired = {*one.query_ids} ^ {*other.query_ids}
+    if unpaired:
+        raise BadResult(f"{len(unpaired)} queries are in only one of the two results, for example {min(unpaired)}.")
     alike = one.languages == other.languages and one.query_ids == other.query_ids
     if not alike or any(
         (getattr(one, name) != getattr(other, name)).any() for name in ("group", "cluster", "query_language")
     ):
-        raise BadResult("The two hold the same queries in another order, other languages, groups or clusters.")
+        raise BadResult(
+            "The two results have the same queries but differ in their order, languages, groups or clusters."
+        )
 
 
 def enough_draws(languages: int) -> int:
-    """Draws whose smallest p, 1 / (1 + draws), is still half of α after Holm's correction over all pairs."""
+    """Number of draws whose smallest p, 1 / (1 + draws), stays below α / 2 after Holm's correction over all pairs."""
     return max(DRAWS, ceil(2 * languages**2 / ALPHA))
 
 
 def swaps_of(clusters: int, draws: int) -> int:
-    """How many swaps a test looks at: all that differ where those are no more than the draws, else the draws.
+    """Number of swaps in a test, the unswapped data included: all distinct ones if `draws` suffice, else 1 + draws.
 
-    The data itself is one of them. All are 2^clusters, of which one half is the other with the models exchanged.
+    Of the 2^clusters swaps, one half mirrors the other with the models exchanged, so half of them are distinct.
     """
     return min(1 << min(clusters - 1, 62), draws + 1)
 
 
 def sign_chunks(clusters: int, draws: int, seed: int = SEED) -> Iterator[Floats]:
-    """Which clusters are swapped (−1), the data itself first, [at most CHUNK swaps, clusters] at a time."""
+    """Signs of the clusters (−1: swapped), in chunks [at most CHUNK swaps, clusters]; the first row swaps nothing."""
     swaps = swaps_of(clusters, draws)
     random = np.random.default_rng(seed)
     for start in range(0, swaps, CHUNK):
@@ -118,7 +127,7 @@ def sign_chunks(clusters: int, draws: int, seed: int = SEED) -> Iterator[Floats]
 
 
 def _differences(one: Contributions, other: Contributions, members: Bools, draws: int) -> Differences:
-    """All cells of `members_of`, with balance behind the settings."""
+    """The differences in all cells of `members_of`, with balance after the settings."""
     shares, other_shares = one.shares(members), other.shares(members)
     weights = draw_clusters(len(shares))
     drawn, other_drawn = (with_balance(model.drawn(weights, members)) for model in (one, other))
@@ -146,11 +155,11 @@ def _differences(one: Contributions, other: Contributions, members: Bools, draws
 
 
 def _permutation_p(shares: Floats, other_shares: Floats, draws: int) -> Floats:
-    """Two-sided p of every cell with balance, [cells + 1], from shares [groups, cells].
+    """Two-sided p of every cell, balance included, [cells + 1], from shares [clusters, cells].
 
-    Where `middle` is half the sum of the two models' scores and s the signs, the models after the swaps score
-    middle ± (s @ difference of shares) / 2. That holds for balance's three parts too, so it is their harmonic mean in
-    each of the two swapped models.
+    With `middle` the mean of the two models' scores and s the signs, the swapped models score
+    middle ± (s @ difference of shares) / 2. This also holds for the three parts of balance, so balance is the harmonic
+    mean of the parts in each swapped model.
     """
     difference = other_shares - shares
     middle = (other_shares + shares).sum(axis=0) / 2
@@ -166,11 +175,11 @@ def _permutation_p(shares: Floats, other_shares: Floats, draws: int) -> Floats:
 
 
 def _standard_error(influence: Floats, taking_part: Ints) -> Floats:
-    """The standard error of a sum of influences [clusters, cells] of so many clusters, [cells]."""
+    """Standard error of a sum of influences [clusters, cells] over `taking_part` [cells] clusters, [cells]."""
     return np.sqrt(divide(taking_part * (influence**2).sum(axis=0), np.maximum(taking_part - 1, 0)))
 
 
 def _reach(clusters: Floats) -> Floats:
-    """Standard errors from 0 to a difference that is found with the power `POWER`, [cells]."""
+    """Standard errors between 0 and a difference that is detected with power `POWER`, [cells]."""
     freedom = np.where(clusters < FEWEST, np.nan, clusters) - 1
     return student(1 - ALPHA / 2, freedom) + student(POWER, freedom)

@@ -1,4 +1,4 @@
-"""In what order many models stand, and how sure that is: rank intervals, letters for what cannot be told apart."""
+"""The ranking of many models, with rank intervals and a compact letter display of significant differences."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from panglot.score.comparison.paired import DRAWS, ROUNDING, check_same_queries,
 from panglot.score.settings import SCORES, SETTINGS
 
 RANK_INTERVALS = (
-    "The rank interval holds the middle 95 % of the model's ranks over the bootstrap draws, the same draws "
-    "for all; a rank is one plus the number of models that are better. Pairs are tested with the signs of a "
-    "comparison of two; balance by its shares to first order."
+    "The rank interval covers the middle 95 % of a model's ranks over the bootstrap draws, which are the same "
+    "for all models; a rank is one plus the number of better models. Pairs of models are tested with the same "
+    "sign flips as a comparison of two models; balance is linearised (first order)."
 )
-LETTERS = "Two models share a letter exactly where no difference between them was found."
+LETTERS = "Two models share a letter if and only if no significant difference between them was found."
 LEGEND = LETTERS.removesuffix(".") + " (paired permutation tests, α = .05, Holm over {pairs}). Intervals: bootstrap."
 
 RADEMACHER = 1 / (4 * (erfc(1) / 2))
-"""A sum of signed numbers exceeds x standard deviations at most 3.18 times as often as a normal variable does, for
-every x (Bentkus and Dzindzalieta, 2015)."""
+"""For every x, a Rademacher sum exceeds x standard deviations with at most 3.18 times the probability of a normal
+variable (Bentkus and Dzindzalieta, 2015)."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One model among others: its place, the ends of its rank's 95 % interval, and its letters.
+    """One model in a ranking: its rank, the ends of the rank's 95 % interval, its score and its letters.
 
-    Where there are too few clusters for an interval, it holds every place.
+    If there are too few clusters for an interval, `low` and `high` span all ranks.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Standing:
 class Standings:
     """Models on one task, best first. `p` [models, models] is Holm-corrected over all pairs, NaN on the diagonal.
 
-    `left_out` says of results that could not be ranked why.
+    `left_out` gives, for each result that could not be ranked, the reason.
     """
 
     metric: str
@@ -74,13 +74,13 @@ class Standings:
 
     @property
     def title(self) -> str:
-        """What is ranked, and on how much."""
+        """Task, metric and setting of the ranking, and the number of clusters."""
         clusters = f"{count(self.clusters, 'cluster')} of questions"
         return ", ".join(filter(None, (self.task, f"{self.metric} in {self.setting}", clusters)))
 
     @property
     def legend(self) -> str:
-        """What letters and intervals mean."""
+        """The meaning of letters and intervals."""
         return LEGEND.format(pairs=count(len(self.models) * (len(self.models) - 1) // 2, "pair"))
 
     def __repr__(self) -> str:
@@ -110,9 +110,11 @@ class Standings:
 
 
 def rank(models: Mapping[str, Evidence], metric: str, setting: str = "multi") -> Standings:
-    """Models by their score in mono, cross, multi or balance, with what is known of their order.
+    """Rank models by their score in mono, cross, multi or balance; see `RANK_INTERVALS` and `LETTERS`.
 
-    :raises BadResult: they do not hold the same queries, or none has a value in the setting.
+    :param models: the evidence of each model by its name.
+    :raises BadResult: the models do not have the same queries, or the setting has no value.
+    :raises UnknownName: there is no such metric or setting.
     """
     first = next(iter(models.values()))
     for evidence in models.values():
@@ -122,9 +124,10 @@ def rank(models: Mapping[str, Evidence], metric: str, setting: str = "multi") ->
 
 
 def rank_contributions(models: Mapping[str, Contributions], metric: str, setting: str = "multi") -> Standings:
-    """The same from contributions that are already there.
+    """Like `rank`, but from precomputed contributions.
 
-    `RANK_INTERVALS` and `LETTERS` state how sure the order is.
+    :raises BadResult: the models do not have the same queries, or the setting has no value.
+    :raises UnknownName: there is no such setting.
     """
     place_of("setting", setting, SCORES)
     first = next(iter(models.values()))
@@ -135,7 +138,7 @@ def rank_contributions(models: Mapping[str, Contributions], metric: str, setting
     clusters = _effective(first, setting)
     drawn, shares = (np.stack(parts, axis=1) for parts in zip(*columns, strict=True))
     if np.isnan(drawn[0]).any():
-        raise BadResult(f"{setting} has no value on the languages {', '.join(first.languages)}.")
+        raise BadResult(f"The setting {setting} has no value for the languages {', '.join(first.languages)}.")
     order = np.argsort(-drawn[0], kind="stable")
     names = np.array(list(models), object)[order]
     p = _pairwise_p(shares[:, order])
@@ -143,10 +146,10 @@ def rank_contributions(models: Mapping[str, Contributions], metric: str, setting
 
 
 def comparable(models: Mapping[str, Contributions], compared: Collection[str] = ()) -> dict[str, Contributions]:
-    """One set of models with the same queries in the same clusters.
+    """The best set of models that share the same queries in the same clusters.
 
-    The set that holds the most of the `compared` ones, whose evidence was compared with the task's data: no number of
-    others outweighs one of them. Of several such sets the largest, of two as large the first.
+    Prefer the set with the most models in `compared` (those whose evidence was checked against the task's data), then
+    the largest set, then the first.
     """
     sets: list[dict[str, Contributions]] = []
     for name, model in models.items():
@@ -161,7 +164,7 @@ def comparable(models: Mapping[str, Contributions], compared: Collection[str] = 
 
 
 def _column(model: Contributions, weights: Floats, setting: str) -> tuple[Floats, Floats]:
-    """Scores of one setting, [1 + draws], and the shares that it is made of, [clusters]."""
+    """Scores in one setting, [1 + draws], and their shares by cluster, [clusters]."""
     rows = _rows_of(model, setting)
     drawn, shares = model.drawn(weights, rows), model.shares(rows)
     if setting == "balance":
@@ -170,23 +173,23 @@ def _column(model: Contributions, weights: Floats, setting: str) -> tuple[Floats
 
 
 def _rows_of(model: Contributions, setting: str) -> Bools:
-    """Which basics the setting averages, [1, basics], or those of all three that balance is made of, [3, basics]."""
+    """Which basics the setting averages, [1, basics]; for balance, those of its three parts, [3, basics]."""
     members = members_of(len(model.languages))[:BALANCE]
     return members if setting == "balance" else members[[SETTINGS.index(setting)]]
 
 
 def _effective(model: Contributions, setting: str) -> float:
-    """The effective number of clusters behind a setting; of balance that of its part with the fewest."""
+    """The effective number of clusters behind a setting; for balance, the smallest of its parts."""
     return float(effective(model.weights(_rows_of(model, setting))).min())
 
 
 def _standings(names: list[str], drawn: Floats, clusters: float, p: Floats) -> tuple[Standing, ...]:
-    """Standings of models in their order, from scores [1 + draws, models] and corrected p [models, models]."""
+    """Standings of ordered models, from scores [1 + draws, models] and corrected p [models, models]."""
     ranks = np.stack([1 + (scores > scores[:, None] + ROUNDING).sum(axis=1) for scores in drawn])
     low, high = [1] * len(names), [len(names)] * len(names)
-    left_out = float(tails(np.array(clusters)))
-    if not np.isnan(left_out):
-        ends = np.quantile(ranks[1:], [left_out, 1 - left_out], axis=0, method="inverted_cdf")
+    tail = float(tails(np.array(clusters)))
+    if not np.isnan(tail):
+        ends = np.quantile(ranks[1:], [tail, 1 - tail], axis=0, method="inverted_cdf")
         low, high = ends.astype(int).tolist()
     scores = map(as_score, scores_of(drawn, np.array(clusters)).tolist())
     return tuple(
@@ -198,10 +201,10 @@ def _standings(names: list[str], drawn: Floats, clusters: float, p: Floats) -> t
 def _pairwise_p(shares: Floats) -> Floats:
     """Holm-corrected p of every pair of models, [models, models], from shares [clusters, models].
 
-    Signs of a model's shares give those of every pair's difference. No number of draws that can be afforded reaches
-    what Holm asks of thousands of pairs, so p is the share of draws or an upper bound of what it estimates, whichever
-    is smaller: with v the sum of the squared differences of shares, P(|sum of signed differences| ≥ d) is at most
-    3.18 × P(|Z| ≥ d / √v) for a standard normal Z (see RADEMACHER).
+    Flipping the signs of each model's shares flips those of every pair's difference. Holm's correction over thousands
+    of pairs needs smaller p-values than an affordable number of draws can give, so p is the smaller of the sampled
+    share and an upper bound of the exact p: with v the sum of the squared differences of shares,
+    P(|sum of signed differences| ≥ d) is at most 3.18 × P(|Z| ≥ d / √v) for a standard normal Z (see RADEMACHER).
     """
     models = shares.shape[1]
     scores = shares.sum(axis=0)
@@ -221,7 +224,7 @@ def _pairwise_p(shares: Floats) -> Floats:
 
 
 def _bound(shares: Floats, observed: Floats) -> Floats:
-    """Upper bound of the exact permutation p of every pair of models, [models, models]."""
+    """Upper bound on the exact permutation p of every pair of models, [models, models]."""
     products = shares.T @ shares
     squares = np.diag(products)
     variance = np.maximum(squares + squares[:, None] - 2 * products, ROUNDING**2)
@@ -229,12 +232,12 @@ def _bound(shares: Floats, observed: Floats) -> Floats:
 
 
 def _letters(different: Bools) -> list[tuple[str, ...]]:
-    """Compact letter display (Piepho, 2004) of models in their order, from [models, models].
+    """Compact letter display (Piepho, 2004) of ordered models, from significant differences [models, models].
 
-    "No difference found" does not carry over: a may not differ from b, nor b from c, and a still from c. Groups that
-    divide the models would hide that, or claim a difference that was not found; letters say it exactly. Each is a
-    set of models without a difference among them, and together they cover every such pair (a clique cover, Gramm et
-    al., 2007), grown from the best model down.
+    "No difference found" is not transitive: a may not differ from b, nor b from c, and a may still differ from c.
+    Disjoint groups would hide that or claim a difference that was not found; letters are exact. Each letter stands for
+    a set of models with no significant difference among them, and the letters together cover every such pair (a clique
+    cover; Gramm et al., 2007). They are grown from the best model down.
     """
     alike = ~different | np.eye(len(different), dtype=bool)
     covered: Bools = np.zeros(alike.shape, bool)
@@ -253,7 +256,7 @@ def _letters(different: Bools) -> list[tuple[str, ...]]:
 
 
 def _grow(members: list[int], alike: Bools) -> list[int]:
-    """Add every model, best first, that differs from none of the members."""
+    """Add each model, best first, that does not differ from any member."""
     allowed: Bools = alike[members].sum(axis=0) == len(members)
     allowed[members] = False
     while allowed.any():
@@ -264,6 +267,6 @@ def _grow(members: list[int], alike: Bools) -> list[int]:
 
 
 def _letter(number: int) -> str:
-    """a, b, … z, aa, ab, …, from 0."""
+    """The letter for a number from 0: a, b, … z, aa, ab, …"""
     before, place = divmod(number, 26)
     return (_letter(before - 1) if before else "") + chr(ord("a") + place)
