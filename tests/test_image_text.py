@@ -281,7 +281,7 @@ def test_several_captions_of_a_language_are_handled() -> None:
 def test_a_model_of_texts_is_refused_before_anything_is_read(name: str, tmp_path: Path) -> None:
     model = load_model(name)
     assert not sees_images(model)
-    with pytest.raises(BadEncoder, match=r"reads texts only, and xm3600-t2i holds images\. Nothing was read"):
+    with pytest.raises(BadEncoder, match=r"encodes only text, but xm3600-t2i has images\."):
         run(TASKS["xm3600-t2i"], model, data_dir=tmp_path)
 
 

@@ -97,7 +97,7 @@ def test_images_are_a_role_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_model_of_texts_has_no_plan_for_images() -> None:
-    with pytest.raises(BadEncoder, match="words reads texts only, and there are images"):
+    with pytest.raises(BadEncoder, match="words encodes only text, but the task has images"):
         plan_run(Words(), image_to_text(image_text(2, ("de",))), None)
 
 

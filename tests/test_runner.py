@@ -90,7 +90,7 @@ def test_curve_comes_from_one_encoding(tmp_path: Path) -> None:
 def test_impossible_curves_are_refused(tmp_path: Path) -> None:
     for arguments, message in (
         (["bm25", "--dims", "3"], "Only models that make vectors"),
-        (["random", "--dims", "65"], "have 64 dimensions; 65 cannot be kept"),
+        (["random", "--dims", "65"], "have 64 dimensions, fewer than the requested 65"),
         (["random", "--dims", "x"], "--dims takes comma-separated integers"),
         (["random", "--quantise", "int7"], "Unknown form of vectors 'int7'. Did you mean int8?"),
         (["random", "--precision", "bf16"], "random does not support --precision. It supports no options."),

@@ -21,7 +21,7 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.miracl import read_questions
 from panglot.evaluate.shards.checkpoint import Checkpoint
 from panglot.evaluate.shards.cluster import Cluster
-from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.streaming import ShardVectors, shards_of, stream
 from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import collect_evidence
@@ -85,7 +85,7 @@ class Hashes:
 
 
 class Case(NamedTuple):
-    asked: Asked
+    asked: ShardCounter
     corpus: Zipf
     vectors: Hashes
     scores: DenseScores
@@ -117,7 +117,7 @@ def case(data_dir: Path) -> Case:
     whole = Pool.of(["sw"], asking, [Candidate(*passage, "sw") for passage in passages], judged)
     scores = DenseScores(queries, vectors(passages, "sw"))
     return Case(
-        Asked(small, queries, vectors(relevant, "sw")), corpus, vectors, scores, collect_evidence(whole, scores)
+        ShardCounter(small, queries, vectors(relevant, "sw")), corpus, vectors, scores, collect_evidence(whole, scores)
     )
 
 

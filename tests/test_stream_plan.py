@@ -67,7 +67,7 @@ def test_tokens_are_guessed_where_the_encoder_counts_none(data_dir: Path) -> Non
 
 
 def test_models_without_vectors_are_refused(data_dir: Path) -> None:
-    with pytest.raises(BadEncoder, match="makes no vectors, and miracl is streamed"):
+    with pytest.raises(BadEncoder, match="makes no vectors; the streamed task miracl"):
         plan_stream(load_model("bm25"), MIRACL, ["yo"], data_dir, seconds=0)
 
 

@@ -123,13 +123,13 @@ def test_a_corpus_that_changed_since_the_checkpoint_is_refused(data: Path, task:
         run_streamed(task, Counting(most=500), options, ["yo"], data)
     path = data / "miracl" / "yo" / "docs-0.jsonl.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b"none#7 in", b"changed in")))
-    with pytest.raises(BadData, match="of another corpus, model or division"):
+    with pytest.raises(BadData, match="another corpus, model or number of shards"):
         run_streamed(task, Counting(), options, ["yo"], data)
     assert len(list(options.checkpoints.glob("*.npz"))) == 1
 
 
 def test_corpus_of_another_size_is_refused_unless_allowed(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="holds 440 passages, not 49,043"):
+    with pytest.raises(BadData, match="has 440 passages instead of 49,043"):
         run_streamed(MIRACL, RandomVectors(), StreamOptions(tmp_path / "checkpoints"), ["yo"], data)
     options = StreamOptions(tmp_path / "checkpoints", allow_missing=True)
     assert run_streamed(MIRACL, RandomVectors(), options, ["yo"], data).record.task.candidates == 440

@@ -17,7 +17,7 @@ from panglot.data.corpus import Passage
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.errors import BadData, BadEncoder, PanglotError
 from panglot.evaluate.shards.checkpoint import Checkpoint
-from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.gathering import together
 from panglot.evaluate.shards.streaming import Shard, shards_of, stream
 from panglot.retrieve.evidence import NOBODY, Evidence
@@ -57,7 +57,7 @@ class Vectors:
 
 
 class Case(NamedTuple):
-    asked: Asked
+    asked: ShardCounter
     corpus: Generated
     vectors: Vectors
     whole: Evidence
@@ -78,7 +78,7 @@ def make_case(size: int, queries: int = QUERIES, half: bool = False) -> Case:
     names = sorted({judgement.candidate for judgement in judged})
     by_id = {p.id: p for p in passages}
     small = Pool.of(["sw"], asking, [Candidate(name, by_id[name].text, "sw") for name in names], judged)
-    asked = Asked(small, asked_vectors, vectors([by_id[name] for name in names], "sw"))
+    asked = ShardCounter(small, asked_vectors, vectors([by_id[name] for name in names], "sw"))
     return Case(asked, corpus, vectors, collect_evidence(whole, DenseScores(asked_vectors, vectors(passages, "sw"))))
 
 
@@ -137,7 +137,7 @@ def test_integer_vectors_give_exactly_the_same(size: int, shards: int, spread: i
     whole = Pool.of(["sw"], asking, [Candidate(id_, id_, "sw") for id_ in ids], judged)
     names = sorted({judgement.candidate for judgement in judged})
     small = Pool.of(["sw"], asking, [Candidate(name, name, "sw") for name in names], judged)
-    asked = Asked(small, queries, vectors[[ids.index(name) for name in names]])
+    asked = ShardCounter(small, queries, vectors[[ids.index(name) for name in names]])
 
     class Listed:
         def passages(self, language: str, start: int = 0) -> Iterator[Passage]:
@@ -169,7 +169,7 @@ def test_long_vectors_are_scored_as_others(case: Case) -> None:
     """Their squares overflow, their scores do not."""
     passages = list(case.corpus.passages("sw"))
     own = [passages[int(id_.removeprefix("sw:"))] for id_ in case.asked.pool.candidates.ids]
-    asked = Asked(case.asked.pool, case.asked.queries * np.float32(2.0**70), case.vectors(own, "sw"))
+    asked = ShardCounter(case.asked.pool, case.asked.queries * np.float32(2.0**70), case.vectors(own, "sw"))
     found = stream(asked, case.corpus, shards_of("sw", PASSAGES, 3), case.vectors)
     assert (
         found.above.tolist()
@@ -203,7 +203,7 @@ class TestCheckpoint:
 
     def test_another_corpus_is_refused_and_the_checkpoint_kept(self, case: Case, tmp_path: Path) -> None:
         stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 2), case.vectors, self.checkpoint(tmp_path))
-        with pytest.raises(BadData, match="of another corpus, model or division"):
+        with pytest.raises(BadData, match="another corpus, model or number of shards"):
             self.checkpoint(tmp_path, "b").read()
         assert self.checkpoint(tmp_path).read() is not None
 

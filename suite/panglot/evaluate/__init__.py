@@ -1,1 +1,1 @@
-"""The whole measurement: from a task and a model to a result."""
+"""Evaluate a model on a task: from task and model to result."""

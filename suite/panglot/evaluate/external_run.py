@@ -1,6 +1,6 @@
-"""Scores of a run that comes from elsewhere, as trec_eval gives them with `-c`: a query without a list earns 0.
+"""Scores of a run from another system, as computed by `trec_eval -c`: a query without a list scores 0.
 
-A run lists the best of each query, so what it does not list has no rank: the evidence is truncated.
+A run lists only the best candidates of each query. The others have no rank, so the evidence is truncated.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ Listed = TypeVar("Listed")
 
 
 class RunScores(Record):
-    """What a run earns: each metric as a mean over languages, and of each language, with 95 % bootstrap intervals."""
+    """Scores of a run: each metric averaged over languages and for each language, with 95 % bootstrap intervals."""
 
     task: str
     languages: tuple[str, ...]
     setting: Literal["mono", "multi"]
-    """`mono` for tasks whose queries meet their own language only, else the pool of all languages."""
+    """`mono` for tasks whose queries search their own language only, else `multi`: the pool of all languages."""
     truncated: Literal[True] = True
-    """The evidence is truncated: beyond the end of a list nothing is known."""
+    """The evidence is truncated: nothing is known about candidates beyond the end of a list."""
     longest_list: Count
     queries: Count
     queries_without_list: Count
     relevant: Count
     relevant_not_listed: Count
-    """They have no rank, and count as not found."""
+    """Relevant candidates without a rank; they count as not found."""
     listed_outside: Count = 0
-    """Listed candidates that are not in the pool, as those of other languages; they take places, as in trec_eval."""
+    """Listed candidates outside the pool, such as those in other languages; they occupy ranks, as in trec_eval."""
     listed_excluded: Count = 0
-    """Listed candidates that the task excludes for their query; they take places too."""
+    """Listed candidates that the task excludes for their query; they occupy ranks too."""
     scores: dict[str, Score]
     """Mean over the languages."""
     all_queries: dict[str, float]
-    """Mean over the queries of all languages, which trec_eval prints for `all`."""
+    """Mean over the queries of all languages: the value that trec_eval prints for `all`."""
     by_language: dict[str, dict[str, Score]]
 
 
 def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir: Path | None = None) -> RunScores:
-    """Score a run of a task, whole or in some of its languages.
+    """Score a run on a task, in all or some of its languages.
 
-    Ids are those of the task, as in `sw:7#0`. Where one language is asked and all its ids begin with it, they may lack
-    it, as in `7#0`.
+    The run uses the task's ids, such as `sw:7#0`. If a single language is chosen and all its ids start with the
+    language, the run may omit this prefix: `7#0`.
 
-    :raises UnknownName: a language that the task lacks.
-    :raises BadResult: the run lists no query of the task.
+    :raises UnknownName: the task does not have one of the languages.
+    :raises BadResult: the run lists no query of the task, or one id both with and without its language.
     """
     chosen = task.choose(languages)
     pool = None
@@ -73,14 +73,14 @@ def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir:
         pool = read_pool(task, chosen, data_dir)
         questions = Questions(list(_queries(pool)), list(_judgements(pool)))
     listed = _with_language(lists, chosen[0], questions) if len(chosen) == 1 else lists
-    asking = {query.language for query in questions.queries}
+    query_languages = {query.language for query in questions.queries}
     ordered = {query: order(own) for query, own in listed.items()}
-    scores = _score(task, tuple(language for language in chosen if language in asking), questions, ordered)
-    return scores.model_copy(update=_misplaced(pool, ordered)) if pool else scores
+    scores = _score(task, tuple(language for language in chosen if language in query_languages), questions, ordered)
+    return scores.model_copy(update=_count_invalid(pool, ordered)) if pool else scores
 
 
 def _with_relevants(questions: Questions) -> Questions:
-    """Without queries that have no relevant candidate: trec_eval leaves them out."""
+    """The questions without queries that have no relevant candidate, which trec_eval skips."""
     answered = {judgement.query for judgement in questions.judgements}
     return questions._replace(queries=[query for query in questions.queries if query.id in answered])
 
@@ -97,9 +97,9 @@ def _judgements(pool: Pool) -> Iterable[Judgement]:
 
 
 def _with_language(lists: Lists, language: str, questions: Questions) -> Lists:
-    """The lists with the language in front of every id that lacks it, if that is how the task's ids begin.
+    """The lists with the language prefixed to every id that lacks it, if all ids of the task start with it.
 
-    :raises BadResult: an id occurs with the language and without.
+    :raises BadResult: an id occurs both with and without the language.
     """
     prefix = f"{language}:"
     ids = (id_ for judgement in questions.judgements for id_ in (judgement.query, judgement.candidate))
@@ -109,20 +109,20 @@ def _with_language(lists: Lists, language: str, questions: Questions) -> Lists:
     def full(listed: Mapping[str, Listed]) -> dict[str, Listed]:
         named = {id_ if id_.startswith(prefix) else f"{prefix}{id_}": value for id_, value in listed.items()}
         if len(named) < len(listed):
-            twice = next(id_ for id_ in listed if f"{prefix}{id_}" in listed)
-            raise BadResult(f"The run has both the id '{twice}' and '{prefix}{twice}', which are one.")
+            short = next(id_ for id_ in listed if f"{prefix}{id_}" in listed)
+            raise BadResult(f"The run has both '{short}' and '{prefix}{short}', which are the same id.")
         return named
 
     return full({query: full(own) for query, own in lists.items()})
 
 
-def _misplaced(pool: Pool, ordered: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """How many listed candidates are not in the pool, or not offered to their query."""
-    offered = set(pool.candidates.ids)
+def _count_invalid(pool: Pool, ordered: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Number of listed candidates that are outside the pool, or excluded for their query."""
+    in_pool = set(pool.candidates.ids)
     lists = [ordered.get(query, ()) for query in pool.queries.ids]
     excluded = pool.left_out.tolist() if len(pool.left_out) else [NO_CANDIDATE] * len(lists)
     return {
-        "listed_outside": sum(id_ not in offered for own in lists for id_ in own),
+        "listed_outside": sum(id_ not in in_pool for own in lists for id_ in own),
         "listed_excluded": sum(
             place != NO_CANDIDATE and pool.candidates.ids[place] in own
             for place, own in zip(excluded, lists, strict=True)
@@ -133,23 +133,23 @@ def _misplaced(pool: Pool, ordered: Mapping[str, Sequence[str]]) -> dict[str, in
 def _score(
     task: Task, languages: tuple[str, ...], questions: Questions, ordered: Mapping[str, Sequence[str]]
 ) -> RunScores:
-    asked = {query.id for query in questions.queries}
-    if not asked & set(ordered):
+    known = {query.id for query in questions.queries}
+    if not known & set(ordered):
         raise BadResult(
-            f"The run has no query of {task.name}, {', '.join(languages)}. Its first query is "
-            f"'{next(iter(ordered))[:80]}', that of the task '{questions.queries[0].id}'. Use the ids of the task."
+            f"The run has no queries of {task.name} ({', '.join(languages)}). Its first query id is "
+            f"'{next(iter(ordered))[:80]}', the task's is '{questions.queries[0].id}'. Use the task's ids."
         )
     ranking = _ranking(questions, ordered)
     values = np.stack([parse_metric(name).compute(ranking) for name in NAMES], axis=1)
     sample = _sample(questions, languages)
-    drawn, weights = sample.means({"it": values})["it"], sample.weights(values[:, :1])[..., 0]
+    drawn, weights = sample.means({"metrics": values})["metrics"], sample.weights(values[:, :1])[..., 0]
     return RunScores(
         task=task.name,
         languages=languages,
         setting="mono" if isinstance(task, StreamedTask) else "multi",
-        longest_list=max(len(ordered[query]) for query in asked & set(ordered)),
-        queries=len(asked),
-        queries_without_list=len(asked - set(ordered)),
+        longest_list=max(len(ordered[query]) for query in known & set(ordered)),
+        queries=len(known),
+        queries_without_list=len(known - set(ordered)),
         relevant=len(ranking.rank),
         relevant_not_listed=int(np.isinf(ranking.rank).sum()),
         scores=_named_scores(macro(drawn, 1), effective(macro(weights))),
@@ -162,7 +162,7 @@ def _score(
 
 
 def _ranking(questions: Questions, ordered: Mapping[str, Sequence[str]]) -> Ranking:
-    """Ranks of the relevants, infinite where they are not listed; cell = query."""
+    """Ranks of the relevant candidates, infinite for those that are not listed. A cell is a query."""
     relevant: dict[str, list[Judgement]] = defaultdict(list)
     for judgement in questions.judgements:
         relevant[judgement.query].append(judgement)
@@ -176,21 +176,21 @@ def _ranking(questions: Questions, ordered: Mapping[str, Sequence[str]]) -> Rank
 
 
 def _sample(questions: Questions, languages: Sequence[str]) -> Sample:
-    """The queries with their clusters and languages as numbers."""
+    """The bootstrap sample of the queries, with clusters and languages as indices."""
     clusters = [query.group if query.cluster is None else query.cluster for query in questions.queries]
     number = {language: place for place, language in enumerate(languages)}
-    asked = np.array([number[query.language] for query in questions.queries])
-    return Sample(np.unique(clusters, return_inverse=True)[1], asked, len(languages))
+    language_of = np.array([number[query.language] for query in questions.queries])
+    return Sample(np.unique(clusters, return_inverse=True)[1], language_of, len(languages))
 
 
 def _named_scores(drawn: Floats, clusters: Floats) -> dict[str, Score]:
-    """The scores of each metric, from [1 + draws, metrics] and the effective number of clusters."""
+    """The score of each metric, from values [1 + draws, metrics] and the effective number of clusters."""
     scores = {name: score_of(drawn[:, place], clusters) for place, name in enumerate(NAMES)}
     return {name: score for name, score in scores.items() if score}
 
 
 def order(listed: dict[str, float]) -> list[str]:
-    """The candidates of one list as trec_eval orders them: by score in 32 bits, equal ones by id, the last first."""
+    """Order one list like trec_eval: by descending 32-bit score, then by descending id."""
     with np.errstate(over="ignore"):
         scores = np.array([*listed.values()], np.float32).tolist()
     return [

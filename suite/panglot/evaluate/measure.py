@@ -1,4 +1,4 @@
-"""One model on one task of any kind: what `panglot run` and `panglot.run` both call."""
+"""Evaluate one model on one task of any kind; shared by `panglot run` and `panglot.run`."""
 
 from __future__ import annotations
 
@@ -22,41 +22,44 @@ from panglot.results.result import Result
 
 @dataclass(frozen=True)
 class Measurement:
-    """How a model is measured, whatever the task."""
+    """Options of an evaluation that apply to any task."""
 
     languages: Sequence[str] = ()
-    """All where none is named."""
+    """Languages to evaluate; empty for all."""
     data_dir: Path | None = None
     cache: VectorCache | None = None
     curve: Sequence[tuple[int, str]] = ()
-    """Dimensions and forms to which vectors are also reduced."""
+    """Additional (dimension, form) pairs to which the vectors are reduced and scored."""
     skip_damaged: bool = False
     debias: Debias | None = None
-    """What is taken out of the vectors."""
+    """Debiasing applied to the vectors."""
     stream_options: Callable[[], StreamOptions] = lambda: StreamOptions(cache_dir(VECTORS, "checkpoints"))
-    """How a corpus is divided and counted, asked for when there is one."""
+    """Makes the options of a streamed corpus; called only if the task has one."""
 
     def card(self, model: Model) -> ModelCard:
-        """The card of the model as it is measured: without some of its languages it is another configuration."""
+        """The card of the model as evaluated: debiasing makes it a different configuration."""
         return self.debias.card(model.card) if self.debias else model.card
 
     def run(self, task: Task, model: Model, progress: Progress = silent) -> Result:
-        """Measure a model on a task that is read whole, or whose corpus is streamed.
+        """Evaluate a model on a task, in memory or with a streamed corpus.
 
-        :raises PanglotError: as `panglot.evaluate.run.run` and `panglot.evaluate.shards.run.run_streamed`.
+        :raises PanglotError: see `panglot.evaluate.run.run` and `panglot.evaluate.shards.run.run_streamed`; also if
+            debiasing is requested for a streamed task.
         """
         where = (self.languages, self.data_dir, self.cache)
         if not isinstance(task, StreamedTask):
             return run(task, model, *where, self.curve, self.skip_damaged, progress, self.debias)
         if self.debias:
-            raise PanglotError(f"{task.name} streams its passages; --debias needs them all at once.")
+            raise PanglotError(f"{task.name} streams its passages, but --debias needs all of them in memory.")
         return run_streamed(task, model, self.stream_options(), *where, progress)
 
 
 def curve_points(dims: Sequence[int], forms: Sequence[str]) -> list[tuple[int, str]]:
-    """Every dimension in every form, float32 among them; dimension 0 is the model's own. None if none is asked for.
+    """All combinations of the dimensions and the forms, float32 included; dimension 0 means the model's own.
 
-    :raises UnknownName: vectors cannot be stored in that form.
+    Empty if neither dimensions nor forms are given.
+
+    :raises UnknownName: there is no such form.
     :raises PanglotError: a dimension is not positive.
     """
     if any(dimension < 1 for dimension in dims):
@@ -80,9 +83,10 @@ def stream_options(
     workers: int | None = None,
     gpus: float = 0,
 ) -> StreamOptions:
-    """How a corpus is divided and counted; checkpoints are kept beside the vectors.
+    """Options for a streamed corpus; the checkpoints are kept next to the vector cache.
 
-    :raises PanglotError: there is no Ray, or no cluster at the address.
+    :raises MissingExtra: `engine` is `ray` and ray is not installed.
+    :raises PanglotError: there is no Ray cluster at the address.
     """
     cluster = None
     if engine == "ray":

@@ -1,4 +1,4 @@
-"""What a run would take: measured on a few texts, without encoding the rest."""
+"""Estimate the cost of a run from a small sample of texts, without encoding the rest."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from panglot.errors import BadEncoder, PanglotError, spelled
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SAMPLE = 64
-"""Texts that are encoded to learn the speed, in each role."""
+"""Texts encoded in each role to measure the speed."""
 
 BYTES_PER_TOKEN = 3
-"""A cautious guess, for encoders that do not count tokens."""
+"""Conservative estimate for encoders that do not count tokens."""
 
 
 class RolePlan(NamedTuple):
-    """One role of a plan: texts that differ, those already in the cache, tokens, seconds left, truncation.
+    """The plan for one role; images form a role of their own, without tokens.
 
-    Images are a role of their own, without tokens.
+    `texts` counts distinct texts, `cached` those in the cache; `tokens` and `seconds` cover what is left to encode.
+    `truncated` is the share of each language's texts that exceed the model's limit.
     """
 
     role: Role | Literal["image"]
@@ -41,7 +42,10 @@ class RolePlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What one task takes with one model. Bytes are those of float32 vectors and of the largest block of scores."""
+    """The estimated cost of one task with one model.
+
+    `disk_bytes` is the size of the float32 vectors; `memory_bytes` adds the largest block of scores.
+    """
 
     roles: tuple[RolePlan, ...]
     dimension: int
@@ -50,19 +54,21 @@ class Plan(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Seconds of encoding that are left."""
+        """Seconds of encoding left."""
         return sum(role.seconds for role in self.roles)
 
     @property
     def tokens(self) -> int:
-        """Tokens that are left to encode."""
+        """Tokens left to encode."""
         return sum(role.tokens for role in self.roles)
 
 
 def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None:
-    """Plan a run; none for models that make no vectors, which take seconds.
+    """Plan a run; None for models without vectors, which take only seconds.
 
-    Encodes `SAMPLE` texts of each role, at even steps of length, to learn the speed and the dimension.
+    Encodes `SAMPLE` texts of each role, evenly spaced by length, to measure the speed and the dimension.
+
+    :raises BadEncoder: the pool has images and the model cannot encode them, or the model fails.
     """
     if isinstance(model, Scorer | Composite):
         return None
@@ -77,7 +83,7 @@ def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None
 
 
 def _captions(pool: Pool) -> Items:
-    """The texts of both sides of a pool that holds images."""
+    """The texts among the queries and candidates of a pool with images."""
     sides = (pool.queries, pool.candidates)
     places = [(items, place) for items in sides for place in range(len(items)) if place not in items.images]
     return Items(
@@ -88,12 +94,12 @@ def _captions(pool: Pool) -> Items:
 
 
 def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> RolePlan:
-    """The images of both sides; some are encoded to learn the speed.
+    """The plan for all images; encodes some of them to measure the speed.
 
-    :raises BadEncoder: the encoder sees none.
+    :raises BadEncoder: the encoder cannot encode images, or fails on them.
     """
     if not isinstance(encoder, SeesImages):
-        raise BadEncoder(f"{encoder.card.name} reads texts only, and there are images.")
+        raise BadEncoder(f"{encoder.card.name} encodes only text, but the task has images.")
     items = [*pool.queries.images.values(), *pool.candidates.images.values()]
     unique = list({image.sha256: image for image in items}.values())
     stored = cache.shelf(encoder.card, "image").find([image.sha256 for image in unique]) if cache else None
@@ -132,7 +138,7 @@ def _plan_role(
 
 
 def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int]:
-    """Seconds that encoding these texts would take, from some of them; and the dimension of their vectors."""
+    """Estimated seconds to encode these texts, from a sample, and the dimension of their vectors."""
     sample = texts[:: max(1, len(texts) // SAMPLE)]
     encode_sample(encoder, sample[:1], role)
     start = perf_counter()
@@ -142,14 +148,14 @@ def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int
 
 
 def _tokens(encoder: Encoder, texts: list[str], role: Role) -> Ints:
-    """Tokens of each text, counted or guessed."""
+    """Tokens of each text, counted or estimated, [texts]."""
     if isinstance(encoder, CountsTokens) and texts:
         return count_tokens(encoder, texts, role)
     return np.array([len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts], np.int64)
 
 
 def _truncated(encoder: Encoder, items: Items, languages: Sequence[str], role: Role) -> dict[str, float]:
-    """Share of each language's texts that the model cuts; empty where it counts no tokens."""
+    """Share of each language's texts that the model truncates; empty if it does not count tokens."""
     longest = cut_at(encoder, role)
     if not (longest and isinstance(encoder, CountsTokens)):
         return {}

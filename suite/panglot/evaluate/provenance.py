@@ -1,4 +1,4 @@
-"""Where, when, how fast and with what a run was made."""
+"""Provenance of a run: machine, time, durations and package versions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from panglot.results.result_record import EncodingRecord, RunRecord
 
 @contextmanager
 def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Keep how long a step took, in seconds of the clock."""
+    """Record the wall-clock seconds of a step in `seconds`."""
     start = perf_counter()
     yield
     seconds[step] = round(perf_counter() - start, 3)
 
 
 def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
-    """Where, when and how fast this run was."""
+    """The provenance of this run; `damaged` counts the items that were skipped because they are damaged."""
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         panglot=version("panglot"),
@@ -41,7 +41,7 @@ def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damag
 
 
 def _peak_memory_mib() -> int | None:
-    """Largest resident memory of this process; Windows has no `resource` to ask."""
+    """Peak resident memory of this process in MiB; None on Windows, which has no `resource` module."""
     try:
         import resource
     except ImportError:
@@ -51,7 +51,7 @@ def _peak_memory_mib() -> int | None:
 
 
 def _processor() -> str:
-    """The processor's name; Python itself does not know it on Linux."""
+    """The processor's name, from /proc/cpuinfo on Linux because `platform` does not know it there."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -61,6 +61,6 @@ def _processor() -> str:
 
 
 def _packages() -> dict[str, str]:
-    """Versions of the libraries that can move a vector or a score, as far as they are loaded."""
+    """Versions of the loaded libraries that can affect vectors or scores."""
     names = ("numpy", "pyarrow", "torch", "transformers", "sentence-transformers", "openvino", "openai", "model2vec")
     return {name: version(name) for name in names if name.replace("-", "_") in sys.modules}

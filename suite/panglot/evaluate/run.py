@@ -1,4 +1,4 @@
-"""The whole measurement, top to bottom: pool → scores → evidence → result."""
+"""Evaluate a model on a task in memory: pool → scores → evidence → result."""
 
 from __future__ import annotations
 
@@ -43,18 +43,20 @@ def run(
     progress: Progress = silent,
     debias: Debias | None = None,
 ) -> Result:
-    """Measure one model on one task, whole or in some of its languages.
+    """Evaluate one model on one task, in all or some of its languages.
 
-    `curve` lists dimensions and forms (`FORMS`) to which the vectors are also reduced and scored, without encoding
-    again. With `skip_damaged` images and captions that cannot be used are left out, and the result counts them.
-    `debias` takes languages out of the vectors; the result is then of another configuration of the model.
-
-    :raises PanglotError: a model that cannot see the task's images, data that is missing or damaged, a model that
-        returns no vectors.
+    :param curve: (dimension, form) pairs (`FORMS`) to which the vectors are also reduced and scored, without encoding
+        again.
+    :param skip_damaged: omit damaged images and captions; the result records how many.
+    :param debias: remove language from the vectors; the result then belongs to another configuration of the model.
+    :raises UnknownName: the task does not have one of the languages, or its headline metric does not exist.
+    :raises BadEncoder: the model cannot encode the task's images, or does not return valid vectors.
+    :raises MissingData: the task's data is missing and cannot be downloaded.
+    :raises BadData: the data is damaged.
     """
     if task.has_images and not sees_images(model):
-        raise BadEncoder(f"{model.card.name} reads texts only, and {task.name} holds images. Nothing was read.")
-    parse_metric(task.headline)  # an unknown one is reported before anything is encoded
+        raise BadEncoder(f"{model.card.name} encodes only text, but {task.name} has images.")
+    parse_metric(task.headline)  # report an unknown metric before encoding anything
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
         pool, damaged = without_damaged(read_pool(task, languages, data_dir, progress), skip_damaged)
@@ -75,22 +77,22 @@ def run(
 
 
 def _curve(
-    task: Task, pool: Pool, scored: Scored, similarity: str, asked: Sequence[tuple[int, str]]
+    task: Task, pool: Pool, scored: Scored, similarity: str, curve: Sequence[tuple[int, str]]
 ) -> list[CurvePoint]:
-    """The headline scores of the same vectors in fewer dimensions or bits, each point once; 0 stands for all of them.
+    """The headline scores of the same vectors in fewer dimensions or bits, without duplicates; 0 means all dimensions.
 
-    :raises BadEncoder: the model makes no vectors, or shorter ones.
+    :raises BadEncoder: the model does not make vectors, or they have fewer dimensions.
     """
-    if not asked:
+    if not curve:
         return []
     if scored.queries is None or scored.candidates is None:
         raise BadEncoder("Only models that make vectors can be scored in fewer dimensions or bits.")
     whole = [scored.queries.vectors, scored.candidates.vectors]
     available = whole[0].shape[1]
-    points = dict.fromkeys((dimension or available, form) for dimension, form in asked)
+    points = dict.fromkeys((dimension or available, form) for dimension, form in curve)
     largest = max(dimension for dimension, _ in points)
     if largest > available:
-        raise BadEncoder(f"The model's vectors have {available} dimensions; {largest} cannot be kept of them.")
+        raise BadEncoder(f"The model's vectors have {available} dimensions, fewer than the requested {largest}.")
     return [_curve_point(task, pool, reduced(whole, *point, similarity), *point) for point in points]
 
 
@@ -103,7 +105,7 @@ def _curve_point(task: Task, pool: Pool, vectors: Sequence[Floats], dimension: i
 
 
 def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> EncodingRecord | None:
-    """How the model read the texts, and how fast; none for models that make no vectors."""
+    """Tokenization statistics and encoding speed; None for models that make no vectors."""
     if scored.queries is None or scored.candidates is None:
         return None
     fresh = scored.queries.fresh + scored.candidates.fresh

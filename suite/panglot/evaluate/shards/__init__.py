@@ -1,1 +1,1 @@
-"""Corpora that pass by in shards, on one machine or on many."""
+"""Evaluation on corpora that are streamed in shards, on one machine or a cluster."""

@@ -1,4 +1,4 @@
-"""How far a language is, in memory and in a file."""
+"""Progress within one language, in memory and as a checkpoint file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from panglot.retrieve.toplists import TopLists
 
 @dataclass(eq=False)
 class State:
-    """How far a language is: its tally, and where the shards begin that are done."""
+    """Progress within one language: its tally, and the start offsets of the finished shards."""
 
     tally: Tally
     done: set[int] = field(default_factory=set)
@@ -27,15 +27,15 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of one language in a file, with the fingerprint of everything that it depends on."""
+    """The file that stores one language's state, with a fingerprint of everything the state depends on."""
 
     path: Path
     fingerprint: str
 
     def read(self) -> State | None:
-        """What was saved, if anything.
+        """The saved state; None if there is no file.
 
-        :raises BadData: it is of another corpus, model or task, or damaged.
+        :raises BadData: the checkpoint is damaged, or belongs to another corpus, model or task.
         """
         try:
             with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as arrays:
@@ -45,16 +45,16 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise BadData(f"The checkpoint {self.path} is damaged. {error}. Delete it to start anew.") from error
+            raise BadData(f"The checkpoint {self.path} is damaged: {error}. Delete it to start over.") from error
         if facts["fingerprint"] != self.fingerprint:
             raise BadData(
-                f"The checkpoint {self.path} is of another corpus, model or division into shards than this run. "
-                "It is kept; delete it to start anew, or run again what it was made with."
+                f"The checkpoint {self.path} belongs to a run with another corpus, model or number of shards. "
+                "Delete it to start over, or repeat that run to resume."
             )
         return State(tally, set(facts["done"]))
 
     def write(self, state: State) -> None:
-        """Save a state, whole or not at all."""
+        """Save a state atomically."""
         content, top = io.BytesIO(), state.tally.top
         ids = top.ids.ids.tolist()
         facts = {"fingerprint": self.fingerprint, "names": ids, "done": sorted(state.done)}

@@ -1,6 +1,6 @@
-"""The same shards on many processes, by Ray: one encoder an actor, tallies merged as they come (extra `scale`).
+"""Count shards in parallel with Ray: one encoder per actor, tallies merged as they arrive (extra `scale`).
 
-Ray starts the actors anew and tries a shard again where a worker is lost; the checkpoint holds what was merged.
+If a worker is lost, Ray restarts the actor and retries its shard. The checkpoint holds everything merged so far.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from panglot.data.corpus import Corpus
 from panglot.errors import PanglotError, require
 from panglot.evaluate.shards.checkpoint import Checkpoint, State
-from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.gathering import evidence_of
 from panglot.evaluate.shards.streaming import Shard, ShardVectors, read_shard
 from panglot.progress import Progress, silent
@@ -20,17 +20,20 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import DEPTH, Tally
 
 RETRIES = 3
-"""Times that a shard is tried again when its worker is lost."""
+"""Retries of a shard whose worker was lost."""
 
 CONNECT_SECONDS = 5.0
+"""Timeout of the check whether a cluster is reachable."""
 
 
 class Cluster:
-    """Workers of a Ray cluster: of this machine, or of the one at an address."""
+    """Workers of a Ray cluster, on this machine or at an address."""
 
     def __init__(self, workers: int | None = None, address: str | None = None, gpus: float = 0) -> None:
-        """`workers` are as many as the cluster has processors or, with `gpus` for each, as it has of those.
+        """Connect to a cluster, or start one on this machine if there is no address.
 
+        :param workers: number of workers; by default as many as the cluster has CPUs or, with `gpus`, GPUs for.
+        :param gpus: GPUs of each worker.
         :raises MissingExtra: ray is not installed.
         :raises PanglotError: there is no cluster at the address.
         """
@@ -53,7 +56,7 @@ class Cluster:
 
     def stream(
         self,
-        asked: Asked,
+        counter: ShardCounter,
         corpus: Corpus,
         shards: Sequence[Shard],
         load: Callable[[], ShardVectors],
@@ -63,26 +66,32 @@ class Cluster:
     ) -> Evidence:
         """Count all shards of one language; `load` is called once in each worker.
 
-        :raises PanglotError: a shard was lost more often than `RETRIES`, or failed; the checkpoint is kept.
+        :raises PanglotError: a shard failed, or its workers were lost more than `RETRIES` times. The checkpoint is
+            kept.
         """
-        state = (checkpoint.read() if checkpoint else None) or State(asked.tally(depth))
+        state = (checkpoint.read() if checkpoint else None) or State(counter.tally(depth))
         left = [shard for shard in shards if shard.start not in state.done]
-        with progress(f"streaming {asked.pool.languages[0]}", shards[-1].stop) as advance:
+        with progress(f"streaming {counter.pool.languages[0]}", shards[-1].stop) as advance:
             advance(sum(shard.stop - shard.start for shard in shards if shard.start in state.done))
-            for shard, tally in self._results(asked, corpus, left, load, depth):
+            for shard, tally in self._results(counter, corpus, left, load, depth):
                 state.tally.merge(tally)
                 state.done.add(shard.start)
                 if checkpoint:
                     checkpoint.write(state)
                 advance(shard.stop - shard.start)
-        return evidence_of(asked.pool, asked.score, state, shards[-1].stop)
+        return evidence_of(counter.pool, counter.score, state, shards[-1].stop)
 
     def _results(
-        self, asked: Asked, corpus: Corpus, shards: Sequence[Shard], load: Callable[[], ShardVectors], depth: int
+        self,
+        counter: ShardCounter,
+        corpus: Corpus,
+        shards: Sequence[Shard],
+        load: Callable[[], ShardVectors],
+        depth: int,
     ) -> Any:
-        """Shards as they are done; each worker has one, and one more waits for it."""
+        """Finished shards with their tallies; each worker runs one shard and has another queued."""
         ray = self._ray
-        shared = ray.put(asked)
+        shared = ray.put(counter)
         options = {"num_cpus": 1, "num_gpus": self._gpus, "max_restarts": -1, "max_task_retries": RETRIES}
         actors = [
             ray.remote(_Worker).options(**options).remote(shared, corpus, load, depth)
@@ -117,27 +126,27 @@ class Cluster:
         except self._ray.exceptions.RayError as error:
             raise PanglotError(
                 f"{shard.language}, passages {shard.start:,} to {shard.stop:,}: the worker was lost {RETRIES + 1} "
-                f"times. {type(error).__name__}. The checkpoint is kept; run it again to go on."
+                f"times ({type(error).__name__}). The checkpoint is kept; repeat the command to resume."
             ) from error
 
 
 def _check_reachable(address: str | None) -> None:
-    """Ask at the address whether anyone is there: Ray itself waits for minutes."""
+    """Check quickly that something listens at the address; Ray itself waits for minutes."""
     host, separator, port = (address or "").rpartition(":")
     if separator and port.isdigit():
         socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
-class _Worker:  # pragma: no cover - lives in processes of Ray, which are killed, not ended
-    """One encoder, and what every shard is held against."""
+class _Worker:  # pragma: no cover - runs in Ray's processes, which are killed rather than exited
+    """A Ray actor: one encoder and the counter of a language."""
 
-    def __init__(self, asked: Asked, corpus: Corpus, load: Callable[[], ShardVectors], depth: int) -> None:
-        self._asked, self._corpus, self._vectors_of, self._depth = asked, corpus, load(), depth
+    def __init__(self, counter: ShardCounter, corpus: Corpus, load: Callable[[], ShardVectors], depth: int) -> None:
+        self._counter, self._corpus, self._vectors_of, self._depth = counter, corpus, load(), depth
 
     def count(self, shard: Shard) -> Tally:
         """Read, encode and count one shard."""
         passages = read_shard(self._corpus, shard)
-        tally = self._asked.tally(self._depth)
+        tally = self._counter.tally(self._depth)
         vectors = self._vectors_of(passages, shard.language)
-        self._asked.count(tally, passages, vectors, shard.start)
+        self._counter.count(tally, passages, vectors, shard.start)
         return tally

@@ -1,7 +1,7 @@
-"""One shard held against the questions of its language: multiply, count, list.
+"""Compare one shard with the questions of its language: multiply, count, keep the best.
 
-A relevant passage and all that is equal to it, in its text or to the byte of its vector, has the relevant's own column
-in every shard: they tie exactly.
+A passage that equals a relevant one, in its text or byte for byte in its vector, uses the relevant passage's scores in
+every shard, so that the two tie exactly.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from panglot.retrieve.evidence import NOBODY
 from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, check_scores
 
 TILE_PASSAGES = 20_000
-"""Passages multiplied together, by 400 queries at a time: wider and lower blocks take half as long again."""
+"""Passages in one matrix product, by 400 queries at a time; wider, flatter blocks take 1.5 times as long."""
 
 
-class Asked:
-    """What every shard of a language is held against.
+class ShardCounter:
+    """Counts the passages of a language's shards that score above the relevant ones.
 
-    `pool` holds the queries and the relevant passages of one language, `queries` [queries, dim] and `relevant`
-    [candidates of the pool, dim] their vectors.
+    `pool` holds the queries and the relevant passages of one language; `queries` [queries, dim] and `relevant`
+    [candidates of the pool, dim] are their vectors.
     """
 
     def __init__(self, pool: Pool, queries: Floats, relevant: Floats) -> None:
@@ -42,11 +42,11 @@ class Asked:
         self.score = self._scores[pool.query, own[pool.candidate]]
 
     def tally(self, depth: int = DEPTH) -> Tally:
-        """Nothing counted yet."""
+        """An empty tally."""
         return Tally.empty(self.pool, depth)
 
     def count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> None:
-        """Add a shard to a tally, `first` being the number of its first passage."""
+        """Add a shard to a tally: passages with their vectors [passages, dim]; `first` is the first one's number."""
         vectors = np.ascontiguousarray(vectors, np.float32)
         memory = np.empty(BLOCK_SCORES, np.float32)
         tally.top.ids.add(first, [passage.id for passage in passages])
@@ -58,17 +58,17 @@ class Asked:
     def _count(
         self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray
     ) -> None:
-        """Add passages that are multiplied together, in memory that all tiles share."""
+        """Add the passages of one matrix product, using a buffer shared by all tiles."""
         here, there = self._known(passages, vectors)
         columns = ColumnLayout(np.array([len(passages)]), tally.top.ids, first)
         counter = Counter(self.pool, tally, self.score)
         finite = self._finite and _products_are_finite(vectors)
         block = BLOCK_SCORES // len(passages)
         for start in range(0, len(self.queries), block):
-            asking = self.queries[start : start + block]
-            scores = memory[: len(asking) * len(vectors)].reshape(len(asking), len(vectors))
+            queries = self.queries[start : start + block]
+            scores = memory[: len(queries) * len(vectors)].reshape(len(queries), len(vectors))
             with np.errstate(invalid="ignore", over="ignore"):
-                np.matmul(asking, vectors.T, out=scores)
+                np.matmul(queries, vectors.T, out=scores)
             if not finite:
                 check_scores(scores, self.pool.queries.ids[start:])
             if len(here):
@@ -76,7 +76,7 @@ class Asked:
             counter.add(start, scores, columns)
 
     def _known(self, passages: Sequence[Passage], vectors: Floats) -> Ints:
-        """Passages of a shard that are equal to a relevant one, and which, [2, pairs]."""
+        """Passages of a shard that equal a relevant one, and the index of that one, [2, pairs]."""
         places = [self._place.get(passage.text.strip(), NOBODY) for passage in passages]
         for place in np.flatnonzero(np.isin(vectors[:, 0], self._first)).tolist():
             places[place] = self._place.get(vectors[place].tobytes(), places[place])
@@ -86,6 +86,6 @@ class Asked:
 
 
 def _products_are_finite(vectors: Floats) -> bool:
-    """Whether their lengths are finite, and so their products (Cauchy-Schwarz): quicker to see than each score."""
+    """Whether the vectors' norms, and so all their products, are finite (Cauchy-Schwarz); cheaper than each score."""
     with np.errstate(invalid="ignore", over="ignore"):
         return bool(np.isfinite(np.vdot(vectors, vectors)))

@@ -1,4 +1,4 @@
-"""From the tallies of all shards to the evidence of a language, and of several languages apart."""
+"""Turn the tallies of all shards into evidence: of one language, and of several separate languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 
 
 def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
-    """The evidence of one language; a relevant passage is not above itself."""
+    """The evidence of one language with `size` passages; a relevant passage does not count as above itself."""
     lists = state.tally.top
     named = lists.ids.ids.tolist()[1:]
     ids = sorted({*pool.candidates.ids, *named})
@@ -44,7 +44,7 @@ def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
 
 
 def together(parts: Sequence[Evidence]) -> Evidence:
-    """One evidence of several languages apart: nothing is counted across them."""
+    """Combine the evidence of separate languages into one; nothing is counted across languages."""
     languages = tuple(name for part in parts for name in part.languages)
     queries = np.cumsum([0, *(part.queries for part in parts)])
     candidates = np.cumsum([0, *(len(part.candidate_ids) for part in parts)])

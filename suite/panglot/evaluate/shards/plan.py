@@ -1,6 +1,6 @@
-"""What a corpus would take: speed and tokens measured for some seconds in every language, nothing written.
+"""Estimate the cost of a streamed corpus by measuring speed and tokens for a few seconds; writes nothing.
 
-The corpora need not be here: texts as long as a passage of a language is on the average are made of its own questions.
+The corpora need not be downloaded: sample texts of each language's mean passage length are made from its questions.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from panglot.evaluate.shards.counting import TILE_PASSAGES
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SECONDS = 30.0
-"""How long the encoder is measured, in all languages together."""
+"""Duration of the measurement, all languages together."""
 
 BATCH = 16
 FORMS = {"fp32": 4, "fp16": 2, "int8": 1}
-"""Bytes of a number."""
+"""Bytes of one vector component in each form."""
 
 PRODUCT = (BLOCK_SCORES // TILE_PASSAGES, TILE_PASSAGES)
-"""Queries and passages in the block of scores whose product is measured."""
+"""Queries and passages of the matrix product that is measured."""
 
 
 class LanguagePlan(NamedTuple):
-    """One language: its passages and queries, and from the measurement their tokens and the seconds of encoding."""
+    """One language: its passages and queries, and the estimated tokens and encoding seconds of the passages."""
 
     language: str
     passages: int
@@ -45,7 +45,7 @@ class LanguagePlan(NamedTuple):
 
 
 class StreamPlan(NamedTuple):
-    """What one model takes on a corpus on this machine, with one worker as it was measured."""
+    """The estimated cost of one model on a corpus, with one worker on this machine."""
 
     languages: tuple[LanguagePlan, ...]
     dimension: int
@@ -53,25 +53,25 @@ class StreamPlan(NamedTuple):
 
     @property
     def passages(self) -> int:
-        """Passages in all languages."""
+        """Passages of all languages."""
         return sum(language.passages for language in self.languages)
 
     @property
     def tokens(self) -> int:
-        """Tokens in all languages, of passages."""
+        """Tokens of the passages of all languages."""
         return sum(language.tokens for language in self.languages)
 
     @property
     def encode_seconds(self) -> float:
-        """Seconds of encoding in all languages."""
+        """Encoding seconds of all languages."""
         return sum(language.encode_seconds for language in self.languages)
 
     def seconds(self, workers: int = 1) -> float:
-        """Seconds with so many workers like this one: shards are many and alike, so the work divides evenly."""
+        """Estimated seconds with `workers` like this one; there are many equal shards, so work divides evenly."""
         return (self.encode_seconds + self.product_seconds) / workers
 
     def disk_bytes(self, form: str) -> int:
-        """Bytes of all vectors in one of `FORMS`."""
+        """Bytes of all vectors in a form (`FORMS`)."""
         return self.passages * self.dimension * FORMS[form]
 
 
@@ -82,13 +82,13 @@ def plan_stream(
     data_dir: Path | None = None,
     seconds: float = SECONDS,
 ) -> StreamPlan:
-    """Plan a run over a corpus from a measurement of so many seconds, at least one batch of each language.
+    """Plan a run over a corpus from a measurement of `seconds`, with at least one batch of each language.
 
     :raises BadEncoder: the model makes no vectors.
-    :raises UnknownName: a language that the task lacks.
+    :raises UnknownName: the task does not have one of the languages.
     """
     if isinstance(model, Scorer | Composite):
-        raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
+        raise BadEncoder(f"{model.card.name} makes no vectors; the streamed task {task.name} needs a model that does.")
     samples = {language: _Sample(task, language, data_dir) for language in task.choose(languages)}
     dimension = encode_sample(model, [next(iter(samples.values())).batch()[0]], "passage").shape[1]
     stop = perf_counter() + seconds
@@ -102,7 +102,7 @@ def plan_stream(
 
 
 class _Sample:
-    """Texts of one language, and what encoding them took."""
+    """Sample texts of one language, and the tokens and seconds of encoding them."""
 
     def __init__(self, task: StreamedTask, language: str, data_dir: Path | None) -> None:
         self._task, self._language, self._size = task, language, task.sizes[language]
@@ -122,22 +122,22 @@ class _Sample:
         encode_sample(encoder, texts, "passage")
         self._seconds += perf_counter() - start
         counts = count_tokens(encoder, texts, "passage") if isinstance(encoder, CountsTokens) else None
-        self._tokens += int(counts.sum()) if counts is not None else _guessed(texts)
+        self._tokens += int(counts.sum()) if counts is not None else _estimate_tokens(texts)
         self._texts += len(texts)
 
     def plan(self) -> LanguagePlan:
-        """For all passages what was measured of some."""
+        """Extrapolate the measurement to all passages."""
         factor = self._size.candidates / self._texts
         tokens, seconds = int(self._tokens * factor), self._seconds * factor
         return LanguagePlan(self._language, self._size.candidates, self._size.queries, tokens, seconds)
 
 
-def _guessed(texts: Sequence[str]) -> int:
+def _estimate_tokens(texts: Sequence[str]) -> int:
     return sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts)
 
 
 def _product_seconds(dimension: int) -> float:
-    """Seconds that one score takes, measured on one block."""
+    """Seconds per score, measured on one block."""
     queries, passages = (np.ones((rows, dimension), np.float32) for rows in PRODUCT)
     start = perf_counter()
     scores: Floats = queries @ passages.T

@@ -1,4 +1,4 @@
-"""The whole measurement of a task whose candidates are a corpus: questions → survey → shards → evidence → result."""
+"""Evaluate a model on a streamed corpus: questions → survey → shards → evidence → result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from panglot.encode.vectors import check_dimensions, encode_items, encode_texts
 from panglot.errors import BadData, BadEncoder
 from panglot.evaluate.provenance import provenance, timed
 from panglot.evaluate.shards.checkpoint import Checkpoint
-from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.gathering import together
 from panglot.evaluate.shards.streaming import Shard, ShardVectors, shards_of, stream
 from panglot.files import write_whole
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncodedShards:
-    """Encodes shards, or reads what an earlier run has kept of them in a folder; `half` keeps 16 bits a number."""
+    """Encodes shards, or reads their vectors from `folder` if a run stored them; `half` stores float16."""
 
     encoder: Encoder
     folder: Path | None = None
     half: bool = False
 
     def __call__(self, passages: Sequence[Passage], language: str) -> Floats:
-        """Vectors [passages, dim]; rounded alike whether they were kept or not."""
+        """Vectors [passages, dim] as float32, rounded the same whether read from the folder or newly encoded."""
         path = self._path(passages)
         vectors = _read(path)
         if vectors is None:
@@ -57,7 +57,7 @@ class EncodedShards:
         return vectors.astype(np.float32)
 
     def rounded(self, vectors: Floats) -> Floats:
-        """Vectors as they are kept."""
+        """The vectors rounded to the stored precision, as float32."""
         return vectors.astype(np.float16).astype(np.float32) if self.half else vectors
 
     def _path(self, passages: Sequence[Passage]) -> Path | None:
@@ -70,7 +70,7 @@ class EncodedShards:
 
 
 def _read(path: Path | None) -> Floats | None:
-    """Vectors of a shard; nothing where there are none or the file is damaged."""
+    """Stored vectors of a shard; None if there is no file or it is damaged."""
     try:
         if path:
             with np.load(path, allow_pickle=False) as arrays:
@@ -87,10 +87,10 @@ def _write(path: Path | None, vectors: Floats) -> None:
 
 
 class StreamOptions(NamedTuple):
-    """How a corpus is divided and who counts it.
+    """Options of a streamed evaluation.
 
-    `shards` are those of each language; `checkpoints` is the folder of what is done; `load` makes the model anew in
-    each worker of a `cluster`.
+    `checkpoints` is the folder of the checkpoint files; `shards` is the number of shards of each language; `half`
+    stores vectors as float16; `load` loads the model in each worker of `cluster`.
     """
 
     checkpoints: Path
@@ -110,13 +110,16 @@ def run_streamed(
     cache: VectorCache | None = None,
     progress: Progress = silent,
 ) -> Result:
-    """Measure one model on one streamed task, whole or in some of its languages.
+    """Evaluate one model on one streamed task, in all or some of its languages.
 
-    :raises PanglotError: data that is missing or damaged, a model that makes no vectors, a checkpoint of another run.
+    :raises UnknownName: the task does not have one of the languages, or its headline metric does not exist.
+    :raises BadEncoder: the model makes no vectors.
+    :raises MissingData: the task's data is missing and cannot be downloaded.
+    :raises BadData: the data or a checkpoint is damaged, or the checkpoint belongs to another run.
     """
     if isinstance(model, Scorer | Composite):
-        raise BadEncoder(f"{model.card.name} makes no vectors, and {task.name} is streamed: only vectors can be.")
-    parse_metric(task.headline)  # an unknown one is reported before anything is encoded
+        raise BadEncoder(f"{model.card.name} makes no vectors; the streamed task {task.name} needs a model that does.")
+    parse_metric(task.headline)  # report an unknown metric before encoding anything
     chosen = task.choose(languages)
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
@@ -124,7 +127,7 @@ def run_streamed(
         corpus = task.corpus(task, chosen, data_dir, progress)
     parts, pools, surveys = [], [], []
     for language in chosen:
-        own = _of(questions, language)
+        own = _in_language(questions, language)
         with timed(seconds, f"survey {language}"):
             found = survey(corpus, language, {judgement.candidate for judgement in own.judgements}, progress)
         _check_size(task, language, found.size, options.allow_missing)
@@ -145,15 +148,16 @@ def _check_size(task: StreamedTask, language: str, size: int, allow_missing: boo
     expected = task.sizes[language].candidates
     if size != expected and not allow_missing:
         raise BadData(
-            f"{task.name}, {language}: the corpus holds {size:,} passages, not {expected:,}. Fetch it again, or score "
-            "what is here with --allow-missing; the scores then compare to nobody's."
+            f"{task.name}, {language}: the corpus has {size:,} passages instead of {expected:,}. Fetch it again, or "
+            "use --allow-missing to score it as it is; such scores are not comparable with other results."
         )
 
 
-def _of(questions: Questions, language: str) -> Questions:
+def _in_language(questions: Questions, language: str) -> Questions:
+    """The queries in one language and their judgements."""
     queries = [query for query in questions.queries if query.language == language]
-    asked = {query.id for query in queries}
-    return Questions(queries, [judgement for judgement in questions.judgements if judgement.query in asked])
+    ids = {query.id for query in queries}
+    return Questions(queries, [judgement for judgement in questions.judgements if judgement.query in ids])
 
 
 def _language(
@@ -176,7 +180,7 @@ def _language(
     queries = keep.rounded(encode_items(model, pool, "query", cache, progress).vectors)
     judged = keep.rounded(encode_items(model, pool, "passage", cache, progress).vectors)
     check_dimensions(model.card.name, queries=queries, passages=judged)
-    asked = Asked(pool, queries, judged)
+    counter = ShardCounter(pool, queries, judged)
     shards = shards_of(language, found.size, options.shards)
     facts = (_fingerprint([pool], [found]), model.card.model_dump_json(), repr(shards), repr(options.half))
     state = model.card.model_dump_json() + ("" if model.card.pinned else PROCESS)
@@ -185,14 +189,14 @@ def _language(
         options.checkpoints / f"{task.name}.{language}.{name}.npz",
         hashlib.sha256("\0".join(facts).encode()).hexdigest(),
     )
-    evidence = _count(options, asked, corpus, shards, keep, checkpoint, progress)
+    evidence = _count(options, counter, corpus, shards, keep, checkpoint, progress)
     checkpoint.path.unlink(missing_ok=True)
     return evidence
 
 
 def _count(
     options: StreamOptions,
-    asked: Asked,
+    counter: ShardCounter,
     corpus: Corpus,
     shards: Sequence[Shard],
     keep: EncodedShards,
@@ -200,17 +204,17 @@ def _count(
     progress: Progress,
 ) -> Evidence:
     if not options.cluster or not options.load:
-        return stream(asked, corpus, shards, keep, checkpoint, progress)
+        return stream(counter, corpus, shards, keep, checkpoint, progress)
     load = partial(_load, options.load, keep.folder, keep.half)
-    return options.cluster.stream(asked, corpus, shards, load, checkpoint, progress)
+    return options.cluster.stream(counter, corpus, shards, load, checkpoint, progress)
 
 
 def _load(load: Callable[[], Any], folder: Path | None, half: bool) -> ShardVectors:
-    """In a worker: the model, and where its vectors are kept."""
+    """Load the model in a worker, together with the folder of its vectors."""
     return EncodedShards(load(), folder, half)
 
 
 def _fingerprint(pools: Sequence[Pool], surveys: Sequence[Survey]) -> str:
-    """sha256 over the questions with their relevant passages, and over every passage of the corpora."""
+    """sha256 of the questions, their relevant passages and every passage of the corpora."""
     parts = [f"{pool.fingerprint} {found.size} {found.fingerprint}" for pool, found in zip(pools, surveys, strict=True)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

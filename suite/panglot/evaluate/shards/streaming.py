@@ -1,6 +1,6 @@
-"""Evidence on corpora that are too many to hold: shards of passages pass by, and a tally stays.
+"""Evidence on corpora that do not fit in memory: shards are streamed, and only a tally is kept.
 
-First the relevant passages are encoded and scored, then each shard: encode or read, multiply, count, list, drop.
+The relevant passages are encoded and scored first. Each shard is then encoded or read, multiplied, counted and dropped.
 Memory is bounded by one shard, the queries and the scores of the relevant passages.
 """
 
@@ -14,18 +14,18 @@ from panglot.arrays import Floats
 from panglot.data.corpus import Corpus, Passage
 from panglot.errors import BadData
 from panglot.evaluate.shards.checkpoint import Checkpoint, State
-from panglot.evaluate.shards.counting import Asked
+from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.gathering import evidence_of
 from panglot.progress import Progress, silent
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import DEPTH
 
 SHARD_PASSAGES = 100_000
-"""Passages in a shard, unless their number is asked for."""
+"""Default number of passages in a shard."""
 
 
 class Shard(NamedTuple):
-    """Passages of one language, from `start` up to `stop`."""
+    """Passages of one language, from `start` up to but excluding `stop`."""
 
     language: str
     start: int
@@ -33,20 +33,20 @@ class Shard(NamedTuple):
 
 
 class ShardVectors(Protocol):
-    """Makes the vectors of a shard, or reads them."""
+    """Encodes the passages of a shard, or reads their vectors."""
 
     def __call__(self, passages: Sequence[Passage], language: str) -> Floats:
-        """Vectors [passages, dim], of unit length where cosine is asked."""
+        """Vectors [passages, dim], of unit length if the model compares by cosine."""
 
 
 def shards_of(language: str, passages: int, shards: int | None = None) -> list[Shard]:
-    """Divide a corpus into so many shards of like size, or into shards of `SHARD_PASSAGES`."""
+    """Divide a corpus into `shards` shards of equal size, or into shards of `SHARD_PASSAGES`."""
     size = -(-passages // shards) if shards else SHARD_PASSAGES
     return [Shard(language, start, min(start + size, passages)) for start in range(0, passages, max(size, 1))]
 
 
 def stream(
-    asked: Asked,
+    counter: ShardCounter,
     corpus: Corpus,
     shards: Sequence[Shard],
     vectors_of: ShardVectors,
@@ -54,33 +54,34 @@ def stream(
     progress: Progress = silent,
     depth: int = DEPTH,
 ) -> Evidence:
-    """Count all shards of one language, one after the other, and resume at the first that is not done.
+    """Count all shards of one language in turn, resuming from the checkpoint if there is one.
 
-    :raises BadData: the checkpoint is of something else, or the corpus ends before the last shard does.
+    :raises BadData: the checkpoint is damaged or belongs to another run, or the corpus has fewer passages than the
+        shards.
     """
-    state = (checkpoint.read() if checkpoint else None) or State(asked.tally(depth))
+    state = (checkpoint.read() if checkpoint else None) or State(counter.tally(depth))
     left = [shard for shard in shards if shard.start not in state.done]
-    with progress(f"streaming {asked.pool.languages[0]}", shards[-1].stop) as advance:
+    with progress(f"streaming {counter.pool.languages[0]}", shards[-1].stop) as advance:
         advance(sum(shard.stop - shard.start for shard in shards if shard.start in state.done))
         for shard, passages in _read(corpus, left):
-            asked.count(state.tally, passages, vectors_of(passages, shard.language), shard.start)
+            counter.count(state.tally, passages, vectors_of(passages, shard.language), shard.start)
             state.done.add(shard.start)
             if checkpoint:
                 checkpoint.write(state)
             advance(shard.stop - shard.start)
-    return evidence_of(asked.pool, asked.score, state, shards[-1].stop)
+    return evidence_of(counter.pool, counter.score, state, shards[-1].stop)
 
 
 def read_shard(corpus: Corpus, shard: Shard) -> list[Passage]:
     """The passages of one shard.
 
-    :raises BadData: the corpus ends before it does.
+    :raises BadData: the corpus ends before the shard does.
     """
     return next(passages for _, passages in _read(corpus, [shard]))
 
 
 def _read(corpus: Corpus, shards: Sequence[Shard]) -> Iterator[tuple[Shard, list[Passage]]]:
-    """The shards with their passages, in one look where they follow each other."""
+    """The shards with their passages; consecutive shards are read in one pass."""
     passages: Iterator[Passage] = iter(())
     at = -1
     for shard in shards:
@@ -88,5 +89,7 @@ def _read(corpus: Corpus, shards: Sequence[Shard]) -> Iterator[tuple[Shard, list
             passages = corpus.passages(shard.language, shard.start)
         read, at = list(islice(passages, shard.stop - shard.start)), shard.stop
         if len(read) < shard.stop - shard.start:
-            raise BadData(f"The corpus of {shard.language} ends before passage {shard.stop:,}: it changed meanwhile.")
+            raise BadData(
+                f"The corpus of {shard.language} ends before passage {shard.stop:,}: it changed during the run."
+            )
         yield shard, read
