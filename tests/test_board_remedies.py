@@ -125,4 +125,4 @@ def test_page_shows_the_ladder_of_whichever_configuration_is_picked(
 def test_page_says_why_a_pool_of_one_language_has_no_remedy(open_page: Callable[..., AppTest]) -> None:
     test = open_page(task="starter.de")
     assert not test.exception
-    assert any("candidates in one language only" in warning.value for warning in test.warning)
+    assert any("candidates in only one language" in warning.value for warning in test.warning)

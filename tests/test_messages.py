@@ -184,7 +184,7 @@ class TestResults:
     def test_a_run_needs_long_lists(self, make_pool: PoolMaker) -> None:
         pool = make_pool()
         evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))), depth=4)
-        with pytest.raises(BadResult, match="Only 4 places of each list are here"):
+        with pytest.raises(BadResult, match="has only the first 4 candidates of each list"):
             next(run_lines(evidence, "x"))
 
     def test_a_run_of_too_many_lines(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,19 +94,19 @@ class TestMtebImport:
     @pytest.mark.parametrize(
         ("changes", "sentence"),
         [
-            ({"task_name": "XQuADRetrieval"}, "ranks whole paragraphs, each language by itself"),
+            ({"task_name": "XQuADRetrieval"}, "ranks whole paragraphs, separately for each language"),
             ({"task_name": "MLQARetrieval", "dataset_revision": BROKEN_REVISION}, "subset ara-deu is also broken"),
-            ({"task_name": "MIRACLRetrieval"}, "MIRACLRetrieval is not a task of this suite"),
-            ({"dataset_revision": "0" * 64}, "Other data: its fingerprint is 000"),
+            ({"task_name": "MIRACLRetrieval"}, "MIRACLRetrieval is not a Panglot task"),
+            ({"dataset_revision": "0" * 64}, "It was scored on other data: its fingerprint is 000"),
             ({"scores": {"dev": []}}, "no scores on the split 'test'"),
-            ({"dataset_revision": None}, "It does not say which data was scored"),
-            ({"scores": None}, "It is not a result of mteb: scores: Input should be a valid dictionary"),
+            ({"dataset_revision": None}, "It has no dataset_revision"),
+            ({"scores": None}, "It is not an mteb result: scores: Input should be a valid dictionary"),
             (
                 {"scores": {"test": [1]}},
-                "It is not a result of mteb: scores.test.0: Input should be a valid dictionary",
+                "It is not an mteb result: scores.test.0: Input should be a valid dictionary",
             ),
-            ({"task_name": None}, "It is not a result of mteb: task_name: Input should be a valid string"),
-            ({"task_name": "Foo", "mteb_version": 2}, "Foo is not a task of this suite"),
+            ({"task_name": None}, "It is not an mteb result: task_name: Input should be a valid string"),
+            ({"task_name": "Foo", "mteb_version": 2}, "Foo is not a Panglot task"),
         ],
     )
     def test_unmatched_scores_are_left_out(
@@ -123,9 +123,9 @@ class TestMtebImport:
             ("", "It is not valid JSON: Expecting value"),
             ('{"dataset_revision": ', "It is not valid JSON: Expecting value"),
             ("[" * 100_000, "It is not valid JSON: maximum recursion depth"),
-            ("[1, 2]", "It is not a result of mteb: it does not hold a JSON object."),
-            ('{"task_name": NaN}', "It is not a result of mteb: task_name"),
-            ('{"a": 1}', "It is not a result of mteb: task_name: Field required."),
+            ("[1, 2]", "It is not an mteb result: not a JSON object."),
+            ('{"task_name": NaN}', "It is not an mteb result: task_name"),
+            ('{"a": 1}', "It is not an mteb result: task_name: Field required."),
         ],
     )
     def test_a_file_that_is_not_a_result_is_left_out_with_the_reason(
@@ -154,8 +154,8 @@ class TestMtebImport:
         ("content", "sentence"),
         [
             ({"mteb_dataset_name": "XQuADRetrieval", "validation": {"de": {"ndcg_at_10": 0.5}}}, "whole paragraphs"),
-            ({"mteb_dataset_name": "MIRACLRetrieval", "dev": {"ndcg_at_10": 0.5}}, "not a task of this suite"),
-            ({"mteb_dataset_name": "PanglotStarter", "dev": {"ndcg_at_10": 0.5}}, "does not say which data was scored"),
+            ({"mteb_dataset_name": "MIRACLRetrieval", "dev": {"ndcg_at_10": 0.5}}, "not a Panglot task"),
+            ({"mteb_dataset_name": "PanglotStarter", "dev": {"ndcg_at_10": 0.5}}, "It has no dataset_revision"),
         ],
     )
     def test_file_before_mteb_1_11_is_labelled(self, content: dict[str, Any], sentence: str, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ class TestMtebImport:
         (row,) = imported.reported
         assert "en-th" not in row.pairs
         assert {left.what.rpartition("/")[2]: left.reason for left in imported.left_out} == {
-            "A.json, en-th": "The file holds this subset more than once.",
+            "A.json, en-th": "The file has this subset more than once.",
             "B.json": "org__small/abc123/A.json is already a result of org/small_x on starter.",
         }
 
@@ -194,5 +194,5 @@ class TestMtebImport:
         assert (row.model, row.revision) == ("org/small", "abc123")
 
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(BadResult, match="There are no results of mteb in"):
+        with pytest.raises(BadResult, match="has no mteb results"):
             read_mteb_results(tmp_path, all_tasks())

@@ -133,5 +133,5 @@ def test_folder_that_holds_something_is_refused(texts: Path, tmp_path: Path) -> 
 
 
 def test_model_without_vectors_is_refused(texts: Path) -> None:
-    with pytest.raises(BadEncoder, match=r"bm25 makes no vectors of texts, so texts\.jsonl cannot be fitted on"):
+    with pytest.raises(BadEncoder, match=r"bm25 makes no vectors of texts, so no method can be fitted on texts\.jsonl"):
         learn(load_model("bm25"), parse_method("centre"), FitTexts.read(texts))

@@ -1,1 +1,1 @@
-"""Formats of other projects: mteb, TREC, model cards, tables of papers."""
+"""Formats of other projects: mteb, TREC runs, model cards and published tables."""

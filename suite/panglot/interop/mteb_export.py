@@ -1,4 +1,4 @@
-"""Results as mteb and as model cards hold them. Nothing of mteb is needed to write them."""
+"""Export results in the formats of mteb and of model cards. mteb need not be installed."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ METRICS = {
     )
     for cut in (1, 3, 5, 10, 20, 100, 1000)
 }
-"""Our metrics and mteb's names of them. The two mean the same on scores without ties; ours count ties against the
-encoder, mteb orders them by id. The uncut `map` and `mrr` have no name there, its `precision` and `nauc` none here."""
+"""Panglot's metrics and their names in mteb. They agree on scores without ties: Panglot counts ties against the
+encoder, mteb orders them by id. mteb has no uncut `map` and `mrr`; Panglot has no `precision` and `nauc`."""
 
 CARD_METRICS = ("ndcg@10", "recall@10", "recall@100")
-"""What a model card gets beside the headline."""
+"""Metrics of a model card, in addition to the headline metric."""
 
 
 def mteb_name(task: str) -> str:
-    """What a task of ours is called in mteb: `xquad-r` is `PanglotXquadR`."""
+    """The name of a Panglot task in mteb: `xquad-r` becomes `PanglotXquadR`."""
     return "Panglot" + "".join(part.capitalize() for part in task.split("-"))
 
 
 def main_score(headline: str) -> str:
-    """What mteb calls a headline metric; an uncut one is cut at 1,000 there."""
+    """The name of a headline metric in mteb; an uncut metric is cut at 1,000."""
     return METRICS[headline if headline in METRICS else f"{headline}@1000"]
 
 
 def subset_languages(subset: tuple[str, str | None], languages: Sequence[str]) -> list[str]:
-    """The languages of a subset in mteb's codes, the queries' first; `None` stands for the pool of all.
+    """The languages of a subset as mteb codes, the query language first; candidates `None` means the pool of all.
 
-    Images are in no language and stand in none of mteb's lists.
+    Images have no language, so they are omitted.
     """
     query, candidate = subset
     others = [language for language in languages if language != query] if candidate is None else [candidate]
@@ -56,16 +56,16 @@ def subset_languages(subset: tuple[str, str | None], languages: Sequence[str]) -
 
 
 def subset_name(subset: tuple[str, str | None]) -> str:
-    """What a subset is called in mteb: `query language-candidate language`, or `multi-query language`."""
+    """The name of a subset in mteb: `QUERY-CANDIDATE` for a pair of languages, `multi-QUERY` for the pool of all."""
     query, candidate = subset
     return f"multi-{query}" if candidate is None else f"{query}-{candidate}"
 
 
 def mteb_result(result: ResultRecord, evidence: Evidence) -> dict[str, Any]:
-    """A result in the form of mteb 2's `TaskResult`: one subset for each pair, and one for each language's queries
-    against the pool of all.
+    """A result as an mteb 2 `TaskResult`, ready for JSON.
 
-    It holds the metrics of `METRICS`, computed from the evidence; the revision of the data is the fingerprint.
+    It has one subset for each ordered pair of languages, and one for each language's queries against the pool of all.
+    The metrics are those of `METRICS`, computed from the evidence; the dataset revision is the task's fingerprint.
     """
     languages, headline = result.task.languages, result.task.headline
     scores = score_evidence(evidence, headline, sorted({*METRICS, headline}), draws=2)
@@ -89,7 +89,7 @@ def mteb_result(result: ResultRecord, evidence: Evidence) -> dict[str, Any]:
 
 
 def _subsets(scores: Scores, languages: Sequence[str]) -> Iterator[tuple[tuple[str, str | None], dict[str, float]]]:
-    """The values of every subset that the data has, by mteb's names of the metrics."""
+    """Each subset that has scores, with its values by mteb's metric names."""
     for row, query in enumerate(languages):
         for column, candidate in enumerate(languages):
             cells = {
@@ -105,10 +105,10 @@ def _subsets(scores: Scores, languages: Sequence[str]) -> Iterator[tuple[tuple[s
 
 
 def model_index(results: Sequence[ResultRecord]) -> str:
-    """The block `model-index` of a Hugging Face model card (YAML), for results of one model.
+    """The `model-index` block (YAML) of a Hugging Face model card, for results of one model.
 
-    Each setting of each task is one entry, with the headline and `CARD_METRICS`; values are between 0 and 1 as in the
-    result. Strings are quoted as in JSON, which is YAML too.
+    Each setting of each task is one entry with the headline metric and `CARD_METRICS`; values range from 0 to 1.
+    Strings are quoted as in JSON, which is valid YAML.
     """
     lines = ["model-index:", f"- name: {_quoted(results[0].model.name)}", "  results:"]
     for result in results:
@@ -118,7 +118,7 @@ def model_index(results: Sequence[ResultRecord]) -> str:
 
 
 def _card_scores(result: ResultRecord) -> dict[str, dict[str, float]]:
-    """What a model card says of each setting, of their balance and of bias."""
+    """The scores of a model card: settings, balance and bias."""
     headline = result.task.headline
     names = [name for name in NAMES if name == headline or name in CARD_METRICS]
     chosen = {setting: (result.settings[setting], names) for setting in SETTINGS if setting in result.settings}

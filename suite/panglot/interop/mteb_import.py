@@ -1,4 +1,4 @@
-"""Result files of mteb, as rows that their authors report. Nothing of mteb is needed to read them."""
+"""Import mteb result files as self-reported results. mteb need not be installed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from panglot.score.settings import SETTINGS
 CITATION = "Scored with mteb (Muennighoff et al., 2023, arXiv 2210.07316)"
 
 OTHERS = {
-    "XQuADRetrieval": "It ranks whole paragraphs, each language by itself; xquad-r ranks the sentences of the same "
-    "paragraphs, within, across and over its languages.",
-    "MLQARetrieval": "It ranks whole paragraphs, and each pair of languages has a pool of its own; mlqa-r ranks "
-    "sentences in pools of all sentences of a language.",
+    "XQuADRetrieval": "It ranks whole paragraphs, separately for each language; xquad-r ranks the sentences of the "
+    "same paragraphs, within, across and over its languages.",
+    "MLQARetrieval": "It ranks whole paragraphs in a separate pool for each pair of languages; mlqa-r ranks sentences "
+    "in pools of all sentences of a language.",
 }
-"""Tasks of mteb that sound like ours, and why their scores are not comparable with ours."""
+"""mteb tasks with names similar to Panglot's, and why their scores are not comparable."""
 
 BROKEN = {
     ("MLQARetrieval", "5bef8b6e2601af974fb1a1cca03fd702229be4b6"): "Its subset ara-deu is also broken: at this "
-    "revision of the data every model scores near 0 there.",
+    "revision of the data every model scores near 0 on it.",
 }
+"""Faults of mteb tasks at certain revisions."""
 
 OLD = "Written by mteb before 1.11."
 
@@ -38,42 +39,42 @@ Values = dict[str, float]
 
 
 class MtebResult(BaseModel):
-    """What is needed of mteb's `TaskResult`."""
+    """The fields of mteb's `TaskResult` that are used."""
 
     task_name: str
     dataset_revision: str | None = None
     mteb_version: str | int | float | None = None
     scores: dict[str, list[dict[str, Any]]]
     is_old: bool = False
-    """Written before mteb 1.11, in another form."""
+    """Whether mteb before 1.11 wrote it, in an older form."""
 
 
 class LeftOut(NamedTuple):
-    """What was not taken, and why."""
+    """A file or subset that was not imported, and the reason."""
 
     what: str
     reason: str
 
 
 class Imported(NamedTuple):
-    """What was taken, and what was not."""
+    """The imported results, and what was not imported."""
 
     reported: list[ReportedResult]
     left_out: list[LeftOut]
 
 
 def read_mteb_results(folder: Path, tasks: Iterable[Task]) -> Imported:
-    """Read the results below a folder in the layout of mteb's results, `<model>/<revision>/<task>.json`.
+    """Read all mteb results in a folder with the layout `<model>/<revision>/<task>.json`.
 
-    Taken are results on tasks of ours (`panglot_tasks`, or `panglot export --format mteb`) with the same fingerprint;
-    everything else is left out with a reason.
+    Only results on Panglot tasks (`panglot_tasks`, or `panglot export --format mteb`) with the same fingerprint are
+    imported; all others are returned with the reason.
 
-    :raises BadResult: there is no file that could be a result.
+    :raises BadResult: the folder has no JSON files.
     """
     ours = {mteb_name(task.name): task for task in tasks}
     paths = sorted(path for path in folder.rglob("*.json") if path.name != "model_meta.json")
     if not paths:
-        raise BadResult(f"There are no results of mteb in {folder}. Name a folder that holds MODEL/REVISION/TASK.json.")
+        raise BadResult(f"{folder} has no mteb results. Choose a folder that contains MODEL/REVISION/TASK.json.")
     taken: dict[tuple[str, str, str], ReportedResult] = {}
     left_out: list[LeftOut] = []
     for path in paths:
@@ -96,30 +97,30 @@ def read_mteb_results(folder: Path, tasks: Iterable[Task]) -> Imported:
 
 
 def _read(path: Path) -> MtebResult:
-    """Read one file; the message of an error follows the file's name.
+    """Read one file; error messages do not repeat the file's name.
 
-    :raises BadResult: it cannot be read, or is not a result of mteb.
+    :raises BadResult: the file cannot be read, or is not an mteb result.
     """
     try:
         if path.stat().st_size > LARGEST_MIB << 20:
-            raise BadResult(f"It is larger than {LARGEST_MIB} MiB; no result of mteb is.")
+            raise BadResult(f"It is larger than {LARGEST_MIB} MiB, too large for an mteb result.")
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise BadResult(f"It cannot be read. {error.strerror}.") from error
+        raise BadResult(f"It cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise BadResult(f"It is not valid JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise BadResult("It is not a result of mteb: it does not hold a JSON object.")
+        raise BadResult("It is not an mteb result: not a JSON object.")
     try:
         return MtebResult.model_validate(_of_before_1_11(content) if "mteb_dataset_name" in content else content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:200]
-        raise BadResult(f"It is not a result of mteb: {where}: {first['msg']}.") from error
+        raise BadResult(f"It is not an mteb result: {where}: {first['msg']}.") from error
 
 
 def _of_before_1_11(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The old form in the new one: every split stood at the top, its subsets by name or its metrics at once."""
+    """Convert the old form, in which each split is a top-level key that holds subsets by name or metrics directly."""
     splits = {split: values for split, values in content.items() if isinstance(values, dict)}
     return {
         "task_name": content["mteb_dataset_name"],
@@ -136,23 +137,21 @@ def _subset_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _task_of(record: MtebResult, ours: Mapping[str, Task]) -> Task:
-    """The task of ours that a file has comparable scores on.
+    """The Panglot task of a file with comparable scores.
 
-    :raises BadResult: there is none, and why.
+    :raises BadResult: the scores are not comparable; the message gives the reason.
     """
     reasons = [OLD] if record.is_old else []
     task = ours.get(record.task_name)
     if task is None:
-        unknown = f"{record.task_name} is not a task of this suite. Run mteb on panglot_tasks() for comparable scores."
+        unknown = f"{record.task_name} is not a Panglot task. Run mteb on panglot_tasks() to get comparable scores."
         reasons.append(OTHERS.get(record.task_name, unknown))
         reasons.append(BROKEN.get((record.task_name, record.dataset_revision or ""), ""))
     elif not record.dataset_revision:
-        reasons.append(
-            f"It does not say which data was scored: dataset_revision is not the fingerprint of {task.name}."
-        )
+        reasons.append(f"It has no dataset_revision, so it cannot be matched with the fingerprint of {task.name}.")
     elif record.dataset_revision != task.fingerprint:
         expected = f"that of {task.name} is {task.fingerprint}" if task.fingerprint else f"{task.name} has none yet"
-        reasons.append(f"Other data: its fingerprint is {record.dataset_revision}, {expected}.")
+        reasons.append(f"It was scored on other data: its fingerprint is {record.dataset_revision}, {expected}.")
     elif not record.scores.get(SPLIT):
         reasons.append(f"It has no scores on the split '{SPLIT}'.")
     else:
@@ -161,7 +160,7 @@ def _task_of(record: MtebResult, ours: Mapping[str, Task]) -> Task:
 
 
 def _rows(record: MtebResult, task: Task) -> tuple[dict[str, Values], dict[str, str]]:
-    """The values of each subset by our names of the metrics, and the subsets that are wrong with what is wrong."""
+    """The values of each subset by Panglot's metric names, and the invalid subsets with their faults."""
     rows: dict[str, Values] = {}
     bad: dict[str, str] = {}
     pools = _pools(task)
@@ -173,7 +172,7 @@ def _rows(record: MtebResult, task: Task) -> tuple[dict[str, Values], dict[str, 
             bad[subset] = f"{task.name} has no such subset."
         elif subset in rows or subset in bad:
             rows.pop(subset, None)
-            bad[subset] = "The file holds this subset more than once."
+            bad[subset] = "The file has this subset more than once."
         elif not values:
             bad[subset] = "It has no scores."
         elif wrong:
@@ -186,15 +185,15 @@ def _rows(record: MtebResult, task: Task) -> tuple[dict[str, Values], dict[str, 
 
 
 def _pools(task: Task) -> dict[str, int]:
-    """The candidates of each subset."""
-    asking = [language for language, size in task.sizes.items() if size.queries]
+    """The number of candidates of each subset."""
+    query_languages = [language for language, size in task.sizes.items() if size.queries]
     pairs = {
         subset_name((query, candidate)): size.candidates
-        for query in asking
+        for query in query_languages
         for candidate, size in task.sizes.items()
         if size.candidates
     }
-    return pairs | {subset_name((query, None)): task.candidates for query in asking}
+    return pairs | {subset_name((query, None)): task.candidates for query in query_languages}
 
 
 def _is_share(value: Any) -> bool:
@@ -217,12 +216,12 @@ def _report(path: Path, name: str, record: MtebResult, task: Task, rows: dict[st
         pairs={subset: values for subset, values in rows.items() if not subset.startswith("multi-")},
         source=name,
         citation=CITATION,
-        note=f"From {version}, which orders ties by id. map@1000 stands for map where a pool has more candidates.",
+        note=f"From {version}, which orders ties by id. map@1000 replaces map in pools of over 1,000 candidates.",
     )
 
 
 def _model(path: Path) -> tuple[str, str]:
-    """Name and revision of the model: from `model_meta.json` where it says, from the folders otherwise."""
+    """Name and revision of the model, from `model_meta.json` or else from the folder names."""
     try:
         meta = json.loads((path.parent / "model_meta.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -233,7 +232,7 @@ def _model(path: Path) -> tuple[str, str]:
 
 
 def _means(rows: Mapping[str, Values], task: Task) -> tuple[dict[str, Values], dict[str, dict[str, Values]]]:
-    """The settings, and the same for each query language; a mean only where all of its parts are there."""
+    """The settings, overall and for each query language; a mean is computed only if all its parts are present."""
     pools = _pools(task)
 
     def in_task(*subsets: tuple[str, str | None]) -> list[str]:
@@ -258,7 +257,7 @@ def _means(rows: Mapping[str, Values], task: Task) -> tuple[dict[str, Values], d
 
 
 def _mean(rows: Mapping[str, Values], subsets: Sequence[str]) -> Values:
-    """The mean of each metric that all of these subsets have; none where one is missing."""
+    """The mean of each metric that all of these subsets have; empty if a subset is missing."""
     if not subsets or any(subset not in rows for subset in subsets):
         return {}
     found = [rows[subset] for subset in subsets]

@@ -1,4 +1,4 @@
-"""The suite's tasks as tasks of mteb: `mteb.evaluate(model, panglot_tasks(panglot.data.catalogue.all_tasks()))`."""
+"""Panglot's tasks as mteb tasks: `mteb.evaluate(model, panglot_tasks(panglot.data.catalogue.all_tasks()))`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from panglot.interop.mteb_export import SPLIT, main_score, mteb_name, subset_lan
 
 
 def panglot_tasks(tasks: Iterable[Task], data_dir: Path | None = None) -> list[Any]:
-    """Tasks of ours as `AbsTaskRetrieval`s of mteb 2; nothing is asked of the Hub.
+    """Panglot tasks as mteb 2 `AbsTaskRetrieval` objects, without access to the Hub.
 
-    A task has a subset for each pair, `query language-candidate language`, and `multi-query language` for each
-    language's queries against the pool of all. mteb encodes every subset by itself, so XQuAD-R takes it 130,000
-    queries and 300,000 candidates; its `CachedEmbeddingWrapper` remembers them. Texts come without outer white space,
-    as our own encoders get them. mteb breaks ties by id, where we count them against the encoder.
+    A task has a subset `QUERY-CANDIDATE` for each ordered pair of languages, and `multi-QUERY` for each language's
+    queries against the pool of all. mteb encodes every subset separately: for XQuAD-R that is 130,000 queries and
+    300,000 candidates. Its `CachedEmbeddingWrapper` avoids encoding a text twice. Texts are stripped of surrounding
+    white space, as for Panglot's own encoders. mteb breaks ties by id; Panglot counts them against the encoder.
 
     :raises MissingExtra: mteb is not installed.
-    :raises MissingData: the data of a task is not there and cannot be downloaded.
-    :raises BadData: it is damaged, or of a kind that mteb has no form for: gains that are not whole numbers, images and
-        texts in one pool, a candidate that is not offered to some query.
+    :raises MissingData: the data of a task is missing and cannot be downloaded.
+    :raises BadData: the data is damaged, or mteb cannot represent it: fractional gains, images and texts in one pool,
+        or candidates that are excluded for some queries.
     """
     require("mteb", "mteb", "The bridge to mteb")
     return [_mteb_task(task, read_pool(task, (), data_dir)) for task in tasks]
@@ -38,13 +38,13 @@ def _mteb_task(task: Task, pool: Pool) -> Any:
     from mteb.abstasks.task_metadata import TaskMetadata
 
     relevant = _relevant(task, pool)
-    asked, offered = (_modality(task, items) for items in (pool.queries, pool.candidates))
+    query_kind, candidate_kind = (_modality(task, items) for items in (pool.queries, pool.candidates))
     metadata = TaskMetadata(
         name=mteb_name(task.name),
         description=task.title,
         type="Retrieval",
-        category=f"{asked[0]}2{offered[0]}",
-        modalities=sorted({asked, offered}, reverse=True),
+        category=f"{query_kind[0]}2{candidate_kind[0]}",
+        modalities=sorted({query_kind, candidate_kind}, reverse=True),
         dataset={"path": f"panglot/{task.name}", "revision": task.fingerprint},
         eval_splits=[SPLIT],
         eval_langs={subset_name(subset): subset_languages(subset, pool.languages) for subset in relevant},
@@ -52,7 +52,7 @@ def _mteb_task(task: Task, pool: Pool) -> Any:
     )
 
     def load_data(self: Any, num_proc: int | None = None, **_: Any) -> None:
-        """Take the data from the pool."""
+        """Fill the dataset from the pool."""
         if not self.data_loaded:
             self.dataset = _splits(pool, relevant)
             self.data_loaded = True
@@ -62,21 +62,21 @@ def _mteb_task(task: Task, pool: Pool) -> Any:
 
 def _modality(task: Task, items: Items) -> str:
     if items.images and len(items.images) < len(items):
-        raise BadData(f"{task.name} mixes images and texts in one pool. mteb has no tasks of that kind.")
+        raise BadData(f"{task.name} mixes images and texts in one pool, which mteb does not support.")
     return "image" if items.images else "text"
 
 
 def _relevant(task: Task, pool: Pool) -> dict[tuple[str, str | None], dict[str, dict[str, int]]]:
     """The judgements of every subset that has any."""
     if np.any(pool.gain % 1):
-        raise BadData(f"{task.name} has gains that are not whole numbers; mteb takes no others.")
+        raise BadData(f"{task.name} has fractional gains, which mteb does not support.")
     if len(pool.left_out):
-        raise BadData(f"{task.name} withholds candidates from some queries; mteb offers all candidates to every query.")
+        raise BadData(f"{task.name} excludes candidates for some queries, which mteb does not support.")
     found: dict[tuple[str, str | None], dict[str, dict[str, int]]] = {}
     for query, candidate, gain in zip(pool.query.tolist(), pool.candidate.tolist(), pool.gain.tolist(), strict=True):
-        asked = pool.languages[pool.queries.language[query]]
-        for offered in (pool.languages[pool.candidates.language[candidate]], None):
-            judged = found.setdefault((asked, offered), defaultdict(dict))
+        query_language = pool.languages[pool.queries.language[query]]
+        for candidate_language in (pool.languages[pool.candidates.language[candidate]], None):
+            judged = found.setdefault((query_language, candidate_language), defaultdict(dict))
             judged[pool.queries.ids[query]][pool.candidates.ids[candidate]] = int(gain)
     return found
 
@@ -88,20 +88,20 @@ def _splits(pool: Pool, relevant: dict[tuple[str, str | None], dict[str, dict[st
         for items in (pool.queries, pool.candidates)
     )
     return {
-        subset_name((asked, offered)): {
+        subset_name((query_language, candidate_language)): {
             SPLIT: {
-                "queries": queries[asked],
-                "corpus": candidates[offered],
+                "queries": queries[query_language],
+                "corpus": candidates[candidate_language],
                 "relevant_docs": dict(judged),
                 "top_ranked": None,
             }
         }
-        for (asked, offered), judged in relevant.items()
+        for (query_language, candidate_language), judged in relevant.items()
     }
 
 
 def _table(items: Items, place: int | None) -> Any:
-    """The items of one language, or all: their ids, and a column that is named after their modality."""
+    """The items of one language or of all: their ids, and a `text` or `image` column."""
     from datasets import Dataset, Image
 
     chosen = range(len(items)) if place is None else np.flatnonzero(items.language == place).tolist()

@@ -1,7 +1,7 @@
-"""Tables of papers as rows beside our own results: arXiv 2408.10536 (table by table) and arXiv 2004.05484.
+"""Published results of arXiv 2408.10536 and arXiv 2004.05484, for comparison with measured ones.
 
-`published.json` holds the printed numbers, in the order of each task's languages with their mean last; and of each
-pool the rank distance that a perfect and a random ranker get, by which the printed one is normalised.
+`published.json` holds the printed numbers in the order of each task's languages, followed by their mean. For each pool
+it also holds the rank distance of a perfect and of a random ranker, used to normalise the printed rank distance.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ DISTANCE, NORMALISED = "rank_distance", "normalised_rank_distance"
 
 
 def published_results() -> list[ReportedResult]:
-    """A row for each model, training and task of the papers."""
+    """One result for each model, training method and task in the papers."""
     data = json.loads(DATA.read_bytes())
     return [_reported(row, data["papers"][row["paper"]], data["pools"][row["task"]]) for row in data["rows"]]
 
 
 def is_published(reported: ReportedResult) -> bool:
-    """Whether a row is one of `published_results`; no other may call itself published."""
+    """Whether a result is one of `published_results`; no other may claim to be published."""
     return reported in published_results()
 
 
 def _reported(row: Mapping[str, Any], paper: Mapping[str, str], pool: Mapping[str, Any]) -> ReportedResult:
-    """One row; `balance` and the normalised rank distance are computed from the printed means."""
+    """One result; `balance` and the normalised rank distance are computed from the printed means."""
     languages = pool["languages"]
     settings = {setting: {"map": row[setting][-1]} for setting in SETTINGS if setting in row}
     distances = _distances(row[DISTANCE], pool["perfect"], pool["random"]) if DISTANCE in row else []
@@ -56,7 +56,7 @@ def _reported(row: Mapping[str, Any], paper: Mapping[str, str], pool: Mapping[st
 
 
 def _distances(printed: Sequence[float], perfect: Sequence[float], random: Sequence[float]) -> list[dict[str, float]]:
-    """The printed rank distances of each language and their mean, with their places between perfect and random."""
+    """The printed rank distances of each language and of their mean, plain and normalised (0 perfect, 1 random)."""
     bounds = zip([*perfect, fmean(perfect)], [*random, fmean(random)], strict=True)
     return [
         {DISTANCE: distance, NORMALISED: (distance - least) / (most - least)}

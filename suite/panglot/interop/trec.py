@@ -1,4 +1,4 @@
-"""TREC run files: the lists that a model gave, as trec_eval reads them."""
+"""TREC run files: a model's result lists in the format of trec_eval."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import DEPTH
 
 STEP = 2.0**-21
-"""What one place in a list takes off the score, as a share of the list's largest: below the rounding of evidence
-files, which is 2^-11, and above that of the 32 bits in which trec_eval holds scores."""
+"""Score difference between consecutive ranks, relative to the list's largest score. It is below the rounding of
+evidence files (2^-11) and above the resolution of trec_eval's 32-bit scores."""
 
 LONGEST_LINE = 1000
+"""Bytes of the longest line that is read."""
 MOST_LINES = 5_000_000
+"""Lines of the longest file that is read."""
 
 
 def run_lines(evidence: Evidence, tag: str) -> Iterator[str]:
     """The lines `query Q0 candidate rank score tag` of every query's best candidates in the pool of all languages.
 
-    trec_eval orders by score and ignores the rank. Scores of evidence files are rounded, so each place takes `STEP`
-    off the score: the order of the list stays, ties included. A list is at most 100 long: measures that look deeper,
-    such as the uncut `map`, come out lower than in the result.
+    trec_eval orders by score and ignores the rank. Scores in evidence files are rounded, so `STEP` is subtracted per
+    rank to preserve the order of the list, ties included. A list has at most 100 candidates, so deeper measures such as
+    the uncut `map` are lower than in the result.
 
-    :raises BadResult: an id with white space, which the format cannot hold; only the first few places are known.
+    :raises BadResult: an id contains white space, which the format cannot represent, or the evidence holds only the
+        first few ranks.
     """
     if evidence.top.shape[1] < min(DEPTH, evidence.sizes.sum()):
         raise BadResult(
-            f"Only {evidence.top.shape[1]} places of each list are here. Score the model again for the file "
-            f"<task>.top100.parquet, which holds {DEPTH}."
+            f"The evidence has only the first {evidence.top.shape[1]} candidates of each list. Run the model again to "
+            f"get the file <task>.top100.parquet, which has {DEPTH}."
         )
     for id_ in (*evidence.query_ids, *evidence.candidate_ids):
         if re.search(r"\s", id_) or not id_:
-            raise BadResult(f"A TREC run cannot hold the id {id_!r}: white space divides its columns.")
+            raise BadResult(f"A TREC run cannot contain the id {id_!r}: its columns are separated by white space.")
     name = re.sub(r"\s+", "-", tag)
     for query, candidates, scores in zip(
         evidence.query_ids, evidence.top.tolist(), evidence.top_score.tolist(), strict=True
@@ -49,16 +52,20 @@ def run_lines(evidence: Evidence, tag: str) -> Iterator[str]:
 
 
 def read_run(path: Path) -> Lists:
-    """Read a run file, gzipped or not. As in trec_eval its ranks mean nothing, and lines that begin with # are skipped.
+    """Read a run file, plain or gzipped. Like trec_eval, ignore the ranks and skip lines that start with #.
+
+    Returns the score of each listed candidate by query id and candidate id.
 
     :raises MissingData: there is no such file.
-    :raises BadResult: it cannot be read, is cut short, is too long, or has a line that is none of a run.
+    :raises BadResult: the file is unreadable, truncated, empty or too long, or a line is not a valid run line.
     """
     lists: Lists = {}
     try:
         for number, line in read_lines(path, LONGEST_LINE):
             if number > MOST_LINES:
-                raise BadResult(f"{path} has more than {MOST_LINES:,} lines. Score its languages one by one.")
+                raise BadResult(
+                    f"{path} has more than {MOST_LINES:,} lines. Split it and score each language separately."
+                )
             if not line.startswith("#"):
                 _take(lists, f"{path}, line {number}", line)
     except BadData as error:
@@ -69,10 +76,10 @@ def read_run(path: Path) -> Lists:
 
 
 def _take(lists: Lists, where: str, line: str) -> None:
-    """Add a line; as in trec_eval only white space of ASCII divides its columns."""
+    """Add a line. Like in trec_eval, only ASCII white space separates the columns."""
     fields = [field.decode() for field in line.encode().split()]
     if len(fields) != 6:
-        raise BadResult(f"{where}: {len(fields)} columns, not the six of a run: query Q0 candidate rank score tag.")
+        raise BadResult(f"{where}: expected six columns (query Q0 candidate rank score tag), found {len(fields)}.")
     query, _, candidate, _, score, _ = fields
     value = parse_number(score)
     if value is None:

@@ -1,1 +1,1 @@
-"""Remedies for language bias: what would help this model, computed from what is stored already."""
+"""Remedies for language bias, evaluated from stored evidence and vectors."""

@@ -1,15 +1,15 @@
-"""Debiasing: what languages have in common is taken out of finished vectors; nothing is encoded again.
+"""Debiasing: remove language-specific components from finished vectors, without encoding again.
 
     centre       v - mean of its language
     shift:LANG   v - mean of its language + mean of LANG
     project:R    v without the R leading directions between the language means; needs no language at query time
     lir:R        v without the R leading components of its own language (Yang et al., 2021, arXiv 2109.04727)
 
-Each role has means of its own, since a model with prompts puts queries and passages into different places. Afterwards
-every vector has unit length again where the model compares by cosine.
+Queries and passages have separate means, because a model with prompts maps them to different regions. If the model
+compares by cosine, the vectors are normalised again afterwards.
 
-What a method learns is one array: an offset for each language [languages, dim], or orthonormal directions for each
-language [languages, R, dim], which `project` has in common. It is all that production needs (`production.py`).
+A method learns one array: an offset for each language [languages, dim], or orthonormal directions for each language
+[languages, R, dim], the same for all languages in `project`. Production needs nothing else (`production.py`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from panglot.errors import BadEncoder, UnknownName
 
 
 class Fit(NamedTuple):
-    """What a method learns from, of the vectors of one role: `texts` [languages], and `mean` [languages, dim].
+    """Statistics of one role's vectors that a method learns from.
 
-    `moment` [languages, dim, dim] is the mean of v vᵀ; it is made only where a method asks for components.
+    `texts` [languages] is the number of texts, `mean` [languages, dim] their mean vector. `moment`
+    [languages, dim, dim] is the mean of v vᵀ; None unless the method needs components.
     """
 
     languages: tuple[str, ...]
@@ -36,10 +37,10 @@ class Fit(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A method by the name it prints and parses as, with what it does and what it needs in production.
+    """A debiasing method: its name, a sentence on what it does, and what it needs in production.
 
-    `learn` gives an offset [languages, dim] or directions [languages, R, dim]; rows of languages without texts mean
-    nothing. `knows_language` says whether a text's language is needed to take it out.
+    `learn` returns an offset [languages, dim] or directions [languages, R, dim]; the rows of languages without texts
+    are undefined. `knows_language` says whether the method needs the language of each text.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Method(NamedTuple):
     learn: Callable[[Fit], Floats]
 
     def fit(self, vectors: Floats, language: Ints, languages: Sequence[str]) -> Fit:
-        """Statistics of vectors [items, dim] of one role, whose languages [items] index `languages`."""
+        """Statistics of one role's vectors [items, dim]; `language` [items] indexes `languages`."""
         count = np.bincount(language, minlength=len(languages))
         dim = vectors.shape[1]
         mean = np.zeros((len(languages), dim))
@@ -63,27 +64,26 @@ class Method(NamedTuple):
         return Fit(tuple(languages), count, mean, moment)
 
     def apply(self, fit: Fit, vectors: Floats, language: Ints, unit: bool) -> Floats:
-        """The vectors [items, dim] without their languages, float32; `unit` brings them to unit length.
+        """The debiased vectors [items, dim] as float32; `unit` normalises them to unit length.
 
-        :raises BadEncoder: a language that the fit has no vectors of, or a vector of which nothing is left.
+        :raises BadEncoder: the fit has no texts in one of the languages, or a vector becomes zero.
         """
         unknown = np.flatnonzero((np.bincount(language, minlength=len(fit.languages)) > 0) & (fit.texts == 0))
         if len(unknown) and self.knows_language:
             names = ", ".join(fit.languages[place] for place in unknown[:5])
-            raise BadEncoder(f"{self.name} has nothing to learn {names} from: the texts of the fit have none in it.")
+            raise BadEncoder(f"{self.name} cannot learn {names}: the fit has no texts in that language.")
         left = remove(self.learn(fit), vectors.astype(np.float64), language)
         norm = np.linalg.norm(left, axis=1, keepdims=True)
         nothing = np.flatnonzero(norm[:, 0] <= np.finfo(np.float32).eps * np.linalg.norm(vectors, axis=1))
         if len(nothing):
             raise BadEncoder(
-                f"{self.name} leaves nothing of {len(nothing)} vectors: they are what their language has in common. "
-                "Fit it on more texts, or remove fewer directions."
+                f"{self.name} reduces {len(nothing)} vectors to zero. Fit it on more texts, or remove fewer directions."
             )
         return (left / norm if unit else left).astype(np.float32)
 
 
 def remove(learned: Floats, vectors: Floats, language: Ints) -> Floats:
-    """Vectors [items, dim] without what a method learned of their languages [items]."""
+    """Subtract from vectors [items, dim] what a method learned about their `language` [items]."""
     if learned.ndim == 2:
         return vectors - learned[language]
     left = vectors.copy()
@@ -94,16 +94,16 @@ def remove(learned: Floats, vectors: Floats, language: Ints) -> Floats:
 
 
 def parse_method(name: str) -> Method:
-    """The method of a printed name: `parse_method("project:10")`.
+    """The method with this name: `parse_method("project:10")`.
 
-    :raises UnknownName: there is no such method, or it lacks its argument or has one too many.
+    :raises UnknownName: there is no such method, its argument is missing or invalid, or it takes no argument.
     """
     family, separator, argument = name.partition(":")
     if family == "centre" and not separator:
         sentence = "Subtracts from each vector the mean of its language."
         return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean)
     if family == "shift" and argument:
-        sentence = f"Moves each language so that its mean is that of {argument}."
+        sentence = f"Moves each language's vectors so that their mean is that of {argument}."
         return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean - _mean_of(fit, argument))
     if family in ("project", "lir") and argument.isascii() and argument.isdigit() and int(argument):
         number = int(argument)
@@ -115,12 +115,12 @@ def parse_method(name: str) -> Method:
     raise UnknownName("method of debiasing", name, EXAMPLES, "R is a number of directions, at least 1.")
 
 
-_NEEDS_MEANS = "The language of every document and query, and one subtraction; documents are indexed again."
-_NEEDS_COMPONENTS = "The language of every document and query, and a small product; documents are indexed again."
-_NEEDS_MATRIX = "No language at query time: one matrix product for each vector; documents are indexed again."
+_NEEDS_MEANS = "The language of every document and query, and one subtraction; documents must be reindexed."
+_NEEDS_COMPONENTS = "The language of every document and query, and a small product; documents must be reindexed."
+_NEEDS_MATRIX = "One matrix product for each vector, but no language at query time; documents must be reindexed."
 
 EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
-"""Every method, with the argument that it takes."""
+"""All methods with their arguments."""
 
 
 def _mean_of(fit: Fit, language: str) -> Floats:
@@ -128,15 +128,15 @@ def _mean_of(fit: Fit, language: str) -> Floats:
         raise UnknownName("language", language, fit.languages)
     place = fit.languages.index(language)
     if not fit.texts[place]:
-        raise BadEncoder(f"shift:{language} has no texts in {language} to learn from.")
+        raise BadEncoder(f"shift:{language} cannot be fitted: there are no texts in {language}.")
     mean: Floats = fit.mean[place]
     return mean
 
 
 def _between_languages(fit: Fit, number: int) -> Floats:
-    """The leading directions between the language means, orthonormal, the same for each language.
+    """The `number` leading orthonormal directions between the language means, repeated for each language.
 
-    :raises BadEncoder: there are not so many between these languages.
+    :raises BadEncoder: there are fewer directions between these languages.
     """
     means = fit.mean[fit.texts > 0]
     most = min(len(means) - 1, means.shape[1] - 1)
@@ -147,29 +147,29 @@ def _between_languages(fit: Fit, number: int) -> Floats:
 
 
 def _leading_components(fit: Fit, number: int) -> Floats:
-    """The leading components of each language, orthonormal.
+    """The `number` leading orthonormal components of each language.
 
-    :raises BadEncoder: nothing would be left of any vector.
+    :raises BadEncoder: this would remove all dimensions.
     """
     assert fit.moment is not None
     if number >= fit.moment.shape[1]:
         raise BadEncoder(
-            f"lir:{number}: the vectors have {fit.moment.shape[1]} dimensions, and something must be left."
+            f"lir:{number} would remove all of the vectors' {fit.moment.shape[1]} dimensions. Choose fewer components."
         )
     return np.linalg.eigh(fit.moment)[1][:, :, -number:].swapaxes(1, 2)
 
 
 def two_folds(cluster: Ints) -> Ints:
-    """Which half of the clusters each query is in, 0 or 1, [queries]; a cluster is never divided."""
+    """The fold of each query, 0 or 1, [queries]; a cluster is never split."""
     return np.unique(cluster, return_inverse=True)[1].reshape(-1) % 2
 
 
 def apply_in_folds(
     method: Method, vectors: Floats, language: Ints, cluster: Ints, languages: Sequence[str], unit: bool
 ) -> Floats:
-    """Each query without what the *other* half of the question clusters says of its language, [queries, dim].
+    """Debias each query with a fit on the *other* half of the question clusters, [queries, dim].
 
-    No query is part of what is taken from it, nor is another question of its cluster.
+    So neither the query itself nor another question of its cluster contributes to its fit.
     """
     fold = two_folds(cluster)
     left = np.empty(vectors.shape, np.float32)

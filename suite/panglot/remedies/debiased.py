@@ -1,8 +1,8 @@
-"""A pool scored without the languages of its vectors; the vectors come from the cache, so nothing is encoded again.
+"""Score a pool with debiased vectors. The original vectors come from the cache, so nothing is encoded again.
 
-What a method is fitted on is part of the configuration. On the *corpus*, candidates are fitted on themselves, as they
-are known when indexed, and queries on the other half of the question clusters. On a *file* of texts with languages,
-queries and passages are fitted on those texts.
+What a method is fitted on is part of the model's configuration. With *corpus*, candidates are fitted on themselves,
+since they are known at indexing time, and queries on the other half of the question clusters. With a *file* of texts
+and their languages, queries and passages are fitted on those texts.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from panglot.remedies.fit_texts import FitTexts, fit_roles
 from panglot.retrieve.similarity import DenseScores
 
 CORPUS = "corpus"
-"""The fit on what is indexed."""
+"""Fit on the indexed corpus."""
 
 
 @dataclass(frozen=True)
 class Debias:
-    """A method, the texts that it is fitted on, the corpus where there are none, and how query languages are known."""
+    """A debiasing method and its fit: `texts`, or the corpus if None; `detect` detects the languages of queries."""
 
     method: Method
     texts: FitTexts | None = None
@@ -36,21 +36,22 @@ class Debias:
 
     @classmethod
     def parse(cls, method: str, fit: str = CORPUS, detect: bool = False) -> Debias:
-        """From what a person typed: `fit` is `corpus` or the path of a file.
+        """Parse command-line values: `fit` is `corpus` or the path of a file.
 
         :raises UnknownName: there is no such method.
-        :raises BadData: the file of texts is missing or is not of its form.
-        :raises PanglotError: languages are to be detected for a method that needs none, or no detector is installed.
+        :raises MissingData: the file of texts does not exist.
+        :raises BadData: the file of texts has an invalid line.
+        :raises PanglotError: detection is requested for a method that needs no language, or is not installed.
         """
         parsed = parse_method(method)
         if detect and not parsed.knows_language:
-            raise PanglotError(f"{method} needs no language of a query. Leave out --debias-language detect.")
+            raise PanglotError(f"{method} does not use query languages. Remove --debias-language detect.")
         if detect:
             detector()
         return cls(parsed, None if fit == CORPUS else FitTexts.read(Path(fit)), detect)
 
     def card(self, card: ModelCard) -> ModelCard:
-        """The model's card with this in its settings: it is another configuration of the model."""
+        """The model's card with the debiasing in its settings: a different configuration of the model."""
         settings = [f"debias={self.method.name}", f"debias_fit={self.texts.digest if self.texts else CORPUS}"]
         if self.detect:
             settings.append(f"debias_language={detector()}")
@@ -59,9 +60,9 @@ class Debias:
     def score_pool(
         self, model: Model, pool: Pool, cache: VectorCache | None = None, progress: Progress = silent
     ) -> Scored:
-        """The pool scored from vectors without their languages; of a fusion, those members change that make vectors.
+        """Score the pool with debiased vectors; in a fusion, only the members that make vectors change.
 
-        :raises BadEncoder: the model makes no vectors, or nothing is left of some.
+        :raises BadEncoder: the model makes no vectors, or the method cannot be fitted or reduces vectors to zero.
         """
         changed: list[Model] = []
 
@@ -69,34 +70,35 @@ class Debias:
             if not isinstance(scored.scores, DenseScores):
                 return scored
             changed.append(part)
-            return self._without_languages(scored, part, pool, cache, progress)
+            return self._debiased(scored, part, pool, cache, progress)
 
         scored = score_pool(model, pool, cache, progress, change)
         if not changed:
-            raise BadEncoder(f"{model.card.name} makes no vectors, so there is nothing to take languages out of.")
+            raise BadEncoder(f"{model.card.name} makes no vectors, so it cannot be debiased.")
         return scored
 
-    def _without_languages(
+    def _debiased(
         self, scored: Scored, model: Model, pool: Pool, cache: VectorCache | None, progress: Progress
     ) -> Scored:
         assert isinstance(scored.scores, DenseScores)
         queries, candidates, languages = scored.scores.queries, scored.scores.candidates, pool.languages
-        asked, offered = self._query_languages(pool), pool.candidates.language
+        query_language, candidate_language = self._query_languages(pool), pool.candidates.language
         unit = model.card.similarity == "cosine"
         if self.texts:
             texts = self.texts.spelled_as(languages)
             known = (*languages, *(name for name in texts.counts if name not in languages))
             vectors, place = texts.encode(model, known, cache, progress)
             fits = fit_roles(self.method, vectors, place, known)
-            left = self.method.apply(fits["query"], queries, asked, unit)
-            rest = self.method.apply(fits["passage"], candidates, offered, unit)
+            queries = self.method.apply(fits["query"], queries, query_language, unit)
+            candidates = self.method.apply(fits["passage"], candidates, candidate_language, unit)
         else:
-            left = apply_in_folds(self.method, queries, asked, pool.cluster, languages, unit)
-            rest = self.method.apply(self.method.fit(candidates, offered, languages), candidates, offered, unit)
+            queries = apply_in_folds(self.method, queries, query_language, pool.cluster, languages, unit)
+            fit = self.method.fit(candidates, candidate_language, languages)
+            candidates = self.method.apply(fit, candidates, candidate_language, unit)
         return Scored(
-            DenseScores(left, rest),
-            scored.queries and replace(scored.queries, vectors=left),
-            scored.candidates and replace(scored.candidates, vectors=rest),
+            DenseScores(queries, candidates),
+            scored.queries and replace(scored.queries, vectors=queries),
+            scored.candidates and replace(scored.candidates, vectors=candidates),
         )
 
     def _query_languages(self, pool: Pool) -> Ints:

@@ -1,6 +1,6 @@
-"""The language of a query by its text, for remedies that need it where nobody states it (extra `detect`).
+"""Detect the language of queries, for remedies that need it when it is not given (extra `detect`).
 
-The detector is py3langid: a naive Bayes classifier over byte sequences that comes with its weights, 4.6 MB.
+The detector is py3langid, a naive Bayes classifier over byte sequences that ships with its weights (4.6 MB).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ DETECTOR = "py3langid"
 
 
 def detector() -> str:
-    """Name and version, as a result records them.
+    """Name and version of the detector, as recorded in results.
 
-    :raises MissingExtra: it is not installed.
+    :raises MissingExtra: the detector is not installed.
     """
     require(DETECTOR, "detect", "--debias-language detect")
     return f"{DETECTOR} {version(DETECTOR)}"
 
 
 def detect_languages(items: Items, languages: Sequence[str]) -> Ints:
-    """The language of each item as a place among `languages`, [items]; images keep theirs.
+    """The detected language of each item as an index into `languages`, [items]; images are unchanged.
 
     :raises MissingExtra: the detector is not installed.
-    :raises BadData: it does not know a language, or two of them are one to it.
+    :raises BadData: the detector does not support a language, or cannot distinguish two of them.
     """
     detector()
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -46,7 +46,7 @@ def detect_languages(items: Items, languages: Sequence[str]) -> Ints:
 
 
 def _codes(languages: Sequence[str], known: Sequence[str]) -> dict[str, int]:
-    """The detector's code of each language that is spoken, with its place."""
+    """The detector's code of each language, with the language's index."""
     place: dict[str, int] = {}
     for number, language in enumerate(languages):
         if language == IMAGES:
@@ -54,10 +54,13 @@ def _codes(languages: Sequence[str], known: Sequence[str]) -> dict[str, int]:
         parsed = parse_language(language)
         code = parsed.code if parsed else language
         if code not in known:
-            raise BadData(f"{DETECTOR} does not know the language '{language}'. Take languages from the data.")
+            raise BadData(
+                f"{DETECTOR} does not support the language '{language}'. Use the languages of the data instead."
+            )
         if code in place:
             raise BadData(
-                f"{DETECTOR} cannot tell '{languages[place[code]]}' from '{language}'. Take languages from the data."
+                f"{DETECTOR} cannot distinguish '{languages[place[code]]}' from '{language}'. "
+                "Use the languages of the data instead."
             )
         place[code] = number
     return place

@@ -1,4 +1,4 @@
-"""Texts that a method is fitted on: a file with one JSON object `{"text": …, "language": …}` a line."""
+"""Texts that a debiasing method is fitted on: a JSON Lines file of `{"text": …, "language": …}` objects."""
 
 from __future__ import annotations
 
@@ -26,44 +26,45 @@ from panglot.remedies.debias import Fit, Method
 
 @dataclass(frozen=True)
 class FitTexts:
-    """The `name` of a file, and language and text of each of its lines."""
+    """The `name` of a file, and the (language, text) of each line."""
 
     name: str
     rows: tuple[tuple[str, str], ...]
 
     @classmethod
     def read(cls, path: Path) -> FitTexts:
-        """From a file.
+        """Read a file.
 
-        :raises BadData: naming file and line.
+        :raises MissingData: there is no such file.
+        :raises BadData: a line is invalid; the message names file and line.
         """
         return cls(path.name, tuple(_read_rows(path)))
 
     @property
     def digest(self) -> str:
-        """A hash of all languages and texts."""
+        """A hash (12 hex digits) of all languages and texts."""
         return hashlib.sha256(json.dumps(self.rows).encode()).hexdigest()[:12]
 
     def spelled_as(self, languages: Sequence[str]) -> FitTexts:
-        """The same texts, with languages spelled as these are where they mean the same: `zh` becomes `zh-Hans`."""
+        """The same texts with language codes spelled as in `languages` if they match: `zh` becomes `zh-Hans`."""
         spelling = {code: match_language(code, languages) for code in self.counts}
         spelled = {code: known[0] if len(known) == 1 else code for code, known in spelling.items()}
         return FitTexts(self.name, tuple((spelled[code], text) for code, text in self.rows))
 
     @property
     def counts(self) -> dict[str, int]:
-        """Texts in each language."""
+        """Number of texts in each language."""
         return dict(Counter(language for language, _ in self.rows))
 
     def encode(
         self, model: Model, languages: Sequence[str], cache: VectorCache | None, progress: Progress = silent
     ) -> tuple[dict[Role, Floats], Ints]:
-        """Vectors [texts, dim] of both roles, and languages [texts] as places among `languages`.
+        """Vectors [texts, dim] of both roles, and the language [texts] of each text as an index into `languages`.
 
         :raises BadEncoder: the model makes no vectors of texts.
         """
         if isinstance(model, Scorer | Composite):
-            raise BadEncoder(f"{model.card.name} makes no vectors of texts, so {self.name} cannot be fitted on.")
+            raise BadEncoder(f"{model.card.name} makes no vectors of texts, so no method can be fitted on {self.name}.")
         place: Ints = np.array([languages.index(language) for language, _ in self.rows], np.int16)
         ids = tuple(f"line {number}" for number, _ in enumerate(self.rows, 1))
         item_keys = ItemKeys(languages, [Items(ids, tuple(text for _, text in self.rows), place)])
@@ -76,10 +77,10 @@ class FitTexts:
 
 
 def fit_roles(method: Method, vectors: dict[Role, Floats], language: Ints, languages: Sequence[str]) -> dict[Role, Fit]:
-    """What a method learns from in each role.
+    """The fit of a method for each role, from vectors [texts, dim] of each role and `language` [texts].
 
-    A method that needs no language at query time learns from both roles together, so that one set of directions serves
-    queries and passages.
+    A method that needs no language at query time is fitted on both roles together, so that queries and passages share
+    one set of directions.
     """
     if method.knows_language:
         return {role: method.fit(own, language, languages) for role, own in vectors.items()}
@@ -95,5 +96,5 @@ def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
         except (ValueError, KeyError, TypeError) as error:
             raise BadData(f'{path}, line {number}: expected {{"text": …, "language": …}}.') from error
         if not (isinstance(language, str) and isinstance(text, str) and text.strip()):
-            raise BadData(f"{path}, line {number}: the language and a text that is not blank must be strings.")
+            raise BadData(f"{path}, line {number}: language and text must be strings, and the text must not be blank.")
         yield language, text

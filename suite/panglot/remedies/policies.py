@@ -1,22 +1,23 @@
-"""Policies: other ways to answer the same queries from the same index, each computed from evidence alone.
+"""Serving policies: other ways to answer the same queries from the same index, computed from evidence alone.
 
-No vectors and no model are needed: the rank of a relevant candidate in the list that a policy would build follows from
-its `above` counts. Write w for its rank within its own language, a[l] for its count in language l, o for the query's
-language; ties count against the encoder, as everywhere.
+No vectors and no model are needed: the rank that a policy gives a relevant candidate r follows from its `above` counts.
+Let w be the rank of r within its own language, a[l] its count in language l, and o the query's language. Ties count
+against the encoder.
 
-    pool            the one pool of all languages, as measured
-    interleave      one index a language, their lists merged in turn: the query's language, then those that follow it
-                    in the order of the task, round to the one before it. With t[l] whether l has its turn before the
-                    language of r: w + sum over the other languages l of min(w - 1 + t[l], candidates in l), which is
-                    (w - 1) * languages + the turn of r's language, from 1, until a list runs out
-    own-first:K     the K best of the query's language, then the rest of the pool: w where r is among them, else the
-                    rank in the pool + max(0, K - a[o])
-    without:LANG    a pool that lacks one language
+    pool            the pool of all languages, as measured
+    interleave      one index per language, merged round-robin: first the query's language, then the following ones in
+                    the order of the task, wrapping around. With t[l] = 1 if language l comes before the language of r
+                    in this order, else 0, the rank is w + sum over the other languages l of
+                    min(w - 1 + t[l], candidates in l). Until a list runs out, that equals
+                    (w - 1) * languages + the position (from 1) of r's language
+    own-first:K     the K best candidates in the query's language, then the rest of the pool: w if r is one of the K,
+                    else the rank in the pool + max(0, K - a[o])
+    without:LANG    a pool without one language
     only-own        a pool of the query's language alone
-    two:LANG        a pool of the query's language and one more
-    translate:LANG  the parallel question in LANG asks in place of the query: what a perfect translation would give
+    two:LANG        a pool of the query's language and LANG
+    translate:LANG  the parallel query in LANG replaces the query, as a perfect translation would
 
-`without`, `only-own` and `two` offer fewer candidates, and only the relevant ones among them count.
+`without`, `only-own` and `two` have smaller pools, and only the relevant candidates in them count.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from panglot.score.bias.pairs import in_own_language
 
 
 class Served(NamedTuple):
-    """What the queries would be served: ranks in one list a query, and the share of its top that is in its language.
+    """The result lists of a policy: ranks in one list per query, and the share of the query's language in its top.
 
-    `ranking` has a cell for each query; `own_share` [queries] is of the first `MIX_DEPTH` places, NaN where the stored
-    lists do not reach them.
+    `ranking` has a cell for each query. `own_share` [queries] covers the first `MIX_DEPTH` ranks; NaN if the stored
+    lists have no entries for them.
     """
 
     ranking: Ranking
@@ -46,30 +47,30 @@ class Served(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A policy by the name it prints and parses as."""
+    """A serving policy with its name and a sentence that describes it."""
 
     name: str
     sentence: str
     needs: str
-    """What it takes in production."""
+    """What it needs in production."""
     serve: Callable[[Evidence], Served]
 
 
 def parse_policy(name: str) -> Policy:
-    """The policy of a printed name, with any language or number: `parse_policy("own-first:3")`.
+    """The policy with this name, with any language or number: `parse_policy("own-first:3")`.
 
-    :raises UnknownName: there is no such policy, or it lacks its argument or has one too many.
+    :raises UnknownName: there is no such policy, its argument is missing or invalid, or it takes no argument.
     """
     family, separator, argument = name.partition(":")
     if family not in _FAMILIES or bool(separator) != bool(_FAMILIES[family].argument) or (separator and not argument):
         raise UnknownName("policy", name, EXAMPLES)
     found = _FAMILIES[family]
     if found.argument == "K" and not (argument.isascii() and argument.isdigit() and int(argument)):
-        raise UnknownName("policy", name, EXAMPLES, "K is a number of places, at least 1.")
+        raise UnknownName("policy", name, EXAMPLES, "K must be a positive integer.")
     return Policy(
         name,
-        found.sentence.format(argument),
-        found.needs.format(argument),
+        found.sentence.replace("{}", argument),
+        found.needs.replace("{}", argument),
         lambda evidence: found.serve(_checked(evidence), argument),
     )
 
@@ -79,10 +80,10 @@ def _pool(evidence: Evidence, _: str) -> Served:
 
 
 def _interleave(evidence: Evidence, _: str) -> Served:
-    """The stored lists are not needed: the turns alone say what stands in the first places."""
+    """Needs no stored lists: the order of the languages determines the languages of the first ranks."""
     languages, sizes = len(evidence.languages), evidence.sizes
     within = evidence.within
-    better = np.empty(len(within.pair), np.int64)  # w - 1, candidates of its own language before each relevant
+    better = np.empty(len(within.pair), np.int64)  # w - 1: better candidates in the same language
     better[within.pair] = within.rank - 1
     turn = _turns(languages)
     asked, own_turn = evidence.asked, turn[evidence.asked, evidence.language]
@@ -95,16 +96,16 @@ def _interleave(evidence: Evidence, _: str) -> Served:
 
 
 def _turns(languages: int) -> Ints:
-    """Whose turn it is, from 0, [query languages, candidate languages]: the query's own, then those that follow it.
+    """Turn of each candidate language, from 0, [query languages, candidate languages].
 
-    The order goes on from the last language to the first, so that over all queries no language has better turns.
+    The query's language comes first, then the following ones, wrapping around, so that no language is favoured overall.
     """
     place = np.arange(languages)
     return (place - place[:, None]) % languages
 
 
 def _interleaved_share(turn: Ints, sizes: Ints) -> Floats:
-    """Share of the first places that each query language has of its own lists, [languages]."""
+    """Share of the first ranks that come from each query language's own list, [languages]."""
     shares = []
     for own, order in enumerate(np.argsort(turn, axis=1)):
         rounds = [language for place in range(MIX_DEPTH) for language in order if sizes[language] > place]
@@ -163,7 +164,9 @@ def _translate(evidence: Evidence, argument: str) -> Served:
     asking = translated[evidence.group]
     missing = int((asking == NOBODY).sum())
     if missing:
-        raise BadResult(f"translate:{argument}: {missing:,} of {evidence.queries:,} queries have no question in it.")
+        raise BadResult(
+            f"translate:{argument}: {missing:,} of {evidence.queries:,} queries have no parallel query in {argument}."
+        )
     first = np.searchsorted(evidence.query, np.arange(evidence.queries + 1))
     count = np.diff(first)
     if not np.array_equal(count[asking], count):
@@ -179,21 +182,21 @@ def _translate(evidence: Evidence, argument: str) -> Served:
 
 
 def _keys(evidence: Evidence, candidate: Ints | None = None) -> Ints:
-    """Query and candidate of each pair as one number, [pairs]."""
+    """Query and candidate of each pair, combined into one integer, [pairs]."""
     named = evidence.candidate if candidate is None else candidate
     return evidence.query.astype(np.int64) * len(evidence.candidate_ids) + named
 
 
 def _smaller_pool(evidence: Evidence, above: Ints, offered: Bools) -> Ranking:
-    """Ranks of the relevant candidates that are offered, from `above` and `offered` [pairs]."""
+    """Ranks of the relevant candidates in a smaller pool, from `above` and `offered` (in the pool) [pairs]."""
     cell = evidence.query[offered].astype(np.int64)
     return rank_cells(cell, 1 + above[offered], evidence.gain[offered], evidence.queries)
 
 
 def _own_share(evidence: Evidence, top_language: Ints) -> Floats:
-    """Share of the first `MIX_DEPTH` entries of each list that is in the query's language, [queries].
+    """Share of the first `MIX_DEPTH` entries of each list that are in the query's language, [queries].
 
-    Places that hold `NOBODY` are skipped, so that a list without some of its entries is read further down.
+    Entries `NOBODY` are skipped, so a list with removed entries is read further down.
     """
     there = top_language != NOBODY
     there &= there.cumsum(axis=1) <= MIX_DEPTH
@@ -202,34 +205,38 @@ def _own_share(evidence: Evidence, top_language: Ints) -> Floats:
 
 
 def _language(evidence: Evidence, name: str, wide: bool = False) -> int:
-    """The place of a language that an argument names.
+    """The index of a policy's language.
 
-    :raises UnknownName: it is not among those of the evidence.
-    :raises BadResult: narrow evidence, which does not have the counts of each language; `wide` needs none.
+    :raises UnknownName: the evidence does not have this language.
+    :raises BadResult: the evidence is narrow, without counts by language; `wide` policies do not need them.
     """
     if name not in evidence.languages:
         raise UnknownName("language", name, evidence.languages)
     if evidence.narrow and not wide:
-        raise BadResult(f"Evidence of {len(evidence.languages)} languages has no counts of '{name}' alone.")
+        raise BadResult(
+            f"The evidence covers {len(evidence.languages)} languages and has no separate counts for '{name}'."
+        )
     return evidence.languages.index(name)
 
 
 def _checked(evidence: Evidence) -> Evidence:
-    """The evidence, if its pool is one of several languages of text.
+    """The evidence, after checking that its pool holds texts in several languages.
 
-    :raises BadResult: it is not.
+    :raises BadResult: it does not.
     """
     if evidence.divided:
-        raise BadResult("The task is divided: a query meets passages of its own language only, so no policy differs.")
+        raise BadResult(
+            "The task is divided by language: queries search only their own language, so policies do not apply."
+        )
     if IMAGES in evidence.languages:
-        raise BadResult("The pool holds images, which are in no language: policies by language mean nothing there.")
+        raise BadResult("The pool has images, which have no language, so policies do not apply.")
     if (evidence.sizes > 0).sum() < 2:
-        raise BadResult("The pool has candidates in one language only, so no policy differs.")
+        raise BadResult("The pool has candidates in only one language, so policies do not apply.")
     return evidence
 
 
 class _Family(NamedTuple):
-    """Policies that differ in an argument alone: `{}` in its sentences stands for it."""
+    """Policies that differ only in their argument, which replaces `{}` in the sentences."""
 
     argument: str
     sentence: str
@@ -241,41 +248,41 @@ _FAMILIES: dict[str, _Family] = {
     "pool": _Family("", "One pool of all languages, as measured.", "Nothing.", _pool),
     "interleave": _Family(
         "",
-        "One index for each language; their lists are merged in turn, the query's language first.",
+        "One index per language; the lists are merged round-robin, the query's language first.",
         "The language of every document and query, and a search in every index.",
         _interleave,
     ),
     "own-first": _Family(
         "K",
-        "The {} best in the query's language, then the rest of the pool.",
-        "The language of every document and query, and one more search.",
+        "The {} best documents in the query's language, then the rest of the pool.",
+        "The language of every document and query, and a second search.",
         _own_first,
     ),
     "without": _Family(
         "LANG",
-        "A pool without documents in {}; answers in it are not counted.",
+        "A pool without documents in {}; answers in {} are not counted.",
         "The language of every document.",
         _without,
     ),
     "only-own": _Family(
         "",
-        "Only documents in the query's language; answers in others are not counted.",
+        "Only documents in the query's language; answers in other languages are not counted.",
         "The language of every document and query.",
         _only_own,
     ),
     "two": _Family(
         "LANG",
-        "Only documents in the query's language or in {}; answers in others are not counted.",
+        "Only documents in the query's language or in {}; answers in other languages are not counted.",
         "The language of every document and query.",
         _two,
     ),
     "translate": _Family(
         "LANG",
-        "Every query is translated to {} first, here without a mistake.",
+        "Every query is first translated into {}, assuming perfect translation.",
         "A translation step for every query.",
         _translate,
     ),
 }
 
 EXAMPLES = tuple(f"{family}:{found.argument}" if found.argument else family for family, found in _FAMILIES.items())
-"""Every policy, with the argument that it takes."""
+"""All policies with their arguments."""

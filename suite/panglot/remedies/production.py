@@ -1,7 +1,7 @@
-"""Debiasing outside the suite: what a method learned from a file of texts, written down for production.
+"""Export a fitted debiasing method for production.
 
-A sentence-transformers model becomes a folder with one module more if the method needs no language at query time. All
-else becomes `debias.npz`, with a README that holds the numpy that applies it.
+If the method needs no language at query time, a sentence-transformers model is saved with one additional module.
+Otherwise the arrays are saved as `debias.npz`, with a README that contains the NumPy code to apply them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ README = "README.md"
 
 
 class Learned(NamedTuple):
-    """What a method learned of a model: `fits`, and the shares of variance between languages before and after."""
+    """A method fitted on a model's vectors: `fits`, and the share of variance between languages before and after."""
 
     method: Method
     texts: FitTexts
@@ -38,7 +38,7 @@ def learn(
 ) -> Learned:
     """Fit a method on texts in both roles, exactly as `panglot run --debias-fit` does.
 
-    :raises BadEncoder: the model makes no vectors of texts, or the texts are too few for the method.
+    :raises BadEncoder: the model makes no vectors of texts, or there are too few texts for the method.
     """
     languages = tuple(texts.counts)
     vectors, place = texts.encode(model, languages, cache, progress)
@@ -52,7 +52,7 @@ def learn(
 
 
 def share_between(vectors: Floats, language: Ints) -> float:
-    """Share of the variance of vectors [items, dim] that lies between the means of their languages [items]."""
+    """Share of the variance of vectors [items, dim] that lies between the means of their `language` [items]."""
     wide = vectors.astype(np.float64)
     middle = wide.mean(axis=0)
     means = np.zeros_like(wide)
@@ -62,18 +62,18 @@ def share_between(vectors: Floats, language: Ints) -> float:
 
 
 def check_empty(folder: Path) -> None:
-    """Refuse a folder that holds something already.
+    """Check that a folder is empty or does not exist.
 
-    :raises PanglotError: it does.
+    :raises PanglotError: it is a file, or a folder that is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise PanglotError(f"{folder} is not an empty folder. Choose another one.")
 
 
 def write(model: Model, learned: Learned, folder: Path) -> list[str]:
-    """Write the model or the arrays, with their README; gives the names of what the folder holds.
+    """Write the model or the arrays with a README, and return the names of the files in the folder.
 
-    :raises PanglotError: it holds something already.
+    :raises PanglotError: the folder is not empty.
     """
     check_empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def write(model: Model, learned: Learned, folder: Path) -> list[str]:
 
 
 def _arrays(learned: Learned) -> dict[str, Floats]:
-    """`directions` [R, dim], or for each role an offset [languages, dim] or directions [languages, R, dim]."""
+    """`directions` [R, dim]; or `languages` and, by role, [languages, dim] offsets or [languages, R, dim] directions."""
     method, fits = learned.method, learned.fits
     if not method.knows_language:
         return {"directions": method.learn(fits["query"])[0]}

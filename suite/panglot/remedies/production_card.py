@@ -1,4 +1,4 @@
-"""The README of a debiased model: how to use it, what it was fitted on, what that changed."""
+"""The README of a debiased model: how to use it, what it was fitted on and what changed."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ _EXPRESSIONS = {
     "lir": "vectors - np.einsum('td,trd,tre->te', vectors, own, own, optimize=True)",
     "project": "vectors - vectors @ directions.T @ directions",
 }
-"""What is left of vectors, by the family of the method."""
+"""NumPy expressions that debias vectors, by family of the method."""
 
 
 def folder_card(
     card: ModelCard, method: Method, texts: FitTexts, between: Mapping[Role, tuple[float, float]], folder: str
 ) -> str:
-    """Of a folder that sentence-transformers loads."""
+    """The README of a folder that sentence-transformers loads."""
     facts = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     if "/" in card.name:
         facts.append(f"base_model: {card.name}")
@@ -75,7 +75,7 @@ def folder_card(
 
 
 def array_card(card: ModelCard, method: Method, texts: FitTexts, between: Mapping[Role, tuple[float, float]]) -> str:
-    """Of a folder that holds arrays."""
+    """The README of a folder with arrays."""
     cosine = card.similarity == "cosine"
     expression = _EXPRESSIONS[method.name.partition(":")[0]].format(inner="unit(vectors)" if cosine else "vectors")
     code = (_BY_LANGUAGE if method.knows_language else _SHARED).format(
@@ -104,11 +104,11 @@ def _document(
 {about} Made by `panglot debias` of Panglot {version("panglot")}.
 
 {use}
-Encode the index anew: vectors of the original model and debiased ones do not compare. {before_texts}
+Reindex your documents: vectors of the original and of the debiased model are not comparable. {before_texts}
 
 ## Fitted on
 
-`{texts.name}` (sha256 of its texts {texts.digest}…), {len(texts.rows):,} texts: {counts}.
+`{texts.name}` (sha256 of its texts: {texts.digest}…), {len(texts.rows):,} texts: {counts}.
 
 ## What changed
 
@@ -118,7 +118,7 @@ Share of the variance of these texts' vectors that lies between languages:
 |---|---|---|
 {changed}
 
-This says nothing about retrieval. Measure both models on a task: `panglot run MODEL --tasks xquad-r`.
+This does not measure retrieval quality. Evaluate both models on a task: `panglot run MODEL --tasks xquad-r`.
 """
 
 

@@ -1,4 +1,4 @@
-"""What would help: every policy measured on one evidence, against the pool as it is, with intervals and tests."""
+"""Compare serving policies with the pool of all languages on the same evidence, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from panglot.score.comparison.paired import ROUNDING, sign_chunks
 from panglot.score.metrics import parse_metric
 
 DEPTH = 20
-"""Of the lists that are asked to be complete."""
+"""Cut-off of recall and of completeness."""
 
 POOL = "pool"
-"""The policy that all others are held against."""
+"""The baseline that all other policies are compared with."""
 
 POLICIES = (POOL, "interleave", "own-first:3", "only-own")
-"""What is looked at unless a person names others."""
+"""Default policies."""
 
 
 class Answer(NamedTuple):
-    """One policy on one evidence, by measure.
+    """The scores of one policy on one evidence, by measure.
 
-    `difference` is from the pool, on the queries that have a value under both, and `p` its two-sided sign-flip test
-    over clusters, Holm-corrected over the policies that were asked together; both are empty for the pool itself.
-    `languages` has the scores of each query language. Where the data cannot answer, `why` says it and all is empty.
+    `difference` is the difference from the pool over the queries that have a value under both. `p` is its two-sided
+    sign-flip test over clusters, Holm-corrected over the policies evaluated together. Both are empty for the pool
+    itself. `languages` has the scores of each query language. If the policy cannot be evaluated, everything is empty
+    and `why` gives the reason.
     """
 
     policy: Policy
@@ -44,10 +45,12 @@ class Answer(NamedTuple):
 
 
 def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int = DRAWS) -> tuple[Answer, ...]:
-    """What each policy would give, the pool first.
+    """Evaluate policies on the evidence of one model, the pool first.
 
     A score is the mean over query languages of the mean over queries, with the interval of `panglot.score.bootstrap`.
 
+    :param policies: names such as `interleave` or `own-first:3`; see `panglot.remedies.policies`.
+    :param draws: bootstrap draws.
     :raises UnknownName: there is no such policy.
     :raises BadResult: the evidence has no pool of several languages.
     """
@@ -66,7 +69,7 @@ def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int =
 
 
 def as_records(model: str, task: str, answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Every policy of one model on one task as JSON, for the command line and the board; a score is a list of three."""
+    """The policies of one model on one task as JSON-ready records; a score is a list [value, low, high]."""
     return [
         {
             "model": model,
@@ -83,7 +86,7 @@ def as_records(model: str, task: str, answers: Sequence[Answer]) -> list[dict[st
 
 
 def _values(served: Served) -> dict[str, Floats]:
-    """Every measure of each query, [queries]; NaN where there is none."""
+    """The values of every measure, [queries]; NaN where undefined."""
     ranking = served.ranking
     values = {name: parse_metric(name).compute(ranking) for name in ("map", "ndcg@10", f"recall@{DEPTH}")}
     best, worst = _ends(ranking)
@@ -94,7 +97,7 @@ def _values(served: Served) -> dict[str, Floats]:
 
 
 def _ends(ranking: Ranking) -> tuple[Floats, Floats]:
-    """Best and worst rank of the parallel relevant candidates of each query, [queries]; NaN where it has no two."""
+    """Best and worst rank of each query's parallel relevant candidates, [queries]; NaN if it has fewer than two."""
     relevants = ranking.relevants
     last = np.cumsum(relevants) - 1
     parallel = relevants > 1
@@ -128,9 +131,9 @@ def _answer(
 
 
 def _sign_flip(evidence: Evidence, change: Floats, weights: Floats) -> float:
-    """Two-sided p of the mean over languages of the mean of `change` [queries], with clusters swapped as wholes.
+    """Two-sided p of the mean over languages of the mean of `change` [queries], flipping the sign of whole clusters.
 
-    `weights` [clusters, languages] is the part that each cluster has of a language's queries with a value.
+    `weights` [clusters, languages] is each cluster's share of a language's queries that have a value.
     """
     there = ~np.isnan(change)
     languages = len(evidence.languages)
@@ -147,7 +150,7 @@ def _sign_flip(evidence: Evidence, change: Floats, weights: Floats) -> float:
 
 
 def _corrected(answers: Sequence[Answer]) -> tuple[Answer, ...]:
-    """The same with each measure's p corrected over the policies (Holm, 1979)."""
+    """The answers with each measure's p corrected over the policies (Holm, 1979)."""
     corrected = [dict(answer.p) for answer in answers]
     for name in {name for answer in answers for name in answer.p}:
         tested = [p for p in corrected if name in p]
