@@ -89,7 +89,7 @@ def write(model: Model, learned: Learned, folder: Path) -> list[str]:
 
 
 def _arrays(learned: Learned) -> dict[str, Floats]:
-    """`directions` [R, dim]; or `languages` and, by role, [languages, dim] offsets or [languages, R, dim] directions."""
+    """`directions` [R, dim]; or `languages` and by role [languages, dim] offsets or [languages, R, dim] directions."""
     method, fits = learned.method, learned.fits
     if not method.knows_language:
         return {"directions": method.learn(fits["query"])[0]}
