@@ -345,7 +345,7 @@ def test_different_queries_are_refused(one: Evidence, other: Evidence) -> None:
     with pytest.raises(BadResult, match="9 queries are in only one of the two results"):
         compare(one, simulated(np.random.default_rng(0), 27), "map")
     for name in ("group", "cluster"):
-        with pytest.raises(BadResult, match="another order, other languages, groups or clusters"):
+        with pytest.raises(BadResult, match="differ in their order, languages, groups or clusters"):
             compare(one, replace(other, **{name: getattr(other, name)[::-1]}), "map")
     with pytest.raises(BadResult, match="were not evaluated on the same queries"):
         rank_contributions({"a": contributions(one, "map"), "b": contributions(one.only(["de", "en"]), "map")}, "map")

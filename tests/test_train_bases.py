@@ -77,12 +77,12 @@ def outcome(base: Path, folder: Path, **text: Any) -> int:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (routed, "begins with a Router, not with a transformer.* Name a plain encoder"),
-        (static, "begins with a StaticEmbedding.* It is static: set text.kind to static"),
+        (routed, "starts with a Router instead of a transformer.* Choose a transformers or"),
+        (static, "starts with a StaticEmbedding.* It is static: set text.kind to static"),
         (short, "has 16 positions, not 32. Set text.length to 16"),
         (short_roberta, "has 16 positions, not 32. Set text.length to 16"),
-        (broken, "makes no finite vectors"),
-        (frozen, "has no weights that can be trained, as a LoRA adapter"),
+        (broken, "does not return finite vectors"),
+        (frozen, "has no trainable weights. If it is a LoRA adapter"),
         (nothing, "cannot be loaded"),
     ],
 )

@@ -119,8 +119,12 @@ def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, s
 @pytest.mark.parametrize(
     ("verb", "name", "said"),
     [
-        ("train", "static", "static is no recipe but an ablation, many of them. Run: panglot ablate static"),
-        ("ablate", "static-hybrid", "static-hybrid is no ablation but one recipe. Run: panglot train static-hybrid"),
+        ("train", "static", "static is an ablation grid, not a single recipe. Run: panglot ablate static"),
+        (
+            "ablate",
+            "static-hybrid",
+            "static-hybrid is a single recipe, not an ablation grid. Run: panglot train static-hybrid",
+        ),
     ],
 )
 def test_a_recipe_and_an_ablation_are_told_apart(verb: str, name: str, said: str) -> None:
@@ -169,7 +173,7 @@ def test_own_table_and_own_images_end_with_a_scored_model(tmp_path: Path, monkey
     assert "Leak check: compared with starter. Not compared: " in said
     card = (tmp_path / "models" / "own" / "README.md").read_text(encoding="utf-8")
     assert "| photos | 0 | 0 | 24 |" in card
-    assert "Not compared, since their data was not there: xquad-r, " in card
+    assert "Not compared, data not available: xquad-r, " in card
     assert len(list((tmp_path / "results").glob("own@*/starter.json"))) == 1
 
 

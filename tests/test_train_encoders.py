@@ -143,10 +143,12 @@ def test_hard_negatives_that_cannot_be_used_are_refused(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_of(base, loss={"negatives": "hard"})
-    with pytest.raises(BadData, match=r"no pair has a negative\. Name their column: data\.negative"):
+    with pytest.raises(BadData, match=r"no pair has a negative\. Set data\.negative to their column"):
         train(recipe, tmp_path / "none", pairs_of(entries()))
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(BadData, match="Some rows of ntrex have no negative; several processes need one in each"):
+    with pytest.raises(
+        BadData, match="Some rows of ntrex have no negative, but several processes need one in each row"
+    ):
         train(recipe, tmp_path / "some", pairs_of(some_negatives(5)))
     assert not list(tmp_path.iterdir())
 
@@ -189,7 +191,7 @@ def test_a_data_set_as_the_hub_has_them(base: Path, tmp_path: Path, monkeypatch:
     columns = {"query": "q", "passage": "a", "language": "x", "group": "n"}
     recipe = recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "set"), **columns}])
     assert read_pairs(recipe).texts == pairs_of(entries()).texts
-    with pytest.raises(MissingData, match="is no file and cannot be had"):
+    with pytest.raises(MissingData, match="is not a file and cannot be loaded from the Hub"):
         read_pairs(recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "none"), **columns}]))
 
 
@@ -232,7 +234,7 @@ def test_a_smaller_start_is_the_base_with_layers_left_out(base: Path, tmp_path: 
 
 def test_impossible_smaller_start_is_refused(base: Path) -> None:
     model = build_model(recipe_of(base), [])
-    with pytest.raises(BadEncoder, match="5 of the base's 4 layers"):
+    with pytest.raises(BadEncoder, match="cannot keep 5 of the base's 4 layers"):
         keep_layers(model[0], 5)
     model.tokenizer._tokenizer.model = models.WordLevel({"<unk>": 3}, unk_token="<unk>")
     with pytest.raises(BadEncoder, match="Only a Unigram vocabulary"):

@@ -100,10 +100,10 @@ def test_equal_images_are_one(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("files/none.png,en,x", "'files/none.png', which is no file in"),
-        ("../outside.png,en,x", "'../outside.png', which is no file in"),
-        ("{outside},en,x", "which is no file in"),
-        ("link.png,en,x", "'link.png', which is no file in"),
+        ("files/none.png,en,x", "'files/none.png', which is not a file in"),
+        ("../outside.png,en,x", "'../outside.png', which is not a file in"),
+        ("{outside},en,x", "which is not a file in"),
+        ("link.png,en,x", "'link.png', which is not a file in"),
         ("files/broken.png,en,x", "an image that cannot be decoded"),
         (",en,x", "found an empty text"),
     ],
@@ -124,29 +124,29 @@ def test_image_that_cannot_be_used_is_named(folder: Path, line: str, said: str) 
 
 def test_bad_caption_and_other_languages_are_named(folder: Path) -> None:
     table = folder / "captions.csv"
-    with pytest.raises(BadData, match=r"is in de, en; its captions should be in fr"):
+    with pytest.raises(BadData, match=r"is in de, en, expected fr"):
         own_captions(ImageData(name="own", source=str(folder), language="lang"), ("fr",))
     with pytest.raises(BadData, match=r"has no column text; it has image, lang, caption\."):
         captions(source=str(folder), caption="text")
     table.write_text(table.read_text("utf-8").replace("de green", " "), encoding="utf-8")
-    with pytest.raises(BadData, match=r"line 5, column 'caption': expected a text, found a blank"):
+    with pytest.raises(BadData, match=r"line 5, column 'caption': expected a text, found only white space"):
         captions(source=str(folder))
 
 
 def test_bytes_of_a_path_in_a_parquet_file_are_read_beside_it_only(tmp_path: Path) -> None:
     rows = [{"image": {"bytes": None, "path": "/etc/hostname"}, "lang": "en", "caption": "x"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "own.parquet")
-    with pytest.raises(BadData, match="'/etc/hostname', which is no file in"):
+    with pytest.raises(BadData, match="'/etc/hostname', which is not a file in"):
         captions(source=str(tmp_path / "own.parquet"))
 
 
 @pytest.mark.parametrize(
     ("images", "said"),
     [
-        ({"name": "own", "source": "photos"}, "name the column with the language, or state only_language"),
+        ({"name": "own", "source": "photos"}, r"set either language \(a column\) or only_language"),
         ({"name": "own"}, "unknown image set 'own'; known: emoji, storybooks, or give a source"),
-        ({"name": "emoji", "caption": "text"}, "emoji: caption needs a source of your own"),
-        ({"name": "xm3600", "source": "photos", "only_language": "en"}, "a model must not see it"),
+        ({"name": "emoji", "caption": "text"}, "emoji: caption is only allowed with a source"),
+        ({"name": "xm3600", "source": "photos", "only_language": "en"}, "do not train on it"),
     ],
 )
 def test_image_sets_that_mean_nothing_are_refused(images: dict[str, Any], said: str) -> None:

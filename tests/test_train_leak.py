@@ -139,7 +139,7 @@ def test_leak_check_fetches_nothing_and_names_what_is_not_here(tmp_path: Path, m
         assert found.compared == ("starter",)
         assert {"xquad-r", "belebele", "miracl"} <= set(found.absent)
         assert not any(TASKS[name].has_images for name in found.absent)
-        assert "Leak check: compared with starter. Not compared, since their data is not here: " in str(found)
+        assert "Leak check: compared with starter. Not compared, data not available: " in str(found)
 
 
 def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:

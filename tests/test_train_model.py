@@ -25,7 +25,7 @@ from panglot.train.loss import HybridLoss
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder
 from panglot.train.recipe import ImageTower, Recipe
 from panglot.train.recipe_file import make_recipe
-from panglot.train.score import RemembersFeatures, score_folder
+from panglot.train.score import CachedFeatures, score_folder
 from panglot.train.smaller import trim_vocabulary
 from panglot.train.towers import learn_vocabulary, sif_weights
 from panglot.train.train import read_training, train
@@ -273,6 +273,6 @@ def test_features_of_pictures_are_made_once(
     folder = train(recipe, tmp_path / "models" / "small", builder.build()).folder
     plain = load_model(str(folder))
     assert isinstance(plain, SeesImages)
-    remembering = RemembersFeatures(plain, folder, tmp_path / "seen")
+    remembering = CachedFeatures(plain, folder, tmp_path / "seen")
     np.testing.assert_allclose(remembering.encode_images(pictures), plain.encode_images(pictures), atol=1e-5)
     assert SentenceTransformer(str(folder), device="cpu").modalities == ["image", "text"]

@@ -69,7 +69,7 @@ def test_a_data_set_is_translated_by_a_model_of_transformers(
 
 
 def test_what_a_translator_cannot_do_is_told(m2m: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadEncoder, match="does not know the language 'tlh'"):
+    with pytest.raises(BadEncoder, match="does not support the language 'tlh'"):
         load_translator(str(m2m))(["who"], "en", "tlh")
     with pytest.raises(BadEncoder, match="cannot be loaded"):
         load_translator(str(tmp_path))

@@ -130,6 +130,6 @@ def test_what_makes_no_vector_of_a_picture_is_told(base: Path, tmp_path: Path) -
     maps = tmp_path / "maps"
     ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1])).save_pretrained(maps)
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(maps)
-    for folder, said in ((tmp_path / "empty", ""), (base, ""), (maps, "no vector, but an array of shape")):
-        with pytest.raises(BadEncoder, match=rf"image\.base: .*{said}.* Name a vision model"):
+    for folder, said in ((tmp_path / "empty", ""), (base, ""), (maps, "is an array of shape")):
+        with pytest.raises(BadEncoder, match=rf"image\.base: .*{said}.* Use a folder or Hub model"):
             build_vision(folder)

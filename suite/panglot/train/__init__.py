@@ -1,1 +1,1 @@
-"""The reference trainer: an encoder made by batches of one kind each (arXiv 2408.10536), with image-text as a third."""
+"""The reference trainer: hybrid batch training (arXiv 2408.10536), extended by image-text batches."""

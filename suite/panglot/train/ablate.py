@@ -1,6 +1,6 @@
-"""An ablation: arms that differ in some settings of one recipe, several seeds of each, compared by clusters.
+"""An ablation: arms that differ in some settings of one recipe, with several seeds each, compared over clusters.
 
-Finished models and results are left as they are, so a stopped ablation goes on where it was.
+Finished models and results are reused, so an interrupted ablation resumes.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from panglot.train.recipe_file import faults, make_recipe, read_content, set_val
 
 
 class Arm(BaseModel):
-    """One way of making the model."""
+    """One variant of the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     set: dict[str, Any] = {}
-    """Settings by their path, as in "sampler.kind" = "mono"."""
+    """Settings by path, such as "sampler.kind" = "mono"."""
     seeds: tuple[int, ...] = ()
-    """Where this arm has others than the grid; one is enough for what no seed changes."""
+    """Seeds of this arm, if they differ from the grid's; one is enough if the arm does not depend on the seed."""
     alpha: Share | None = None
-    """Share of monolingual batches, for arms that differ in nothing else; they make a curve."""
+    """Share of monolingual batches, for arms that form a curve because they differ only in it."""
 
 
 class Ablation(BaseModel):
@@ -50,7 +50,7 @@ class Ablation(BaseModel):
     name: str
     title: str
     recipe: str
-    """A recipe of the package, or a file beside this one."""
+    """A recipe in the package, or a file in the same folder as the grid."""
     seeds: tuple[int, ...] = (1, 2, 3)
     arms: dict[str, Arm]
     compare: tuple[tuple[str, str], ...] = ()
@@ -60,12 +60,12 @@ class Ablation(BaseModel):
     def _known(self) -> Ablation:
         unknown = {arm for pair in self.compare for arm in pair} - self.arms.keys()
         if unknown:
-            raise ValueError(f"compare names arms that there are not: {', '.join(sorted(unknown))}")
+            raise ValueError(f"compare has unknown arms: {', '.join(sorted(unknown))}")
         return self
 
 
 class Planned(NamedTuple):
-    """One model of an ablation."""
+    """A model of an ablation, before training."""
 
     arm: str
     seed: int
@@ -73,7 +73,7 @@ class Planned(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """One model of an ablation, trained, with its result files."""
+    """A trained model of an ablation, with its result files."""
 
     planned: Planned
     steps: int
@@ -83,24 +83,27 @@ class Scored(NamedTuple):
 
 
 def read_ablation(path: Path) -> Ablation:
-    """Read a grid.
+    """Read an ablation grid.
 
     :raises MissingData: there is no such file.
-    :raises BadData: it is no grid.
+    :raises BadData: it is not a valid ablation grid; the message lists all faults.
     """
     content = read_content(path)
     if "text" in content:
-        raise BadData(f"{path} is no ablation but one recipe. Run: panglot train {path}")
+        raise BadData(f"{path} is a single recipe, not an ablation grid. Run: panglot train {path}")
     try:
         return Ablation.model_validate(content)
     except ValidationError as error:
-        raise BadData(f"{path} is no ablation: {faults(error)}.") from error
+        raise BadData(f"{path} is not a valid ablation grid: {faults(error)}.") from error
 
 
 def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[Planned]:
-    """Every model, all seeds of an arm after each other; the recipes of all are checked before the first is made.
+    """All models of a grid, arm by arm and seed by seed; validates every recipe before anything is trained.
 
-    :raises BadData: an arm is no recipe.
+    `beside` is the folder of the grid; `changes` are `key=value` settings applied to all recipes.
+
+    :raises MissingData: there is no such recipe.
+    :raises BadData: the recipe of an arm is invalid.
     """
     own = beside / ablation.recipe
     content = read_content(own if own.is_file() else Path(ablation.recipe))
@@ -115,7 +118,10 @@ def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[
 
 
 def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
-    """The file of an ablation from the results of its models; arms without one are left out."""
+    """Summarise the results of an ablation's models; arms without a model are omitted.
+
+    :raises BadResult: a result or its evidence cannot be read.
+    """
     made = {model.planned.arm for model in scored}
     ablation = ablation.model_copy(
         update={
@@ -196,7 +202,7 @@ def _arm_row(arm: str, task: str, parts: Sequence[Contributions], runs: Sequence
 
 
 def _drawn(part: Contributions) -> np.ndarray:
-    """Mono, cross, multi and balance of the data and of its bootstrap draws, [1 + draws, 4]."""
+    """Mono, cross, multi and balance for the data and its bootstrap draws, [1 + draws, 4]."""
     settings = members_of(len(part.languages))[: len(SETTINGS)]
     return with_balance(part.drawn(draw_clusters(len(part.total)), settings))
 
@@ -204,7 +210,7 @@ def _drawn(part: Contributions) -> np.ndarray:
 def _tests(
     ablation: Ablation, shares: Mapping[tuple[str, str], list[Contributions]], runs: Sequence[RunRow]
 ) -> list[TestRow]:
-    """Every pair of arms on every task and setting, corrected together."""
+    """Tests of every pair of arms on every task and setting, Holm-corrected together."""
     rows: list[TestRow] = []
     for task in dict.fromkeys(task for _, task in shares):
         for one, other in ablation.compare:
@@ -242,5 +248,5 @@ def _test_rows(comparison: Comparison, one: str, other: str, task: str, runs: Se
 
 
 def _mean(parts: Sequence[Contributions]) -> Contributions:
-    """The seeds of an arm as one model, whose value on a question is their mean: scores are linear in it."""
+    """The seeds of an arm as one model, which scores their mean on each question (scores are linear in these)."""
     return replace(parts[0], total=np.mean([part.total for part in parts], axis=0))

@@ -1,7 +1,7 @@
-"""Batches of one kind each: the idea of arXiv 2408.10536, with LAReQA's samplers (arXiv 2004.05484) as its ends.
+"""Hybrid batches, each of a single kind (arXiv 2408.10536), with LAReQA's samplers (arXiv 2004.05484) as special cases.
 
-Batch n is a function of the seed and of n alone. So a run resumes exactly, and every process of several draws the same
-batch and takes its slice of it.
+Batch n depends only on the seed and on n. A run therefore resumes exactly, and with several processes each draws the
+same batch and takes its slice.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from panglot.train.pairs import Pairs
 from panglot.train.recipe import Kind, Recipe
 
 PATIENCE = 50
-"""Draws of a whole batch after which a stratum is searched row by row."""
+"""Random draws of a batch before its stratum is searched row by row."""
 
 
 class Batch(NamedTuple):
-    """Rows of one kind."""
+    """The rows of a batch, all of one kind."""
 
     kind: Kind
     rows: list[int]
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Stratum:
-    """Rows that may stand in one batch; `language` is the one of mono batches, `origin` the data set."""
+    """Rows that may share a batch; `origin` is their data set, `language` that of mono batches."""
 
     rows: Ints
     origin: int
@@ -38,7 +38,7 @@ class Stratum:
 
 
 class Thin(NamedTuple):
-    """A data set that cannot fill a batch, in one language or across all, and is left out."""
+    """A data set that is not used because it cannot fill a batch, in one language or overall."""
 
     kind: Kind
     data_set: str
@@ -51,14 +51,15 @@ class Thin(NamedTuple):
 
 
 class BatchDrawer:
-    """Draws batches.
+    """Draws batches in these steps:
 
-    First the kind, by its probability; for a mono batch then the language, uniformly, as the paper does; then the data
-    set, in proportion to its pairs to the power `temper`, among those that can fill a batch; then the pairs, uniformly,
-    leaving out those that share a group, cluster, query or passage with one that is already in, and those whose passage
-    contains the query of one, or whose query is in the passage of one.
+    1. the kind, by its probability;
+    2. for a mono batch, the language, uniformly as in the paper;
+    3. the data set, in proportion to its number of pairs to the power `temper`, among those that can fill a batch;
+    4. the pairs, uniformly, skipping each that shares a group, cluster, query or passage with a pair already in the
+       batch, or whose passage contains such a pair's query, or whose query is in such a pair's passage.
 
-    :raises BadData: a kind, or a language in mono batches, has no data set that fills a batch.
+    :raises BadData: no data set can fill a batch of some kind, or a mono batch in some language.
     """
 
     def __init__(self, pairs: Pairs, recipe: Recipe) -> None:
@@ -81,7 +82,7 @@ class BatchDrawer:
         return Batch(kind, self._fill(stratum.rows, random))
 
     def _choices_of(self, kind: Kind, caption_sets: Sequence[int]) -> list[tuple[list[Stratum], Floats]]:
-        """What a batch of a kind is drawn from: for each language, or once, data sets with their weights."""
+        """The data sets of a kind with their weights: a list for each language (mono), or one list."""
         strata = list(_strata(self._pairs, kind, caption_sets))
         full = [stratum for stratum in strata if self._fills(stratum.rows)]
         thin = [stratum for stratum in strata if not any(stratum is other for other in full)]
@@ -94,7 +95,7 @@ class BatchDrawer:
                 where = f" in '{self._pairs.languages[language]}'" if language is not None else ""
                 raise BadData(
                     f"No data set has enough pairs for {kind} batches of {self._size}{where}"
-                    f"{self._at_most(kind, language)}. Add data, leave the language out, or make batches smaller."
+                    f"{self._at_most(kind, language)}. Add data, remove the language, or use smaller batches."
                 )
             sizes = np.array([len(stratum.rows) for stratum in found], float) ** self._temper
             choices.append((found, sizes / sizes.sum()))
@@ -128,7 +129,7 @@ class BatchDrawer:
         return chosen
 
     def _first_distinct(self, rows: Ints, chosen: list[int], seen: set[int]) -> list[int] | None:
-        """Add rows to those `chosen`, in order, that share nothing with one before; none if too few do."""
+        """Add the rows that conflict with none before them to `chosen`, in order; None if they do not fill a batch."""
         for row, keys in zip(rows.tolist(), self._pairs.keys[rows].tolist(), strict=True):
             if seen.isdisjoint(keys):
                 seen.update(keys, self._pairs.apart.get(keys[0], ()))
@@ -139,7 +140,7 @@ class BatchDrawer:
 
 
 def _strata(pairs: Pairs, kind: Kind, caption_sets: Sequence[int]) -> Iterator[Stratum]:
-    """The rows of a kind, by data set and, for mono, by language."""
+    """The rows of a kind, by data set and, for mono batches, by language."""
     same = pairs.query_language == pairs.passage_language
     of_captions = np.isin(pairs.origin, list(caption_sets))
     of_texts = ~of_captions & ~pairs.has_image
@@ -160,10 +161,10 @@ def _strata(pairs: Pairs, kind: Kind, caption_sets: Sequence[int]) -> Iterator[S
 
 
 class BatchSampler:
-    """The batches of a run, one after the other, as sentence-transformers' and torch's loaders take them.
+    """The batches of a run, as a batch sampler for the loaders of sentence-transformers and torch.
 
-    Give it as `batch_sampler=lambda dataset, **settings: sampler` to `SentenceTransformerTrainingArguments`; the rows
-    index the table of pairs. With `split_batches` each of several processes takes its part of every batch.
+    Pass it to `SentenceTransformerTrainingArguments` as `batch_sampler=lambda dataset, **settings: sampler`; the rows
+    index the table of pairs. With `split_batches`, each of several processes takes its part of every batch.
     """
 
     drop_last = False

@@ -1,4 +1,4 @@
-"""Where the models of an ablation are trained and scored; what is finished is found, not made again."""
+"""Train and evaluate the models of an ablation; finished ones are reused."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from panglot.train.train import read_training, train
 
 
 class Bench:
-    """Makes the models of an ablation in a folder; arms with the same data read it once.
+    """Trains and evaluates the models of an ablation in a folder; consecutive arms with the same data read it once.
 
-    `find_task` finds the tasks that a recipe names; training data is compared with `tasks`.
+    `find_task` returns the task with a name; `tasks` are those that the training data is checked against for leaks.
     """
 
     def __init__(
@@ -38,7 +38,10 @@ class Bench:
         return read_training(planned.recipe, self._folder(planned.recipe)) is not None
 
     def make(self, planned: Planned) -> Scored:
-        """The model, made or found, and its results."""
+        """Train and evaluate a model, or reuse it if it is finished.
+
+        :raises PanglotError: see `panglot.train.train.train` and `panglot.train.score.score_folder`.
+        """
         recipe = planned.recipe
         folder = self._folder(recipe)
         training = read_training(recipe, folder)
@@ -62,7 +65,7 @@ class Bench:
         return self._out / "models" / recipe.name
 
     def _read(self, recipe: Recipe) -> tuple[Pairs, LeakCheck]:
-        """Pairs and leak check of a recipe; those of the last one are remembered."""
+        """The pairs and the leak check of a recipe; those of the last data are kept."""
         key = data_key(recipe)
         if key not in self._inputs:
             pairs = read_pairs(recipe)

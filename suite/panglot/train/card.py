@@ -1,4 +1,4 @@
-"""What is recorded of a training run, and the model card that says it in Markdown."""
+"""The record of a training run, and its model card in Markdown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LICENCES = {
 
 
 class DataRecord(Record):
-    """Pairs that a data set gave, by kind of relation."""
+    """Number of pairs of a data set, by kind."""
 
     name: str
     same_language: int
@@ -40,7 +40,7 @@ class DataRecord(Record):
 
 
 class LeakRecord(Record):
-    """`panglot.train.leak.Leak`, as it is written."""
+    """A `panglot.train.leak.Leak` as it is stored."""
 
     task: str
     language: str
@@ -50,26 +50,26 @@ class LeakRecord(Record):
 
 
 class TrainingRecord(Record):
-    """How a model was made."""
+    """How a model was trained."""
 
     recipe: str
     """The recipe's digest."""
     steps: int
-    """Steps that were taken, which early stopping may have cut short."""
+    """Steps taken; fewer than the recipe's after early stopping."""
     best_step: int | None
     best_validation: float | None
     seconds: float
     precision: Precision
-    """In which it was trained: fp32 where the recipe asks for a bf16 that the processor lacks."""
+    """Precision used in training: fp32 if the recipe sets bf16 and the processor does not support it."""
     packages: dict[str, str]
     data: tuple[DataRecord, ...]
     left_out: tuple[str, ...]
-    """Data sets too small for a batch of a kind."""
+    """Data sets that are too small for a batch of some kind."""
     leaks: tuple[LeakRecord, ...]
     compared: tuple[str, ...] = ()
-    """Tasks with which the training data was compared."""
+    """Tasks that the training data was compared with."""
     not_compared: tuple[str, ...] = ()
-    """Tasks whose data was not there."""
+    """Tasks whose data was not available."""
     scales: dict[str, float]
     history: tuple[dict[str, float], ...]
 
@@ -85,7 +85,7 @@ class TrainingRecord(Record):
         precision: Precision,
         scales: dict[str, float],
     ) -> TrainingRecord:
-        """The record of a run that ended with this state of the Trainer."""
+        """The record of a run that ended with this Trainer state."""
         best = state.best_metric
         return cls(
             recipe=recipe.digest,
@@ -118,13 +118,13 @@ def _data_records(pairs: Pairs) -> Iterator[DataRecord]:
 
 
 def write_card(folder: Path, recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = ()) -> None:
-    """Write the model card into the model's folder."""
+    """Write the model card to the model's folder."""
     text = model_card(recipe, training, results)
     write_whole(folder / "README.md", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def model_card(recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = ()) -> str:
-    """The card: front matter, what it is, scores, data, leaks and the whole recipe."""
+    """The card: front matter, description, scores, data, leak check and the whole recipe."""
     parts = [
         _front_matter(recipe),
         f"# {recipe.name}",
@@ -151,14 +151,14 @@ def _front_matter(recipe: Recipe) -> str:
 def _sentence(recipe: Recipe, training: TrainingRecord) -> str:
     shares = ", ".join(f"{kind} {share:.2g}" for kind, share in recipe.shares.items())
     sentence = (
-        f"Made by `panglot train` in {training.steps} steps of {recipe.training.batch} pairs "
+        f"Trained by `panglot train` for {training.steps} steps of {recipe.training.batch} pairs "
         f"({training.seconds:.0f} s, {training.precision}) from {recipe.text.base or 'scratch'}; "
         f"shares of batches: {shares}."
     )
     if training.best_validation is not None:
         sentence += (
-            f" The state of step {training.best_step} was kept: {training.best_validation:.3f} of FLORES sentences "
-            "found their translation."
+            f" The checkpoint of step {training.best_step} was kept: it retrieves the translation of "
+            f"{training.best_validation:.1%} of FLORES sentences."
         )
     return sentence
 
@@ -180,23 +180,25 @@ def _with_interval(score: Score | None) -> str:
 
 
 def _data(training: TrainingRecord) -> str:
-    lines = ["| set | pairs in one language | crossing | with an image | sources |", "|---|---|---|---|---|"]
+    lines = ["| set | monolingual pairs | cross-lingual pairs | image pairs | sources |", "|---|---|---|---|---|"]
     lines += [
         f"| {found.name} | {found.same_language:,} | {found.crossing:,} | {found.with_image:,} "
         f"| {LICENCES.get(found.name, 'see its card')} |"
         for found in training.data
     ]
     if training.left_out:
-        lines += ["", f"Too small for a batch, and left out: {'; '.join(training.left_out)}."]
+        lines += ["", f"Not used, too small for a batch: {'; '.join(training.left_out)}."]
     return "\n".join(lines)
 
 
 def _leaks(training: TrainingRecord) -> str:
     absent = training.not_compared
-    lines = [f"Not compared, since their data was not there: {', '.join(absent)}.", ""] if absent else []
+    lines = [f"Not compared, data not available: {', '.join(absent)}.", ""] if absent else []
     if not training.leaks:
         compared = ", ".join(training.compared)
-        return "\n".join([*lines, f"Compared with {compared}." if compared else "Not made: no task's data was there."])
+        return "\n".join(
+            [*lines, f"Compared with {compared}." if compared else "Not done: no task data was available."]
+        )
     tasks: dict[str, list[LeakRecord]] = {}
     for leak in training.leaks:
         tasks.setdefault(leak.task, []).append(leak)

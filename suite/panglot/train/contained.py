@@ -1,4 +1,4 @@
-"""What passages contain and queries leave: so that no batch offers a right answer as a wrong one, or a mere copy."""
+"""Queries contained in passages: they would make false negatives in a batch, or reduce retrieval to finding a copy."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from panglot.languages import is_unspaced
 from panglot.train.words import Units, is_kept, normalised
 
 HEADS = {False: (1, 2, 4), True: (2, 4, 8)}
-"""By how many units a query is looked up, words or characters: the most that it has. One character is no word."""
+"""Units (words, or characters of unspaced languages) by which a query is looked up; the largest that fits is used.
+A single character is too short to be a word."""
 
 _EDGES = " \t\r\n,;:"
-"""What is left over at the ends of a passage when a sentence or a name is taken out of it."""
+"""Characters stripped from the ends of a passage after a sentence or a name was removed from it."""
 
 
 class GroupText(NamedTuple):
@@ -32,9 +33,9 @@ class GroupText(NamedTuple):
 
 
 def find_contained(texts: Iterable[GroupText]) -> set[tuple[int, int]]:
-    """Pairs of groups (a, b) where a passage of a contains, in some language, the query of b, by whole words.
+    """Pairs of groups (a, b) such that a passage of a contains the query of b as whole words in some language.
 
-    A query that is found in one language is taken to be there in the others too, since groups translate each other.
+    The entries of a group are translations, so a query found in one language counts as contained in all.
     """
     by_language: dict[str, list[GroupText]] = defaultdict(list)
     for text in texts:
@@ -43,52 +44,52 @@ def find_contained(texts: Iterable[GroupText]) -> set[tuple[int, int]]:
 
 
 def _contained(texts: list[GroupText], unspaced: bool) -> Iterator[tuple[int, int]]:
-    """The pairs of one language: queries are looked up by their first units, and then compared as a whole."""
+    """The pairs of one language: queries are looked up by their first units, then compared in full."""
     queries = normalised([text.query for text in texts])
     passages = normalised([text.passage for text in texts])
-    asked, offered = Units.of(queries, unspaced), Units.of(passages, unspaced)
-    sizes = _head_sizes(np.bincount(asked.text, minlength=len(texts)), HEADS[unspaced])
+    query_units, passage_units = Units.of(queries, unspaced), Units.of(passages, unspaced)
+    sizes = _head_sizes(np.bincount(query_units.text, minlength=len(texts)), HEADS[unspaced])
     queries, passages = (list(map(_as_whole, own, repeat(unspaced))) for own in (queries, passages))
     for size in HEADS[unspaced]:
         groups: dict[int, dict[str, set[int]]] = {}
-        for head, place in _heads(asked.runs(size)):
+        for head, place in _heads(query_units.runs(size)):
             if sizes[place] == size:
                 groups.setdefault(head, {}).setdefault(queries[place], set()).add(texts[place].group)
-        for head, place in _found(offered.runs(size), groups):
-            for query, askers in groups[head].items():
+        for head, place in _found(passage_units.runs(size), groups):
+            for query, with_query in groups[head].items():
                 if query in passages[place]:
                     own = texts[place].group
-                    yield from ((own, group) for group in askers if group != own)
+                    yield from ((own, group) for group in with_query if group != own)
 
 
 def _head_sizes(counts: Ints, sizes: Sequence[int]) -> Ints:
-    """By how many units each query is looked up; by none where it is too short."""
+    """Number of units by which each query is looked up, [queries]; 0 if it is too short."""
     return np.array([0, *sizes])[np.searchsorted(sizes, counts, side="right")]
 
 
 def _heads(runs: Units) -> Iterator[tuple[int, int]]:
-    """The first run of each text, with the text's place."""
+    """The first run of each text, with the text's index."""
     texts, first = np.unique(runs.text, return_index=True)
     return zip(runs.numbers[first].tolist(), texts.tolist(), strict=True)
 
 
 def _found(runs: Units, heads: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Heads that stand in texts, each with the text's place, once."""
+    """Heads that occur in texts, each with the text's index, without duplicates."""
     known = np.isin(runs.numbers, np.fromiter(heads, np.int64, len(heads)))
     found = np.unique(np.stack([runs.numbers[known], runs.text[known]]), axis=1)
     return zip(*found.tolist(), strict=True)
 
 
 def _as_whole(text: str, unspaced: bool) -> str:
-    """A string that is part of another one if its units are."""
+    """A string form in which substring search matches whole units only."""
     return text.replace(" ", "") if unspaced else f" {text} "
 
 
 def without_query(query: str, passage: str, language: str, share: float) -> str:
-    """The passage without the query, for this share of the pairs in whose passage it stands word for word.
+    """Remove the query from the passage, for the given share of the pairs whose passage contains it verbatim.
 
-    Inverse cloze, as in ORQA (arXiv 1906.00300), which takes out nine sentences of ten. Whether a pair is one of them
-    depends on its texts alone. A passage of which nothing would be left stays whole.
+    This is the inverse cloze task of ORQA (arXiv 1906.00300), which removes nine of ten sentences. Which pairs are
+    chosen depends only on their texts. A passage that would become empty is not changed.
     """
     if query not in passage or not query.strip() or _share_of(query, passage) >= share:
         return passage
@@ -101,11 +102,11 @@ def without_query(query: str, passage: str, language: str, share: float) -> str:
 
 
 def _is_word(character: str) -> bool:
-    """Whether a character is one of a word; nothing is not."""
+    """Whether a character is part of a word; False for an empty string."""
     return any(map(is_kept, unicodedata.normalize("NFKC", character)))
 
 
 def _share_of(query: str, passage: str) -> float:
-    """A number in [0, 1) that follows from the texts."""
+    """A pseudo-random number in [0, 1) derived from the texts."""
     digest = hashlib.sha256(f"{query}\0{passage}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""Loss curves, drawn into the folder of the model."""
+"""Loss curves of a training run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = {"mono": "#3b528b", "cross": "#21918c", "mixed": "#5ec962", "image": "
 
 
 def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Loss of each kind of batch by step, and the validation beside it where there was one."""
+    """Plot the loss of each kind of batch by step, and the validation score if there is one, to an image file."""
     validated = [entry for entry in history if "eval_bitext" in entry]
     figure, axes = plt.subplots(1, 1 + bool(validated), figsize=(5 + 4 * bool(validated), 3.2), squeeze=False)
     for kind in kinds_logged(history, "loss"):

@@ -1,4 +1,4 @@
-"""Adapters: files → training pairs. One function a set; a new set is a new function, or columns named in the recipe."""
+"""Read training pairs from files: one function per data set. Other sets need only column names in the recipe."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Rows = list[dict[str, Any]]
 
 
 def read_pairs(recipe: Recipe) -> Pairs:
-    """All pairs of a recipe's data sets.
+    """Read all pairs of a recipe's data sets.
 
-    :raises MissingData: a set is not in the data folder.
-    :raises BadData: a table without the columns that the recipe names.
+    :raises MissingData: a data set is missing.
+    :raises BadData: a table lacks a column that the recipe names, or has invalid rows.
     """
     builder = PairsBuilder(recipe.languages)
     for data in recipe.data:
@@ -45,7 +45,7 @@ def read_pairs(recipe: Recipe) -> Pairs:
 
 
 def data_key(recipe: Recipe) -> str:
-    """Equal for recipes that read the same pairs."""
+    """A key that is equal for recipes with the same pairs."""
     shuffled = any(images.pairing == "shuffled" for images in recipe.images)
     sampler = recipe.sampler
     made_of = (recipe.languages, recipe.data, recipe.images, sampler.cloze, sampler.apart)
@@ -53,7 +53,7 @@ def data_key(recipe: Recipe) -> str:
 
 
 def text_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:
-    """The entries of one text set, with their translations where the recipe asks for them."""
+    """The entries of one text set, with translations if the recipe sets `translate_to`."""
     entries = table_entries(data, languages) if data.source else TEXTS[data.name]()
     if not data.translate_to:
         return entries
@@ -63,36 +63,38 @@ def text_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]
 
 
 def data_folder() -> Path:
-    """The folder that holds the training sets.
+    """The folder of the training sets.
 
-    :raises MissingData: none is named.
+    :raises MissingData: no data folder is set.
     """
     root = data_root()
     if not root:
         raise MissingData(
-            f"Training data is not downloaded. Name the folder that holds it by --data-dir or {DATA_VARIABLE}."
+            f"Training data is not downloaded automatically. Set its folder with --data-dir or {DATA_VARIABLE}."
         )
     return root
 
 
 def read_rows(file: str, folder: Path | None = None) -> Rows:
-    """The rows of one Parquet file of the data folder.
+    """The rows of a Parquet file in the data folder.
 
-    :raises MissingData: it is not there.
+    :raises MissingData: there is no such file.
     """
     path = (folder or data_folder()) / file
     if not path.is_file():
-        raise MissingData(f"There is no {path}. Point --data-dir or {DATA_VARIABLE} to the folder that holds {file}.")
+        raise MissingData(
+            f"{path} does not exist. Set --data-dir or {DATA_VARIABLE} to the folder that contains {file}."
+        )
     return pq.read_table(path).to_pylist()
 
 
 def ntrex() -> Iterator[TextPair]:
-    """A sentence finds the passage that it stands in: itself between its neighbours of the same document."""
+    """Query: a sentence; passage: the sentence with its neighbours in the same document."""
     return _sentences(read_rows("train/ntrex.parquet"))
 
 
 def ntrex_sample() -> Iterator[TextPair]:
-    """The part of NTREX that comes with the package."""
+    """The sample of NTREX that ships with the package."""
     return _sentences(read_rows("ntrex.parquet", SAMPLE))
 
 
@@ -108,13 +110,13 @@ def _sentences(rows: Rows) -> Iterator[TextPair]:
 
 
 def mkqa_questions() -> Iterator[TextPair]:
-    """A search question finds its translations; within a language there is nothing to find."""
+    """Query: a search question; passage: its translations. There are no monolingual pairs."""
     for row in read_rows("train/mkqa_questions.parquet"):
         yield TextPair(row["id"], row["lang"], row["question"], row["question"])
 
 
 def sections() -> Iterator[TextPair]:
-    """A heading finds the text below it."""
+    """Query: a heading; passage: the text below it."""
     for row in read_rows("train/sections.parquet"):
         heading = row["heading"] or row["title"]
         if heading:
@@ -122,13 +124,13 @@ def sections() -> Iterator[TextPair]:
 
 
 def qa_pairs() -> Iterator[TextPair]:
-    """A question finds its passage; passages of one context overlap."""
+    """Query: a question; passage: the one that answers it. Passages of one context overlap."""
     for number, row in enumerate(read_rows("train/qa_pairs.parquet")):
         yield TextPair(str(number), row["lang"], row["question"], row["passage"], cluster=row["context_id"])
 
 
 def terms() -> Iterator[TextPair]:
-    """A name finds itself among its synonyms."""
+    """Query: a name; passage: the name with its synonyms."""
     for row in read_rows("train/terms.parquet"):
         if row["synonyms"]:
             described = ", ".join([row["name"], *row["synonyms"]])
@@ -146,12 +148,12 @@ TEXTS: Mapping[str, Callable[[], Iterator[TextPair]]] = {
 
 
 def emoji_captions() -> Iterator[ImageCaption]:
-    """The name of an emoji, and its keywords, in the train split."""
+    """Names and keywords of the emoji in the train split."""
     return _named_emoji(read_rows("emoji/texts.parquet"))
 
 
 def emoji_sample() -> Iterator[ImageCaption]:
-    """The emoji that come with the package."""
+    """The sample of emoji that ships with the package."""
     return _named_emoji(read_rows("emoji-texts.parquet", SAMPLE))
 
 
@@ -164,7 +166,7 @@ def _named_emoji(rows: Rows) -> Iterator[ImageCaption]:
 
 
 def storybook_captions() -> Iterator[ImageCaption]:
-    """The text of a page, for its picture, in the train split."""
+    """Page texts of the train split, as captions of the page's picture."""
     picture = {row["id"]: row["picture"] for row in read_rows("storybooks/images.parquet")}
     for row in read_rows("storybooks/texts.parquet"):
         if row["split"] == "train" and row["id"] in picture:
@@ -179,14 +181,14 @@ CAPTIONS: Mapping[str, Callable[[], Iterator[ImageCaption]]] = {
 
 
 def caption_set(images: ImageData, languages: Sequence[str]) -> CaptionSet:
-    """The captions of one image set, and what reads its images."""
+    """The captions of one image set, and the function that reads its images."""
     if images.source:
         return own_captions(images, languages)
     return CaptionSet(list(CAPTIONS[images.name]()), lambda: read_images(images))
 
 
 def read_images(images: ImageData) -> dict[str, bytes]:
-    """The pictures of a set's train split by id, as encoded files."""
+    """The encoded image files of a set's train split, by id."""
     file, folder, column = IMAGES[images.name]
     rows = read_rows(file, folder)
     return {row["id"]: row[column] for row in rows if row["split"] == "train"}
@@ -197,11 +199,11 @@ IMAGES: Mapping[str, tuple[str, Path | None, str]] = {
     "emoji_sample": ("emoji-images.parquet", SAMPLE, "png"),
     "storybooks": ("storybooks/images.parquet", None, "jpeg"),
 }
-"""File of the images of each set, its folder if that is not the data folder, and the column that holds them."""
+"""Image file of each set, its folder if it is not the data folder, and the column of the images."""
 
 
 def _shuffled(captions: Sequence[ImageCaption], random: np.random.Generator) -> list[ImageCaption]:
-    """The same captions, those of each image given to another one as a whole."""
+    """The captions with images permuted: all captions of an image are assigned to the same other image."""
     ids = sorted({caption.image for caption in captions})
     turned = random.permutation(ids).tolist()
     other = dict(zip(turned, turned[1:] + turned[:1], strict=True))
@@ -209,7 +211,7 @@ def _shuffled(captions: Sequence[ImageCaption], random: np.random.Generator) -> 
 
 
 def _caption_pairs(captions: Sequence[ImageCaption]) -> Iterator[TextPair]:
-    """Captions as texts that translate each other: the first of a language with the first of another, and so on."""
+    """Captions as parallel texts: the n-th caption of an image in one language with the n-th in another."""
     seen: dict[tuple[str, str], int] = defaultdict(int)
     for caption in captions:
         place = seen[caption.image, caption.language]

@@ -1,4 +1,4 @@
-"""What an ablation found, as one file: every arm, seed and score, means with intervals, and tests between arms."""
+"""The results of an ablation in one file: arms, seeds, scores, means with intervals, and tests between arms."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from panglot.results.record import FORMAT, Format, Record, read_record
 
 MEASURES = ("mono", "cross", "multi", "balance", "rank_distance", "normalised_rank_distance", "same_language_ratio@10")
-"""The columns of every table; the first four are of the task's headline metric."""
+"""The columns of all tables; the first four are settings of the task's headline metric."""
 
 
 class Interval(NamedTuple):
-    """A mean over seeds with the 95 % bootstrap interval over clusters of questions, the same for every seed."""
+    """A mean over seeds with its 95 % bootstrap interval over clusters of questions; all seeds share the draws."""
 
     value: float
     low: float
@@ -20,12 +20,12 @@ class Interval(NamedTuple):
 
 
 class ArmTitle(NamedTuple):
-    """An arm and what it is, in a few words."""
+    """An arm and its title."""
 
     name: str
     title: str
     alpha: float | None = None
-    """Share of monolingual batches, where the arm is a point of the curve over it."""
+    """Share of monolingual batches, if the arm is a point on the curve over this share."""
 
 
 class RunRow(Record):
@@ -40,7 +40,7 @@ class RunRow(Record):
     validation: float | None
     task: str
     scores: dict[str, float]
-    """By measure; measures that the task does not give are left out."""
+    """Scores by measure, without those that the task does not have."""
 
 
 class ArmRow(Record):
@@ -53,15 +53,15 @@ class ArmRow(Record):
     spread: dict[str, float]
     """Standard deviation over seeds."""
     intervals: dict[str, Interval]
-    """Of mono, cross, multi and balance, whose uncertainty over questions is known."""
+    """Intervals of mono, cross, multi and balance."""
 
 
 class TestRow(Record):
     """Two arms on one task and setting: `difference` = other - one, of means over seeds.
 
-    `low` and `high` are null where there are too few clusters for an interval. `p` is of a paired permutation test over
-    clusters of questions, after Holm's correction over all rows of the file;
-    `agreeing` counts seeds whose own difference has the same sign.
+    `low` and `high` are null if there are too few clusters for an interval. `p` is from a paired permutation test over
+    clusters of questions, Holm-corrected over all rows of the file. `agreeing` counts the seeds whose difference has
+    the same sign.
     """
 
     __test__ = False
@@ -78,17 +78,17 @@ class TestRow(Record):
 
 
 class Experiment(Record):
-    """An ablation."""
+    """The results of an ablation."""
 
     format: Format = FORMAT
     name: str
     title: str
     base: str
-    """What models started from."""
+    """The base model of the recipe, or `scratch`."""
     metric: dict[str, str]
     """Headline metric of each task."""
     arms: tuple[ArmTitle, ...]
-    """In the order of every table."""
+    """The arms, in the order of all tables."""
     seeds: tuple[int, ...]
     runs: tuple[RunRow, ...]
     means: tuple[ArmRow, ...]
@@ -96,8 +96,8 @@ class Experiment(Record):
 
 
 def read_experiment(path: Path) -> Experiment:
-    """Read an ablation's file.
+    """Read the results of an ablation.
 
-    :raises BadResult: it is none.
+    :raises BadResult: the file is not a valid ablation result.
     """
     return read_record(path, Experiment)

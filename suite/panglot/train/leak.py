@@ -1,7 +1,8 @@
-"""Does the training data hold what models are measured on? Whole texts, runs of eight words, and pictures.
+"""Check training data for evaluation data: whole texts, runs of eight words, and images.
 
-Texts are compared as `panglot.train.words` normalises them. Spellings of one language, as `th` and `tha_Thai`, are
-one. Of tasks with images the pictures are compared, since their captions are names that any text may hold.
+Texts are compared after the normalisation of `panglot.train.words`. Different codes of a language, such as `th` and
+`tha_Thai`, are treated as the same. For tasks with images only the images are compared, because their captions are
+names that occur in any text.
 """
 
 from __future__ import annotations
@@ -23,43 +24,43 @@ from panglot.train.pairs import Pairs
 from panglot.train.words import Units, long_runs, normalised
 
 FEW = 5
-"""Absent tasks that are named in one line; the model card names all."""
+"""Most unavailable tasks that a message lists; the model card lists all."""
 
 
 class Leak(NamedTuple):
-    """What one language of the training data, or its pictures (`zxx`), shares with an evaluation task."""
+    """Overlap of one language of the training data, or of its images (`zxx`), with an evaluation task."""
 
     task: str
     language: str
     texts: int
-    """Training texts, or pictures, that were looked at."""
+    """Training texts or images that were compared."""
     exact: int
-    """Of these, queries or candidates of the task."""
+    """How many of them are queries or candidates of the task."""
     overlapping: int
-    """Training texts that share a run of eight words with one."""
+    """How many of them share a run of eight words with a query or candidate."""
 
 
 class TrainedTexts(NamedTuple):
-    """The training texts of one language, normalised, and their runs of eight words."""
+    """The normalised training texts of one language, and their runs of eight words."""
 
     texts: list[str]
     runs: Units
 
 
 class LeakCheck(NamedTuple):
-    """What the training data was compared with, and what was found."""
+    """The result of a leak check."""
 
     leaks: tuple[Leak, ...] = ()
     compared: tuple[str, ...] = ()
-    """Tasks whose data is here."""
+    """Tasks that were compared."""
     absent: tuple[str, ...] = ()
-    """Tasks that were not compared, since their data is not here."""
+    """Tasks that were not compared because their data is not available."""
 
     def __str__(self) -> str:
         if len(self.absent) > FEW:
-            absent = f" Not compared: {len(self.absent)} tasks whose data is not here."
+            absent = f" Not compared: {len(self.absent)} tasks whose data is not available."
         else:
-            absent = f" Not compared, since their data is not here: {', '.join(self.absent)}." if self.absent else ""
+            absent = f" Not compared, data not available: {', '.join(self.absent)}." if self.absent else ""
         return f"Leak check: compared with {', '.join(self.compared) or 'no task'}.{absent}"
 
 
@@ -67,11 +68,11 @@ NOT_CHECKED = LeakCheck()
 
 
 def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
-    """Compare the training data with every task whose data is here; nothing is downloaded.
+    """Compare the training data with every task whose data is available locally; nothing is downloaded.
 
-    Tasks with images are compared where the training data has images.
+    Tasks with images are compared only if the training data has images.
 
-    :raises BadData: a whole text or a picture of an evaluation task is in the training data, or a task's data is
+    :raises BadData: the training data contains a whole text or an image of an evaluation task, or a task's data is
         damaged.
     """
     trained = _trained(pairs)
@@ -90,7 +91,7 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
     found = [leak for leak in leaks if leak.exact]
     if found:
         listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
-        raise BadData(f"The training data holds texts of evaluation tasks: {listed}. Leave them out.")
+        raise BadData(f"The training data contains texts or images of evaluation tasks: {listed}. Remove them.")
     return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
 
 
@@ -103,7 +104,7 @@ def _trained(pairs: Pairs) -> dict[str, TrainedTexts]:
 
 
 def _shared(task: str, pool: Pool, trained: Mapping[str, TrainedTexts]) -> Iterator[Leak]:
-    """A row for each language that the task and the training data have."""
+    """The overlap in each language that the task and the training data share."""
     for language, texts in _texts_by_language(pool):
         if canonical(language) in trained:
             yield _leak(task, language, trained[canonical(language)], texts)
@@ -124,6 +125,6 @@ def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Iterator[Leak]:
 
 def _texts_by_language(pool: Pool) -> Iterator[tuple[str, list[str]]]:
     for place, language in enumerate(pool.languages):
-        asked = [pool.queries.texts[item] for item in (pool.queries.language == place).nonzero()[0].tolist()]
-        offered = [pool.candidates.texts[item] for item in (pool.candidates.language == place).nonzero()[0].tolist()]
-        yield language, asked + offered
+        queries = [pool.queries.texts[item] for item in (pool.queries.language == place).nonzero()[0].tolist()]
+        candidates = [pool.candidates.texts[item] for item in (pool.candidates.language == place).nonzero()[0].tolist()]
+        yield language, queries + candidates

@@ -1,4 +1,4 @@
-"""InfoNCE for each kind of batch (arXiv 2408.10536, equation 1, with the positives of the others as negatives too)."""
+"""InfoNCE for each kind of batch (arXiv 2408.10536, equation 1, with in-batch negatives)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ IMAGE: Kind = "image"
 
 
 class HybridLoss(nn.Module):
-    """Cross-entropy of scale x cosine, with a scale for each kind of batch.
+    """Cross-entropy of scale x cosine, with a separate scale for each kind of batch.
 
-    A batch's label is its kind, given by the collator. With several processes the passages of all of them are
-    negatives, so that a batch means the same however many share it.
+    The collator labels each batch with its kind. With several processes, the passages of all of them are negatives, so
+    the loss of a batch does not depend on the number of processes.
     """
 
     def __init__(self, model: Any, recipe: Recipe, processes: int = 1) -> None:
@@ -50,7 +50,7 @@ class HybridLoss(nn.Module):
         self._ranking = MultipleNegativesRankingLoss(model, **settings)
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Kind) -> Tensor:
-        """The loss of one batch of the kind that `labels` names."""
+        """The loss of one batch, whose kind is `labels`."""
         scale = self.log_scale[labels].exp()
         if self._cached is not None and labels != IMAGE:
             self._cached.scale = scale.item()
@@ -65,12 +65,12 @@ class HybridLoss(nn.Module):
         return torch.stack(losses).mean()
 
     def scales(self) -> dict[str, float]:
-        """The scale of each kind as it is now."""
+        """The current scale of each kind."""
         return {kind: scale.exp().item() for kind, scale in self.log_scale.items()}
 
 
 def _mean_over_processes(gradient: Tensor) -> Tensor:
-    """The same gradient everywhere, since scales stand outside of the model that torch keeps in step."""
+    """Average the gradient over processes: the scales are not part of the model that torch synchronises."""
     gradient = gradient.clone()
     torch.distributed.all_reduce(gradient)
     return gradient / torch.distributed.get_world_size()

@@ -1,4 +1,4 @@
-"""Images of one's own with captions: a folder with a table, a Parquet file, or a data set of the Hub with images."""
+"""Custom images with captions: a folder with a table, a Parquet file, or a Hub data set with images."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.pairs import ImageCaption
 from panglot.train.recipe import ImageData
-from panglot.train.tables import Table, read_table, some
+from panglot.train.tables import Table, first_few, read_table
 
 TABLES = ("captions.csv", "captions.tsv", "captions.jsonl", "captions.parquet", "metadata.csv", "metadata.jsonl")
-"""The table of a folder of images, by its name; `metadata` is what `datasets` calls it."""
+"""File names of the table in an image folder; `metadata` is the name used by `datasets`."""
 
 
 class CaptionSet(NamedTuple):
-    """Captions, and what reads the files of their images, by id."""
+    """Captions, and a function that reads their image files by id."""
 
     captions: list[ImageCaption]
     images: Callable[[], dict[str, bytes]]
 
 
 def own_captions(data: ImageData, languages: Sequence[str]) -> CaptionSet:
-    """The captions of a source that are in one of the languages, in any spelling of these, with their images.
+    """Read the captions of a custom source in the given languages, under any of their codes, with the images.
 
-    Equal images are one, whose captions translate each other; its id is the hash of its file.
+    Identical images are merged, and their captions count as parallel; the id of an image is the hash of its file.
 
-    :raises MissingData: the source is not there.
-    :raises BadData: a row has no caption or no image that can be read, or no row is in the languages.
+    :raises MissingData: there is no such source.
+    :raises BadData: a row has no caption or no readable image, or no row is in one of the languages.
     """
     source = Path(data.source or "")
     table_file = next((source / name for name in TABLES if (source / name).is_file()), source)
@@ -57,14 +57,14 @@ def own_captions(data: ImageData, languages: Sequence[str]) -> CaptionSet:
         table.note(first_row[id_], data.image, "an image", fault)
     table.check_rows()
     if not captions:
-        raise BadData(f"{data.name}: {table.source} is in {some(seen)}; its captions should be in {some(languages)}.")
+        raise BadData(f"{data.name}: {table.source} is in {first_few(seen)}, expected {first_few(languages)}.")
     return CaptionSet(captions, lambda: files)
 
 
 def _image_of(table: Table, row: int, column: str, folder: Path | None) -> bytes:
-    """The bytes of an image's file: those of the cell, or of a file below the folder that the cell names."""
+    """The bytes of an image file: the cell's own, or those of the file in the folder whose path the cell holds."""
     value = table.rows[row].get(column)
-    if isinstance(value, dict):  # as `datasets` writes images
+    if isinstance(value, dict):  # the image format of `datasets`
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes) and value:
         return value
@@ -73,6 +73,6 @@ def _image_of(table: Table, row: int, column: str, folder: Path | None) -> bytes
         return b""
     path = (folder / value).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        table.note(row, column, "an image", f"'{value[:80]}', which is no file in {folder}")
+        table.note(row, column, "an image", f"'{value[:80]}', which is not a file in {folder}")
         return b""
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""Training pairs as arrays: which text asks, what answers, in which languages, and what must not meet in a batch."""
+"""Training pairs as arrays: queries, passages, languages, and which pairs must not share a batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from panglot.arrays import Bools, Ints
 from panglot.train.contained import GroupText, find_contained, without_query
 
 NO_INDEX = -1
-"""In place of an index: no negative, or an image, which has no language."""
+"""Placeholder for an index: there is no negative, or the item is an image, which has no language."""
 
 
 class TextPair(NamedTuple):
-    """A query and its passage in one language, as an adapter yields them.
+    """A query and its passage in one language, as read from a data set.
 
-    Entries of one `group` translate each other, so the query of one finds the passage of any other; entries of one
-    `cluster` are too alike to be negatives of each other.
+    Entries of one `group` are translations, so the query of one matches the passage of any other. Entries of one
+    `cluster` are too similar to be negatives of each other.
     """
 
     group: str
@@ -32,7 +32,7 @@ class TextPair(NamedTuple):
 
 
 class ImageCaption(NamedTuple):
-    """A caption of an image, as an adapter yields it; `image` is the id of the picture."""
+    """A caption of an image, as read from a data set; `image` is the id of the image."""
 
     image: str
     language: str
@@ -41,14 +41,14 @@ class ImageCaption(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """All pairs that a model may be trained on.
+    """All training pairs.
 
     `query`, `passage`, `whole` and `negative` [pairs] index `texts`; `passage` indexes `images` where `has_image`.
-    `whole` is the passage before its query was taken out of it. `origin` [pairs] indexes `sets`, the languages index
-    `languages`. `keys` [pairs, 4] are the pair's group, cluster, query and passage as numbers of one range each: two
-    pairs that share one must not meet in a batch, since the passage of the first may answer the query of the second.
-    Nor must two pairs of which one has the key of a group that `apart` gives for the group of the other: a passage of
-    one contains the query of the other.
+    `whole` is the passage before its query was removed. `origin` [pairs] indexes `sets`; `query_language` and
+    `passage_language` [pairs] index `languages`. `keys` [pairs, 4] encodes the pair's group, cluster, query and passage
+    in disjoint ranges of integers: two pairs that share a key must not be in one batch, because the passage of one may
+    answer the query of the other. The same holds for two pairs if `apart` lists the group key of one under that of the
+    other: a passage of one contains the query of the other.
     """
 
     languages: tuple[str, ...]
@@ -70,10 +70,10 @@ class Pairs:
         return len(self.query)
 
     def texts_of(self, language: int) -> list[str]:
-        """The different texts of one language."""
-        asked = self.query[self.query_language == language]
-        answers = self.whole[self.passage_language == language]
-        return [self.texts[text] for text in np.unique(np.concatenate([asked, answers])).tolist()]
+        """The distinct texts of one language."""
+        queries = self.query[self.query_language == language]
+        passages = self.whole[self.passage_language == language]
+        return [self.texts[text] for text in np.unique(np.concatenate([queries, passages])).tolist()]
 
 
 class PairsBuilder:
@@ -92,10 +92,10 @@ class PairsBuilder:
         self._apart: dict[int, set[int]] = defaultdict(set)
 
     def add_texts(self, name: str, entries: Iterable[TextPair], cloze: float = 0.0, apart: bool = True) -> None:
-        """Add a set: each entry by itself, and each with every other language of its group.
+        """Add a set: monolingual pairs from single entries, and cross-lingual pairs within each group.
 
-        Of entries by themselves whose query stands in their passage, the share `cloze` shows the passage without it.
-        With `apart`, groups are kept apart where a passage of one contains a query of the other.
+        `cloze` is the share of monolingual pairs whose query is removed from the passage that contains it. With
+        `apart`, groups never share a batch if a passage of one contains a query of the other.
         """
         known = [entry for entry in entries if entry.language in self._language]
         known.sort(key=lambda entry: entry.group)
@@ -130,7 +130,7 @@ class PairsBuilder:
                 self._apart[other].add(one)
 
     def add_images(self, name: str, captions: Iterable[ImageCaption], images: dict[str, bytes]) -> None:
-        """Add captions with the images of their ids."""
+        """Add captions with their images; `images` holds the image files by id."""
         known = [caption for caption in captions if caption.language in self._language]
         query = np.array([self._text(caption.text) for caption in known], np.int64)
         image = np.array([self._images.setdefault(images[c.image], len(self._images)) for c in known], np.int64)
@@ -140,7 +140,7 @@ class PairsBuilder:
         self._add(name, [query, image, image, nothing, language, nothing], (group, group), has_image=True)
 
     def build(self) -> Pairs:
-        """The table of everything that was added."""
+        """The table of all pairs that were added."""
         columns = np.concatenate(self._rows, axis=1) if self._rows else np.empty((8, 0), np.int64)
         query, passage, whole, negative, query_language, passage_language, origin, has_image = columns
         return Pairs(
@@ -163,7 +163,7 @@ class PairsBuilder:
     def _add(self, name: str, columns: list[Ints], names: tuple[Ints, Ints], has_image: bool) -> None:
         size = len(columns[0])
         fold = np.array(self._fold_of, np.int64)
-        # Four kinds of number share one range, so that a plain set finds what two pairs have in common.
+        # Interleaving the four kinds of key keeps them distinct, so one set can detect any shared key.
         passage = 4 * columns[2] + 3 if has_image else 4 * fold[columns[2]] + 2
         self._keys.append(np.stack([4 * names[0], 4 * names[1] + 1, 4 * fold[columns[0]] + 2, passage], axis=1))
         self._rows.append(np.stack([*columns, np.full(size, len(self._sets)), np.full(size, int(has_image))]))
@@ -181,7 +181,7 @@ class PairsBuilder:
 
 
 def _combinations(group: Ints) -> tuple[Ints, Ints]:
-    """Every ordered pair of entries of one group, from entries that stand grouped, [combinations] twice."""
+    """All ordered pairs of entries in the same group, as two index arrays [combinations]; `group` must be sorted."""
     if not len(group):
         return group, group
     starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])

@@ -1,8 +1,8 @@
-"""A recipe: everything that makes a model, in one TOML file, checked before anything is loaded.
+"""A recipe: the complete definition of a model in one TOML file, validated before anything is loaded.
 
-What arXiv 2408.10536 states stands as default: AdamW, learning rate 3e-5, weight decay 0.01, batches of 100 and the
-prompts "Query:" and "Passage:", monolingual and cross-lingual batches half and half. It states neither temperature,
-pooling, length, warm-up nor the number of steps; the defaults of these are ours.
+The defaults follow arXiv 2408.10536 where it states them: AdamW, learning rate 3e-5, weight decay 0.01, batches of 100,
+the prompts "Query:" and "Passage:", and equal shares of monolingual and cross-lingual batches. It does not state the
+temperature, pooling, length, warm-up or number of steps; those defaults are Panglot's.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from panglot.train.sets import IMAGE_SETS, TEXT_SETS, check_no_evaluation_set
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
-"""Those of XQuAD-R."""
+"""The languages of XQuAD-R."""
 
 Kind: TypeAlias = Literal["mono", "cross", "mixed", "image", "captions"]
-"""What a batch can be; `captions` stands in for `image` where captions are paired with captions."""
+"""Kinds of batches; `captions` replaces `image` if captions are paired with captions."""
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
 
 
 class Part(BaseModel):
-    """A table of the recipe: frozen, without keys that mean nothing."""
+    """A table of the recipe: immutable, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -34,101 +34,101 @@ class Part(BaseModel):
 class TextTower(Part):
     """The text tower.
 
-    `base` is a folder or a name of the Hub that sentence-transformers or transformers loads. A `static` tower keeps
-    one vector for each token and averages them: those of the base's own input embeddings, or, without a base, random
-    ones for a vocabulary learnt from the training texts.
+    `base` is a folder or Hub model that sentence-transformers or transformers can load. A `static` tower averages one
+    vector per token: the base's input embeddings or, without a base, randomly initialised vectors for a vocabulary
+    learnt from the training texts.
     """
 
     kind: Literal["encoder", "static"] = "encoder"
     base: str | None = None
     vocabulary: Positive | None = None
-    """Tokens that are kept: the most frequent of the training texts."""
+    """Number of tokens to keep: the most frequent ones in the training texts."""
     layers: Positive | None = None
-    """Layers of an encoder that are kept, of the first and the last."""
+    """Number of encoder layers to keep, from both ends."""
     dimension: Positive = 256
-    """Of a static tower without a base."""
+    """Dimension of a static tower without a base."""
     length: Positive = 128
-    """Tokens after which texts are cut."""
+    """Maximum length of texts in tokens."""
     pooling: Literal["mean", "cls"] = "mean"
-    """Of a base that states none."""
+    """Pooling, if the base does not define it."""
     frozen_for_images: bool = False
-    """Whether image batches leave the text tower as it is and train the projection alone."""
+    """Whether image batches train only the projection and not the text tower."""
 
     @model_validator(mode="after")
     def _needs(self) -> TextTower:
         if self.kind == "encoder" and self.base is None:
-            raise ValueError("an encoder needs a base: a folder or a name of the Hub")
+            raise ValueError("an encoder needs a base: a folder or a Hub model")
         if self.kind == "static" and self.layers is not None:
-            raise ValueError("a static tower has no layers to keep")
+            raise ValueError("layers is not allowed: a static tower has none")
         return self
 
 
 class ImageTower(Part):
-    """The image tower and a projection.
+    """The image tower with a projection.
 
-    `base` is `efficientnet-lite0`, from its package, or a folder or a name of the Hub that transformers loads: a vision
-    model, or a CLIP or SigLIP, of which only the part that sees is taken.
+    `base` is `efficientnet-lite0`, from its package, or a folder or Hub model that transformers can load: a vision
+    model, or a CLIP or SigLIP model, of which only the vision encoder is used.
     """
 
     base: str = "efficientnet-lite0"
     frozen: bool = True
-    """Whether only the projection is trained; features are then made once."""
+    """Whether only the projection is trained; image features are then computed once."""
 
 
 class Origin(Part):
-    """Where a data set comes from: a set of the data folder, which its name says, or a `source` of one's own."""
+    """Where a data set comes from: a set in the data folder, by its name, or a custom `source`."""
 
     name: str
     source: str | None = None
-    """A file (Parquet, CSV, TSV or JSON lines), a folder, or a data set of the Hub."""
+    """A file (Parquet, CSV, TSV or JSON Lines), a folder, or a Hub data set."""
     split: str = "train"
-    """Of a data set of the Hub, as are the three that follow."""
+    """Split of a Hub data set."""
     config: str | None = None
-    """Its configuration, where it has several."""
+    """Configuration of a Hub data set, if it has several."""
     revision: str | None = None
-    """A commit, branch or tag; the newest commit by default."""
+    """Commit, branch or tag of a Hub data set; the newest commit by default."""
     data_files: tuple[str, ...] = ()
-    """Those of its files that are read; all by default."""
+    """Files of a Hub data set to read; all by default."""
     language: str | None = None
-    """Column with the language of a row."""
+    """Column with the language of each row."""
     only_language: str | None = None
-    """Language of all rows, where no column says it."""
+    """Language of all rows, if there is no such column."""
 
     def check_origin(self, sets: tuple[str, ...], kind: str) -> None:
-        """Check that the set is known, or that its source states its languages, and that no model is measured on it.
+        """Check that the set is known or its source has a language, and that it is not an evaluation set.
 
-        :raises ValueError: what is wrong.
+        :raises ValueError: one of these checks fails.
         """
         check_no_evaluation_set(self.name)
         if self.source is None:
             if self.name not in sets:
-                raise ValueError(f"unknown {kind} set '{self.name}'; known: {', '.join(sets)}, or give a source")
+                raise ValueError(f"unknown {kind} set '{self.name}'; known: {', '.join(sets)}, or set source")
             fields = type(self).model_fields
             changed = [name for name in fields if name in OF_SOURCE and getattr(self, name) != fields[name].default]
             if changed:
-                raise ValueError(f"{self.name}: {', '.join(changed)} needs a source of your own")
+                raise ValueError(f"{self.name}: {', '.join(changed)} is only allowed with a source")
             return
         check_no_evaluation_set(self.source)
         if (self.language is None) == (self.only_language is None):
-            raise ValueError(f"{self.name}: name the column with the language, or state only_language")
+            raise ValueError(f"{self.name}: set either language (a column) or only_language")
 
 
 OF_SOURCE = {"split", "config", "revision", "data_files", "language", "only_language", "query", "passage", "group"}
 OF_SOURCE |= {"negative", "image", "caption"}
-"""Settings that only a source of one's own takes."""
+"""Settings that are only allowed with a custom source."""
 
 
 class TextData(Origin):
-    """Pairs of texts: one of the sets in the data folder, or any table with these columns."""
+    """Text pairs: one of the sets in the data folder, or any table with these columns."""
 
     query: str = "query"
     passage: str = "passage"
     group: str | None = None
-    """Column that is equal in rows that translate each other."""
+    """Column whose value is the same in rows that are translations of each other."""
     negative: str | None = None
-    """Column with a passage that is close but wrong; a row may lack one."""
+    """Column with a hard negative: a similar but wrong passage; may be empty."""
     translate_to: tuple[str, ...] = ()
-    """Languages into which the rows are also translated."""
+    """Languages to translate the rows into."""
     translator: str = "facebook/m2m100_418M"
 
     @model_validator(mode="after")
@@ -138,18 +138,18 @@ class TextData(Origin):
 
 
 class ImageData(Origin):
-    """Captions with images: the train split of one of the image sets, or a source of one's own.
+    """Captions with images: the train split of one of the image sets, or a custom source.
 
-    A source is a table with these columns, or a folder with images and one such table, whose image column names files
-    of the folder. `pairing` is `true`, or one of two controls: `shuffled` gives each caption the image of another,
-    `captions` gives it, in place of the image, a caption of the same image in another language.
+    A source is a table with these columns, or a folder with images and one such table, whose image column holds file
+    paths in the folder. `pairing` is `true` or one of two controls: `shuffled` pairs each caption with another image,
+    and `captions` pairs it with a caption of the same image in another language instead of the image.
     """
 
     image: str = "image"
-    """Column with the file of an image: its bytes or, in a folder, its path there."""
+    """Column with the image file: its bytes or, in a folder, its path."""
     caption: str = "caption"
     languages: tuple[str, ...] = ()
-    """Of the captions; all of the recipe by default."""
+    """Languages of the captions; all languages of the recipe by default."""
     pairing: Literal["true", "shuffled", "captions"] = "true"
 
     @model_validator(mode="after")
@@ -159,11 +159,13 @@ class ImageData(Origin):
 
 
 class Sampler(Part):
-    """What batches are made of.
+    """Composition of batches.
 
-    `mono`: one language a batch, LAReQA's X-X-mono. `cross`: every pair crosses languages, X-Y. `mixed`: every pair in
-    one language, batches of all, LAReQA's X-X. `hybrid`: each batch is mono with probability alpha, cross with beta,
-    image-text with gamma; by default alpha = beta = (1 - gamma) / 2, so that gamma = 0 is the paper.
+    - `mono`: monolingual pairs, one language per batch (LAReQA's X-X-mono).
+    - `cross`: cross-lingual pairs (LAReQA's X-Y).
+    - `mixed`: monolingual pairs, all languages in a batch (LAReQA's X-X).
+    - `hybrid`: each batch is mono with probability alpha, cross with beta and image-text with gamma. By default
+      alpha = beta = (1 - gamma) / 2, so gamma = 0 is the method of the paper.
     """
 
     kind: Literal["mono", "cross", "mixed", "hybrid"] = "hybrid"
@@ -171,24 +173,24 @@ class Sampler(Part):
     beta: Share | None = None
     gamma: Share = 0.0
     temper: Share = 1.0
-    """Data sets are drawn in proportion to size to this power: 1 proportional, 0 all alike."""
+    """Data sets are drawn in proportion to their size to this power: 1 is proportional, 0 uniform."""
     cloze: Share = 0.9
-    """Share of pairs in one language whose passage is shown without the query, where that stands in it word for word:
-    finding a copy teaches nothing (inverse cloze, arXiv 1906.00300, which takes out nine of ten)."""
+    """Share of monolingual pairs whose query is removed from the passage that contains it verbatim, since finding a
+    copy teaches nothing (inverse cloze task, arXiv 1906.00300, which removes nine of ten)."""
     apart: bool = True
-    """Whether pairs never share a batch where the passage of one contains the query of the other."""
+    """Whether two pairs never share a batch if the passage of one contains the query of the other."""
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Sampler:
         if self.kind != "hybrid" and (self.alpha, self.beta, self.gamma) != (None, None, 0.0):
-            raise ValueError(f"alpha, beta and gamma belong to the sampler hybrid, not to {self.kind}")
+            raise ValueError(f"alpha, beta and gamma are only allowed for the hybrid sampler, not for {self.kind}")
         shares = self.hybrid_shares()
         if min(shares) < -1e-9 or abs(sum(shares) - 1) > 1e-9:
             raise ValueError("alpha + beta + gamma must be 1")
         return self
 
     def hybrid_shares(self) -> tuple[float, float, float]:
-        """Alpha, beta and gamma with what was left out filled in."""
+        """Alpha, beta and gamma, with defaults for those that are not set."""
         rest = 1 - self.gamma
         if self.alpha is None and self.beta is None:
             return rest / 2, rest / 2, self.gamma
@@ -196,7 +198,7 @@ class Sampler(Part):
         return alpha, rest - alpha if self.beta is None else self.beta, self.gamma
 
     def shares(self, third: Kind = "image") -> dict[Kind, float]:
-        """Probability of each kind of batch that can come."""
+        """Probability of each kind of batch, without those of probability 0."""
         if self.kind != "hybrid":
             return {self.kind: 1.0}
         kinds: tuple[Kind, ...] = ("mono", "cross", third)
@@ -204,58 +206,58 @@ class Sampler(Part):
 
 
 class Loss(Part):
-    """InfoNCE over the batch: cross-entropy of scale x cosine, the other passages of the batch as negatives."""
+    """InfoNCE: cross-entropy of scale x cosine, with the other passages of the batch as negatives."""
 
     scale: Annotated[float, Field(gt=0)] = 20.0
-    """1 / temperature. The paper states none."""
+    """1 / temperature. The paper does not state it."""
     scales: dict[Kind, Annotated[float, Field(gt=0)]] = {}
-    """Where a kind of batch has its own."""
+    """Scales of kinds of batches that differ from `scale`."""
     learned: bool = False
-    """Whether each kind's scale is trained, from there on."""
+    """Whether the scale of each kind is trained, starting from these values."""
     symmetric: bool = False
-    """Whether passages also look for their queries."""
+    """Whether the loss also covers the direction from passages to queries."""
     negatives: Literal["batch", "hard"] = "batch"
-    """`hard` adds the negatives that the data sets name."""
+    """`hard` adds the negatives of the data sets."""
     matryoshka: tuple[Positive, ...] = ()
-    """Dimensions to which vectors are cut, each with its own loss."""
+    """Dimensions to which the vectors are truncated, each with its own loss."""
     mini_batch: Positive | None = None
-    """Rows that are encoded at once, with the gradient of the whole batch (GradCache); for encoders."""
+    """Rows encoded at a time, with the gradient of the whole batch (GradCache); for encoders only."""
 
 
 class Schedule(Part):
-    """How long and how fast."""
+    """Optimiser steps, batch size, learning rate and precision."""
 
     steps: Positive = 1000
     batch: Annotated[int, Field(ge=2)] = 100
     learning_rate: Annotated[float, Field(ge=0)] = 3e-5
-    """0 leaves the start as it is, to be measured."""
+    """0 leaves the initial model unchanged, to evaluate it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     warmup: Share = 0.0
-    """Share of the steps over which the rate rises; it then falls to 0 in a line."""
+    """Share of the steps over which the learning rate rises; afterwards it falls linearly to 0."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     checkpoint_every: Positive | None = None
-    """Steps; by default with each validation, or never."""
+    """Steps between checkpoints; by default one with each validation, or none."""
 
 
 class Validation(Part):
-    """Sentences of FLORES find their translations; the best state is kept. Never an evaluation set."""
+    """Validation by retrieving translations of FLORES sentences, not an evaluation set; keeps the best checkpoint."""
 
     every: Positive | None = None
-    """Steps; never by default, the last state is then kept."""
+    """Steps between validations; by default none, and the last state is kept."""
     sentences: Positive = 200
     patience: Positive | None = None
-    """Validations without a better one after which training stops."""
+    """Validations without improvement after which training stops."""
 
 
 class Prompts(Part):
-    """What is put before each text."""
+    """Prompts that precede each text."""
 
     query: str = "Query: "
     passage: str = "Passage: "
 
 
 class Recipe(Part):
-    """Everything that makes a model."""
+    """The complete definition of a model and its training."""
 
     name: str
     seed: Annotated[int, Field(ge=0)] = 1
@@ -270,7 +272,7 @@ class Recipe(Part):
     validation: Validation = Validation()
     prompts: Prompts = Prompts()
     evaluation: tuple[str, ...] = ()
-    """Tasks that the finished model is scored on."""
+    """Tasks on which the trained model is evaluated."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -280,22 +282,22 @@ class Recipe(Part):
         if self.third == "image" and self.sampler.gamma > 0 and self.image is None:
             raise ValueError("gamma > 0 needs an image tower: add [image]")
         if len({data.pairing == "captions" for data in self.images}) > 1:
-            raise ValueError("either all image sets pair captions with captions, or none")
+            raise ValueError("pairing = 'captions' must be set for all image sets or for none")
         if text_share > 0 and not self.data:
             raise ValueError("text batches need a data set: add [[data]]")
         if self.loss.mini_batch and (self.text.kind == "static" or self.loss.matryoshka or self.loss.learned):
-            raise ValueError("mini_batch is for encoders, with a fixed scale and whole vectors")
+            raise ValueError("mini_batch needs an encoder, a fixed scale and no matryoshka dimensions")
         if len({data.name for data in self.data}) < len(self.data):
-            raise ValueError("two data sets have one name")
+            raise ValueError("two data sets have the same name")
         if len({data.name for data in (*self.data, *self.images)}) < len(self.data) + len(self.images):
-            raise ValueError("a data set and an image set, or two image sets, have one name")
+            raise ValueError("a data set and an image set, or two image sets, have the same name")
         if self.text.frozen_for_images and self.image is None:
             raise ValueError("frozen_for_images needs an image tower: add [image]")
         return self
 
     @property
     def third(self) -> Kind:
-        """What the third kind of batch is."""
+        """The third kind of batch: `image`, or `captions` if the image sets pair captions."""
         return "captions" if any(data.pairing == "captions" for data in self.images) else "image"
 
     @property
@@ -305,6 +307,6 @@ class Recipe(Part):
 
     @property
     def digest(self) -> str:
-        """Tells models apart: a hash of all that makes one, so without the name and the tasks it is scored on."""
+        """A hash (12 hex digits) of everything that defines the model: all but its name and its evaluation tasks."""
         content = self.model_dump(mode="json", exclude={"name", "evaluation"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""From a TOML file and changes to it to a recipe, with every mistake in words."""
+"""Read a recipe from a TOML file, apply changes to it, and report all faults."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `key=value` changes to it.
 
     :raises MissingData: there is no such file.
-    :raises BadData: it is no recipe, with everything that is wrong.
+    :raises BadData: it is not a valid recipe; the message lists all faults.
     """
     content = read_content(path)
     if "arms" in content:
-        raise BadData(f"{path} is no recipe but an ablation, many of them. Run: panglot ablate {path}")
+        raise BadData(f"{path} is an ablation grid, not a single recipe. Run: panglot ablate {path}")
     return make_recipe(content, changes, str(path))
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The content of a recipe's or an ablation's file; a name without a file is one of those in the package.
+    """The content of a recipe or ablation file, or of one in the package with this name.
 
     :raises MissingData: there is no such file.
-    :raises BadData: it is no TOML.
+    :raises BadData: it is not valid TOML.
     """
     packaged = Path(str(files("panglot.train") / "recipes" / f"{path.name.removesuffix('.toml')}.toml"))
     found = path if path.is_file() else packaged
     if not found.is_file():
         known = ", ".join(sorted(file.stem for file in packaged.parent.glob("*.toml")))
-        raise MissingData(f"There is no file {path}. The package has: {known}.")
+        raise MissingData(f"{path} does not exist. Recipes in the package: {known}.")
     try:
         return tomllib.loads(found.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadData(f"{path} is no TOML file. {error}.") from error
+        raise BadData(f"{path} is not valid TOML: {error}.") from error
 
 
 def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: str = "the recipe") -> Recipe:
-    """Check a recipe's content after `key=value` changes.
+    """Apply `key=value` changes to a recipe's content and validate it; `where` names it in messages.
 
-    :raises BadData: with everything that is wrong.
+    :raises BadData: the recipe or a change is invalid; the message lists all faults.
     """
     changed = dict(content)
     for change in changes:
         key, separator, value = change.partition("=")
         if not separator or not key:
-            raise BadData(f"A change is written key=value, as in training.steps=50, not '{change}'.")
+            raise BadData(f"'{change}' is not of the form key=value, such as training.steps=50.")
         changed = set_value(changed, key, _value(value))
     try:
         return Recipe.model_validate(changed)
@@ -62,24 +62,24 @@ def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: 
 
 
 def set_value(content: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """The content with one setting changed, which its path names, as in `training.steps` or `data.0.name`.
+    """A copy of the content with one setting changed, given by its path: `training.steps` or `data.0.name`.
 
-    :raises BadData: the path leads nowhere.
+    :raises BadData: the path is not valid.
     """
     changed: dict[str, Any] = copy.deepcopy(dict(content))
-    *way, last = key.split(".")
+    *parents, last = key.split(".")
     place: Any = changed
     try:
-        for step in way:
+        for step in parents:
             place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
         place[int(last) if isinstance(place, list) else last] = value
     except (ValueError, IndexError, TypeError, AttributeError) as error:
-        raise BadData(f"'{key}' leads to no setting of the recipe.") from error
+        raise BadData(f"'{key}' is not a setting of the recipe.") from error
     return changed
 
 
 def _value(text: str) -> Any:
-    """What the text means in TOML; text that means nothing there is itself."""
+    """The text as a TOML value, or the text itself if it is not one."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -87,11 +87,11 @@ def _value(text: str) -> Any:
 
 
 def faults(error: ValidationError) -> str:
-    """All that is wrong, each with its place."""
-    return "; ".join(_said(fault) for fault in error.errors(include_url=False, include_context=False))
+    """All faults of a validation, each with its location."""
+    return "; ".join(_message(fault) for fault in error.errors(include_url=False, include_context=False))
 
 
-def _said(fault: Any) -> str:
+def _message(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

@@ -1,4 +1,4 @@
-"""Scores of models that were just trained; those that share a frozen vision tower look at every picture once."""
+"""Evaluate newly trained models; models that share a frozen vision tower encode every image only once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ def score_folder(
     features: Path | None = None,
     precision: Precision = "fp32",
 ) -> list[Path]:
-    """The result files of a model's folder on tasks, made where they are not there yet.
+    """Evaluate the model in `folder` on tasks and return the result files; existing ones are reused.
 
-    With `features`, a folder, pictures go through the vision tower once for all models that have the same one.
+    `features` is a folder that stores image features, so that models with the same vision tower compute them once.
+
+    :raises BadEncoder: the folder is not a model.
+    :raises PanglotError: see `panglot.evaluate.run.run`.
     """
     loaded = load_model(str(folder), Options(precision=precision))
-    model: Model = RemembersFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
+    model: Model = CachedFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
     paths = []
     for task in tasks:
         path = result_folder(results, model.card) / f"{stem_of(task)}.json"
@@ -49,8 +52,8 @@ def score_folder(
     return paths
 
 
-class RemembersFeatures:
-    """A model whose vision tower is frozen: what it makes of a picture is kept, and only projected anew."""
+class CachedFeatures:
+    """A model with a frozen vision tower: stores the features of each image and computes only the projection."""
 
     def __init__(self, inner: Any, folder: Path, features: Path) -> None:
         self.card = inner.card
@@ -67,7 +70,7 @@ class RemembersFeatures:
                 self._known = dict(zip(stored["pictures"].tolist(), stored["features"], strict=True))
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Vectors [texts, dimension]."""
+        """Vectors of texts, [texts, dimension]."""
         return self._inner.encode(texts, role)
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
@@ -75,16 +78,16 @@ class RemembersFeatures:
         return self._inner.count_tokens(texts, role)
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
-        """Vectors [images, dimension]."""
+        """Vectors of images, [images, dimension]."""
         names = [hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest() for image in images]
         fresh = {name: image for name, image in zip(names, images, strict=True) if name not in self._known}
         if fresh:
-            self._remember(list(fresh), list(fresh.values()))
+            self._add_features(list(fresh), list(fresh.values()))
         features = torch.from_numpy(np.stack([self._known[name] for name in names]))
         with torch.no_grad():
             return self._projection({"sentence_embedding": features})["sentence_embedding"].numpy()
 
-    def _remember(self, names: list[str], images: list[Picture]) -> None:
+    def _add_features(self, names: list[str], images: list[Picture]) -> None:
         model = SentenceTransformer(modules=[self._vision], device="cpu")
         found = model.encode(images, batch_size=len(images), show_progress_bar=False)
         self._known |= dict(zip(names, np.asarray(found, np.float32), strict=True))
@@ -94,10 +97,10 @@ class RemembersFeatures:
 
 
 def _has_vision(folder: Path) -> bool:
-    """Whether a model's folder has an image route.
+    """Whether the model in a folder has an image route.
 
-    :raises BadEncoder: it is no model.
+    :raises BadEncoder: the folder is not a model.
     """
     if not (folder / "modules.json").is_file():
-        raise BadEncoder(f"{folder} is no model: it has no modules.json.")
+        raise BadEncoder(f"{folder} is not a sentence-transformers model: it has no modules.json.")
     return Router.config_file_name in {path.name for path in folder.rglob("*.json")}

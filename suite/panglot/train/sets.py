@@ -1,12 +1,12 @@
-"""Names of the training sets, and of what must never be one."""
+"""Names of the training sets, and of evaluation sets that must never be trained on."""
 
 from __future__ import annotations
 
 TEXT_SETS = ("ntrex", "mkqa_questions", "sections", "qa_pairs", "terms", "ntrex_sample")
-"""Files of the folder `train` in the data folder, and the sample that comes with the package."""
+"""Files in the folder `train` of the data folder, and the sample that ships with the package."""
 
 IMAGE_SETS = ("emoji", "storybooks", "emoji_sample")
-"""Folders of the data folder, of each only the train split, and the sample that comes with the package."""
+"""Folders in the data folder (train split only), and the sample that ships with the package."""
 
 EVALUATION_SETS = (
     "xquad",
@@ -27,15 +27,15 @@ EVALUATION_SETS = (
     "google/wit",
     "wit-base",
 )
-"""Parts of names of data sets that hold what models are evaluated or validated on."""
+"""Name parts of data sets that models are evaluated or validated on."""
 
 
 def check_no_evaluation_set(name: str) -> None:
-    """Refuse to train on what models are measured on.
+    """Check that a training set is not an evaluation set, by its name.
 
-    :raises ValueError: the name is known as one.
+    :raises ValueError: the name contains that of an evaluation set.
     """
     plain = name.lower().replace("_", "-")
     for known in EVALUATION_SETS:
         if known in plain:
-            raise ValueError(f"'{name}' holds an evaluation or validation set ({known}); a model must not see it")
+            raise ValueError(f"'{name}' is an evaluation or validation set ({known}); do not train on it")

@@ -1,4 +1,4 @@
-"""A smaller start from a large encoder: fewer layers, fewer tokens. What is left is partly broken until trained."""
+"""Reduce a large encoder to fewer layers and tokens. The result needs training before it works well."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from panglot.errors import BadEncoder
 
 
 def keep_layers(transformer: Any, wanted: int) -> None:
-    """Keep the first two thirds of the wanted layers and, for the rest, the last ones; those between go.
+    """Keep `wanted` layers: two thirds from the start and one third from the end; remove those in between.
 
-    :raises BadEncoder: there are fewer, or they are not found.
+    :raises BadEncoder: the base has fewer layers, or they are not found.
     """
     network = transformer.auto_model
     count = network.config.num_hidden_layers
     stacks = [part for part in network.modules() if isinstance(part, torch.nn.ModuleList) and len(part) == count]
     if len(stacks) != 1 or wanted > count:
-        raise BadEncoder(f"text.layers: {wanted} of the base's {count} layers cannot be kept. Leave it out.")
+        raise BadEncoder(
+            f"text.layers: cannot keep {wanted} of the base's {count} layers. Reduce or remove text.layers."
+        )
     last = max(1, round(wanted / 3))
     del stacks[0][wanted - last : count - last]
     network.config.num_hidden_layers = wanted
 
 
 def keep_tokens(transformer: Any, texts: Sequence[str], size: int) -> None:
-    """Keep the vectors of the tokens that the texts use most, and a tokenizer of these.
+    """Reduce the vocabulary to the `size` tokens that are most frequent in the texts.
 
-    :raises BadEncoder: its vocabulary cannot be trimmed.
+    :raises BadEncoder: the vocabulary cannot be trimmed.
     """
     network, whole = transformer.auto_model, transformer.tokenizer
     tokenizer = Tokenizer.from_str(whole.backend_tokenizer.to_str())
@@ -54,15 +56,17 @@ def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Counter[int]:
 
 
 def trim_vocabulary(tokenizer: Tokenizer, counts: Counter[int], size: int) -> tuple[Tokenizer, list[int]]:
-    """The pieces of a Unigram tokenizer that were seen most, with its special ones, and their former places.
+    """Trim a Unigram tokenizer to its special and most frequent tokens, and return it with their former ids.
 
-    Where fewer were seen, the first of the others are kept too: the base's own order is by frequency.
+    If `counts` has fewer tokens than `size`, the first of the others are added: the base orders them by frequency.
 
-    :raises BadEncoder: it is of another kind, whose pieces depend on each other.
+    :raises BadEncoder: the tokenizer is not a Unigram one; in other kinds tokens depend on each other.
     """
     content = json.loads(tokenizer.to_str())
     if content["model"]["type"] != "Unigram":
-        raise BadEncoder(f"Only a Unigram vocabulary can be trimmed, not {content['model']['type']}. Leave it whole.")
+        raise BadEncoder(
+            f"Only a Unigram vocabulary can be trimmed, not {content['model']['type']}. Remove text.vocabulary."
+        )
     pieces = content["model"]["vocab"]
     special = {token["id"] for token in content["added_tokens"]} | {content["model"]["unk_id"]}
     ordered = dict.fromkeys(chain((token for token, _ in counts.most_common()), range(len(pieces))))

@@ -1,4 +1,4 @@
-"""Tables of one's own as training data: a file, or a data set of the Hub, with every bad row named by its place."""
+"""Custom tables as training data: a file or a Hub data set; messages give the location of invalid rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from panglot.train.recipe import Origin, TextData
 
 Rows = list[dict[str, Any]]
 SHOWN = 10
-"""Most languages in a message."""
-DIVIDERS = {".csv": ",", ".tsv": "\t"}
+"""Most languages that a message lists."""
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 class Fault(NamedTuple):
-    """What is wrong in one cell."""
+    """A cell with an unexpected value."""
 
     row: int
     column: str
@@ -34,29 +34,31 @@ class Fault(NamedTuple):
 
 @dataclass
 class Table:
-    """Rows, and where each of them stands in its source."""
+    """The rows of a table, and the location of each in its source."""
 
     name: str
     source: str
     rows: Rows
     lines: Sequence[int] = ()
-    """Of a text file, where each row ends."""
+    """Line number of each row's end, for text files."""
     faults: list[Fault] = field(default_factory=list)
 
     def check_columns(self, *columns: str | None) -> None:
-        """Refuse a table without these columns, or without a row.
+        """Check that the table has rows and these columns.
 
-        :raises BadData: naming the columns that there are.
+        :raises BadData: it has no rows, or lacks a column; the message lists the existing columns.
         """
         if not self.rows:
             raise BadData(f"{self.name}: {self.source} has no rows.")
-        there = self.rows[0].keys()
-        missing = [column for column in columns if column and column not in there]
+        existing = self.rows[0].keys()
+        missing = [column for column in columns if column and column not in existing]
         if missing:
-            raise BadData(f"{self.name}: {self.source} has no column {', '.join(missing)}; it has {', '.join(there)}.")
+            raise BadData(
+                f"{self.name}: {self.source} has no column {', '.join(missing)}; it has {', '.join(existing)}."
+            )
 
     def text(self, row: int, column: str) -> str:
-        """The text in a cell; anything else is noted as a fault."""
+        """The text in a cell; any other value is noted as a fault."""
         value = self.rows[row].get(column)
         if not isinstance(value, str) or not value.strip():
             self.note(row, column)
@@ -64,7 +66,7 @@ class Table:
         return value
 
     def note(self, row: int, column: str, expected: str = "a text", found: str = "") -> None:
-        """Note that a cell holds something else than what was expected."""
+        """Note that a cell has an unexpected value."""
         self.faults.append(Fault(row, column, expected, found or _described(self.rows[row].get(column))))
 
     def optional_text(self, row: int, column: str | None) -> str | None:
@@ -75,23 +77,23 @@ class Table:
         return self.text(row, str(column))
 
     def key(self, row: int, column: str) -> str:
-        """What names something: a text or a whole number."""
+        """The key in a cell: a text or an integer."""
         value = self.rows[row].get(column)
         if isinstance(value, float) and value.is_integer():
-            value = int(value)  # as pandas writes whole numbers of a column with gaps
+            value = int(value)  # pandas stores integer columns with gaps as floats
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else self.text(row, column)
 
     def check_rows(self) -> None:
-        """Refuse a table in which faults were noted.
+        """Check that no faults were noted.
 
-        :raises BadData: naming the first of them by file, row and column, and how many there are.
+        :raises BadData: there are faults; the message gives file, row and column of the first, and their number.
         """
         if self.faults:
             first, bad = self.faults[0], len({fault.row for fault in self.faults})
-            others = f" {bad - 1} more rows are not usable." if bad > 1 else ""
+            others = f" {bad - 1} more rows are invalid." if bad > 1 else ""
             raise BadData(
                 f"{self.name}: {self.source}, {self._place(first.row)}, column '{first.column}': expected "
-                f"{first.expected}, found {first.found}.{others} Correct these rows or leave them out."
+                f"{first.expected}, found {first.found}.{others} Correct or remove these rows."
             )
 
     def _place(self, row: int) -> str:
@@ -99,21 +101,21 @@ class Table:
 
 
 def _described(value: Any) -> str:
-    """A value that is no text, for a person."""
+    """Description of a value that is not a text, for messages."""
     if isinstance(value, str):
-        return "a blank" if value else "an empty text"
+        return "only white space" if value else "an empty text"
     if value is None:
-        return "nothing (null)"
-    kinds = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "a record"}
+        return "null"
+    kinds = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a record"}
     kind = next((name for kind, name in kinds.items() if isinstance(value, kind)), type(value).__name__)
     return f"{kind} ({str(value)[:60]})"
 
 
 def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:
-    """The rows of a table that are in one of the languages, in any spelling of these.
+    """The rows of a custom table in the given languages, under any of their codes.
 
-    :raises MissingData: the source is neither a file nor a data set that can be had.
-    :raises BadData: a column is not there, a row cannot be used, or no row is in the languages.
+    :raises MissingData: the source is neither a file nor an accessible Hub data set.
+    :raises BadData: a column is missing, a row is invalid, or no row is in one of the languages.
     """
     table = read_table(data.name, data)
     table.check_columns(data.query, data.passage, data.language, data.group, data.negative)
@@ -134,27 +136,29 @@ def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair
             entries.append(entry)
     table.check_rows()
     if not entries:
-        raise BadData(f"{data.name}: {table.source} is in {some(seen)}; the recipe's languages are {some(languages)}.")
+        raise BadData(
+            f"{data.name}: {table.source} is in {first_few(seen)}; the recipe's languages are {first_few(languages)}."
+        )
     return iter(entries)
 
 
-def some(languages: Iterable[str]) -> str:
-    """The first of some languages, for a message."""
+def first_few(languages: Iterable[str]) -> str:
+    """The first `SHOWN` languages, for a message."""
     return ", ".join(sorted(languages)[:SHOWN])
 
 
 def read_table(name: str, origin: Origin) -> Table:
-    """A Parquet, CSV, TSV or JSON-lines file, or a data set of the Hub.
+    """Read a Parquet, CSV, TSV or JSON Lines file, or a Hub data set; `name` identifies it in messages.
 
-    :raises MissingData: it is neither.
-    :raises BadData: the file is damaged, or in no such format.
+    :raises MissingData: the source is neither a file nor an accessible Hub data set.
+    :raises BadData: the file is damaged or has another format.
     """
     source = origin.source or ""
     path = Path(source)
     if not path.is_file():
         return Table(name, source, _from_hub(name, origin))
     try:
-        if path.suffix in DIVIDERS:
+        if path.suffix in DELIMITERS:
             return Table(name, source, *_from_csv(path))
         if path.suffix in (".jsonl", ".ndjson"):
             return Table(name, source, *_from_jsonl(path))
@@ -162,13 +166,13 @@ def read_table(name: str, origin: Origin) -> Table:
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         reason = str(error).partition("\n")[0][:200]
         raise BadData(
-            f"{name}: {source} cannot be read. {reason}. Expected Parquet, or text ending in .csv, .tsv or .jsonl."
+            f"{name}: {source} cannot be read: {reason}. Expected Parquet, or a .csv, .tsv or .jsonl file."
         ) from error
 
 
 def _from_csv(path: Path) -> tuple[Rows, list[int]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=DIVIDERS[path.suffix])
+        reader = csv.DictReader(file, delimiter=DELIMITERS[path.suffix])
         numbered = [(row, reader.line_num) for row in reader]
     return [row for row, _ in numbered], [line for _, line in numbered]
 
@@ -189,7 +193,7 @@ def _from_jsonl(path: Path) -> tuple[Rows, list[int]]:
 
 
 def _from_hub(name: str, origin: Origin) -> Rows:
-    """A data set of the Hub, or a folder of files as `datasets` reads one; images stay as the bytes of their files."""
+    """The rows of a Hub data set, or of a folder that `datasets` can read; images are kept as encoded files."""
     from datasets import Image, load_dataset
 
     files = {"data_files": list(origin.data_files)} if origin.data_files else {}
@@ -201,4 +205,6 @@ def _from_hub(name: str, origin: Origin) -> Rows:
         return list(data)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
-        raise MissingData(f"{name}: {origin.source} is no file and cannot be had from the Hub. {reason}") from error
+        raise MissingData(
+            f"{name}: {origin.source} is not a file and cannot be loaded from the Hub. {reason}"
+        ) from error

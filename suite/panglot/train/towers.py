@@ -1,6 +1,6 @@
-"""Towers: what turns a text into a vector, and where a recipe starts from.
+"""Build the untrained model of a recipe: a text tower and, optionally, an image tower.
 
-Every module of a finished model is one of sentence-transformers' own, so a saved folder loads without foreign code.
+All modules of a finished model are from sentence-transformers, so a saved folder loads without custom code.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from panglot.train.recipe import Prompts, Recipe, TextTower
 from panglot.train.smaller import count_tokens, keep_layers, keep_tokens, trim_vocabulary
 
 SIF = 1e-3
-"""A token of relative frequency p weighs SIF / (SIF + p) at the start (Arora et al., 2017, equation 3)."""
+"""Initial weight of a token with relative frequency p: SIF / (SIF + p) (Arora et al., 2017, equation 3)."""
 
 LEARNT_FROM = 40_000
-"""Texts from which a vocabulary is learnt."""
+"""Number of texts that a vocabulary is learnt from."""
 DEFAULT_VOCABULARY = 20_000
 LONGEST_PIECE = 10
 
 FEATURES = "features"
-"""The route of image features that are there already; only while training."""
+"""The route for precomputed image features, used only in training."""
 
 
 def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | None = None) -> SentenceTransformer:
-    """The untrained model of a recipe: the text tower, and beside it an image tower with a projection.
+    """The untrained model of a recipe: a text tower and, with `image`, an image tower with a projection.
 
-    `image` is a vision module of sentence-transformers with the dimension of its features.
+    `texts` are the training texts; `image` is a sentence-transformers vision module and the dimension of its features.
 
-    :raises BadEncoder: the base cannot be loaded, or cannot be made static.
+    :raises BadEncoder: the base cannot be loaded, trained, reduced or made static.
     """
     torch.manual_seed(recipe.seed)
     modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text, texts)
@@ -56,7 +56,7 @@ def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | N
 
 
 def finished(model: SentenceTransformer, prompts: Prompts) -> SentenceTransformer:
-    """The model as it is saved, without what only training needs."""
+    """The model to save, without the parts used only in training."""
     if not isinstance(model[0], Router):
         return model
     routes = {name: list(modules) for name, modules in model[0].sub_modules.items()}
@@ -66,13 +66,13 @@ def finished(model: SentenceTransformer, prompts: Prompts) -> SentenceTransforme
 
 
 def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
-    """Texts and images go each their own way, whatever their role."""
+    """A module that routes by modality, not by role."""
     mappings = {(None, "text"): "text", (None, "image"): "image"}
     return Router({"text": text, **others}, default_route="text", route_mappings=mappings)
 
 
 def _encoder(text: TextTower, texts: Sequence[str]) -> list[Any]:
-    """The modules of a base that sentence-transformers or transformers loads, made smaller where the recipe says so."""
+    """The modules of a base, reduced in layers and vocabulary as the recipe says."""
     modules = _loaded(text)
     _check_reads(text, modules[0])
     if text.layers:
@@ -85,21 +85,21 @@ def _encoder(text: TextTower, texts: Sequence[str]) -> list[Any]:
 
 
 def _check_reads(text: TextTower, first: Any) -> None:
-    """Refuse a base that does not begin with a transformer, or has no places for the texts' length.
+    """Check that a base starts with a trainable transformer that has enough positions for `text.length`.
 
-    :raises BadEncoder: what is wrong, and what to set.
+    :raises BadEncoder: it does not; the message says what to set.
     """
     if not isinstance(first, Transformer):
         static = " It is static: set text.kind to static." if isinstance(first, StaticEmbedding) else ""
         raise BadEncoder(
-            f"text.base: {text.base} begins with a {type(first).__name__}, not with a transformer, so it cannot be "
-            f"trained as an encoder.{static or ' Name a plain encoder or a sentence-transformers model of one.'}"
+            f"text.base: {text.base} starts with a {type(first).__name__} instead of a transformer, so it cannot be "
+            f"trained as an encoder.{static or ' Choose a transformers or sentence-transformers encoder.'}"
         )
     prepare(f"text.base: {text.base}", [first], None)
     if not any(parameter.requires_grad for parameter in first.parameters()):
         raise BadEncoder(
-            f"text.base: {text.base} has no weights that can be trained, as a LoRA adapter on a frozen base. Merge it "
-            "into its base, save that, and name the folder."
+            f"text.base: {text.base} has no trainable weights. If it is a LoRA adapter on a frozen base, merge it into "
+            "its base, save the result and set text.base to that folder."
         )
     most = positions(first)
     if most is not None and text.length > most:
@@ -109,9 +109,9 @@ def _check_reads(text: TextTower, first: Any) -> None:
 
 
 def _check_encodes(text: TextTower, modules: Sequence[Any]) -> None:
-    """Refuse a base that makes no usable vectors of texts of unequal length, up to the longest.
+    """Check that a base makes finite vectors of texts of different lengths, up to the longest.
 
-    :raises BadEncoder: what comes in place of them.
+    :raises BadEncoder: encoding fails, or its output is not a finite matrix.
     """
     texts = [PROBE, f"{PROBE} " * text.length]
     try:
@@ -119,7 +119,9 @@ def _check_encodes(text: TextTower, modules: Sequence[Any]) -> None:
     except Exception as error:
         raise BadEncoder(f"text.base: {text.base} cannot encode texts. {one_line(error)}") from error
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
-        raise BadEncoder(f"text.base: {text.base} makes no finite vectors of texts, but {vectors.shape} numbers.")
+        raise BadEncoder(
+            f"text.base: {text.base} does not return finite vectors; its output has shape {vectors.shape}."
+        )
 
 
 def _loaded(text: TextTower) -> list[Any]:
@@ -135,7 +137,7 @@ def _loaded(text: TextTower) -> list[Any]:
 
 
 def _static(text: TextTower, texts: Sequence[str]) -> list[Any]:
-    """One vector for each token: the base's own weighted ones, or random ones for a vocabulary learnt here."""
+    """A static tower: the base's weighted token vectors, or random ones for a vocabulary learnt from the texts."""
     if text.base is None:
         tokenizer = learn_vocabulary(texts, text.vocabulary or DEFAULT_VOCABULARY)
         weights = torch.randn(tokenizer.get_vocab_size(), text.dimension) / text.dimension**0.5
@@ -148,7 +150,7 @@ def _static(text: TextTower, texts: Sequence[str]) -> list[Any]:
 
 
 class _Start(NamedTuple):
-    """A tokenizer, as JSON, with a vector for each of its tokens."""
+    """A tokenizer (JSON) and the initial vector of each token, [tokens, dimension]."""
 
     tokenizer: str
     vectors: Floats
@@ -156,7 +158,7 @@ class _Start(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _from_base(text: TextTower, texts: tuple[str, ...]) -> _Start:
-    """The base's input vectors for the most frequent tokens of the texts; the arms of an ablation share them."""
+    """The base's input vectors for the texts' most frequent tokens; cached because the arms of an ablation share it."""
     tokenizer, vectors = _input_vectors(text)
     tokenizer.no_truncation()
     counts = count_tokens(tokenizer, texts)
@@ -167,7 +169,7 @@ def _from_base(text: TextTower, texts: tuple[str, ...]) -> _Start:
 
 
 def learn_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
-    """Byte-pair merges of lower-cased texts, the same ones whenever they are learnt from the same texts."""
+    """Learn a byte-pair encoding of `size` tokens from lower-cased texts; deterministic."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Metaspace()])
@@ -180,13 +182,13 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
 
 
 def sif_weights(counts: Counter[int], size: int) -> Floats:
-    """Weight of each token, [tokens]; 1 for one that was never seen."""
+    """SIF weight of each token, [tokens] (see `SIF`); 1 for unseen tokens."""
     seen = np.array([counts[token] for token in range(size)], np.float32)
     return SIF / (SIF + seen / max(seen.sum(), 1))
 
 
 def _input_vectors(text: TextTower) -> tuple[Tokenizer, Floats]:
-    """The tokenizer of a base and the vectors [tokens, dimension] that it looks tokens up in."""
+    """The tokenizer and the input embeddings [tokens, dimension] of a base."""
     try:
         first = SentenceTransformer(text.base, device="cpu")[0]
         table = first.embedding if isinstance(first, StaticEmbedding) else first.auto_model.get_input_embeddings()
@@ -198,4 +200,4 @@ def _input_vectors(text: TextTower) -> tuple[Tokenizer, Floats]:
 
 def _not_loaded(text: TextTower, error: Exception) -> str:
     reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
-    return f"text.base: {text.base} cannot be loaded. {type(error).__name__}: {reason}. Name a folder or a Hub model."
+    return f"text.base: {text.base} cannot be loaded. {type(error).__name__}: {reason}. Use a folder or a Hub model."

@@ -1,4 +1,4 @@
-"""From a recipe to a model, top to bottom: pairs → leak check → towers → batches → model, card and curves."""
+"""Train the model of a recipe: pairs → leak check → towers → batches → model, card and curves."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TRAINING = "training.json"
 
 
 class Trained(NamedTuple):
-    """A finished model and how it was made."""
+    """A finished model and the record of its training."""
 
     folder: Path
     training: TrainingRecord
@@ -57,12 +57,12 @@ def train(
     leaks: LeakCheck = NOT_CHECKED,
     progress: Progress = silent,
 ) -> Trained:
-    """Make the model of a recipe in a folder, or go on where a run of the same recipe stopped.
+    """Train the model of a recipe into a folder, or resume an interrupted run of the same recipe.
 
-    Checkpoints and logs stand beside the folder, in `NAME.training`.
+    Checkpoints and logs are written next to the folder, in `NAME.training`.
 
-    :raises BadData: the folder holds the run of another recipe, the data cannot fill the batches or lacks the negatives
-        that the recipe asks for, or this machine lacks its precision.
+    :raises BadData: the folder belongs to another recipe, the data cannot fill the batches or lacks the negatives that
+        the recipe needs, or this machine does not support the precision.
     :raises BadEncoder: the base cannot be trained.
     """
     work = folder.with_name(f"{folder.name}.training")
@@ -84,20 +84,20 @@ def train(
 
 
 def _claim(recipe: Recipe, folder: Path, work: Path) -> None:
-    """Make the work folder this recipe's.
+    """Record the recipe in the work folder.
 
-    :raises BadData: it is another's.
+    :raises BadData: the folder belongs to another recipe.
     """
     record = work / RECIPE
     if record.is_file() and _digest_of(record) != recipe.digest:
-        raise BadData(f"{work} holds the run of another recipe. Name another folder by --out, or remove that one.")
+        raise BadData(f"{work} belongs to a run of another recipe. Choose another folder with --out, or delete it.")
     folder.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
     write_record(record, recipe)
 
 
 def _digest_of(record: Path) -> str:
-    """The digest of a recipe that was written; none of one that another version wrote."""
+    """The digest of a stored recipe; empty if another version wrote it."""
     try:
         return Recipe.model_validate_json(record.read_bytes()).digest
     except ValidationError:
@@ -105,7 +105,7 @@ def _digest_of(record: Path) -> str:
 
 
 def _images(recipe: Recipe, pairs: Pairs, cache: Path, progress: Progress) -> tuple[Any, torch.Tensor | None]:
-    """The vision module with its dimension, and the features of all images where it is frozen."""
+    """The vision module with its dimension, and the features of all images if it is frozen."""
     if recipe.image is None:
         return None, None
     from panglot.train.vision import image_features, load_vision
@@ -124,11 +124,13 @@ def _fit(
     work: Path,
     progress: Progress,
 ) -> tuple[HybridTrainer, float]:
-    """Train, and say how long it took."""
+    """Train, and return the trainer and the seconds that it took."""
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(work / "tensorboard")
     settings = arguments(recipe, work)
     if recipe.training.batch % settings.world_size:
-        raise BadData(f"Batches of {recipe.training.batch} cannot be shared by {settings.world_size} processes.")
+        raise BadData(
+            f"training.batch: {recipe.training.batch} is not a multiple of the {settings.world_size} processes."
+        )
     loss = HybridLoss(model, recipe, settings.world_size)
     scales = KeepScales(loss)
     callbacks = [ShowProgress(progress), scales]
@@ -154,7 +156,7 @@ def _fit(
 
 
 def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, folder: Path) -> None:
-    """Put the finished model into its folder, with its card, curves and recipe, after the last one is gone."""
+    """Replace the folder by the finished model with its card, curves and recipe."""
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.save_pretrained(str(unfinished), create_model_card=False)
     write_record(unfinished / RECIPE, recipe)
@@ -165,12 +167,12 @@ def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, 
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one that writes and speaks."""
+    """Whether this is the process that writes files and prints messages."""
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 def read_training(recipe: Recipe, folder: Path) -> TrainingRecord | None:
-    """How the model in a folder was made; none where it is not finished, or another recipe's or version's."""
+    """The training record of the model in a folder; None if it is unfinished or of another recipe or version."""
     path = folder.with_name(f"{folder.name}.training") / TRAINING
     try:
         training = TrainingRecord.model_validate_json(path.read_bytes()) if path.is_file() else None

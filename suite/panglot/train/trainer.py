@@ -1,4 +1,4 @@
-"""sentence-transformers' Trainer, fed with batches of one kind each, and told what each kind of batch does."""
+"""The sentence-transformers Trainer for hybrid batches, with loss and gradient logged for each kind of batch."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ SCALES = "scales.json"
 
 
 class PairRows(Dataset[dict[str, Any]]):
-    """The table of pairs as a data set of torch: a row is a query, a passage and the kind of its batch.
+    """The table of pairs as a torch data set: a row has a query, a passage and the kind of its batch.
 
-    With hard negatives a row that has one gives it too. Images are left as their index in `pairs.images`.
+    With hard negatives, rows that have a negative include it. Images are represented by their index in `pairs.images`.
     """
 
     column_names = ("query", "passage", "negative", "label")
@@ -65,7 +65,7 @@ class PairRows(Dataset[dict[str, Any]]):
         ]
 
     def kind_of(self, row: int) -> Kind:
-        """The kind of batch that a pair stands in."""
+        """The kind of batch of a pair."""
         if self._pairs.has_image[row]:
             return "image"
         if int(self._pairs.origin[row]) in self._caption_sets:
@@ -74,14 +74,14 @@ class PairRows(Dataset[dict[str, Any]]):
 
 
 class Collator:
-    """Rows → what the model reads: tokens behind the prompt of their role, image features or pixels."""
+    """Converts rows to model inputs: tokens of prompt and text, image features, or pixels."""
 
     def __init__(self, model: Any, recipe: Recipe, images: Sequence[bytes], features: torch.Tensor | None) -> None:
         self._model, self._images, self._features = model, images, features
         self._prompts = {"query": recipe.prompts.query, "passage": recipe.prompts.passage}
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """One batch; its `label` is its kind. It has as many negatives as there are: they only join the candidates."""
+        """One batch, labelled with its kind. It may have fewer negatives than rows: they only extend the candidates."""
         batch: dict[str, Any] = {"label": rows[0]["label"]}
         for column in {column for row in rows for column in row} - {"label"}:
             for name, value in self._read(column, [row[column] for row in rows if column in row]).items():
@@ -98,12 +98,12 @@ class Collator:
 
 
 def _place(name: str) -> int:
-    """Queries before passages before negatives: the loss tells columns by their order."""
+    """Sort key: queries, passages, negatives, because the loss identifies columns by their order."""
     return next((place for place, column in enumerate(PairRows.column_names) if name.startswith(f"{column}_")), 3)
 
 
 class HybridTrainer(SentenceTransformerTrainer):
-    """The Trainer with a recipe's sampler and loss; it logs loss and gradient of each kind of batch."""
+    """The Trainer with a recipe's sampler and loss; logs loss and gradient of each kind of batch."""
 
     def __init__(self, sampler: BatchSampler, **settings: Any) -> None:
         self._sampler = sampler
@@ -115,7 +115,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         """Leave the model card to `panglot.train.card`."""
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """The batches; with several processes each takes its part of every batch."""
+        """The batches; each of several processes takes its part of every batch."""
         self.accelerator.even_batches = False
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset, batch_sampler=self._sampler, collate_fn=self.data_collator
@@ -124,7 +124,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         return self._train_dataloader
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **settings: Any) -> Any:
-        """The loss of a batch, noted under its kind."""
+        """The loss of a batch, recorded by kind."""
         loss = super().compute_loss(model, inputs, *args, **settings)
         self._kind = inputs["label"]
         self._seen[f"loss_{self._kind}"].append(loss.detach())
@@ -136,7 +136,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """What the Trainer logs, with the means of each kind since the last time."""
+        """Log the Trainer's values and the means of each kind since the last log."""
         if "loss" in logs:
             logs = logs | {name: float(torch.stack(values).mean()) for name, values in self._seen.items()}
             if self.loss.log_scale[self._kind].requires_grad:
@@ -146,37 +146,37 @@ class HybridTrainer(SentenceTransformerTrainer):
 
 
 class KeepScales(TrainerCallback):
-    """Learned scales belong to the loss, which checkpoints of the Trainer leave out."""
+    """Saves learned scales, which are part of the loss and not of the Trainer's checkpoints."""
 
     def __init__(self, loss: HybridLoss) -> None:
         self._loss = loss
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Write them beside the checkpoint."""
+        """Write the scales to the checkpoint's folder."""
         scales = {kind: scale.item() for kind, scale in self._loss.log_scale.items()}
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (folder / SCALES).write_text(json.dumps(scales), encoding="utf-8")
 
     def restore(self, checkpoint: Path) -> None:
-        """Read them back."""
+        """Restore the scales of a checkpoint."""
         with torch.no_grad():
             for kind, scale in json.loads((checkpoint / SCALES).read_text(encoding="utf-8")).items():
                 self._loss.log_scale[kind].fill_(scale)
 
 
 class ShowProgress(TrainerCallback):
-    """Moves a bar with the steps."""
+    """Reports steps to a progress bar."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._stack, self._done = progress, ExitStack(), 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Open the bar; a resumed run starts where it was."""
+        """Open the bar at the current step."""
         self._advance = self._stack.enter_context(self._progress("training", state.max_steps))
         self._advance(state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """One step more."""
+        """Advance by one step."""
         self._advance(1)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -185,27 +185,27 @@ class ShowProgress(TrainerCallback):
 
 
 def check_negatives(pairs: Pairs, recipe: Recipe, processes: int) -> None:
-    """Refuse hard negatives that no pair has, or that several processes could not share.
+    """Check that hard negatives exist if the recipe uses them, and for all rows with several processes.
 
-    :raises BadData: saying which.
+    :raises BadData: no pair has a negative, or some rows have none and there are several processes.
     """
     if recipe.loss.negatives != "hard":
         return
     has_one = pairs.negative != NO_INDEX
     if not has_one.any():
-        raise BadData("loss.negatives is 'hard', but no pair has a negative. Name their column: data.negative.")
+        raise BadData("loss.negatives is 'hard', but no pair has a negative. Set data.negative to their column.")
     partly = [name for place, name in enumerate(pairs.sets) if len(set(has_one[pairs.origin == place].tolist())) > 1]
     if partly and processes > 1:
         raise BadData(
-            f"Some rows of {', '.join(partly)} have no negative; several processes need one in each. Fill them, or "
-            "train in one process."
+            f"Some rows of {', '.join(partly)} have no negative, but several processes need one in each row. Add them, "
+            "or train in one process."
         )
 
 
 def training_precision(recipe: Recipe) -> Precision:
-    """The precision in which a recipe is trained here: fp32 in place of a bf16 that would be emulated.
+    """The precision used on this machine: fp32 instead of bf16 if the processor would only emulate it.
 
-    :raises BadData: fp16 without a GPU.
+    :raises BadData: the recipe sets fp16 and there is no GPU.
     """
     if recipe.training.precision == "fp16" and not torch.cuda.is_available():
         raise BadData("training.precision: fp16 needs a GPU. Set it to fp32 or bf16.")
@@ -213,9 +213,9 @@ def training_precision(recipe: Recipe) -> Precision:
 
 
 def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArguments:
-    """The Trainer's settings that a recipe means; `folder` takes checkpoints and logs.
+    """The Trainer's settings for a recipe; checkpoints and logs go to `folder`.
 
-    :raises BadData: fp16 without a GPU.
+    :raises BadData: the recipe sets fp16 and there is no GPU.
     """
     training, validation = recipe.training, recipe.validation
     precision = training_precision(recipe)
@@ -252,7 +252,7 @@ def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArgume
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written whole."""
+    """The newest complete checkpoint."""
     found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
     return max(found, key=_step_of, default=None)
 
@@ -262,6 +262,6 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def kinds_logged(history: Sequence[dict[str, float]], what: str) -> Iterator[str]:
-    """Kinds of batches of which `what` was logged, in the order of the first time."""
+    """Kinds of batches with logged values of `what`, in order of first occurrence."""
     seen = dict.fromkeys(name for entry in history for name in entry if name.startswith(f"{what}_"))
     return (name.removeprefix(f"{what}_") for name in seen)

@@ -1,7 +1,7 @@
-"""Translate-train: a data set in more languages than it has, by any translation model of transformers.
+"""Translate-train: translate a data set into further languages with a transformers translation model.
 
-M2M-100 (Fan et al., 2021) is the default. Translations are kept in the user's cache, one file for each pair of
-languages, so that a stopped translation goes on and a second run is quick.
+The default is M2M-100 (Fan et al., 2021). Translations are cached in one file per pair of languages, so an interrupted
+translation resumes and a second run is fast.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from panglot.train.recipe import TextData
 
 BATCH = 16
 LONGEST = 256
-"""Tokens of a translation."""
+"""Maximum length of a text and of its translation in tokens."""
 
 Translator: TypeAlias = Callable[[Sequence[str], str, str], list[str]]
-"""Translates texts from one language into another."""
+"""Translates texts from one language (second argument) into another (third)."""
 
 
 def translated(
     entries: Sequence[TextPair], data: TextData, cache: Path | None = None, translator: Translator | None = None
 ) -> Iterator[TextPair]:
-    """The entries, and a translation of each into every language that its group lacks.
+    """The entries, followed by translations into each language of `data.translate_to` that their group lacks.
 
-    :raises BadEncoder: the translation model cannot be loaded, or does not know a language.
+    :raises BadEncoder: the translation model cannot be loaded, or does not support a language.
     """
     yield from entries
-    there = {(entry.group, entry.language) for entry in entries}
-    remembered = _Remembered(data.translator, cache or cache_dir("translations"), translator)
+    existing = {(entry.group, entry.language) for entry in entries}
+    translate = _CachedTranslator(data.translator, cache or cache_dir("translations"), translator)
     for target in data.translate_to:
         for source in sorted({entry.language for entry in entries} - {target}):
-            lacking = [e for e in entries if e.language == source and (e.group, target) not in there]
-            texts = [text for entry in lacking for text in (entry.query, entry.passage)]
-            found = iter(remembered(texts, source, target))
-            for entry in lacking:
-                there.add((entry.group, target))
+            missing = [e for e in entries if e.language == source and (e.group, target) not in existing]
+            texts = [text for entry in missing for text in (entry.query, entry.passage)]
+            found = iter(translate(texts, source, target))
+            for entry in missing:
+                existing.add((entry.group, target))
                 yield TextPair(entry.group, target, next(found), next(found), cluster=entry.cluster)
 
 
-class _Remembered:
-    """A translator that asks its model only for what is not in the cache."""
+class _CachedTranslator:
+    """A translator that runs its model only on texts that are not in the cache."""
 
     def __init__(self, name: str, cache: Path, translator: Translator | None) -> None:
         self._name, self._cache, self._translator = name, cache, translator
@@ -55,25 +55,26 @@ class _Remembered:
         stem = hashlib.sha256(self._name.encode()).hexdigest()[:12]
         path = self._cache / f"{stem}.{source}-{target}.json"
         known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        lacking = [text for text in dict.fromkeys(texts) if text not in known]
-        for start in range(0, len(lacking), BATCH):
-            batch = lacking[start : start + BATCH]
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
             self._translator = self._translator or load_translator(self._name)
             known |= zip(batch, self._translator(batch, source, target), strict=True)
-            if start // BATCH % BATCH == 0 or start + BATCH >= len(lacking):
-                _keep(path, known)
+            if start // BATCH % BATCH == 0 or start + BATCH >= len(missing):
+                _write(path, known)
         return [known[text] for text in texts]
 
 
-def _keep(path: Path, known: dict[str, str]) -> None:
+def _write(path: Path, known: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda file: file.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8"))
 
 
 def load_translator(name: str) -> Translator:
-    """A translation model of transformers: M2M-100, NLLB, or one whose tokenizer knows languages likewise.
+    """Load a transformers translation model: M2M-100, NLLB, or one with a similar tokenizer.
 
-    :raises BadEncoder: it cannot be loaded.
+    :raises MissingExtra: transformers is not installed.
+    :raises BadEncoder: the model cannot be loaded.
     """
     require("transformers", "train", f"The translator {name}")
     import torch
@@ -98,13 +99,13 @@ def load_translator(name: str) -> Translator:
 
 
 def _first_token(tokenizer: Any, name: str, language: str) -> int:
-    """The token that tells the model into which language to translate.
+    """The first output token, which sets the target language.
 
-    :raises BadEncoder: it does not know the language.
+    :raises BadEncoder: the model does not support the language.
     """
     if hasattr(tokenizer, "get_lang_id"):
         try:
             return int(tokenizer.get_lang_id(language))
         except KeyError as error:
-            raise BadEncoder(f"The translator {name} does not know the language '{language}'.") from error
+            raise BadEncoder(f"The translator {name} does not support the language '{language}'.") from error
     return int(tokenizer.convert_tokens_to_ids(language))

@@ -1,8 +1,8 @@
-"""The image tower: a vision model with a projection, and the features of images made once where it is frozen.
+"""The vision model of the image tower, and precomputed image features if it is frozen.
 
-EfficientNet-Lite0 comes in packages that hold its weights and its own code for them. Its layers are those of
-EfficientNet-B0 without squeeze and excitation and with ReLU6, so it is written as transformers' EfficientNet whose
-gates stand open: a saved model then needs neither that package nor foreign code.
+EfficientNet-Lite0 is distributed as a package of weights with its own code. Its layers are those of EfficientNet-B0
+without squeeze-and-excitation and with ReLU6, so it is converted to transformers' EfficientNet with open gates: a saved
+model then needs neither that package nor custom code.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ LITE0 = "efficientnet-lite0"
 SIDE = 224
 FEATURES = 1280
 OPEN = 1e4
-"""Bias of a gate that lets everything through: its sigmoid is 1 to the last bit."""
+"""Bias of an open gate: its sigmoid is exactly 1 in float32."""
 BATCH = 32
 
 
 class Vision(NamedTuple):
-    """A module that turns pictures into features, and their dimension."""
+    """A module that turns images into features, and their dimension."""
 
     module: Any
     dimension: int
 
 
 def load_vision(image: ImageTower) -> Vision:
-    """The vision model of a recipe.
+    """Load the vision model of a recipe.
 
-    :raises BadEncoder: there is no such model, or it does not make one vector of a picture.
+    :raises BadEncoder: the model cannot be loaded, or does not make one vector per image.
     :raises MissingExtra: EfficientNet-Lite0's package is not installed.
     """
     if image.base == LITE0:
@@ -63,7 +63,7 @@ def load_vision(image: ImageTower) -> Vision:
 
 
 def _named(base: str) -> Transformer:
-    """A vision model of transformers; of a model of pictures and texts, as CLIP is, the part that sees."""
+    """A transformers vision model; of an image-text model such as CLIP, only the vision encoder."""
     if not hasattr(AutoConfig.from_pretrained(base), "vision_config"):
         return _module(base)
     with TemporaryDirectory() as folder:
@@ -73,11 +73,11 @@ def _named(base: str) -> Transformer:
 
 
 def _dimension(module: Transformer) -> int:
-    """How long the vector of a picture is, by looking at an empty one."""
+    """The dimension of image vectors, found by encoding a blank image."""
     empty = Pillow.new("RGB", (SIDE, SIDE))
     found = SentenceTransformer(modules=[module], device="cpu").encode([empty], show_progress_bar=False)
     if found.ndim != 2:
-        raise ValueError(f"It makes of a picture no vector, but an array of shape {found.shape[1:]}")
+        raise ValueError(f"Its output for an image is an array of shape {found.shape[1:]}, not a vector")
     return int(found.shape[1])
 
 
@@ -85,12 +85,15 @@ def _not_loaded(base: str, error: Exception) -> str:
     reason = next(iter(str(error).strip().splitlines()), "").rstrip(".")
     return (
         f"image.base: {base} cannot be loaded as a vision model. {type(error).__name__}: {reason}. "
-        "Name a vision model or a CLIP of transformers, a folder or one of the Hub."
+        "Use a folder or Hub model with a transformers vision or CLIP model."
     )
 
 
 def image_features(vision: Vision, images: Sequence[bytes], cache: Path, progress: Progress = silent) -> torch.Tensor:
-    """Features [images, dimension] of image files, made once for each state of the model and set of images."""
+    """Features [images, dimension] of image files, computed once for each model state and set of images.
+
+    :param cache: folder of the stored features.
+    """
     digest = hashlib.sha256()
     for name, weight in sorted(vision.module.state_dict().items()):
         digest.update(name.encode() + weight.cpu().numpy().tobytes())
@@ -116,7 +119,7 @@ def _encode(vision: Vision, images: Sequence[bytes], progress: Progress) -> np.n
 
 
 def in_memory(data: bytes) -> Image:
-    """An image file that is in memory."""
+    """An image file in memory."""
     return Image(hashlib.sha256(data).hexdigest(), lambda: data)
 
 
@@ -126,13 +129,13 @@ def _write_array(path: Path, array: np.ndarray) -> None:
 
 
 def _module(name: str) -> Transformer:
-    """A vision model of transformers whose pooled output is the feature of a picture."""
+    """A transformers vision model whose pooled output is the feature vector."""
     pooled = {"image": {"method": "forward", "method_output_name": "pooler_output"}}
     return Transformer(name, modality_config=pooled, module_output_name="sentence_embedding")
 
 
 def _write_lite0(folder: Path) -> None:
-    """EfficientNet-Lite0 as a folder of transformers.
+    """Write EfficientNet-Lite0 as a transformers model folder.
 
     :raises MissingExtra: the package with its weights is not installed.
     """
@@ -168,6 +171,6 @@ def _write_lite0(folder: Path) -> None:
 
 
 def _open_gates(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Squeeze and excitation that changes nothing."""
+    """Squeeze-and-excitation weights that change nothing."""
     gates = {name: torch.zeros_like(weight) for name, weight in weights.items() if "squeeze_excite" in name}
     return gates | {name: torch.full_like(w, OPEN) for name, w in gates.items() if name.endswith("expand.bias")}

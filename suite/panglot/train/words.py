@@ -1,7 +1,7 @@
-"""Texts as they are compared: NFKC, in lower case, only letters, marks and digits; many at once.
+"""Normalise many texts for comparison: NFKC, lower case, letters, marks and digits only.
 
-Runs of words are looked up by a 64-bit hash, so that millions are compared in seconds. Where words are not divided by
-spaces, 13 characters stand for eight words, 30 in Thai.
+Runs of words are compared by a 64-bit hash, so millions take seconds. In languages written without spaces, a run is 13
+characters (30 in Thai) instead of eight words.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ CHARACTERS = {"Thai": 30}
 CHARACTERS_OTHERWISE = 13
 
 _CHUNK = 1 << 22
-"""Characters that are made plain at once."""
+"""Characters normalised at a time."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-"""Of the polynomial that hashes a run; odd, so that no unit is lost."""
+"""Base of the polynomial hash of a run; odd, so that every unit affects the hash."""
 _CODE = "utf-32-le"
 
 
 class Units(NamedTuple):
-    """The words of many normalised texts, one after the other; characters where words are not divided by spaces.
+    """The concatenated words of many normalised texts; characters for languages written without spaces.
 
-    `numbers` [units] are equal for equal units within a process; `text` [units] is the place of each one's text.
+    `numbers` [units] are equal for equal units within a process; `text` [units] is the index of each unit's text.
     """
 
     numbers: Ints
@@ -62,12 +62,12 @@ class Units(NamedTuple):
 
 
 def normalised(texts: Sequence[str]) -> list[str]:
-    """Texts as they are compared: only letters, marks and digits, words divided by one space."""
+    """Normalise texts: lower-case letters, marks and digits in NFKC, words separated by single spaces."""
     return [" ".join(line.split()) for chunk in _chunks(texts) for line in _kept("\n".join(chunk)).split("\n")]
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in NFKC and without line feeds, some at a time."""
+    """The texts in NFKC without line feeds, in chunks."""
     chunk: list[str] = []
     size = 0
     for text in texts:
@@ -81,14 +81,14 @@ def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _kept(text: str) -> str:
-    """The text in lower case, with a space in place of all but letters, marks, digits and line feeds."""
+    """The text in lower case, with all but letters, marks, digits and line feeds replaced by spaces."""
     codes = np.frombuffer(text.lower().encode(_CODE, "surrogatepass"), "<u4")
     return _kept_codes()[codes].tobytes().decode(_CODE)
 
 
 @cache
 def _kept_codes() -> np.ndarray:
-    """What becomes of every code point."""
+    """The replacement of every code point, [code points]."""
     kept = (chr(code) == "\n" or is_kept(chr(code)) for code in range(sys.maxunicode + 1))
     codes = np.arange(sys.maxunicode + 1, dtype="<u4")
     return np.where(np.fromiter(kept, bool, len(codes)), codes, np.uint32(ord(" ")))
@@ -100,7 +100,7 @@ def is_kept(character: str) -> bool:
 
 
 def long_runs(texts: Sequence[str], language: str) -> Units:
-    """Every run of eight words, or of as many characters as stand for them, of normalised texts."""
+    """Every run of eight words in normalised texts; of 13 or 30 characters in languages written without spaces."""
     known = parse_language(language)
     if known and known.is_unspaced:
         return Units.of(texts, unspaced=True).runs(CHARACTERS.get(known.script, CHARACTERS_OTHERWISE))

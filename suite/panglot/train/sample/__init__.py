@@ -1,6 +1,6 @@
-"""A sample of NTREX and of captioned emoji that comes with the package, so that a first model needs no download.
+"""A sample of NTREX and of captioned emoji that ships with the package, to train a first model without a download.
 
-`docs/sample.py` makes it; `README.md` beside it names sources and licences.
+It is made by `docs/sample.py`; `README.md` in this folder lists sources and licences.
 """
 
 from pathlib import Path
