@@ -86,10 +86,10 @@ def _interleave(evidence: Evidence, _: str) -> Served:
     better = np.empty(len(within.pair), np.int64)  # w - 1: better candidates in the same language
     better[within.pair] = within.rank - 1
     turn = _turns(languages)
-    asked, own_turn = evidence.asked, turn[evidence.asked, evidence.language]
+    query_language, own_turn = evidence.asked, turn[evidence.asked, evidence.language]
     rank = 1 + better
     for language in range(languages):
-        earlier = turn[asked, language] < own_turn
+        earlier = turn[query_language, language] < own_turn
         rank += np.where(evidence.language == language, 0, np.minimum(better + earlier, sizes[language]))
     ranking = rank_cells(evidence.query.astype(np.int64), rank, evidence.gain, evidence.queries)
     return Served(ranking, _interleaved_share(turn, sizes)[evidence.query_language])
@@ -135,10 +135,10 @@ def _own_first(evidence: Evidence, argument: str) -> Served:
 
 def _without(evidence: Evidence, argument: str) -> Served:
     language = _language(evidence, argument)
-    offered = evidence.language != language
+    in_pool = evidence.language != language
     above = evidence.above_together - evidence.above[:, language]
     top = np.where(evidence.top_language == language, NOBODY, evidence.top_language)
-    return Served(_smaller_pool(evidence, above, offered), _own_share(evidence, top))
+    return Served(_smaller_pool(evidence, above, in_pool), _own_share(evidence, top))
 
 
 def _only_own(evidence: Evidence, _: str) -> Served:
@@ -148,37 +148,37 @@ def _only_own(evidence: Evidence, _: str) -> Served:
 
 def _two(evidence: Evidence, argument: str) -> Served:
     language = _language(evidence, argument)
-    asked = evidence.query_language
-    offered = in_own_language(evidence) | (evidence.language == language)
+    own = evidence.query_language[:, None]
+    in_pool = in_own_language(evidence) | (evidence.language == language)
     above = evidence.above_asked + np.where(evidence.asked == language, 0, evidence.above[:, language])
     top = evidence.top_language
-    top = np.where((top == language) | (top == asked[:, None]), top, NOBODY)
-    return Served(_smaller_pool(evidence, above, offered), _own_share(evidence, top))
+    top = np.where((top == language) | (top == own), top, NOBODY)
+    return Served(_smaller_pool(evidence, above, in_pool), _own_share(evidence, top))
 
 
 def _translate(evidence: Evidence, argument: str) -> Served:
     language = _language(evidence, argument, wide=True)
     translated = np.full(int(evidence.group.max()) + 1, NOBODY)
-    there = np.flatnonzero(evidence.query_language == language)[::-1]
-    translated[evidence.group[there]] = there  # the first where a question is asked several times
-    asking = translated[evidence.group]
-    missing = int((asking == NOBODY).sum())
+    in_language = np.flatnonzero(evidence.query_language == language)[::-1]
+    translated[evidence.group[in_language]] = in_language  # reversed, so the first of several queries wins
+    replacement = translated[evidence.group]
+    missing = int((replacement == NOBODY).sum())
     if missing:
         raise BadResult(
             f"translate:{argument}: {missing:,} of {evidence.queries:,} queries have no parallel query in {argument}."
         )
     first = np.searchsorted(evidence.query, np.arange(evidence.queries + 1))
     count = np.diff(first)
-    if not np.array_equal(count[asking], count):
-        raise BadResult(f"translate:{argument}: questions of one group do not have the same relevant candidates.")
+    if not np.array_equal(count[replacement], count):
+        raise BadResult(f"translate:{argument}: parallel queries do not have the same relevant candidates.")
     step = np.arange(len(evidence.query)) - first[evidence.query]
-    pair = first[asking][evidence.query] + step
+    pair = first[replacement][evidence.query] + step
     if not np.array_equal(np.sort(_keys(evidence, evidence.candidate[pair])), np.sort(_keys(evidence))):
-        raise BadResult(f"translate:{argument}: questions of one group do not have the same relevant candidates.")
+        raise BadResult(f"translate:{argument}: parallel queries do not have the same relevant candidates.")
     ranking = rank_cells(
         evidence.query.astype(np.int64), 1 + evidence.above_together[pair], evidence.gain[pair], evidence.queries
     )
-    return Served(ranking, _own_share(evidence, evidence.top_language[asking]))
+    return Served(ranking, _own_share(evidence, evidence.top_language[replacement]))
 
 
 def _keys(evidence: Evidence, candidate: Ints | None = None) -> Ints:
@@ -187,10 +187,10 @@ def _keys(evidence: Evidence, candidate: Ints | None = None) -> Ints:
     return evidence.query.astype(np.int64) * len(evidence.candidate_ids) + named
 
 
-def _smaller_pool(evidence: Evidence, above: Ints, offered: Bools) -> Ranking:
-    """Ranks of the relevant candidates in a smaller pool, from `above` and `offered` (in the pool) [pairs]."""
-    cell = evidence.query[offered].astype(np.int64)
-    return rank_cells(cell, 1 + above[offered], evidence.gain[offered], evidence.queries)
+def _smaller_pool(evidence: Evidence, above: Ints, in_pool: Bools) -> Ranking:
+    """Ranks of the relevant candidates in a smaller pool, from `above` and `in_pool` [pairs]."""
+    cell = evidence.query[in_pool].astype(np.int64)
+    return rank_cells(cell, 1 + above[in_pool], evidence.gain[in_pool], evidence.queries)
 
 
 def _own_share(evidence: Evidence, top_language: Ints) -> Floats:
