@@ -31,9 +31,7 @@ def open_board(title: str, sentence: str) -> Index:
     st.caption(sentence)
     index = read_board()
     if all(entry.source for entry in index.entries):
-        st.info(
-            "No results measured here yet: everything shown was published elsewhere. To measure a model, run:"
-        )
+        st.info("No results measured here yet: everything shown was published elsewhere. To measure a model, run:")
         st.code(f"panglot run use-multilingual --tasks xquad-r --out {submissions()}", language=None, wrap_lines=True)
     if not index.entries:
         st.stop()

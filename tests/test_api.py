@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,15 @@ def test_public_names_are_these_and_each_is_there() -> None:
         assert getattr(panglot, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
         _ = panglot.no_such_name
+
+
+def test_type_checkers_see_every_public_name() -> None:
+    """They do not run `__getattr__`; they read the imports that stand under TYPE_CHECKING."""
+    tree = ast.parse(Path(panglot.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
+    seen = {alias.name: node.module for node in imports for alias in node.names}
+    for name in PUBLIC:
+        assert getattr(import_module(str(seen[name])), name) is getattr(panglot, name), name
 
 
 def test_import_loads_nothing_but_itself() -> None:
