@@ -14,7 +14,6 @@ from typing import Any, Literal, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from panglot.arrays import Floats
-from panglot.data.catalogue import load_tasks
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
@@ -22,8 +21,9 @@ from panglot.encode.cache import VectorCache, open_cache
 from panglot.encode.kinds.function import as_model
 from panglot.encode.model import Model, Options, Precision, Role, find_unpinned
 from panglot.encode.model import load_model as load_by_name
-from panglot.errors import BadEncoder, PanglotError
+from panglot.errors import BadEncoder
 from panglot.evaluate.measure import Measurement, curve_points, stream_options
+from panglot.evaluate.resolve import resolve_task
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import CORPUS, Debias
 from panglot.results.compare import compare_results
@@ -176,11 +176,7 @@ def load_task(task: str | Path | Task) -> Task:
     """
     if isinstance(task, Task):
         return task
-    tasks = load_tasks(str(task))
-    if len(tasks) > 1:
-        names = ", ".join(each.name for each in tasks)
-        raise PanglotError(f"{task} matches several tasks: {names}. Choose one.")
-    return tasks[0]
+    return resolve_task(str(task))
 
 
 def load_pool(

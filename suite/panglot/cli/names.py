@@ -35,10 +35,11 @@ def find_task(name: str) -> Task:
     :raises UnknownName: no such task; the message suggests similar names.
     :raises PanglotError: the name matches several tasks.
     """
-    tasks = _load(name)
-    if len(tasks) > 1:
-        raise PanglotError(f"{name} matches several tasks: {', '.join(task.name for task in tasks)}. {_one_of(name)}")
-    return tasks[0]
+    from panglot.evaluate.resolve import resolve_task
+
+    task = resolve_task(name)
+    _print_remarks(task)
+    return task
 
 
 def find_tasks(names: str) -> list[Task]:
@@ -47,9 +48,12 @@ def find_tasks(names: str) -> list[Task]:
     :raises UnknownName: an unknown name; the message suggests similar ones.
     :raises PanglotError: two tasks share a name but not their data.
     """
+    from panglot.evaluate.resolve import resolve_tasks
+
     listed = [names] if os.path.isdir(names) else split(names)  # accepts names too long for Path.is_dir
     found: dict[str, Task] = {}
-    for task in (task for name in listed for task in _load(name)):
+    for task in (task for name in listed for task in resolve_tasks(name)):
+        _print_remarks(task)
         if found.setdefault(task.name, task).fingerprint != task.fingerprint:
             raise PanglotError(
                 f"Two different tasks are named '{task.name}', so their result files would collide. "
@@ -70,36 +74,10 @@ def find_suite(name: str) -> list[Task]:
     return list(suites()[name].tasks)
 
 
-def _load(name: str) -> tuple[Task, ...]:
-    """Load the tasks that a name refers to and print remarks about the user's own data."""
-    from panglot.data.catalogue import load_tasks, split_path
-
-    tasks = load_tasks(name)
-    file = split_path(name)
-    for task in tasks:
-        if file:
-            check_headline(file[0], task)
-        for remark in task.remarks:
-            echo(f"Note: {remark}", aside=True)
-    return tasks
-
-
-def check_headline(path: Path, task: Task) -> None:
-    """Check that the headline metric of a task file exists.
-
-    :raises BadData: unknown metric; the message names the line.
-    """
-    from panglot.score.metrics import parse_metric
-    from panglot.toml import read_toml
-
-    try:
-        parse_metric(task.headline)
-    except UnknownName as error:
-        raise read_toml(path).error(("headline",), str(error)) from error
-
-
-def _one_of(name: str) -> str:
-    return f"Choose one, e.g. {name}:NAME." if name.endswith(".toml") else "Choose one."
+def _print_remarks(task: Task) -> None:
+    """Print remarks about the user's own data."""
+    for remark in task.remarks:
+        echo(f"Note: {remark}", aside=True)
 
 
 def split(names: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from panglot.cli.completion import complete_task
-from panglot.cli.names import DataDir, check_headline, find_task, find_tasks
+from panglot.cli.names import DataDir, find_task, find_tasks
 from panglot.cli.output import AsJson, echo, open_console, print_json
 from panglot.errors import PanglotError
 
@@ -67,6 +67,7 @@ def tasks(
 def _check(path: Path, data_dir: Path | None, as_json: bool) -> None:
     """Print where a task file differs from its data, and which fingerprint to add."""
     from panglot.data.check import check_task_file
+    from panglot.evaluate.resolve import check_headline
 
     checked = check_task_file(path, data_dir)
     for one in checked:
