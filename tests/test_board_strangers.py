@@ -246,7 +246,7 @@ def test_a_reported_row_that_verification_refuses_is_not_shown_under_another_nam
         fingerprint=None,
         model="imp/x",
         revision="1",
-        level="published",
+        level="self-reported",
         settings={"multi": {"map": 0.99}},
         source="nowhere",
         citation="Nobody",
