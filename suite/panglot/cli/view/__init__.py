@@ -1,1 +1,1 @@
-"""What a person sees in a terminal, or in a page of pictures."""
+"""Terminal output and the HTML gallery."""

@@ -85,8 +85,8 @@ def rank_view(standings: Standings) -> RenderableType:
     for model in standings.models:
         ends = f"{model.low}–{model.high}" if model.low < model.high else str(model.low)
         score = interval(model.score.low, model.score.high, short, " – ")
-        alike = _letter_runs(standings, model.letters)
-        table.add_row(str(model.place), ends, model.name, short(model.score.value), score, alike)
+        group = _letter_runs(standings, model.letters)
+        table.add_row(str(model.place), ends, model.name, short(model.score.value), score, group)
     return Group(Text(f"\n{standings.title}", style="bold"), table, prose(standings.legend))
 
 
