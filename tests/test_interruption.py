@@ -30,7 +30,9 @@ def make():
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(("options", "said"), [((), "in the vector cache: the same"), (("--no-cache",), "is kept")])
+@pytest.mark.parametrize(
+    ("options", "said"), [((), "encoded vectors are cached; run the same command"), (("--no-cache",), "is kept")]
+)
 def test_interrupted_run_says_what_is_kept(
     stop: signal.Signals, options: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:

@@ -79,4 +79,4 @@ def test_plan_command_prints_streamed_plan(data_dir: Path) -> None:
     said = captured.get()
     assert "49,043" in said
     assert all(form in said for form in ("fp32", "fp16", "int8"))
-    assert "with 8 like it" in " ".join(said.split())
+    assert "Total with 8 workers" in " ".join(said.split())
