@@ -195,9 +195,9 @@ def test_code_of_the_model_runs_only_when_asked(
         ({"precision": "fp16"}, "needs a GPU.*--precision bf16"),
         ({"device": "nonsense"}, "The device 'nonsense' is not available"),
         ({"device": "cpu,nonsense"}, "The device 'nonsense' is not available"),
-        ({"max_length": 513}, "--max-length 513.*from 1 to 512 tokens"),
-        ({"max_length": 0}, "--max-length 0.*from 1 to 512 tokens"),
-        ({"truncate_dim": 385}, "--truncate-dim 385.*Ask for 1 to 384"),
+        ({"max_length": 513}, "--max-length 513.*supports 1 to 512 tokens"),
+        ({"max_length": 0}, "--max-length 0.*supports 1 to 512 tokens"),
+        ({"truncate_dim": 385}, "--truncate-dim 385.*Choose 1 to 384"),
         ({"backend": "openvino", "device": "cpu,cpu"}, "Omit --device cpu,cpu"),
     ],
 )
