@@ -144,7 +144,7 @@ def test_bytes_of_a_path_in_a_parquet_file_are_read_beside_it_only(tmp_path: Pat
     ("images", "said"),
     [
         ({"name": "own", "source": "photos"}, r"set either language \(a column\) or only_language"),
-        ({"name": "own"}, "unknown image set 'own'; known: emoji, storybooks, or set source"),
+        ({"name": "own"}, "unknown image set 'own'; known: emoji, storybooks, emoji_sample, or set source"),
         ({"name": "emoji", "caption": "text"}, "emoji: caption is only allowed with a source"),
         ({"name": "xm3600", "source": "photos", "only_language": "en"}, "do not train on it"),
     ],
