@@ -199,7 +199,7 @@ def test_unwritable_result_folder_is_refused_before_the_run(tmp_path: Path) -> N
     (tmp_path / "constant@1").write_text("a file", encoding="utf-8")
     done = panglot("run", "constant", "--tasks", "starter", "--out", ".", cwd=tmp_path)
     assert done.returncode == 2
-    assert "constant@1 is no folder" in done.stderr
+    assert "constant@1 is not a folder" in done.stderr
 
 
 def test_two_folders_of_one_name_are_refused(own: Path) -> None:
