@@ -63,7 +63,7 @@ def paragraphs(pool: Pool) -> Ints:
 
 
 def _evidence(model: str, task: str) -> Evidence:
-    folder = next((ROOT / "submissions").glob(f"{model}@*"))
+    folder = next(path for path in (ROOT / "submissions").glob(f"{model}@*") if "+" not in path.name)
     return read_evidence(folder / f"{task}.json")
 
 
