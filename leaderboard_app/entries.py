@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
@@ -70,8 +71,11 @@ class Entry(Record):
 
     @property
     def shown(self) -> str:
-        """The name, and before it what the model was named when it was measured, where that is not the same."""
-        whole = self.name.partition(" (")[0]
+        """The name, and before it the name that the model was measured under, unless the name begins with that.
+
+        What follows a comma or stands in brackets says more of the same model: "bm25, centred on the corpus".
+        """
+        whole = re.split(r", | \(", self.name, maxsplit=1)[0].replace(" ", "-")
         if self.identity in (whole, f"{self.organisation}/{whole}"):
             return self.name
         return f"{self.identity} ({self.name})"

