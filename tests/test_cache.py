@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.cache import UNCOUNTED, VectorCache
 from panglot.encode.model import ModelCard
 from panglot.encode.vectors import encode_items
-from panglot.errors import PanglotError
+from panglot.errors import BadData, PanglotError
+from panglot.evaluate.shards.checkpoint import Checkpoint
 from tests.helpers.counting import Counting, Lengths
 from tests.helpers.processes import completed, python
 from tests.helpers.required import absent
@@ -185,6 +187,67 @@ def test_shard_of_another_shape_is_encoded_again(shape: tuple[int, ...], tmp_pat
     found = shelf.find(texts)
     assert found is not None
     assert found.there.all()
+
+
+def _archive(**content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name.replace("_", "."), data)
+    return buffer.getvalue()
+
+
+def _header(shape: str) -> bytes:
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def _npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+UNREADABLE = {
+    "empty": b"",
+    "text": b"not an archive",
+    "a single array": _npy(),
+    "an archive without arrays": _archive(),
+    "members that are not arrays": _archive(keys=b"k", vectors=b"v", tokens=b"t"),
+    "a claim of terabytes": _archive(keys_npy=_header(f"({1 << 44}, 16)")),
+    "a header that ends early": _archive(keys_npy=_header("((((")),
+    "scalars": _archive(
+        keys_npy=_header("()") + b"1", vectors_npy=_header("()") + b"1", tokens_npy=_header("()") + b"1"
+    ),
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_unreadable_shard_with_valid_checksum_is_encoded_again(content: bytes, tmp_path: Path) -> None:
+    shelf = VectorCache(tmp_path).shelf(_card(dimension=4), "query")
+    shelf.add(["a"], np.ones((1, 4)), np.array([UNCOUNTED]))
+    (whole,) = shelf.shards()
+    whole.unlink()
+    odd = shelf.folder / f"{hashlib.sha256(content).hexdigest()}.npz"
+    odd.write_bytes(content)
+    assert shelf.find(["a"]) is None
+    assert not odd.exists() or shelf.damaged() == [odd]
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
+def test_unreadable_checkpoint_is_reported_as_damaged(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd.npz"
+    path.write_bytes(content)
+    with pytest.raises(BadData, match="is damaged"):
+        Checkpoint(path, "fingerprint").read()
+
+
+@pytest.mark.parametrize("facts", [b"[]", b'"text"', b"{}", b'{"names": []}', b'{"fingerprint": "", "done": 1}'])
+def test_checkpoint_without_its_facts_is_reported_as_damaged(facts: bytes, tmp_path: Path) -> None:
+    path, none = tmp_path / "odd.npz", np.zeros(0, np.int64)
+    np.savez(path, facts=np.frombuffer(facts, np.uint8), named=none, above=none, number=none, score=none)
+    with pytest.raises(BadData, match="is damaged"):
+        Checkpoint(path, "fingerprint").read()
 
 
 def test_simulated_full_disk_is_reported_and_cache_stays_valid(

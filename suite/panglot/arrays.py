@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +18,22 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write named arrays to an `.npz` file; unlike `numpy.savez`, the path is used unchanged."""
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_arrays(data: bytes, *names: str) -> list[np.ndarray]:
+    """Read the named arrays from the bytes of an `.npz` file; nothing is unpickled.
+
+    :raises ValueError: the file is damaged, is not an `.npz` file, or lacks an array.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = [stored[name] for name in names]
+    except Exception as error:  # numpy, zipfile, zlib and tokenize raise a dozen types for damaged files
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    odd = next((name for name, array in zip(names, arrays, strict=True) if not isinstance(array, np.ndarray)), None)
+    if odd is not None:
+        raise ValueError(f"{odd} is not an array")
+    return arrays
 
 
 def divide(value: np.ndarray, base: np.ndarray) -> Floats:

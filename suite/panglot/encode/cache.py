@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
-from zipfile import BadZipFile
 
 import numpy as np
 
-from panglot.arrays import Bools, Floats, Ints
+from panglot.arrays import Bools, Floats, Ints, read_arrays
 from panglot.encode.model import ModelCard, Role
 from panglot.errors import PanglotError
 from panglot.files import cache_dir, check_writable
@@ -198,12 +197,12 @@ def _read(path: Path) -> tuple[list[bytes], Floats, Ints] | None:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != path.stem:
             return None
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            keys, vectors, tokens = arrays["keys"], arrays["vectors"], arrays["tokens"]
-        shapes = (keys.shape[1:], vectors.ndim, len(vectors), tokens.shape)
-        kinds = (keys.dtype, vectors.dtype, tokens.dtype)
-        if shapes != ((KEY_BYTES,), 2, len(keys), (len(keys),)) or kinds != (np.uint8, np.float32, np.int32):
+        keys, vectors, tokens = read_arrays(data, "keys", "vectors", "tokens")
+        rows = len(tokens) if tokens.ndim == 1 else -1
+        shapes = (keys.shape, vectors.ndim, vectors.shape[:1])
+        kinds = [array.dtype for array in (keys, vectors, tokens)]
+        if shapes != ((rows, KEY_BYTES), 2, (rows,)) or kinds != [np.uint8, np.float32, np.int32]:
             return None
         return [key.tobytes() for key in keys], vectors, tokens
-    except (OSError, ValueError, KeyError, BadZipFile):
+    except (OSError, ValueError):
         return None

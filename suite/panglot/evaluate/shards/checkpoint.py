@@ -6,10 +6,10 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from panglot.arrays import read_arrays
 from panglot.errors import BadData
 from panglot.files import write_whole
 from panglot.retrieve.columns import CandidateIds
@@ -38,20 +38,22 @@ class Checkpoint:
         :raises BadData: the checkpoint is damaged, or belongs to another corpus, model or task.
         """
         try:
-            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as arrays:
-                facts = json.loads(arrays["facts"].tobytes())
-                ids = CandidateIds(arrays["named"], facts["names"])
-                tally = Tally(arrays["above"], TopLists(arrays["number"], arrays["score"], ids))
+            stored, named, above, number, score = read_arrays(
+                self.path.read_bytes(), "facts", "named", "above", "number", "score"
+            )
+            facts = json.loads(stored.tobytes())
+            fingerprint, done = facts["fingerprint"], set(facts["done"])
+            tally = Tally(above, TopLists(number, score, CandidateIds(named, facts["names"])))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadData(f"The checkpoint {self.path} is damaged: {error}. Delete it to start over.") from error
-        if facts["fingerprint"] != self.fingerprint:
+        if fingerprint != self.fingerprint:
             raise BadData(
                 f"The checkpoint {self.path} belongs to a run with another corpus, model or number of shards. "
                 "Delete it to start over, or repeat that run to resume."
             )
-        return State(tally, set(facts["done"]))
+        return State(tally, done)
 
     def write(self, state: State) -> None:
         """Save a state atomically."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
-from panglot.arrays import Floats, write_arrays
+from panglot.arrays import Floats, read_arrays, write_arrays
 from panglot.data.corpus import Corpus, Passage, Questions, StreamedTask, Survey, judged_pool, survey
 from panglot.data.pool import Items, Pool
 from panglot.encode.cache import PROCESS, VectorCache, forget_at_exit
@@ -73,9 +72,8 @@ def _read(path: Path | None) -> Floats | None:
     """Stored vectors of a shard; None if there is no file or it is damaged."""
     try:
         if path:
-            with np.load(path, allow_pickle=False) as arrays:
-                return arrays["vectors"]
-    except (OSError, ValueError, KeyError, BadZipFile):
+            return read_arrays(path.read_bytes(), "vectors")[0]
+    except (OSError, ValueError):
         pass
     return None
 
