@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 
 from leaderboard_app import charts
@@ -24,7 +24,7 @@ from panglot.data.catalogue import _check_own, suite_tasks
 from panglot.data.task import Source
 from panglot.errors import PanglotError
 from panglot.interop.published import published_results
-from panglot.lookalikes import skeleton
+from panglot.lookalikes import imitated, skeleton
 from panglot.results.reported import ReportedResult, write_reported
 from panglot.trust.verify import verify
 from tests.helpers.tasks import TASKS
@@ -103,6 +103,18 @@ def test_revisions_of_one_model_and_rows_of_papers_imitate_nothing() -> None:
     again = REAL_ONE.model_copy(update={"id": "intfloat__x@2/starter", "revision": "2"})
     paper = entry("e5", REAL, trust="published")
     assert set(marks(REAL_ONE, again, paper).values()) == {""}
+
+
+@given(some.sampled_from(sorted(TASKS)), some.characters(min_codepoint=0x370, categories=("L",)), some.data())
+def test_task_name_with_any_foreign_letter_imitates_the_task(task: str, letter: str, data: some.DataObject) -> None:
+    place = data.draw(some.sampled_from([place for place, own in enumerate(task) if own.isalpha()]))
+    assume(len(skeleton(letter)) == 1)
+    assert imitated(task[:place] + letter + task[place + 1 :], TASKS) or skeleton(letter).isascii()
+
+
+@pytest.mark.parametrize("name", ["задача", "日本語検索", "größe", "starter-1", "starter²", *TASKS])
+def test_task_name_of_its_own_imitates_no_task(name: str) -> None:
+    assert imitated(name, TASKS) is None
 
 
 @given(some.text(some.characters(codec="utf-8", categories=("L", "N", "P", "Z")), max_size=30), some.data())

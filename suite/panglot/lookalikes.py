@@ -30,4 +30,17 @@ def imitated(name: str, known: Iterable[str]) -> str | None:
     """Which of the known names another name could be taken for, if any; a known name imitates none."""
     names = list(known)
     looks = skeleton(name)
-    return None if name in names else next((other for other in names if skeleton(other) == looks), None)
+    return None if name in names else next((other for other in names if _reads_as(looks, skeleton(other))), None)
+
+
+def _reads_as(looks: str, other: str) -> bool:
+    """Whether one skeleton can be read as the other; no table has every letter, so each that is not ASCII fits any.
+
+    At least one letter must be the same: a name in another script altogether is not taken for an ASCII one.
+    """
+    pairs = list(zip(looks, other, strict=False))
+    return looks == other or (
+        len(looks) == len(other)
+        and all(seen == meant or not seen.isascii() for seen, meant in pairs)
+        and any(seen == meant for seen, meant in pairs)
+    )
