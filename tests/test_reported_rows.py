@@ -88,6 +88,7 @@ class TestReported:
         [
             ({"level": "recomputed"}, "level"),
             ({"settings": {"mono": {"map": 1.5}}}, "settings.mono.map"),
+            ({"settings": {"mono": {}}}, "settings.mono: has no scores"),
             ({"bias": {"rank_distance": "NaN"}}, "bias.rank_distance"),
             ({"claim": 1}, "claim"),
         ],

@@ -50,6 +50,8 @@ class ReportedResult(Record):
     @model_validator(mode="after")
     def _check(self) -> ReportedResult:
         check_names("settings", self.settings, SETTINGS)
+        if empty := next((setting for setting, scores in self.settings.items() if not scores), None):
+            raise ValueError(f"settings.{empty}: has no scores; leave the setting out")
         groups = {**self.settings, "balance": self.balance}
         check_bias("bias", self.bias, MOST_CANDIDATES)
         for language, settings in self.languages.items():
