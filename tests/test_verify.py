@@ -273,6 +273,35 @@ def test_findings_name_field_and_values(written: Path) -> None:
     assert finding == f"settings.multi.map[0]: {score.high!r} was found, {score.value!r} was expected."
 
 
+def test_verify_rejects_result_that_leaves_out_its_language_bias(written: Path) -> None:
+    def hide(data: dict[str, Any]) -> None:
+        data["bias"], data["blind"] = {}, {}
+        for settings in data["languages"].values():
+            del settings["bias"]
+
+    _change(written, hide)
+    assert "bias.normalised_rank_distance: is missing." in verify(written).findings
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"format": "3"}, "format '3'; this version reads format 2"),
+        ({"sizes": '{"en": -1}'}, "sizes of languages cannot be read. en: Input should be greater than or equal to 0."),
+        ({"sizes": "{"}, "sizes of languages cannot be read. Invalid JSON"),
+    ],
+)
+def test_verify_rejects_evidence_with_odd_metadata(written: Path, stated: dict[str, str], message: str) -> None:
+    file = evidence_file(written, "evidence")
+    table = pq.read_table(file)
+    metadata = {key.decode(): value for key, value in table.schema.metadata.items()}
+    write_table(table.replace_schema_metadata({**metadata, **stated}), file)
+    _change(written, lambda data: data.pop("evidence"))
+    (finding,) = verify(written).findings
+    assert message in finding
+    assert "http" not in finding
+
+
 @pytest.mark.parametrize(
     ("column", "change", "message"),
     [

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from panglot.arrays import Floats, Ints
 from panglot.errors import BadResult
@@ -34,7 +34,7 @@ from panglot.results.assembly import (
     read_pairs,
 )
 from panglot.results.parquet import LIMITS, Columns, Form, Limits, read_footer
-from panglot.results.record import FORMAT
+from panglot.results.record import FORMAT, first_fault
 from panglot.retrieve.evidence import NARROW, NOBODY, Evidence, is_narrow
 from panglot.retrieve.ranking import DEPTH
 
@@ -195,6 +195,9 @@ def _top_table(evidence: Evidence, depth: int) -> pa.Table:
 def _evidence_form(metadata: Mapping[bytes, bytes]) -> Form:
     if metadata.get(b"format") == b"1" and b"sizes" in metadata:
         raise OlderEvidence("is of format 1, which does not say which queries were drawn together.")
+    if metadata.get(b"format") != b"%d" % EVIDENCE_FORMAT:
+        stated = metadata.get(b"format", b"").decode(errors="replace")[:20]
+        raise ValueError(f"it states the format {stated!a}; this version reads format {EVIDENCE_FORMAT}.")
     languages = tuple(_sizes(metadata))
     columns = {**PAIR_COLUMNS, **dict.fromkeys(_count_columns(languages), pa.int32())}
     return Form(columns, NARROW_LIMITS) if is_narrow(len(languages)) else Form(columns)
@@ -210,8 +213,14 @@ def _count_columns(languages: Sequence[str]) -> list[str]:
 
 
 def _sizes(metadata: Mapping[bytes, bytes]) -> dict[str, int]:
-    """Candidates of each language, as the file states them."""
-    return _SIZES.validate_json(metadata.get(b"sizes", b""))
+    """Candidates of each language, as the file states them.
+
+    :raises ValueError: it does not state them, or not as counts.
+    """
+    try:
+        return _SIZES.validate_json(metadata.get(b"sizes", b""))
+    except ValidationError as error:
+        raise ValueError(f"its sizes of languages cannot be read. {first_fault(error)}.") from error
 
 
 def _coded(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:

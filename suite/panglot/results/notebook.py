@@ -9,10 +9,8 @@ from panglot.html import WIDEST, Heat, heading, heat_map, legend, page, table
 from panglot.languages import language_label
 from panglot.numbers import count, interval, short
 from panglot.results.result_record import Cell, ResultRecord
+from panglot.score.bias import HEADLINES
 from panglot.score.bootstrap import Score
-
-BIAS = ("normalised_rank_distance", "same_language_ratio@10", "modality_gap", "same_modality_ratio@10")
-"""Measures of bias that are shown, of those that the task has."""
 
 LEGEND = (
     "Intervals: 95 %, by bootstrap over {clusters} of questions. language-blind: what a ranker gets that does not know "
@@ -30,7 +28,7 @@ def result_html(record: ResultRecord) -> str:
     )
     parts = [heading(f"{record.model.label} on {task.name}", ", ".join(facts))]
     parts.append(table(("", metric, "95 % interval"), _scores(record)))
-    bias = [name for name in BIAS if name in record.bias]
+    bias = [name for name in HEADLINES if name in record.bias]
     if bias:
         parts.append(table(("language bias", "value", "95 % interval", "language-blind"), _bias(record, bias)))
     parts.append(legend(LEGEND.format(clusters=count(record.clusters, "cluster"))))

@@ -34,6 +34,7 @@ from panglot.results.record import DECIMALS, read_record
 from panglot.results.result_record import ResultRecord, find_results, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import DEPTH
+from panglot.score.bias import HEADLINES
 from panglot.score.summary import score_evidence
 from panglot.trust import attested
 from panglot.trust.evidence_check import check_evidence
@@ -211,11 +212,12 @@ class _Check:
             self._unchecked.append("The curve over dimensions: it does not follow from the evidence.")
 
     def _check_scores(self, evidence: Evidence) -> Iterator[str]:
-        """Every derived number that the file holds against what the evidence gives; it need not hold every metric."""
+        """Every derived number that the file holds against what the evidence gives; it need not hold every one."""
         result = self._result
         metrics = dict.fromkeys(name for scores in result.settings.values() for name in scores)
+        measures = {*result.bias, *HEADLINES}  # bias that goes unstated would pass as none
         try:
-            scores = score_evidence(evidence, result.task.headline, list(metrics), measures=result.bias.keys())
+            scores = score_evidence(evidence, result.task.headline, list(metrics), measures=measures)
             again = ResultRecord.of(result.task, result.model, scores, result.curve, result.run)
         except (ValueError, ArithmeticError, LookupError, RuntimeWarning) as error:
             raise BadResult(f"{self._path}: its evidence cannot be scored. {str(error)[:200]}") from error

@@ -6,7 +6,16 @@ The measures assume parallel candidates: every language holds an equally good an
 """
 
 from panglot.score.bias.lists import MIX_DEPTH
-from panglot.score.bias.measures import MEASURES, BiasMeasure, Statistics
+from panglot.score.bias.measures import HEADLINES, MEASURES, BiasMeasure, Statistics
 from panglot.score.bias.selection import measures_of, of_the_whole, statistics
 
-__all__ = ["MEASURES", "MIX_DEPTH", "BiasMeasure", "Statistics", "measures_of", "of_the_whole", "statistics"]
+__all__ = [
+    "HEADLINES",
+    "MEASURES",
+    "MIX_DEPTH",
+    "BiasMeasure",
+    "Statistics",
+    "measures_of",
+    "of_the_whole",
+    "statistics",
+]

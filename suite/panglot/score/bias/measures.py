@@ -20,6 +20,14 @@ Statistics: TypeAlias = Mapping[str, Floats]
 SHARE, DIFFERENCE, POSITIVE, ANY = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, inf)
 
 
+HEADLINES = (
+    "normalised_rank_distance",
+    f"same_language_ratio@{MIX_DEPTH}",
+    "modality_gap",
+    f"same_modality_ratio@{MIX_DEPTH}",
+)
+"""The measures in every summary of a result; no result may leave out one that its evidence gives."""
+
 TOP_HITS = (
     ("right_own", "relevant", "the query's language"),
     ("right_other", "relevant", "another language"),
