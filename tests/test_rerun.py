@@ -321,6 +321,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"modules.json": [MODULE | {"path": "1_P\\..\\..\\x"}]}, "as its path"),
     ({"router_config.json": {"types": {"query_0": "evil.Evil"}}}, "names 'evil.Evil' as its type"),
     ({"2_Dense/config.json": {"activation_function": "evil.Evil"}}, "as its activation_function"),
+    ({"0_WordEmbeddings/wordembedding_config.json": {"tokenizer_class": "evil.Evil"}}, "as its tokenizer_class"),
     ({"adapter_config.json": {"base_model_name_or_path": "../x"}}, "adapter_config.json makes it an adapter"),
     ({"config.json": {"base_model_name_or_path": "org/other"}}, "has the key base_model_name_or_path"),
     ({"sentence_bert_config.json": {"tokenizer_name_or_path": "/x"}}, "has the key tokenizer_name_or_path"),
@@ -347,6 +348,7 @@ def test_a_plain_repository_passes(tmp_path: Path, minilm: Path) -> None:
     files = {
         "modules.json": [MODULE, MODULE | {"path": "1_Pooling"}],
         "config.json": {"_name_or_path": "elsewhere/x", "activation_function": "gelu", "_attn_implementation": "sdpa"},
+        "tokenizer_config.json": {"tokenizer_class": "XLMRobertaTokenizer"},
         "2_Dense/config.json": {"activation_function": "torch.nn.modules.activation.Tanh"},
         "tokenizer.json": {"model": {"vocab": {"auto_map": 1, "../": 2}}},
         "model.safetensors.index.json": {"weight_map": {"a": "model-00001-of-00002.safetensors"}},

@@ -29,6 +29,9 @@ SWITCHES = frozenset({"trust_remote_code", "use_kernels", "use_pretrained_backbo
 ORIGIN = frozenset({"_name_or_path", "name_or_path"})
 """Keys by which a configuration says where it came from; nothing is loaded from there."""
 
+CLASS_KEYS = frozenset({"type", "activation_function", "tokenizer_class"})
+"""Keys whose value, with a dot in it, some version of sentence-transformers imports."""
+
 CLASSES = ("sentence_transformers.", "torch.nn.", "pylate.models.Dense.Dense")
 """Beginnings of the classes that a configuration may name; sentence-transformers reads the last as its own."""
 
@@ -101,7 +104,7 @@ def _faults(content: Any, key: str = "") -> Iterator[str]:
         for value in content:
             yield from _faults(value, key)
     elif isinstance(content, str):
-        named = key in ("type", "activation_function") and "." in content
+        named = key in CLASS_KEYS and "." in content
         kernel = key.endswith("_implementation") and not content.isidentifier()
         outside = key.endswith("path") and key not in ORIGIN and not _is_inner(content)
         if (named and not content.startswith(CLASSES)) or kernel or outside:
