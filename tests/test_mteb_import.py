@@ -196,3 +196,9 @@ class TestMtebImport:
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadResult, match="has no mteb results"):
             read_mteb_results(tmp_path, all_tasks())
+
+    def test_a_single_file_is_refused_because_a_folder_is_expected(self, tmp_path: Path) -> None:
+        file = tmp_path / "Task.json"
+        file.write_text("{}")
+        with pytest.raises(BadResult, match=r"Task\.json is a file\. Choose the folder"):
+            read_mteb_results(file, all_tasks())

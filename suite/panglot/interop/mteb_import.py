@@ -69,8 +69,10 @@ def read_mteb_results(folder: Path, tasks: Iterable[Task]) -> Imported:
     Only results on Panglot tasks (`panglot_tasks`, or `panglot export --format mteb`) with the same fingerprint are
     imported; all others are returned with the reason.
 
-    :raises BadResult: the folder has no JSON files.
+    :raises BadResult: the path is a file, or the folder has no JSON files.
     """
+    if folder.is_file():
+        raise BadResult(f"{folder} is a file. Choose the folder that contains MODEL/REVISION/TASK.json.")
     ours = {mteb_name(task.name): task for task in tasks}
     paths = sorted(path for path in folder.rglob("*.json") if path.name != "model_meta.json")
     if not paths:
