@@ -96,7 +96,7 @@ class Server(NamedTuple):
 def zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good submission, one with a changed score, and a zip that means harm."""
     root = tmp_path_factory.mktemp("zips")
-    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
+    outcome = run(TASKS["starter"], load_model("bm25"), ["de", "en"])
     path = outcome.save(root)
     card = card_of(outcome.record.model, ["starter"], {"name": "[x](javascript:alert(1)) <b id=evil>bold</b>"})
     write_card(path.parent, card)
@@ -150,20 +150,20 @@ def _upload(browser: Browser, server: Server, path: Path) -> Page:
     page.on("dialog", lambda dialog: pytest.fail(f"a script of the upload ran: {dialog.message}"))
     page.goto(f"{server.address}/submit")
     page.set_input_files("input[type=file]", path)
-    page.get_by_role("button", name="Check it").click()
+    page.get_by_role("button", name="Check", exact=True).click()
     return page
 
 
 def test_browser_uploads_are_checked_and_reported(server: Server, browser: Browser, zips: Path) -> None:
     pages = {name: _upload(browser, server, zips / f"{name}.zip") for name in ("good", "tampered", "hostile")}
     for name, said in {
-        "good": "Nothing is wrong",
-        "tampered": "is stored",
+        "good": "All checks passed.",
+        "tampered": "was expected",
         "hostile": "is not a file of a submission",
     }.items():
         expect(pages[name].get_by_text(said)).to_be_visible()
         expect(pages[name].locator("#evil, img[src=x]")).to_have_count(0)
-    expect(pages["good"].get_by_text("Place 1 of 2 by balance.")).to_be_visible()
+    expect(pages["good"].get_by_text("Place 1 of 1 by balance.")).to_be_visible()
     expect(pages["tampered"].get_by_text("Your preview")).to_have_count(0)
     assert [path.read_bytes() for path in server.inbox.glob("*.zip")] == [(zips / "good.zip").read_bytes()]
     assert [path.name for path in server.board.iterdir()] == ["constant@1"]
