@@ -214,7 +214,7 @@ class TestOwnFile:
         change(path, '"name": "mine"', '"name": "mine.toml"')
         monkeypatch.setattr(catalogue, "read_task_file", lambda _: pytest.fail("A result made a file load."))
         code, said = panglot("show", str(path), "--gallery", "page.html")
-        assert (code, "mine.toml is not a task of the suite" in said) == (2, True), said
+        assert (code, "mine.toml is not a task in this suite" in said) == (2, True), said
 
     def test_gallery_finds_own_data_by_task(self, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(mine.parent)
