@@ -173,7 +173,7 @@ def test_a_changed_result_is_not_shown(copy: Path) -> None:
     verify_new(copy)
     index = read_index(copy)
     assert len(on(index, "starter")) == 2
-    assert "follows" in index.refused[f"{path.parent.name}/starter.json"]
+    assert "was expected" in index.refused[f"{path.parent.name}/starter.json"]
 
 
 def test_a_broken_file_and_a_broken_card_are_named(copy: Path) -> None:
