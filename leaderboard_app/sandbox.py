@@ -31,7 +31,7 @@ ARCHIVE = "upload.zip"
 PLACED = "unpacked"
 REPORT = "report.json"
 
-ELSEWHERE = "Check it with panglot verify, and hand it in by a pull request."
+ELSEWHERE = "Check it with panglot verify, and submit it by pull request."
 """What is left where a result is too large for this server."""
 
 LONGEST_FINDING = 500

@@ -220,7 +220,11 @@ class TestObjects:
         [
             (Letters, {}, r"the class Letters. Expected an object with encode\(texts, role\)"),
             (object(), {}, r"an object of type object, which has no method encode"),
-            (Letters("a"), {"query_prompt": "q: "}, "takes no --query-prompt: it is an object"),
+            (
+                Letters("a"),
+                {"query_prompt": "q: "},
+                "--query-prompt applies to models that are loaded by name. Set it on the Letters object",
+            ),
         ],
     )
     def test_what_cannot_encode_is_refused(self, model: Any, options: dict[str, Any], message: str) -> None:

@@ -314,7 +314,7 @@ def test_folders_that_hold_no_such_model(kind: str, tmp_path: Path) -> None:
     if kind == "late":
         (tmp_path / "modules.json").unlink()
         (tmp_path / "config.json").write_text('{"architectures": ["BertModel"]}', encoding="utf-8")
-        with pytest.raises(BadEncoder, match="a bare encoder, .*; its token vectors would come from random weights"):
+        with pytest.raises(BadEncoder, match=r"a bare encoder, .*; its token vectors would come from random weights"):
             load_model(f"late:{tmp_path}")
 
 

@@ -159,7 +159,7 @@ def test_submit_receive_and_verify_work_together(folder: Path, tmp_path: Path) -
     shutil.copytree(folder, tmp_path / folder.name)
     done = panglot("submit", "random@1", "--licence", "MIT", "--training", "starter=zero-shot", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Next: hand the zip in" in done.stdout
+    assert "Next: upload the zip" in done.stdout
     done = panglot("receive", "random@1.zip", "--into", "board", cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "board/random@1"), done.stderr
     card = read_record(tmp_path / "board" / "random@1" / "card.json", SubmissionCard)

@@ -3,7 +3,7 @@
     result = panglot.run("use-multilingual", "starter", languages=["de", "en"])
     result.scores["mono"]["map"]  # Score(value, low, high)
 
-Names are imported when they are first used, so that `import panglot` costs nothing.
+Names are imported on first use, so that `import panglot` stays light.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _MODULES = {
     "Standings": "panglot.score.comparison.standings",
     "Task": "panglot.data.task",
 }
-"""Where types are; functions are in `panglot.api`."""
+"""The module of each type; functions are in `panglot.api`."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""The front door: what `import panglot` offers as functions. Each says what it takes, gives and raises.
+"""The public functions of `import panglot`.
 
-Every error that a person can fix is a `PanglotError`, with the words of the command line.
+An error that the user can fix is a `PanglotError`, with the same message as on the command line.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ Setting = Literal["mono", "cross", "multi"]
 
 
 class Encodes(Protocol):
-    """Any object that turns texts into vectors; it may have a `card`, `encode_images` and `count_tokens` too."""
+    """An object that encodes texts as vectors; optionally with a `card`, `encode_images` and `count_tokens`."""
 
     def encode(self, texts: list[str], role: Role) -> Floats:
-        """Vectors [texts, dimension] of one batch, in the order of the texts."""
+        """Return the vectors of one batch, [texts, dimension], in the order of the texts."""
 
 
 def run(
@@ -80,22 +80,22 @@ def run(
 ) -> Result:
     """Measure a model on a task, as `panglot run` does; nothing is written until the result is saved.
 
-    The options are those of the command line, by the same names. Vectors are kept in the user's cache and reused,
-    except those of an object whose card has no revision to rely on.
+    The options have the names and defaults of the command line. Vectors are cached and reused, except those of an
+    object whose card does not pin a revision.
 
     :param model: a name as `panglot models` lists them, or any object with `encode(texts, role) -> vectors [texts,
-        dimension]`; `role` is `query` or `passage`. Its `card`, a `ModelCard`, is recorded if it has one.
+        dimension]`; `role` is `query` or `passage`. Its `card`, a `ModelCard`, is recorded if present.
     :param task: a name as `panglot tasks` lists them, the path of a folder or a TOML file, or a `Task`.
-    :param languages: codes such as `["de", "en"]`, all languages by default.
-    :param dims: dimensions to which vectors are also cut; `quantise` forms to which they are also reduced.
-    :param debias: `centre`, `project:R`, `lir:R` or `shift:LANG`: take languages out of the vectors.
+    :param languages: codes such as `["de", "en"]`; all languages by default.
+    :param dims: also score vectors truncated to these dimensions; `quantise`: also score quantised vectors.
+    :param debias: `centre`, `project:R`, `lir:R` or `shift:LANG`: remove language information from the vectors.
     :param data_dir: the folder of data sets; by default PANGLOT_DATA, else a download.
-    :param progress: called with a label and a total for each stretch of work, as `panglot.progress.Progress` says.
-    :raises UnknownName: no model, task, language or method has that name.
-    :raises MissingData: the data is not there and cannot be fetched.
-    :raises BadData: the data is damaged, or is not what the task says.
-    :raises BadEncoder: the model cannot be loaded, does not take an option, or returns no vectors.
-    :raises MissingExtra: it needs a library that is not installed.
+    :param progress: called with a label and a total for each stage; see `panglot.progress.Progress`.
+    :raises UnknownName: unknown model, task, language or method.
+    :raises MissingData: the data is not on this machine and cannot be fetched.
+    :raises BadData: the data is damaged or does not match the task.
+    :raises BadEncoder: the model cannot be loaded, does not support an option, or returns invalid vectors.
+    :raises MissingExtra: a required library is not installed.
     """
     options = _options(
         query_prompt=query_prompt,
@@ -143,12 +143,12 @@ def load_model(
     budget: float | None = None,
     texts_per_request: int | None = None,
 ) -> Model:
-    """The model of a name, with the options of the command line; it has a `card`, and most have `encode`.
+    """Load a model by name, with the options of the command line. It has a `card`, and most models have `encode`.
 
     :param name: as `panglot models` lists them, or the path of a folder.
-    :raises UnknownName: no model has that name.
-    :raises BadEncoder: the model cannot be loaded, or does not take an option.
-    :raises MissingExtra: it needs a library that is not installed.
+    :raises UnknownName: unknown model.
+    :raises BadEncoder: the model cannot be loaded or does not support an option.
+    :raises MissingExtra: a required library is not installed.
     """
     options = _options(
         query_prompt=query_prompt,
@@ -166,12 +166,12 @@ def load_model(
 
 
 def load_task(task: str | Path | Task) -> Task:
-    """The task of a name, or of the folder or TOML file at a path; its data is not read yet.
+    """Load a task by name, or from a folder or TOML file; its data is not read yet.
 
-    What a person should know of their own data is in its `remarks`.
+    Warnings about your own data are in the task's `remarks`.
 
-    :raises UnknownName: there is none; the nearest names.
-    :raises BadData: the file or the folder is not a task.
+    :raises UnknownName: unknown task; the message suggests similar names.
+    :raises BadData: the file or folder is not a valid task.
     :raises PanglotError: the name matches several tasks.
     """
     if isinstance(task, Task):
@@ -182,11 +182,11 @@ def load_task(task: str | Path | Task) -> Task:
 def load_pool(
     task: str | Path | Task, *, languages: str | Sequence[str] = (), data_dir: str | Path | None = None
 ) -> Pool:
-    """The queries, candidates and judgements of a task, in all languages or some; fetched where they are not here.
+    """Read the queries, candidates and judgements of a task, in all or some languages; fetch them if necessary.
 
-    :raises UnknownName: no task or language has that name.
-    :raises MissingData: the data is not there and cannot be fetched.
-    :raises BadData: the data is damaged, or is not what the task says.
+    :raises UnknownName: unknown task or language.
+    :raises MissingData: the data is not on this machine and cannot be fetched.
+    :raises BadData: the data is damaged or does not match the task.
     """
     return read_pool(load_task(task), _listed(languages), _path(data_dir))
 
@@ -199,15 +199,16 @@ def compare(
     setting: Setting | None = None,
     language: str | None = None,
 ) -> Comparison:
-    """Whether two models differ on a task, and where: paired permutation tests over clusters of questions.
+    """Test whether and where two models differ on a task, by paired permutation tests over clusters of questions.
 
     Differences are B − A, the second minus the first, in the units of the metric.
 
     :param one: a result, or the path of a result file.
-    :param metric: such as `ndcg@10`; by default the headline of the task.
-    :param setting: only this one; with `language` only queries in that language. The correction follows the choice.
-    :raises UnknownName: there is no such metric, setting or language.
-    :raises BadResult: the two are not about the same content, or evidence is missing or does not match.
+    :param metric: such as `ndcg@10`; the task's headline metric by default.
+    :param setting: test this setting only; `language`: queries in this language only. Holm's correction covers what is
+        tested.
+    :raises UnknownName: unknown metric, setting or language.
+    :raises BadResult: the results are on different content, or evidence is missing or does not match its result.
     """
     return compare_results(_as_result(one), _as_result(other), metric).only(setting, language)
 
@@ -219,14 +220,14 @@ def rank(
     setting: Setting | Literal["balance"] | None = None,
     metric: str | None = None,
 ) -> Standings:
-    """Models on one task, best first, with 95 % intervals of their ranks, and letters.
+    """Rank models on one task, best first, with 95 % intervals of their ranks and letters.
 
-    Two models share a letter if and only if no significant difference between them was found.
+    Two models share a letter if and only if they do not differ significantly.
 
     :param results: results, or paths of result files or of folders that hold them, such as `submissions`.
-    :param setting: by default `multi`, or `mono` of a task whose queries meet their own language only.
-    :raises UnknownName: there is no result on that task, or no such setting or metric.
-    :raises BadResult: there are results on several tasks and none is named, or none can be ranked.
+    :param setting: `multi` by default, or `mono` for a task without a pool of all languages.
+    :raises UnknownName: no result on that task, or unknown setting or metric.
+    :raises BadResult: the results are on several tasks and `task` is not given, or no result can be ranked.
     """
     listed = [results] if isinstance(results, str | Path) else list(results)
     paths = [Path(each) for each in listed if not isinstance(each, Result)]
@@ -236,26 +237,29 @@ def rank(
 
 
 def _as_model(model: str | Path | Model | Encodes, options: Options) -> Model:
-    """The model that is named, or that an object is.
+    """Load the named model, or adapt an object.
 
-    :raises BadEncoder: options are given with an object, or it has no `encode`.
+    :raises BadEncoder: options are given with an object, or the object has no `encode`.
     """
     if isinstance(model, str | Path):
         return load_by_name(str(model), options)
     if changed := options.changed():
-        raise BadEncoder(f"{type(model).__name__} takes no {changed[0]}: it is an object that was made already.")
+        raise BadEncoder(
+            f"{changed[0]} applies to models that are loaded by name. "
+            f"Set it on the {type(model).__name__} object instead."
+        )
     return as_model(model)
 
 
 def _options(**given: Any) -> Options:
-    """Options of a model, each of a type and value that it can have.
+    """Check the options of a model.
 
-    :raises BadEncoder: one is not.
+    :raises BadEncoder: an option has an invalid type or value.
     """
     try:
         return TypeAdapter(Options).validate_python(given)
     except ValidationError as error:
-        raise BadEncoder(f"An option of the model is not valid. {first_fault(error)}.") from error
+        raise BadEncoder(f"Invalid model option. {first_fault(error)}.") from error
 
 
 def _as_result(result: Result | str | Path) -> Result:
@@ -263,7 +267,7 @@ def _as_result(result: Result | str | Path) -> Result:
 
 
 def _listed(names: str | Sequence[str]) -> list[str]:
-    """Names in a list, or divided by commas as on the command line."""
+    """Names from a list, or from a comma-separated string as on the command line."""
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STATES = "trained, parent (on the data that the task was made from), zero-shot (declared) or unknown"
 
 NEXT = """
-Next: hand the zip in on the leaderboard's page, or unpack it into submissions/ of a fork and open a pull request.
+Next: upload the zip on the leaderboard's Submit page, or unpack it into submissions/ of a fork and open a pull request.
 What the page does with it: panglot receive {zip} --into submissions"""
 
 

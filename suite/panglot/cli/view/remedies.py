@@ -24,14 +24,14 @@ COLUMNS = {
     f"recall@{DEPTH}": f"recall\n@{DEPTH}",
     "rank_distance": "rank\ndistance",
     f"complete@{DEPTH}": f"complete\n@{DEPTH}",
-    "own_share@10": "own\nlanguage",
+    "own_share@10": "own\nshare",
 }
 """Measures and their column headings."""
 
 LEGEND = (
     "Means over query languages with 95 % intervals. *: differs from the pool (sign-flip test over clusters, "
     "Holm-corrected over the policies). rank distance: largest minus smallest rank of the parallel answers. complete: "
-    "share of queries with all of them in the top {depth}. own language: share of the top 10 in the query's language."
+    "share of queries with all of them in the top {depth}. own share: share of the top 10 in the query's language."
 )
 
 
