@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from panglot.encode.model import Options
 from panglot.errors import BadEncoder, BadResult, MissingExtra
 from tests.helpers.command import panglot as command
 from tests.helpers.documents import blocks
+from tests.helpers.processes import python
 
 PUBLIC = {
     "Comparison",
@@ -88,8 +87,7 @@ def test_type_checkers_see_every_public_name() -> None:
 
 def test_import_loads_nothing_but_itself() -> None:
     code = "import sys, panglot; print([m for m in sys.modules if m.partition('.')[0] in ('panglot', 'numpy', 'rich')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['panglot']\n"
+    assert python(code).stdout == "['panglot']\n"
 
 
 def test_run_takes_the_options_of_the_command_line() -> None:

@@ -32,6 +32,7 @@ from panglot.results.result_record import ResultRecord, find_results, read_resul
 from panglot.score.comparison.paired import compare
 from panglot.score.comparison.standings import rank
 from panglot.score.summary import BIAS_NAMES
+from tests.helpers.boards import path_of, verified_index
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -47,9 +48,7 @@ def made(starter_results: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def index(made: Path) -> Index:
-    update(made)
-    verify_new(made)
-    return read_index(made)
+    return verified_index(made)
 
 
 @pytest.fixture
@@ -64,10 +63,6 @@ def on(index: Index, task: str) -> list[Entry]:
 
 def shown_scores(index: Index, task: str, metric: str) -> pd.DataFrame:
     return read_scores(index.folder, [task], [metric, *board.BIAS]).to_pandas()
-
-
-def path_of(folder: Path, model: str) -> Path:
-    return next(folder.glob(f"{model}@*/starter.json"))
 
 
 def walk(index: Index, task: str, metric: str) -> Iterator[tuple[ResultRecord, str, str, dict[str, object]]]:

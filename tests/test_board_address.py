@@ -13,31 +13,18 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from leaderboard_app.index import update
-from leaderboard_app.verification import verify_new
 from leaderboard_app.widgets import ROW_PIXELS
+from tests.helpers.boards import PAGES, verified_index
 from tests.helpers.browsing import new_page, open_browser, served, settle
 from tests.helpers.processes import free_port
 
-PAGES = {
-    "": "Leaderboard",
-    "model": "Model",
-    "compare": "Compare",
-    "queries": "Queries",
-    "bias": "Bias",
-    "remedies": "Remedies",
-    "trainer": "Trainer",
-    "submit": "Submit",
-    "about": "About",
-}
 LINKS = ("Overview", "Model", "Compare", "Queries", "Bias", "Remedies", "Trainer", "Submit", "About")
 
 
 @pytest.fixture(scope="module")
 def address(starter_results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The board on three verified models."""
-    update(starter_results)
-    verify_new(starter_results)
+    verified_index(starter_results)
     port = free_port()
     command = [sys.executable, "-m", "panglot", "board", str(starter_results), "--port", str(port)]
     with served(command, port, tmp_path_factory.mktemp("server") / "log"):

@@ -15,35 +15,22 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from leaderboard_app.board import BIAS, SCORES
-from leaderboard_app.index import update
 from leaderboard_app.overview_table import overview_columns
 from leaderboard_app.recompute import recompute
-from leaderboard_app.verification import verify_new
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import read_result_record
+from tests.helpers.boards import PAGES, path_of, verified_index
 from tests.helpers.browsing import eventually, new_page, open_browser, served, settle
 from tests.helpers.contrast import check_contrast
 from tests.helpers.processes import free_port
 
-PAGES = {
-    "": "Leaderboard",
-    "model": "Model",
-    "compare": "Compare",
-    "queries": "Queries",
-    "bias": "Bias",
-    "remedies": "Remedies",
-    "trainer": "Trainer",
-    "submit": "Submit",
-    "about": "About",
-}
 PHONE = 390
 
 
 @pytest.fixture(scope="module")
 def submissions(starter_results: Path) -> Path:
     """Three models on the starter set, read and verified."""
-    update(starter_results)
-    verify_new(starter_results)
+    verified_index(starter_results)
     return starter_results
 
 
@@ -135,10 +122,6 @@ def select_row(page: Page, row: int) -> None:
     assert box
     height = box["height"] / (rows + 1)
     page.mouse.click(box["x"] + 18, box["y"] + (row + 1.5) * height)
-
-
-def path_of(submissions: Path, model: str) -> Path:
-    return next(submissions.glob(f"{model}@*/starter.json"))
 
 
 @pytest.mark.parametrize("path", PAGES)

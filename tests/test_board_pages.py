@@ -15,14 +15,13 @@ from leaderboard_app import recompute
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.verification import verify_new
 from panglot.results.evidence_file import read_evidence
+from tests.helpers.boards import path_of, verified_index
 from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
 HERE = Path(__file__).parents[1]
-
-
 PAGES = HERE / "leaderboard_app" / "app_pages"
 
 
@@ -33,19 +32,13 @@ def made(starter_results: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def index(made: Path) -> Index:
-    update(made)
-    verify_new(made)
-    return read_index(made)
+    return verified_index(made)
 
 
 @pytest.fixture
 def copy(made: Path, tmp_path: Path) -> Path:
     """Submissions of its own for a test that changes them."""
     return Path(shutil.copytree(made, tmp_path / "copy"))
-
-
-def path_of(folder: Path, model: str) -> Path:
-    return next(folder.glob(f"{model}@*/starter.json"))
 
 
 Open = Callable[..., AppTest]

@@ -29,6 +29,7 @@ from panglot.results.reported import ReportedResult
 from panglot.results.result import Result
 from panglot.results.result_record import read_result_record
 from panglot.trust.submission import card_of, write_card
+from tests.helpers.boards import path_of
 from tests.helpers.odd_records import Odd, odd_results, without_evidence
 from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
@@ -62,10 +63,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
         return test.run()
 
     return opened
-
-
-def path_of(board: Path, model: str) -> Path:
-    return next(board.glob(f"{model}@*/starter.json"))
 
 
 def change(path: Path, **fields: Any) -> None:

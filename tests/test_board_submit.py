@@ -20,14 +20,12 @@ from leaderboard_app.entries import ALL, Entry, Found
 from leaderboard_app.inbox import Inbox, NotTaken
 from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check_upload
 from leaderboard_app.upload import place_in_words, preview
-from panglot.encode.model import load_model
-from panglot.evaluate.run import run
 from panglot.results.result_record import read_result_record
 from panglot.trust.intake import take_in
-from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
+from panglot.trust.submission import LARGEST_ZIP, pack
 from tests.helpers.bombs import bombs
 from tests.helpers.processes import LONGEST
-from tests.helpers.tasks import TASKS
+from tests.helpers.submissions import make_submission
 from tests.helpers.zips import entry_of_mode, write_zip
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -41,16 +39,9 @@ def _quiet(done: int, total: int) -> None:
     """Nobody looks at the bar."""
 
 
-def _submission(name: str, root: Path) -> Path:
-    outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
-    path = outcome.save(root)
-    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
-    return path.parent
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _submission("random", tmp_path_factory.mktemp("made"))
+    return make_submission("random", tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +144,7 @@ def test_bombs_are_refused(inbox: Inbox, folder: Path, tmp_path: Path) -> None:
 
 
 def test_concurrent_uploads_do_not_mix(inbox: Inbox, good: bytes, tmp_path: Path) -> None:
-    other = _submission("constant", tmp_path)
+    other = make_submission("constant", tmp_path)
     zips = [good, pack(other, tmp_path / "other.zip").read_bytes(), good]
     with ThreadPoolExecutor(len(zips)) as pool:
         reports = list(pool.map(lambda data: _check(inbox, data), zips))
@@ -251,8 +242,8 @@ def _upload(page: AppTest, data: bytes) -> AppTest:
 def test_the_page_shows_a_preview_to_one_person_only(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    _submission("constant", inbox.board)
-    sent = _submission("bm25", tmp_path)
+    make_submission("constant", inbox.board)
+    sent = make_submission("bm25", tmp_path)
     page = _upload(_page(inbox.board, inbox, monkeypatch), pack(sent, tmp_path / "bm25.zip").read_bytes())
     kept = _kept(inbox)[0]
     assert kept.name in page.success[0].value

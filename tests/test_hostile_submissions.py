@@ -19,38 +19,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from panglot.encode.model import load_model
 from panglot.errors import BadResult
-from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
 from panglot.results.parquet import Columns, Form
 from panglot.results.record import read_record
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
-from panglot.trust.submission import SubmissionCard, card_of, pack, unpack, write_card
+from panglot.trust.submission import SubmissionCard, pack, unpack
 from panglot.trust.verify import verify, verify_folder
 from tests.helpers.bombs import bombs
 from tests.helpers.processes import python
-from tests.helpers.tasks import TASKS
+from tests.helpers.submissions import make_submission
 from tests.helpers.zips import entry_of_mode, write_zip
 
 HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))
-
-
 SECONDS = 5
-
-
 MEBIBYTES = 500
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small submission with its card."""
-    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = outcome.save(tmp_path_factory.mktemp("made"))
-    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
-    return path.parent
+    return make_submission("random", tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture

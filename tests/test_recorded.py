@@ -23,6 +23,7 @@ from panglot.results.record import write_record
 from panglot.trust import recorded
 from panglot.trust.recorded import VerificationRecord, read_verification, record_verification
 from panglot.trust.verify import verify_folder
+from tests.helpers.boards import path_of
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,6 @@ def board(starter_results: Path, record: VerificationRecord, tmp_path: Path) -> 
     folder = Path(shutil.copytree(starter_results, tmp_path / "board"))
     write_record(folder / RECORD, record)
     return folder
-
-
-def path_of(board: Path, model: str) -> Path:
-    return next(board.glob(f"{model}@*/starter.json"))
 
 
 def levels(board: Path) -> dict[str, str]:

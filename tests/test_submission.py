@@ -28,6 +28,7 @@ from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, card_of, pack, place, write_card
 from panglot.trust.verify import verify_folder
 from tests.helpers.command import panglot
+from tests.helpers.submissions import make_submission
 from tests.helpers.tasks import TASKS
 
 SCHEMAS: dict[str, type[BaseModel]] = {"result": ResultRecord, "card": SubmissionCard, "attestation": Attestation}
@@ -46,10 +47,7 @@ def test_published_schemas_are_those_of_the_models(name: str) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small submission with its card."""
-    outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = outcome.save(tmp_path_factory.mktemp("made"))
-    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
-    return path.parent
+    return make_submission("random", tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
