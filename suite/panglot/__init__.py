@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from panglot.data.task import Task
     from panglot.encode.model import Encoder, ModelCard
     from panglot.errors import PanglotError
+    from panglot.interop.evaluator import PanglotEvaluator as PanglotEvaluator
     from panglot.results.result import Result
     from panglot.retrieve.evidence import Evidence
     from panglot.score.bootstrap import Score
@@ -49,13 +50,15 @@ _MODULES = {
     "Evidence": "panglot.retrieve.evidence",
     "ModelCard": "panglot.encode.model",
     "PanglotError": "panglot.errors",
+    "PanglotEvaluator": "panglot.interop.evaluator",
     "Pool": "panglot.data.pool",
     "Result": "panglot.results.result",
     "Score": "panglot.score.bootstrap",
     "Standings": "panglot.score.comparison.standings",
     "Task": "panglot.data.task",
 }
-"""The module of each type; functions are in `panglot.api`."""
+"""The module of each type; functions are in `panglot.api`. `PanglotEvaluator` is not in `__all__`, since importing it
+imports sentence-transformers."""
 
 
 def __getattr__(name: str) -> Any:
@@ -63,11 +66,11 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("panglot")
-    if name not in __all__:
+    if name not in __all__ and name not in _MODULES:
         raise AttributeError(f"module 'panglot' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_MODULES.get(name, "panglot.api")), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, "PanglotEvaluator", "__version__"]
