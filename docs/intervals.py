@@ -1,7 +1,7 @@
-"""How much wider intervals are when what was drawn together is drawn together: python docs/intervals.py [DATA].
+"""How much wider intervals are when what was drawn together is drawn together: python docs/intervals.py.
 
-Prints the table of docs/metrics.md, from the evidence in submissions/ and the data of the tasks, in DATA or where
-PANGLOT_DATA says.
+Prints the table of docs/metrics.md, from the evidence in submissions/ and the data of the tasks, in the folder that
+PANGLOT_DATA names.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ MODELS = ("bm25", "use-multilingual", "multilingual-e5-small-q4")
 HEADING = ("task", "what", "value", "by question", "by paragraph", "by article", "paragraph", "article")
 
 
-def rows(data_dir: Path | None = None) -> Iterator[tuple[str, ...]]:
+def rows() -> Iterator[tuple[str, ...]]:
     """`multi` of each model and the difference of the last two, each with the interval over all three units.
 
     The last columns say how many times as large as by question the standard deviation of the draws is.
     """
     for task in (task for name in TASKS for task in all_tasks() if task.name == name):
-        pool = read_pool(task, (), data_dir)
+        pool = read_pool(task)
         units = {"question": pool.group, "paragraph": paragraphs(pool), "article": pool.cluster}
         drawn = {name: _drawn(_evidence(name, task.name), units) for name in MODELS}
         drawn[f"{MODELS[2]} − {MODELS[1]}"] = {
@@ -80,7 +80,7 @@ def _drawn(evidence: Evidence, units: Mapping[str, Ints]) -> dict[str, tuple[Flo
 
 def main() -> None:
     """Print the table."""
-    table = [HEADING, ("---",) * len(HEADING), *rows(Path(sys.argv[1]) if sys.argv[1:] else None)]
+    table = [HEADING, ("---",) * len(HEADING), *rows()]
     sys.stdout.write("".join(f"| {' | '.join(row)} |\n" for row in table))
 
 

@@ -20,6 +20,7 @@ from threading import Timer
 from typing import TypeAlias
 
 from panglot.errors import BadResult
+from panglot.files import data_variable
 from panglot.progress import Advance
 from panglot.results.record import Record, read_record, write_record
 from panglot.trust.intake import take_in
@@ -38,8 +39,8 @@ LONGEST_FINDING = 500
 MOST_LINES = 200
 LONGEST_LINE = 100
 
-ENVIRONMENT = ("PANGLOT_DATA", "XDG_CACHE_HOME", "HOME", "LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What the process sees of ours: where the tasks' data is, and no secrets."""
+ENVIRONMENT = ("XDG_CACHE_HOME", "HOME", "LANG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What the process sees of ours beside the data folder: no secrets."""
 
 OnProgress: TypeAlias = Callable[[int, int], object]
 """Takes the number of files that are verified, and of all."""
@@ -93,7 +94,7 @@ def check_upload(folder: Path, on_progress: OnProgress, limits: Limits = LIMITS)
     A check that is stopped or breaks down is reported as a refusal.
     """
     command = [sys.executable, "-I", "-m", __name__, str(folder), limits.model_dump_json()]
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | data_variable()
     start = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as process:
         alarm = Timer(limits.seconds, process.kill)

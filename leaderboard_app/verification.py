@@ -28,6 +28,7 @@ from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.strangers import contained
 from leaderboard_app.verified import FILE, LOCK, Checked, Checks, digest_of_record, load_checks
 from panglot.errors import BadResult
+from panglot.files import data_variable
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
 from panglot.results.result_record import read_result_record
@@ -47,7 +48,10 @@ def start_checks(index: Index) -> None:
     stamp, process = _running.get(index.folder, ("", None))
     if process is None or (process.poll() is not None and stamp != index.stamp):
         command = [sys.executable, "-m", __name__, "--beside", str(index.folder)]
-        _running[index.folder] = (index.stamp, subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        _running[index.folder] = (
+            index.stamp,
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | data_variable()),
+        )
 
 
 def verify_new(folder: Path, progress: Progress = silent) -> str:

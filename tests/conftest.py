@@ -55,14 +55,23 @@ def real_data(data_dir: Path) -> Iterator[Path]:
         yield data_dir
 
 
+@pytest.fixture
+def own_data(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder of the test's own, where all data sets are looked for."""
+    with data_from(tmp_path):
+        yield tmp_path
+
+
 @pytest.fixture(scope="session")
 def xquad_r(data_dir: Path) -> Pool:
-    return read_pool(TASKS["xquad-r"], data_dir=data_dir)
+    with data_from(data_dir):
+        return read_pool(TASKS["xquad-r"])
 
 
 @pytest.fixture(scope="session")
 def mlqa_r(data_dir: Path) -> Pool:
-    return read_pool(TASKS["mlqa-r"], data_dir=data_dir)
+    with data_from(data_dir):
+        return read_pool(TASKS["mlqa-r"])
 
 
 @pytest.fixture(scope="session")

@@ -40,10 +40,10 @@ def test_every_setting_and_pair_from_one_evidence(tmp_path: Path) -> None:
     assert "normalised_rank_distance" in scores.bias
 
 
-def test_some_languages_are_read_from_the_data_folder(tmp_path: Path) -> None:
-    (tmp_path / "belebele").mkdir()
-    write_twin(tmp_path / "belebele", ["swh_Latn", "yor_Latn"])
-    assert read_pool(BELEBELE, ["swh_Latn", "yor_Latn"], tmp_path).languages == ("swh_Latn", "yor_Latn")
+def test_some_languages_are_read_from_the_data_folder(own_data: Path) -> None:
+    (own_data / "belebele").mkdir()
+    write_twin(own_data / "belebele", ["swh_Latn", "yor_Latn"])
+    assert read_pool(BELEBELE, ["swh_Latn", "yor_Latn"]).languages == ("swh_Latn", "yor_Latn")
 
 
 def test_what_is_not_parallel_is_refused(tmp_path: Path) -> None:

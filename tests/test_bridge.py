@@ -143,9 +143,10 @@ class TestMtebTasks:
             for name in ("main_score", *METRICS.values()):
                 assert row[name] == pytest.approx(ours[subset][name], abs=1e-5), (subset, name)
 
-    def test_subsets_without_judgements_are_left_out(self, mlqa_r: Pool, data_dir: Path) -> None:
+    @pytest.mark.usefixtures("real_data")
+    def test_subsets_without_judgements_are_left_out(self, mlqa_r: Pool) -> None:
         import_module("mteb")
-        task = panglot_tasks([TASKS["mlqa-r"]], data_dir)[0]
+        task = panglot_tasks([TASKS["mlqa-r"]])[0]
         assert len(task.hf_subsets) == 49 + 7
         task.load_data()
         split = task.dataset["ar-zh"]["test"]

@@ -45,8 +45,8 @@ class Directions(NamedTuple):
     to_text: Asked
 
 
-def _by_language(bridge: Model, task: str, data_dir: Path) -> dict[str, Directions]:
-    pool = read_pool(TASKS[task], [name for name in KNOWN if name in TASKS[task].languages], data_dir)
+def _by_language(bridge: Model, task: str) -> dict[str, Directions]:
+    pool = read_pool(TASKS[task], [name for name in KNOWN if name in TASKS[task].languages])
     scores = score_pool(bridge, pool).scores.block(0, len(pool.queries))
     found = {}
     for name in (name for name in KNOWN if name in pool.languages):
@@ -70,9 +70,10 @@ def _chance(asked: Sequence[Asked]) -> float:
     return float(np.mean(found <= found[0]))
 
 
-def test_bridge_beats_chance_on_emoji_in_every_known_language(bridge: Model, data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_bridge_beats_chance_on_emoji_in_every_known_language(bridge: Model) -> None:
     assert sees_images(bridge)
-    found = _by_language(bridge, "emoji-t2i", data_dir)
+    found = _by_language(bridge, "emoji-t2i")
     assert tuple(found) == KNOWN
     for name, asked in found.items():
         assert _chance([asked.to_image]) < 0.001, name
@@ -80,12 +81,13 @@ def test_bridge_beats_chance_on_emoji_in_every_known_language(bridge: Model, dat
         assert np.exp(asked.to_image.log_rank[asked.to_image.caption, asked.to_image.image].mean()) < 25, name
 
 
-def test_bridge_beats_chance_on_storybooks_in_every_complete_language(bridge: Model, data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_bridge_beats_chance_on_storybooks_in_every_complete_language(bridge: Model) -> None:
     """Nine stories are few: one language alone is shown at 5 %, all together at 1 %.
 
     Russian has three of the stories, on which no language is above chance.
     """
-    found = _by_language(bridge, "storybooks-t2i", data_dir)
+    found = _by_language(bridge, "storybooks-t2i")
     chance = {name: _chance(asked) for name, asked in found.items() if len(asked.to_image.log_rank) == 107}
     assert set(found) - set(chance) == {"ru"}
     assert max(chance.values()) < 0.05, chance

@@ -111,13 +111,14 @@ def test_captions_are_drawn_with_their_picture_or_story() -> None:
         assert cluster == {"cover": "story", "page": "story", "next": "story", "other": "other"}
 
 
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize(
     ("name", "groups", "clusters"),
     [("starter", 52, 26), ("xquad-r", 1190, 48), ("mlqa-r", 1148, 520), ("emoji-t2i", 426, 426),
      ("storybooks-t2i", 107, 9)],
 )  # fmt: skip
-def test_clusters_of_the_real_data(name: str, groups: int, clusters: int, data_dir: Path) -> None:
-    pool = read_pool(TASKS[name], (), data_dir)
+def test_clusters_of_the_real_data(name: str, groups: int, clusters: int) -> None:
+    pool = read_pool(TASKS[name])
     assert pool.fingerprint == TASKS[name].fingerprint
     assert (len(set(pool.groups)), len(set(pool.clusters))) == (groups, clusters)
 

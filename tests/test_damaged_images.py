@@ -69,12 +69,12 @@ def test_damage_is_left_out_and_counted(direction: str) -> None:
     assert without_damaged(whole) == (whole, 0)
 
 
-def test_a_result_says_how_many_were_left_out(tmp_path: Path) -> None:
+def test_a_result_says_how_many_were_left_out() -> None:
     sizes = dict.fromkeys(("de", "en", "zxx"), Size(0, 0))
     task = Task("t", "", sizes, Source("t", {}), lambda _: text_to_image(_damaged()), "ndcg@10", "", "", "")
-    assert run(task, Numbers(), data_dir=tmp_path, skip_damaged=True).record.run.damaged == 3
+    assert run(task, Numbers(), skip_damaged=True).record.run.damaged == 3
     with pytest.raises(BadData, match="3 items are damaged"):
-        run(task, Numbers(), data_dir=tmp_path)
+        run(task, Numbers())
 
 
 def test_pool_emptied_by_damage_is_refused() -> None:

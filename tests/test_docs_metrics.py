@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -169,9 +168,10 @@ def test_least_p() -> None:
         _check_arithmetic(row, 1 / swaps_of(int(row.name), DRAWS), 1, ROUNDED)
 
 
-def test_intervals_of_real_models(data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_intervals_of_real_models() -> None:
     """As the committed script prints them; the last digit may differ from processor to processor."""
-    printed, computed = _rows("Intervals"), list(intervals.rows(data_dir))
+    printed, computed = _rows("Intervals"), list(intervals.rows())
     assert [row.cells[:2] for row in printed] == [row[:2] for row in computed]
     for row, ours in zip(printed, computed, strict=True):
         for one, other in zip(row.cells[2:], ours[2:], strict=True):

@@ -139,18 +139,20 @@ def test_evidence_that_nothing_can_be_computed_from_is_not_read(
     assert verify(path).level == "failed"
 
 
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.fingerprint])
-def test_facts_of_a_task_are_those_of_its_data(name: str, data_dir: Path) -> None:
+def test_facts_of_a_task_are_those_of_its_data(name: str) -> None:
     task = TASKS[name]
-    pool = read_pool(task, data_dir=data_dir)
+    pool = read_pool(task)
     assert (task.relevants, task.divided) == (len(pool.query), False)
 
 
-def test_facts_of_tasks_that_nobody_has_read_follow_from_how_they_are_made(data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_facts_of_tasks_that_nobody_has_read_follow_from_how_they_are_made() -> None:
     assert TASKS["belebele"].relevants == 13_395_600
     miracl = TASKS["miracl"]
     assert miracl.divided
-    assert miracl.relevants == len(miracl.questions(miracl, miracl.languages, data_dir).judgements)  # type: ignore[attr-defined]
+    assert miracl.relevants == len(miracl.questions(miracl, miracl.languages).judgements)  # type: ignore[attr-defined]
 
 
 def test_no_result_decides_by_what_the_others_are_ranked(outcome: Result, tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
 
+from leaderboard_app.sandbox import check_upload
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.local import _remembered
@@ -22,7 +26,7 @@ from panglot.data.task import Task
 from panglot.encode.model import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
-from panglot.files import data_from, data_root
+from panglot.files import data_from, data_of_process, data_root
 from tests.helpers.tasks import TASKS
 
 
@@ -94,8 +98,8 @@ def test_unreachable_source_says_where_to_put_the_file(served: tuple[Task, Path]
 
 
 def test_data_folder_without_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"xquad-r/ar\.json does not exist.*PANGLOT_DATA"):
-        read_pool(TASKS["xquad-r"], data_dir=tmp_path)
+    with data_from(tmp_path), pytest.raises(MissingData, match=r"xquad-r/ar\.json does not exist.*PANGLOT_DATA"):
+        read_pool(TASKS["xquad-r"])
 
 
 def test_a_changed_file_is_named_with_both_hashes(tmp_path: Path, data_dir: Path) -> None:
@@ -103,13 +107,12 @@ def test_a_changed_file_is_named_with_both_hashes(tmp_path: Path, data_dir: Path
     path = tmp_path / "xquad-r" / "en.json"
     path.write_bytes(path.read_bytes().replace(b"308", b"309", 1))
     expected = TASKS["xquad-r"].source.files["en"][1]
-    with pytest.raises(
-        BadData, match=rf"en\.json is damaged or changed: expected sha256 {expected}, found [0-9a-f]{{64}}"
-    ):
-        read_pool(TASKS["xquad-r"], ["en"], tmp_path)
+    changed = rf"en\.json is damaged or changed: expected sha256 {expected}, found [0-9a-f]{{64}}"
+    with data_from(tmp_path), pytest.raises(BadData, match=changed):
+        read_pool(TASKS["xquad-r"], ["en"])
 
 
-def test_counts_and_fingerprint_are_checked(data_dir: Path) -> None:
+def test_counts_and_fingerprint_are_checked() -> None:
     task = TASKS["starter"]
     with pytest.raises(BadData, match=r"expected fingerprint 0000, found 71bc"):
         read_pool(replace(task, fingerprint="0000"))
@@ -139,9 +142,57 @@ def test_a_data_folder_is_in_force_until_its_context_ends(monkeypatch: pytest.Mo
     with data_from(Path("outer")):
         with data_from(Path("inner")), data_from(None):
             assert data_root() == Path("inner")
-            assert data_root(Path("named")) == Path("named")
         assert data_root() == Path("outer")
     assert data_root() == Path("from-the-variable")
+
+
+def test_a_data_folder_of_one_thread_is_not_that_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_DATA", "from-the-variable")
+    with data_from(Path("mine")), ThreadPoolExecutor(1) as threads:
+        assert threads.submit(data_root).result() == Path("from-the-variable")
+
+
+@pytest.mark.parametrize("before", [None, "from-the-variable"])
+def test_later_threads_and_processes_use_the_data_folder_of_the_command(
+    before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    if before:
+        monkeypatch.setenv("PANGLOT_DATA", before)
+    monkeypatch.chdir(tmp_path)
+    spawned = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    with data_of_process(Path("data")), ThreadPoolExecutor(1) as threads, spawned as processes:
+        for pool in (threads, processes):
+            assert pool.submit(data_root).result() == tmp_path / "data"
+    assert data_root() == (Path(before) if before else None)
+
+
+def test_the_check_of_an_upload_uses_the_data_folder_of_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs in the folder of the upload, so a relative path must not stay one."""
+    seen: list[dict[str, str]] = []
+
+    def note(*_: object, env: dict[str, str], **__: object) -> NoReturn:
+        seen.append(env)
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("leaderboard_app.sandbox.subprocess.Popen", note)
+    for folder in (data_from(Path("data")), data_of_process(Path("data"))):
+        with folder, pytest.raises(KeyboardInterrupt):
+            check_upload(tmp_path, lambda *_: None)
+    assert [env["PANGLOT_DATA"] for env in seen] == [str(tmp_path / "data")] * 2
+
+
+@pytest.mark.parametrize("verb", ["board", "index"])
+def test_the_leaderboard_is_started_with_the_data_folder(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path | None] = []
+    monkeypatch.setattr("panglot.cli.leaderboard.os.execv", lambda *_: seen.append(data_root()))
+    done = CliRunner().invoke(app, [verb, str(tmp_path), "--data-dir", str(tmp_path / "data")])
+    assert (done.exit_code, seen) == (0, [tmp_path / "data"])
 
 
 def test_the_option_of_a_verb_is_in_force_until_the_verb_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,23 +130,23 @@ def _task(data: HubSet) -> Task:
     return Task("twin", "", sizes, source, reader(read_hub, "i2t"), "ndcg@10", "", "")
 
 
-def test_a_set_is_fetched_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    data = _xm3600(tmp_path / "twin")
-    first = fetch_file(_task(data), "images", tmp_path)
+def test_a_set_is_fetched_once_and_whole(own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own_data / "home"))
+    data = _xm3600(own_data / "twin")
+    first = fetch_file(_task(data), "images")
     written = first.stat().st_mtime_ns
     assert sorted(path.name for path in first.parent.parent.iterdir()) == ["twin"]
-    assert fetch_file(_task(data), "images", tmp_path).stat().st_mtime_ns == written
-    assert fetch_file(_task(data), "texts", tmp_path).parent == first.parent
-    assert read_pool(_task(data), data_dir=tmp_path).has_images
+    assert fetch_file(_task(data), "images").stat().st_mtime_ns == written
+    assert fetch_file(_task(data), "texts").parent == first.parent
+    assert read_pool(_task(data)).has_images
 
 
-def test_failed_fetch_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    data = HubSet(str(tmp_path / "nowhere"), "main", {"ar": {"ar": "captions"}}, id="image_id")
+def test_failed_fetch_leaves_nothing(own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own_data / "home"))
+    data = HubSet(str(own_data / "nowhere"), "main", {"ar": {"ar": "captions"}}, id="image_id")
     with pytest.raises(MissingData, match="cannot be read from the Hugging Face Hub"):
-        fetch_file(_task(data), "images", tmp_path)
-    assert not list((tmp_path / "home").rglob("*.parquet"))
+        fetch_file(_task(data), "images")
+    assert not list((own_data / "home").rglob("*.parquet"))
 
 
 @pytest.mark.network

@@ -67,7 +67,7 @@ def _content(folder: Path) -> dict[str, list[str]]:
 def test_a_corpus_is_fetched_in_files_and_once(
     corpora: HubCorpora, task: Task, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus = corpora(task, ["sw"], None, silent)
+    corpus = corpora(task, ["sw"], silent)
     assert [passage.id for passage in corpus.passages("sw")] == [f"sw:{n}#0" for n in range(5)]
     assert next(iter(corpus.passages("sw"))).text == "title 0\ntext 0"
     assert _content(home / "sw") == {
@@ -76,7 +76,7 @@ def test_a_corpus_is_fetched_in_files_and_once(
         "docs-00002.jsonl.gz": ["4#0"],
     }
     monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("It was fetched again."))
-    assert len(list(corpora(task, ["sw"], None, silent).passages("sw"))) == 5
+    assert len(list(corpora(task, ["sw"], silent).passages("sw"))) == 5
 
 
 def test_killed_fetch_resumes(corpora: HubCorpora, task: Task, home: Path) -> None:
@@ -92,26 +92,26 @@ def test_killed_fetch_resumes(corpora: HubCorpora, task: Task, home: Path) -> No
         yield advance
 
     with pytest.raises(KeyboardInterrupt):
-        corpora(task, ["sw"], None, killed)
+        corpora(task, ["sw"], killed)
     assert list(_content(home / "sw")) == ["docs-00000.jsonl.gz"]
     written = (home / "sw" / "docs-00000.jsonl.gz").stat().st_mtime_ns
     steps.append(-100)
-    assert len(list(corpora(task, ["sw"], None, killed).passages("sw"))) == 5
+    assert len(list(corpora(task, ["sw"], killed).passages("sw"))) == 5
     assert steps == [0, 2, -100, 2, 2, 1]
     assert (home / "sw" / "docs-00000.jsonl.gz").stat().st_mtime_ns == written
     assert not (home / "sw" / "unfinished").exists()
 
 
 def test_the_queries_of_a_tier_are_fetched_once(corpora: HubCorpora, task: Task, home: Path) -> None:
-    assert corpora.read_selection(task, "sw", None) == {"7", "9"}
+    assert corpora.read_selection(task, "sw") == {"7", "9"}
     assert (home / "queries-sw.txt").read_text(encoding="utf-8").split() == ["7", "9"]
     (home / "queries-sw.txt").write_text("7", encoding="utf-8")
-    assert corpora.read_selection(task, "sw", None) == {"7"}
+    assert corpora.read_selection(task, "sw") == {"7"}
 
 
 def test_unreachable_corpus_is_reported(task: Task, home: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"nowhere \(sw-corpus\) at revision main cannot be read .* Files that were"):
-        HubCorpora(str(tmp_path / "nowhere"), "main")(task, ["sw"], None, silent)
+        HubCorpora(str(tmp_path / "nowhere"), "main")(task, ["sw"], silent)
 
 
 def test_a_set_with_a_configuration_for_each_language(tmp_path: Path) -> None:

@@ -278,11 +278,11 @@ def test_several_captions_of_a_language_are_handled() -> None:
 
 
 @pytest.mark.parametrize("name", ["use-multilingual", "bm25", "rrf:bm25+use-multilingual"])
-def test_a_model_of_texts_is_refused_before_anything_is_read(name: str, tmp_path: Path) -> None:
+def test_a_model_of_texts_is_refused_before_anything_is_read(name: str) -> None:
     model = load_model(name)
     assert not sees_images(model)
     with pytest.raises(BadEncoder, match=r"encodes only text, but xm3600-t2i has images\."):
-        run(TASKS["xm3600-t2i"], model, data_dir=tmp_path)
+        run(TASKS["xm3600-t2i"], model)
 
 
 def test_models_that_look_at_no_content_score_images(direction: str) -> None:
@@ -322,18 +322,20 @@ SIZES = {
 }
 
 
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("name", SIZES)
-def test_real_sets_have_their_sizes(name: str, data_dir: Path) -> None:
-    pool = read_pool(TASKS[name], data_dir=data_dir)
+def test_real_sets_have_their_sizes(name: str) -> None:
+    pool = read_pool(TASKS[name])
     assert (len(pool.queries), len(pool.candidates), len(pool.query)) == SIZES[name]
     assert without_damaged(pool).damaged == 0
 
 
-def test_real_records_are_read(data_dir: Path) -> None:
-    emoji = read_pool(TASKS["emoji-t2i"], ["de"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_real_records_are_read() -> None:
+    emoji = read_pool(TASKS["emoji-t2i"], ["de"])
     assert emoji.languages == ("de", "zxx")
     assert emoji.queries.texts[emoji.queries.ids.index("de:u00a9:0")] == "Copyright"
-    books = read_pool(TASKS["storybooks-t2i"], data_dir=data_dir)
+    books = read_pool(TASKS["storybooks-t2i"])
     relevants = Counter(np.bincount(books.query).tolist())
     assert relevants[2] == 244
     assert relevants[1] == 1390

@@ -23,6 +23,7 @@ from panglot.data.origins.archive import Archive
 from panglot.data.origins.fetch import fetch_file
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
+from panglot.files import data_from
 from panglot.progress import Progress, silent
 from tests.helpers.command import panglot
 from tests.helpers.images import numbered
@@ -184,7 +185,8 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_made_storybooks_equal_the_published_rows(storybooks: StorybookSources, data_dir: Path, nowhere: Path) -> None:
     published = TASKS["storybooks-mixed"]
     made = read_pool(_from(published, storybooks.build))
-    given = read_pool(published, data_dir=data_dir)
+    with data_from(data_dir):
+        given = read_pool(published)
     assert made.fingerprint != given.fingerprint
     assert (made.queries.ids, made.queries.texts) == (given.queries.ids, given.queries.texts)
     assert (made.candidates.ids, made.candidates.texts) == (given.candidates.ids, given.candidates.texts)

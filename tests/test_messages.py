@@ -33,7 +33,7 @@ from panglot.encode.kinds.use import load as load_use
 from panglot.encode.model import load_model
 from panglot.encode.vectors import encode_with_images
 from panglot.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
-from panglot.files import DATA_VARIABLE
+from panglot.files import DATA_VARIABLE, data_from
 from panglot.interop.trec import read_run, run_lines
 from panglot.progress import silent
 from panglot.results.evidence_file import evidence_file, read_evidence, write_table
@@ -94,8 +94,8 @@ class TestSources:
         monkeypatch.delenv(DATA_VARIABLE, raising=False)
         with pytest.raises(MissingData, match=r"set --data-dir .*mine/en\.json, or ask .* no download URL"):
             fetch_file(task, "en")
-        with pytest.raises(MissingData, match="ask the task's authors: the task has no download URL"):
-            fetch_file(task, "en", tmp_path)
+        with data_from(tmp_path), pytest.raises(MissingData, match="ask the task's authors: the task has no download"):
+            fetch_file(task, "en")
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -105,12 +105,12 @@ class TestSources:
         ],
         ids=["one column", "not gzip"],
     )
-    def test_topics_that_are_no_table(self, tmp_path: Path, content: bytes, message: str) -> None:
+    def test_topics_that_are_no_table(self, own_data: Path, content: bytes, message: str) -> None:
         task = replace(MIRACL, source=Source("topics", {"sw.topics": ("sw.tsv", "")}))
-        (tmp_path / "topics").mkdir()
-        (tmp_path / "topics" / "sw.tsv.gz").write_bytes(content)
+        (own_data / "topics").mkdir()
+        (own_data / "topics" / "sw.tsv.gz").write_bytes(content)
         with pytest.raises(BadData, match=message):
-            read_questions(task, ["sw"], tmp_path)
+            read_questions(task, ["sw"])
 
     def test_a_corpus_is_not_held(self) -> None:
         with pytest.raises(MissingData, match="too many candidates to hold in memory"):

@@ -51,8 +51,9 @@ def corpus_of(folder: Path, passages: list[dict[str, str]] = PASSAGES) -> JsonlC
 
 
 class TestQuestions:
-    def test_counts_are_those_that_are_published(self, data_dir: Path) -> None:
-        questions = read_questions(MIRACL, MIRACL.languages, data_dir)
+    @pytest.mark.usefixtures("real_data")
+    def test_counts_are_those_that_are_published(self) -> None:
+        questions = read_questions(MIRACL, MIRACL.languages)
         assert len(questions.queries) == MIRACL.queries == 13_495
         assert len(questions.judgements) == sum(POSITIVE.values()) == 31_119
         for language, size in MIRACL.sizes.items():
@@ -70,35 +71,35 @@ class TestQuestions:
         for language in ("bn", "sw", "yo"):
             assert MIRACL_HN.sizes[language] == MIRACL.sizes[language]
 
-    def test_the_tier_asks_the_queries_that_its_list_names(self, data_dir: Path, tmp_path: Path) -> None:
-        (tmp_path / "miracl").symlink_to(data_dir / "miracl")
-        everything = read_questions(MIRACL, ["ar"], tmp_path)
+    def test_the_tier_asks_the_queries_that_its_list_names(self, data_dir: Path, own_data: Path) -> None:
+        (own_data / "miracl").symlink_to(data_dir / "miracl")
+        everything = read_questions(MIRACL, ["ar"])
         ids = [query.id.removeprefix("ar:") for query in everything.queries[:1000]]
-        (tmp_path / "miracl-hn").mkdir()
-        (tmp_path / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids), encoding="utf-8")
-        tier = MIRACL_HN.questions(MIRACL_HN, ["ar"], tmp_path)
+        (own_data / "miracl-hn").mkdir()
+        (own_data / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids), encoding="utf-8")
+        tier = MIRACL_HN.questions(MIRACL_HN, ["ar"])
         assert tier.queries == everything.queries[:1000]
         assert {judgement.query for judgement in tier.judgements} == {query.id for query in tier.queries}
-        (tmp_path / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids[1:]), encoding="utf-8")
+        (own_data / "miracl-hn" / "queries-ar.txt").write_text("\n".join(ids[1:]), encoding="utf-8")
         with pytest.raises(BadData, match="miracl-hn, ar: expected 1000 queries, found 999"):
-            MIRACL_HN.questions(MIRACL_HN, ["ar"], tmp_path)
+            MIRACL_HN.questions(MIRACL_HN, ["ar"])
 
-    def test_a_changed_file_is_refused(self, data_dir: Path, tmp_path: Path) -> None:
+    def test_a_changed_file_is_refused(self, data_dir: Path, own_data: Path) -> None:
         for part in ("topics", "qrels"):
             name = f"{part}/{part}.miracl-v1.0-yo-dev.tsv.gz"
             content = gzip.decompress((data_dir / "miracl" / name).read_bytes())
-            (tmp_path / "miracl" / part).mkdir(parents=True)
-            (tmp_path / "miracl" / name).write_bytes(gzip.compress(content.replace(b"\t", b"\tx", 1)))
+            (own_data / "miracl" / part).mkdir(parents=True)
+            (own_data / "miracl" / name).write_bytes(gzip.compress(content.replace(b"\t", b"\tx", 1)))
         with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or changed"):
-            read_questions(MIRACL, ["yo"], tmp_path)
+            read_questions(MIRACL, ["yo"])
 
-    def test_a_damaged_file_is_refused(self, data_dir: Path, tmp_path: Path) -> None:
+    def test_a_damaged_file_is_refused(self, data_dir: Path, own_data: Path) -> None:
         for part in ("topics", "qrels"):
             name = f"{part}/{part}.miracl-v1.0-yo-dev.tsv.gz"
-            (tmp_path / "miracl" / part).mkdir(parents=True)
-            (tmp_path / "miracl" / name).write_bytes((data_dir / "miracl" / name).read_bytes()[:-9])
+            (own_data / "miracl" / part).mkdir(parents=True)
+            (own_data / "miracl" / name).write_bytes((data_dir / "miracl" / name).read_bytes()[:-9])
         with pytest.raises(BadData, match=r"yo-dev\.tsv\.gz is damaged or truncated"):
-            read_questions(MIRACL, ["yo"], tmp_path)
+            read_questions(MIRACL, ["yo"])
 
     def test_the_lists_of_the_whole_task_can_be_read(self, tmp_path: Path) -> None:
         """A hundred passages for each query, all of them different."""
@@ -109,12 +110,14 @@ class TestQuestions:
         read = Columns(tmp_path / "x.parquet", lambda _: Form({"candidate": TEXT}))
         assert len(read.texts("candidate").names) == len(ids)
 
-    def test_candidates_are_never_held(self, data_dir: Path) -> None:
+    @pytest.mark.usefixtures("real_data")
+    def test_candidates_are_never_held(self) -> None:
         with pytest.raises(MissingData):
-            read_pool(MIRACL, ("yo",), data_dir)
+            read_pool(MIRACL, ("yo",))
 
 
 class TestCorpus:
+    @pytest.mark.usefixtures("real_data")
     def test_real_passages_load_as_a_corpus(self, data_dir: Path, tmp_path: Path) -> None:
         rows = gzip.decompress((data_dir / "miracl" / "sample_docs_mrtydi-1.1.jsonl.gz").read_bytes()).splitlines()
         passages = [json.loads(row) for row in rows]
@@ -122,7 +125,7 @@ class TestCorpus:
         for language in languages:
             write_corpus(tmp_path / f"miracl-corpus-v1.0-{language}", [p for p in passages if p["lang"] == language])
         corpus = folder_corpus(tmp_path, languages)
-        judged = {judgement.candidate for judgement in read_questions(MIRACL, languages, data_dir).judgements}
+        judged = {judgement.candidate for judgement in read_questions(MIRACL, languages).judgements}
         surveys = {language: survey(corpus, language, judged) for language in languages}
         assert {language: own.size for language, own in surveys.items()} == dict.fromkeys(languages, 4)
         first = next(corpus.passages("sw"))
@@ -173,8 +176,9 @@ class TestDamage:
         with pytest.raises(BadData, match=r"docs\.jsonl, line 2: not a passage"):
             survey(folder_corpus(tmp_path, ["sw"]), "sw", ())
 
-    def test_a_judged_passage_that_the_corpus_lacks(self, data_dir: Path) -> None:
-        questions = read_questions(MIRACL, ["sw"], data_dir)
+    @pytest.mark.usefixtures("real_data")
+    def test_a_judged_passage_that_the_corpus_lacks(self) -> None:
+        questions = read_questions(MIRACL, ["sw"])
         found = {judgement.candidate: "text" for judgement in questions.judgements}
         gone = sorted(found)[:7]
         for id_ in gone:
@@ -200,9 +204,9 @@ class TestHub:
     ]
 
     @pytest.fixture
-    def tier(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubCorpora:
+    def tier(self, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> HubCorpora:
         """Files of three passages each are fetched from it."""
-        twin = tmp_path / "twin"
+        twin = own_data / "twin"
         tables = {"yo-corpus": self.ROWS, "yo-queries": [{"_id": row["_id"], "text": "?"} for row in self.ROWS[:2]]}
         configs = ""
         for name, rows in tables.items():
@@ -210,25 +214,25 @@ class TestHub:
             pq.write_table(pa.Table.from_pylist(rows), twin / name / "dev.parquet")
             configs += f"- config_name: {name}\n  data_files:\n  - split: dev\n    path: {name}/dev.parquet\n"
         (twin / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", encoding="utf-8")
-        (tmp_path / "miracl").mkdir()
+        (own_data / "miracl").mkdir()
         monkeypatch.setattr("panglot.data.readers.miracl.FILE_PASSAGES", 3)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("HF_HOME", str(own_data / "home"))
         return HubCorpora(str(twin), "main")
 
-    def read(self, tier: HubCorpora, data_dir: Path, progress: Progress = silent) -> list[Passage]:
-        return list(tier(MIRACL, ["yo"], data_dir, progress).passages("yo"))
+    def read(self, tier: HubCorpora, progress: Progress = silent) -> list[Passage]:
+        return list(tier(MIRACL, ["yo"], progress).passages("yo"))
 
-    def test_a_corpus_is_fetched_once_in_files(self, tier: HubCorpora, tmp_path: Path) -> None:
+    def test_a_corpus_is_fetched_once_in_files(self, tier: HubCorpora, own_data: Path) -> None:
         expected = [
             (f"yo:{row['_id']}", f"{row['title']}\n{row['text']}" if row["title"] else "T") for row in self.ROWS
         ]
-        assert self.read(tier, tmp_path) == expected
+        assert self.read(tier) == expected
         names = ["docs-00000.jsonl.gz", "docs-00001.jsonl.gz", "docs-00002.jsonl.gz"]
-        assert sorted(path.name for path in (tmp_path / "miracl" / "yo").iterdir()) == names
-        shutil.rmtree(tmp_path / "twin")
-        assert self.read(tier, tmp_path) == expected
+        assert sorted(path.name for path in (own_data / "miracl" / "yo").iterdir()) == names
+        shutil.rmtree(own_data / "twin")
+        assert self.read(tier) == expected
 
-    def test_killed_fetch_resumes(self, tier: HubCorpora, tmp_path: Path) -> None:
+    def test_killed_fetch_resumes(self, tier: HubCorpora, own_data: Path) -> None:
         @contextmanager
         def killed(label: str, total: int) -> Iterator[Advance]:
             def advance(done: int) -> None:
@@ -238,21 +242,21 @@ class TestHub:
             yield advance
 
         with pytest.raises(KeyboardInterrupt):
-            self.read(tier, tmp_path, killed)
-        folder = tmp_path / "miracl" / "yo"
+            self.read(tier, killed)
+        folder = own_data / "miracl" / "yo"
         assert sorted(path.name for path in folder.iterdir()) == ["docs-00000.jsonl.gz", "unfinished"]
         written = (folder / "docs-00000.jsonl.gz").stat().st_mtime_ns
-        assert [passage.id for passage in self.read(tier, tmp_path)] == [f"yo:{n}#0" for n in range(7)]
+        assert [passage.id for passage in self.read(tier)] == [f"yo:{n}#0" for n in range(7)]
         assert (folder / "docs-00000.jsonl.gz").stat().st_mtime_ns == written
         assert not (folder / "unfinished").exists()
 
-    def test_the_queries_that_are_asked_are_fetched_once(self, tier: HubCorpora, tmp_path: Path) -> None:
-        assert tier.read_selection(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
-        shutil.rmtree(tmp_path / "twin")
-        assert tier.read_selection(MIRACL, "yo", tmp_path) == {"0#0", "1#0"}
+    def test_the_queries_that_are_asked_are_fetched_once(self, tier: HubCorpora, own_data: Path) -> None:
+        assert tier.read_selection(MIRACL, "yo") == {"0#0", "1#0"}
+        shutil.rmtree(own_data / "twin")
+        assert tier.read_selection(MIRACL, "yo") == {"0#0", "1#0"}
 
     def test_missing_files_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         with pytest.raises(MissingData, match="already fetched are kept"):
-            self.read(HubCorpora(str(tmp_path / "nowhere"), "main"), tmp_path)
+            self.read(HubCorpora(str(tmp_path / "nowhere"), "main"))

@@ -23,6 +23,7 @@ from panglot.evaluate.shards.checkpoint import Checkpoint
 from panglot.evaluate.shards.cluster import Cluster
 from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.streaming import ShardVectors, shards_of, stream
+from panglot.files import data_from
 from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
@@ -96,11 +97,12 @@ class Case(NamedTuple):
 def case(data_dir: Path) -> Case:
     """Of each question one to four passages are relevant; twice as many look the same and are not."""
     random = np.random.default_rng(3)
-    texts = [
-        query.text
-        for language, count in TOPICS.items()
-        for query in read_questions(MIRACL, [language], data_dir).queries[:count]
-    ]
+    with data_from(data_dir):
+        texts = [
+            query.text
+            for language, count in TOPICS.items()
+            for query in read_questions(MIRACL, [language]).queries[:count]
+        ]
     planted: dict[int, str] = {}
     judged = []
     for number, text in enumerate(texts):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,9 +32,10 @@ class Counting(RandomVectors):
         return np.array([len(text) // 2 for text in texts])
 
 
-def test_every_language_is_measured_with_texts_as_long_as_its_passages(data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_every_language_is_measured_with_texts_as_long_as_its_passages() -> None:
     encoder = Counting()
-    plan = plan_stream(encoder, MIRACL, ["yo", "sw"], data_dir, seconds=0)
+    plan = plan_stream(encoder, MIRACL, ["yo", "sw"], seconds=0)
     assert [part.language for part in plan.languages] == ["sw", "yo"]
     assert len(encoder.seen) == 1 + 2 * BATCH
     for part, text in zip(plan.languages, (encoder.seen[1], encoder.seen[1 + BATCH]), strict=True):
@@ -47,32 +47,37 @@ def test_every_language_is_measured_with_texts_as_long_as_its_passages(data_dir:
     assert plan.tokens == sum(part.tokens for part in plan.languages)
 
 
-def test_work_divides_and_disk_follows_from_the_form(data_dir: Path) -> None:
-    plan = plan_stream(RandomVectors(), MIRACL, ["yo"], data_dir, seconds=0)
+@pytest.mark.usefixtures("real_data")
+def test_work_divides_and_disk_follows_from_the_form() -> None:
+    plan = plan_stream(RandomVectors(), MIRACL, ["yo"], seconds=0)
     assert plan.seconds(8) == pytest.approx(plan.seconds() / 8)
     assert plan.seconds() == plan.encode_seconds + plan.product_seconds
     numbers = 49_043 * plan.dimension
     assert [plan.disk_bytes(form) for form in ("fp32", "fp16", "int8")] == [4 * numbers, 2 * numbers, numbers]
 
 
-def test_the_whole_of_miracl_is_planned_at_once(data_dir: Path) -> None:
-    plan = plan_stream(RandomVectors(), MIRACL, (), data_dir, seconds=0)
+@pytest.mark.usefixtures("real_data")
+def test_the_whole_of_miracl_is_planned_at_once() -> None:
+    plan = plan_stream(RandomVectors(), MIRACL, (), seconds=0)
     assert plan.passages == 106_332_152
     assert [part.language for part in plan.languages] == list(MIRACL.languages)
 
 
-def test_tokens_are_guessed_where_the_encoder_counts_none(data_dir: Path) -> None:
-    (part,) = plan_stream(RandomVectors(), MIRACL, ["te"], data_dir, seconds=0).languages
+@pytest.mark.usefixtures("real_data")
+def test_tokens_are_guessed_where_the_encoder_counts_none() -> None:
+    (part,) = plan_stream(RandomVectors(), MIRACL, ["te"], seconds=0).languages
     assert part.tokens > part.passages * 10
 
 
-def test_models_without_vectors_are_refused(data_dir: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_models_without_vectors_are_refused() -> None:
     with pytest.raises(BadEncoder, match="makes no vectors; the streamed task miracl"):
-        plan_stream(load_model("bm25"), MIRACL, ["yo"], data_dir, seconds=0)
+        plan_stream(load_model("bm25"), MIRACL, ["yo"], seconds=0)
 
 
-def test_plan_command_prints_streamed_plan(data_dir: Path) -> None:
-    plan = plan_stream(RandomVectors(), MIRACL, ["yo"], data_dir, seconds=0)
+@pytest.mark.usefixtures("real_data")
+def test_plan_command_prints_streamed_plan() -> None:
+    plan = plan_stream(RandomVectors(), MIRACL, ["yo"], seconds=0)
     console = Console(width=100)
     with console.capture() as captured:
         console.print(list_stream_plan("miracl", plan, workers=8, price=0.0))

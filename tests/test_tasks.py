@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,12 +84,13 @@ def test_starter_files_are_squad_with_true_offsets() -> None:
                 assert context[answer["answer_start"] :].startswith(answer["text"])
 
 
-def test_task_is_read_in_some_languages(data_dir: Path) -> None:
-    pool = read_pool(TASKS["mlqa-r"], ["zh", "de"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_task_is_read_in_some_languages() -> None:
+    pool = read_pool(TASKS["mlqa-r"], ["zh", "de"])
     assert pool.languages == ("de", "zh")
     assert (len(pool.queries), len(pool.candidates)) == (512 + 504, 2362 + 2322)
     with pytest.raises(UnknownName, match=r"Unknown language of mlqa-r 'ru'"):
-        read_pool(TASKS["mlqa-r"], ["ru"], data_dir)
+        read_pool(TASKS["mlqa-r"], ["ru"])
 
 
 def test_tasks_have_distinct_names_and_fingerprints() -> None:

@@ -62,16 +62,17 @@ def write_run(path: Path, run: dict[str, dict[str, float]]) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("language", MIRACL.languages)
-def test_a_run_over_real_queries_earns_what_trec_eval_says(data_dir: Path, tmp_path: Path, language: str) -> None:
-    questions = read_questions(MIRACL, [language], data_dir)
+def test_a_run_over_real_queries_earns_what_trec_eval_says(tmp_path: Path, language: str) -> None:
+    questions = read_questions(MIRACL, [language])
     run = synthetic_run(questions, seed=len(language))
     judged: dict[str, dict[str, int]] = {}
     for judgement in questions.judgements:
         judged.setdefault(judgement.query, {})[judgement.candidate] = int(judgement.gain)
     measures = {"map", "ndcg_cut.10", "recall.5,20,100", "recip_rank", "success.1,10"}
     theirs = pytrec_eval.RelevanceEvaluator(judged, measures).evaluate(run)
-    ours = score_run(MIRACL, read_run(write_run(tmp_path / "run.gz", run)), [language], data_dir)
+    ours = score_run(MIRACL, read_run(write_run(tmp_path / "run.gz", run)), [language])
     for name, their_name in THEIRS.items():
         expected = np.mean([theirs[query.id][their_name] for query in questions.queries])
         assert ours.scores[name].value == pytest.approx(expected, abs=1e-14), name
@@ -80,33 +81,36 @@ def test_a_run_over_real_queries_earns_what_trec_eval_says(data_dir: Path, tmp_p
     assert 0 < ours.relevant_not_listed < ours.relevant == len(questions.judgements)
 
 
-def test_known_ranks_give_known_values(data_dir: Path, tmp_path: Path) -> None:
-    questions = read_questions(MIRACL, ["yo"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_known_ranks_give_known_values(tmp_path: Path) -> None:
+    questions = read_questions(MIRACL, ["yo"])
     relevant = {judgement.query: judgement.candidate for judgement in reversed(questions.judgements)}
     run = {query: {"yo:x#1": 3.0, id_: 2.0} for query, id_ in relevant.items()}
-    scores = score_run(MIRACL, read_run(write_run(tmp_path / "run", run)), ["yo"], data_dir).scores
+    scores = score_run(MIRACL, read_run(write_run(tmp_path / "run", run)), ["yo"]).scores
     assert scores["mrr"] == (0.5, 0.5, 0.5)
     assert scores["success@1"].value == 0
 
 
-def test_ids_may_lack_the_language_where_there_is_one(data_dir: Path, tmp_path: Path) -> None:
-    questions = read_questions(MIRACL, ["sw"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_ids_may_lack_the_language_where_there_is_one(tmp_path: Path) -> None:
+    questions = read_questions(MIRACL, ["sw"])
     run = synthetic_run(questions, seed=1)
     bare = {
         query.removeprefix("sw:"): {id_.removeprefix("sw:"): score for id_, score in own.items()}
         for query, own in run.items()
     }
-    whole = score_run(MIRACL, read_run(write_run(tmp_path / "a", run)), ["sw"], data_dir)
-    assert score_run(MIRACL, read_run(write_run(tmp_path / "b", bare)), ["sw"], data_dir) == whole
+    whole = score_run(MIRACL, read_run(write_run(tmp_path / "a", run)), ["sw"])
+    assert score_run(MIRACL, read_run(write_run(tmp_path / "b", bare)), ["sw"]) == whole
 
 
-def test_a_query_without_a_list_earns_nothing(data_dir: Path, tmp_path: Path) -> None:
-    questions = read_questions(MIRACL, ["yo"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_a_query_without_a_list_earns_nothing(tmp_path: Path) -> None:
+    questions = read_questions(MIRACL, ["yo"])
     run = synthetic_run(questions, seed=2)
-    whole = score_run(MIRACL, read_run(write_run(tmp_path / "a", run)), ["yo"], data_dir)
+    whole = score_run(MIRACL, read_run(write_run(tmp_path / "a", run)), ["yo"])
     best = max(run, key=lambda query: max(run[query], key=lambda id_: "none" not in id_))
     del run[best]
-    part = score_run(MIRACL, read_run(write_run(tmp_path / "b", run)), ["yo"], data_dir)
+    part = score_run(MIRACL, read_run(write_run(tmp_path / "b", run)), ["yo"])
     assert (whole.queries_without_list, part.queries_without_list) == (0, 1)
     assert part.queries == whole.queries
     assert part.scores["map"].value <= whole.scores["map"].value
@@ -181,10 +185,11 @@ def test_only_white_space_of_ascii_divides_columns(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run") == {"q\u00a0x": {"a\u2028b": 2.0}}
 
 
-def test_a_run_of_something_else_is_refused(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("real_data")
+def test_a_run_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(b"nobody Q0 a 1 2.0 tag\n")
     with pytest.raises(BadResult, match=r"no queries of miracl \(yo\)"):
-        score_run(MIRACL, read_run(tmp_path / "run"), ["yo"], data_dir)
+        score_run(MIRACL, read_run(tmp_path / "run"), ["yo"])
 
 
 def own_task(folder: Path, sizes: dict[str, tuple[int, int]], random: np.random.Generator, prefix: str = "") -> Task:
@@ -265,18 +270,17 @@ def test_own_data_scores_as_trec_eval_says(
         assert_equal_to_trec_eval(task, pool, random_run(pool, random), Path(folder) / "run", chosen)
 
 
+@pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize(
     ("direction", "languages"),
     [("t2i", []), ("t2i", ["de"]), ("i2t", ["de", "ar"]), ("mixed", ["de"]), ("mixed", ["fi", "ar"])],
 )
-def test_image_text_runs_score_as_trec_eval_says(
-    data_dir: Path, tmp_path: Path, direction: str, languages: list[str]
-) -> None:
+def test_image_text_runs_score_as_trec_eval_says(tmp_path: Path, direction: str, languages: list[str]) -> None:
     task = TASKS[f"emoji-{direction}"]
-    pool = read_pool(task, languages, data_dir)
+    pool = read_pool(task, languages)
     some = pool.part(np.arange(0, len(pool.queries), 9), np.arange(len(pool.candidates)))
     ours = assert_equal_to_trec_eval(
-        task, pool, random_run(some, np.random.default_rng(4)), tmp_path / "run", languages, data_dir
+        task, pool, random_run(some, np.random.default_rng(4)), tmp_path / "run", languages
     )
     assert ours.scores["ndcg@10"].value > 0.001
     assert (ours.listed_excluded > 0) == (direction == "mixed")
@@ -294,20 +298,22 @@ def test_excluded_candidate_in_a_list_is_counted(tmp_path: Path) -> None:
     assert scores.scores["mrr"].value == 0.5
 
 
-def test_an_id_with_the_language_and_without_is_refused(data_dir: Path) -> None:
-    questions = read_questions(MIRACL, ["sw"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_an_id_with_the_language_and_without_is_refused() -> None:
+    questions = read_questions(MIRACL, ["sw"])
     query = questions.queries[0].id
     lists = {query: {"sw:1#0": 2.0, "1#0": 1.0}}
     with pytest.raises(BadResult, match="both '1#0' and 'sw:1#0'"):
-        score_run(MIRACL, lists, ["sw"], data_dir)
+        score_run(MIRACL, lists, ["sw"])
 
 
-def test_query_without_a_relevant_candidate_is_left_out(data_dir: Path) -> None:
-    questions = read_questions(MIRACL, ["yo"], data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_query_without_a_relevant_candidate_is_left_out() -> None:
+    questions = read_questions(MIRACL, ["yo"])
     more = questions._replace(queries=[*questions.queries, Query("yo:none", "", "yo", "yo:none")])
     task = replace(MIRACL, questions=lambda *_: more)
     lists = {questions.queries[0].id: {"yo:1#0": 1.0}, "yo:none": {"yo:1#0": 1.0}}
-    assert score_run(task, lists, ["yo"], data_dir) == score_run(MIRACL, lists, ["yo"], data_dir)
+    assert score_run(task, lists, ["yo"]) == score_run(MIRACL, lists, ["yo"])
 
 
 def test_scores_beyond_32_bits_are_ordered_by_id() -> None:

@@ -22,7 +22,7 @@ from panglot.data.task import Source
 from panglot.encode.model import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
-from panglot.files import DATA_VARIABLE
+from panglot.files import DATA_VARIABLE, data_from
 from panglot.progress import Progress
 from panglot.results.evidence_file import evidence_file, hash_evidence, read_evidence, write_table
 from panglot.results.naming import RECORD
@@ -62,10 +62,11 @@ def test_verify_accepts_what_run_writes(name: str, tmp_path: Path) -> None:
     assert {verdict.level for verdict in verify_folder(path.parent)} == {"recomputed"}
 
 
-def test_a_real_submission_on_a_full_task(data_dir: Path, tmp_path: Path) -> None:
-    outcome = run(TASKS["mlqa-r"], load_model("bm25"), data_dir=data_dir)
+@pytest.mark.usefixtures("real_data")
+def test_a_real_submission_on_a_full_task(tmp_path: Path) -> None:
+    outcome = run(TASKS["mlqa-r"], load_model("bm25"))
     path = outcome.save(tmp_path)
-    verdict = verify(path, data_dir)
+    verdict = verify(path)
     assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
 
 
@@ -74,9 +75,9 @@ def test_without_the_data_less_is_checked_and_said(
 ) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
-    outcome = run(TASKS["xquad-r"], load_model("language-id"), ["en", "de"], data_dir)
-    path = outcome.save(tmp_path)
-    assert verify(path, data_dir).unchecked == ()
+    with data_from(data_dir):
+        path = run(TASKS["xquad-r"], load_model("language-id"), ["en", "de"]).save(tmp_path)
+        assert verify(path).unchecked == ()
     verdict = verify(path)
     assert (verdict.level, verdict.findings) == ("consistent", ())
     assert [note.partition(":")[0] for note in verdict.unchecked] == [

@@ -24,6 +24,7 @@ from panglot.encode.model import load_model as load_by_name
 from panglot.errors import BadEncoder
 from panglot.evaluate.measure import Measurement, curve_points, stream_options
 from panglot.evaluate.resolve import resolve_task
+from panglot.files import data_from
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import CORPUS, Debias
 from panglot.results.compare import compare_results
@@ -119,14 +120,14 @@ def run(
         divided = (shards, half, allow_missing, engine, address, workers, gpus)
         measurement = Measurement(
             languages=_listed(languages),
-            data_dir=_path(data_dir),
             cache=VectorCache(Path(own)) if forget else open_cache(folder, no_cache),
             curve=points,
             skip_damaged=skip_damaged,
             debias=remedy,
             stream_options=partial(stream_options, partial(_as_model, model, options), folder, *divided),
         )
-        return measurement.run(found, loaded, progress)
+        with data_from(_path(data_dir)):
+            return measurement.run(found, loaded, progress)
 
 
 def load_model(
@@ -188,7 +189,8 @@ def load_pool(
     :raises MissingData: the data is not on this machine and cannot be fetched.
     :raises BadData: the data is damaged or does not match the task.
     """
-    return read_pool(load_task(task), _listed(languages), _path(data_dir))
+    with data_from(_path(data_dir)):
+        return read_pool(load_task(task), _listed(languages))
 
 
 def compare(

@@ -23,20 +23,37 @@ def cache_dir(*parts: str) -> Path:
     return Path(pooch.os_cache("panglot"), *parts)
 
 
-def data_root(data_dir: Path | None = None) -> Path | None:
-    """Return the data folder: `data_dir`, else that of an open `data_from`, else PANGLOT_DATA, else None."""
+def data_root() -> Path | None:
+    """Return the data folder: that of the innermost open `data_from`, else PANGLOT_DATA, else None: download."""
     named = os.environ.get(DATA_VARIABLE)
-    return data_dir or _data_from.get() or (Path(named) if named else None)
+    return _data_from.get() or (Path(named) if named else None)
 
 
 @contextmanager
 def data_from(folder: Path | None) -> Iterator[None]:
-    """Use `folder` as the data folder while the context is open; None keeps the current one."""
+    """Use `folder` as the data folder of this thread while the context is open; None keeps the current one."""
     token = _data_from.set(folder or _data_from.get())
     try:
         yield
     finally:
         _data_from.reset(token)
+
+
+@contextmanager
+def data_of_process(folder: Path | None) -> Iterator[None]:
+    """Use `folder` as the data folder of all threads, and of processes that start while the context is open."""
+    before = os.environ.get(DATA_VARIABLE, "")
+    os.environ[DATA_VARIABLE] = str(folder.absolute()) if folder else before
+    try:
+        yield
+    finally:
+        os.environ[DATA_VARIABLE] = before
+
+
+def data_variable() -> dict[str, str]:
+    """Return the data folder as a variable for the environment of a new process, which may work elsewhere."""
+    root = data_root()
+    return {DATA_VARIABLE: str(root.absolute())} if root else {}
 
 
 def check_writable(path: Path, option: str) -> None:

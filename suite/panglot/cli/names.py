@@ -10,7 +10,7 @@ import typer
 
 from panglot.cli.output import echo
 from panglot.errors import PanglotError, UnknownName
-from panglot.files import data_from
+from panglot.files import data_of_process
 
 if TYPE_CHECKING:
     from panglot.data.task import Task
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _look_there(context: typer.Context, folder: Path | None) -> Path | None:
     """Use this data folder until the command ends."""
-    context.with_resource(data_from(folder))
+    context.with_resource(data_of_process(folder))
     return folder
 
 
@@ -26,7 +26,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Data folder; default: PANGLOT_DATA or a download.", callback=_look_there),
 ]
-"""Set for the whole command once parsed, so most verbs do not need to pass it on."""
+"""In force for the whole command once parsed: verbs declare it and do not pass it on."""
 
 
 def find_task(name: str) -> Task:

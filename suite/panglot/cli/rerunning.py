@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panglot.errors import BadEncoder, BadResult, PanglotError
@@ -22,7 +21,6 @@ class Rerun:
     typed: str
     trust_remote_code: bool
     sample: int
-    data_dir: Path | None
     refused: bool = False
 
     def __call__(self, verdict: Verdict) -> Verdict:
@@ -54,9 +52,9 @@ class Rerun:
             raise BadResult(f"{result.task.name} is not a task in this suite; a result does not say what data to read.")
         wanted = choose(card, self.typed, self.trust_remote_code)
         self.console.print(f"{plain(str(path))}  loads {plain(str(wanted))}", soft_wrap=True)
-        pool = read_pool(task, result.task.languages, self.data_dir, progress_bar)
+        pool = read_pool(task, result.task.languages, progress_bar)
         if verdict.level == "consistent":  # the data may be here only now, and is compared with the evidence first
-            verdict = verify(path, self.data_dir)
+            verdict = verify(path)
             if verdict.level == "failed":
                 return verdict
             if verdict.level == "consistent":

@@ -14,6 +14,7 @@ from panglot.data.pool import Pool
 from panglot.data.task import Size, Task
 from panglot.data.task_file import read_task_file
 from panglot.errors import BadData, MissingData
+from panglot.files import data_from
 from panglot.toml import Keys, TomlFile, read_toml
 
 State: TypeAlias = Literal["as stated", "differs", "not here", "streamed"]
@@ -29,7 +30,7 @@ class Checked(NamedTuple):
     fingerprint: str = ""
 
 
-def check_task_file(path: Path, data_dir: Path | None = None) -> list[Checked]:
+def check_task_file(path: Path) -> list[Checked]:
     """Compare a task file with its data if that is available locally; nothing is downloaded or built.
 
     :raises MissingData: the task file does not exist.
@@ -37,7 +38,7 @@ def check_task_file(path: Path, data_dir: Path | None = None) -> list[Checked]:
     """
     document = read_toml(path)
     return [
-        _check(document, task, _keys(document, name, task), data_dir)
+        _check(document, task, _keys(document, name, task))
         for name, tasks in read_task_file(path).items()
         for task in tasks
     ]
@@ -58,11 +59,11 @@ def _keys(document: TomlFile, name: str, task: Task) -> _Keys:
     return _Keys(own, (*own, "directions", direction) if direction else own)
 
 
-def _check(document: TomlFile, task: Task, keys: _Keys, data_dir: Path | None) -> Checked:
+def _check(document: TomlFile, task: Task, keys: _Keys) -> Checked:
     if isinstance(task, StreamedTask):
         return Checked(task, "streamed")
     try:
-        pool = _read(task, data_dir)
+        pool = _read(task)
     except BadData as error:
         return Checked(task, "differs", (str(error),))
     if pool is None:
@@ -71,10 +72,11 @@ def _check(document: TomlFile, task: Task, keys: _Keys, data_dir: Path | None) -
     return Checked(task, "differs" if findings else "as stated", findings, pool.fingerprint)
 
 
-def _read(task: Task, data_dir: Path | None) -> Pool | None:
-    for place in places(task, (), data_dir):
+def _read(task: Task) -> Pool | None:
+    for place in places(task, ()):
         try:
-            return read_files(task, task.languages, place)
+            with data_from(place):
+                return read_files(task, task.languages)
         except MissingData:
             continue
     return None

@@ -60,8 +60,8 @@ class StreamedTask(Task):
 
     divided: bool = True
     characters: Mapping[str, int]
-    questions: Callable[[Task, Sequence[str], Path | None], Questions]
-    corpus: Callable[[Task, Sequence[str], Path | None, Progress], Corpus]
+    questions: Callable[[Task, Sequence[str]], Questions]
+    corpus: Callable[[Task, Sequence[str], Progress], Corpus]
 
 
 def refuse_to_hold(paths: Mapping[str, Path]) -> Pool:

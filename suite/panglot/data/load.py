@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -15,9 +14,7 @@ from panglot.errors import BadData
 from panglot.progress import Progress, silent
 
 
-def read_pool(
-    task: Task, languages: Sequence[str] = (), data_dir: Path | None = None, progress: Progress = silent
-) -> Pool:
+def read_pool(task: Task, languages: Sequence[str] = (), progress: Progress = silent) -> Pool:
     """Read a task, whole or in some of its languages.
 
     Images are always included. A task without a fingerprint is not checked; nor is the fingerprint of a task whose
@@ -28,7 +25,7 @@ def read_pool(
         has a relevant candidate.
     """
     chosen = task.choose(languages)
-    read = read_files(task, chosen, data_dir, progress)
+    read = read_files(task, chosen, progress)
     pool = replace(read, task=task.name, is_whole=len(read.languages) == len(task.languages))
     if not task.fingerprint:
         return _part(task, pool, [language for language in pool.languages if language in chosen])
@@ -41,13 +38,13 @@ def read_pool(
     return _part(task, pool, chosen)
 
 
-def read_files(task: Task, chosen: Collection[str], data_dir: Path | None = None, progress: Progress = silent) -> Pool:
+def read_files(task: Task, chosen: Collection[str], progress: Progress = silent) -> Pool:
     """Read the files of these languages with the task's reader; only their SHA-256 is checked.
 
     :raises BadData: the SHA-256 of a file differs from the task's, or the file is not in its format.
     """
     parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
-    return task.reader({part: fetch_file(task, part, data_dir, progress) for part in parts})
+    return task.reader({part: fetch_file(task, part, progress) for part in parts})
 
 
 def count(pool: Pool) -> dict[str, Size]:

@@ -11,23 +11,24 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.errors import MissingData
-from panglot.files import cache_dir, data_root
+from panglot.files import cache_dir, data_from, data_root
 
 
-def local_pool(task: Task, languages: Sequence[str] = (), data_dir: Path | None = None) -> Pool | None:
+def local_pool(task: Task, languages: Sequence[str] = ()) -> Pool | None:
     """Return the pool of a task, whole or in some languages, or None if its data is not available locally.
 
-    Nothing is downloaded or built. Data is searched in `data_dir`, in the folder given by PANGLOT_DATA, in the user's
-    cache and in the package. Data with re-encoded images that differ from the published ones is not used.
+    Nothing is downloaded or built. Data is searched in the data folder, in the user's cache and in the package. Data
+    with re-encoded images that differ from the published ones is not used.
 
     :raises UnknownName: the task does not have a language.
     :raises BadData: the local data is damaged.
     """
-    for folder in places(task, languages, data_dir):
+    for folder in places(task, languages):
         try:
-            if task.source.reencoded and read_pool(task, (), folder).fingerprint != task.fingerprint:
-                continue
-            return read_pool(task, languages, folder)
+            with data_from(folder):
+                if task.source.reencoded and read_pool(task).fingerprint != task.fingerprint:
+                    continue
+                return read_pool(task, languages)
         except MissingData:
             continue
     return None
@@ -44,29 +45,29 @@ class _Wanted:
     root: Path | None
 
 
-def remembered_pool(task: Task, languages: Sequence[str], data_dir: Path | None = None) -> Pool | None:
+def remembered_pool(task: Task, languages: Sequence[str]) -> Pool | None:
     """Return the same as `local_pool`, keeping the last few pools in memory.
 
     :raises UnknownName: the task does not have a language.
     :raises BadData: the local data is damaged.
     """
     try:
-        return _remembered(_Wanted(task, task.name, task.fingerprint, tuple(languages), data_root(data_dir)))
+        return _remembered(_Wanted(task, task.name, task.fingerprint, tuple(languages), data_root()))
     except MissingData:
         return None
 
 
 @lru_cache(maxsize=4)
 def _remembered(wanted: _Wanted) -> Pool:
-    pool = local_pool(wanted.task, wanted.languages, wanted.root)
+    pool = local_pool(wanted.task, wanted.languages)
     if pool is None:  # raise, so that the absence is not cached: the data may be there next time
         raise MissingData(f"The data of {wanted.name} is not available locally.")
     return pool
 
 
-def places(task: Task, languages: Sequence[str], data_dir: Path | None) -> Iterator[Path | None]:
-    """Yield values of `data_dir` with which `read_pool` needs no download."""
-    root, cache = data_root(data_dir), cache_dir()
+def places(task: Task, languages: Sequence[str]) -> Iterator[Path | None]:
+    """Yield data folders with which `read_pool` needs no download."""
+    root, cache = data_root(), cache_dir()
     if task.source.packaged:
         yield None
         return
@@ -74,7 +75,7 @@ def places(task: Task, languages: Sequence[str], data_dir: Path | None) -> Itera
         yield root
     if _holds(cache, task, languages):
         # Built files differ from the published bytes, so they must not be verified by their hash.
-        yield data_dir if task.source.build else cache
+        yield None if task.source.build else cache
 
 
 def _holds(root: Path, task: Task, languages: Sequence[str]) -> bool:

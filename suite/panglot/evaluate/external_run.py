@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -56,7 +55,7 @@ class RunScores(Record):
     by_language: dict[str, dict[str, Score]]
 
 
-def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir: Path | None = None) -> RunScores:
+def score_run(task: Task, lists: Lists, languages: Sequence[str] = ()) -> RunScores:
     """Score a run on a task, in all or some of its languages.
 
     The run uses the task's ids, such as `sw:7#0`. If a single language is chosen and all its ids start with the
@@ -68,9 +67,9 @@ def score_run(task: Task, lists: Lists, languages: Sequence[str] = (), data_dir:
     chosen = task.choose(languages)
     pool = None
     if isinstance(task, StreamedTask):
-        questions = _with_relevants(task.questions(task, chosen, data_dir))
+        questions = _with_relevants(task.questions(task, chosen))
     else:
-        pool = read_pool(task, chosen, data_dir)
+        pool = read_pool(task, chosen)
         questions = Questions(list(_queries(pool)), list(_judgements(pool)))
     listed = _with_language(lists, chosen[0], questions) if len(chosen) == 1 else lists
     query_languages = {query.language for query in questions.queries}

@@ -26,7 +26,6 @@ class Measurement:
 
     languages: Sequence[str] = ()
     """Languages to evaluate; empty for all."""
-    data_dir: Path | None = None
     cache: VectorCache | None = None
     curve: Sequence[tuple[int, str]] = ()
     """Additional (dimension, form) pairs to which the vectors are reduced and scored."""
@@ -46,7 +45,7 @@ class Measurement:
         :raises PanglotError: see `panglot.evaluate.run.run` and `panglot.evaluate.shards.run.run_streamed`; also if
             debiasing is requested for a streamed task.
         """
-        where = (self.languages, self.data_dir, self.cache)
+        where = (self.languages, self.cache)
         if not isinstance(task, StreamedTask):
             return run(task, model, *where, self.curve, self.skip_damaged, progress, self.debias)
         if self.debias:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast, get_args
 
 from panglot.arrays import Floats
@@ -36,7 +35,6 @@ def run(
     task: Task,
     model: Model,
     languages: Sequence[str] = (),
-    data_dir: Path | None = None,
     cache: VectorCache | None = None,
     curve: Sequence[tuple[int, str]] = (),
     skip_damaged: bool = False,
@@ -59,7 +57,7 @@ def run(
     parse_metric(task.headline)  # report an unknown metric before encoding anything
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
-        pool, damaged = without_damaged(read_pool(task, languages, data_dir, progress), skip_damaged)
+        pool, damaged = without_damaged(read_pool(task, languages, progress), skip_damaged)
     sizes = (len(pool.queries), len(pool.candidates))
     record = record_task(task.name, pool.fingerprint, task.headline, pool.languages, *sizes)
     with timed(seconds, "encode"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from panglot.errors import BadData, require
 from panglot.interop.mteb_export import SPLIT, main_score, mteb_name, subset_languages, subset_name
 
 
-def panglot_tasks(tasks: Iterable[Task], data_dir: Path | None = None) -> list[Any]:
+def panglot_tasks(tasks: Iterable[Task]) -> list[Any]:
     """Panglot tasks as mteb 2 `AbsTaskRetrieval` objects, without access to the Hub.
 
     A task has a subset `QUERY-CANDIDATE` for each ordered pair of languages, and `multi-QUERY` for each language's
@@ -30,7 +29,7 @@ def panglot_tasks(tasks: Iterable[Task], data_dir: Path | None = None) -> list[A
         or candidates that are excluded for some queries.
     """
     require("mteb", "mteb", "The bridge to mteb")
-    return [_mteb_task(task, read_pool(task, (), data_dir)) for task in tasks]
+    return [_mteb_task(task, read_pool(task)) for task in tasks]
 
 
 def _mteb_task(task: Task, pool: Pool) -> Any:

@@ -11,9 +11,7 @@ from panglot.trust.submission import CARD, place, unpack
 from panglot.trust.verify import Verdict, verify_folder
 
 
-def take_in(
-    archive: Path, into: Path, data_dir: Path | None = None, progress: Progress = silent
-) -> tuple[Path | None, tuple[Verdict, ...]]:
+def take_in(archive: Path, into: Path, progress: Progress = silent) -> tuple[Path | None, tuple[Verdict, ...]]:
     """Unpack, verify and place; where it is placed, if nothing is wrong, and what was found.
 
     :raises BadResult: the zip is not a submission, lacks its card, or holds a revision that is there already.
@@ -23,7 +21,7 @@ def take_in(
         folder = unpack(archive, Path(incoming))
         if not (folder / CARD).is_file():
             raise BadResult(f"{archive} has no {CARD}. Make it with panglot submit.")
-        verdicts = verify_folder(folder, data_dir, progress)
+        verdicts = verify_folder(folder, progress)
         if any(verdict.level == "failed" for verdict in verdicts):
             return None, verdicts
         return place(folder, into), verdicts

@@ -66,9 +66,7 @@ class Rescored(NamedTuple):
     """How many times as wide the intervals are as before, the median over all that were wider than 0."""
 
 
-def rescore(
-    path: Path, data_dir: Path | None = None, metrics: Sequence[str] = (), allow_moves: bool = False
-) -> Rescored:
+def rescore(path: Path, metrics: Sequence[str] = (), allow_moves: bool = False) -> Rescored:
     """Compute a result anew, with the metrics that it holds, those of every result, and `metrics`.
 
     Where the evidence does not name clusters yet they are taken from the task's data.
@@ -82,7 +80,7 @@ def rescore(
     try:
         evidence, complete = read_evidence(path), True
     except OlderEvidence:
-        evidence, complete = _with_clusters(path, measured.task, data_dir), False
+        evidence, complete = _with_clusters(path, measured.task), False
     names = dict.fromkeys([*NAMES, *_held(before), *metrics])
     scores = score_evidence(evidence, measured.task.headline, list(names))
     result = ResultRecord.of(measured.task, measured.model, scores, measured.curve, measured.run)
@@ -103,10 +101,10 @@ def rescore(
     return Rescored(path, changed, scores.clusters, added, moved, _widening(before, after))
 
 
-def _with_clusters(path: Path, task: TaskRecord, data_dir: Path | None) -> Evidence:
+def _with_clusters(path: Path, task: TaskRecord) -> Evidence:
     """Older evidence with the clusters of the task's data."""
     known = suite_tasks().get(task.name)
-    pool = remembered_pool(known, task.languages, data_dir) if known else None
+    pool = remembered_pool(known, task.languages) if known else None
     if pool is None or pool.fingerprint != task.fingerprint:
         reason = "is not one of the suite" if known is None else "has no data here" if pool is None else "has changed"
         raise BadResult(

@@ -64,22 +64,22 @@ class Verdict:
     unchecked: tuple[str, ...] = ()
 
 
-def verify(path: Path, data_dir: Path | None = None) -> Verdict:
+def verify(path: Path) -> Verdict:
     """Check one result file and the evidence beside it.
 
-    Ids, languages and judgements are compared where the task's data is here: in `data_dir`, in the folder that
-    PANGLOT_DATA names, in the download cache, or in the package. Nothing is downloaded.
+    Ids, languages and judgements are compared where the task's data is here: in the data folder, in the
+    download cache, or in the package. Nothing is downloaded.
 
     :raises BadData: the data that is here is damaged.
     """
     try:
         _check_file(path)
-        return _Check(path, read_result_record(path), data_dir).verdict()
+        return _Check(path, read_result_record(path)).verdict()
     except BadResult as error:
         return Verdict(path, "failed", (str(error),))
 
 
-def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress = silent) -> tuple[Verdict, ...]:
+def verify_folder(folder: Path, progress: Progress = silent) -> tuple[Verdict, ...]:
     """Check all that is in the folder of one model: each result, the card, and that nothing else is there.
 
     :raises BadData: the data that is here is damaged.
@@ -93,7 +93,7 @@ def verify_folder(folder: Path, data_dir: Path | None = None, progress: Progress
     verdicts = []
     with progress("verifying", len(results)) as advance:
         for path in results:
-            verdicts.append(_at_home(verify(path, data_dir), folder))
+            verdicts.append(_at_home(verify(path), folder))
             advance(1)
     if os.path.lexists(folder / CARD):
         verdicts.append(_verify_card(folder / CARD))
@@ -145,8 +145,8 @@ def _verify_card(path: Path) -> Verdict:
 class _Check:
     """The checks of one result, each only where those before it left something to look at."""
 
-    def __init__(self, path: Path, result: ResultRecord, data_dir: Path | None) -> None:
-        self._path, self._result, self._data_dir = path, result, data_dir
+    def __init__(self, path: Path, result: ResultRecord) -> None:
+        self._path, self._result = path, result
         self._unchecked: list[str] = []
 
     def verdict(self) -> Verdict:
@@ -156,7 +156,7 @@ class _Check:
         findings = list(check_record(self._result, task))
         if findings:
             return self._failed(findings)
-        pool = remembered_pool(task, record.languages, self._data_dir) if task else None
+        pool = remembered_pool(task, record.languages) if task else None
         findings += [*_check_names(self._result), *self._check_task(task, pool)]
         if other := imitated(record.name, suite_tasks()):
             findings.append(f"task.name: {record.name[:80]!a} can be mistaken for {other}. Rename the task.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli.leaderboard import Folder, check_folder, start
+from panglot.cli.names import DataDir
 from panglot.cli.output import echo
 
 
@@ -20,6 +21,7 @@ def board(
     inbox: Annotated[
         Path, typer.Option(metavar="FOLDER", envvar="PANGLOT_INBOX", help="Folder for verified uploads.")
     ] = Path("inbox"),
+    data_dir: DataDir = None,
 ) -> None:
     """Open the leaderboard for a folder of results.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,14 +35,14 @@ def fetch(
     console = open_console(aside=as_json)
     rows = []
     for task in find_tasks(",".join(tasks)):
-        facts, message = _fetch(task, split(languages), data_dir)
+        facts, message = _fetch(task, split(languages))
         rows.append({"task": task.name, **facts})
         console.print(f"{task.name}: {message}", soft_wrap=True)
     if as_json:
         print_json(rows)
 
 
-def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dict[str, Any], str]:
+def _fetch(task: Task, languages: list[str]) -> tuple[dict[str, Any], str]:
     """Fetch one task and return what was found and checked, as data and as a message."""
     from panglot.cli.view.terminal import progress_bar
     from panglot.data.corpus import StreamedTask
@@ -51,13 +50,13 @@ def _fetch(task: Task, languages: list[str], data_dir: Path | None) -> tuple[dic
 
     if isinstance(task, StreamedTask):
         chosen = task.choose(languages)
-        questions = task.questions(task, chosen, data_dir)
-        task.corpus(task, chosen, data_dir, progress_bar)
+        questions = task.questions(task, chosen)
+        task.corpus(task, chosen, progress_bar)
         message = (
             f"{len(questions.queries):,} queries and the corpora of {', '.join(chosen)}; a run counts the passages"
         )
         return {"queries": len(questions.queries), "languages": list(chosen)}, message
-    pool = read_pool(task, languages, data_dir, progress_bar)
+    pool = read_pool(task, languages, progress_bar)
     facts = {
         "queries": len(pool.queries),
         "candidates": len(pool.candidates),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from panglot.cli.leaderboard import Folder, check_folder, start
+from panglot.cli.names import DataDir
 from panglot.cli.output import AsJson
 
 
-def index(folder: Folder = Path("submissions"), as_json: AsJson = False) -> None:
+def index(folder: Folder = Path("submissions"), data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Read and verify new results so the leaderboard opens quickly.
 
     Example: panglot index submissions/

@@ -46,9 +46,9 @@ def plan(
     loaded = load_model(model)
     opened = open_cache(cache, no_cache=False)
     corpora = [task for task in chosen if isinstance(task, StreamedTask)]
-    large = {task.name: plan_stream(loaded, task, split(languages), data_dir) for task in corpora}
+    large = {task.name: plan_stream(loaded, task, split(languages)) for task in corpora}
     plans = {
-        task.name: plan_run(loaded, read_pool(task, split(languages), data_dir), opened)
+        task.name: plan_run(loaded, read_pool(task, split(languages)), opened)
         for task in chosen
         if task.name not in large
     }

@@ -30,7 +30,7 @@ def receive(
 
     check_writable(into, "--into")
     console = open_console(aside=as_json)
-    target, verdicts = take_in(archive, into, data_dir)
+    target, verdicts = take_in(archive, into)
     if as_json:
         print_json({"folder": target and str(target), "verdicts": [verdict_json(verdict) for verdict in verdicts]})
     for verdict in verdicts if not as_json else ():

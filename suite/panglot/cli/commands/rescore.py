@@ -39,7 +39,7 @@ def rescore(
     files, records = list(find_results(paths)), []
     with progress_bar("rescoring", len(files)) as advance:
         for path in files:
-            done = rescore_one(path, data_dir, metric or (), force)
+            done = rescore_one(path, metric or (), force)
             records.append({**done._asdict(), "path": str(path)})
             if not as_json:
                 console.print(_line(done), soft_wrap=True)

@@ -154,7 +154,6 @@ def run(
         load = partial(load_model, model, options)
         measurement = Measurement(
             languages=split(languages),
-            data_dir=data_dir,
             cache=vectors,
             curve=points,
             skip_damaged=skip_damaged,

@@ -35,7 +35,7 @@ def score(
     from panglot.evaluate.external_run import score_run
     from panglot.interop.trec import read_run
 
-    scores = score_run(find_task(task), read_run(run), split(languages), data_dir)
+    scores = score_run(find_task(task), read_run(run), split(languages))
     if as_json:
         print_json(scores.model_dump(mode="json"))
     else:

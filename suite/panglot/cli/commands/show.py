@@ -39,7 +39,7 @@ def show(
     files = list(find_results(paths))
     results = [read_result_record(path) for path in files]
     if gallery:
-        _write_gallery(files, gallery, task, data_dir)
+        _write_gallery(files, gallery, task)
         return
     if as_json:
         print_json([result.plain() for result in results])
@@ -52,7 +52,7 @@ def show(
                 console.print(draw(result))
 
 
-def _write_gallery(files: list[Path], target: Path, own: str | None, data_dir: Path | None) -> None:
+def _write_gallery(files: list[Path], target: Path, own: str | None) -> None:
     """Write the gallery of one result; `own` is the path of its task if the task is not built in.
 
     :raises PanglotError: several results, an unknown task, or data that does not match the result.
@@ -71,7 +71,7 @@ def _write_gallery(files: list[Path], target: Path, own: str | None, data_dir: P
         raise PanglotError(
             f"{files[0]}: {result.task.name} is not a task in this suite. Give its folder or task file with --task."
         )
-    pool = read_pool(task, result.task.languages, data_dir)
+    pool = read_pool(task, result.task.languages)
     if pool.fingerprint != result.task.fingerprint:
         raise PanglotError(f"{files[0]}: the fingerprint does not match the {result.task.name} data here.")
     target.write_text(gallery(result, read_evidence_of(files[0], result), pool), encoding="utf-8")

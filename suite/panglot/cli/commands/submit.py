@@ -68,7 +68,7 @@ def submit(
     target = out or Path(f"{folder.resolve().name}.zip")
     check_writable(target.absolute().parent, "--out")
     console = open_console(aside=as_json)
-    verdicts = _verify_results(folder, data_dir)
+    verdicts = _verify_results(folder)
     for verdict in verdicts:
         show_verdict(console, verdict)
     if any(verdict.level == "failed" for verdict in verdicts):
@@ -94,7 +94,7 @@ def submit(
     write_card(folder, card)
     pack(folder, target)
     with TemporaryDirectory() as board:  # what the leaderboard's page does with it
-        received, found = take_in(target, Path(board), data_dir)
+        received, found = take_in(target, Path(board))
     if received is None:
         for verdict in (verdict for verdict in found if verdict.level == "failed"):
             show_verdict(console, verdict)
@@ -108,7 +108,7 @@ def submit(
     console.print(NEXT.format(zip=plain(str(target))), soft_wrap=True)
 
 
-def _verify_results(folder: Path, data_dir: Path | None) -> tuple[Verdict, ...]:
+def _verify_results(folder: Path) -> tuple[Verdict, ...]:
     """Verify all but the card, which is about to be written anew; it stays where something does not hold."""
     from panglot.trust.submission import CARD
     from panglot.trust.verify import verify_folder
@@ -117,7 +117,7 @@ def _verify_results(folder: Path, data_dir: Path | None) -> tuple[Verdict, ...]:
     before = card.read_bytes() if card.is_file() else None
     card.unlink(missing_ok=True)
     try:
-        return verify_folder(folder, data_dir)
+        return verify_folder(folder)
     finally:
         if before is not None:
             card.write_bytes(before)

@@ -45,12 +45,12 @@ def tasks(
     Example: panglot tasks starter --export items.jsonl
     """
     if check:
-        _check(check, data_dir, as_json)
+        _check(check, as_json)
         return
     if export:
         if not name:
             raise PanglotError("--export needs a task name, e.g. panglot tasks starter --export items.jsonl")
-        _export(find_task(name), export, data_dir, as_json)
+        _export(find_task(name), export, as_json)
         return
     from panglot.cli.view.listing import describe, list_suites, list_tasks, task_facts
     from panglot.data.catalogue import known_tasks, suites
@@ -64,12 +64,12 @@ def tasks(
         open_console().print(list_tasks(chosen), list_suites(suites()))
 
 
-def _check(path: Path, data_dir: Path | None, as_json: bool) -> None:
+def _check(path: Path, as_json: bool) -> None:
     """Print where a task file differs from its data, and which fingerprint to add."""
     from panglot.data.check import check_task_file
     from panglot.evaluate.resolve import check_headline
 
-    checked = check_task_file(path, data_dir)
+    checked = check_task_file(path)
     for one in checked:
         check_headline(path, one.task)
     if as_json:
@@ -100,14 +100,14 @@ def _show_checked(path: Path, checked: Checked) -> None:
         echo(f'{path} has no fingerprint yet. Once the data is final, add: fingerprint = "{checked.fingerprint}"')
 
 
-def _export(task: Task, path: Path, data_dir: Path | None, as_json: bool) -> None:
+def _export(task: Task, path: Path, as_json: bool) -> None:
     """Write the ids, languages, texts and base64 images of a task, so that vectors can be computed elsewhere."""
     import json
     from base64 import b64encode
 
     from panglot.data.load import read_pool
 
-    pool = read_pool(task, (), data_dir)
+    pool = read_pool(task)
     with path.open("w", encoding="utf-8") as file:
         for role, items in (("query", pool.queries), ("passage", pool.candidates)):
             for place, (id_, text, language) in enumerate(zip(items.ids, items.texts, items.language, strict=True)):

@@ -55,9 +55,9 @@ def verify(
         check_root(paths)
     console = open_console(aside=as_json)
     if fetch:
-        _fetch(console, paths, data_dir)
-    found = _verdicts(paths, data_dir)
-    again = Rerun(console, model, trust_remote_code, sample, data_dir)
+        _fetch(console, paths)
+    found = _verdicts(paths)
+    again = Rerun(console, model, trust_remote_code, sample)
     verdicts = []
     for verdict in map(again, found) if rerun else found:
         verdicts.append(verdict)
@@ -75,7 +75,7 @@ def verify(
         raise typer.Exit(2)
 
 
-def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> None:
+def _fetch(console: PlainConsole, paths: list[Path]) -> None:
     """Get the data of the suite's tasks that the results are of; what cannot be had is said."""
     from panglot.cli.view.terminal import progress_bar
     from panglot.data.catalogue import suite_tasks
@@ -94,13 +94,13 @@ def _fetch(console: PlainConsole, paths: list[Path], data_dir: Path | None) -> N
     for name, languages in wanted:
         task = suite_tasks().get(name)
         try:
-            if task and not remembered_pool(task, task.choose(languages), data_dir):
-                read_pool(task, languages, data_dir, progress_bar)
+            if task and not remembered_pool(task, task.choose(languages)):
+                read_pool(task, languages, progress_bar)
         except PanglotError as error:
             console.print(f"The data of {plain(name)} is not available. {error}", style="yellow", soft_wrap=True)
 
 
-def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
+def _verdicts(paths: list[Path]) -> Iterator[Verdict]:
     from panglot.errors import BadResult
     from panglot.trust.submission import CARD
     from panglot.trust.verify import verify, verify_folder
@@ -109,10 +109,10 @@ def _verdicts(paths: list[Path], data_dir: Path | None) -> Iterator[Verdict]:
         if path.suffix == ".zip" and path.is_file():
             raise BadResult(f"{path} is packed. To unpack it, verify it and put it in place: panglot receive {path}")
         if path.is_file() and path.name != CARD:
-            yield verify(path, data_dir)
+            yield verify(path)
             continue
         folders = [path] if "@" in path.resolve().name else sorted(inner for inner in path.glob("*@*"))
         if not folders:
             raise BadResult(f"No submission in {path}. Pass a result file, or the folder of a model.")
         for folder in folders:
-            yield from verify_folder(folder, data_dir)
+            yield from verify_folder(folder)

@@ -13,12 +13,12 @@ from panglot.files import DATA_VARIABLE, cache_dir, data_root
 from panglot.progress import Progress, silent
 
 
-def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Progress = silent) -> Path:
+def fetch_file(task: Task, part: str, progress: Progress = silent) -> Path:
     """Return the path of one part of a task (usually a language), verified by SHA-256 unless it was built here.
 
-    A task that ships with the package is read from there. Otherwise the file is searched in `data_dir`, or in the
-    folder given by PANGLOT_DATA; if neither is given, it is downloaded to the user's cache. Files that are built rather
-    than downloaded are built there if the folder does not contain them.
+    A task that ships with the package is read from there. Otherwise the file is searched in the data folder; if
+    there is none, it is downloaded to the user's cache. Files that are built rather than downloaded are built there if
+    the folder does not contain them.
 
     :raises MissingData: the file was not found and cannot be downloaded.
     :raises BadData: the SHA-256 of the file is not the one of the task.
@@ -26,7 +26,7 @@ def fetch_file(task: Task, part: str, data_dir: Path | None = None, progress: Pr
     name, sha256 = task.source.files[part]
     if task.source.packaged:
         return _verified(task.source.packaged / name, sha256)
-    root = data_root(data_dir)
+    root = data_root()
     if root:
         path = root / task.source.folder / name
         if not path.is_file() and task.source.build:

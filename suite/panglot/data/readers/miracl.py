@@ -37,9 +37,7 @@ UNFINISHED = "unfinished"
 """Name of the marker file beside a corpus that is not completely fetched."""
 
 
-def read_questions(
-    task: Task, languages: Sequence[str], data_dir: Path | None = None, tier: HubCorpora | None = None
-) -> Questions:
+def read_questions(task: Task, languages: Sequence[str], tier: HubCorpora | None = None) -> Questions:
     """Read topics and relevant pairs of some languages; `tier` selects queries if the task uses only some of them.
 
     :raises MissingData: a file is missing and cannot be downloaded.
@@ -48,9 +46,9 @@ def read_questions(
     queries: list[Query] = []
     judgements: list[Judgement] = []
     for language in languages:
-        topics = dict(_columns(task, f"{language}.topics", 2, data_dir))
+        topics = dict(_columns(task, f"{language}.topics", 2))
         if tier and len(topics) > task.sizes[language].queries:
-            chosen = tier.read_selection(task, language, data_dir)
+            chosen = tier.read_selection(task, language)
             topics = {id_: text for id_, text in topics.items() if id_ in chosen}
         if len(topics) != task.sizes[language].queries:
             raise BadData(
@@ -59,29 +57,29 @@ def read_questions(
         queries += [Query(f"{language}:{id_}", text, language, f"{language}:{id_}") for id_, text in topics.items()]
         judgements += [
             Judgement(f"{language}:{query}", f"{language}:{passage}", float(relevance))
-            for query, _, passage, relevance in _columns(task, f"{language}.qrels", 4, data_dir)
+            for query, _, passage, relevance in _columns(task, f"{language}.qrels", 4)
             if query in topics and float(relevance) > 0
         ]
     return Questions(queries, judgements)
 
 
-def _columns(task: Task, part: str, count: int, data_dir: Path | None) -> Iterator[list[str]]:
+def _columns(task: Task, part: str, count: int) -> Iterator[list[str]]:
     """Yield the rows of a tab-separated file without a header."""
     name, _ = task.source.files[part]
-    for number, line in enumerate(_content(task, part, data_dir).decode().rstrip("\n").split("\n"), start=1):
+    for number, line in enumerate(_content(task, part).decode().rstrip("\n").split("\n"), start=1):
         fields = line.rstrip("\r").split("\t")
         if len(fields) != count:
             raise BadData(f"{task.name}: {name}, line {number} has {len(fields)} columns, not {count}.")
         yield fields
 
 
-def _content(task: Task, part: str, data_dir: Path | None) -> bytes:
+def _content(task: Task, part: str) -> bytes:
     """Return the content of a file, which can be gzipped in the data folder; the decompressed content is verified."""
     name, sha256 = task.source.files[part]
-    root = data_root(data_dir)
+    root = data_root()
     packed = root / task.source.folder / f"{name}.gz" if root else None
     if not packed or not packed.is_file():
-        return fetch_file(task, part, data_dir).read_bytes()
+        return fetch_file(task, part).read_bytes()
     try:
         content = gzip.decompress(packed.read_bytes())
     except (EOFError, OSError, zlib.error) as error:
@@ -165,13 +163,13 @@ class HubCorpora:
     path: str
     revision: str
 
-    def __call__(self, task: Task, languages: Sequence[str], data_dir: Path | None, progress: Progress) -> Corpus:
+    def __call__(self, task: Task, languages: Sequence[str], progress: Progress) -> Corpus:
         """Return the corpora in the data folder or in the user's cache; missing ones are fetched.
 
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached.
         """
-        folder = _folder(task, data_dir)
+        folder = _folder(task)
         for language in languages:
             if not _files(folder, language) or (folder / language / UNFINISHED).exists():
                 self._fetch(language, folder / language, task.sizes[language].candidates, progress)
@@ -207,9 +205,9 @@ class HubCorpora:
                 f"{DATA_VARIABLE} to a folder that contains the corpora. Files that were already fetched are kept."
             ) from error
 
-    def read_selection(self, task: Task, language: str, data_dir: Path | None) -> frozenset[str]:
+    def read_selection(self, task: Task, language: str) -> frozenset[str]:
         """Return the ids of the queries that the task uses, from `queries-<language>.txt` beside its corpora."""
-        folder = _folder(task, data_dir)
+        folder = _folder(task)
         path = folder / f"queries-{language}.txt"
         if not path.is_file():
             ids = [row["docid"] for row in self._rows(f"{language}-queries")]
@@ -218,9 +216,9 @@ class HubCorpora:
         return frozenset(path.read_text(encoding="utf-8").split())
 
 
-def _folder(task: Task, data_dir: Path | None) -> Path:
+def _folder(task: Task) -> Path:
     """Return the folder of a task's corpora: in the data folder if it exists there, else in the user's cache."""
-    root = data_root(data_dir)
+    root = data_root()
     if root and (root / task.name).is_dir():
         return root / task.name
     return cache_dir(task.name)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -79,7 +78,6 @@ def plan_stream(
     model: Model,
     task: StreamedTask,
     languages: Sequence[str] = (),
-    data_dir: Path | None = None,
     seconds: float = SECONDS,
 ) -> StreamPlan:
     """Plan a run over a corpus from a measurement of `seconds`, with at least one batch of each language.
@@ -89,7 +87,7 @@ def plan_stream(
     """
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} makes no vectors; the streamed task {task.name} needs a model that does.")
-    samples = {language: _Sample(task, language, data_dir) for language in task.choose(languages)}
+    samples = {language: _Sample(task, language) for language in task.choose(languages)}
     dimension = encode_sample(model, [next(iter(samples.values())).batch()[0]], "passage").shape[1]
     stop = perf_counter() + seconds
     for place, sample in enumerate(cycle(samples.values())):
@@ -104,10 +102,10 @@ def plan_stream(
 class _Sample:
     """Sample texts of one language, and the tokens and seconds of encoding them."""
 
-    def __init__(self, task: StreamedTask, language: str, data_dir: Path | None) -> None:
+    def __init__(self, task: StreamedTask, language: str) -> None:
         self._task, self._language, self._size = task, language, task.sizes[language]
         self._length = max(1, task.characters[language] // self._size.candidates)
-        texts = [query.text for query in task.questions(task, [language], data_dir).queries]
+        texts = [query.text for query in task.questions(task, [language]).queries]
         self._words = cycle(" ".join(texts) + " ")
         self._texts, self._tokens, self._seconds = 0, 0, 0.0
 

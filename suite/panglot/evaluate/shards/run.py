@@ -104,7 +104,6 @@ def run_streamed(
     model: Model,
     options: StreamOptions,
     languages: Sequence[str] = (),
-    data_dir: Path | None = None,
     cache: VectorCache | None = None,
     progress: Progress = silent,
 ) -> Result:
@@ -121,8 +120,8 @@ def run_streamed(
     chosen = task.choose(languages)
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
-        questions = task.questions(task, chosen, data_dir)
-        corpus = task.corpus(task, chosen, data_dir, progress)
+        questions = task.questions(task, chosen)
+        corpus = task.corpus(task, chosen, progress)
     parts, pools, surveys = [], [], []
     for language in chosen:
         own = _in_language(questions, language)
