@@ -90,6 +90,18 @@ def test_import_loads_nothing_but_itself() -> None:
     assert python(code).stdout == "['panglot']\n"
 
 
+def test_functions_read_the_data_folder_that_they_are_given(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    pool = panglot.load_pool("xquad-r", languages="en,de", data_dir=data_dir)
+    measured = panglot.run("random", "xquad-r", languages="en,de", data_dir=str(data_dir))
+    assert measured.record.task.fingerprint == pool.fingerprint
+    with pytest.raises(panglot.PanglotError, match=r"ar\.json does not exist"):
+        panglot.load_pool("xquad-r", data_dir=tmp_path)
+
+
 def test_run_takes_the_options_of_the_command_line() -> None:
     verb, function = (inspect.signature(run).parameters for run in (run_command, panglot.run))
     assert set(function) - OF_PYTHON == set(verb) - OF_THE_COMMAND
