@@ -93,6 +93,27 @@ def test_directions_between_languages_are_orthonormal_and_as_many_as_there_are()
         parse_method("project:3").learn(fit)
 
 
+def test_directions_that_only_rounding_tells_apart_are_refused() -> None:
+    """Three languages on one line differ in one direction; the second would be arbitrary."""
+    vectors = np.array([[1, 0, 1], [1, 0.1, 1], [1, 0.2, 1]], np.float32)
+    fit = parse_method("project:1").fit(vectors, np.arange(3), LANGUAGES)
+    assert abs(parse_method("project:1").learn(fit)[0]) == pytest.approx(np.array([[0, 1, 0]]), abs=1e-6)
+    with pytest.raises(BadEncoder, match="between 3 languages there are at most 1 directions"):
+        parse_method("project:2").learn(fit)
+    with pytest.raises(BadEncoder, match="between 3 languages there are at most 0 directions"):
+        parse_method("project:1").learn(fit._replace(mean=np.ones((3, 3))))
+
+
+def test_components_that_the_texts_do_not_have_are_refused() -> None:
+    """Two texts span a plane; a third component would be arbitrary."""
+    vectors = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]], np.float32)
+    fit = parse_method("lir:2").fit(vectors, np.array([0, 0, 1, 1, 1]), LANGUAGES)
+    learned = parse_method("lir:2").learn(fit)[0]
+    assert learned.T @ learned == pytest.approx(np.diag([1, 1, 0, 0]))
+    with pytest.raises(BadEncoder, match="the texts in de have fewer than 3 components"):
+        parse_method("lir:3").learn(fit)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_no_query_is_part_of_what_is_taken_from_it(name: str) -> None:
     """Moving one query moves nothing in its own half of the clusters but itself."""
@@ -114,6 +135,13 @@ def test_no_query_is_part_of_what_is_taken_from_it(name: str) -> None:
 def test_folds_never_divide_a_cluster() -> None:
     fold = two_folds(np.array([5, 5, 9, 9, 2, 11]))
     assert fold.tolist() == [1, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_queries_of_one_cluster_have_no_other_half(name: str) -> None:
+    vectors, language = _vectors(4)
+    with pytest.raises(BadEncoder, match="these queries form one cluster. Fit it on texts instead"):
+        apply_in_folds(parse_method(name), vectors, language, np.zeros(60, int), LANGUAGES, True)
 
 
 def test_language_without_texts_in_the_fit_is_refused() -> None:
@@ -193,12 +221,29 @@ def test_models_without_vectors_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{}", "[]", "x", '{"text": "a"}', '{"text": 1, "language": "en"}', '{"text": " ", "language": "en"}']
+    "line",
+    [
+        "{}",
+        "[]",
+        "x",
+        '{"text": "a"}',
+        '{"text": 1, "language": "en"}',
+        '{"text": " ", "language": "en"}',
+        '{"text": "a", "language": ""}',
+        '{"text": "a", "language": "zxx"}',
+    ],
 )
 def test_file_of_another_form_is_refused_by_line(line: str, tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_text(f'{{"text": "a", "language": "en"}}\n{line}\n', encoding="utf-8")
     with pytest.raises(BadData, match=r"texts\.jsonl, line 2: "):
+        Debias.parse("centre", str(path))
+
+
+def test_file_without_texts_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text("\n", encoding="utf-8")
+    with pytest.raises(BadData, match=r"texts\.jsonl has no texts"):
         Debias.parse("centre", str(path))
 
 

@@ -134,6 +134,16 @@ def test_unknown_language_is_refused(evidence: Evidence) -> None:
             parse_policy(f"{family}:fr").serve(evidence)
 
 
+def test_translate_keeps_queries_that_are_in_its_language(fixed_scores: type[FixedScores]) -> None:
+    """Two English queries ask the same: each keeps its own list, and the German one gets that of the first."""
+    queries = [Query("de:q", "", "de", "q"), Query("en:q1", "", "en", "q"), Query("en:q2", "", "en", "q")]
+    candidates = [Candidate(f"{x}:{n}", "", x) for x in ("de", "en") for n in range(2)]
+    judgements = [Judgement(query.id, "de:0") for query in queries]
+    scores = np.array([[4, 3, 2, 1], [2, 4, 1, 3], [3, 1, 4, 2]], np.float32)
+    evidence = collect_evidence(Pool.of(("de", "en"), queries, candidates, judgements), fixed_scores(scores))
+    assert parse_policy("translate:en").serve(evidence).ranking.rank.tolist() == [3, 3, 2]
+
+
 def test_policy_says_why_the_data_cannot_answer_it(evidence: Evidence) -> None:
     from dataclasses import replace
 

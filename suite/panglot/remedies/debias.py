@@ -71,7 +71,10 @@ class Method(NamedTuple):
         unknown = np.flatnonzero((np.bincount(language, minlength=len(fit.languages)) > 0) & (fit.texts == 0))
         if len(unknown) and self.knows_language:
             names = ", ".join(fit.languages[place] for place in unknown[:5])
-            raise BadEncoder(f"{self.name} cannot learn {names}: the fit has no texts in that language.")
+            raise BadEncoder(
+                f"{self.name} cannot learn {names}: the fit has no texts in that language. Add some, or use project:R, "
+                "which needs no language."
+            )
         left = remove(self.learn(fit), vectors.astype(np.float64), language)
         norm = np.linalg.norm(left, axis=1, keepdims=True)
         nothing = np.flatnonzero(norm[:, 0] <= np.finfo(np.float32).eps * np.linalg.norm(vectors, axis=1))
@@ -119,6 +122,9 @@ _NEEDS_MEANS = "The language of every document and query, and one subtraction; d
 _NEEDS_COMPONENTS = "The language of every document and query, and a small product; documents must be reindexed."
 _NEEDS_MATRIX = "One matrix product for each vector, but no language at query time; documents must be reindexed."
 
+_NOISE = 1e-6
+"""Relative size below which a direction is rounding of float32 vectors, so that removing it would be arbitrary."""
+
 EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
 """All methods with their arguments."""
 
@@ -136,27 +142,32 @@ def _mean_of(fit: Fit, language: str) -> Floats:
 def _between_languages(fit: Fit, number: int) -> Floats:
     """The `number` leading orthonormal directions between the language means, repeated for each language.
 
-    :raises BadEncoder: there are fewer directions between these languages.
+    :raises BadEncoder: there are fewer directions between these languages, since they are few or their means coincide.
     """
     means = fit.mean[fit.texts > 0]
-    most = min(len(means) - 1, means.shape[1] - 1)
+    _, size, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+    most = min(int((size > _NOISE * np.linalg.norm(means)).sum()), means.shape[1] - 1)
     if number > most:
         raise BadEncoder(f"project:{number}: between {len(means)} languages there are at most {most} directions.")
-    leading = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)[2][:number]
-    return np.broadcast_to(leading, (len(fit.languages), *leading.shape))
+    return np.broadcast_to(directions[:number], (len(fit.languages), number, means.shape[1]))
 
 
 def _leading_components(fit: Fit, number: int) -> Floats:
     """The `number` leading orthonormal components of each language.
 
-    :raises BadEncoder: this would remove all dimensions.
+    :raises BadEncoder: this would remove all dimensions, or a language's texts have fewer components.
     """
     assert fit.moment is not None
     if number >= fit.moment.shape[1]:
         raise BadEncoder(
             f"lir:{number} would remove all of the vectors' {fit.moment.shape[1]} dimensions. Choose fewer components."
         )
-    return np.linalg.eigh(fit.moment)[1][:, :, -number:].swapaxes(1, 2)
+    size, components = np.linalg.eigh(fit.moment)  # ascending
+    few = np.flatnonzero((fit.texts > 0) & (size[:, -number] <= _NOISE**2 * size[:, -1]))
+    if len(few):
+        names = ", ".join(fit.languages[place] for place in few[:5])
+        raise BadEncoder(f"lir:{number}: the texts in {names} have fewer than {number} components. Fit it on more texts.")
+    return components[:, :, -number:].swapaxes(1, 2)
 
 
 def two_folds(cluster: Ints) -> Ints:
@@ -170,8 +181,15 @@ def apply_in_folds(
     """Debias each query with a fit on the *other* half of the question clusters, [queries, dim].
 
     So neither the query itself nor another question of its cluster contributes to its fit.
+
+    :raises BadEncoder: there is only one cluster, or the method cannot be fitted on a half.
     """
     fold = two_folds(cluster)
+    if len(fold) and not fold.any():
+        raise BadEncoder(
+            f"{method.name} is fitted on the other half of the question clusters, but these queries form one cluster. "
+            "Fit it on texts instead: --debias-fit FILE."
+        )
     left = np.empty(vectors.shape, np.float32)
     for own in (0, 1):
         here, there = fold == own, fold != own

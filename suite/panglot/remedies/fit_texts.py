@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from panglot.arrays import Floats, Ints
+from panglot.data.image import IMAGES
 from panglot.data.pool import Items
 from panglot.encode.batches import ItemKeys, Texts
 from panglot.encode.cache import VectorCache
@@ -36,9 +37,12 @@ class FitTexts:
         """Read a file.
 
         :raises MissingData: there is no such file.
-        :raises BadData: a line is invalid; the message names file and line.
+        :raises BadData: a line is invalid, which the message names; or there are no texts.
         """
-        return cls(path.name, tuple(_read_rows(path)))
+        rows = tuple(_read_rows(path))
+        if not rows:
+            raise BadData(f"{path} has no texts.")
+        return cls(path.name, rows)
 
     @property
     def digest(self) -> str:
@@ -97,4 +101,6 @@ def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
             raise BadData(f'{path}, line {number}: expected {{"text": …, "language": …}}.') from error
         if not (isinstance(language, str) and isinstance(text, str) and text.strip()):
             raise BadData(f"{path}, line {number}: language and text must be strings, and the text must not be blank.")
+        if not language.strip() or language == IMAGES:
+            raise BadData(f"{path}, line {number}: '{language}' is not the language of a text.")
         yield language, text

@@ -161,7 +161,8 @@ def _translate(evidence: Evidence, argument: str) -> Served:
     translated = np.full(int(evidence.group.max()) + 1, NOBODY)
     in_language = np.flatnonzero(evidence.query_language == language)[::-1]
     translated[evidence.group[in_language]] = in_language  # reversed, so the first of several queries wins
-    replacement = translated[evidence.group]
+    is_own = evidence.query_language == language  # needs no translation
+    replacement = np.where(is_own, np.arange(evidence.queries), translated[evidence.group])
     missing = int((replacement == NOBODY).sum())
     if missing:
         raise BadResult(
