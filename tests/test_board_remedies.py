@@ -12,12 +12,15 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+import panglot
 from leaderboard_app.evidence_store import stored_answers
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.remedies import debias_of, gains, ladder, ladder_table, language_table, policies_for
 from leaderboard_app.verification import verify_new
 from panglot.cli.main import app
+from panglot.remedies.whatif import what_if
+from panglot.results.evidence_file import read_evidence
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -73,6 +76,20 @@ def test_board_and_command_line_say_the_same_numbers(index: Index) -> None:
         for name in said:
             for part in ("scores", "difference", "p", "languages"):
                 assert shown[name][part] == said[name][part]
+
+
+def test_command_line_python_and_board_say_the_same_of_a_debiased_model(index: Index) -> None:
+    path = _path(index, debiased=True)
+    found = panglot.run("use-multilingual", "starter", languages=LANGUAGES, debias="centre")
+    written = json.loads(path.read_text(encoding="utf-8"))
+    answers = stored_answers(home_of(index.folder), path, POLICIES)
+    table = ladder_table(ladder({**answers}, {("centre", "corpus"): answers}), "map").set_index("remedy")
+    multi = found.scores["multi"]["map"]
+    for said in (written["settings"]["multi"]["map"], table.loc["centre, corpus", ["value", "low", "high"]].tolist()):
+        assert said == pytest.approx(multi, abs=1e-6)
+    assert answers["pool"]["scores"]["rank_distance"] == pytest.approx(found.bias["rank_distance"], abs=1e-6)
+    interleaved = what_if(read_evidence(path), ["interleave"])[1].scores["map"]
+    assert table.loc["centre, corpus, interleave", "value"] == pytest.approx(interleaved.value, abs=1e-6)
 
 
 def test_ladder_holds_policies_then_variants(index: Index) -> None:

@@ -166,7 +166,9 @@ def _leading_components(fit: Fit, number: int) -> Floats:
     few = np.flatnonzero((fit.texts > 0) & (size[:, -number] <= _NOISE**2 * size[:, -1]))
     if len(few):
         names = ", ".join(fit.languages[place] for place in few[:5])
-        raise BadEncoder(f"lir:{number}: the texts in {names} have fewer than {number} components. Fit it on more texts.")
+        raise BadEncoder(
+            f"lir:{number}: the texts in {names} have fewer than {number} components. Fit it on more texts."
+        )
     return components[:, :, -number:].swapaxes(1, 2)
 
 
