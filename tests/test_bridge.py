@@ -308,7 +308,9 @@ class TestCommand:
         done = panglot("import", "mteb", "results", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "rows written: 1" in done.stdout
-        assert "skipped: a__b/1/XQuADRetrieval.json. It ranks whole paragraphs" in done.stdout
+        assert "skipped 1: XQuADRetrieval: It ranks whole paragraphs" in done.stdout
+        done = panglot("import", "mteb", "results", "--verbose", cwd=tmp_path)
+        assert "  a__b/1/XQuADRetrieval.json" in done.stdout
         assert read_reported(tmp_path / "submissions/a__b@1/starter.reported.json").level == "self-reported"
 
     def test_import_command_writes_published_rows(self, tmp_path: Path) -> None:

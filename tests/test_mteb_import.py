@@ -14,7 +14,7 @@ from panglot.data.catalogue import all_tasks
 from panglot.data.image import IMAGES
 from panglot.errors import BadResult
 from panglot.interop.mteb_export import mteb_result
-from panglot.interop.mteb_import import Imported, read_mteb_results
+from panglot.interop.mteb_import import Imported, read_mteb
 from panglot.results.reported import read_reported, write_reported
 from panglot.results.result import Result
 from tests.helpers.tasks import TASKS
@@ -37,8 +37,10 @@ def _subsets(exported: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 class TestMtebImport:
-    def _folder(self, root: Path, content: Any, name: str = "PanglotStarter", meta: bool = True) -> Path:
-        folder = root / "results" / "org__small" / "abc123"
+    def _folder(
+        self, root: Path, content: Any, name: str = "PanglotStarter", meta: bool = True, model: str = "org__small"
+    ) -> Path:
+        folder = root / "results" / model / "abc123"
         folder.mkdir(parents=True, exist_ok=True)
         if meta:
             (folder / "model_meta.json").write_text(json.dumps({"name": "org/small_x", "revision": "abc123"}))
@@ -46,7 +48,7 @@ class TestMtebImport:
         return root / "results"
 
     def _import(self, root: Path, content: Any, **options: Any) -> Imported:
-        return read_mteb_results(self._folder(root, content, **options), all_tasks())
+        return read_mteb(self._folder(root, content, **options), all_tasks())
 
     def test_exported_result_imports_unchanged(self, outcome: Result, exported: dict[str, Any], tmp_path: Path) -> None:
         imported = self._import(tmp_path, exported)
@@ -96,7 +98,7 @@ class TestMtebImport:
         [
             ({"task_name": "XQuADRetrieval"}, "ranks whole paragraphs, separately for each language"),
             ({"task_name": "MLQARetrieval", "dataset_revision": BROKEN_REVISION}, "subset ara-deu is also broken"),
-            ({"task_name": "MIRACLRetrieval"}, "MIRACLRetrieval is not a Panglot task"),
+            ({"task_name": "MIRACLReranking"}, "MIRACLReranking is not a Panglot task"),
             ({"dataset_revision": "0" * 64}, "It was scored on other data: its fingerprint is 000"),
             ({"scores": {"dev": []}}, "no scores on the split 'test'"),
             ({"dataset_revision": None}, "It has no dataset_revision"),
@@ -154,7 +156,7 @@ class TestMtebImport:
         ("content", "sentence"),
         [
             ({"mteb_dataset_name": "XQuADRetrieval", "validation": {"de": {"ndcg_at_10": 0.5}}}, "whole paragraphs"),
-            ({"mteb_dataset_name": "MIRACLRetrieval", "dev": {"ndcg_at_10": 0.5}}, "not a Panglot task"),
+            ({"mteb_dataset_name": "MIRACLReranking", "dev": {"ndcg_at_10": 0.5}}, "not a Panglot task"),
             ({"mteb_dataset_name": "PanglotStarter", "dev": {"ndcg_at_10": 0.5}}, "It has no dataset_revision"),
         ],
     )
@@ -166,13 +168,14 @@ class TestMtebImport:
     def test_duplicate_subsets_are_left_out(self, exported: dict[str, Any], tmp_path: Path) -> None:
         twice = json.loads(json.dumps(exported))
         twice["scores"]["test"].append({**_subsets(twice)["en-th"], "ndcg_at_10": 1.0})
-        self._folder(tmp_path, exported, "B")
-        imported = self._import(tmp_path, twice, name="A")
+        self._folder(tmp_path, exported, model="second")
+        imported = self._import(tmp_path, twice)
         (row,) = imported.reported
         assert "en-th" not in row.pairs
-        assert {left.what.rpartition("/")[2]: left.reason for left in imported.left_out} == {
-            "A.json, en-th": "The file has this subset more than once.",
-            "B.json": "org__small/abc123/A.json is already a result of org/small_x on starter.",
+        assert dict(imported.left_out) == {
+            "org__small/abc123/PanglotStarter.json, en-th": "The file has this subset more than once.",
+            "second/abc123/PanglotStarter.json": "org__small/abc123/PanglotStarter.json is already a result of "
+            "org/small_x on starter.",
         }
 
     def test_a_task_of_images_has_means_over_its_pairs(self, tmp_path: Path) -> None:
@@ -180,8 +183,8 @@ class TestMtebImport:
         languages = [language for language in task.languages if language != IMAGES]
         scores = [{"hf_subset": f"{x}-zxx", "ndcg_at_10": 0.5} for x in languages]
         content = {"task_name": "PanglotMulti30kT2i", "dataset_revision": "f" * 64, "scores": {"test": scores}}
-        folder = self._folder(tmp_path, content)
-        (row,) = read_mteb_results(folder, [replace(task, fingerprint="f" * 64)]).reported
+        folder = self._folder(tmp_path, content, "PanglotMulti30kT2i")
+        (row,) = read_mteb(folder, [replace(task, fingerprint="f" * 64)]).reported
         assert row.settings == {"cross": {"ndcg@10": 0.5}}
 
     @pytest.mark.parametrize("meta", ["[]", "{", '{"name": null, "revision": 3}', '{"name": ["x"]}'])
@@ -190,15 +193,15 @@ class TestMtebImport:
     ) -> None:
         folder = self._folder(tmp_path, exported)
         (folder / "org__small" / "abc123" / "model_meta.json").write_text(meta)
-        (row,) = read_mteb_results(folder, all_tasks()).reported
+        (row,) = read_mteb(folder, all_tasks()).reported
         assert (row.model, row.revision) == ("org/small", "abc123")
 
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadResult, match="has no mteb results"):
-            read_mteb_results(tmp_path, all_tasks())
+            read_mteb(tmp_path, all_tasks())
 
     def test_a_single_file_is_refused_because_a_folder_is_expected(self, tmp_path: Path) -> None:
         file = tmp_path / "Task.json"
         file.write_text("{}")
         with pytest.raises(BadResult, match=r"Task\.json is a file\. Choose the folder"):
-            read_mteb_results(file, all_tasks())
+            read_mteb(file, all_tasks())

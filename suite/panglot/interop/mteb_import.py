@@ -1,141 +1,112 @@
-"""Import mteb result files as self-reported results. mteb need not be installed."""
+"""Import mteb results: those on Panglot's tasks as self-reported, those on mteb's own as rows of the field.
+
+mteb need not be installed.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from panglot.data.task import Task
 from panglot.errors import BadResult
+from panglot.interop.field import Field, field_of
+from panglot.interop.mteb_cells import mteb_cells
 from panglot.interop.mteb_export import METRICS, SPLIT, mteb_name, subset_name
+from panglot.interop.mteb_field import FieldRows, Measured, is_share
+from panglot.interop.mteb_files import LeftOut, MtebFile, MtebResult, model_of, read_files, read_meta
+from panglot.interop.mteb_parquet import read_parquets
+from panglot.results.record import first_fault
 from panglot.results.reported import ReportedResult, balance_of
 from panglot.score.settings import SETTINGS
 
 CITATION = "Scored with mteb (Muennighoff et al., 2023, arXiv 2210.07316)"
 
-OTHERS = {
-    "XQuADRetrieval": "It ranks whole paragraphs, separately for each language; xquad-r ranks the sentences of the "
-    "same paragraphs, within, across and over its languages.",
-    "MLQARetrieval": "It ranks whole paragraphs in a separate pool for each pair of languages; mlqa-r ranks sentences "
-    "in pools of all sentences of a language.",
-}
-"""mteb tasks with names similar to Panglot's, and why their scores are not comparable."""
-
-BROKEN = {
-    ("MLQARetrieval", "5bef8b6e2601af974fb1a1cca03fd702229be4b6"): "Its subset ara-deu is also broken: at this "
-    "revision of the data every model scores near 0 on it.",
-}
-"""Faults of mteb tasks at certain revisions."""
-
 OLD = "Written by mteb before 1.11."
-
-LARGEST_MIB = 16
 
 Values = dict[str, float]
 
 
-class MtebResult(BaseModel):
-    """The fields of mteb's `TaskResult` that are used."""
-
-    task_name: str
-    dataset_revision: str | None = None
-    mteb_version: str | int | float | None = None
-    scores: dict[str, list[dict[str, Any]]]
-    is_old: bool = False
-    """Whether mteb before 1.11 wrote it, in an older form."""
-
-
-class LeftOut(NamedTuple):
-    """A file or subset that was not imported, and the reason."""
-
-    what: str
-    reason: str
-
-
 class Imported(NamedTuple):
-    """The imported results, and what was not imported."""
+    """The imported results on Panglot's tasks, the rows on mteb's own, and what was not imported."""
 
     reported: list[ReportedResult]
+    field: Field
     left_out: list[LeftOut]
 
 
-def read_mteb_results(folder: Path, tasks: Iterable[Task]) -> Imported:
-    """Read all mteb results in a folder with the layout `<model>/<revision>/<task>.json`.
+def read_mteb(path: Path, tasks: Iterable[Task], source: str = "") -> Imported:
+    """Read mteb results: a folder with `<model>/<revision>/<task>.json`, or Parquet files with `mteb_parquet.RESULTS`.
 
-    Only results on Panglot tasks (`panglot_tasks`, or `panglot export --format mteb`) with the same fingerprint are
-    imported; all others are returned with the reason.
+    Results on mteb's own tasks become rows of the field where their cells are the same as Panglot's
+    (`mteb_cells.toml`). Results on Panglot's tasks (`panglot_tasks`, or `panglot export --format mteb`) are imported if
+    they have the same fingerprint. All others are returned with the reason. `source` is where the results are from.
 
-    :raises BadResult: the path is a file, or the folder has no JSON files.
+    :raises BadResult: there are no results, or a Parquet file is not valid.
     """
-    if folder.is_file():
-        raise BadResult(f"{folder} is a file. Choose the folder that contains MODEL/REVISION/TASK.json.")
-    ours = {mteb_name(task.name): task for task in tasks}
-    paths = sorted(path for path in folder.rglob("*.json") if path.name != "model_meta.json")
-    if not paths:
-        raise BadResult(f"{folder} has no mteb results. Choose a folder that contains MODEL/REVISION/TASK.json.")
-    taken: dict[tuple[str, str, str], ReportedResult] = {}
+    known = {task.name: task for task in tasks}
     left_out: list[LeftOut] = []
-    for path in paths:
-        name = str(path.relative_to(folder))
-        try:
-            record = _read(path)
-            task = _task_of(record, ours)
-        except BadResult as error:
-            left_out.append(LeftOut(name, str(error)))
-            continue
-        rows, bad = _rows(record, task)
-        left_out.extend(LeftOut(f"{name}, {subset}", why) for subset, why in bad.items())
-        if not rows:
-            continue
-        row = _report(path, name, record, task, rows)
-        first = taken.setdefault((row.model, row.revision, row.task), row)
-        if first is not row:
-            left_out.append(LeftOut(name, f"{first.source} is already a result of {row.model} on {row.task}."))
-    return Imported(list(taken.values()), left_out)
+    rows = FieldRows(known, left_out.append)
+    reported: dict[tuple[str, str, str], ReportedResult] = {}
+    if path.is_file() and path.suffix != ".parquet":
+        raise BadResult(
+            f"{path} is a file. Choose the folder that contains MODEL/REVISION/TASK.json, or a Parquet file."
+        )
+    if path.is_file() or any(path.glob("*.parquet")):
+        measured, models = read_parquets(path)
+        for each in measured:
+            rows.add(each, models.get((each.model, each.revision), {}))
+    else:
+        _read_folder(path, known, rows, reported, left_out)
+    return Imported(list(reported.values()), field_of(rows.rows, source), left_out)
 
 
-def _read(path: Path) -> MtebResult:
-    """Read one file; error messages do not repeat the file's name.
+def _read_folder(
+    folder: Path,
+    tasks: Mapping[str, Task],
+    rows: FieldRows,
+    reported: dict[tuple[str, str, str], ReportedResult],
+    left_out: list[LeftOut],
+) -> None:
+    """Read a folder of JSON files, those of mteb's tasks into `rows` and those of Panglot's into `reported`."""
+    ours = {mteb_name(name): task for name, task in tasks.items()}
+    theirs = mteb_cells().same
+    wanted = {*ours, *theirs, *mteb_cells().different}
+    for file in read_files(folder, wanted.__contains__, left_out.append):
+        if file.result.task_name in theirs:
+            meta = read_meta(file.path.parent)
+            for measured in _splits(file, *model_of(file.path.parent, meta)):
+                rows.add(measured, meta)
+        elif row := _own(file, ours, left_out):
+            first = reported.setdefault((row.model, row.revision, row.task), row)
+            if first is not row:
+                left_out.append(LeftOut(file.name, f"{first.source} is already a result of {row.model} on {row.task}."))
 
-    :raises BadResult: the file cannot be read, or is not an mteb result.
-    """
+
+def _splits(file: MtebFile, model: str, revision: str) -> Iterable[Measured]:
+    result = file.result
+    revision_of_data, version, date = (
+        str(t or "") for t in (result.dataset_revision, result.mteb_version, result.date)
+    )
+    for split, rows in result.scores.items():
+        yield Measured(file.name, model, revision, result.task_name, split, revision_of_data, version, date, rows)
+
+
+def _own(file: MtebFile, ours: Mapping[str, Task], left_out: list[LeftOut]) -> ReportedResult | None:
+    """A result on one of Panglot's tasks."""
     try:
-        if path.stat().st_size > LARGEST_MIB << 20:
-            raise BadResult(f"It is larger than {LARGEST_MIB} MiB, too large for an mteb result.")
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BadResult(f"It cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise BadResult(f"It is not valid JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise BadResult("It is not an mteb result: not a JSON object.")
-    try:
-        return MtebResult.model_validate(_of_before_1_11(content) if "mteb_dataset_name" in content else content)
+        task = _task_of(file.result, ours)
+        rows, bad = _rows(file.result, task)
+        left_out.extend(LeftOut(f"{file.name}, {subset}", why) for subset, why in bad.items())
+        return _report(file, task, rows) if rows else None
+    except BadResult as error:
+        left_out.append(LeftOut(file.name, str(error)))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        raise BadResult(f"It is not an mteb result: {where}: {first['msg']}.") from error
-
-
-def _of_before_1_11(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the old form, in which each split is a top-level key that holds subsets by name or metrics directly."""
-    splits = {split: values for split, values in content.items() if isinstance(values, dict)}
-    return {
-        "task_name": content["mteb_dataset_name"],
-        "dataset_revision": content.get("dataset_revision"),
-        "mteb_version": content.get("mteb_version"),
-        "scores": {split: _subset_rows(values) for split, values in splits.items()},
-        "is_old": True,
-    }
-
-
-def _subset_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    subsets = {subset: row for subset, row in values.items() if isinstance(row, dict)} or {"default": dict(values)}
-    return [{**row, "hf_subset": subset} for subset, row in subsets.items()]
+        left_out.append(LeftOut(file.name, f"{first_fault(error)}."))
+    return None
 
 
 def _task_of(record: MtebResult, ours: Mapping[str, Task]) -> Task:
@@ -147,8 +118,8 @@ def _task_of(record: MtebResult, ours: Mapping[str, Task]) -> Task:
     task = ours.get(record.task_name)
     if task is None:
         unknown = f"{record.task_name} is not a Panglot task. Run mteb on panglot_tasks() to get comparable scores."
-        reasons.append(OTHERS.get(record.task_name, unknown))
-        reasons.append(BROKEN.get((record.task_name, record.dataset_revision or ""), ""))
+        why = mteb_cells().why_different(record.task_name, record.dataset_revision or "")
+        reasons.append(f"{record.task_name}: {why}" if why else unknown)
     elif not record.dataset_revision:
         reasons.append(f"It has no dataset_revision, so it cannot be matched with the fingerprint of {task.name}.")
     elif record.dataset_revision != task.fingerprint:
@@ -169,7 +140,7 @@ def _rows(record: MtebResult, task: Task) -> tuple[dict[str, Values], dict[str, 
     for row in record.scores[SPLIT]:
         subset = str(row.get("hf_subset", "a subset without a name"))
         values = {ours: row[theirs] for ours, theirs in METRICS.items() if theirs in row}
-        wrong = [name for name, value in values.items() if not _is_share(value)]
+        wrong = [name for name, value in values.items() if not is_share(value)]
         if subset not in pools:
             bad[subset] = f"{task.name} has no such subset."
         elif subset in rows or subset in bad:
@@ -198,12 +169,9 @@ def _pools(task: Task) -> dict[str, int]:
     return pairs | {subset_name((query, None)): task.candidates for query in query_languages}
 
 
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _report(path: Path, name: str, record: MtebResult, task: Task, rows: dict[str, Values]) -> ReportedResult:
-    model, revision = _model(path)
+def _report(file: MtebFile, task: Task, rows: dict[str, Values]) -> ReportedResult:
+    record = file.result
+    model, revision = model_of(file.path.parent, read_meta(file.path.parent))
     settings, languages = _means(rows, task)
     version = f"mteb {record.mteb_version}" if record.mteb_version else "a file in mteb's form"
     return ReportedResult(
@@ -216,21 +184,10 @@ def _report(path: Path, name: str, record: MtebResult, task: Task, rows: dict[st
         balance=balance_of(settings),
         languages=languages,
         pairs={subset: values for subset, values in rows.items() if not subset.startswith("multi-")},
-        source=name,
+        source=file.name,
         citation=CITATION,
         note=f"From {version}, which orders ties by id. map@1000 replaces map in pools of over 1,000 candidates.",
     )
-
-
-def _model(path: Path) -> tuple[str, str]:
-    """Name and revision of the model, from `model_meta.json` or else from the folder names."""
-    try:
-        meta = json.loads((path.parent / "model_meta.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        meta = None
-    stated = [meta.get(field) if isinstance(meta, dict) else None for field in ("name", "revision")]
-    name, revision = (value if isinstance(value, str) else "" for value in stated)
-    return name or path.parent.parent.name.replace("__", "/"), revision or path.parent.name
 
 
 def _means(rows: Mapping[str, Values], task: Task) -> tuple[dict[str, Values], dict[str, dict[str, Values]]]:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -117,6 +117,23 @@ class Columns:
             del table, column
             pa.default_memory_pool().release_unused()
             return Texts(codes, names)
+
+
+def read_table(path: Path, names: Collection[str], limits: Limits = LIMITS) -> pa.Table | None:
+    """The columns `names` of another project's file, in its own types; None if it lacks one of them.
+
+    :raises BadResult: it is not a Parquet file, or it is damaged or larger than the limits.
+    """
+    with _refusals(path):
+        file, data = _open(path, limits.file)
+        if not set(names) <= set(file.schema_arrow.names):
+            return None
+        if file.metadata.num_rows * file.metadata.num_columns > limits.cells:
+            raise ValueError(f"it claims {file.metadata.num_rows} rows, more than the limit.")
+        _check_pages(file.metadata, data, limits)
+        table = file.read(list(names), use_threads=False)
+        table.validate(full=True)
+        return table
 
 
 class Footer(NamedTuple):
