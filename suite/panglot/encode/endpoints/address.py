@@ -35,8 +35,8 @@ class Address(NamedTuple):
     login: tuple[str, str] | None
 
 
-def read_address(name: str) -> Address:
-    """Parse `MODEL` or `MODEL@URL`.
+def read_address(name: str, kind: str = "openai") -> Address:
+    """Parse `MODEL` or `MODEL@URL`; `kind` is the prefix that messages show.
 
     :raises BadEncoder: the text has neither form, or is an Azure address that needs an api-version.
     """
@@ -50,7 +50,7 @@ def read_address(name: str) -> Address:
         shown = re.sub(r"//[^/]*@", "//", name).partition("?")[0].partition("#")[0]
         advice = f" A URL cannot have parameters. {_AZURE}" if "?" in name else ""
         raise BadEncoder(
-            f"'openai:{one_line(shown)}' is not MODEL@URL. Write openai:MODEL@http://host:port/v1.{advice}"
+            f"'{kind}:{one_line(shown)}' is not MODEL@URL. Write {kind}:MODEL@http://host:port/v1.{advice}"
         )
     if host.endswith(".azure.com") and not parts.path.endswith("/v1"):
         raise BadEncoder(f"{parts.scheme}://{host}{parts.path} is not an Azure v1 address. {_AZURE}")

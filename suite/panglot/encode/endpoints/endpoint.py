@@ -91,14 +91,28 @@ class Endpoint:
         self._client.close()
 
     def ask(self, texts: list[str], role: Asked, stop: Event) -> str:
-        """Return the body of the first successful answer; `stop` interrupts waiting.
+        """Return the body of the answer to a request for the vectors of these texts.
+
+        :raises RequestFailed: as for `post`.
+        """
+        model = self._model.replace("{role}", role)
+        body: dict[str, Any] = {"model": model, "input": texts, "encoding_format": "float"}
+        if role == "image":
+            shown = [{"type": "image_url", "image_url": {"url": url}} for url in body.pop("input")]
+            body["messages"] = [{"role": "user", "content": shown}]
+        if self._asked:
+            body["dimensions"] = self._asked
+        return self.post("/embeddings", body, len(texts), stop)
+
+    def post(self, path: str, body: dict[str, Any], texts: int, stop: Event) -> str:
+        """Return the body of the first successful answer to a request with so many texts; `stop` interrupts waiting.
 
         :raises RequestFailed: the failure is permanent, or the retries are used up; the message gives the last failure.
         """
         import tenacity
 
         def is_worth_repeating(answer: str | Failure) -> bool:
-            return isinstance(answer, Failure) and answer.passes and not (answer.divides and len(texts) > 1)
+            return isinstance(answer, Failure) and answer.passes and not (answer.divides and texts > 1)
 
         policy = self._policy
         retrying = tenacity.Retrying(
@@ -111,26 +125,19 @@ class Endpoint:
             before_sleep=lambda state: self._account.retried(),
             retry_error_callback=_give_up,
         )
-        answer = retrying(self._send, texts, role, stop)
+        answer = retrying(self._send, path, body, stop)
         if isinstance(answer, Failure):
             raise RequestFailed(answer)
         return answer
 
-    def _send(self, texts: list[str], role: Asked, stop: Event) -> str | Failure:
+    def _send(self, path: str, body: dict[str, Any], stop: Event) -> str | Failure:
         """Send one request, unless `stop` is set."""
         if stop.is_set():
             return Failure("Another request failed.")
-        model = self._model.replace("{role}", role)
-        body: dict[str, Any] = {"model": model, "input": texts, "encoding_format": "float"}
-        if role == "image":
-            shown = [{"type": "image_url", "image_url": {"url": url}} for url in body.pop("input")]
-            body["messages"] = [{"role": "user", "content": shown}]
-        if self._asked:
-            body["dimensions"] = self._asked
         try:
-            answer: str = self._client.post("/embeddings", cast_to=str, body=body)
+            answer: str = self._client.post(path, cast_to=str, body=body)
         except Exception as error:
-            return self._failure(error, model)
+            return self._failure(error, body.get("model", self._model))
         return answer
 
     def _failure(self, error: Exception, model: str) -> Failure:

@@ -9,7 +9,7 @@ import io
 import math
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from importlib.metadata import version
 from itertools import accumulate
 from threading import Event
@@ -22,10 +22,11 @@ from pydantic import BaseModel, ValidationError
 from panglot.arrays import Floats
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
-from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Asked, Endpoint, RequestFailed, RequestPolicy
+from panglot.encode.endpoints.dividing import Divider, run_together
+from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Asked, Endpoint, RequestPolicy
 from panglot.encode.endpoints.error_body import server_message
 from panglot.encode.model import ModelCard, Options, Role
-from panglot.errors import BadEncoder, RefusedInput, require
+from panglot.errors import BadEncoder, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -63,7 +64,7 @@ class OpenAIEncoder:
     def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         address = read_address(name)
         self._backend, self._asked, self._policy = address.backend, options.truncate_dim, policy
-        self._longest, self._most = options.max_length, options.texts_per_request or policy.texts
+        self._longest = options.max_length
         self._account = Account(f"openai:{address.public}", options.budget)
         self._endpoint = Endpoint(address, self._account, options.truncate_dim, policy)
         finalize(self, self._endpoint.close)
@@ -77,6 +78,7 @@ class OpenAIEncoder:
             backend=address.backend,
             note=f"Texts are cut to {options.max_length} characters, prompts included." if options.max_length else "",
         )
+        self._divider = Divider(self.card.name, options.texts_per_request or policy.texts)
         first = self._request(["Panglot"], "query", Event())
         self.card = self.card.model_copy(update={"dimension": first.vectors.shape[1], "revision": first.revision})
 
@@ -98,47 +100,18 @@ class OpenAIEncoder:
 
     def _together(self, parts: Sequence[list[str]], role: Asked) -> Floats:
         """Return the vectors of all parts, requested concurrently; the first permanent failure stops the others."""
-        stop, starts = Event(), accumulate(map(len, parts), initial=0)
-        with ThreadPoolExecutor(self._policy.concurrency) as threads:
-            futures = [
-                threads.submit(self._divided, part, start, role, stop)
-                for part, start in zip(parts, starts, strict=False)
-            ]
-            try:
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                    future.result()
-            except BaseException:
-                stop.set()
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+        starts = accumulate(map(len, parts), initial=0)
+        jobs = [partial(self._part, part, start, role) for part, start in zip(parts, starts, strict=False)]
         none = np.empty((0, self.card.dimension or 0), np.float32)
-        return np.concatenate([none, *(vectors for future in futures for vectors in future.result())])
+        return np.concatenate([none, *run_together(self._policy.concurrency, jobs)])
 
-    def _divided(self, texts: list[str], start: int, role: Asked, stop: Event) -> list[Floats]:
-        """Return the vectors of the texts from index `start` of a batch, by one request or, if that fails, by halves.
-
-        If the whole was rejected but the halves succeed, later requests are no larger than a half.
-        """
-        half = (1 << (len(texts) - 1).bit_length()) >> 1  # a power of two: a short rest must not lower the limit
-        is_refused = False
-        if len(texts) <= self._most:
-            try:
-                return [self._request(texts, role, stop).vectors]
-            except RequestFailed as error:
-                if not error.failure.divides:
-                    raise
-                if len(texts) == 1:
-                    raise RefusedInput(self.card.name, start, texts[0], str(error)) from None
-                is_refused = not error.failure.passes
-        found = self._divided(texts[:half], start, role, stop)
-        found += self._divided(texts[half:], start + half, role, stop)
-        if is_refused:
-            self._most = min(self._most, half)
-        return found
+    def _part(self, texts: list[str], start: int, role: Asked, stop: Event) -> list[Floats]:
+        """Return the vectors of the texts from index `start` of a batch."""
+        return self._divider.send(texts, start, lambda part: self._request(part, role, stop).vectors)
 
     def _split(self, texts: list[str]) -> Iterator[list[str]]:
         """Split texts into parts within the limits on texts and tokens, and enough parts to occupy all threads."""
-        most = min(self._most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._policy.concurrency)))
+        most = min(self._divider.most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._policy.concurrency)))
         part, tokens = list[str](), 0.0
         for text in texts:
             tokens += estimated_tokens([text])
