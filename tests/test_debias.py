@@ -19,6 +19,7 @@ from panglot.data.pool import Candidate, Items, Judgement, Pool, Query
 from panglot.data.readers.captions import mixed
 from panglot.encode.kinds.fusion import FusedModel
 from panglot.encode.model import ModelCard, load_model
+from panglot.encode.pairs import score_pairs
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadData, BadEncoder, BadResult, PanglotError, UnknownName
 from panglot.remedies.debias import apply_in_folds, parse_method, two_folds
@@ -307,7 +308,7 @@ def test_of_a_fusion_the_members_with_vectors_change() -> None:
     fusion = FusedModel([load_model("bm25"), _Marked()])
     debias = Debias.parse("centre")
     parts = [score_pool(fusion.members[0], pool).scores, debias.score_pool(_Marked(), pool).scores]
-    expected = fusion.fuse(parts).block(0, 72)
+    expected = fusion.fuse(parts, pool, score_pairs).block(0, 72)
     assert debias.score_pool(fusion, pool).scores.block(0, 72) == pytest.approx(expected)
 
 

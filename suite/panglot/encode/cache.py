@@ -59,14 +59,14 @@ class VectorCache:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def shelf(self, card: ModelCard, role: Role | Literal["image"]) -> Shelf:
+    def shelf(self, card: ModelCard, role: Role | Literal["image", "pair"]) -> Shelf:
         """Return the shelf of one model in one role; another prompt, precision, length or library is another shelf.
 
-        The shelf of an unpinned model belongs to this process and is deleted when it ends. Images have a shelf of their
-        own, with keys made from the hashes of their bytes.
+        The shelf of an unpinned model belongs to this process and is deleted when it ends. Images and pairs have
+        shelves of their own, with keys made from the hashes of their bytes.
         """
         facts = {"format": FORMAT, "role": role, **card.model_dump(mode="json", exclude=set(_NOT_IN_THE_KEY))}
-        facts["prompts"] = "" if role == "image" else card.prompts.get(role, "")
+        facts["prompts"] = "" if role == "image" or role == "pair" else card.prompts.get(role, "")
         if not card.pinned:
             facts["process"] = PROCESS
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)

@@ -29,7 +29,7 @@ SHORTEST, LONGEST = 1e-19, 1.8e19
 def encode(
     card: ModelCard,
     inputs: Inputs,
-    role: Role | Literal["image"],
+    role: Role | Literal["image", "pair"],
     cache: VectorCache | None,
     label: str,
     progress: Progress,

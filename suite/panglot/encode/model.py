@@ -183,6 +183,20 @@ class Scorer(Protocol):
         """Return the scores of every query in the pool against every candidate."""
 
 
+class PairScorer(Protocol):
+    """Scores how well a passage answers a query, reading both together, in batches of `batch` pairs."""
+
+    card: ModelCard
+    batch: int
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """Score pairs of a query and a passage, [pairs]; higher is better."""
+
+
+ScorePairs: TypeAlias = Callable[[PairScorer, Pool, Ints, Ints], Floats]
+"""Scores pairs of a query and a candidate of a pool, given by index, [pairs]; scores are cached."""
+
+
 @runtime_checkable
 class Composite(Protocol):
     """A model made of other models, whose scores are fused."""
@@ -190,8 +204,16 @@ class Composite(Protocol):
     card: ModelCard
     members: Sequence[Model]
 
-    def fuse(self, scores: Sequence[ScoreBlocks]) -> ScoreBlocks:
+    def fuse(self, scores: Sequence[ScoreBlocks], pool: Pool, score_pairs: ScorePairs) -> ScoreBlocks:
         """Fuse the scores of the members, given in their order, into one score per query and candidate."""
+
+
+@runtime_checkable
+class Reranks(Composite, Protocol):
+    """A composite with one member, the first stage, whose `depth` best candidates a pair scorer reorders."""
+
+    depth: int
+    pair_scorer: PairScorer
 
 
 Model: TypeAlias = Encoder | Scorer | Composite
@@ -205,14 +227,16 @@ def cut_at(model: Model, role: Role) -> int | None:
 def sees_images(model: Model) -> bool:
     """Whether a model can score pools that contain images."""
     if isinstance(model, Composite):
-        return all(map(sees_images, model.members))
+        return not isinstance(model, Reranks) and all(map(sees_images, model.members))
     return isinstance(model, SeesImages | IgnoresContent)
 
 
 def find_unpinned(model: Model) -> list[ModelCard]:
-    """Return the unpinned cards of a model and its members, whose vectors other runs cannot reuse."""
+    """Return the unpinned cards of a model and its members, whose vectors or scores other runs cannot reuse."""
     if isinstance(model, Composite):
-        return [card for member in model.members for card in find_unpinned(member)]
+        cards = [card for member in model.members for card in find_unpinned(member)]
+        own = [model.pair_scorer.card] if isinstance(model, Reranks) else []
+        return [*cards, *(card for card in own if not card.pinned)]
     return [] if model.card.pinned or not isinstance(model, Encoder) else [model.card]
 
 

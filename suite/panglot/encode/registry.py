@@ -106,6 +106,13 @@ KINDS: dict[str, Kind] = {
         "two or more models, combined by reciprocal rank fusion",
         "panglot.encode.kinds.fusion:load",
     ),
+    "rerank": Kind(
+        "rerank:BAAI/bge-reranker-v2-m3@use-multilingual?depth=100",
+        "the best candidates of any model, reordered by a cross-encoder (sentence-transformers) or an endpoint "
+        "(rerank:MODEL@http://host/rerank@bm25)",
+        "panglot.encode.kinds.rerank:load",
+        ("precision", "max_length", "device", "trust_remote_code", "budget", "texts_per_request"),
+    ),
     "py": Kind(
         "py:my_module:make_encoder",
         "a Python function that returns an object with encode(texts, role), and encode_images(images) for images",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from panglot.arrays import Floats, to_unit_length
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
 from panglot.encode.model import Composite, Model, Scorer
+from panglot.encode.pairs import score_pairs
 from panglot.encode.vectors import Encoded, check_dimensions, encode_items, encode_with_images
 from panglot.progress import Progress, silent
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
@@ -39,7 +41,8 @@ def score_pool(
     """
     if isinstance(model, Composite):
         parts = [score_pool(member, pool, cache, progress, change) for member in model.members]
-        return Scored(model.fuse([part.scores for part in parts]))
+        keep = partial(score_pairs, cache=cache, progress=progress)
+        return Scored(model.fuse([part.scores for part in parts], pool, keep))
     if isinstance(model, Scorer):
         return change(Scored(model.scores(pool, progress)), model)
     if pool.has_images:

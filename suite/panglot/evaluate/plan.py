@@ -13,7 +13,8 @@ from panglot.data.image import decode_batches
 from panglot.data.pool import Items, Pool
 from panglot.encode.batches import count_tokens
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Role, Scorer, SeesImages, cut_at
+from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Role, Scorer, SeesImages, cut_at
+from panglot.encode.pairs import score_pairs
 from panglot.encode.vectors import encode_sample
 from panglot.errors import BadEncoder, PanglotError, spelled
 from panglot.retrieve.ranking import BLOCK_SCORES
@@ -25,14 +26,19 @@ BYTES_PER_TOKEN = 3
 """Conservative estimate for encoders that do not count tokens."""
 
 
+PAIR_BYTES = 28
+"""Bytes on disk of a pair's score: its key, two numbers and a token count."""
+MEMORY_PER_PAIR = 20
+
+
 class RolePlan(NamedTuple):
-    """The plan for one role; images form a role of their own, without tokens.
+    """The plan for one role; images form a role of their own, without tokens, and so do the pairs of a reranker.
 
     `texts` counts distinct texts, `cached` those in the cache; `tokens` and `seconds` cover what is left to encode.
     `truncated` is the share of each language's texts that exceed the model's limit.
     """
 
-    role: Role | Literal["image"]
+    role: Role | Literal["image", "pair"]
     items: int
     texts: int
     cached: int
@@ -44,7 +50,8 @@ class RolePlan(NamedTuple):
 class Plan(NamedTuple):
     """The estimated cost of one task with one model.
 
-    `disk_bytes` is the size of the float32 vectors; `memory_bytes` adds the largest block of scores.
+    `dimension` is 0 without vectors. `disk_bytes` is the size of the float32 vectors and of a reranker's scores;
+    `memory_bytes` adds the largest block of scores.
     """
 
     roles: tuple[RolePlan, ...]
@@ -70,6 +77,8 @@ def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None
 
     :raises BadEncoder: the pool has images and the model cannot encode them, or the model fails.
     """
+    if isinstance(model, Reranks):
+        return _plan_reranker(model, pool, cache)
     if isinstance(model, Scorer | Composite):
         return None
     if pool.has_images:
@@ -80,6 +89,25 @@ def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None
         candidates, _ = _plan_role(model, pool, pool.candidates, "passage", cache)
     vectors = 4 * dimension * (len(pool.queries) + len(pool.candidates))
     return Plan((queries, candidates), dimension, vectors, 2 * vectors + 12 * BLOCK_SCORES)
+
+
+def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None) -> Plan:
+    """The plan of the first stage, and for the pairs that the reranker scores, all of them as if none were cached.
+
+    Scores `SAMPLE` pairs of queries and candidates, evenly spaced, to measure the speed.
+    """
+    first = plan_run(model.members[0], pool, cache) or Plan((), 0, 0, 12 * BLOCK_SCORES)
+    pairs = len(pool.queries) * min(model.depth, len(pool.candidates))
+    query, candidate = (np.linspace(0, len(items) - 1, SAMPLE, dtype=int) for items in (pool.queries, pool.candidates))
+    score_pairs(model.pair_scorer, pool, query[:1], candidate[:1])
+    start = perf_counter()
+    score_pairs(model.pair_scorer, pool, query, candidate)
+    seconds = (perf_counter() - start) * pairs / SAMPLE
+    texts = [pool.queries.texts[place] for place in query] + [pool.candidates.texts[place] for place in candidate]
+    tokens = sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts) * pairs // SAMPLE
+    role = RolePlan("pair", pairs, pairs, 0, tokens, seconds, {})
+    disk = first.disk_bytes + PAIR_BYTES * pairs
+    return Plan((*first.roles, role), first.dimension, disk, first.memory_bytes + MEMORY_PER_PAIR * pairs)
 
 
 def _captions(pool: Pool) -> Items:

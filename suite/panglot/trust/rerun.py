@@ -14,7 +14,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.data.pool import Pool
-from panglot.encode.model import Composite, Model, Scorer
+from panglot.encode.model import Composite, Model, Reranks, Scorer
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadResult
 from panglot.fields import Amount, Count, Label, Line, Moment, Positive, Sha256, Share, Text
@@ -158,13 +158,15 @@ def _compare(evidence: Evidence, drawn: Ints, model: Model, pool: Pool, progress
 def _scores(model: Model, pool: Pool, drawn: Ints, wanted: Sequence[Ints], progress: Progress) -> list[Floats]:
     """Scores of each drawn query against the candidates wanted for it.
 
-    A model that scores pools, or is made of others, gets the whole pool, since its scores may depend on it; one that
-    makes vectors encodes only what is wanted.
+    A model that scores pools, or is made of others, gets the whole pool, since its scores may depend on it; a reranker,
+    whose lists are costly, gets the drawn queries and all candidates; one that makes vectors encodes only what is
+    wanted.
     """
-    whole = isinstance(model, Scorer | Composite)
-    kept = np.arange(len(pool.candidates)) if whole else np.unique(np.concatenate(list(wanted)))
-    rows = drawn if whole else np.arange(len(drawn))
-    scores = score_pool(model, pool if whole else pool.part(drawn, kept), progress=progress).scores
+    all_candidates = isinstance(model, Scorer | Composite)
+    all_queries = all_candidates and not isinstance(model, Reranks)
+    kept = np.arange(len(pool.candidates)) if all_candidates else np.unique(np.concatenate(list(wanted)))
+    rows = drawn if all_queries else np.arange(len(drawn))
+    scores = score_pool(model, pool if all_queries else pool.part(drawn, kept), progress=progress).scores
     return [
         scores.block(row, row + 1)[0][np.searchsorted(kept, some)]
         for row, some in zip(rows.tolist(), wanted, strict=True)

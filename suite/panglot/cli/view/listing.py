@@ -101,7 +101,8 @@ def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType
             cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
             numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}")
             table.add_row(name, role.role, *numbers, str(timedelta(seconds=round(role.seconds))), cut)
-        needs = f"{name}: {plan.dimension}-dimensional vectors take {plan.disk_bytes / 1e6:,.0f} MB on disk; "
+        stored = f"{plan.dimension}-dimensional vectors" if plan.dimension else "the scores of pairs"
+        needs = f"{name}: {stored} take {plan.disk_bytes / 1e6:,.0f} MB on disk; "
         needs += f"the run needs about {plan.memory_bytes / 1e6:,.0f} MB of memory on top of the model"
         cost = f"; the API costs {plan.tokens / 1e6 * price:,.4f}" if price else ""
         lines.append(prose(f"{needs}{cost}.", ""))

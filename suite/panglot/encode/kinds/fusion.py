@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from panglot.arrays import Floats
-from panglot.encode.model import Model, ModelCard, Options, load_model
+from panglot.data.pool import Pool
+from panglot.encode.model import Model, ModelCard, Options, ScorePairs, load_model
 from panglot.errors import BadEncoder
 from panglot.retrieve.similarity import ScoreBlocks
 
@@ -46,7 +47,7 @@ class FusedModel:
             note=f"Reciprocal rank fusion, k = {K}, of {states}. Tied candidates share their worst rank.",
         )
 
-    def fuse(self, scores: Sequence[ScoreBlocks]) -> ScoreBlocks:
+    def fuse(self, scores: Sequence[ScoreBlocks], pool: Pool, score_pairs: ScorePairs) -> ScoreBlocks:
         """Fuse the scores of the members."""
         return FusedScores(scores)
 

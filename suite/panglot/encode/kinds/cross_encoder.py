@@ -1,0 +1,91 @@
+"""A cross-encoder of sentence-transformers, from a folder or the Hub: it reads a query and a passage together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panglot.arrays import Floats
+from panglot.encode.checkpoints.checkpoint import watched
+from panglot.encode.checkpoints.loading import (
+    PROBE,
+    check_folder,
+    explained,
+    find_devices,
+    is_out_of_reach,
+    weights,
+)
+from panglot.encode.checkpoints.precision import computed_options
+from panglot.encode.checkpoints.revision import revision_of
+from panglot.encode.checkpoints.tokens import limit, prepare
+from panglot.encode.model import ModelCard, Options
+from panglot.errors import BadEncoder, require
+
+BATCH_PAIRS = 32
+"""Pairs in one forward pass."""
+
+
+class CrossEncoderScorer:
+    """Raw scores of a cross-encoder, before its activation function, which could round different ones to 1.
+
+    :raises MissingExtra: sentence-transformers is not installed.
+    :raises BadEncoder: the model does not exist, lacks weights, gives several scores for a pair, or does not support an
+        option.
+    """
+
+    batch = 256
+
+    def __init__(self, name: str, options: Options) -> None:
+        require("sentence_transformers", "st", f"The reranker {name}")
+        check_folder(name, "modules.json", "config.json", "adapter_config.json")
+        from sentence_transformers import CrossEncoder
+
+        options = computed_options(options)
+        devices = find_devices(options)
+        if len(devices) > 1:
+            raise BadEncoder(f"--device {options.device}: a reranker runs on one device.")
+        self._autocast = options.precision == "bf16" and devices == ["cpu"]
+        with explained(name), watched() as checkpoint:
+            self._model: Any = CrossEncoder(
+                name,
+                device=devices[0],
+                trust_remote_code=options.trust_remote_code,
+                local_files_only=is_out_of_reach(name),
+                model_kwargs=weights(options, devices),
+            )
+        labels = self._model.config.num_labels if self._model.config else 1
+        if self._model[0].transformer_task == "sequence-classification" and labels != 1:
+            raise BadEncoder(f"{name} gives {labels} scores for a pair. A reranker gives one.")
+        notes = prepare(name, [self._model[0]], options.max_length)
+        checkpoint.check(name, lambda: self.score([(PROBE, PROBE), (PROBE, "another")]))
+        folder = Path(name)
+        self.card = ModelCard(
+            name=folder.resolve().name if folder.is_dir() else name,
+            revision=revision_of(name, self._model.config),
+            library=f"sentence-transformers {version('sentence-transformers')}, torch {version('torch')}",
+            similarity="none",
+            parameters=sum(parameter.numel() for parameter in self._model.parameters()),
+            max_length=limit(self._model[0], "passage"),
+            precision=options.precision,
+            backend=", ".join(["torch", *checkpoint.additions()]),
+            trust_remote_code=options.trust_remote_code,
+            note=" ".join(notes),
+        )
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """Return the scores of pairs of a query and a passage, [pairs], float32."""
+        import torch
+
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            scores = self._model.predict(
+                list(pairs),
+                batch_size=BATCH_PAIRS,
+                activation_fn=torch.nn.Identity(),
+                show_progress_bar=False,
+                convert_to_tensor=True,
+            )
+        return np.asarray(scores.float().cpu().numpy(), np.float32)

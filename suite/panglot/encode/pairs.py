@@ -1,0 +1,103 @@
+"""Scores of pairs of a query and a passage: each distinct pair is scored once, and its score is kept like a vector."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from panglot.arrays import Floats, Ints, as_array
+from panglot.data.pool import Pool
+from panglot.encode.cache import UNCOUNTED, VectorCache
+from panglot.encode.encoding import encode
+from panglot.encode.model import PairScorer
+from panglot.errors import BadEncoder
+from panglot.progress import Progress, silent
+
+KEY_BYTES = 12
+"""Length of the hash of a text in the key of a pair."""
+
+
+def score_pairs(
+    scorer: PairScorer,
+    pool: Pool,
+    query: Ints,
+    candidate: Ints,
+    cache: VectorCache | None = None,
+    progress: Progress = silent,
+) -> Floats:
+    """Score the pairs of a query and a candidate of a pool, given by index, [pairs]; returns scores [pairs], float32.
+
+    Scores are taken from the cache where possible, and written to it along the way.
+
+    :raises BadEncoder: the scorer fails, or returns a score that is NaN or infinite; the message names the pair.
+    """
+    if not len(query):
+        return np.empty(0, np.float32)
+    pairs = _Pairs(scorer, pool, query, candidate)
+    encoding = encode(scorer.card, pairs, "pair", cache, "reranking", progress)
+    return encoding.vectors[pairs.place, 0]
+
+
+class _Pairs:
+    """The distinct pairs among some of a pool, those of a query together, as inputs of `encode`.
+
+    `place` [pairs] is the index of each pair among the distinct ones.
+    """
+
+    noun = "pairs"
+
+    def __init__(self, scorer: PairScorer, pool: Pool, query: Ints, candidate: Ints) -> None:
+        self._scorer, self._pool = scorer, pool
+        self._queries, query_text = _distinct(pool.queries.texts)
+        self._candidates, candidate_text = _distinct(pool.candidates.texts)
+        joined = query_text[query].astype(np.int64) * len(self._candidates) + candidate_text[candidate]
+        joined, self._first, self.place = np.unique(joined, return_index=True, return_inverse=True)
+        self._query, self._candidate = np.divmod(joined, len(self._candidates))
+        self._items = query, candidate
+        digests = [[_digest(text) for text in texts] for texts in (self._queries, self._candidates)]
+        self.keys = [
+            digests[0][one] + digests[1][other]
+            for one, other in zip(self._query.tolist(), self._candidate.tolist(), strict=True)
+        ]
+
+    def describe(self, key: str) -> str:
+        """Name the query and the candidate of a pair."""
+        first = self._first[self.keys.index(key)]
+        query, candidate = (int(items[first]) for items in self._items)
+        return f"the query {self._pool.queries.ids[query]} and the candidate {self._pool.candidates.ids[candidate]}"
+
+    def count_tokens(self, rows: Ints) -> Ints:
+        """Return `UNCOUNTED` for every pair, [rows]."""
+        return np.full(len(rows), UNCOUNTED, np.int32)
+
+    def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[tuple[str, str]]]]:
+        """Yield these pairs in batches of the size that the scorer asks for."""
+        for start in range(0, len(rows), self._scorer.batch):
+            part = rows[start : start + self._scorer.batch].tolist()
+            yield part, [(self._queries[self._query[row]], self._candidates[self._candidate[row]]) for row in part]
+
+    def encode(self, batch: Sequence[tuple[str, str]]) -> Floats:
+        """Score one batch, [pairs, 2]; the second column is 1, since no vector may be zero.
+
+        :raises BadEncoder: there is not one score for each pair.
+        """
+        scores = as_array(self._scorer.score(batch))
+        if scores.shape != (len(batch),):
+            raise BadEncoder(
+                f"{self._scorer.card.name} returned scores of shape {scores.shape} for {len(batch)} pairs. "
+                f"Expected ({len(batch)},)."
+            )
+        return np.column_stack([scores.astype(float), np.ones(len(batch))])
+
+
+def _distinct(texts: Sequence[str]) -> tuple[list[str], Ints]:
+    """The distinct texts without surrounding white space, and the index of each text among them, [texts]."""
+    place: dict[str, int] = {}
+    index = np.array([place.setdefault(text.strip(), len(place)) for text in texts])
+    return list(place), index
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).hexdigest()

@@ -1,0 +1,506 @@
+"""Reranking: the list in another order, the rest as it was; cross-encoders, endpoints, the cache, and verification."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.captions import mixed
+from panglot.encode.cache import VectorCache
+from panglot.encode.endpoints.endpoint import RequestPolicy
+from panglot.encode.endpoints.reranker import EndpointScorer
+from panglot.encode.kinds.rerank import RerankingModel
+from panglot.encode.model import ModelCard, Options, find_unpinned, load_model, sees_images
+from panglot.encode.pairs import score_pairs
+from panglot.encode.reranking import RerankedScores
+from panglot.encode.scoring import score_pool
+from panglot.errors import BadEncoder, BadResult, MissingExtra, UnknownName
+from panglot.evaluate.plan import SAMPLE, plan_run
+from panglot.evaluate.run import run
+from panglot.remedies.debiased import Debias
+from panglot.retrieve.ranking import collect_evidence
+from panglot.score.summary import score_evidence
+from panglot.trust.reload import choose
+from panglot.trust.rerun import rerun
+from tests.helpers import tiny
+from tests.helpers.command import panglot as command
+from tests.helpers.flaky_proxy import Asked, Reply, ScriptedServer, reply_error, reply_json
+from tests.helpers.images import image_text
+from tests.helpers.pools import parallel_questions
+from tests.helpers.processes import LONGEST
+from tests.helpers.scores import FixedScores, Perfect
+from tests.helpers.tasks import TASKS
+
+POOL = parallel_questions(3, 2, ("de", "en"))
+"""6 queries, 10 candidates."""
+SHAPE = len(POOL.queries), len(POOL.candidates)
+DEPTHS = st.integers(2, 12)
+PATIENT = RequestPolicy(first_wait=0.01, longest_wait=0.05, timeout=LONGEST)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> np.ndarray:
+    """Scores with and without ties, of any sign and size."""
+    kind = draw(st.sampled_from(["tied", "apart"]))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    scores = generator.integers(-2, 3, SHAPE) if kind == "tied" else generator.standard_normal(SHAPE)
+    return (scores * draw(st.sampled_from([1e-30, 1, 1e30]))).astype(np.float32)
+
+
+def _reranked(first: np.ndarray, second: np.ndarray, depth: int, pool: Pool = POOL) -> RerankedScores:
+    return RerankedScores(FixedScores(first), pool, depth, lambda query, candidate: second[query, candidate])
+
+
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    return (scores[:, None, :] >= scores[:, :, None]).sum(axis=2)
+
+
+@given(first=matrices(), second=matrices(), depth=DEPTHS)
+def test_ranks_are_those_of_sorting_the_list_and_then_the_rest(
+    first: np.ndarray, second: np.ndarray, depth: int
+) -> None:
+    found = _ranks(_reranked(first, second, depth).block(0, SHAPE[0]))
+    in_list = _ranks(first) <= depth
+    for row in range(SHAPE[0]):
+        keys = [
+            (in_list[row, column], second[row, column] if in_list[row, column] else first[row, column])
+            for column in range(SHAPE[1])
+        ]
+        assert found[row].tolist() == [sum(other >= key for other in keys) for key in keys]
+
+
+@given(first=matrices(), depth=DEPTHS)
+def test_the_order_of_the_first_stage_gives_its_evidence_exactly(first: np.ndarray, depth: int) -> None:
+    reranked = collect_evidence(POOL, _reranked(first, first, depth))
+    alone = collect_evidence(POOL, FixedScores(first))
+    assert (reranked.above == alone.above).all()
+    assert (reranked.top == alone.top).all()
+
+
+@given(first=matrices(), depth=DEPTHS)
+def test_a_perfect_reranker_is_perfect_down_to_its_depth(first: np.ndarray, depth: int) -> None:
+    perfect = Perfect(POOL).block(0, SHAPE[0])
+    reranked = _ranks(_reranked(first, perfect, depth).block(0, SHAPE[0]))
+    before, relevant = _ranks(first), perfect == 1
+    for row in range(SHAPE[0]):
+        found = relevant[row] & (before[row] <= depth)
+        assert (reranked[row, found] == found.sum()).all()
+        assert (reranked[row, ~found & relevant[row]] == before[row, ~found & relevant[row]]).all()
+
+
+def test_a_perfect_reranker_of_everything_scores_one() -> None:
+    first = np.random.default_rng(1).standard_normal(SHAPE).astype(np.float32)
+    reranked = _reranked(first, Perfect(POOL).block(0, SHAPE[0]) + first * 1e-3, SHAPE[1])
+    scores = score_evidence(collect_evidence(POOL, reranked), "map", draws=2)
+    for setting in scores.settings.values():
+        assert [setting[name].value for name in ("map", "ndcg@10", "mrr", "recall@10")] == [1, 1, 1, 1]
+
+
+def test_a_candidate_excluded_for_a_query_is_not_reranked() -> None:
+    pool = Pool.of(
+        ("de",),
+        [Query("q", "q", "de", "g", left_out="c0")],
+        [Candidate(f"c{n}", f"c{n}", "de") for n in range(4)],
+        [Judgement("q", "c1")],
+    )
+    asked = []
+
+    def score(query: np.ndarray, candidate: np.ndarray) -> np.ndarray:
+        asked.extend(candidate.tolist())
+        return np.zeros(len(query), np.float32)
+
+    RerankedScores(FixedScores(np.array([[4, 3, 2, 1]])), pool, 2, score)
+    assert asked == [1, 2]
+
+
+class Overlap:
+    """Scores a pair by the words that it shares, and counts what it is asked."""
+
+    batch = 4
+
+    def __init__(self, name: str = "overlap", broken: float | None = None) -> None:
+        self.card = ModelCard(name=name, revision="1", library="none", similarity="none")
+        self.asked: list[tuple[str, str]] = []
+        self._broken = broken
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        self.asked += pairs
+        shared = [len({*one.split()} & {*other.split()}) for one, other in pairs]
+        return np.array(shared if self._broken is None else [self._broken] * len(pairs), np.float32)
+
+
+def test_each_distinct_pair_is_scored_once_and_kept(tmp_path: Path) -> None:
+    query, candidate = np.array([0, 0, 1, 0]), np.array([2, 1, 2, 2])
+    first, cache = Overlap(), VectorCache(tmp_path)
+    scores = score_pairs(first, POOL, query, candidate, cache)
+    assert len(first.asked) == 3
+    expected = [
+        len({*POOL.queries.texts[q].split()} & {*POOL.candidates.texts[c].split()})
+        for q, c in zip(query, candidate, strict=True)
+    ]
+    assert scores.tolist() == expected
+    again, other = Overlap(), Overlap("another")
+    assert (score_pairs(again, POOL, query, candidate, cache) == scores).all()
+    assert (again.asked, len(score_pairs(other, POOL, query, candidate, cache))) == ([], 4)
+    assert len(other.asked) == 3
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panglot.encode.encoding.SHARD_TEXTS", 4)
+    cache, everything = VectorCache(tmp_path), np.divmod(np.arange(60), 10)
+
+    class Killed(Overlap):
+        def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            if len(self.asked) >= 20:
+                raise KeyboardInterrupt
+            return super().score(pairs)
+
+    with pytest.raises(KeyboardInterrupt):
+        score_pairs(Killed(), POOL, *everything, cache)
+    rest = Overlap()
+    score_pairs(rest, POOL, *everything, cache)
+    assert len(rest.asked) == 40
+
+
+def test_an_invalid_score_names_its_pair() -> None:
+    with pytest.raises(BadEncoder, match=r"NaN or infinity for the query de:q0 and the candidate en:c0"):
+        score_pairs(Overlap(broken=np.nan), POOL, np.array([0]), np.array([5]))
+    wrong = Overlap()
+    wrong.score = lambda pairs: np.zeros((len(pairs), 2))  # type: ignore[method-assign]
+    with pytest.raises(BadEncoder, match=r"scores of shape \(1, 2\) for 1 pairs. Expected \(1,\)"):
+        score_pairs(wrong, POOL, np.array([0]), np.array([5]))
+
+
+def test_remedies_apply_to_the_first_stage(starter: Pool) -> None:
+    model = RerankingModel(Overlap(), load_model("random"), 5)
+    pool = starter.only(["de", "en"])
+    debiased = Debias.parse("centre").score_pool(model, pool).scores
+    plain = score_pool(model, pool).scores
+    assert (debiased.block(0, 9) != plain.block(0, 9)).any()
+
+
+def test_images_are_refused_before_anything_is_scored() -> None:
+    model = RerankingModel(Overlap(), load_model("random"), 5)
+    assert not sees_images(model)
+    with pytest.raises(BadEncoder, match="encodes only text, but emoji-t2i has images"):
+        run(TASKS["emoji-t2i"], model)
+    with pytest.raises(BadEncoder, match="reads only text"):
+        score_pool(model, mixed(image_text(2, ("de", "en"))))
+
+
+def test_plan_measures_pairs() -> None:
+    scorer = Overlap()
+    plan = plan_run(RerankingModel(scorer, load_model("bm25"), 5), POOL, None)
+    assert plan
+    (role,) = plan.roles
+    assert (role.role, role.texts, plan.dimension) == ("pair", 30, 0)
+    assert role.seconds > 0
+    assert len(scorer.asked) <= SAMPLE + 1
+    both = plan_run(RerankingModel(scorer, load_model("random"), 100), POOL, None)
+    assert both
+    assert [(role.role, role.texts) for role in both.roles] == [("query", 6), ("passage", 10), ("pair", 60)]
+
+
+# Cross-encoders.
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _classifier(tmp_path_factory.mktemp("cross") / "tiny-reranker", 1)
+
+
+def _classifier(folder: Path, labels: int) -> Path:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(7)
+    config = BertConfig(**tiny.SHAPE, initializer_range=0.5, num_labels=labels, max_position_embeddings=32)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tiny.tokenizer("<s> $A </s>").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def letters() -> Pool:
+    """A pool of the words that the tiny tokenizer knows."""
+    texts = ["a b", "c d a", "b b", "d", "a c c b", "  a b ", "b d d"]
+    return Pool.of(
+        ("de", "en"),
+        [Query(f"{x}:q{n}", text, x, f"q{n}") for x in ("de", "en") for n, text in enumerate(texts[:3])],
+        [Candidate(f"{x}:c{n}", text, x) for x in ("de", "en") for n, text in enumerate(texts)],
+        [Judgement(f"{x}:q{n}", f"{y}:c{n}") for x in ("de", "en") for y in ("de", "en") for n in range(3)],
+    )
+
+
+def test_a_cross_encoder_orders_as_its_own_library_does(cross_encoder: Path, letters: Pool) -> None:
+    from sentence_transformers import CrossEncoder
+
+    model = load_model(f"rerank:{cross_encoder}@random?depth=14")
+    found = score_pool(model, letters).scores.block(0, 6)
+    peer = CrossEncoder(str(cross_encoder), device="cpu")
+    for query, row in zip(letters.queries.texts, found, strict=True):
+        ranked = peer.rank(query.strip(), [text.strip() for text in letters.candidates.texts])
+        scores = [each["score"] for each in sorted(ranked, key=lambda each: each["corpus_id"])]
+        assert (_ranks(np.round([scores], 5)) == _ranks(row[None])).all()
+
+
+def test_card_of_a_reranker(cross_encoder: Path) -> None:
+    model = load_model(f"rerank:{cross_encoder}@bm25", Options(max_length=8))
+    assert model.card.name == "rerank:tiny-reranker@bm25?depth=100"
+    assert (model.card.max_length, model.card.settings, model.card.similarity) == (8, ("max_length=8",), "none")
+    assert "sentence-transformers" in model.card.library
+    assert "bm25s" in model.card.library
+    assert "ranked 100 or better by bm25@" in model.card.note
+    assert not find_unpinned(model)
+    others = [f"rerank:{cross_encoder}@bm25", f"rerank:{cross_encoder}@bm25?depth=50", f"rerank:{cross_encoder}@random"]
+    assert len({load_model(name).card.revision for name in others}) == 3
+
+
+def test_a_first_stage_keeps_its_own_parameters(cross_encoder: Path, tmp_path: Path) -> None:
+    first = tiny.bare(tmp_path / "first")
+    model = load_model(f"rerank:{cross_encoder}@hf:{first}?pooling=mean&depth=7")
+    assert model.card.name == "rerank:tiny-reranker@first?pooling=mean?depth=7"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("rerank:", BadEncoder, "is not RERANKER@FIRST_STAGE"),
+        ("rerank:org/name", BadEncoder, "is not RERANKER@FIRST_STAGE"),
+        ("rerank:@bm25", BadEncoder, "is not RERANKER@FIRST_STAGE"),
+        ("rerank:{}@bm25?depth=1", BadEncoder, "a depth of at least 2"),
+        (
+            "rerank:m@http://u:secret@h@bm25",
+            BadEncoder,
+            "cannot be loaded|is not RERANKER@FIRST_STAGE|not a local folder",
+        ),
+        ("rerank:{}@no-such", UnknownName, "no-such"),
+        ("rerank:{}@bm25?depth=100&x=1", (BadEncoder, UnknownName), "bm25"),
+    ],
+)
+def test_names_that_are_refused(name: str, error: Any, message: str, cross_encoder: Path) -> None:
+    with pytest.raises(error, match=message) as found:
+        load_model(name.format(cross_encoder))
+    assert "secret" not in str(found.value)
+
+
+def test_models_that_do_not_score_pairs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadEncoder, match=r"lacks weights that its vectors depend on.*classifier"):
+        load_model(f"rerank:{tiny.bare(tmp_path / 'bare')}@bm25")
+    with pytest.raises(BadEncoder, match="gives 3 scores for a pair"):
+        load_model(f"rerank:{_classifier(tmp_path / 'three', 3)}@bm25")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadEncoder, match="is not a model"):
+        load_model(f"rerank:{tmp_path / 'empty'}@bm25")
+
+
+def test_options_apply_to_one_kind_of_reranker(cross_encoder: Path) -> None:
+    with pytest.raises(BadEncoder, match=r"--budget applies to an endpoint, which .*tiny-reranker is not"):
+        load_model(f"rerank:{cross_encoder}@bm25", Options(budget=1.0))
+    with pytest.raises(BadEncoder, match=r"--device applies to a local reranker, which h/rerank is not"):
+        load_model("rerank:m@http://h/rerank@bm25", Options(device="cpu"))
+    with pytest.raises(BadEncoder, match="--query-prompt"):
+        load_model(f"rerank:{cross_encoder}@bm25", Options(query_prompt="x"))
+    with pytest.raises(BadEncoder, match="runs on one device"):
+        load_model(f"rerank:{cross_encoder}@bm25", Options(device="cpu,cpu"))
+
+
+@pytest.mark.parametrize("name", ["rerank:org/name@bm25", "rerank:m@http://127.0.0.1:9/rerank@bm25?depth=100"])
+def test_a_rerun_loads_no_reranker_that_only_a_result_names(name: str) -> None:
+    card = ModelCard(name=name, revision="0123456789abcdef0123456789abcdef01234567", library="none", similarity="none")
+    with pytest.raises(BadResult, match="neither built in nor a model of the Hub"):
+        choose(card)
+    assert choose(card, name).name == name
+
+
+def test_a_rerun_scores_only_the_lists_of_its_sample(tmp_path: Path, starter: Pool) -> None:
+    scorer = Overlap()
+    model = RerankingModel(scorer, load_model("bm25"), 20)
+    outcome = run(TASKS["starter"], model, ["de", "en"])
+    path = outcome.save(tmp_path)
+    scorer.asked.clear()
+    attestation = rerun(path, outcome.record, model, starter.only(["de", "en"]), sample=5)
+    assert attestation.holds
+    assert 0 < len(scorer.asked) <= 5 * 20
+
+
+def test_the_command_reranks_and_says_so(cross_encoder: Path, tmp_path: Path) -> None:
+    arguments = ("--languages", "de,en", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"))
+    done = command("run", f"rerank:{cross_encoder}@bm25?depth=3", *arguments)
+    assert done.returncode == 0, done.stderr
+    (shelf,) = VectorCache(tmp_path / "cache").shelves()
+    assert json.loads(shelf.facts)["role"] == "pair"
+    plan = command("plan", f"rerank:{cross_encoder}@bm25?depth=3", "--languages", "de,en")
+    assert re.search(r"starter\s+pair\s+312\s+0", plan.stdout)
+    assert "the scores of pairs take" in plan.stdout
+
+
+# Endpoints.
+
+
+def _score(query: str, passage: str) -> float:
+    return len({*query.split()} & {*passage.split()}) - 0.5
+
+
+def answer_like_jina(asked: Asked) -> Reply:
+    """What Jina, Cohere, Infinity and vLLM answer, best first."""
+    body = asked.body
+    if "documents" not in body or asked.path != "/v1/rerank":
+        return reply_error(422, "documents: field required")
+    results = [
+        {"index": place, "relevance_score": _score(body["query"], text), "document": {"text": text}}
+        for place, text in enumerate(body["documents"])
+    ]
+    ordered = sorted(results, key=lambda each: -each["relevance_score"])
+    return reply_json({"model": "tiny-1", "results": ordered, "usage": {"total_tokens": 7}})
+
+
+def answer_like_tei(asked: Asked) -> Reply:
+    """What Text Embeddings Inference answers, which takes at most four texts."""
+    if "texts" not in asked.body:
+        return reply_error(422, "missing field `texts`")
+    if len(asked.body["texts"]) > 4:
+        return reply_error(413, "batch size > maximum allowed batch size 4")
+    scored = [{"index": n, "score": _score(asked.body["query"], text)} for n, text in enumerate(asked.body["texts"])]
+    return reply_json(scored[::-1])
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def server() -> ScriptedServer:
+    server = ScriptedServer()
+    server.answer = answer_like_jina
+    return server
+
+
+@pytest.fixture
+def url(server: ScriptedServer) -> Iterator[str]:
+    with server.running() as address:
+        yield address
+
+
+PAIRS = [(f"w{n} x", f"w{m} y") for n in range(3) for m in range(6)]
+
+
+@pytest.mark.parametrize("answer", [answer_like_jina, answer_like_tei])
+def test_endpoints_of_every_form_give_their_scores(
+    answer: Callable[[Asked], Reply], server: ScriptedServer, url: str
+) -> None:
+    server.answer = answer
+    scorer = EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
+    assert scorer.score(PAIRS).tolist() == [_score(*pair) for pair in PAIRS]
+    sent = [asked.body for asked in server.asked if asked.body["query"] == "w1 x"]
+    if answer is answer_like_jina:
+        assert sent == [{"model": "m", "query": "w1 x", "documents": [f"w{m} y" for m in range(6)]}]
+        assert scorer.card.revision == "tiny-1"
+        assert scorer.meter.tokens == 7 * 4
+    else:
+        assert max(len(body["texts"]) for body in sent[1:]) <= 4
+        assert all(body["truncate"] for body in sent)
+        assert scorer.card.revision == "unknown"
+
+
+def test_an_endpoint_reranks_a_pool(url: str, letters: Pool) -> None:
+    model = load_model(f"rerank:m@{url}/rerank@random?depth=14", Options(max_length=50))
+    found = score_pool(model, letters).scores.block(0, 6)
+    scores = [
+        [_score(query.strip(), text.strip()) for text in letters.candidates.texts] for query in letters.queries.texts
+    ]
+    assert (_ranks(np.array(scores)) == _ranks(found)).all()
+    assert model.card.name == "rerank:m@127.0.0.1@random?depth=14"
+    assert model.card.backend == url
+    assert "cut to 50 characters" in model.card.note
+    assert not find_unpinned(model)
+
+
+def test_an_endpoint_without_a_revision_is_not_remembered(server: ScriptedServer, url: str) -> None:
+    server.answer = answer_like_tei
+    model = load_model(f"rerank:m@{url}/rerank@bm25")
+    assert [card.name for card in find_unpinned(model)] == ["m@127.0.0.1"]
+
+
+def test_temporary_failures_are_retried(server: ScriptedServer, url: str) -> None:
+    scorer = EndpointScorer(f"m@{url}/", Options(), PATIENT)
+    failing = iter([reply_error(503, "busy"), Reply(429, b"{}", {"Retry-After": "0"})])
+    server.answer = lambda asked: next(failing, None) or answer_like_jina(asked)
+    assert scorer.score(PAIRS).tolist() == [_score(*pair) for pair in PAIRS]
+    assert scorer.meter.retries == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda asked: reply_json({"results": [{"index": 0, "relevance_score": 1}]}), "1 scores for 2 passages"),
+        (lambda asked: reply_json({"data": []}), "did not return a list of scores"),
+        (lambda asked: reply_error(401, "bad key"), "rejected the key"),
+        (lambda asked: reply_error(404, "not found"), "has no model 'm'"),
+        (lambda asked: reply_error(422, "no such thing"), "422: no such thing"),
+    ],
+)
+def test_wrong_answers_are_explained(
+    answer: Callable[[Asked], Reply], message: str, server: ScriptedServer, url: str
+) -> None:
+    server.answer = answer
+    with pytest.raises(BadEncoder, match=message):
+        EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
+
+
+def test_a_pair_that_the_endpoint_rejects_is_named(server: ScriptedServer, url: str) -> None:
+    scorer = EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
+    server.answer = lambda asked: (
+        reply_error(400, "too strange")
+        if POOL.candidates.texts[3] in asked.body["documents"]
+        else answer_like_jina(asked)
+    )
+    with pytest.raises(BadEncoder, match=r"failed on the query de:q1 and the candidate de:c3. .*too strange"):
+        score_pairs(scorer, POOL, np.array([0, 1, 1, 1]), np.array([1, 2, 3, 4]))
+
+
+def test_the_budget_covers_pairs(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_PRICE", "1")
+    scorer = EndpointScorer(f"m@{url}/rerank", Options(budget=1e-4), PATIENT)
+    with pytest.raises(BadEncoder, match="of the budget of"):
+        scorer.score(PAIRS)
+
+
+def test_texts_per_request_and_length_are_limited(server: ScriptedServer, url: str) -> None:
+    scorer = EndpointScorer(f"m@{url}/rerank", Options(texts_per_request=2, max_length=3), PATIENT)
+    scorer.score(PAIRS)
+    sent = [asked.body for asked in server.asked[1:]]
+    assert max(len(body["documents"]) for body in sent) == 2
+    assert {len(text) for body in sent for text in (body["query"], *body["documents"])} == {3}
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, cross_encoder: Path) -> None:
+    monkeypatch.setattr("panglot.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'panglot\[st\]'"):
+        load_model(f"rerank:{cross_encoder}@bm25")
+    with pytest.raises(MissingExtra, match=r"pip install 'panglot\[api\]'"):
+        load_model("rerank:m@http://127.0.0.1:9/rerank@bm25")
+
+
+def test_a_pair_scorer_is_asked_through_the_cache(tmp_path: Path) -> None:
+    scorer = Overlap()
+    model = RerankingModel(scorer, load_model("random"), 4)
+    cache = VectorCache(tmp_path)
+    score_pool(model, POOL, cache)
+    asked = len(scorer.asked)
+    score_pool(model, POOL, cache)
+    assert 0 < asked == len(scorer.asked)
+    assert partial(score_pairs, cache=cache)(scorer, POOL, np.array([], int), np.array([], int)).tolist() == []
