@@ -24,7 +24,7 @@ from panglot.encode.registry import EMBEDDED, KINDS
 from panglot.errors import BadEncoder, BadResult
 from panglot.evaluate.run import run
 from panglot.results.result import Result
-from panglot.trust.hub_copy import check_harmless
+from panglot.trust.hub_copy import check_harmless, harmless_copy
 from panglot.trust.reload import choose, loaded
 from panglot.trust.rerun import attestation_file
 from tests.helpers.processes import LONGEST
@@ -331,6 +331,21 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"model.safetensors": None, "pytorch_model.bin": "x"}, "has no safetensors weights"),
     ({"model.safetensors.index.json": {"weight_map": {"a": "pickled.bin"}}}, "has weights in 'pickled.bin'"),
     ({"model.safetensors.index.json": {"weight_map": {"a": "../x.safetensors"}}}, "has weights in '../x.safetensors'"),
+    ({"tokenizer_config.json": {"vocab_file": "/etc/passwd"}}, "names '/etc/passwd' as its vocab_file"),
+    ({"tokenizer_config.json": {"vocab_file": "vocab.txt"}}, "names 'vocab.txt' as its vocab_file"),
+    ({"tokenizer_config.json": {"mecab_kwargs": {"mecab_dic": "x", "mecab_option": "-r ../rc"}}}, "its mecab_option"),
+    ({"tokenizer_config.json": {"sudachi_kwargs": {"sudachi_config_path": "x.json"}}}, "as its sudachi_config_path"),
+    ({"tokenizer_config.json": {"fast_tokenizer_files": ["../../tokenizer.4.0.0.json"]}}, "its fast_tokenizer_files"),
+    ({"tokenizer_config.json": {"anything": ["~/.ssh/id_rsa"]}}, "names '~/.ssh/id_rsa' as its anything"),
+    ({"0_S/config.json": {"path": "org/name.json"}}, "names 'org/name.json' as its path"),
+    ({"router_config.json": {"types": {"../../x": MODULE["type"]}}}, "has the key '../../x'"),
+    ({"sentence_bert_config.json": {"model_args": {"proxies": {"https": "http://x"}}}}, "names 'http://x' as its https"),
+    ({"sentence_bert_config.json": {"model_kwargs": {"offload_folder": "x"}}}, "names 'x' as its offload_folder"),
+    ({"sentence_bert_config.json": {"model_kwargs": {"gguf_file": "x.gguf"}}}, "names 'x.gguf' as its gguf_file"),
+    ({"config.json": {"attn_implementation": {"text_config": "org/kernel"}}}, "as its attn_implementation"),
+    ({"config.json": {"quantization_config": {"quant_method": "mxfp4"}}}, "has the key quantization_config"),
+    ({"config.json": {"text_model_name_or_path": "org/other"}}, "has the key text_model_name_or_path"),
+    ({"config.json": {"architecture": "hf-hub:org/other"}}, "names 'hf-hub:org/other' as its architecture"),
     ({"config.json": "[" * 100_000}, "config.json is not JSON"),
     ({"config.json": " " * (17 << 20)}, "config.json is larger than 16 MiB"),
 ]  # fmt: skip
@@ -348,7 +363,17 @@ def test_a_plain_repository_passes(tmp_path: Path, minilm: Path) -> None:
     files = {
         "modules.json": [MODULE, MODULE | {"path": "1_Pooling"}],
         "config.json": {"_name_or_path": "elsewhere/x", "activation_function": "gelu", "_attn_implementation": "sdpa"},
-        "tokenizer_config.json": {"tokenizer_class": "XLMRobertaTokenizer"},
+        "tokenizer_config.json": {
+            "tokenizer_class": "XLMRobertaTokenizer",
+            "vocab_file": None,
+            "tokenizer_file": "/root/.cache/tokenizer.json",
+            "added_tokens_decoder": {"0": {"content": "/etc"}},
+            "extra_special_tokens": ["../x", "~/x"],
+            "chat_template": "{% if x %} /x ../y {% endif %}",
+            "fast_tokenizer_files": ["tokenizer.json"],
+        },
+        "config_sentence_transformers.json": {"prompts": {"query": "Instruct: /x ../y http://z\nQuery: "}},
+        "unigram.json": [["/x", -1.0]],
         "2_Dense/config.json": {"activation_function": "torch.nn.modules.activation.Tanh"},
         "tokenizer.json": {"model": {"vocab": {"auto_map": 1, "../": 2}}},
         "model.safetensors.index.json": {"weight_map": {"a": "model-00001-of-00002.safetensors"}},
@@ -371,3 +396,41 @@ def test_a_plain_repository_passes(tmp_path: Path, minilm: Path) -> None:
 def test_the_kind_of_a_model_of_the_hub_follows_from_its_card(changed: dict[str, Any], name: str) -> None:
     card = ModelCard(name="x", revision=COMMIT, library="x 1").model_copy(update=changed)
     assert choose(card).name == name
+
+
+PATH_KEYS = ("vocab_file", "merges_file", "dic_dir", "sudachi_config_path", "cache_dir", "folder", "files", "anything")
+OUTSIDE = ("/etc/passwd", "../x", "a/../../x", "~/x", "C:\\x", "C:/x", "\\\\host\\share", "http://127.0.0.1/x", "..")
+
+
+@given(
+    keys=st.lists(st.sampled_from([*PATH_KEYS, "processor_kwargs", "text_config"]), min_size=1, max_size=4),
+    value=st.sampled_from(OUTSIDE),
+    wrapped=st.booleans(),
+    name=st.sampled_from(["config.json", "tokenizer_config.json", "sentence_bert_config.json", "1_P/config.json"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_key_of_a_configuration_may_lead_outside_of_the_model(
+    keys: list[str], value: str, wrapped: bool, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content: Any = [value] if wrapped else value
+    for key in keys:
+        content = {key: content}
+    folder = _snapshot(tmp_path_factory.mktemp("model"), {name: content})
+    with pytest.raises(BadEncoder, match="If you trust it"):
+        check_harmless("org/name", folder)
+
+
+def test_the_copy_of_a_model_forgets_where_its_files_once_were(
+    minilm: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fetched = Path(shutil.copytree(minilm, tmp_path / COMMIT))
+    secret = tmp_path / "secret.json"
+    secret.write_bytes((minilm / "tokenizer.json").read_bytes())
+    config = json.loads((fetched / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config |= {"tokenizer_file": str(secret), "special_tokens_map_file": str(secret), "name_or_path": str(tmp_path)}
+    (fetched / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(fetched))
+    with harmless_copy("org/name", COMMIT) as folder:
+        assert str(tmp_path) not in (folder / "tokenizer_config.json").read_text(encoding="utf-8")
+        assert (folder / "tokenizer.json").is_symlink()
+    assert str(secret) in (fetched / "tokenizer_config.json").read_text(encoding="utf-8")  # the cache is as it was
