@@ -13,7 +13,7 @@ from pydantic import Field
 from leaderboard_app.strangers import check_named, check_regular, contained, is_regular
 from panglot.encode.registry import FLOORS
 from panglot.errors import BadResult
-from panglot.fields import Amount, Dimension, Line, Parameters, Tokens
+from panglot.fields import LONGEST_LINE, Amount, Dimension, Label, Line, Parameters, Tokens
 from panglot.interop.published import is_published, published_results
 from panglot.results.evidence_file import NEEDED, evidence_file
 from panglot.results.naming import CARD, is_result_name
@@ -43,11 +43,12 @@ class Entry(Record):
     folder: str
     task: str
     trust: Trust
-    name: Line
+    name: Label
     """The name for people."""
-    identity: Line
+    identity: Label
     """The name it was measured under."""
     revision: Line
+    """With the changed settings."""
     headline: str
     languages: tuple[str, ...]
     fingerprint: str | None = None
@@ -239,7 +240,7 @@ def _measured(path: Path, result: ResultRecord, card: SubmissionCard | None) -> 
         task=path.stem,
         trust="not checked",
         identity=model.name,
-        revision=model.state,
+        revision=" ".join(model.state.split())[:LONGEST_LINE],  # prompts may have many lines
         headline=result.task.headline,
         languages=result.task.languages,
         fingerprint=result.task.fingerprint,

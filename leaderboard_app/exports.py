@@ -10,14 +10,15 @@ import pandas as pd
 import vl_convert
 
 from leaderboard_app.formats import number
+from panglot.fields import FORMULA
 from panglot.numbers import NOTHING
 
 WIDTH = 640
 """Points of a chart that is saved, axes left out."""
 
-_FORMULA = re.compile(r"(^|[;\t\r\n])([\s\"'`]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a formula;
-in wide forms too."""
+_FORMULA = re.compile(rf"(^|[;\t\r\n])([\s\"'`]*[{re.escape(FORMULA)}])")
+"""Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a
+formula."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
 _LATEX = str.maketrans({"–": "--", "→": r"$\to$"})
 """Signs that not every LaTeX has; those that mean something to it are escaped by pandas."""

@@ -339,7 +339,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"tokenizer_config.json": {"anything": ["~/.ssh/id_rsa"]}}, "names '~/.ssh/id_rsa' as its anything"),
     ({"0_S/config.json": {"path": "org/name.json"}}, "names 'org/name.json' as its path"),
     ({"router_config.json": {"types": {"../../x": MODULE["type"]}}}, "has the key '../../x'"),
-    ({"sentence_bert_config.json": {"model_args": {"proxies": {"https": "http://x"}}}}, "names 'http://x' as its https"),
+    ({"sentence_bert_config.json": {"model_args": {"proxies": {"https": "http://x"}}}}, "as its https"),
     ({"sentence_bert_config.json": {"model_kwargs": {"offload_folder": "x"}}}, "names 'x' as its offload_folder"),
     ({"sentence_bert_config.json": {"model_kwargs": {"gguf_file": "x.gguf"}}}, "names 'x.gguf' as its gguf_file"),
     ({"config.json": {"attn_implementation": {"text_config": "org/kernel"}}}, "as its attn_implementation"),

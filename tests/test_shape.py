@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from panglot.results.record import read_record
 from panglot.results.reported import ReportedResult
 from panglot.results.result_record import find_results, read_result_record, record_task
 from panglot.trust.rerun import Attestation
-from panglot.trust.submission import CARD, SubmissionCard
+from panglot.trust.submission import CARD, SubmissionCard, card_of
 from tests.helpers.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +49,10 @@ def _refused(path: Path, change: Change, message: str) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(BadResult, match=message):
         read_result_record(path)
+
+
+def _points(dimensions: Iterable[int], record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**record["curve"][0], "dimension": dimension} for dimension in dimensions]
 
 
 def test_every_committed_submission_has_a_valid_shape() -> None:
@@ -94,6 +98,11 @@ def test_every_committed_submission_has_a_valid_shape() -> None:
         (lambda d: d["curve"][0].update(form="int4"), r"curve\.0\.form"),
         (lambda d: d["curve"][0]["scores"].update(luck=0.5), "'luck' is unknown"),
         (lambda d: d["curve"][0]["scores"].update(mono=2), "2.0 is not between 0 and 1"),
+        (lambda d: d["curve"][0].update(scores={}), r"curve\[0\]\.scores: lacks cross"),
+        (lambda d: d["curve"][0]["scores"].pop("multi"), r"curve\[0\]\.scores: lacks multi"),
+        (lambda d: d["curve"].extend(_points(range(9, 110), d)), "curve: Tuple should have at most 100 items"),
+        (lambda d: d["run"]["encoding"]["queries"].update(fr={}), r"run\.encoding\.queries: 'fr' is unknown"),
+        (lambda d: d["model"].update(dimension=4), "is larger than that of the model, 4"),
         (lambda d: d["curve"].append(d["curve"][0]), "two points have one dimension and form"),
         (lambda d: d["evidence"].update(evidence="beef"), r"evidence\.evidence"),
         (lambda d: d["evidence"].update(other="0" * 64), r"evidence\.other"),
@@ -188,7 +197,7 @@ def test_bounds_of_a_model_are_those_of_its_card(alone: Path, tmp_path: Path, fi
         ({"bias": {"luck": 0.5}}, "'luck' is unknown"),
         ({"languages": {"de": {"mono": {"map": 1.5}}}}, "1.5 is not between 0 and 1"),
         ({"fingerprint": "beef"}, "fingerprint"),
-        ({"model": "a\x1bb"}, "invisible character"),
+        ({"model": "a\x1bb"}, "printable ASCII"),
         ({"format": True}, "format"),
     ],
 )
@@ -229,7 +238,9 @@ def test_an_attestation_out_of_shape_is_refused(change: dict[str, Any], message:
         (lambda r: r["settings"]["multi"].update({f"recall@{n}": [1, 1, 1] for n in range(200, 300)}), "metrics"),
         (lambda r: r["pairs"].update({f"recall@{n}": r["pairs"]["map"] for n in range(200, 300)}), "metrics"),
         (lambda r: r["run"].update(packages={f"p{n}": "1" for n in range(2000)}), "run.packages"),
-        (lambda r: r.update(curve=[{**r["curve"][0], "dimension": n + 1} for n in range(2000)]), "curve"),
+        (lambda r: r["run"].update(seconds={f"step {n}": 1 for n in range(200)}), "run.seconds"),
+        (lambda r: r["model"].update(settings=["a=b"] * 200), "model.settings"),
+        (lambda r: r["run"]["encoding"]["queries"].update({f"l{n}": {} for n in range(200)}), "encoding.queries"),
     ],
 )
 def test_more_of_a_kind_than_any_result_has_is_refused(alone: Path, change: Change, message: str) -> None:
@@ -246,6 +257,57 @@ def test_a_clock_may_be_a_little_ahead() -> None:
     assert check_moment((now + timedelta(minutes=5)).isoformat())
     with pytest.raises(ValueError, match="future"):
         check_moment((now + timedelta(days=1)).isoformat())
+
+
+NAMES = {
+    "a task": ("task", "name"),
+    "a language": ("task", "languages", 0),
+    "a model": ("model", "name"),
+    "a revision": ("model", "revision"),
+    "a licence": ("model", "licence"),
+    "a package": ("run", "packages", "numpy"),
+}
+"""Where names stand in a result."""
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\uff1d", "'=", '"@', " =", "\r=", "\u200b="])
+@pytest.mark.parametrize("place", NAMES.values(), ids=NAMES)
+def test_name_that_starts_a_formula_is_refused_in_results(alone: Path, place: tuple[Any, ...], sign: str) -> None:
+    data = json.loads(alone.read_text(encoding="utf-8"))
+    holder = data
+    for key in place[:-1]:
+        holder = holder[key]
+    old = holder[place[-1]]
+    text = json.dumps(data).replace(json.dumps(old), json.dumps(f"{sign}{old}"))  # a language is a key elsewhere
+    alone.write_text(text, encoding="utf-8")
+    with pytest.raises(BadResult, match="starts a formula|white space|invisible"):
+        read_result_record(alone)
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\uff1d"])
+@pytest.mark.parametrize("field", ["task", "model", "revision", "languages", "pairs"])
+def test_name_that_starts_a_formula_is_refused_in_reported_rows(field: str, sign: str) -> None:
+    row: dict[str, Any] = {
+        "task": "t", "fingerprint": None, "model": "m", "revision": "1", "level": "self-reported", "source": "x",
+        "citation": "x", "settings": {"multi": {"map": 0.5}},
+    }  # fmt: skip
+    assert ReportedResult(**row)
+    named = {"languages": {f"{sign}de": {}}, "pairs": {f"{sign}de-en": {"map": 0.1}}}
+    with pytest.raises(ValueError, match="starts a formula|white space|invisible|printable"):
+        ReportedResult(**row | {field: named.get(field, f"{sign}x")})
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\uff1d"])
+@pytest.mark.parametrize("field", ["name", "organisation", "licence", "training"])
+def test_name_that_starts_a_formula_is_refused_in_cards(field: str, sign: str) -> None:
+    value: object = {f"{sign}t": "unknown"} if field == "training" else f"{sign}x"
+    with pytest.raises(BadResult, match="starts a formula|white space|invisible|printable"):
+        card_of(ModelCard(name="m", revision="1", library="x"), [], {field: value})
+
+
+def test_card_names_tasks_in_any_script() -> None:
+    card = card_of(ModelCard(name="m", revision="1", library="x"), ["日本語検索"], {})
+    assert card.training == {"日本語検索": "unknown"}
 
 
 def test_joiners_that_spell_words_are_text() -> None:

@@ -1,7 +1,7 @@
 """Field types shared by all records (results, cards, attestations, reported rows): names, texts, numbers, dates.
 
 A `Name` identifies something in a submission; no two names look alike. A `Label` is a user's own name for something,
-in any script. Neither contains invisible characters.
+in any script. Neither contains invisible characters or begins like a spreadsheet formula.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ MOST_TOKENS = 10**8
 """Tokenizers without a limit report 10^30."""
 CLOCK_SKEW = timedelta(hours=1)
 """Maximum time by which the clock of the measuring machine may be ahead of the reader's."""
+
+FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
+"""Characters that start a formula in some spreadsheet; it reads their wide forms alike."""
 
 _MOMENT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _JOINERS = "\u200c\u200d"
@@ -51,6 +54,19 @@ def check_line(line: str) -> str:
     return check_text(line, allowed="")
 
 
+def check_label(label: str) -> str:
+    """Return the label if it is a line that no spreadsheet takes for a formula, quoted or not.
+
+    :raises ValueError: the label is empty, begins like a spreadsheet formula, or is not a line (see `check_line`).
+    """
+    if not label:
+        raise ValueError("must have at least 1 character")
+    first = label.lstrip("\"'` ")[:1]
+    if first and first in FORMULA:
+        raise ValueError(f"must not begin with {first}, which starts a formula in spreadsheets")
+    return check_line(label)
+
+
 def check_name(name: str) -> str:
     """Return the name if it is printable ASCII, so that no two names look alike, and not a spreadsheet formula.
 
@@ -60,9 +76,7 @@ def check_name(name: str) -> str:
         raise ValueError(f"must have 1 to {LONGEST_NAME} characters")
     if not (name.isascii() and name.isprintable()) or name != name.strip():
         raise ValueError("must contain only printable ASCII characters, so that no two names look alike")
-    if name[0] in "=+-@":
-        raise ValueError(f"must not begin with {name[0]}, which starts a formula in spreadsheets")
-    return name
+    return check_label(name)
 
 
 def check_moment(text: str) -> str:
@@ -83,7 +97,7 @@ def check_moment(text: str) -> str:
 
 Text: TypeAlias = Annotated[str, AfterValidator(check_text)]
 Line: TypeAlias = Annotated[str, AfterValidator(check_line)]
-Label: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(check_line)]
+Label: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(check_label)]
 Name: TypeAlias = Annotated[str, AfterValidator(check_name)]
 Moment: TypeAlias = Annotated[str, AfterValidator(check_moment)]
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -52,7 +52,7 @@ class ModelCard(BaseModel):
     """Inference backend: `torch`, `openvino` or a URL; plus the chosen pooling and added tokens, if any."""
     trust_remote_code: bool = False
     """Whether code from the model's own repository was run."""
-    settings: tuple[Text, ...] = ()
+    settings: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     """Changes to the model's own configuration, such as `precision=bf16`; a changed model counts as another model."""
     licence: Label = "unknown"
     note: Text = ""

@@ -18,6 +18,7 @@ from panglot.files import cache_dir
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
 from panglot.results.result import Result
+from panglot.results.shape import MOST_POINTS
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def curve_points(dims: Sequence[int], forms: Sequence[str]) -> list[tuple[int, s
     Empty if neither dimensions nor forms are given.
 
     :raises UnknownName: there is no such form.
-    :raises PanglotError: a dimension is not positive.
+    :raises PanglotError: a dimension is not positive, or there are more points than a result can hold.
     """
     if any(dimension < 1 for dimension in dims):
         raise PanglotError(f"Dimensions must be positive whole numbers, not {min(dims)}.")
@@ -68,7 +69,10 @@ def curve_points(dims: Sequence[int], forms: Sequence[str]) -> list[tuple[int, s
             raise UnknownName("form of vectors", form, FORMS[1:])
     if not dims and not forms:
         return []
-    return [(dimension, form) for dimension in [*dims, 0] for form in ("float32", *forms)]
+    points = [(dimension, form) for dimension in [*dims, 0] for form in ("float32", *forms)]
+    if len(points) > MOST_POINTS:
+        raise PanglotError(f"A curve has at most {MOST_POINTS} points; these would be {len(points)}. Name fewer dimensions.")
+    return points
 
 
 def stream_options(

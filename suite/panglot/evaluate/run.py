@@ -23,6 +23,7 @@ from panglot.remedies.debiased import Debias
 from panglot.results.naming import stem_of
 from panglot.results.result import Result
 from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, VectorForm, record_task
+from panglot.results.shape import CURVE_BIAS
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import parse_metric
@@ -97,8 +98,8 @@ def _curve(
 def _curve_point(task: Task, pool: Pool, vectors: Sequence[Floats], dimension: int, form: str) -> CurvePoint:
     scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), task.headline, [task.headline], draws=2)
     values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
-    if "normalised_rank_distance" in scores.bias:
-        values["normalised_rank_distance"] = scores.bias["normalised_rank_distance"].value
+    if CURVE_BIAS in scores.bias:
+        values[CURVE_BIAS] = scores.bias[CURVE_BIAS].value
     return CurvePoint(dimension=dimension, form=cast("VectorForm", form), scores=values)
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from panglot.encode.model import ModelCard
-from panglot.fields import Label, Sha256, Share, Text
+from panglot.fields import Label, Name, Sha256, Share, Text
 from panglot.results.naming import result_folder, result_stem
 from panglot.results.record import FORMAT, Format, Record, read_record
 from panglot.results.shape import SHARE, check_bias, check_metric, check_names, check_number
@@ -34,8 +34,8 @@ class ReportedResult(Record):
     task: Label
     fingerprint: Sha256 | None
     """Of the content that was asked; null where that cannot be known, as of a paper."""
-    model: Label
-    revision: Label
+    model: Name
+    revision: Name
     level: Literal["self-reported", "published"]
     settings: dict[str, dict[str, Share]]
     balance: dict[str, Share] = Field(default_factory=dict)

@@ -18,11 +18,13 @@ from panglot.results.evidence_file import EvidenceName
 from panglot.results.naming import is_result_name
 from panglot.results.record import FORMAT, Format, Record, first_fault, read_record
 from panglot.results.shape import (
+    MOST_POINTS,
     SHARE,
     check_bias,
     check_curve_scores,
     check_languages,
     check_metric,
+    check_names,
     check_pairs,
     check_settings,
     check_table,
@@ -95,7 +97,7 @@ class RunRecord(Record):
     platform: Line
     processor: Line
     cores: Positive
-    seconds: dict[Label, Amount]
+    seconds: Annotated[dict[Label, Amount], Field(max_length=100)]
     """Wall-clock seconds of each step; their names say which."""
     peak_memory_mib: Count | None
     """Largest resident memory of the process; null where the system does not tell."""
@@ -127,7 +129,7 @@ class ResultRecord(Record):
     pairs: dict[str, tuple[tuple[Cell, ...], ...]]
     language_mix: tuple[tuple[float | None, ...], ...]
     language_rank: tuple[tuple[float | None, ...], ...]
-    curve: Annotated[tuple[CurvePoint, ...], Field(max_length=1000)] = ()
+    curve: Annotated[tuple[CurvePoint, ...], Field(max_length=MOST_POINTS)] = ()
     evidence: dict[EvidenceName, Sha256] = Field(default_factory=dict)
     run: RunRecord
 
@@ -138,13 +140,17 @@ class ResultRecord(Record):
         check_bias("bias", self.bias, candidates)
         check_bias("blind", self.blind, candidates)
         check_languages(self.languages, names, headline, candidates)
+        for role in ("queries", "candidates") if self.run.encoding else ():
+            check_names(f"run.encoding.{role}", getattr(self.run.encoding, role), names)
         if self.worst_language not in names:
             raise ValueError(f"worst_language: {self.worst_language[:80]!a} is not one of task.languages")
         check_pairs(self.pairs, headline, len(names))
         check_table("language_mix", self.language_mix, len(names), SHARE)
         check_table("language_rank", self.language_rank, len(names), (-candidates, candidates))
         for place, point in enumerate(self.curve):
-            check_curve_scores(f"curve[{place}].scores", point.scores, candidates)
+            check_curve_scores(f"curve[{place}].scores", point.scores, self.settings, candidates)
+            if point.dimension > (self.model.dimension or point.dimension):
+                raise ValueError(f"curve[{place}].dimension: is larger than that of the model, {self.model.dimension}")
         if len({(point.dimension, point.form) for point in self.curve}) < len(self.curve):
             raise ValueError("curve: two points have one dimension and form")
         return self

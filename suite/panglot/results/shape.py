@@ -25,6 +25,12 @@ ROUNDING = 1e-9
 MOST_METRICS = 50
 """A run writes a dozen; each of them costs time in every check and on every page."""
 
+MOST_POINTS = 100
+"""Of a curve: thirty dimensions in each of the three forms, and the full size."""
+
+CURVE_BIAS = "normalised_rank_distance"
+"""The measure of bias that a curve may hold beside the settings."""
+
 ByMetric: TypeAlias = Mapping[str, Score]
 Range: TypeAlias = tuple[float, float]
 
@@ -168,12 +174,14 @@ def check_table(where: str, table: Sequence[Sequence[float | None]], languages: 
         check_number(place, number, limits)
 
 
-def check_curve_scores(where: str, scores: Mapping[str, float], candidates: int) -> None:
-    """The scores of one point of a curve.
+def check_curve_scores(where: str, scores: Mapping[str, float], settings: Collection[str], candidates: int) -> None:
+    """The scores of one point of a curve: one for each setting of the result, and perhaps `CURVE_BIAS`.
 
-    :raises ValueError: an unknown name, or a value out of its range.
+    :raises ValueError: a score is missing, unknown or out of its range.
     """
-    check_names(where, scores, (*SETTINGS, *BIAS_NAMES))
+    check_names(where, scores, (*settings, CURVE_BIAS))
+    if missing := [name for name in settings if name not in scores]:
+        raise ValueError(f"{where}: lacks {missing[0]}")
     for name, value in scores.items():
         check_number(f"{where}.{name}", value, SHARE if name in SETTINGS else _limits(name, candidates))
 
