@@ -34,9 +34,9 @@ from benchmarks.meter import Cost, Meter
 from leaderboard_app import verification
 from leaderboard_app.index import update
 from leaderboard_app.verification import verify_new
-from panglot.results.evidence_file import NEEDED, evidence_file
+from panglot.results.evidence_file import NEEDED, evidence_file, read_evidence
 from panglot.results.result_record import find_results, read_result_record
-from panglot.trust.verify import Verdict
+from panglot.trust.verify import Use, Verdict
 from tests.helpers.browsing import WAIT, open_browser, served
 from tests.helpers.processes import free_port
 
@@ -95,11 +95,14 @@ def _copy(base: Path, folder: Path, place: int) -> None:
     path.write_text(json.dumps(result), encoding="utf-8")
 
 
-def _believe(folder: Path) -> tuple[Verdict, ...]:
-    return tuple(
-        Verdict(path, "recomputed" if read_result_record(path).evidence else "self-reported")
-        for path in find_results([folder])
-    )
+def _believe(folder: Path, use: Use) -> tuple[Verdict, ...]:
+    verdicts = []
+    for path in find_results([folder]):
+        result = read_result_record(path)
+        if result.evidence:
+            use(path, result, read_evidence(path))
+        verdicts.append(Verdict(path, "recomputed" if result.evidence else "self-reported", result=result))
+    return tuple(verdicts)
 
 
 def visit(page: str) -> AppTest:

@@ -1,4 +1,4 @@
-"""Make the tables of docs/catalogue.md and docs/tree.md anew from the code: python docs/tables.py (or make readme)."""
+"""Make the tables of the pages of `PAGES` anew from the code: python docs/tables.py (or make readme)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from panglot.data.image import IMAGES
 from panglot.data.task import Task
 from panglot.encode.registry import KINDS
 from panglot.score.metrics import NAMES, parse_metric
+from panglot.trust.levels import MEANINGS
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,6 +74,11 @@ def bias() -> list[str]:
     return _table(("measure", "what it is"), ((f"`{name}`", said) for name, said in bias_measures().items()))
 
 
+def levels() -> list[str]:
+    """A row for each level of trust, in rising order."""
+    return _table(("level", "what it means"), ((name, said) for name, said in MEANINGS.items()))
+
+
 def tree() -> list[str]:
     """A table for each package, in the order in which rooms and their modules build on each other."""
     order = {name: number for number, name in enumerate(_order())}
@@ -126,9 +132,9 @@ def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[s
 
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
-    function.__name__: function for function in (tasks, models, metrics, bias, tree)
+    function.__name__: function for function in (tasks, models, metrics, bias, levels, tree)
 }
-PAGES = (ROOT / "docs" / "catalogue.md", ROOT / "docs" / "tree.md")
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("catalogue", "evidence", "tree"))
 
 if __name__ == "__main__":
     for page in PAGES:

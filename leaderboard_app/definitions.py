@@ -13,18 +13,6 @@ from panglot.score.comparison.paired import PERMUTATION_TEST
 from panglot.score.comparison.standings import LETTERS, RANK_INTERVALS
 from panglot.score.metrics import NAMES, parse_metric
 
-TRUST = {
-    "failed": "The files contradict each other. Its scores are not shown.",
-    "not checked": "New or changed; verification is in progress.",
-    "published": "Taken from a paper or another source; not measured with this suite.",
-    "self-reported": "Scores only, without evidence to verify them.",
-    "consistent": "Every score follows from the evidence beside it. Whether the evidence is about this task was not "
-    "checked: the task's data was not here.",
-    "recomputed": "Every score follows from the evidence, whose queries, candidates and judgements are the task's own.",
-    "reproduced": "Recomputed, and a sample of queries, scored again with the named model, gave the same ranks.",
-}
-"""In rising order."""
-
 COMMANDS = {
     "A model's scores on a task": "panglot run MODEL --tasks xquad-r --matrix",
     "Every score of a submission, from its evidence": "panglot verify submissions/MODEL@REVISION",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 from pydantic import Field
@@ -20,16 +20,12 @@ from panglot.results.naming import CARD, is_result_name
 from panglot.results.record import Record, read_record
 from panglot.results.reported import ReportedResult, read_reported
 from panglot.results.result_record import ResultRecord, read_result_record
-from panglot.trust.levels import COMPARED, HOLDS
+from panglot.trust.levels import COMPARED, HOLDS, Shown
 from panglot.trust.submission import SubmissionCard
 
 REPORTED = ".reported.json"
 ALL = ""
 """Stands in the columns `query` and `candidate` for all languages together."""
-
-Trust: TypeAlias = Literal[
-    "failed", "not checked", "published", "self-reported", "consistent", "recomputed", "reproduced"
-]
 
 
 class Entry(Record):
@@ -42,7 +38,9 @@ class Entry(Record):
     id: str
     folder: str
     task: str
-    trust: Trust
+    trust: Shown
+    recorded: bool = False
+    """Whether the keepers of the folder found that level, and not this machine."""
     name: Label
     """The name for people."""
     identity: Label

@@ -43,6 +43,13 @@ def stored_evidence(home: Path, path: Path) -> Evidence:
     return _get(target)
 
 
+def put_evidence(home: Path, path: Path, evidence: Evidence) -> None:
+    """Put the evidence beside a result file into the store below `home`, unless it is there."""
+    target = home / "evidence" / _key(path)
+    if not target.exists():
+        _put(target, evidence)
+
+
 def stored_contributions(home: Path, path: Path, metric: str) -> Contributions:
     """What each question adds to a metric in the pool of all languages, kept likewise.
 

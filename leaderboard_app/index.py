@@ -59,6 +59,8 @@ class Index:
     """
 
     folder: Path
+    home: Path
+    """Where the index lives, from `home_of`."""
     entries: tuple[Entry, ...]
     refused: dict[str, str]
     waiting: int
@@ -86,7 +88,7 @@ def update(folder: Path, progress: Progress = silent) -> None:
         _write_scores(home / SCORES, [entry.id for entry in kept.entries], parts)
         entries = tuple(entry for part in parts for entry in part.entries)
         refused = {file: why for part in parts for file, why in part.refused.items()}
-        take_recorded(folder, stamps, entries)
+        take_recorded(folder, home, stamps, entries)
         save(home / ENTRIES, Known(stamps=stamps, record=record, entries=entries, refused=refused))
 
 
@@ -94,13 +96,13 @@ def read_index(folder: Path) -> Index:
     """The index as it stands; results that do not hold, or cannot be compared, are left out and named in `refused`."""
     home = home_of(folder)
     known, checks = load(home / ENTRIES, Known), load_checks(home)
-    refused, shown, recorded = known.refused | misnamed(folder), [], 0
+    refused, shown = known.refused | misnamed(folder), []
     for entry in known.entries:
         checked = checks.folders.get(entry.folder)
         if checked and checked.stamp == known.stamps.get(entry.folder):
             stem = Path(entry.id).name
-            entry = entry.model_copy(update={"trust": checked.levels.get(stem, entry.trust)})
-            recorded += stem in checked.recorded
+            level, by_keepers = checked.levels.get(stem, entry.trust), stem in checked.recorded
+            entry = entry.model_copy(update={"trust": level, "recorded": by_keepers})
             if entry.trust == "failed":
                 refused[f"{entry.id}.json"] = " ".join(checked.findings.get(stem, ("Verification failed.",)))
                 continue
@@ -117,13 +119,14 @@ def read_index(folder: Path) -> Index:
     # where we keep them is our business
     refusals = {plain(file): plain(why.replace(f"{folder}/", "").replace(file, "It")) for file, why in refused.items()}
     waiting = sum(entry.trust == "not checked" for entry in shown)
+    recorded = sum(entry.recorded for entry in shown)
     pending = waiting > 0 or (recorded > 0 and checks.sampled != digest_of_record(folder))
-    return Index(folder, tuple(mark_imitations(shown)), refusals, waiting, recorded, pending, stamp_of_index(folder))
+    marked = tuple(mark_imitations(shown))
+    return Index(folder, home, marked, refusals, waiting, recorded, pending, stamp_of_index(home))
 
 
-def stamp_of_index(folder: Path) -> str:
-    """Changes with anything that the index of a folder says."""
-    home = home_of(folder)
+def stamp_of_index(home: Path) -> str:
+    """Changes with anything that the index in a home says."""
     return " ".join(stamp_of(home / name) for name in (ENTRIES, FILE, SCORES))
 
 
@@ -148,18 +151,17 @@ def _usual_content(entries: Sequence[Entry]) -> Mapping[str, Content]:
     return {name: counter.most_common(1)[0][0] for name, counter in counted.items()} | known
 
 
-def read_scores(folder: Path, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pa.Table:
+def read_scores(home: Path, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pa.Table:
     """Rows of some metrics on some tasks, as `entries.SCHEMA` has them; `overall` leaves out single languages."""
     wanted = (pc.field("task").isin(list(tasks))) & (pc.field("metric").isin(list(metrics)))
     if overall:
         wanted = wanted & (pc.field("query") == "") & (pc.field("candidate") == "")
     texts = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
-    return pq.read_table(home_of(folder) / SCORES, filters=wanted, read_dictionary=texts)
+    return pq.read_table(home / SCORES, filters=wanted, read_dictionary=texts)
 
 
-def is_current(folder: Path) -> bool:
-    """Whether the index has read all that is there now."""
-    home = home_of(folder)
+def is_current(folder: Path, home: Path) -> bool:
+    """Whether the index in a home has read all that is in the folder now."""
     known = load(home / ENTRIES, Known)
     there = (dict(stamps_of(folder)), stamp_of(folder / RECORD))
     return _is_whole(home, known) and (known.stamps, known.record) == there

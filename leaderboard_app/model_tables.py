@@ -13,6 +13,9 @@ from leaderboard_app.formats import signed
 from panglot.numbers import NOTHING
 from panglot.results.result_record import ResultRecord
 
+RECORDED = "as recorded by the keepers of these submissions, not found on this machine"
+"""Said of a level of trust."""
+
 
 def card_table(entry: Entry) -> pd.DataFrame:
     """What is stated of the model, one fact a row."""
@@ -26,7 +29,7 @@ def card_table(entry: Entry) -> pd.DataFrame:
         "modalities": ", ".join(entry.modalities),
         "made for": " ".join(entry.made_for),
         "this task's data": SEEN[entry.training],
-        "trust": entry.trust,
+        "trust": f"{entry.trust}, {RECORDED}" if entry.recorded else entry.trust,
         "link": entry.link,
         "source": entry.source,
     }

@@ -37,6 +37,10 @@ def notices(index: Index, name: str) -> None:
     if index.waiting:
         st.session_state["waiting"] = index.waiting
         _waiting()
+    if index.recorded:
+        of = "1 result" if index.recorded == 1 else f"{index.recorded:,} results"
+        sample = "." if index.pending else "; this machine verified a sample of them."
+        st.caption(f"Trust of {of}: as recorded by the keepers of {plain(index.folder.resolve().name)}{sample}")
     if index.refused:
         with st.expander(f"{_count(len(index.refused), 'file')} not shown", icon=":material/report:"):
             text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))

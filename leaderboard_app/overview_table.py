@@ -10,15 +10,15 @@ import streamlit as st
 
 from leaderboard_app.board import BIAS, SCORES
 from leaderboard_app.columns import SENTENCES, SHORT
-from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.formats import column_format
+from panglot.trust.levels import MEANINGS
 
 COLUMN = st.column_config
 MOST_COMPARED = 4
 SIZES = {"any": None, "50 M": 5e7, "150 M": 1.5e8, "600 M": 6e8, "2 B": 2e9, "10 B": 1e10}
-TRUST_HELP = "  \n".join(f"**{level}** {plain(sentence)}" for level, sentence in reversed(TRUST.items()))
+TRUST_HELP = "  \n".join(f"**{level}** {plain(sentence)}" for level, sentence in reversed(MEANINGS.items()))
 
 
 class Filters(NamedTuple):

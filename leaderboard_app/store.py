@@ -52,10 +52,11 @@ def submissions() -> Path:
 def read_board() -> Index:
     """The index of the submissions, brought up to date; what is not verified yet is verified in another process."""
     folder = submissions()
-    if not _is_current(str(folder)):
+    home = home_of(folder)
+    if not _is_current(str(folder), str(home)):
         update(folder, _bar)
         _is_current.clear()
-    index = _index(str(folder), stamp_of_index(folder))
+    index = _index(str(folder), stamp_of_index(home))
     if index.pending:
         start_checks(index)
     return index
@@ -63,7 +64,7 @@ def read_board() -> Index:
 
 def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pd.DataFrame:
     """Rows of the index: `result, task, metric, setting, query, candidate, value, low, high`."""
-    return _scores(str(index.folder), index.stamp, tuple(tasks), tuple(metrics), overall)
+    return _scores(str(index.home), index.stamp, tuple(tasks), tuple(metrics), overall)
 
 
 def best_entry(index: Index, entries: Sequence[Entry]) -> Entry:
@@ -92,7 +93,7 @@ def evidence_of(index: Index, entry: Entry) -> Evidence:
 
     :raises BadResult: it cannot be read.
     """
-    return _evidence(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp)
+    return _evidence(str(index.home), str(result_path(index, entry)), index.stamp)
 
 
 def contributions_of(index: Index, entry: Entry, metric: str) -> Contributions:
@@ -100,7 +101,7 @@ def contributions_of(index: Index, entry: Entry, metric: str) -> Contributions:
 
     :raises BadResult: the evidence cannot be read.
     """
-    return _contributions(str(home_of(index.folder)), str(result_path(index, entry)), index.stamp, metric)
+    return _contributions(str(index.home), str(result_path(index, entry)), index.stamp, metric)
 
 
 def standings_of(
@@ -131,7 +132,7 @@ def answers_of(index: Index, entry: Entry, policies: Sequence[str]) -> Answers:
 
     :raises BadResult: the evidence cannot be read, or none of the policies can be answered from it.
     """
-    return stored_answers(home_of(index.folder), result_path(index, entry), policies)
+    return stored_answers(index.home, result_path(index, entry), policies)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the texts …")
@@ -155,8 +156,8 @@ def _bar(label: str, total: int) -> Iterator[Advance]:
 
 
 @st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
-def _is_current(folder: str) -> bool:
-    return is_current(Path(folder))
+def _is_current(folder: str, home: str) -> bool:
+    return is_current(Path(folder), Path(home))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -165,8 +166,8 @@ def _index(folder: str, stamp: str) -> Index:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _scores(folder: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool) -> pd.DataFrame:
-    return read_scores(Path(folder), tasks, metrics, overall).to_pandas()
+def _scores(home: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool) -> pd.DataFrame:
+    return read_scores(Path(home), tasks, metrics, overall).to_pandas()
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the evidence …")
@@ -189,7 +190,7 @@ def _standings(
     setting: str,
     languages: tuple[str, ...] | None,
 ) -> Ranked:
-    home, paths = home_of(_index.folder), {id_: _index.folder / f"{id_}.json" for id_ in ids}
+    home, paths = _index.home, {id_: _index.folder / f"{id_}.json" for id_ in ids}
     if languages is None:
         return stored_standings(home, paths, metric, setting, compared)
     odd: dict[str, str] = {}
@@ -203,7 +204,7 @@ def _standings(
 def recomputed(index: Index, entries: Sequence[Entry], metric: str, languages: tuple[str, ...]) -> dict[str, Row]:
     """Scores in the pool of these languages of every entry whose evidence holds."""
     chosen = [entry for entry in entries if entry.verified]
-    home = str(home_of(index.folder))
+    home = str(index.home)
     rows = {}
     with _bar("Recomputing from the evidence", len(chosen)) as advance:
         for entry in chosen:

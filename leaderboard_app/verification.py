@@ -19,6 +19,7 @@ from leaderboard_app.board import SCORES
 from leaderboard_app.evidence_store import (
     drop_others,
     drop_standings,
+    put_evidence,
     standings_file,
     stored_contributions,
     stored_standings,
@@ -31,7 +32,8 @@ from panglot.errors import BadResult
 from panglot.files import data_variable
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
-from panglot.results.result_record import read_result_record
+from panglot.results.result_record import ResultRecord
+from panglot.retrieve.evidence import Evidence
 from panglot.trust.levels import HOLDS
 from panglot.trust.recorded import read_verification, standing_holds
 from panglot.trust.submission import FILE_NAME
@@ -64,7 +66,7 @@ def verify_new(folder: Path, progress: Progress = silent) -> str:
     with FileLock(home / LOCK):
         stamps = dict(stamps_of(folder))
         before = load_checks(home)
-        checks, message = _sampled(folder, before)
+        checks, message = _sampled(folder, home, before)
         done = {name: found for name, found in checks.folders.items() if stamps.get(name) == found.stamp}
         left = sorted(name for name in stamps if name not in done or not done[name].whole)
         with progress("verifying submissions", len(left)) as advance:
@@ -78,7 +80,7 @@ def verify_new(folder: Path, progress: Progress = silent) -> str:
         return message
 
 
-def _sampled(folder: Path, checks: Checks) -> tuple[Checks, str]:
+def _sampled(folder: Path, home: Path, checks: Checks) -> tuple[Checks, str]:
     """What is known once a sample of the record was verified; all of it is forgotten if any of that does not hold."""
     digest = digest_of_record(folder)
     if not checks.recorded or checks.sampled == digest:
@@ -97,10 +99,10 @@ def _sampled(folder: Path, checks: Checks) -> tuple[Checks, str]:
     else:
         own = {name: checked for name, checked in checks.folders.items() if not checked.recorded}
         checks = checks.model_copy(update={"folders": own, "distrusted": digest})
-        drop_standings(home_of(folder))
+        drop_standings(home)
         reasons = " ".join(f"{name}: {why}" for name, why in wrong.items())
         message = f"{message}, and not all hold. {RECORD} is ignored, and everything is verified here. {reasons}"
-    save(home_of(folder) / FILE, checks)
+    save(home / FILE, checks)
     return checks, message
 
 
@@ -126,13 +128,16 @@ def _wrong_ranking(folder: Path, task: str, setting: str) -> dict[str, str]:
 
 
 def _contradiction(folder: Path, name: str, checks: Checks) -> str:
-    """How a recorded level differs from what is found now; a level found with the task's data may lack that here."""
+    """How a recorded level differs from what is found now.
+
+    Where the evidence holds, the levels may differ: the task's data, or an attestation, is on one machine only.
+    """
     inner, _, stem = name.rpartition("/")
     recorded = checks.folders[inner].levels[stem]
     found: dict[str, str] = {}
     with contained(name, found):
         verdict = verify(folder / f"{name}.json")
-        if verdict.level != recorded and not (recorded in HOLDS and verdict.level == "consistent"):
+        if verdict.level != recorded and not {recorded, verdict.level} <= set(HOLDS):
             found[name] = " ".join(verdict.findings) or f"It is {verdict.level}, not {recorded}."
     return found.get(name, "")
 
@@ -141,10 +146,8 @@ def _checked(stamp: str, folder: Path, home: Path) -> Checked:
     """What is found of one folder; evidence that holds is put into the store."""
     odd: dict[str, str] = {}
     with contained(folder.name, odd):
-        verdicts = [verdict for verdict in verify_folder(folder) if FILE_NAME.fullmatch(verdict.path.name)]
-        for verdict in verdicts:
-            if verdict.level in HOLDS:
-                stored_contributions(home, verdict.path, read_result_record(verdict.path).task.headline)
+        found = verify_folder(folder, use=lambda path, result, evidence: _store(home, path, result, evidence))
+        verdicts = [verdict for verdict in found if FILE_NAME.fullmatch(verdict.path.name)]
         return Checked(
             stamp=stamp,
             levels={verdict.path.stem: verdict.level for verdict in verdicts if verdict.path.suffix == ".json"},
@@ -155,11 +158,17 @@ def _checked(stamp: str, folder: Path, home: Path) -> Checked:
     return Checked(stamp=stamp, levels=dict.fromkeys(results, "failed"), findings=findings)
 
 
+def _store(home: Path, path: Path, result: ResultRecord, evidence: Evidence) -> None:
+    """Put into the store what pages will ask for first."""
+    put_evidence(home, path, evidence)
+    stored_contributions(home, path, result.task.headline)
+
+
 def _rank(index: Index, progress: Progress) -> list[Path]:
     """Put into the store how the models stand on each task, as the overview shows it first; gives what stands there."""
     entries = [entry for entry in index.entries if entry.ranked]
     tasks = list(dict.fromkeys(entry.task for entry in entries))
-    home, kept = home_of(index.folder), []
+    home, kept = index.home, []
     with progress("ranking", len(tasks)) as advance:
         for task in tasks:
             there = [entry for entry in entries if entry.task == task]
@@ -177,7 +186,7 @@ def trusted(index: Index) -> str:
     """How far what is shown was verified, and where."""
     here = sum(entry.trust not in ("not checked", "published") for entry in index.entries) - index.recorded
     counts = {
-        f"verified as {RECORD} records": index.recorded,
+        f"as recorded by the keepers of {index.folder.resolve().name}": index.recorded,
         "verified here": here,
         "still to be verified": index.waiting,
     }

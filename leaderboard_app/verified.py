@@ -10,12 +10,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field
 
-from leaderboard_app.entries import Entry, Trust
+from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import put_standings, standings_file
-from leaderboard_app.home import Kept, home_of, load, save
+from leaderboard_app.home import Kept, load, save
 from panglot.results.naming import RECORD
 from panglot.score.comparison.standings import Standing
-from panglot.trust.levels import COMPARED
+from panglot.trust.levels import COMPARED, Shown
 from panglot.trust.recorded import VerificationRecord, read_verification
 
 FILE = "checks.json"
@@ -30,7 +30,7 @@ class Checked(BaseModel, frozen=True):
     """
 
     stamp: str
-    levels: dict[str, Trust] = {}
+    levels: dict[str, Shown] = {}
     findings: dict[str, tuple[str, ...]] = {}
     recorded: tuple[str, ...] = ()
     whole: bool = True
@@ -64,12 +64,12 @@ def digest_of_record(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def take_recorded(folder: Path, stamps: Mapping[str, str], entries: Sequence[Entry]) -> None:
+def take_recorded(folder: Path, home: Path, stamps: Mapping[str, str], entries: Sequence[Entry]) -> None:
     """Believe the record of a folder, where it has one, of the files that it is about.
 
     Nothing is taken while submissions are being verified.
     """
-    record, home = read_verification(folder), home_of(folder)
+    record = read_verification(folder)
     if record is None:
         return
     with suppress(Timeout), FileLock(home / LOCK, timeout=0):
@@ -80,7 +80,7 @@ def take_recorded(folder: Path, stamps: Mapping[str, str], entries: Sequence[Ent
         for name, stamp in stamps.items():
             if name not in folders or folders[name].stamp != stamp:
                 measured = [entry for entry in entries if entry.folder == name and entry.trust == "not checked"]
-                levels: dict[str, Trust] = {
+                levels: dict[str, Shown] = {
                     e.task: record.results[e.id].level for e in measured if record.covers(folder, e.id)
                 }
                 if levels:

@@ -62,7 +62,7 @@ def on(index: Index, task: str) -> list[Entry]:
 
 
 def shown_scores(index: Index, task: str, metric: str) -> pd.DataFrame:
-    return read_scores(index.folder, [task], [metric, *board.BIAS]).to_pandas()
+    return read_scores(index.home, [task], [metric, *board.BIAS]).to_pandas()
 
 
 def walk(index: Index, task: str, metric: str) -> Iterator[tuple[ResultRecord, str, str, dict[str, object]]]:
@@ -130,11 +130,11 @@ def test_index_holds_trust_level_of_each_result(index: Index) -> None:
 
 def test_index_notices_new_changed_and_removed_results(copy: Path) -> None:
     update(copy)
-    assert is_current(copy)
+    assert is_current(copy, home_of(copy))
     assert {entry.trust for entry in on(read_index(copy), "starter")} == {"not checked"}
     assert read_index(copy).waiting == 3
     shutil.rmtree(path_of(copy, "bm25").parent)
-    assert not is_current(copy)
+    assert not is_current(copy, home_of(copy))
     update(copy)
     assert len(on(read_index(copy), "starter")) == 2
     assert not any(name.startswith("bm25") for name in shown_scores(read_index(copy), "starter", "map")["result"])
@@ -306,7 +306,7 @@ def test_wins_and_losses_sum_to_zero(made: Path) -> None:
 
 
 def test_bias_of_all_models_below_the_language_blind(index: Index, made: Path) -> None:
-    scores = read_scores(made, ["starter"], BIAS_NAMES, overall=True).to_pandas()
+    scores = read_scores(home_of(made), ["starter"], BIAS_NAMES, overall=True).to_pandas()
     result = read_result_record(path_of(made, "bm25"))
     table = model_tables.bias_table(on(index, "starter"), board.bias_values(scores), result.blind, BIAS_NAMES)
     assert table["model"][0] == "language-blind"

@@ -14,8 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.board import SCORES as COLUMNS
 from leaderboard_app.charts import TRUST_INKS
-from leaderboard_app.definitions import COMMANDS, SUBSET, TRUST, bias_measures, bibtex, data, metrics
-from leaderboard_app.entries import Trust
+from leaderboard_app.definitions import COMMANDS, SUBSET, bias_measures, bibtex, data, metrics
 from panglot.cli.main import app
 from panglot.data.catalogue import all_tasks
 from panglot.data.task import Reference
@@ -24,6 +23,7 @@ from panglot.evaluate.run import run
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES
 from panglot.score.settings import MEANINGS
+from panglot.trust import levels
 from tests.helpers.processes import LONGEST
 from tests.helpers.tasks import TASKS
 
@@ -34,8 +34,8 @@ PAGE = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "about.py"
 
 def test_everything_that_is_shown_is_defined() -> None:
     assert set(MEANINGS) == set(COLUMNS)
-    assert list(TRUST) == list(get_args(Trust))
-    assert set(TRUST_INKS) == set(TRUST) - {"failed"}
+    assert list(levels.MEANINGS) == list(get_args(levels.Shown))
+    assert set(TRUST_INKS) == set(levels.MEANINGS) - {"failed"}
     assert list(metrics()) == list(NAMES)
     assert bias_measures() == {measure.name: measure.sentence for measure in MEASURES}
     assert all("`at`" not in sentence for sentence in metrics().values())

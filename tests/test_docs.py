@@ -143,7 +143,7 @@ def test_links_of_the_front_pages_exist() -> None:
             assert (page.parent / target).exists(), f"{name(page)}: {target}"
 
 
-@pytest.mark.parametrize("page", ["docs/catalogue.md", "docs/tree.md"])
+@pytest.mark.parametrize("page", ["docs/catalogue.md", "docs/evidence.md", "docs/tree.md"])
 def test_tables_are_up_to_date(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert runpy.run_path(str(ROOT / "docs" / "tables.py"))["with_tables"](text) == text, "make readme makes it anew."

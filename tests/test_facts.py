@@ -220,7 +220,7 @@ def test_many_consistent_lies_do_not_push_out_one_result_that_was_compared_with_
 ) -> None:
     honest = run(STARTER, load_model("bm25"))
     honest_path = honest.save(tmp_path)
-    write_record(tmp_path / RECORD, record_verification(tmp_path, verify_folder(honest_path.parent)))
+    write_record(tmp_path / RECORD, record_verification(verify_folder(honest_path.parent), {}))
     evidence = _regrouped(outcome.evidence, way)
     scores = score_evidence(evidence, STARTER.headline)
     liars = []

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from leaderboard_app import verification
 from leaderboard_app.evidence_store import stored_standings
 from leaderboard_app.home import home_of
 from leaderboard_app.index import read_index, update
+from leaderboard_app.model_tables import card_table
 from leaderboard_app.verification import trusted, verify_new
 from leaderboard_app.verified import load_checks
 from panglot.cli.main import app
@@ -21,16 +23,26 @@ from panglot.errors import BadResult
 from panglot.results.naming import RECORD
 from panglot.results.record import write_record
 from panglot.trust import recorded
-from panglot.trust.recorded import VerificationRecord, read_verification, record_verification
+from panglot.trust.recorded import (
+    Rankings,
+    VerificationRecord,
+    collect_rankings,
+    read_verification,
+    record_verification,
+)
 from panglot.trust.verify import verify_folder
 from tests.helpers.boards import path_of
+from tests.helpers.processes import LONGEST
+
+OVERVIEW = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "overview.py"
 
 
 @pytest.fixture(scope="module")
 def record(starter_results: Path) -> VerificationRecord:
     """What verification finds of three models on the starter set."""
-    verdicts = [verdict for folder in sorted(starter_results.glob("*@*")) for verdict in verify_folder(folder)]
-    return record_verification(starter_results, verdicts)
+    rankings: Rankings = {}
+    folders, use = sorted(starter_results.glob("*@*")), collect_rankings(rankings)
+    return record_verification([verdict for folder in folders for verdict in verify_folder(folder, use=use)], rankings)
 
 
 @pytest.fixture
@@ -159,7 +171,28 @@ def test_a_sample_is_verified_once_and_told(board: Path) -> None:
     assert verify_new(board) == ""
     index = read_index(board)
     assert not index.pending
-    assert trusted(index) == "Results: 3 verified as verified.json records."
+    assert trusted(index) == "Results: 3 as recorded by the keepers of board."
+
+
+@pytest.mark.usefixtures("no_checks")
+def test_board_says_that_keepers_recorded_a_level(
+    board: Path, record: VerificationRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever keeps a folder can write that a sample was scored again; no sample of ours can tell."""
+    name = f"{path_of(board, 'bm25').parent.name}/starter"
+    claim = record.results[name].model_copy(update={"level": "reproduced"})
+    write_record(board / RECORD, record.model_copy(update={"results": record.results | {name: claim}}))
+    assert levels(board) == ALL | {"bm25": "reproduced"}
+    monkeypatch.setattr(verification, "SAMPLE", 3)
+    assert verify_new(board).endswith("they hold.")
+    entry = next(entry for entry in read_index(board).entries if entry.id == name)
+    assert card_table(entry).set_index("fact").loc["trust"].item() == (
+        "reproduced, as recorded by the keepers of these submissions, not found on this machine"
+    )
+    monkeypatch.setattr("sys.argv", ["board", str(board)])
+    page = AppTest.from_file(str(OVERVIEW), default_timeout=LONGEST).run()
+    said = [caption.value for caption in page.caption]
+    assert "Trust of 3 results: as recorded by the keepers of board; this machine verified a sample of them." in said
 
 
 def test_a_record_that_lies_is_found_by_the_sample_and_forgotten(

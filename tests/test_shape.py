@@ -280,7 +280,7 @@ def test_name_that_starts_a_formula_is_refused_in_results(alone: Path, place: tu
     old = holder[place[-1]]
     text = json.dumps(data).replace(json.dumps(old), json.dumps(f"{sign}{old}"))  # a language is a key elsewhere
     alone.write_text(text, encoding="utf-8")
-    with pytest.raises(BadResult, match="starts a formula|white space|invisible"):
+    with pytest.raises(BadResult, match=r"starts a formula|white space|invisible"):
         read_result_record(alone)
 
 
@@ -293,7 +293,7 @@ def test_name_that_starts_a_formula_is_refused_in_reported_rows(field: str, sign
     }  # fmt: skip
     assert ReportedResult(**row)
     named = {"languages": {f"{sign}de": {}}, "pairs": {f"{sign}de-en": {"map": 0.1}}}
-    with pytest.raises(ValueError, match="starts a formula|white space|invisible|printable"):
+    with pytest.raises(ValueError, match=r"starts a formula|white space|invisible|printable"):
         ReportedResult(**row | {field: named.get(field, f"{sign}x")})
 
 
@@ -301,7 +301,7 @@ def test_name_that_starts_a_formula_is_refused_in_reported_rows(field: str, sign
 @pytest.mark.parametrize("field", ["name", "organisation", "licence", "training"])
 def test_name_that_starts_a_formula_is_refused_in_cards(field: str, sign: str) -> None:
     value: object = {f"{sign}t": "unknown"} if field == "training" else f"{sign}x"
-    with pytest.raises(BadResult, match="starts a formula|white space|invisible|printable"):
+    with pytest.raises(BadResult, match=r"starts a formula|white space|invisible|printable"):
         card_of(ModelCard(name="m", revision="1", library="x"), [], {field: value})
 
 

@@ -419,14 +419,14 @@ def test_no_file_of_a_submission_may_be_a_link(written: Path, name: str, tmp_pat
 
 
 def test_devices_pipes_and_folders_are_not_read(written: Path) -> None:
-    """A device never ends; the card is checked against all results, and so is what `rank` and `show` read."""
+    """A device never ends; `rank` and `show` do not read one either."""
     for name in ("zero.json", "zero.evidence.parquet"):
         (written.parent / name).symlink_to("/dev/zero")
     os.mkfifo(written.parent / "pipe.json")
     (written.parent / "folder.json").mkdir()
     write_card(written.parent, card_of(read_result_record(written).model, ["starter"], {}))
     levels = {verdict.path.name: verdict.level for verdict in verify_folder(written.parent)}
-    assert {name for name, level in levels.items() if level != "failed"} == {"starter.json"}
+    assert {name for name, level in levels.items() if level != "failed"} == {"starter.json", "card.json"}
     for name in ("zero", "pipe", "folder"):
         with pytest.raises(BadResult, match="is not a file"):
             read_result_record(written.with_name(f"{name}.json"))
@@ -472,18 +472,22 @@ def test_attestation_made_elsewhere_does_not_raise_the_level(
     verdict = verify(path)
     assert verdict.level == "recomputed"
     assert verdict.unchecked == (
-        "starter.attestation.json does not count: it was not made on this machine, and verified.json does not name it. "
-        "To score a sample again, run panglot verify --rerun.",
+        "starter.attestation.json: made on another machine, not recorded by the keepers of board. To score a sample on "
+        "this one, run panglot verify --rerun.",
     )
-    record = record_verification(folder.parent, verify_folder(folder))
+    record = record_verification(verify_folder(folder), {})
     write_record(folder.parent / RECORD, record)
-    assert verify(path).level == "recomputed"  # the file is named, but as one that did not count
+    assert verify(path) == verdict  # the file is named, but as one that did not count
     (name,) = record.results
     found = record.results[name].model_copy(update={"level": "reproduced"})
     write_record(folder.parent / RECORD, record.model_copy(update={"results": {name: found}}))
-    assert verify(path).level == "reproduced"
+    claimed = verify(path)
+    assert claimed.level == "recomputed"
+    assert "recorded as reproduced by the keepers of board" in claimed.unchecked[0]
+    assert record_verification(verify_folder(folder), {}).results[name].level == "reproduced"  # they keep their own
     _change(attestation_file(path), lambda data: data.update(seed=7))
-    assert verify(path).level == "recomputed"
+    assert verify(path) == verdict
+    assert record_verification(verify_folder(folder), {}).results[name].level == "recomputed"
 
 
 def test_rerun_with_another_model_does_not_reproduce(starter: Pool, written: Path) -> None:

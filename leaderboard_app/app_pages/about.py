@@ -10,7 +10,6 @@ from leaderboard_app.definitions import (
     COMMANDS,
     RULES,
     SUBSET,
-    TRUST,
     bias_measures,
     bibtex,
     data,
@@ -19,6 +18,7 @@ from leaderboard_app.definitions import (
 from leaderboard_app.exports import plain
 from panglot.data.catalogue import all_tasks
 from panglot.score.settings import MEANINGS
+from panglot.trust import levels
 
 WIDTH = 860  # pixels; longer lines are hard to read
 
@@ -48,8 +48,11 @@ with st.container(width=WIDTH):
         st.markdown(text)
 
     st.header("Trust", anchor="trust")
-    st.write("Determined from the files whenever they change, whatever a submission claims.")
-    listed(TRUST)
+    st.write(
+        "Determined from the files whenever they change, whatever a submission claims: on this machine, or, where a "
+        "level is marked as recorded, by the keepers of these submissions."
+    )
+    listed(levels.MEANINGS)
 
     st.header("Reproduce a number", anchor="reproduce")
     for what, command in COMMANDS.items():

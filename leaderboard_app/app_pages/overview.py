@@ -11,7 +11,6 @@ import streamlit as st
 from leaderboard_app import address, board
 from leaderboard_app.charts import scatter
 from leaderboard_app.columns import SHORT
-from leaderboard_app.definitions import TRUST
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.exports import plain
@@ -37,6 +36,7 @@ from leaderboard_app.pickers import (
 )
 from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.widgets import link_to, show_chart, show_table
+from panglot.trust.levels import MEANINGS
 
 AGAINST = {
     "parameters": ("parameters", True),
@@ -48,7 +48,7 @@ AGAINST = {
 def pick_filters(entries: Sequence[Entry], search: str) -> Filters:
     """What a reader filters by, in two columns."""
     left, right = st.columns(2)
-    levels = [level for level in reversed(TRUST) if level in {entry.trust for entry in entries}]
+    levels = [level for level in reversed(MEANINGS) if level in {entry.trust for entry in entries}]
     with left:
         trust = address.select_many("Trust", levels, "trust")
         data = address.select_many("Task's data", list(board.SEEN.values()), "data")

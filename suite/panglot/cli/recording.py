@@ -12,6 +12,7 @@ from panglot.errors import BadResult
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
+    from panglot.trust.recorded import Rankings
     from panglot.trust.verify import Verdict
 
 
@@ -24,14 +25,13 @@ def check_root(paths: Sequence[Path]) -> None:
         raise BadResult("A record covers a whole folder of submissions. Pass only that folder, such as submissions/.")
 
 
-def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
+def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict], rankings: Rankings) -> None:
     """Write the record, and say of how many results."""
-    from panglot.cli.view.terminal import progress_bar
     from panglot.results.naming import RECORD
     from panglot.results.record import write_record
     from panglot.trust.recorded import record_verification
 
-    record = record_verification(root, verdicts, progress_bar)
+    record = record_verification(verdicts, rankings)
     write_record(root / RECORD, record)
     console.print(f"{root / RECORD} records {len(record.results)} results.", soft_wrap=True)
     consistent = [name for name, found in record.results.items() if found.level == "consistent"]
@@ -43,19 +43,18 @@ def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict
         )
 
 
-def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict]) -> None:
+def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict], rankings: Rankings) -> None:
     """Hold the record against what was found just now.
 
     :raises Exit: they differ; with code 1.
     """
-    from panglot.cli.view.terminal import progress_bar
     from panglot.results.naming import RECORD
     from panglot.trust.recorded import differences, read_verification, record_verification
 
     recorded = read_verification(root)
     wrong = ["It is missing, or another version of the verification code wrote it."]
     if recorded is not None:
-        again = record_verification(root, verdicts, progress_bar)
+        again = record_verification(verdicts, rankings)
         wrong = list(differences(recorded, again))
         new = sorted(set(again.results) - set(recorded.results))
         if new:

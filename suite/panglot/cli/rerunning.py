@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from panglot.errors import BadEncoder, BadResult, PanglotError
 from panglot.plain import plain
+from panglot.trust.levels import HOLDS
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
+    from panglot.results.result_record import ResultRecord
     from panglot.trust.verify import Verdict
 
 
@@ -25,15 +27,15 @@ class Rerun:
 
     def __call__(self, verdict: Verdict) -> Verdict:
         """The verdict after a sample of its result was scored again, or with a note why it was not."""
-        if verdict.level not in ("consistent", "recomputed", "reproduced"):
+        if verdict.result is None or verdict.level not in HOLDS:
             return verdict
         try:
-            return self._score(verdict)
+            return self._score(verdict, verdict.result)
         except PanglotError as error:
             self.refused = True
             return replace(verdict, unchecked=(*verdict.unchecked, f"Not scored again: {error}"))
 
-    def _score(self, verdict: Verdict) -> Verdict:
+    def _score(self, verdict: Verdict, result: ResultRecord) -> Verdict:
         """Score a sample of one result again; the attestation is written beside it if all agrees.
 
         :raises PanglotError: nothing was scored again.
@@ -41,13 +43,11 @@ class Rerun:
         from panglot.cli.view.terminal import progress_bar
         from panglot.data.catalogue import suite_tasks
         from panglot.data.load import read_pool
-        from panglot.results.result_record import read_result_record
         from panglot.trust.reload import choose, loaded
         from panglot.trust.rerun import rerun, write_attestation
         from panglot.trust.verify import verify
 
-        path, result = verdict.path, read_result_record(verdict.path)
-        card, task = result.model, suite_tasks().get(result.task.name)
+        path, card, task = verdict.path, result.model, suite_tasks().get(result.task.name)
         if task is None:
             raise BadResult(f"{result.task.name} is not a task in this suite; a result does not say what data to read.")
         wanted = choose(card, self.typed, self.trust_remote_code)

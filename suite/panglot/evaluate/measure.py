@@ -71,7 +71,7 @@ def curve_points(dims: Sequence[int], forms: Sequence[str]) -> list[tuple[int, s
         return []
     points = [(dimension, form) for dimension in [*dims, 0] for form in ("float32", *forms)]
     if len(points) > MOST_POINTS:
-        raise PanglotError(f"A curve has at most {MOST_POINTS} points; these would be {len(points)}. Name fewer dimensions.")
+        raise PanglotError(f"A curve has at most {MOST_POINTS} points, not {len(points)}. Name fewer dimensions.")
     return points
 
 

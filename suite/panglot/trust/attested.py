@@ -1,8 +1,8 @@
-"""Which attestations count: those made on this machine, and those that the keepers of a folder recorded.
+"""Who vouches for an attestation: this machine, which made it, or the keepers of the folder that it lies in.
 
 An attestation is a file that anybody could write. So the sha256 of each one that is made here is kept in the user's
-cache, and `verified.json` at the root of a folder of submissions, which only its keepers change, names those that they
-made.
+cache, and only such a one raises a level. `verified.json` at the root of a folder of submissions names those that its
+keepers made; whether to believe them is for the reader to decide, so it is told, and no more.
 """
 
 from __future__ import annotations
@@ -42,9 +42,14 @@ def keep_attestation(attestation: Path) -> None:
     mark.touch()
 
 
-def counts(attestation: Path) -> bool:
-    """Whether an attestation beside a result was made on this machine, or is named in the record of its folder."""
-    return _mark(attestation).exists() or _sha256(attestation) in _recorded(attestation)
+def made_here(attestation: Path) -> bool:
+    """Whether an attestation was made on this machine, by this user."""
+    return _mark(attestation).exists()
+
+
+def is_recorded(attestation: Path) -> bool:
+    """Whether the keepers of its folder recorded that an attestation counts."""
+    return attestation.is_file() and _sha256(attestation) in _recorded(attestation)
 
 
 def _mark(attestation: Path) -> Path:

@@ -5,7 +5,25 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 Level: TypeAlias = Literal["failed", "self-reported", "consistent", "recomputed", "reproduced"]
-"""Consistent: every score follows from the evidence, but the task's data was not here to compare it with."""
+"""What verification finds."""
+
+Shown: TypeAlias = Literal[
+    "failed", "not checked", "published", "self-reported", "consistent", "recomputed", "reproduced"
+]
+"""What a leaderboard shows: a level, or why there is none yet or cannot be one."""
+
+MEANINGS: dict[str, str] = {
+    "failed": "The files contradict each other or the task. The scores are not shown.",
+    "not checked": "New or changed; verification is in progress.",
+    "published": "Taken from a paper or another source; not measured with this suite.",
+    "self-reported": "Scores only, without evidence to verify them.",
+    "consistent": "Every score follows from the evidence, and languages, sizes and relevant pairs are the task's; "
+    "the task's data was not available to compare ids and judgements.",
+    "recomputed": "Every score follows from the evidence, and its queries, candidates and judgements are those of "
+    "the task's data. The evidence itself may be invented.",
+    "reproduced": "Recomputed, and a sample of queries, scored again with the named model, gave the same ranks.",
+}
+"""In rising order; the command line, the leaderboard and the documentation quote it."""
 
 COMPARED: tuple[Level, ...] = ("recomputed", "reproduced")
 """Levels of results whose evidence was compared with the task's data: their queries and judgements are the task's."""

@@ -16,18 +16,19 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from panglot.encode.registry import FLOORS
 from panglot.errors import BadResult
-from panglot.progress import Progress, silent
 from panglot.results.evidence_file import EVIDENCE_FILES, NEEDED, evidence_file, is_evidence_of, read_evidence
 from panglot.results.naming import RECORD, is_result_name
 from panglot.results.record import Record, read_record
-from panglot.results.result_record import read_result_record
+from panglot.results.result_record import ResultRecord, read_result_record
+from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import Score
-from panglot.score.comparison.contributions import contributions
+from panglot.score.comparison.contributions import Contributions, contributions
 from panglot.score.comparison.standings import Standing, comparable, rank_contributions
 from panglot.score.settings import SCORES
+from panglot.trust.attested import is_recorded
 from panglot.trust.levels import COMPARED, HOLDS, Level
 from panglot.trust.rerun import attestation_file
-from panglot.trust.verify import Verdict
+from panglot.trust.verify import Use, Verdict
 
 _DECISIVE = ("results", "score", "trust")
 """Rooms whose sources decide what is found of a file: how it is read, what its evidence scores, what holds."""
@@ -93,16 +94,52 @@ def read_verification(root: Path) -> VerificationRecord | None:
     return record if record.verifier == verifier() else None
 
 
-def record_verification(root: Path, verdicts: Sequence[Verdict], progress: Progress = silent) -> VerificationRecord:
-    """The record of what was found of the results in a folder, without those that failed."""
+class Ranking(NamedTuple):
+    """What ranks follow from: the headline metric of a result's task, and what each question adds to it."""
+
+    metric: str
+    added: Contributions
+
+
+Rankings: TypeAlias = dict[str, Ranking]
+"""By the path of a result below its folder, without `.json`; floors are not ranked."""
+
+
+def collect_rankings(rankings: Rankings) -> Use:
+    """What `verify` calls with each evidence that holds, so that it is read once: it fills `rankings`."""
+
+    def use(path: Path, result: ResultRecord, evidence: Evidence) -> None:
+        if result.model.name not in FLOORS:
+            headline = result.task.headline
+            rankings[_name(path)] = Ranking(headline, contributions(evidence, headline))
+
+    return use
+
+
+def record_verification(verdicts: Sequence[Verdict], rankings: Rankings) -> VerificationRecord:
+    """The record of what was found of the results in a folder, without those that failed.
+
+    An attestation of another machine that the record names already is kept: the keepers need not repeat it on each
+    machine.
+
+    :param rankings: filled by `collect_rankings` while they were verified
+    """
     results = {
-        f"{verdict.path.parent.name}/{verdict.path.stem}": Found(level=verdict.level, sha256=_hashes(verdict.path))
+        _name(verdict.path): Found(level=_level(verdict), sha256=_hashes(verdict.path))
         for verdict in verdicts
         if verdict.level != "failed" and is_result_name(verdict.path.name)
     }
     levels = {name: found.level for name, found in results.items() if found.level in HOLDS}
-    standings = _standings(root, levels, progress)
-    return VerificationRecord(verifier=verifier(), results=results, standings=standings)
+    return VerificationRecord(verifier=verifier(), results=results, standings=_standings(levels, rankings))
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def _level(verdict: Verdict) -> Level:
+    attested = verdict.level in HOLDS and is_recorded(attestation_file(verdict.path))
+    return "reproduced" if attested else verdict.level
 
 
 def recorded_level(path: Path) -> Level | None:
@@ -115,7 +152,11 @@ def recorded_level(path: Path) -> Level | None:
 def standing_holds(root: Path, record: VerificationRecord, task: str, setting: str) -> bool:
     """Whether the standings of one task in one setting follow from the evidence of the results that they name."""
     levels = {place.result: record.results[place.result].level for place in record.standings[task][setting]}
-    again = _standings(root, levels, silent, [setting])
+    rankings: Rankings = {}
+    for name in levels:
+        path = root / f"{name}.json"
+        collect_rankings(rankings)(path, read_result_record(path), read_evidence(path))
+    again = _standings(levels, rankings, [setting])
     return _order(again.get(task, {})) == _order({setting: record.standings[task][setting]})
 
 
@@ -153,28 +194,19 @@ def _are_lists_known(path: Path) -> bool:
     return not longest.is_symlink() and is_evidence_of(read_result_record(path).evidence, path)
 
 
-def _standings(
-    root: Path, levels: Mapping[str, Level], progress: Progress, settings: Sequence[str] = SCORES
-) -> Standings:
+def _standings(levels: Mapping[str, Level], rankings: Rankings, settings: Sequence[str] = SCORES) -> Standings:
     """How the results on each task stand, in every setting that gives an order."""
     tasks: dict[str, list[str]] = {}
     for name in levels:
         tasks.setdefault(name.rpartition("/")[2], []).append(name)
     found: Standings = {}
-    with progress("ranking", len(levels)) as advance:
-        for task, there in tasks.items():
-            paths = {name: root / f"{name}.json" for name in there}
-            headline = read_result_record(paths[there[0]]).task.headline
-            added = {}
-            for name, path in paths.items():
-                if read_result_record(path).model.name not in FLOORS:
-                    added[name] = contributions(read_evidence(path), headline)
-                advance(1)
-            kept = comparable(added, [name for name in there if levels[name] in COMPARED])
-            for setting in settings if kept else ():
-                with suppress(BadResult):  # pools with images have no mono
-                    models = rank_contributions(kept, headline, setting).models
-                    found.setdefault(task, {})[setting] = tuple(map(_place, models))
+    for task, there in tasks.items():
+        added = {name: rankings[name].added for name in there if name in rankings}
+        kept = comparable(added, [name for name in there if levels[name] in COMPARED])
+        for setting in settings if kept else ():
+            with suppress(BadResult):  # pools with images have no mono
+                models = rank_contributions(kept, rankings[next(iter(kept))].metric, setting).models
+                found.setdefault(task, {})[setting] = tuple(map(_place, models))
     return found
 
 

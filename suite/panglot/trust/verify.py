@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from panglot.data.catalogue import suite_tasks
 from panglot.data.local import remembered_pool
@@ -29,7 +29,7 @@ from panglot.results.evidence_file import (
     read_facts,
 )
 from panglot.results.facts import check_facts, check_record
-from panglot.results.naming import RECORD, result_folder, result_stem, stem_of
+from panglot.results.naming import result_folder, result_stem, stem_of
 from panglot.results.record import DECIMALS, read_record
 from panglot.results.result_record import ResultRecord, find_results, read_result_record
 from panglot.retrieve.evidence import Evidence
@@ -62,26 +62,40 @@ class Verdict:
     level: Level
     findings: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    result: ResultRecord | None = field(default=None, repr=False, compare=False)
+    """What the file says, if it is a result that could be read."""
 
 
-def verify(path: Path) -> Verdict:
+Use: TypeAlias = Callable[[Path, ResultRecord, Evidence], object]
+"""Takes a result file whose evidence holds, what it says, and that evidence, which can be too large to keep."""
+
+
+def verify(path: Path, use: Use | None = None) -> Verdict:
     """Check one result file and the evidence beside it.
 
     Ids, languages and judgements are compared where the task's data is here: in the data folder, in the
     download cache, or in the package. Nothing is downloaded.
 
+    :param use: called with the evidence if it holds, so that nobody has to read it again
+    :returns: the verdict; whatever is wrong with the files is a finding, not an error
     :raises BadData: the data that is here is damaged.
     """
+    result = None
     try:
         _check_file(path)
-        return _Check(path, read_result_record(path)).verdict()
+        result = read_result_record(path)
+        return _Check(path, result, use).verdict()
     except BadResult as error:
-        return Verdict(path, "failed", (str(error),))
+        return Verdict(path, "failed", (str(error),), result=result)
 
 
-def verify_folder(folder: Path, progress: Progress = silent) -> tuple[Verdict, ...]:
+def verify_folder(
+    folder: Path, progress: Progress = silent, use: Use | None = None
+) -> tuple[Verdict, ...]:
     """Check all that is in the folder of one model: each result, the card, and that nothing else is there.
 
+    :param use: called with the evidence of each result that holds, as in `verify`
+    :returns: a verdict for each result, for the card, and for each file that does not belong there
     :raises BadData: the data that is here is damaged.
     """
     try:
@@ -93,10 +107,10 @@ def verify_folder(folder: Path, progress: Progress = silent) -> tuple[Verdict, .
     verdicts = []
     with progress("verifying", len(results)) as advance:
         for path in results:
-            verdicts.append(_at_home(verify(path), folder))
+            verdicts.append(_at_home(verify(path, use), folder))
             advance(1)
     if os.path.lexists(folder / CARD):
-        verdicts.append(_verify_card(folder / CARD))
+        verdicts.append(_verify_card(folder / CARD, [verdict.result for verdict in verdicts if verdict.result]))
     expected = {folder / CARD, *results, *map(attestation_file, results)}
     expected |= {evidence_file(path, name) for path in results for name in EVIDENCE_FILES}
     for path in sorted(set(folder.iterdir()) - expected):
@@ -117,24 +131,24 @@ def _is_file(path: Path) -> bool:
 
 def _at_home(verdict: Verdict, folder: Path) -> Verdict:
     """The verdict, with a finding more if the result belongs into another folder."""
-    if verdict.level == "failed":
+    if verdict.result is None or verdict.level == "failed":
         return verdict
-    home = result_folder(folder.parent, read_result_record(verdict.path).model)
+    home = result_folder(folder.parent, verdict.result.model)
     if home.name == folder.resolve().name:
         return verdict
-    return Verdict(verdict.path, "failed", (f"It is a result of another model. Move it to {home.name}/.",))
+    return replace(verdict, level="failed", findings=(f"It is a result of another model. Move it to {home.name}/.",))
 
 
-def _verify_card(path: Path) -> Verdict:
+def _verify_card(path: Path, results: Sequence[ResultRecord]) -> Verdict:
+    """Check the card against the results beside it that can be read."""
     try:
         _check_file(path)
         card = read_record(path, SubmissionCard)
-        results = [read_result_record(file) for file in find_results([path.parent])]
     except BadResult as error:
         return Verdict(path, "failed", (str(error),))
     findings = []
     models = {(result.model.name, result.model.revision) for result in results}
-    if models != {(card.model, card.revision)}:
+    if models - {(card.model, card.revision)}:
         findings.append(f"card.json describes {card.model}@{card.revision}, but the results are of another model.")
     unknown = sorted(set(card.training) - set(suite_tasks()) - {result.task.name for result in results})
     if unknown:
@@ -145,8 +159,8 @@ def _verify_card(path: Path) -> Verdict:
 class _Check:
     """The checks of one result, each only where those before it left something to look at."""
 
-    def __init__(self, path: Path, result: ResultRecord) -> None:
-        self._path, self._result = path, result
+    def __init__(self, path: Path, result: ResultRecord, use: Use | None) -> None:
+        self._path, self._result, self._use = path, result, use
         self._unchecked: list[str] = []
 
     def verdict(self) -> Verdict:
@@ -175,7 +189,10 @@ class _Check:
         if not findings:
             findings += self._check_scores(evidence)
         checked: Level = "recomputed" if pool else "consistent"
-        return self._verdict("reproduced" if self._is_attested(findings) else checked, findings)
+        level = "reproduced" if self._is_attested(findings) else checked
+        if self._use and not findings:
+            self._use(self._path, self._result, evidence)
+        return self._verdict(level, findings)
 
     def _check_task(self, task: Task | None, pool: Pool | None) -> Iterator[str]:
         """The record of the task against the task itself."""
@@ -225,9 +242,10 @@ class _Check:
         yield from _differences(result.model_dump(include=wanted), again.model_dump(include=wanted), "")
 
     def _is_attested(self, findings: list[str]) -> bool:
-        """Whether a sample was scored again, by us or by those who keep the folder.
+        """Whether a sample was scored again on this machine.
 
-        An attestation of something else is a finding; one that anybody could have written is told, and does not count.
+        An attestation of something else is a finding. One that was made elsewhere anybody could have written: who
+        vouches for it is told, and it raises no level.
         """
         path = attestation_file(self._path)
         if not path.exists():
@@ -239,19 +257,24 @@ class _Check:
             findings.append(
                 f"{path.name} attests other evidence or another model. Delete it, or run panglot verify --rerun."
             )
-        elif not attested.counts(path):
+        elif not attested.made_here(path):
+            keepers = f"the keepers of {self._path.resolve().parents[1].name}"
+            claim = "recorded as reproduced" if attested.is_recorded(path) else "not recorded"
             self._unchecked.append(
-                f"{path.name} does not count: it was not made on this machine, and {RECORD} does not name it. To score "
-                "a sample again, run panglot verify --rerun."
+                f"{path.name}: made on another machine, {claim} by {keepers}. To score a sample on this one, run "
+                "panglot verify --rerun."
             )
             return False
         return True
 
     def _verdict(self, level: Level, findings: Sequence[str]) -> Verdict:
-        return self._failed(findings) if findings else Verdict(self._path, level, (), tuple(self._unchecked))
+        if findings:
+            return self._failed(findings)
+        return Verdict(self._path, level, (), tuple(self._unchecked), self._result)
 
     def _failed(self, findings: Sequence[str]) -> Verdict:
-        return Verdict(self._path, "failed", tuple(findings[:MOST_FINDINGS]), tuple(self._unchecked))
+        found = tuple(findings[:MOST_FINDINGS])
+        return Verdict(self._path, "failed", found, tuple(self._unchecked), self._result)
 
 
 def _check_names(result: ResultRecord) -> Iterator[str]:

@@ -60,11 +60,9 @@ def submit(
     from panglot.cli.names import split
     from panglot.cli.view.verdict import show_verdict, verdict_json
     from panglot.data.image import IMAGES
-    from panglot.results.result_record import find_results, read_result_record
     from panglot.trust.intake import take_in
     from panglot.trust.submission import CARD, card_of, pack, write_card
 
-    paths = list(find_results([folder]))
     target = out or Path(f"{folder.resolve().name}.zip")
     check_writable(target.absolute().parent, "--out")
     console = open_console(aside=as_json)
@@ -73,7 +71,7 @@ def submit(
         show_verdict(console, verdict)
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
-    results = [read_result_record(path) for path in paths]
+    results = [verdict.result for verdict in verdicts if verdict.result]
     seen = ("text", "image") if any(IMAGES in result.task.languages for result in results) else None
     stated: dict[str, object] = {
         "modalities": seen,

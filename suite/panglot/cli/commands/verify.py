@@ -15,7 +15,7 @@ from panglot.plain import plain
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
-    from panglot.trust.verify import Verdict
+    from panglot.trust.verify import Use, Verdict
 
 
 def verify(
@@ -49,14 +49,16 @@ def verify(
     """
     from panglot.cli.recording import check_recorded, check_root, write_recorded
     from panglot.cli.rerunning import Rerun
-    from panglot.cli.view.verdict import show_verdict, verdict_json
+    from panglot.cli.view.verdict import show_levels, show_verdict, verdict_json
+    from panglot.trust.recorded import Rankings, collect_rankings
 
     if record or check_record:
         check_root(paths)
     console = open_console(aside=as_json)
     if fetch:
         _fetch(console, paths)
-    found = _verdicts(paths)
+    rankings: Rankings = {}
+    found = _verdicts(paths, collect_rankings(rankings) if record or check_record else None)
     again = Rerun(console, model, trust_remote_code, sample)
     verdicts = []
     for verdict in map(again, found) if rerun else found:
@@ -65,12 +67,14 @@ def verify(
             show_verdict(console, verdict)
     if as_json:
         print_json([verdict_json(verdict) for verdict in verdicts])
+    else:
+        show_levels(console, [verdict.level for verdict in verdicts])
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
     if record:
-        write_recorded(console, paths[0], verdicts)
+        write_recorded(console, paths[0], verdicts, rankings)
     if check_record:
-        check_recorded(console, paths[0], verdicts)
+        check_recorded(console, paths[0], verdicts, rankings)
     if again.refused:
         raise typer.Exit(2)
 
@@ -100,7 +104,7 @@ def _fetch(console: PlainConsole, paths: list[Path]) -> None:
             console.print(f"The data of {plain(name)} is not available. {error}", style="yellow", soft_wrap=True)
 
 
-def _verdicts(paths: list[Path]) -> Iterator[Verdict]:
+def _verdicts(paths: list[Path], use: Use | None) -> Iterator[Verdict]:
     from panglot.errors import BadResult
     from panglot.trust.submission import CARD
     from panglot.trust.verify import verify, verify_folder
@@ -109,10 +113,10 @@ def _verdicts(paths: list[Path]) -> Iterator[Verdict]:
         if path.suffix == ".zip" and path.is_file():
             raise BadResult(f"{path} is packed. To unpack it, verify it and put it in place: panglot receive {path}")
         if path.is_file() and path.name != CARD:
-            yield verify(path)
+            yield verify(path, use)
             continue
         folders = [path] if "@" in path.resolve().name else sorted(inner for inner in path.glob("*@*"))
         if not folders:
             raise BadResult(f"No submission in {path}. Pass a result file, or the folder of a model.")
         for folder in folders:
-            yield from verify_folder(folder)
+            yield from verify_folder(folder, use=use)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.text import Text
 
 from panglot.cli.view.console import PlainConsole
 from panglot.plain import plain
+from panglot.trust.levels import MEANINGS, Level
 from panglot.trust.verify import Verdict
 
 SHOWN = 3
@@ -22,6 +24,13 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "findings": list(verdict.findings),
         "unchecked": list(verdict.unchecked),
     }
+
+
+def show_levels(console: PlainConsole, levels: Iterable[Level]) -> None:
+    """Print what each of these levels means, once, the lowest first."""
+    found = set(levels)
+    for level in (name for name in MEANINGS if name in found):
+        console.print(Text(f"{level}: {MEANINGS[level]}", "dim"))
 
 
 def show_verdict(console: PlainConsole, verdict: Verdict) -> None:
