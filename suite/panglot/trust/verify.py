@@ -89,9 +89,7 @@ def verify(path: Path, use: Use | None = None) -> Verdict:
         return Verdict(path, "failed", (str(error),), result=result)
 
 
-def verify_folder(
-    folder: Path, progress: Progress = silent, use: Use | None = None
-) -> tuple[Verdict, ...]:
+def verify_folder(folder: Path, progress: Progress = silent, use: Use | None = None) -> tuple[Verdict, ...]:
     """Check all that is in the folder of one model: each result, the card, and that nothing else is there.
 
     :param use: called with the evidence of each result that holds, as in `verify`
