@@ -87,7 +87,11 @@ def emoji(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> EmojiSour
     groups = group | dict.fromkeys(NOT_OF_THE_SET, "Symbols")
     return EmojiSources(
         images=_archive(
-            folder / "noto.tgz", ((f"noto-emoji-b3/png/128/emoji_{id_}.png", png) for id_, png in pictures)
+            folder / "noto.tgz",
+            [
+                ("noto-emoji-b3/LICENSE", b"the licence"),
+                *((f"noto-emoji-b3/png/128/emoji_{id_}.png", png) for id_, png in pictures),
+            ],
         ),
         annotations=package("names.tgz", "annotations", annotations),
         derived=package("derived.tgz", "annotationsDerived", sequences),
@@ -114,6 +118,10 @@ def test_made_emoji_equal_the_published_rows(name: str, made_emoji: Path, data_d
     assert made.equals(published)
 
 
+def test_licence_of_a_source_is_stored_beside_the_data(made_emoji: Path) -> None:
+    assert (made_emoji / "LICENSE_noto-emoji.txt").read_bytes() == b"the licence"
+
+
 @pytest.mark.parametrize("name", EMOJI_TASKS)
 def test_pools_of_made_emoji_have_the_fingerprint_of_the_task(name: str, made_emoji: Path) -> None:
     paths = {part: made_emoji / f"{part}.parquet" for part in ("images", "texts")}
@@ -123,7 +131,7 @@ def test_pools_of_made_emoji_have_the_fingerprint_of_the_task(name: str, made_em
 def test_an_emoji_too_few_is_refused(emoji: EmojiSources, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="has 1418 of 1419 images"):
         replace(emoji, expected=1419).build(tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.parquet"))
 
 
 def _page(number: int, text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from panglot.errors import MissingData
-from panglot.files import DATA_VARIABLE, data_root
+from panglot.files import DATA_VARIABLE, cache_dir, data_root
 from panglot.train.own_images import CaptionSet, own_captions
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import ImageData, Recipe, TextData
@@ -62,28 +62,17 @@ def text_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]
     return translated([entry for entry in entries if entry.language in languages], data)
 
 
-def data_folder() -> Path:
-    """The folder of the training sets.
-
-    :raises MissingData: no data folder is set.
-    """
-    root = data_root()
-    if not root:
-        raise MissingData(
-            f"Training data is not downloaded automatically. Set its folder with --data-dir or {DATA_VARIABLE}."
-        )
-    return root
-
-
 def read_rows(file: str, folder: Path | None = None) -> Rows:
-    """The rows of a Parquet file in the data folder.
+    """The rows of a Parquet file in a folder; by default in the data folder or, if that lacks it, in the user's cache.
 
     :raises MissingData: there is no such file.
     """
-    path = (folder or data_folder()) / file
-    if not path.is_file():
+    places = [folder] if folder else [place for place in (data_root(), cache_dir()) if place]
+    path = next((place / file for place in places if (place / file).is_file()), None)
+    if path is None:
         raise MissingData(
-            f"{path} does not exist. Set --data-dir or {DATA_VARIABLE} to the folder that contains {file}."
+            f"{places[0] / file} does not exist. Download it by `panglot fetch training`, or set --data-dir or "
+            f"{DATA_VARIABLE} to a folder that contains {file}."
         )
     return pq.read_table(path).to_pylist()
 

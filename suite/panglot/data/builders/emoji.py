@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from panglot.data.builders.split import split_by_hash
 from panglot.data.image import Image, decode
-from panglot.data.origins.archive import Archive
+from panglot.data.origins.archive import Archive, licence_name
 from panglot.data.table import write_rows
 from panglot.errors import BadData, require
 from panglot.progress import Progress, silent
@@ -55,17 +55,17 @@ class EmojiSources:
     """Number of emoji in the finished data set."""
 
     def build(self, folder: Path, progress: Progress = silent) -> None:
-        """Write `images.parquet` and `texts.parquet` into a folder.
+        """Write `images.parquet`, `texts.parquet` and the licence texts of the sources into a folder.
 
         :raises MissingExtra: Pillow is not installed.
         :raises MissingData: a source cannot be reached.
         :raises BadData: a source differs from the published one, or yields another number of emoji.
         """
         require("PIL", "image", "Building the emoji data set")
-        group = self._groups()
-        annotations = self._annotations(progress)
+        group = self._groups(folder)
+        annotations = self._annotations(folder, progress)
         named = {id_ for id_ in group if all(_characters(id_) in annotations[language] for language in self.languages)}
-        pictures = self._pictures(named, progress)
+        pictures = self._pictures(named, folder, progress)
         if len(pictures) != self.expected:
             raise BadData(f"{self.images.url} has {len(pictures)} of {self.expected} images. Fetch it again.")
         splits = _splits({id_: group[id_] for id_ in pictures})
@@ -102,28 +102,30 @@ class EmojiSources:
             ],
         )
 
-    def _groups(self) -> dict[str, str]:
+    def _groups(self, folder: Path) -> dict[str, str]:
         """Return the group of each emoji that is not excluded."""
-        found = dict(_json(self.groups, {"data-by-emoji.json": "groups"}.get))["groups"]
+        found = dict(
+            _json(self.groups, {"data-by-emoji.json": "groups"}.get, folder / licence_name("unicode-emoji-json"))
+        )["groups"]
         ids = {_id(emoji): facts["group"] for emoji, facts in found.items() if _belongs(emoji)}
         return {id_: group for id_, group in ids.items() if id_ not in LEFT_OUT}
 
-    def _annotations(self, progress: Progress) -> Mapping[str, Annotations]:
+    def _annotations(self, folder: Path, progress: Progress) -> Mapping[str, Annotations]:
         """Return the annotations by language; those of sequences are in a separate archive."""
         both: dict[str, dict[str, Any]] = defaultdict(dict)
         with progress("reading names", 2 * len(self.languages)) as advance:
             for archive, top in ((self.annotations, "annotations"), (self.derived, "annotationsDerived")):
                 names = {f"{top}/{language}/annotations.json": language for language in self.languages}
-                for language, content in _json(archive, names.get):
+                for language, content in _json(archive, names.get, folder / licence_name("unicode-cldr")):
                     both[language] |= content[top]["annotations"]
                     advance(1)
         return both
 
-    def _pictures(self, ids: set[str], progress: Progress) -> dict[str, bytes]:
+    def _pictures(self, ids: set[str], folder: Path, progress: Progress) -> dict[str, bytes]:
         names = {f"png/128/emoji_{id_}.png": id_ for id_ in ids}
         with progress("reading pictures", len(names)) as advance:
             pictures = {}
-            for member in self.images.read(names.__contains__):
+            for member in self.images.read(names.__contains__, folder / licence_name("noto-emoji")):
                 pictures[names[member.name]] = member.data
                 advance(1)
         return pictures
@@ -167,9 +169,9 @@ def _size(png: bytes) -> dict[str, int]:
     return {"width": picture.width, "height": picture.height}
 
 
-def _json(archive: Archive, label: Callable[[str], str | None]) -> Iterator[tuple[str, Any]]:
+def _json(archive: Archive, label: Callable[[str], str | None], licence: Path) -> Iterator[tuple[str, Any]]:
     """Yield the label and content of each JSON file in an archive that has a label."""
-    for member in archive.read(lambda name: label(name) is not None):
+    for member in archive.read(lambda name: label(name) is not None, licence):
         try:
             yield label(member.name) or "", json.loads(member.data)
         except ValueError as error:

@@ -21,7 +21,7 @@ from typing import Any
 
 from panglot.data.builders.split import split_by_hash
 from panglot.data.image import Image, decode
-from panglot.data.origins.archive import Archive
+from panglot.data.origins.archive import Archive, licence_name
 from panglot.data.table import write_rows
 from panglot.errors import BadData, require
 from panglot.progress import Progress, silent
@@ -47,6 +47,12 @@ SAME_PICTURE = {
 }  # fmt: skip
 """Pages that repeat the image of another page, such as covers, and that page."""
 
+ATTRIBUTION = """\
+African Storybook (africanstorybook.org) / Global Storybooks (globalstorybooks.net), CC BY 3.0 or CC BY 4.0.
+Authors, illustrators and translators are named on the page of each story, globalstorybooks.net.
+Changes: images scaled down and re-encoded, texts taken out of the pages.
+"""
+
 _PAGE = re.compile(r"text(\d{2})")
 
 
@@ -60,18 +66,18 @@ class StorybookSources:
     """SHA-256 of the lines `id, language, kind, text`; fields end with NUL, lines are sorted and joined by `\\n`."""
 
     def build(self, folder: Path, progress: Progress = silent) -> None:
-        """Write `images.parquet` and `texts.parquet` into a folder.
+        """Write `images.parquet`, `texts.parquet`, the attribution and the licence texts of the sources into a folder.
 
         :raises MissingExtra: Pillow is not installed.
         :raises MissingData: a source cannot be reached.
         :raises BadData: a source differs from the published one, or yields other texts.
         """
         require("PIL", "image", "Building the storybooks data set")
-        texts = self._texts(progress)
+        texts = self._texts(folder, progress)
         if (found := _sha256(texts)) != self.texts_sha256:
             raise BadData(f"The storybook texts have changed: expected sha256 {self.texts_sha256}, found {found}.")
         pages = sorted({row["id"] for row in texts})
-        pictures = self._pictures(pages, progress)
+        pictures = self._pictures(pages, folder, progress)
         split = split_by_hash(STORIES, SALT)
         shown = [
             {
@@ -85,30 +91,31 @@ class StorybookSources:
             for page in pages
         ]
         types = {"page": "int16", "width": "int16", "height": "int16", "jpeg": "binary"}
+        (folder / "ATTRIBUTION.txt").write_text(ATTRIBUTION, encoding="utf-8")
         write_rows(folder / "images.parquet", shown, types)
         write_rows(folder / "texts.parquet", [{**row, "split": split[row["story"]]} for row in texts])
 
-    def _texts(self, progress: Progress) -> list[dict[str, Any]]:
+    def _texts(self, folder: Path, progress: Progress) -> list[dict[str, Any]]:
         """Return titles and page texts, ordered by page and language."""
         rows = []
         with progress("reading stories", len(STORIES) * sum(map(len, self.texts.values()))) as advance:
-            for archive, languages in self.texts.items():
+            for number, (archive, languages) in enumerate(self.texts.items(), start=1):
                 wanted = {
                     f"stories/{language}/{story}/index.html": (language, story)
                     for language in languages
                     for story in STORIES
                 }
-                for name, data in archive.read(wanted.__contains__):
+                for name, data in archive.read(wanted.__contains__, folder / licence_name(f"stories-{number}")):
                     rows += _rows(*wanted[name], data.decode(errors="replace"))
                     advance(1)
         return sorted(rows, key=lambda row: (row["id"], row["lang"]))
 
-    def _pictures(self, pages: Sequence[str], progress: Progress) -> dict[str, dict[str, Any]]:
+    def _pictures(self, pages: Sequence[str], folder: Path, progress: Progress) -> dict[str, dict[str, Any]]:
         """Return the image of each page, scaled down while reading."""
         names = {f"{page.replace('-', '/')}.jpg": page for page in pages}
         with progress("reading pictures", len(names)) as advance:
             pictures = {}
-            for name, data in self.images.read(names.__contains__):
+            for name, data in self.images.read(names.__contains__, folder / licence_name("images")):
                 try:
                     pictures[names[name]] = _scaled_down(data)
                 except BadData as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from panglot.errors import BadData, MissingData
@@ -21,6 +23,15 @@ MOST_MEMBERS = 20_000
 TIMEOUT = 60.0
 """Maximum time without any data, in seconds."""
 CHUNK = 1 << 16
+
+
+_LICENCE = re.compile(r"(?:LICEN[CS]E|COPYING)(?:\.(?:md|txt))?", re.IGNORECASE)
+"""The licence text of an archive, in its top-level folder."""
+
+
+def licence_name(source: str) -> str:
+    """The name of the file with the licence text of a source."""
+    return f"LICENSE_{source}.txt"
 
 
 class Member(NamedTuple):
@@ -37,8 +48,8 @@ class Archive:
     url: str
     sha256: str = ""
 
-    def read(self, wanted: Callable[[str], bool]) -> Iterator[Member]:
-        """Yield the wanted files, each once, in archive order.
+    def read(self, wanted: Callable[[str], bool], licence: Path | None = None) -> Iterator[Member]:
+        """Yield the wanted files, each once, in archive order, and write the archive's licence text to `licence`.
 
         :raises MissingData: the archive cannot be reached, or the download is interrupted.
         :raises BadData: the content is not a valid archive, differs from the published one, or exceeds the size limits.
@@ -53,10 +64,13 @@ class Archive:
                 with tarfile.open(fileobj=hashed, mode="r|gz") as archive:
                     for member in archive:
                         name = member.name.partition("/")[2]
-                        if not member.isreg() or name in taken or not wanted(name):
+                        if not member.isreg() or name in taken:
                             continue
-                        taken.add(name)
-                        yield Member(name, self._content(archive, member, len(taken)))
+                        if wanted(name):
+                            taken.add(name)
+                            yield Member(name, self._content(archive, member, len(taken)))
+                        elif licence and _LICENCE.fullmatch(name):
+                            licence.write_bytes(self._content(archive, member, len(taken)))
                 hashed.exhaust()
         except (OSError, HTTPException) as error:
             raise MissingData(

@@ -1,0 +1,1 @@
+"""Training sets that are built from public sources."""
