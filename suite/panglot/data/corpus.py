@@ -13,14 +13,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import numpy as np
-
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.records import Candidate, Judgement, Query
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
 from panglot.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
 
 SHOWN = 5
 """Number of ids named in a message."""
@@ -98,7 +99,7 @@ def survey(corpus: Corpus, language: str, wanted: Collection[str], progress: Pro
                 found[passage.id] = passage.text
             if not number % STEP:
                 advance(STEP)
-    _refuse_repeated(corpus, language, np.frombuffer(digests, np.uint64))
+    _refuse_repeated(corpus, language, digests)
     return Survey(len(digests), f"{total % (1 << 128):032x}", found)
 
 
@@ -107,9 +108,11 @@ def digest(id_: str) -> bytes:
     return hashlib.blake2b(id_.encode(), digest_size=8).digest()
 
 
-def _refuse_repeated(corpus: Corpus, language: str, digests: np.ndarray) -> None:
+def _refuse_repeated(corpus: Corpus, language: str, digests: array[int]) -> None:
     """Compare the ids of passages whose digests repeat, since different ids can share a digest."""
-    ordered = np.sort(digests)
+    import numpy as np
+
+    ordered = np.sort(np.frombuffer(digests, np.uint64))
     repeated = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
     if not repeated:
         return
@@ -140,6 +143,8 @@ def judged_pool(
 
     :raises BadData: judged passages are not in the corpus; the message gives their number and the first few.
     """
+    from panglot.data.pool import Pool
+
     missing = sorted({judgement.candidate for judgement in questions.judgements} - set(found))
     if missing and not allow_missing:
         raise BadData(

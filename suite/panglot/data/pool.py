@@ -10,13 +10,15 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.data.image import Image
+from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
+
+__all__ = ["NO_CANDIDATE", "Candidate", "Items", "Judgement", "Pool", "Query"]
 
 NO_CANDIDATE = -1
 """Value in `left_out` of a query that excludes no candidate."""
@@ -36,39 +38,6 @@ class Items:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-class Query(NamedTuple):
-    """One query from a reader; queries with the same `group` are translations of one question.
-
-    `left_out` is the id of a candidate excluded for this query: the query itself, if it is also a candidate. `cluster`
-    names the unit by which the query was sampled, such as an article; by default it is the group.
-    """
-
-    id: str
-    text: str
-    language: str
-    group: str
-    image: Image | None = None
-    left_out: str | None = None
-    cluster: str | None = None
-
-
-class Candidate(NamedTuple):
-    """One candidate from a reader."""
-
-    id: str
-    text: str
-    language: str
-    image: Image | None = None
-
-
-class Judgement(NamedTuple):
-    """One relevant pair from a reader; `gain` is 1 if the data has no grades."""
-
-    query: str
-    candidate: str
-    gain: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ Revision: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 class Table(BaseModel):
     """A table of a task file: unknown keys are rejected, and values must have exactly the declared types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Download(Table):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from panglot.data.image import IMAGES
-from panglot.data.pool import Pool
 from panglot.errors import UnknownName
 from panglot.languages import match_language
 from panglot.progress import Progress
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Size(NamedTuple):
 Direction: TypeAlias = Literal["t2i", "i2t", "mixed"]
 """Text → image, image → text, or text → images and texts."""
 
-Reader: TypeAlias = Callable[[Mapping[str, Path]], Pool]
+Reader: TypeAlias = "Callable[[Mapping[str, Path]], Pool]"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy as np
 from panglot.arrays import Floats
 from panglot.data.corpus import Questions, StreamedTask
 from panglot.data.load import read_pool
-from panglot.data.pool import NO_CANDIDATE, Judgement, Pool, Query
+from panglot.data.pool import NO_CANDIDATE, Pool
+from panglot.data.records import Judgement, Query
 from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.fields import Count

@@ -12,13 +12,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
 
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData, MissingData, require
 from panglot.lines import read_lines
 from panglot.progress import Progress
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
 
 FIELDS = ("link", "question_number", "flores_passage", "question")
 
@@ -28,6 +31,8 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
 
     :raises BadData: a file is not in this format, or the passages of the languages are not parallel.
     """
+    from panglot.data.pool import Pool
+
     queries: list[Query] = []
     candidates: list[Candidate] = []
     links: dict[str, list[str]] = {}

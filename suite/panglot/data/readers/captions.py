@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from panglot.data.image import IMAGES, Image
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.records import Candidate, Judgement, Query
 from panglot.data.task import Direction, Reader
 from panglot.errors import BadData
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
 
 
 class Shown(NamedTuple):
@@ -68,6 +71,8 @@ def reader(read: ImageTextReader, direction: Direction, only_own_locale: bool = 
 
 def text_to_image(data: ImageText) -> Pool:
     """Build the text → image pool: every caption is a query for its image; captions of one image are parallel."""
+    from panglot.data.pool import Pool
+
     pictures, cluster = _by_picture(data), _clusters(data)
     return Pool.of(
         _languages(data),
@@ -86,6 +91,8 @@ def text_to_image(data: ImageText) -> Pool:
 
 def image_to_text(data: ImageText) -> Pool:
     """Build the image → text pool: every image with captions is a query for them among those of all languages."""
+    from panglot.data.pool import Pool
+
     pictures, cluster = _by_picture(data), _clusters(data)
     queries = [shown for shown in data.images if pictures[shown.id].captions]
     return Pool.of(
@@ -98,6 +105,8 @@ def image_to_text(data: ImageText) -> Pool:
 
 def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
     """Build the mixed pool: captions are queries among images and captions; each query excludes itself."""
+    from panglot.data.pool import Pool
+
     pictures, cluster = _by_picture(data), _clusters(data)
     queries = _in_own_locale(data) if only_own_locale else data.captions
     return Pool.of(

@@ -15,19 +15,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from panglot.data.image import IMAGES
-from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.jsonl import JsonLine, read_json_lines
 from panglot.data.readers.qrels import read_qrels
+from panglot.data.records import Candidate, Judgement, Query
 from panglot.data.task import Size, Source, Task
 from panglot.errors import BadData, MissingData
 from panglot.languages import code_of, is_unknown
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
 
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels.tsv")
 UNKNOWN = "und"
@@ -54,14 +56,14 @@ def folder_task(folder: Path) -> Task:
     pool, remarks = _read(paths)
     if files["qrels.tsv"].startswith("qrels/"):
         remarks = (f"{folder}: judgements were read from {files['qrels.tsv']}.", *remarks)
-    counts = np.bincount(pool.queries.language, minlength=len(pool.languages))
+    queries = Counter(pool.queries.language.tolist())
     name = _name(folder)
     return Task(
         name=name,
         title=f"Own data in {name}",
         sizes={
-            language: Size(int(queries), int(candidates))
-            for language, queries, candidates in zip(pool.languages, counts, pool.sizes, strict=True)
+            language: Size(queries[place], candidates)
+            for place, (language, candidates) in enumerate(zip(pool.languages, pool.sizes.tolist(), strict=True))
         },
         source=Source(name, {part: (file, _sha256(folder / file)) for part, file in files.items()}, packaged=folder),
         reader=read_folder,
@@ -121,6 +123,8 @@ def _name(folder: Path) -> str:
 
 def _read(paths: Mapping[str, Path]) -> Read:
     """Read and check everything here, where line numbers are known; the pool does not know them."""
+    from panglot.data.pool import Pool
+
     candidates, blank = dict[str, Candidate](), []
     for line in read_json_lines(paths["corpus.jsonl"]):
         candidates[line.id] = _candidate(line)

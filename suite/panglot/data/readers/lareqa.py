@@ -11,10 +11,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
+
+if TYPE_CHECKING:
+    from panglot.data.pool import Pool
 
 
 def sentence_pool(paths: Mapping[str, Path]) -> Pool:
@@ -22,6 +25,8 @@ def sentence_pool(paths: Mapping[str, Path]) -> Pool:
 
     :raises BadData: a file is not in this format, or an answer does not start in any sentence.
     """
+    from panglot.data.pool import Pool
+
     queries: list[Query] = []
     candidates: list[Candidate] = []
     relevant: dict[str, list[str]] = defaultdict(list)

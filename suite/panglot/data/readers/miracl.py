@@ -23,7 +23,7 @@ from typing import Any
 
 from panglot.data.corpus import Corpus, Passage, Questions
 from panglot.data.origins.fetch import fetch_file
-from panglot.data.pool import Judgement, Query
+from panglot.data.records import Judgement, Query
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData, require
 from panglot.files import DATA_VARIABLE, cache_dir, data_root, write_whole

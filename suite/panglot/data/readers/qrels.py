@@ -7,11 +7,10 @@ query  0  candidate  grade        four columns separated by tabs or spaces (TREC
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from panglot.errors import BadData
 from panglot.lines import parse_number, read_lines
@@ -88,4 +87,4 @@ def _grade(where: str, text: str) -> float:
         raise BadData(f"{where}: the grade {text[:40]!r} is not a finite number.")
     if grade > LARGEST_GRADE or 0 < grade < SMALLEST_GRADE:
         raise BadData(f"{where}: the grade {text[:40]!r} is not between {SMALLEST_GRADE:f} and {LARGEST_GRADE:,}.")
-    return float(np.float32(grade)) if grade > 0 else 0.0
+    return float(struct.unpack("f", struct.pack("f", grade))[0]) if grade > 0 else 0.0

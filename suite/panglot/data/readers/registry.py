@@ -89,11 +89,11 @@ def with_settings(found: Format, settings: Mapping[str, Any]) -> Callable[[Mappi
 
     parameters = inspect.signature(found.read).parameters.values()
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    hints = get_type_hints(found.read) if settings else {}
     values = {}
     for name, value in settings.items():
         if name not in known:
             raise UnknownName("setting", name, known, "" if known else "This reader has no settings.")
+        hints = get_type_hints(found.read)
         try:
             values[name] = TypeAdapter(hints.get(name, Any)).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
