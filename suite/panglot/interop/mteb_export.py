@@ -76,7 +76,7 @@ def mteb_result(result: ResultRecord, evidence: Evidence) -> dict[str, Any]:
             "main_score": values[main_score(headline)],
             **values,
         }
-        for subset, values in _subsets(scores, languages)
+        for subset, values in subset_scores(scores, languages)
     ]
     return {
         "task_name": mteb_name(result.task.name),
@@ -88,8 +88,10 @@ def mteb_result(result: ResultRecord, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _subsets(scores: Scores, languages: Sequence[str]) -> Iterator[tuple[tuple[str, str | None], dict[str, float]]]:
-    """Each subset that has scores, with its values by mteb's metric names."""
+def subset_scores(
+    scores: Scores, languages: Sequence[str]
+) -> Iterator[tuple[tuple[str, str | None], dict[str, float]]]:
+    """Yield each subset that has scores, with its values by mteb's metric names."""
     for row, query in enumerate(languages):
         for column, candidate in enumerate(languages):
             cells = {

@@ -2,41 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from panglot.cli.output import echo
 from panglot.errors import PanglotError
 
+Form: TypeAlias = Literal["mteb", "model-index", "hub-eval", "eee", "csv", "jsonl", "trec"]
+
+SEVERAL = ("model-index", "hub-eval", "csv", "jsonl")
+"""Formats that take several results."""
+OF_ONE_MODEL = ("model-index", "hub-eval")
+OF_QUERIES = ("csv", "jsonl", "eee")
+
 
 def export(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="Result file or model folder.")],
     format: Annotated[  # noqa: A002
-        Literal["mteb", "model-index", "trec"],
+        Form,
         typer.Option(
             metavar="FORM",
-            help="mteb result, model-index (model card YAML) or trec (run of the top 100).",
+            help="mteb result; for the Hub: hub-eval (.eval_results) or model-index (model card); eee (Every Eval "
+            "Ever); csv or jsonl (tidy scores); trec (run of the top 100).",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Output file (.gz is compressed); default: standard output.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Output file (.gz is compressed), a folder for eee; default: standard output."
+        ),
     ] = None,
+    per_query: Annotated[
+        bool, typer.Option("--per-query", help="For csv, jsonl and eee: the scores of each query.")
+    ] = False,
+    as_mteb_task: Annotated[
+        bool, typer.Option("--as-mteb-task", help="For mteb: as its own task with the same cells, e.g. Belebele.")
+    ] = False,
+    by: Annotated[str, typer.Option(metavar="NAME", help="For eee: the person or organization that measured.")] = "",
 ) -> None:
-    """Export results for mteb, a Hub model card, or trec_eval.
+    """Export results for other tools: mteb, the Hub, Every Eval Ever, tables, trec_eval.
 
-    Example: panglot export submissions/bm25@0.3.16 --format model-index
+    Example: panglot export submissions/bm25@0.3.16 --format hub-eval --out .eval_results/panglot.yaml
 
-    Example: panglot export submissions/bm25@0.3.16/xquad-r.json --format trec --out run.trec.gz
+    Example: panglot export submissions/bm25@0.3.16/xquad-r.json --format csv --per-query --out queries.csv.gz
     """
     from panglot.results.result_record import find_results
 
     paths = list(find_results([result]))
-    if format != "model-index" and len(paths) > 1:
+    if format not in SEVERAL and len(paths) > 1:
         raise PanglotError(f"{result} contains {len(paths)} results. Name one file, e.g. {paths[0]}.")
-    lines = _model_index(paths) if format == "model-index" else _mteb(paths[0]) if format == "mteb" else _trec(paths[0])
+    for given, option, forms in ((per_query, "--per-query", OF_QUERIES), (as_mteb_task, "--as-mteb-task", ("mteb",))):
+        if given and format not in forms:
+            raise PanglotError(f"{option} applies to --format {', '.join(forms)}, not to {format}.")
+    if by and format != "eee":
+        raise PanglotError(f"--by applies to --format eee, not to {format}.")
+    if format in OF_ONE_MODEL:
+        _check_one_model(paths)
+    if format == "eee":
+        _export_eee(paths[0], out, per_query, by)
+        return
+    lines = _lines(format, paths, per_query, as_mteb_task)
     if out is None:
         for line in lines:
             echo(line)
@@ -45,29 +74,86 @@ def export(
         echo(out)
 
 
+def _lines(form: Form, paths: list[Path], per_query: bool, as_mteb_task: bool) -> Iterable[str]:
+    if form in ("csv", "jsonl"):
+        return _table(paths, "csv" if form == "csv" else "jsonl", per_query)
+    if form == "mteb":
+        return _mteb(paths[0], as_mteb_task)
+    if form == "trec":
+        return _trec(paths[0])
+    return _model_index(paths) if form == "model-index" else _hub_eval(paths)
+
+
+def _check_one_model(paths: list[Path]) -> None:
+    """Check that all results are of one model in one state."""
+    from panglot.results.result_record import read_result_record
+
+    models = sorted({read_result_record(path).model.label for path in paths})
+    if len(models) > 1:
+        raise PanglotError(
+            f"A model card describes one model; these results are for {', '.join(models)}. Name one folder."
+        )
+
+
 def _model_index(paths: list[Path]) -> Iterable[str]:
     """Return one block for all results of a model."""
     from panglot.interop.mteb_export import model_index
     from panglot.results.result_record import read_result_record
 
-    results = [read_result_record(path) for path in paths]
-    models = sorted({result.model.label for result in results})
-    if len(models) > 1:
-        raise PanglotError(
-            f"A model card describes one model; these results are for {', '.join(models)}. Name one folder."
-        )
-    return model_index(results).splitlines()
+    return model_index([read_result_record(path) for path in paths]).splitlines()
 
 
-def _mteb(path: Path) -> Iterable[str]:
-    import json
+def _hub_eval(paths: list[Path]) -> Iterable[str]:
+    from panglot.interop.hub_eval import hub_entries, yaml_lines
+    from panglot.results.result_record import read_result_record
 
+    return yaml_lines(hub_entries([read_result_record(path) for path in paths]))
+
+
+def _mteb(path: Path, as_mteb_task: bool) -> Iterable[str]:
     from panglot.interop.mteb_export import mteb_result
+    from panglot.interop.mteb_own import mteb_own_result
     from panglot.results.facts import read_evidence_of
     from panglot.results.result_record import read_result_record
 
     result = read_result_record(path)
-    return json.dumps(mteb_result(result, read_evidence_of(path, result)), indent=1).splitlines()
+    form = mteb_own_result if as_mteb_task else mteb_result
+    return json.dumps(form(result, read_evidence_of(path, result)), indent=1).splitlines()
+
+
+def _table(paths: list[Path], form: Literal["csv", "jsonl"], per_query: bool) -> Iterable[str]:
+    from panglot.interop.tidy import Row, query_rows, score_rows, table_lines
+    from panglot.results.facts import read_evidence_of
+    from panglot.results.result_record import read_result_record
+
+    def rows() -> Iterator[Row]:
+        for path in paths:
+            result = read_result_record(path)
+            yield from query_rows(result, read_evidence_of(path, result)) if per_query else score_rows(result)
+
+    return table_lines(rows(), form)
+
+
+def _export_eee(path: Path, folder: Path | None, per_query: bool, by: str) -> None:
+    """Print the record of a result, or write it and its queries where the datastore has them, below a folder."""
+    from panglot.interop.every_eval_ever import aggregate, path_of, samples
+    from panglot.results.facts import read_evidence_of
+    from panglot.results.result_record import read_result_record
+
+    result = read_result_record(path)
+    if folder is None and per_query:
+        raise PanglotError("--per-query writes two files. Name a folder for them with --out.")
+    lines = list(samples(result, read_evidence_of(path, result))) if per_query else None
+    record = json.dumps(aggregate(result, by, lines), indent=1, ensure_ascii=False, allow_nan=False)
+    if folder is None:
+        for line in record.splitlines():
+            echo(line)
+        return
+    target = folder / f"{path_of(result)}.json"
+    for file, content in ((target, [record]), (target.with_name(f"{target.stem}_samples.jsonl"), lines)):
+        if content is not None:
+            _write(file, content)
+            echo(file)
 
 
 def _trec(path: Path) -> Iterable[str]:
@@ -85,6 +171,7 @@ def _write(path: Path, lines: Iterable[str]) -> None:
 
     data = "".join(f"{line}\n" for line in lines).encode()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     except OSError as error:
         raise PanglotError(f"Cannot write {path}: {error.strerror}. Choose another path with --out.") from error
