@@ -20,9 +20,9 @@ from panglot.trust.levels import MEANINGS
 ROOT = Path(__file__).parents[1]
 
 
-def with_tables(text: str) -> str:
+def with_tables(text: str, tables: Mapping[str, Callable[[], list[str]]] | None = None) -> str:
     """The text with what stands between `<!-- NAME: ... -->` and `<!-- end of NAME -->` made again."""
-    for name, table in TABLES.items():
+    for name, table in (TABLES if tables is None else tables).items():
         between = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         if between.search(text):
             made = "".join(f"{line}\n" for line in ("", *table(), ""))
@@ -35,7 +35,7 @@ def tasks() -> list[str]:
     sets = {task.name: (name, group) for name, group in groups().items() if name not in suites() for task in group}
     together = dict(sets.get(task.name, (task.name, (task,))) for task in all_tasks())
     rows = (_task_row(name, group) for name, group in together.items())
-    return _table(("task", "languages", "queries", "candidates", "headline", "licence of the data"), rows)
+    return as_table(("task", "languages", "queries", "candidates", "headline", "licence of the data"), rows)
 
 
 def _task_row(name: str, group: Sequence[Task]) -> tuple[str, ...]:
@@ -51,12 +51,12 @@ def _task_row(name: str, group: Sequence[Task]) -> tuple[str, ...]:
 
 def models() -> list[str]:
     """A row for each way of naming a model, as `panglot models` lists them."""
-    return _table(("model", "what it is"), ((f"`{kind.example}`", kind.sentence) for kind in KINDS.values()))
+    return as_table(("model", "what it is"), ((f"`{kind.example}`", kind.sentence) for kind in KINDS.values()))
 
 
 def metrics() -> list[str]:
     """A row for each family of metrics."""
-    return _table(("metric", "what it is, of one query"), _families())
+    return as_table(("metric", "what it is, of one query"), _families())
 
 
 def _families() -> Iterator[tuple[str, str]]:
@@ -71,7 +71,7 @@ def _families() -> Iterator[tuple[str, str]]:
 
 def bias() -> list[str]:
     """A row for each measure of language bias."""
-    return _table(("measure", "what it is"), ((f"`{name}`", said) for name, said in bias_measures().items()))
+    return as_table(("measure", "what it is"), ((f"`{name}`", said) for name, said in bias_measures().items()))
 
 
 def levels() -> list[str]:
@@ -91,7 +91,7 @@ def tree() -> list[str]:
     lines = []
     for package in _packages(lambda folder: place(folder)):
         paths = [path for path in package.glob("*.py") if not path.stem.startswith("__")]
-        rows = _table(("file", "what it is"), map(_module_row, sorted(paths, key=place)))
+        rows = as_table(("file", "what it is"), map(_module_row, sorted(paths, key=place)))
         if paths:
             lines += ["", f"## `{package.relative_to(ROOT).as_posix()}/`", "", *rows]
     return lines[1:]
@@ -127,7 +127,8 @@ def _module_row(path: Path) -> tuple[str, str]:
     return f"`{path.name}`", " ".join(said.split("\n\n")[0].split()).replace("|", r"\|")
 
 
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def as_table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """A Markdown table, line by line."""
     return [f"| {' | '.join(row)} |" for row in (headings, ("---",) * len(headings), *rows)]
 
 

@@ -90,7 +90,7 @@ def test_directions_between_languages_are_orthonormal_and_as_many_as_there_are()
     fit = parse_method("project:2").fit(vectors, language, LANGUAGES)
     directions = parse_method("project:2").learn(fit)[0]
     assert directions @ directions.T == pytest.approx(np.eye(2), abs=1e-12)
-    with pytest.raises(BadEncoder, match="between 3 languages there are at most 2 directions"):
+    with pytest.raises(BadEncoder, match=r"languages \(3\) differ in only 2"):
         parse_method("project:3").learn(fit)
 
 
@@ -99,9 +99,9 @@ def test_directions_that_only_rounding_tells_apart_are_refused() -> None:
     vectors = np.array([[1, 0, 1], [1, 0.1, 1], [1, 0.2, 1]], np.float32)
     fit = parse_method("project:1").fit(vectors, np.arange(3), LANGUAGES)
     assert abs(parse_method("project:1").learn(fit)[0]) == pytest.approx(np.array([[0, 1, 0]]), abs=1e-6)
-    with pytest.raises(BadEncoder, match="between 3 languages there are at most 1 directions"):
+    with pytest.raises(BadEncoder, match=r"languages \(3\) differ in only 1"):
         parse_method("project:2").learn(fit)
-    with pytest.raises(BadEncoder, match="between 3 languages there are at most 0 directions"):
+    with pytest.raises(BadEncoder, match=r"languages \(3\) differ in only 0"):
         parse_method("project:1").learn(fit._replace(mean=np.ones((3, 3))))
 
 

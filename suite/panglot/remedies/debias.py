@@ -148,7 +148,10 @@ def _between_languages(fit: Fit, number: int) -> Floats:
     _, size, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     most = min(int((size > _NOISE * np.linalg.norm(means)).sum()), means.shape[1] - 1)
     if number > most:
-        raise BadEncoder(f"project:{number}: between {len(means)} languages there are at most {most} directions.")
+        raise BadEncoder(
+            f"project:{number} removes too many directions: the means of the fit's languages ({len(means)}) differ in "
+            f"only {most}."
+        )
     return np.broadcast_to(directions[:number], (len(fit.languages), number, means.shape[1]))
 
 
