@@ -19,6 +19,9 @@ def show(
         bool, typer.Option("--bias", help="Every bias measure, with the value of a language-blind ranker.")
     ] = False,
     by_language: Annotated[bool, typer.Option("--by-language", help="Scores by query language.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The scores as a Markdown table, e.g. for a pull request.")
+    ] = False,
     gallery: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML page of example queries and candidates.")
     ] = None,
@@ -43,6 +46,12 @@ def show(
         return
     if as_json:
         print_json([result.plain() for result in results])
+        return
+    if markdown:
+        from panglot.cli.view.markdown import score_markdown
+
+        for line in score_markdown(results):
+            echo(line)
         return
     console = open_console()
     console.print(score_table(results))
