@@ -14,7 +14,7 @@ from panglot.data.catalogue import all_tasks, groups, suites
 from panglot.data.image import IMAGES
 from panglot.data.task import Task
 from panglot.encode.registry import KINDS
-from panglot.score.metrics import NAMES, parse_metric
+from panglot.score.metrics import FAMILIES, NAMES
 from panglot.trust.levels import MEANINGS
 
 ROOT = Path(__file__).parents[1]
@@ -60,13 +60,11 @@ def metrics() -> list[str]:
 
 
 def _families() -> Iterator[tuple[str, str]]:
-    for _, group in groupby(NAMES, lambda name: name.partition("@")[0]):
+    for family, group in groupby(NAMES, lambda name: name.partition("@")[0]):
         names = list(group)
-        deepest = max(names, key=lambda name: int(name.partition("@")[2] or 0))
-        sentence = parse_metric(deepest).sentence
-        if len(names) > 1:
-            sentence = re.sub(rf"\b{deepest.partition('@')[2]}\b", "k", sentence)
-        yield ", ".join(f"`{name}`" for name in names), sentence
+        cuts = [cut for _, _, cut in (name.partition("@") for name in names) if cut]
+        cut = "k" if len(names) > 1 else "".join(cuts)
+        yield ", ".join(f"`{name}`" for name in names), FAMILIES[family].describe(cut)
 
 
 def bias() -> list[str]:

@@ -98,11 +98,14 @@ def test_names_parse_to_themselves(name: str) -> None:
     ("name", "sentence"),
     [
         ("map", "The mean of the precision at the rank of each relevant candidate."),
-        ("map@30", "The mean of the precision at the rank of each relevant candidate; those below 30 add nothing."),
+        (
+            "map@30",
+            "The mean of the precision at the rank of each relevant candidate; those below rank 30 add nothing.",
+        ),
         ("ndcg@10", "Gain discounted by log2(rank + 1) in the top 10, divided by that of the ideal order."),
         ("ndcg", "Gain discounted by log2(rank + 1) in the whole ranking, divided by that of the ideal order."),
         ("recall@5", "The share of the relevant candidates that are in the top 5."),
-        ("mrr@10", "One over the rank of the first relevant candidate, 0 if it is below 10."),
+        ("mrr@10", "One over the rank of the first relevant candidate, 0 if it is below rank 10."),
         ("mrr", "One over the rank of the first relevant candidate."),
         ("success@1", "1 if a relevant candidate is in the top 1, else 0."),
     ],
@@ -126,7 +129,10 @@ OFFERED = '''
 import numpy as np
 
 def rprec(ranking, at=None):
-    """Share of the first `at` places that hold a relevant candidate, of as many places as there are relevants."""
+    """Share of the first R places that hold a relevant candidate.
+
+    R is the number of relevant candidates, or the cut-off.
+    """
     depth = ranking.relevants[ranking.cell] if at is None else at
     found = np.bincount(ranking.cell, ranking.rank <= depth, ranking.cells)
     return np.divide(found, ranking.relevants, out=np.full(ranking.cells, np.nan), where=ranking.relevants > 0)
@@ -158,7 +164,7 @@ def test_an_installed_package_offers_a_metric() -> None:
     assert metric.name == "my-metrics/rprec"
     assert metric.compute(ranking) == pytest.approx([0.5, np.nan, 0], nan_ok=True)
     cut = parse_metric("my-metrics/rprec@3")
-    assert cut.sentence.startswith("Share of the first 3 places that hold a relevant candidate")
+    assert cut.sentence == "Share of the first R places that hold a relevant candidate."
     assert cut.compute(ranking) == pytest.approx([1, np.nan, 1], nan_ok=True)
 
 

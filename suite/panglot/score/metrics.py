@@ -4,14 +4,15 @@ Metrics are named `map`, `ndcg@10`, `recall@100`, `mrr@10`, `mrr`, `success@1`. 
 counterpart. All take a `Ranking` and return values [cells], NaN for a cell without relevant candidates.
 
 Installed packages can add metrics through entry points in the group `panglot.metrics`: functions of a `Ranking` and a
-cut-off (or None), like those below. Their names start with the package's name: `my-metrics/rprec@10`.
+cut-off (or None), like those below. Their names start with the package's name: `my-metrics/rprec@10`; the first line of
+the docstring describes them.
 """
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -58,19 +59,53 @@ class Metric(NamedTuple):
     compute: Callable[[Ranking], Floats]
 
 
-Family: TypeAlias = Callable[[Ranking, int | None], Floats]
+Function: TypeAlias = Callable[[Ranking, int | None], Floats]
 """A metric as a function of a ranking and an optional cut-off."""
+
+
+class Family(NamedTuple):
+    """A metric with any cut-off: what it is over the whole ranking, and with a cut-off, which stands for `{k}`."""
+
+    function: Function
+    whole: str
+    cut: str
+
+    def describe(self, cut: str) -> str:
+        """Return the sentence for a cut-off, such as `10` or `k`; none if it is empty."""
+        return self.cut.replace("{k}", cut) if cut else self.whole
+
 
 ENTRY_POINTS = "panglot.metrics"
 """Entry point group of metrics from installed packages."""
 
-_FAMILIES: dict[str, Family] = {
-    "map": average_precision,
-    "ndcg": ndcg,
-    "recall": recall,
-    "mrr": reciprocal_rank,
-    "success": success,
+FAMILIES: dict[str, Family] = {
+    "map": Family(
+        average_precision,
+        "The mean of the precision at the rank of each relevant candidate.",
+        "The mean of the precision at the rank of each relevant candidate; those below rank {k} add nothing.",
+    ),
+    "ndcg": Family(
+        ndcg,
+        "Gain discounted by log2(rank + 1) in the whole ranking, divided by that of the ideal order.",
+        "Gain discounted by log2(rank + 1) in the top {k}, divided by that of the ideal order.",
+    ),
+    "recall": Family(
+        recall,
+        "The share of the relevant candidates that are in the whole ranking.",
+        "The share of the relevant candidates that are in the top {k}.",
+    ),
+    "mrr": Family(
+        reciprocal_rank,
+        "One over the rank of the first relevant candidate.",
+        "One over the rank of the first relevant candidate, 0 if it is below rank {k}.",
+    ),
+    "success": Family(
+        success,
+        "1 if a relevant candidate is in the whole ranking, else 0.",
+        "1 if a relevant candidate is in the top {k}, else 0.",
+    ),
 }
+"""The built-in metrics."""
 
 NAMES = (
     "map",
@@ -96,18 +131,15 @@ def parse_metric(name: str) -> Metric:
     :raises PanglotError: an installed package's metric cannot be imported.
     """
     family, separator, cut = name.partition("@")
-    function = _installed(family) if "/" in family else _FAMILIES.get(family)
-    if function is None or (separator and not (cut.isascii() and cut.isdigit() and int(cut))):
+    found = _installed(family) if "/" in family else FAMILIES.get(family)
+    if found is None or (separator and not (cut.isascii() and cut.isdigit() and int(cut))):
         advice = "Cut-offs are written name@number, as in ndcg@10."
-        if "/" in family and function is None:
+        if "/" in family and found is None:
             package = family.partition("/")[0]
             advice = f"The package {package} is not installed or has no such metric (entry points {ENTRY_POINTS})."
         raise UnknownName("metric", name, NAMES, advice)
-    at = int(cut) if separator else None
-    sentence = (function.__doc__ or "").splitlines()[0]
-    if at is None:
-        sentence = re.sub(r"[,;][^,;]* below `at`[^,;.]*", "", sentence).replace("top `at`", "whole ranking")
-    return Metric(name, sentence.replace("`at`", cut), lambda ranking: function(ranking, at))
+    function, at = found.function, int(cut) if separator else None
+    return Metric(name, found.describe(cut), lambda ranking: function(ranking, at))
 
 
 def _installed(family: str) -> Family | None:
@@ -122,16 +154,17 @@ def _installed(family: str) -> Family | None:
         if not entry.dist or entry.dist.name != package:
             continue
         try:
-            function: Family = entry.load()
+            function: Function = entry.load()
         except Exception as error:
             raise PanglotError(
                 f"The metric {family} ({entry.value}) cannot be imported. {type(error).__name__}: {error}"
             ) from error
-        return wraps(function)(partial(_checked, family, function))
+        sentence = (inspect.getdoc(function) or f"Metric of the package {package}.").partition("\n")[0]
+        return Family(partial(_checked, family, function), sentence, sentence)
     return None
 
 
-def _checked(family: str, function: Family, ranking: Ranking, at: int | None) -> Floats:
+def _checked(family: str, function: Function, ranking: Ranking, at: int | None) -> Floats:
     values = np.asarray(function(ranking, at), np.float64)
     if values.shape != (ranking.cells,) or not np.all(np.isnan(values) | ((values >= 0) & (values <= 1))):
         raise PanglotError(
