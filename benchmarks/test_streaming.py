@@ -22,7 +22,7 @@ from benchmarks.meter import Cost, Meter
 from panglot.arrays import Floats
 from panglot.data.corpus import Passage
 from panglot.data.pool import Candidate, Judgement, Pool, Query
-from panglot.evaluate.shards.counting import TILE_PASSAGES, Asked
+from panglot.evaluate.shards.counting import TILE_PASSAGES, ShardCounter
 from panglot.evaluate.shards.streaming import SHARD_PASSAGES, shards_of, stream
 from panglot.retrieve.ranking import BLOCK_SCORES
 
@@ -57,7 +57,7 @@ def queries() -> Floats:
     return drawn(1 << 40, QUERIES)
 
 
-def ask(size: int) -> Asked:
+def ask(size: int) -> ShardCounter:
     """Every query with two relevant passages of the first shard."""
     first = drawn(0, min(SHARD_PASSAGES, size))
     numbers = np.random.default_rng(1).choice(len(first), RELEVANT * QUERIES, replace=False)
@@ -67,7 +67,7 @@ def ask(size: int) -> Asked:
         [Candidate(f"sw:{number}", str(number), "sw") for number in numbers],
         [Judgement(f"q{place // RELEVANT}", f"sw:{number}") for place, number in enumerate(numbers)],
     )
-    return Asked(pool, queries(), first[[int(text) for text in pool.candidates.texts]])
+    return ShardCounter(pool, queries(), first[[int(text) for text in pool.candidates.texts]])
 
 
 class Measured(NamedTuple):

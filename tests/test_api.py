@@ -7,12 +7,13 @@ import inspect
 import json
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 
 import panglot
+from panglot.api import ModelOptions
 from panglot.cli.commands.run import run as run_command
 from panglot.encode.model import Options
 from panglot.errors import BadEncoder, BadResult, MissingExtra
@@ -44,7 +45,7 @@ PUBLIC = {
 OF_THE_COMMAND = {"model", "tasks", "suite", "out", "matrix", "retry_failed", "as_json"}
 """Parameters of the verb that say what is measured, or what is written and shown."""
 
-OF_PYTHON = {"model", "task", "progress"}
+OF_PYTHON = {"model", "task", "progress", "options"}
 
 
 class Letters:
@@ -104,10 +105,20 @@ def test_functions_read_the_data_folder_that_they_are_given(
 
 def test_run_takes_the_options_of_the_command_line() -> None:
     verb, function = (inspect.signature(run).parameters for run in (run_command, panglot.run))
-    assert set(function) - OF_PYTHON == set(verb) - OF_THE_COMMAND
-    assert list(inspect.signature(panglot.load_model).parameters)[1:] == list(inspect.signature(Options).parameters)
+    options = inspect.signature(Options).parameters
+    assert (set(function) - OF_PYTHON) | set(options) == set(verb) - OF_THE_COMMAND
+    assert {name: option.default for name, option in options.items()} == {name: verb[name].default for name in options}
     for name in set(function) - OF_PYTHON - {"languages", "dims", "quantise"}:
         assert function[name].default == verb[name].default, name
+
+
+def test_the_options_of_a_model_are_typed_documented_and_checked() -> None:
+    options = list(inspect.signature(Options).parameters)
+    assert list(get_type_hints(ModelOptions)) == options
+    assert [name for name in options if f"`{name}`" not in str(panglot.load_model.__doc__)] == []
+    for call in (panglot.load_model, panglot.run):
+        with pytest.raises(panglot.PanglotError, match=r"Unknown option 'precison'\. Did you mean precision\?"):
+            call("random", precison="bf16")  # type: ignore[operator]
 
 
 def test_run_gives_what_the_command_writes(result: panglot.Result, tmp_path: Path) -> None:

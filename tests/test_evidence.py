@@ -62,8 +62,8 @@ def test_ranks_in_the_one_pool(evidence: Evidence) -> None:
     assert ranking.pair.tolist() == [0, 1, 2, 3, 5, 4]
     assert ranking.rank.tolist() == [1, 4, 5, 6, 1, 3]
     assert ranking.middle.tolist() == [1, 2.5, 2.5, 1, 1, 2]
-    assert evidence.asked.tolist() == [0, 0, 0, 1, 2, 2]
-    assert evidence.above_asked.tolist() == [0, 1, 1, 3, 1, 0]
+    assert evidence.pair_query_language.tolist() == [0, 0, 0, 1, 2, 2]
+    assert evidence.above_in_query_language.tolist() == [0, 1, 1, 3, 1, 0]
 
 
 def test_a_tie_of_relevants_takes_its_last_places() -> None:
@@ -182,7 +182,7 @@ def test_a_narrow_pool_answers_for_all_languages_only(evidence: Evidence) -> Non
     assert narrow.narrow
     assert not evidence.narrow
     assert narrow.above_within.tolist() == [0, 3, 6, 9, 12, 15]
-    assert narrow.above_asked.tolist() == [1, 4, 7, 10, 13, 16]
+    assert narrow.above_in_query_language.tolist() == [1, 4, 7, 10, 13, 16]
     assert narrow.above_together.tolist() == [2, 5, 8, 11, 14, 17]
     assert narrow.only(names) is narrow
     advice = (

@@ -271,7 +271,7 @@ def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
     folder = _folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same", excluded="q"))
     task = folder_task(folder)
     pool = read_pool(task)
-    assert pool.candidates.ids[pool.left_out[0]] == "q"
+    assert pool.candidates.ids[pool.excluded[0]] == "q"
     assert task.remarks == ()
     assert run(task, load_model("bm25")).record.settings["multi"]["mrr"].value == 1.0
     offered = folder_task(_folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same")))

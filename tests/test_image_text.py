@@ -58,7 +58,7 @@ def test_three_pools_of_a_small_set() -> None:
     assert [i2t.candidates.ids[c] for c in i2t.candidate] == ["de:i0:0", "en:i0:0", "de:i1:0", "en:i1:0"]
     assert both.candidates.ids == ("de:i0:0", "de:i1:0", "en:i0:0", "en:i1:0", "zxx:i0", "zxx:i1")
     assert [both.candidates.ids[c] for c in both.candidate[:2]] == ["en:i0:0", "zxx:i0"]
-    assert [both.candidates.ids[c] for c in both.left_out] == list(both.queries.ids)
+    assert [both.candidates.ids[c] for c in both.excluded] == list(both.queries.ids)
 
 
 def test_images_of_one_picture_and_all_their_captions_are_relevant() -> None:
@@ -140,7 +140,7 @@ def test_blind_and_perfect_models_reach_the_bounds(direction: str) -> None:
     assert tuple(perfect.settings) == settings
     assert all(perfect.settings[setting][name].value == 1 for setting in settings for name in ("ndcg@10", "map"))
     constant = _scores(pool, ConstantVectors())
-    offered = len(pool.candidates) - bool(len(pool.left_out))
+    offered = len(pool.candidates) - bool(len(pool.excluded))
     relevants = np.bincount(pool.query)[0]
     places = offered - relevants + 1 + np.arange(relevants)
     assert constant.settings["multi"]["map"].value == pytest.approx(np.mean((1 + np.arange(relevants)) / places))
@@ -180,7 +180,7 @@ def test_equal_to_trec_eval(direction: str) -> None:
 def test_what_is_left_out_neither_counts_nor_is_listed(fixed_scores: type[FixedScores]) -> None:
     pool = Pool.of(
         ("en",),
-        [Query("a", "", "en", "g", left_out="a"), Query("b", "", "en", "g")],
+        [Query("a", "", "en", "g", excluded="a"), Query("b", "", "en", "g")],
         [Candidate(id_, "", "en") for id_ in "abc"],
         [Judgement("a", "c"), Judgement("b", "c")],
     )
@@ -197,18 +197,18 @@ def test_what_is_left_out_neither_counts_nor_is_listed(fixed_scores: type[FixedS
     )
     assert whole.fingerprint != pool.fingerprint
     assert pool.only(["en"]) is pool
-    assert pool.part(np.array([0]), np.array([1, 2])).left_out.tolist() == []
-    assert pool.part(np.array([0]), np.array([0, 2])).left_out.tolist() == [0]
+    assert pool.part(np.array([0]), np.array([1, 2])).excluded.tolist() == []
+    assert pool.part(np.array([0]), np.array([0, 2])).excluded.tolist() == [0]
 
 
 @pytest.mark.parametrize(
-    ("left_out", "judged", "message"),
+    ("excluded", "judged", "message"),
     [("x", "b", "The query 'q' excludes 'x', which is not a candidate"), ("b", "b", "excluded for a query is judged")],
 )
-def test_wrong_exclusion_is_refused(left_out: str, judged: str, message: str) -> None:
+def test_wrong_exclusion_is_refused(excluded: str, judged: str, message: str) -> None:
     candidates = [Candidate(id_, "", "en") for id_ in "ab"]
     with pytest.raises(BadData, match=message):
-        Pool.of(("en",), [Query("q", "", "en", "g", left_out=left_out)], candidates, [Judgement("q", judged)])
+        Pool.of(("en",), [Query("q", "", "en", "g", excluded=excluded)], candidates, [Judgement("q", judged)])
 
 
 def test_the_fingerprint_knows_the_bytes_of_images() -> None:

@@ -91,7 +91,7 @@ def full(pool: Pool, products: Floats) -> tuple[Evidence, Scores]:
 def test_the_counts_are_those_of_the_full_evidence(narrow: Evidence, full: tuple[Evidence, Scores]) -> None:
     wide = full[0]
     assert narrow.narrow
-    assert narrow.above.tolist() == narrow_counts(wide.above, wide.language, wide.asked).tolist()
+    assert narrow.above.tolist() == narrow_counts(wide.above, wide.language, wide.pair_query_language).tolist()
     assert narrow.top.tolist() == wide.top.tolist()
 
 
@@ -175,7 +175,7 @@ class TestCheck:
 
     def test_counts_that_contradict_each_other_are_found(self, narrow: Evidence, pool: Pool, tmp_path: Path) -> None:
         above = narrow.above.copy()
-        own = np.flatnonzero((narrow.language == narrow.asked) & (above[:, WITHIN] < PASSAGES - 1))
+        own = np.flatnonzero((narrow.language == narrow.pair_query_language) & (above[:, WITHIN] < PASSAGES - 1))
         above[own, WITHIN] += 1
         write_evidence(tmp_path / "a.json", replace(narrow, above=above))
         findings = self.findings(read_evidence(tmp_path / "a.json"), pool)

@@ -37,10 +37,10 @@ def scored_pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray]:
     judged = draw(st.dictionaries(pairs, st.sampled_from([1.0, 2.0, 3.0]), max_size=30))
     judged |= {(query, 0): 1.0 for query in range(queries)}
     unjudged = [[n for n in range(len(candidates)) if (query, n) not in judged] for query in range(queries)]
-    left_out = [draw(st.sampled_from([None, *(f"c{n}" for n in others[:2])])) for others in unjudged]
+    excluded = [draw(st.sampled_from([None, *(f"c{n}" for n in others[:2])])) for others in unjudged]
     pool = Pool.of(
         LANGUAGES,
-        [Query(f"q{n}", "", LANGUAGES[n % 4], f"g{n // 2}", left_out=left_out[n]) for n in range(queries)],
+        [Query(f"q{n}", "", LANGUAGES[n % 4], f"g{n // 2}", excluded=excluded[n]) for n in range(queries)],
         [Candidate(f"c{n}", "", LANGUAGES[language]) for n, language in enumerate(candidates)],
         [Judgement(f"q{query}", f"c{candidate}", gain) for (query, candidate), gain in judged.items()],
     )
@@ -81,11 +81,11 @@ def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("panglot.retrieve.ranking.STRIP_SCORES", strip)
         evidence = collect_evidence(pool, FixedScores(scores), depth=depth, block=block)
-    kept = min(depth, len(pool.candidates) - bool(len(pool.left_out)))
+    kept = min(depth, len(pool.candidates) - bool(len(pool.excluded)))
     keys = tie_keys(pool.candidates.ids)
     for query, listed in enumerate(evidence.top.tolist()):
-        left_out = pool.left_out[query] if len(pool.left_out) else NO_CANDIDATE
-        offered = [candidate for candidate in range(len(pool.candidates)) if candidate != left_out]
+        excluded = pool.excluded[query] if len(pool.excluded) else NO_CANDIDATE
+        offered = [candidate for candidate in range(len(pool.candidates)) if candidate != excluded]
         assert listed == sorted(offered, key=lambda c: (-scores[query, c], keys[c]))[:kept]
         assert scores[query, listed].tolist() == evidence.top_score[query].tolist()
         assert (evidence.top_language[query] == pool.candidates.language[listed]).all()
@@ -96,7 +96,7 @@ def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: i
 def test_counts_add_and_lists_merge_in_any_order(case: tuple[Pool, np.ndarray], depth: int, random: Random) -> None:
     """The candidates arrive in parts, some counted one after the other, some apart and then put together."""
     pool, scores = case
-    pool = replace(pool, left_out=np.empty(0, np.int32))
+    pool = replace(pool, excluded=np.empty(0, np.int32))
     whole = collect_evidence(pool, FixedScores(scores), depth=depth)
     cuts = sorted({0, len(pool.candidates), *random.choices(range(len(pool.candidates)), k=3)})
     parts = [slice(*pair) for pair in pairwise(cuts)]

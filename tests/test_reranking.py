@@ -109,7 +109,7 @@ def test_a_perfect_reranker_of_everything_scores_one() -> None:
 def test_a_candidate_excluded_for_a_query_is_not_reranked() -> None:
     pool = Pool.of(
         ("de",),
-        [Query("q", "q", "de", "g", left_out="c0")],
+        [Query("q", "q", "de", "g", excluded="c0")],
         [Candidate(f"c{n}", f"c{n}", "de") for n in range(4)],
         [Judgement("q", "c1")],
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol, TypedDict, Unpack
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,9 +19,9 @@ from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.encode.cache import VectorCache, open_cache
 from panglot.encode.kinds.function import as_model
-from panglot.encode.model import Model, Options, Precision, Role, find_unpinned
+from panglot.encode.model import OPTIONS, Model, Options, Precision, Role, find_unpinned
 from panglot.encode.model import load_model as load_by_name
-from panglot.errors import BadEncoder
+from panglot.errors import BadEncoder, UnknownName
 from panglot.evaluate.measure import Measurement, curve_points, stream_options
 from panglot.evaluate.resolve import resolve_task
 from panglot.files import data_from
@@ -46,6 +46,30 @@ class Encodes(Protocol):
         """Return the vectors of one batch, [texts, dimension], in the order of the texts."""
 
 
+class ModelOptions(TypedDict, total=False):
+    """How a model is loaded, with the names and defaults of the command line; kinds of models support some of them."""
+
+    query_prompt: str | None
+    """Text before every query; by default that of the model's own configuration. `passage_prompt` likewise."""
+    passage_prompt: str | None
+    precision: Precision
+    """Precision of the weights, `fp32` by default."""
+    backend: Literal["torch", "openvino"]
+    """Library that computes, `torch` by default."""
+    truncate_dim: int | None
+    """Keep the first so many dimensions of the vectors."""
+    max_length: int | None
+    """Cut texts after so many tokens, or characters behind an API."""
+    device: str | None
+    """Device of torch, such as `cuda:1`; by default the fastest there is."""
+    trust_remote_code: bool
+    """Run code that comes with the model."""
+    budget: float | None
+    """Maximum cost of API requests, in the currency of the price."""
+    texts_per_request: int | None
+    """Maximum number of texts per API request."""
+
+
 def run(
     model: str | Path | Model | Encodes,
     task: str | Path | Task = "starter",
@@ -60,16 +84,6 @@ def run(
     data_dir: str | Path | None = None,
     cache: str | Path | None = None,
     no_cache: bool = False,
-    query_prompt: str | None = None,
-    passage_prompt: str | None = None,
-    precision: Precision = "fp32",
-    backend: Literal["torch", "openvino"] = "torch",
-    truncate_dim: int | None = None,
-    max_length: int | None = None,
-    device: str | None = None,
-    trust_remote_code: bool = False,
-    budget: float | None = None,
-    texts_per_request: int | None = None,
     shards: int | None = None,
     half: bool = False,
     allow_missing: bool = False,
@@ -78,6 +92,7 @@ def run(
     workers: int | None = None,
     gpus: float = 0,
     progress: Progress = silent,
+    **options: Unpack[ModelOptions],
 ) -> Result:
     """Measure a model on a task, as `panglot run` does; nothing is written until the result is saved.
 
@@ -92,28 +107,18 @@ def run(
     :param debias: `centre`, `project:R`, `lir:R` or `shift:LANG`: remove language information from the vectors.
     :param data_dir: the folder of data sets; by default PANGLOT_DATA, else a download.
     :param progress: called with a label and a total for each stage; see `panglot.progress.Progress`.
-    :raises UnknownName: unknown model, task, language or method.
+    :param options: how the model is loaded, as in `load_model`; see `panglot.api.ModelOptions`.
+    :raises UnknownName: unknown model, task, language, method or option.
     :raises MissingData: the data is not on this machine and cannot be fetched.
     :raises BadData: the data is damaged or does not match the task.
     :raises BadEncoder: the model cannot be loaded, does not support an option, or returns invalid vectors.
     :raises MissingExtra: a required library is not installed.
     """
-    options = _options(
-        query_prompt=query_prompt,
-        passage_prompt=passage_prompt,
-        precision=precision,
-        backend=backend,
-        truncate_dim=truncate_dim,
-        max_length=max_length,
-        device=device,
-        trust_remote_code=trust_remote_code,
-        budget=budget,
-        texts_per_request=texts_per_request,
-    )
+    checked = _options(options)
     found = load_task(task)
     points = curve_points(dims, quantise)
     remedy = Debias.parse(debias, str(debias_fit), debias_language == "detect") if debias else None
-    loaded = _as_model(model, options)
+    loaded = _as_model(model, checked)
     with TemporaryDirectory() as own:
         forget = not isinstance(model, str | Path) and bool(find_unpinned(loaded))
         folder = Path(own) if forget else _path(cache)
@@ -124,46 +129,23 @@ def run(
             curve=points,
             skip_damaged=skip_damaged,
             debias=remedy,
-            stream_options=partial(stream_options, partial(_as_model, model, options), folder, *divided),
+            stream_options=partial(stream_options, partial(_as_model, model, checked), folder, *divided),
         )
         with data_from(_path(data_dir)):
             return measurement.run(found, loaded, progress)
 
 
-def load_model(
-    name: str | Path,
-    *,
-    query_prompt: str | None = None,
-    passage_prompt: str | None = None,
-    precision: Precision = "fp32",
-    backend: Literal["torch", "openvino"] = "torch",
-    truncate_dim: int | None = None,
-    max_length: int | None = None,
-    device: str | None = None,
-    trust_remote_code: bool = False,
-    budget: float | None = None,
-    texts_per_request: int | None = None,
-) -> Model:
+def load_model(name: str | Path, **options: Unpack[ModelOptions]) -> Model:
     """Load a model by name, with the options of the command line. It has a `card`, and most models have `encode`.
 
     :param name: as `panglot models` lists them, or the path of a folder.
-    :raises UnknownName: unknown model.
+    :param options: `query_prompt`, `passage_prompt`, `precision`, `backend`, `truncate_dim`, `max_length`, `device`,
+        `trust_remote_code`, `budget`, `texts_per_request`; see `panglot.api.ModelOptions`.
+    :raises UnknownName: unknown model or option.
     :raises BadEncoder: the model cannot be loaded or does not support an option.
     :raises MissingExtra: a required library is not installed.
     """
-    options = _options(
-        query_prompt=query_prompt,
-        passage_prompt=passage_prompt,
-        precision=precision,
-        backend=backend,
-        truncate_dim=truncate_dim,
-        max_length=max_length,
-        device=device,
-        trust_remote_code=trust_remote_code,
-        budget=budget,
-        texts_per_request=texts_per_request,
-    )
-    return load_by_name(str(name), options)
+    return load_by_name(str(name), _options(options))
 
 
 def load_task(task: str | Path | Task) -> Task:
@@ -253,11 +235,15 @@ def _as_model(model: str | Path | Model | Encodes, options: Options) -> Model:
     return as_model(model)
 
 
-def _options(**given: Any) -> Options:
+def _options(given: ModelOptions) -> Options:
     """Check the options of a model.
 
+    :raises UnknownName: there is no such option; the message suggests the nearest.
     :raises BadEncoder: an option has an invalid type or value.
     """
+    for name in given:
+        if name not in OPTIONS:
+            raise UnknownName("option", name, OPTIONS)
     try:
         return TypeAdapter(Options).validate_python(given)
     except ValidationError as error:

@@ -17,8 +17,8 @@ def ranks(pool: Pool, scores: np.ndarray, query: int, languages: Sequence[int]) 
     out for the query is not offered.
     """
     relevant = set(pool.candidate[pool.query == query].tolist())
-    left_out = pool.left_out[query] if len(pool.left_out) else None
-    offered = [c for c in range(len(pool.candidates)) if pool.candidates.language[c] in languages and c != left_out]
+    excluded = pool.excluded[query] if len(pool.excluded) else None
+    offered = [c for c in range(len(pool.candidates)) if pool.candidates.language[c] in languages and c != excluded]
     order = sorted(offered, key=lambda c: (-scores[query, c], c in relevant))
     return [(place, candidate) for place, candidate in enumerate(order, start=1) if candidate in relevant]
 

@@ -21,7 +21,7 @@ from panglot.errors import BadData
 __all__ = ["NO_CANDIDATE", "Candidate", "Items", "Judgement", "Pool", "Query"]
 
 NO_CANDIDATE = -1
-"""Value in `left_out` of a query that excludes no candidate."""
+"""Value in `excluded` of a query that excludes no candidate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Pool:
     `query`, `candidate` and `gain` [judgements] are aligned and ordered by query; the first two index `queries` and
     `candidates`. `groups` [queries] names the parallel question of each query, `clusters` [queries] the largest
     sampling unit that it belongs to: queries in one cluster are not independent. Candidates are grouped by language, in
-    the order of `languages`, so that each language is one slice. `left_out` [queries] is the candidate excluded for
+    the order of `languages`, so that each language is one slice. `excluded` [queries] is the candidate excluded for
     each query, or `NO_CANDIDATE`; it is empty if no query excludes one. `task` is the name of the task, if any, and
     `is_whole` tells whether the pool has all languages of that task.
 
@@ -63,7 +63,7 @@ class Pool:
     query: Ints
     candidate: Ints
     gain: Floats
-    left_out: Ints
+    excluded: Ints
     task: str = ""
     is_whole: bool = True
 
@@ -109,7 +109,7 @@ class Pool:
             query=np.array(query, np.int32)[order],
             candidate=np.array(candidate, np.int32)[order],
             gain=np.array(gain, np.float64)[order],
-            left_out=_left_out(query_list, candidate_at),
+            excluded=_excluded(query_list, candidate_at),
             task=task,
             is_whole=is_whole,
         )
@@ -127,7 +127,7 @@ class Pool:
             again = np.setdiff1d(np.arange(len(self.query)), first)
             query, candidate = self.queries.ids[self.query[again[0]]], self.candidates.ids[self.candidate[again[0]]]
             raise BadData(f"{len(again)} duplicate judgements; the first is ('{query}', '{candidate}').")
-        if len(self.left_out) and np.any(self.left_out[self.query] == self.candidate):
+        if len(self.excluded) and np.any(self.excluded[self.query] == self.candidate):
             raise BadData("A candidate that is excluded for a query is judged relevant to it.")
         home: dict[str, str] = {}
         for group, cluster in zip(self.groups, self.clusters, strict=True):
@@ -167,14 +167,14 @@ class Pool:
         )
 
     def _query(self, index: int, candidates: Ints) -> Query:
-        items, left_out = self.queries, self.left_out[index] if len(self.left_out) else NO_CANDIDATE
+        items, excluded = self.queries, self.excluded[index] if len(self.excluded) else NO_CANDIDATE
         return Query(
             items.ids[index],
             items.texts[index],
             self.languages[items.language[index]],
             self.groups[index],
             items.images.get(index),
-            self.candidates.ids[left_out] if left_out in candidates else None,
+            self.candidates.ids[excluded] if excluded in candidates else None,
             self.clusters[index],
         )
 
@@ -237,7 +237,7 @@ class Pool:
             )
         yield from sorted(
             f"left out\0{queries.ids[query]}\0{candidates.ids[candidate]}\0"
-            for query, candidate in enumerate(self.left_out.tolist())
+            for query, candidate in enumerate(self.excluded.tolist())
             if candidate != NO_CANDIDATE
         )
         yield from sorted(
@@ -265,13 +265,13 @@ def _items(records: Sequence[Query] | Sequence[Candidate], place: dict[str, int]
     )
 
 
-def _left_out(queries: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
-    if not any(query.left_out for query in queries):
+def _excluded(queries: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:
+    if not any(query.excluded for query in queries):
         return np.empty(0, np.int32)
-    unknown = next((query for query in queries if query.left_out and query.left_out not in candidate_at), None)
+    unknown = next((query for query in queries if query.excluded and query.excluded not in candidate_at), None)
     if unknown:
-        raise BadData(f"The query '{unknown.id}' excludes '{unknown.left_out}', which is not a candidate.")
-    return np.array([candidate_at[query.left_out] if query.left_out else NO_CANDIDATE for query in queries], np.int32)
+        raise BadData(f"The query '{unknown.id}' excludes '{unknown.excluded}', which is not a candidate.")
+    return np.array([candidate_at[query.excluded] if query.excluded else NO_CANDIDATE for query in queries], np.int32)
 
 
 def _digest(items: Items, index: int) -> str:

@@ -13,7 +13,7 @@ from panglot.data.image import Image
 class Query(NamedTuple):
     """One query from a reader; queries with the same `group` are translations of one question.
 
-    `left_out` is the id of a candidate excluded for this query: the query itself, if it is also a candidate. `cluster`
+    `excluded` is the id of a candidate excluded for this query: the query itself, if it is also a candidate. `cluster`
     names the unit by which the query was sampled, such as an article; by default it is the group.
     """
 
@@ -22,7 +22,7 @@ class Query(NamedTuple):
     language: str
     group: str
     image: Image | None = None
-    left_out: str | None = None
+    excluded: str | None = None
     cluster: str | None = None
 
 

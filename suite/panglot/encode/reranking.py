@@ -70,7 +70,7 @@ def lists_of(first: ScoreBlocks, pool: Pool, depth: int) -> Iterator[Ints]:
         stop = min(start + block, len(pool.queries))
         scores = np.array(check_scores(first.block(start, stop), pool.queries.ids[start:stop]))
         for row, scored in enumerate(scores, start):
-            if len(pool.left_out) and pool.left_out[row] != NO_CANDIDATE:
-                scored[pool.left_out[row]] = -np.inf
+            if len(pool.excluded) and pool.excluded[row] != NO_CANDIDATE:
+                scored[pool.excluded[row]] = -np.inf
             below = -np.inf if width <= depth else np.partition(scored, width - depth - 1)[width - depth - 1]
             yield np.flatnonzero(scored > below)

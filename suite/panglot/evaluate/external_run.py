@@ -120,7 +120,7 @@ def _count_invalid(pool: Pool, ordered: Mapping[str, Sequence[str]]) -> dict[str
     """Number of listed candidates that are outside the pool, or excluded for their query."""
     in_pool = set(pool.candidates.ids)
     lists = [ordered.get(query, ()) for query in pool.queries.ids]
-    excluded = pool.left_out.tolist() if len(pool.left_out) else [NO_CANDIDATE] * len(lists)
+    excluded = pool.excluded.tolist() if len(pool.excluded) else [NO_CANDIDATE] * len(lists)
     return {
         "listed_outside": sum(id_ not in in_pool for own in lists for id_ in own),
         "listed_excluded": sum(

@@ -69,7 +69,7 @@ def _relevant(task: Task, pool: Pool) -> dict[tuple[str, str | None], dict[str, 
     """The judgements of every subset that has any."""
     if np.any(pool.gain % 1):
         raise BadData(f"{task.name} has fractional gains, which mteb does not support.")
-    if len(pool.left_out):
+    if len(pool.excluded):
         raise BadData(f"{task.name} excludes candidates for some queries, which mteb does not support.")
     found: dict[tuple[str, str | None], dict[str, dict[str, int]]] = {}
     for query, candidate, gain in zip(pool.query.tolist(), pool.candidate.tolist(), pool.gain.tolist(), strict=True):

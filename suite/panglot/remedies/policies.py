@@ -86,7 +86,7 @@ def _interleave(evidence: Evidence, _: str) -> Served:
     better = np.empty(len(within.pair), np.int64)  # w - 1: better candidates in the same language
     better[within.pair] = within.rank - 1
     turn = _turns(languages)
-    query_language, own_turn = evidence.asked, turn[evidence.asked, evidence.language]
+    query_language, own_turn = evidence.pair_query_language, turn[evidence.pair_query_language, evidence.language]
     rank = 1 + better
     for language in range(languages):
         earlier = turn[query_language, language] < own_turn
@@ -120,7 +120,7 @@ def _own_first(evidence: Evidence, argument: str) -> Served:
     rank_within[within.pair] = within.rank
     first_of = first[evidence.query]
     in_front = in_own_language(evidence) & (rank_within <= first_of)
-    behind = 1 + evidence.above_together + np.maximum(0, first_of - evidence.above_asked)
+    behind = 1 + evidence.above_together + np.maximum(0, first_of - evidence.above_in_query_language)
     rank = np.where(in_front, rank_within, behind)
     ranking = rank_cells(evidence.query.astype(np.int64), rank, evidence.gain, evidence.queries)
     top = evidence.top_language
@@ -142,7 +142,7 @@ def _without(evidence: Evidence, argument: str) -> Served:
 
 
 def _only_own(evidence: Evidence, _: str) -> Served:
-    ranking = _smaller_pool(evidence, evidence.above_asked, in_own_language(evidence))
+    ranking = _smaller_pool(evidence, evidence.above_in_query_language, in_own_language(evidence))
     return Served(ranking, np.where(evidence.sizes[evidence.query_language] > 0, 1.0, np.nan))
 
 
@@ -150,7 +150,9 @@ def _two(evidence: Evidence, argument: str) -> Served:
     language = _language(evidence, argument)
     own = evidence.query_language[:, None]
     in_pool = in_own_language(evidence) | (evidence.language == language)
-    above = evidence.above_asked + np.where(evidence.asked == language, 0, evidence.above[:, language])
+    above = evidence.above_in_query_language + np.where(
+        evidence.pair_query_language == language, 0, evidence.above[:, language]
+    )
     top = evidence.top_language
     top = np.where((top == language) | (top == own), top, NOBODY)
     return Served(_smaller_pool(evidence, above, in_pool), _own_share(evidence, top))

@@ -109,7 +109,7 @@ class Evidence:
         return is_narrow(len(self.languages))
 
     @property
-    def asked(self) -> Ints:
+    def pair_query_language(self) -> Ints:
         """The query language of each pair, [pairs]."""
         return self.query_language[self.query]
 
@@ -119,9 +119,9 @@ class Evidence:
         return self.above[:, WITHIN] if self.narrow else self.above[np.arange(len(self.above)), self.language]
 
     @property
-    def above_asked(self) -> Ints:
+    def above_in_query_language(self) -> Ints:
         """Candidates above each relevant candidate that are in the query's language, [pairs]."""
-        return self.above[:, ASKED] if self.narrow else self.above[np.arange(len(self.above)), self.asked]
+        return self.above[:, ASKED] if self.narrow else self.above[np.arange(len(self.above)), self.pair_query_language]
 
     @property
     def above_together(self) -> Ints:
@@ -188,23 +188,23 @@ def is_narrow(languages: int) -> bool:
     return languages > WIDEST
 
 
-def narrow_counts(counts: Ints, language: Ints, asked: Ints) -> Ints:
+def narrow_counts(counts: Ints, language: Ints, query_language: Ints) -> Ints:
     """Reduce counts [pairs, languages] to those of `NARROW`, [pairs, 3], if there are too many languages to keep all.
 
-    `language` [pairs] is the language of the relevant candidates, `asked` [pairs] that of the queries.
+    `language` [pairs] is the language of the relevant candidates, `query_language` [pairs] that of the queries.
     """
     if not is_narrow(counts.shape[1]):
         return counts
     row = np.arange(len(counts))
-    return np.stack([counts[row, language], counts[row, asked], counts.sum(axis=1)], axis=1)
+    return np.stack([counts[row, language], counts[row, query_language], counts.sum(axis=1)], axis=1)
 
 
-def self_counts(language: Ints, asked: Ints, languages: int) -> Ints:
+def self_counts(language: Ints, query_language: Ints, languages: int) -> Ints:
     """Return what each relevant candidate contributes to its own counts, [pairs, counts]; subtracted at the end."""
     if not is_narrow(languages):
         return (language[:, None] == np.arange(languages)).astype(np.int8)
     everywhere = np.ones(len(language), np.int8)
-    return np.stack([everywhere, language == asked, everywhere], axis=1)
+    return np.stack([everywhere, language == query_language, everywhere], axis=1)
 
 
 def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:

@@ -44,7 +44,7 @@ def collect_evidence(
     total, width = len(pool.queries), len(pool.candidates)
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
     block = block or max(1, BLOCK_SCORES // width)
-    tally = Tally.empty(pool, min(depth, width - bool(len(pool.left_out))))
+    tally = Tally.empty(pool, min(depth, width - bool(len(pool.excluded))))
     tally.top.ids.add(0, pool.candidates.ids)
     columns = ColumnLayout(pool.sizes, tally.top.ids)
     counter = Counter(pool, tally)
@@ -75,21 +75,21 @@ def check_scores(scores: Floats, query_ids: Sequence[str]) -> Floats:
 
 def _mask_excluded(pool: Pool, start: int, scores: Floats) -> Floats:
     """Set the score of each query's excluded candidate to minus infinity, so that it never counts."""
-    left_out = pool.left_out[start : start + len(scores)]
-    rows = np.flatnonzero(left_out != NO_CANDIDATE)
+    excluded = pool.excluded[start : start + len(scores)]
+    rows = np.flatnonzero(excluded != NO_CANDIDATE)
     if not len(rows):
         return scores
     scores = scores.copy()
-    scores[rows, left_out[rows]] = -np.inf
+    scores[rows, excluded[rows]] = -np.inf
     return scores
 
 
 def _evidence(pool: Pool, counter: Counter) -> Evidence:
     """Assemble the evidence; a relevant candidate does not count as above itself."""
-    language, asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
+    language, query_language = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
     above, lists = counter.tally.above, counter.tally.top
     top = lists.number.astype(np.int32)
-    above -= self_counts(language, asked, len(pool.languages))
+    above -= self_counts(language, query_language, len(pool.languages))
     return Evidence(
         query_ids=pool.queries.ids,
         candidate_ids=pool.candidates.ids,

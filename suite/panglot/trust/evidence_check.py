@@ -134,7 +134,7 @@ def _check_numbers(evidence: Evidence) -> list[str]:
     """The counts and lists could come from one set of scores."""
     faults: dict[str, _Fault] = {}
     for start, part in _parts(evidence):
-        own = self_counts(part.language, part.asked, len(part.languages))
+        own = self_counts(part.language, part.pair_query_language, len(part.languages))
         counted = part.above.astype(np.int64) + own
         levels = _Levels(part, counted, own)
         pairs = {**_check_counts(part, counted, levels), **_check_places(part, counted, levels)}
@@ -187,7 +187,7 @@ class _Levels:
 def _check_counts(evidence: Evidence, counted: Ints, levels: _Levels) -> dict[str, Bools]:
     """The counts fit into the pool, equal scores count alike, lower ones count more; which do not, [pairs]."""
     sizes = np.broadcast_to(evidence.sizes, (len(counted), len(evidence.languages)))
-    most = narrow_counts(sizes, evidence.language, evidence.asked)
+    most = narrow_counts(sizes, evidence.language, evidence.pair_query_language)
     unlike: Bools = counted[:, levels.shared] != levels.counted[levels.level]
     fewer: Bools = levels.counted < levels.floor
     beyond: Bools = (evidence.above < 0) | (counted > most)
@@ -204,7 +204,7 @@ def _more_than_all(evidence: Evidence) -> Bools:
     if not evidence.narrow:
         return np.zeros(len(evidence.above), bool)
     within, asked, together = evidence.above.T.astype(np.int64)
-    same = evidence.language == evidence.asked
+    same = evidence.language == evidence.pair_query_language
     return np.where(same, within != asked, False) | (within + np.where(same, 0, asked) > together)
 
 
@@ -271,6 +271,6 @@ def _of_language(evidence: Evidence, counted: Ints, language: int) -> Iterator[t
     if not evidence.narrow:
         yield slice(None), counted[:, language]
         return
-    for column, own in ((WITHIN, evidence.language), (ASKED, evidence.asked)):
+    for column, own in ((WITHIN, evidence.language), (ASKED, evidence.pair_query_language)):
         pairs = np.flatnonzero(own == language)
         yield pairs, counted[pairs, column]

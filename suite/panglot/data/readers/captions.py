@@ -117,7 +117,7 @@ def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
                 caption.text,
                 caption.language,
                 caption.image,
-                left_out=caption.id,
+                excluded=caption.id,
                 cluster=cluster[caption.image],
             )
             for caption in queries

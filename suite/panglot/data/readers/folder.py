@@ -169,7 +169,7 @@ def _query(line: JsonLine, candidates: Mapping[str, Candidate]) -> Query:
     if not text.strip():
         raise line.error("the text of the query is empty.")
     group, cluster = line.optional_name("group") or line.id, line.optional_name("cluster")
-    return Query(line.id, text, _language(line), group, left_out=excluded, cluster=cluster)
+    return Query(line.id, text, _language(line), group, excluded=excluded, cluster=cluster)
 
 
 def _language(line: JsonLine) -> str:
@@ -221,14 +221,14 @@ def _relevant(path: Path, queries: Mapping[str, Query], candidates: Mapping[str,
         if judged.candidate not in candidates:
             raise BadData(f"{judged.where}: no candidate in corpus.jsonl has this id.")
         if judged.grade > 0:
-            if query.left_out == judged.candidate:
+            if query.excluded == judged.candidate:
                 raise BadData(f"{judged.where}: the candidate is relevant, but queries.jsonl excludes it.")
             yield Judgement(judged.query, judged.candidate, judged.grade)
 
 
 def _is_offered_to_itself(query: Query, candidates: Mapping[str, Candidate]) -> bool:
     twin = candidates.get(query.id)
-    return twin is not None and twin.text == query.text and query.left_out != query.id
+    return twin is not None and twin.text == query.text and query.excluded != query.id
 
 
 def _odd_languages(languages: Sequence[str]) -> Iterator[str]:

@@ -91,7 +91,7 @@ def alignments(evidence: Evidence) -> dict[str, Floats]:
     """
     other = ~in_own_language(evidence)
     own_relevants = _own_scores(evidence)[evidence.query]
-    strong = evidence.above_asked == (own_relevants >= evidence.score[:, None]).sum(axis=1)
+    strong = evidence.above_in_query_language == (own_relevants >= evidence.score[:, None]).sum(axis=1)
     within = evidence.within
     weak = by_pair(within, within.rank == within.place)
     return {
@@ -117,7 +117,7 @@ def english_pool(evidence: Evidence) -> dict[str, Floats]:
         return {name: np.full((evidence.queries, 1), np.nan) for name in names}
     own, foreign = in_own_language(evidence), evidence.language == english[0]
     in_pool = own | foreign
-    above = evidence.above_asked + evidence.above[:, english[0]]
+    above = evidence.above_in_query_language + evidence.above[:, english[0]]
     ranking = rank_cells(
         evidence.query[in_pool].astype(np.int64), 1 + above[in_pool], evidence.gain[in_pool], evidence.queries
     )
