@@ -3,7 +3,7 @@ FROM python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad
 
 RUN useradd --create-home --uid 1000 panglot && install --directory --owner=panglot /inbox
 
-COPY pyproject.toml constraints.txt README.md LICENSE /source/
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE /source/
 COPY suite /source/suite
 COPY tasks /source/tasks
 COPY leaderboard_app /source/leaderboard_app

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 
 def faults(root: Path, tag: str, repository: str) -> Iterator[str]:
@@ -23,12 +23,18 @@ def faults(root: Path, tag: str, repository: str) -> Iterator[str]:
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     if not re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE):
         yield f"CHANGELOG.md has no heading '## {version} (YYYY-MM-DD)'."
-    urls = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    if urls["Repository"] != repository or any("OWNER" in url for url in urls.values()):
-        yield f"[project.urls] in pyproject.toml does not name {repository}."
+    wheel, archive = f"panglot-{version}-py3-none-any.whl", f"panglot-{version}.tar.gz"
     built = {path.name for path in (root / "dist").glob("*")}
-    if built != {f"panglot-{version}-py3-none-any.whl", f"panglot-{version}.tar.gz"}:
+    if built == {wheel, archive}:
+        if f"Project-URL: Repository, {repository}" not in _metadata(root / "dist" / wheel, version):
+            yield f"The metadata of {wheel} does not name {repository}. Build it in the repository's workflow."
+    else:
         yield f"dist holds {', '.join(sorted(built)) or 'nothing'} instead of the two files of version {version}."
+
+
+def _metadata(wheel: Path, version: str) -> list[str]:
+    with ZipFile(wheel) as content:
+        return content.read(f"panglot-{version}.dist-info/METADATA").decode().splitlines()
 
 
 if __name__ == "__main__":

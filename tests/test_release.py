@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 import shutil
@@ -13,6 +12,7 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -116,7 +116,7 @@ def test_version_in_work_is_named_alike_everywhere() -> None:
 
 
 def test_citation_has_what_its_format_requires() -> None:
-    assert {"title", "authors", "message", "cff-version", "license", "repository-code"} <= CITATION.keys()
+    assert {"title", "authors", "message", "cff-version", "license"} <= CITATION.keys()
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
@@ -157,10 +157,10 @@ def ready(tmp_path: Path) -> Path:
     """A tree whose version 1.2.0 may be published."""
     (tmp_path / "CITATION.cff").write_text("version: 1.2.0\n")
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 1.2.0 (2027-01-31)\n")
-    (tmp_path / "pyproject.toml").write_text(f"[project.urls]\nRepository = {json.dumps(REPOSITORY)}\n")
     (tmp_path / "dist").mkdir()
-    for name in ("panglot-1.2.0-py3-none-any.whl", "panglot-1.2.0.tar.gz"):
-        (tmp_path / "dist" / name).touch()
+    (tmp_path / "dist" / "panglot-1.2.0.tar.gz").touch()
+    with ZipFile(tmp_path / "dist" / "panglot-1.2.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("panglot-1.2.0.dist-info/METADATA", f"Version: 1.2.0\nProject-URL: Repository, {REPOSITORY}\n")
     return tmp_path
 
 
@@ -177,7 +177,6 @@ def test_release_passes_where_everything_agrees(ready: Path) -> None:
     [
         ("CITATION.cff", "version: 1.1.0\n", "CITATION.cff is not of version 1.2.0."),
         ("CHANGELOG.md", "## 1.2.0 (unreleased)\n", "CHANGELOG.md has no heading"),
-        ("pyproject.toml", "[project.urls]\nRepository = 'https://github.com/OWNER/panglot'\n", "does not name"),
         ("dist/panglot-1.2.0.dev1.tar.gz", "", "dist holds"),
     ],
 )
@@ -185,6 +184,22 @@ def test_release_is_refused_where_something_disagrees(ready: Path, file: str, te
     (ready / file).write_text(text)
     (found,) = faults(ready)
     assert fault in found
+
+
+def test_release_is_refused_from_another_repository(ready: Path) -> None:
+    (found,) = faults(ready, repository="https://github.com/another/panglot")
+    assert "does not name https://github.com/another/panglot" in found
+
+
+@pytest.mark.parametrize("repository", ["", "ada/panglot"])
+def test_metadata_names_the_repository_that_builds_it_or_none(repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", repository)
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    given: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr("setuptools.setup", given.update)
+    runpy.run_path(str(ROOT / "setup.py"))
+    address = given["project_urls"].get("Repository")
+    assert address == (f"https://github.com/{repository}" if repository else None)
 
 
 def test_release_is_refused_for_a_tag_that_is_no_version(ready: Path) -> None:
