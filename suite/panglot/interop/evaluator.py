@@ -55,7 +55,7 @@ class PanglotEvaluator(BaseEvaluator):
     are neither stored nor taken from the vector cache.
 
     :param task: a name as `panglot tasks` lists them, the path of your own folder or TOML file, or a `Task`.
-    :param languages: codes such as `["de", "en"]`; all languages by default.
+    :param languages: codes such as `["de", "en"]` or `"de,en"`; all languages by default.
     :param name: the prefix of the metrics; by default the task's name, with the languages if they are not all.
     :param primary: `mono`, `cross`, `multi` or `balance`: the setting that selects the best checkpoint.
     :param truncate_dim: score the first dimensions only; the model's own setting by default.
@@ -69,7 +69,7 @@ class PanglotEvaluator(BaseEvaluator):
     def __init__(
         self,
         task: str | Path | Task = "starter",
-        languages: Sequence[str] = (),
+        languages: str | Sequence[str] = (),
         *,
         name: str = "",
         primary: Literal["mono", "cross", "multi", "balance"] = "multi",
@@ -83,7 +83,8 @@ class PanglotEvaluator(BaseEvaluator):
         self.task = task if isinstance(task, Task) else resolve_task(str(task))
         if isinstance(self.task, StreamedTask):
             raise PanglotError(f"{self.task.name} streams its passages, which takes too long during training.")
-        self._pool = read_pool(self.task, languages)
+        chosen = languages.replace(" ", "").split(",") if isinstance(languages, str) else languages
+        self._pool = read_pool(self.task, list(filter(None, chosen)))
         self.name = name or stem_of(self.task, self._pool.languages)
         self.primary_metric = f"{self.name}_{primary}_{self.task.headline}"
         self.csv_file = f"Panglot_evaluation_{self.name}_results.csv"

@@ -57,8 +57,9 @@ class CrossEncoderScorer:
                 local_files_only=is_out_of_reach(name),
                 model_kwargs=weights(options, devices),
             )
-        labels = self._model.config.num_labels if self._model.config else 1
-        if self._model[0].transformer_task == "sequence-classification" and labels != 1:
+        is_classifier = getattr(self._model[0], "transformer_task", "") == "sequence-classification"
+        labels = self._model.config.num_labels if is_classifier else 1
+        if labels != 1:
             raise BadEncoder(f"{name} gives {labels} scores for a pair. A reranker gives one.")
         notes = prepare(name, [self._model[0]], options.max_length)
         checkpoint.check(name, lambda: self.score([(PROBE, PROBE), (PROBE, "another")]))
