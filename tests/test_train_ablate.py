@@ -13,8 +13,9 @@ from panglot.score.comparison.contributions import contributions
 from panglot.train.ablate import Ablation, Arm, Scored, plan, summarise
 from panglot.train.data import read_pairs
 from panglot.train.experiment import Experiment, read_experiment
+from panglot.train.record import read_training
 from panglot.train.score import score_folder
-from panglot.train.train import read_training, train
+from panglot.train.train import train
 from tests.helpers.recipes import write_recipe
 from tests.helpers.tasks import TASKS
 

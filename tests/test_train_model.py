@@ -23,12 +23,14 @@ from panglot.score.metrics import parse_metric
 from panglot.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
 from panglot.train.loss import HybridLoss
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder
-from panglot.train.recipe import ImageTower, Recipe
+from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import make_recipe
+from panglot.train.record import read_training
 from panglot.train.score import CachedFeatures, score_folder
 from panglot.train.smaller import trim_vocabulary
 from panglot.train.towers import learn_vocabulary, sif_weights
-from panglot.train.train import read_training, train
+from panglot.train.towers_table import ImageTower
+from panglot.train.train import train
 from panglot.train.vision import image_features, load_vision
 from tests.helpers.killing import Killed, killing_at
 from tests.helpers.tasks import TASKS
@@ -100,10 +102,7 @@ def test_each_kind_of_batch_is_logged_and_the_card_says_all(rows: Path, tmp_path
     assert '"checkpoint_every": 4' in card
     assert (trained.folder / "curves.png").stat().st_size > 0
     assert list((tmp_path / "small.training" / "tensorboard").glob("events*"))
-    assert {path.name for path in (tmp_path / "small.training").glob("checkpoint-*")} == {
-        "checkpoint-8",
-        "checkpoint-12",
-    }
+    assert not list((tmp_path / "small.training").glob("checkpoint-*"))
 
 
 def test_a_finished_folder_is_scored_as_any_model(rows: Path, tmp_path: Path) -> None:

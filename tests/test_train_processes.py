@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from panglot.train.data import read_pairs
 from panglot.train.recipe_file import make_recipe
-from panglot.train.train import read_training, train
+from panglot.train.record import read_training
+from panglot.train.train import train
 from tests.helpers.processes import python
 
 # The second process is forked off after the imports, which take longer than the training, and the two meet in a file:

@@ -17,8 +17,8 @@ from sentence_transformers import (
 from panglot.encode.model import SeesImages, load_model
 from panglot.errors import BadEncoder
 from panglot.train.pairs import ImageCaption, PairsBuilder
-from panglot.train.recipe import ImageTower
 from panglot.train.towers import build_model
+from panglot.train.towers_table import ImageTower
 from panglot.train.train import train
 from panglot.train.vision import load_vision
 from tests.helpers.letters import (

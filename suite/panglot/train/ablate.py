@@ -24,7 +24,8 @@ from panglot.score.comparison.differences import holm
 from panglot.score.comparison.paired import compare_contributions
 from panglot.score.settings import SCORES, SETTINGS
 from panglot.train.experiment import MEASURES, ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
-from panglot.train.recipe import Recipe, Share
+from panglot.train.part import Share
+from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import faults, make_recipe, read_content, set_value
 
 

@@ -12,8 +12,9 @@ from panglot.train.data import data_key, read_pairs
 from panglot.train.leak import LeakCheck, check_leaks
 from panglot.train.pairs import Pairs
 from panglot.train.recipe import Recipe
+from panglot.train.record import read_training
 from panglot.train.score import score_folder
-from panglot.train.train import read_training, train
+from panglot.train.train import stored_layers, train
 
 
 class Bench:
@@ -58,6 +59,7 @@ class Bench:
             self._progress,
             self._out / "models" / "features",
             training.precision,
+            stored_layers(recipe, folder),
         )
         return Scored(planned, training.steps, training.seconds, training.best_validation, results)
 

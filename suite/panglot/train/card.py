@@ -1,21 +1,16 @@
-"""The record of a training run, and its model card in Markdown."""
+"""The card of a trained model: Markdown with the front matter of the Hub, without local paths."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from panglot.encode.model import Precision
 from panglot.files import write_whole
-from panglot.results.record import Record
 from panglot.results.result_record import ResultRecord
 from panglot.score.bootstrap import Score
-from panglot.train.batches import BatchDrawer
-from panglot.train.leak import LeakCheck
-from panglot.train.pairs import Pairs
 from panglot.train.recipe import Recipe
+from panglot.train.record import LeakRecord, TrainingRecord
 
 LICENCES = {
     "ntrex": "NTREX-128, CC BY-SA 4.0",
@@ -30,105 +25,32 @@ LICENCES = {
 }
 
 
-class DataRecord(Record):
-    """Number of pairs of a data set, by kind."""
-
-    name: str
-    same_language: int
-    crossing: int
-    with_image: int
-
-
-class LeakRecord(Record):
-    """A `panglot.train.leak.Leak` as it is stored."""
-
-    task: str
-    language: str
-    texts: int
-    exact: int
-    overlapping: int
-
-
-class TrainingRecord(Record):
-    """How a model was trained."""
-
-    recipe: str
-    """The recipe's digest."""
-    steps: int
-    """Steps taken; fewer than the recipe's after early stopping."""
-    best_step: int | None
-    best_validation: float | None
-    seconds: float
-    precision: Precision
-    """Precision used in training: fp32 if the recipe sets bf16 and the processor does not support it."""
-    packages: dict[str, str]
-    data: tuple[DataRecord, ...]
-    left_out: tuple[str, ...]
-    """Data sets that are too small for a batch of some kind."""
-    leaks: tuple[LeakRecord, ...]
-    compared: tuple[str, ...] = ()
-    """Tasks that the training data was compared with."""
-    not_compared: tuple[str, ...] = ()
-    """Tasks whose data was not available."""
-    scales: dict[str, float]
-    history: tuple[dict[str, float], ...]
-
-    @classmethod
-    def of(
-        cls,
-        recipe: Recipe,
-        pairs: Pairs,
-        drawer: BatchDrawer,
-        check: LeakCheck,
-        state: Any,
-        seconds: float,
-        precision: Precision,
-        scales: dict[str, float],
-    ) -> TrainingRecord:
-        """The record of a run that ended with this Trainer state."""
-        best = state.best_metric
-        return cls(
-            recipe=recipe.digest,
-            steps=state.global_step,
-            best_step=None if best is None else state.best_global_step,
-            best_validation=best,
-            seconds=round(seconds, 1),
-            precision=precision,
-            packages={name: version(name) for name in ("torch", "transformers", "sentence-transformers", "panglot")},
-            data=tuple(_data_records(pairs)),
-            left_out=tuple(map(str, drawer.thin)),
-            leaks=tuple(LeakRecord(**leak._asdict()) for leak in check.leaks),
-            compared=check.compared,
-            not_compared=check.absent,
-            scales=scales,
-            history=tuple(state.log_history),
-        )
-
-
-def _data_records(pairs: Pairs) -> Iterator[DataRecord]:
-    same = pairs.query_language == pairs.passage_language
-    for place, name in enumerate(pairs.sets):
-        of_set = pairs.origin == place
-        yield DataRecord(
-            name=name,
-            same_language=int((of_set & same & ~pairs.has_image).sum()),
-            crossing=int((of_set & ~same & ~pairs.has_image).sum()),
-            with_image=int((of_set & pairs.has_image).sum()),
-        )
-
-
-def write_card(folder: Path, recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = ()) -> None:
-    """Write the model card to the model's folder."""
-    text = model_card(recipe, training, results)
+def write_card(
+    folder: Path,
+    recipe: Recipe,
+    training: TrainingRecord,
+    results: Sequence[ResultRecord] = (),
+    model_index: str = "",
+) -> None:
+    """Write the model card to the model's folder; see `model_card`."""
+    text = model_card(recipe.public, training, results, model_index)
     write_whole(folder / "README.md", lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def model_card(recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = ()) -> str:
-    """The card: front matter, description, scores, data, leak check and the whole recipe."""
+def model_card(
+    recipe: Recipe, training: TrainingRecord, results: Sequence[ResultRecord] = (), model_index: str = ""
+) -> str:
+    """The card: front matter of the Hub, usage, description, scores, data, leak check and the whole recipe.
+
+    :param recipe: without local paths; see `Recipe.public`.
+    :param model_index: the results as YAML for the front matter, from `panglot.interop.mteb_export.model_index`.
+    """
     parts = [
-        _front_matter(recipe),
+        _front_matter(recipe, model_index),
         f"# {recipe.name}",
         _sentence(recipe, training),
+        f"```python\n{_usage(recipe)}\n```",
+        *([] if recipe.licence else ["No licence is stated: set `licence` in the recipe."]),
         *(["## Scores", _scores(results)] if results else []),
         "## Training data",
         _data(training),
@@ -142,10 +64,35 @@ def model_card(recipe: Recipe, training: TrainingRecord, results: Sequence[Resul
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(recipe: Recipe) -> str:
-    languages = "\n".join(f"- '{language}'" for language in recipe.languages)
-    tags = "- sentence-transformers\n- multilingual\n- panglot"
-    return f"---\nlibrary_name: sentence-transformers\nlanguage:\n{languages}\ntags:\n{tags}\n---"
+def _front_matter(recipe: Recipe, model_index: str) -> str:
+    """Metadata in YAML, with strings quoted as in JSON."""
+    fields: dict[str, str | Sequence[str] | None] = {
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "sentence-similarity",
+        "license": recipe.licence,
+        "base_model": [
+            base for base in (recipe.text.base, recipe.image and recipe.image.base) if base and _on_hub(base)
+        ],
+        "datasets": [data.source for data in (*recipe.data, *recipe.images) if _on_hub(data.source)],
+        "language": recipe.languages,
+        "tags": ["sentence-transformers", "sentence-similarity", "feature-extraction", "multilingual", "panglot"],
+    }
+    lines = [f"{name}: {json.dumps(value)}" for name, value in fields.items() if value]
+    return "\n".join(["---", *lines, *model_index.splitlines(), "---"])
+
+
+def _on_hub(name: str | None) -> bool:
+    """Whether a name has the form of a Hub repository; local paths are only names by now."""
+    return name is not None and name.count("/") == 1 and not name.startswith((".", "/"))
+
+
+def _usage(recipe: Recipe) -> str:
+    """Three lines that load and use the model."""
+    return (
+        "from sentence_transformers import SentenceTransformer\n"
+        f"model = SentenceTransformer({json.dumps(recipe.name)})\n"
+        'scores = model.similarity(model.encode_query(["a query"]), model.encode_document(["a passage", "another"]))'
+    )
 
 
 def _sentence(recipe: Recipe, training: TrainingRecord) -> str:

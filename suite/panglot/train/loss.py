@@ -52,7 +52,7 @@ class HybridLoss(nn.Module):
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Kind) -> Tensor:
         """The loss of one batch, whose kind is `labels`."""
         scale = self.log_scale[labels].exp()
-        if self._cached is not None and labels != IMAGE:
+        if self._cached is not None and not (labels == IMAGE and self._frozen_for_images):
             self._cached.scale = scale.item()
             return self._cached(sentence_features, None)
         self._ranking.scale = scale

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from panglot.train.part import Part, Positive, Share
 from panglot.train.sets import IMAGE_SETS, TEXT_SETS, check_no_evaluation_set
+from panglot.train.towers_table import ImageTower, TextTower
+from panglot.train.training_table import NOT_OF_THE_MODEL, Schedule
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 """The languages of XQuAD-R."""
@@ -21,58 +25,9 @@ LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 Kind: TypeAlias = Literal["mono", "cross", "mixed", "image", "captions"]
 """Kinds of batches; `captions` replaces `image` if captions are paired with captions."""
 
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Positive: TypeAlias = Annotated[int, Field(ge=1)]
 
-
-class Part(BaseModel):
-    """A table of the recipe: immutable, without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class TextTower(Part):
-    """The text tower.
-
-    `base` is a folder or Hub model that sentence-transformers or transformers can load. A `static` tower averages one
-    vector per token: the base's input embeddings or, without a base, randomly initialised vectors for a vocabulary
-    learnt from the training texts.
-    """
-
-    kind: Literal["encoder", "static"] = "encoder"
-    base: str | None = None
-    vocabulary: Positive | None = None
-    """Number of tokens to keep: the most frequent ones in the training texts."""
-    layers: Positive | None = None
-    """Number of encoder layers to keep, from both ends."""
-    dimension: Positive = 256
-    """Dimension of a static tower without a base."""
-    length: Positive = 128
-    """Maximum length of texts in tokens."""
-    pooling: Literal["mean", "cls"] = "mean"
-    """Pooling, if the base does not define it."""
-    frozen_for_images: bool = False
-    """Whether image batches train only the projection and not the text tower."""
-
-    @model_validator(mode="after")
-    def _needs(self) -> TextTower:
-        if self.kind == "encoder" and self.base is None:
-            raise ValueError("an encoder needs a base: a folder or a Hub model")
-        if self.kind == "static" and self.layers is not None:
-            raise ValueError("layers is not allowed: a static tower has none")
-        return self
-
-
-class ImageTower(Part):
-    """The image tower with a projection.
-
-    `base` is `efficientnet-lite0`, from its package, or a folder or Hub model that transformers can load: a vision
-    model, or a CLIP or SigLIP model, of which only the vision encoder is used.
-    """
-
-    base: str = "efficientnet-lite0"
-    frozen: bool = True
-    """Whether only the projection is trained; image features are then computed once."""
+PATHS = {"base", "source", "translator"}
+"""Settings that may name a local file or folder."""
 
 
 class Origin(Part):
@@ -210,7 +165,7 @@ class Loss(Part):
 
     scale: Annotated[float, Field(gt=0)] = 20.0
     """1 / temperature. The paper does not state it."""
-    scales: dict[Kind, Annotated[float, Field(gt=0)]] = {}
+    scales: dict[Kind, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Scales of kinds of batches that differ from `scale`."""
     learned: bool = False
     """Whether the scale of each kind is trained, starting from these values."""
@@ -221,22 +176,7 @@ class Loss(Part):
     matryoshka: tuple[Positive, ...] = ()
     """Dimensions to which the vectors are truncated, each with its own loss."""
     mini_batch: Positive | None = None
-    """Rows encoded at a time, with the gradient of the whole batch (GradCache); for encoders only."""
-
-
-class Schedule(Part):
-    """Optimiser steps, batch size, learning rate and precision."""
-
-    steps: Positive = 1000
-    batch: Annotated[int, Field(ge=2)] = 100
-    learning_rate: Annotated[float, Field(ge=0)] = 3e-5
-    """0 leaves the initial model unchanged, to evaluate it."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    warmup: Share = 0.0
-    """Share of the steps over which the learning rate rises; afterwards it falls linearly to 0."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    checkpoint_every: Positive | None = None
-    """Steps between checkpoints; by default one with each validation, or none."""
+    """Texts or images encoded at a time, with the gradient of the whole batch (GradCache); for encoders only."""
 
 
 class Validation(Part):
@@ -260,6 +200,8 @@ class Recipe(Part):
     """The complete definition of a model and its training."""
 
     name: str
+    licence: str | None = None
+    """Licence of the trained model, as named on the Hub, such as `apache-2.0`."""
     seed: Annotated[int, Field(ge=0)] = 1
     languages: tuple[str, ...] = LANGUAGES
     text: TextTower
@@ -295,6 +237,19 @@ class Recipe(Part):
             raise ValueError("frozen_for_images needs an image tower: add [image]")
         return self
 
+    @model_validator(mode="after")
+    def _training_fits_the_tower(self) -> Recipe:
+        given = {
+            "gradient_checkpointing": self.training.gradient_checkpointing,
+            "layer_decay": self.training.layer_decay < 1,
+        }
+        for name, is_given in given.items():
+            if is_given and self.text.kind == "static":
+                raise ValueError(f"training.{name} is not allowed: a static tower has no layers")
+        if self.text.cache_frozen and self.training.dataloader_num_workers:
+            raise ValueError("text.cache_frozen needs dataloader_num_workers = 0")
+        return self
+
     @property
     def third(self) -> Kind:
         """The third kind of batch: `image`, or `captions` if the image sets pair captions."""
@@ -306,7 +261,22 @@ class Recipe(Part):
         return self.sampler.shares(self.third)
 
     @property
+    def public(self) -> Recipe:
+        """The recipe as it is published: local files and folders by their names instead of their paths."""
+        content = self.model_dump()
+        for part in (content["text"], content["image"] or {}, *content["data"], *content["images"]):
+            for name in PATHS & part.keys():
+                part[name] = _without_folder(part[name])
+        return Recipe.model_validate(content)
+
+    @property
     def digest(self) -> str:
-        """A hash (12 hex digits) of everything that defines the model: all but its name and its evaluation tasks."""
-        content = self.model_dump(mode="json", exclude={"name", "evaluation"})
+        """A hash (12 hex digits) of the settings that define the model; those at their defaults are left out."""
+        others: dict[str, Any] = {"name": True, "licence": True, "evaluation": True, "training": NOT_OF_THE_MODEL}
+        content = self.model_dump(mode="json", exclude=others, exclude_defaults=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _without_folder(name: str | None) -> str | None:
+    """The last part of a local path; the name itself if it is not a local path."""
+    return Path(name).name if name and (Path(name).is_absolute() or Path(name).exists()) else name

@@ -15,12 +15,15 @@ from sentence_transformers.base.modules import Router
 
 from panglot.arrays import Floats, Ints, write_arrays
 from panglot.data.task import Task
+from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.model import Model, Options, Precision, Role, load_model
 from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
 from panglot.results.naming import result_folder, stem_of
+from panglot.train.frozen_cache import cache_frozen_layers
+from panglot.train.layers import text_module
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -33,15 +36,19 @@ def score_folder(
     progress: Progress = silent,
     features: Path | None = None,
     precision: Precision = "fp32",
+    frozen: tuple[int, Path] | None = None,
 ) -> list[Path]:
     """Evaluate the model in `folder` on tasks and return the result files; existing ones are reused.
 
     `features` is a folder that stores image features, so that models with the same vision tower compute them once.
+    `frozen` is the number of first layers that training left unchanged, with the folder of their stored hidden states.
 
     :raises BadEncoder: the folder is not a model.
     :raises PanglotError: see `panglot.evaluate.run.run`.
     """
     loaded = load_model(str(folder), Options(precision=precision))
+    if frozen and isinstance(loaded, SentenceTransformerEncoder):
+        cache_frozen_layers(text_module(loaded.model), *frozen)
     model: Model = CachedFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
     paths = []
     for task in tasks:

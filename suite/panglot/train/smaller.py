@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from panglot.errors import BadEncoder
+from panglot.train.layers import layers_of
 
 
 def keep_layers(transformer: Any, wanted: int) -> None:
@@ -21,14 +22,12 @@ def keep_layers(transformer: Any, wanted: int) -> None:
     :raises BadEncoder: the base has fewer layers, or they are not found.
     """
     network = transformer.auto_model
-    count = network.config.num_hidden_layers
-    stacks = [part for part in network.modules() if isinstance(part, torch.nn.ModuleList) and len(part) == count]
-    if len(stacks) != 1 or wanted > count:
-        raise BadEncoder(
-            f"text.layers: cannot keep {wanted} of the base's {count} layers. Reduce or remove text.layers."
-        )
+    layers = layers_of(network)
+    count = len(layers)
+    if wanted > count:
+        raise BadEncoder(f"text.layers: the base has {count} layers, not {wanted}. Reduce or remove text.layers.")
     last = max(1, round(wanted / 3))
-    del stacks[0][wanted - last : count - last]
+    del layers[wanted - last : count - last]
     network.config.num_hidden_layers = wanted
 
 

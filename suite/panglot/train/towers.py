@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +23,11 @@ from panglot.arrays import Floats
 from panglot.encode.checkpoints.loading import PROBE, one_line
 from panglot.encode.checkpoints.tokens import positions, prepare
 from panglot.errors import BadEncoder
-from panglot.train.recipe import Prompts, Recipe, TextTower
+from panglot.train.layers import freeze
+from panglot.train.lora import add_lora, merge_lora
+from panglot.train.recipe import Recipe
 from panglot.train.smaller import count_tokens, keep_layers, keep_tokens, trim_vocabulary
+from panglot.train.towers_table import TextTower
 
 SIF = 1e-3
 """Initial weight of a token with relative frequency p: SIF / (SIF + p) (Arora et al., 2017, equation 3)."""
@@ -55,8 +59,11 @@ def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | N
     return SentenceTransformer(modules=modules, prompts=prompts, similarity_fn_name="cosine", device="cpu")
 
 
-def finished(model: SentenceTransformer, prompts: Prompts) -> SentenceTransformer:
-    """The model to save, without the parts used only in training."""
+def finished(model: SentenceTransformer, recipe: Recipe) -> SentenceTransformer:
+    """The model to save, without the parts used only in training; an adapter is merged if the recipe says so."""
+    prompts = recipe.prompts
+    if recipe.text.lora and recipe.text.lora.merged:
+        merge_lora(model)
     if not isinstance(model[0], Router):
         return model
     routes = {name: list(modules) for name, modules in model[0].sub_modules.items()}
@@ -81,6 +88,9 @@ def _encoder(text: TextTower, texts: Sequence[str]) -> list[Any]:
         keep_tokens(modules[0], texts, text.vocabulary)
     modules[0].max_seq_length = text.length
     _check_encodes(text, modules)
+    if text.frozen_layers is not None:
+        freeze(modules[0], text.frozen_layers)
+    add_lora(modules[0], text)
     return modules
 
 
@@ -109,19 +119,31 @@ def _check_reads(text: TextTower, first: Any) -> None:
 
 
 def _check_encodes(text: TextTower, modules: Sequence[Any]) -> None:
-    """Check that a base makes finite vectors of texts of different lengths, up to the longest.
+    """Check that a base makes finite vectors of short and long texts, and the same when saved and loaded for scoring.
 
-    :raises BadEncoder: encoding fails, or its output is not a finite matrix.
+    :raises BadEncoder: encoding, saving or loading fails, or the vectors are not finite or not the same.
     """
     texts = [PROBE, f"{PROBE} " * text.length]
+    model = SentenceTransformer(modules=modules, device="cpu")
     try:
-        vectors = np.asarray(SentenceTransformer(modules=modules, device="cpu").encode(texts, show_progress_bar=False))
+        vectors = np.asarray(model.encode(texts, show_progress_bar=False))
     except Exception as error:
         raise BadEncoder(f"text.base: {text.base} cannot encode texts. {one_line(error)}") from error
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise BadEncoder(
             f"text.base: {text.base} does not return finite vectors; its output has shape {vectors.shape}."
         )
+    try:
+        with TemporaryDirectory() as folder:
+            model.save_pretrained(folder, create_model_card=False)
+            again = SentenceTransformer(folder, device="cpu").encode(texts, show_progress_bar=False)
+    except Exception as error:
+        raise BadEncoder(f"text.base: {text.base} {_NOT_SAVED} {one_line(error)}") from error
+    if np.shape(again) != vectors.shape or not np.allclose(again, vectors, atol=1e-4 * np.abs(vectors).max()):
+        raise BadEncoder(f"text.base: {text.base} {_NOT_SAVED} It then returns other vectors.")
+
+
+_NOT_SAVED = "cannot be saved and loaded again, so a model trained from it could not be used."
 
 
 def _loaded(text: TextTower) -> list[Any]:

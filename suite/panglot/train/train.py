@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
@@ -14,33 +13,34 @@ from sentence_transformers import SentenceTransformer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import PrinterCallback
 
-from panglot.encode.checkpoints.loading import hide_loading_bars
+from panglot.encode.checkpoints.loading import hide_loading_bars, one_line
 from panglot.errors import BadData
 from panglot.progress import Progress, silent
 from panglot.results.record import write_record
 from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.card import TrainingRecord, write_card
+from panglot.train.callbacks import KeepState, ShowProgress, last_checkpoint
+from panglot.train.card import write_card
 from panglot.train.curves import draw_curves
+from panglot.train.frozen_cache import cache_frozen_layers
+from panglot.train.layers import checkpoint_activations, layer_rates, text_module
 from panglot.train.leak import NOT_CHECKED, LeakCheck
 from panglot.train.loss import HybridLoss
 from panglot.train.pairs import Pairs
 from panglot.train.recipe import Recipe
+from panglot.train.record import RECIPE, TRAINING, TrainingRecord
 from panglot.train.towers import build_model, finished
 from panglot.train.trainer import (
     Collator,
     HybridTrainer,
-    KeepScales,
     PairRows,
-    ShowProgress,
     arguments,
     check_negatives,
-    last_checkpoint,
     training_precision,
 )
 from panglot.train.validate import BitextEvaluator, read_bitext
 
-RECIPE = "recipe.json"
-TRAINING = "training.json"
+LAYERS = "layers"
+"""Folder of stored hidden states, next to the models."""
 
 
 class Trained(NamedTuple):
@@ -73,13 +73,17 @@ def train(
     drawer = BatchDrawer(pairs, recipe)
     vision, features = _images(recipe, pairs, work.parent, progress)
     model = build_model(recipe, pairs.texts, vision)
+    if stored := stored_layers(recipe, folder):
+        cache_frozen_layers(text_module(model), *stored)
     trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, progress)
     training = TrainingRecord.of(
         recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
     )
     if trainer.is_world_process_zero():
-        _save(recipe, finished(trainer.model, recipe.prompts), training, folder)
+        _save(recipe, finished(trainer.model, recipe), training, folder)
         write_record(work / TRAINING, training)
+        for checkpoint in work.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
     return Trained(folder, training)
 
 
@@ -126,40 +130,45 @@ def _fit(
 ) -> tuple[HybridTrainer, float]:
     """Train, and return the trainer and the seconds that it took."""
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(work / "tensorboard")
-    settings = arguments(recipe, work)
+    settings = arguments(recipe, work, layer_rates(model, recipe))
     if recipe.training.batch % settings.world_size:
         raise BadData(
             f"training.batch: {recipe.training.batch} is not a multiple of the {settings.world_size} processes."
         )
+    if recipe.training.gradient_checkpointing:
+        checkpoint_activations(model)
     loss = HybridLoss(model, recipe, settings.world_size)
-    scales = KeepScales(loss)
-    callbacks = [ShowProgress(progress), scales]
+    state = KeepState(loss, recipe.training.checkpoint_steps)
+    callbacks = [ShowProgress(progress), state]
     if recipe.validation.every and recipe.validation.patience:
         callbacks.append(EarlyStoppingCallback(recipe.validation.patience))
-    trainer = HybridTrainer(
-        BatchSampler(drawer, recipe.training.steps, recipe.training.batch),
-        model=model,
-        args=settings,
-        train_dataset=PairRows(pairs, recipe),
-        data_collator=Collator(model, recipe, pairs.images, features),
-        loss=loss,
-        evaluator=BitextEvaluator(read_bitext(recipe)) if recipe.validation.every else None,
-        callbacks=callbacks,
-    )
+    batches = recipe.training.steps * recipe.training.gradient_accumulation_steps
+    try:
+        trainer = HybridTrainer(
+            BatchSampler(drawer, batches, recipe.training.batch),
+            model=model,
+            args=settings,
+            train_dataset=PairRows(pairs, recipe),
+            data_collator=Collator(model, recipe, pairs.images, features),
+            loss=loss,
+            evaluator=BitextEvaluator(read_bitext(recipe)) if recipe.validation.every else None,
+            callbacks=callbacks,
+        )
+    except (ImportError, RuntimeError, ValueError) as error:  # a package for `report_to` or `optim` is missing
+        raise BadData(f"training: {one_line(error)}") from error
     trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(work)
     if checkpoint:
-        scales.restore(checkpoint)
-    start = perf_counter()
+        state.restore(checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return trainer, perf_counter() - start
+    return trainer, state.seconds
 
 
 def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, folder: Path) -> None:
     """Replace the folder by the finished model with its card, curves and recipe."""
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.save_pretrained(str(unfinished), create_model_card=False)
-    write_record(unfinished / RECIPE, recipe)
+    write_record(unfinished / RECIPE, recipe.public)
     draw_curves(training.history, unfinished / "curves.png")
     write_card(unfinished, recipe, training)
     shutil.rmtree(folder)
@@ -171,11 +180,7 @@ def is_first_process() -> bool:
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
-def read_training(recipe: Recipe, folder: Path) -> TrainingRecord | None:
-    """The training record of the model in a folder; None if it is unfinished or of another recipe or version."""
-    path = folder.with_name(f"{folder.name}.training") / TRAINING
-    try:
-        training = TrainingRecord.model_validate_json(path.read_bytes()) if path.is_file() else None
-    except ValidationError:
-        return None
-    return training if training and training.recipe == recipe.digest and (folder / RECIPE).is_file() else None
+def stored_layers(recipe: Recipe, folder: Path) -> tuple[int, Path] | None:
+    """The number of frozen layers whose output is stored for the model in a folder, and where; None if it is not."""
+    count = recipe.text.frozen_layers if recipe.text.cache_frozen else None
+    return (count, folder.parent / LAYERS) if count else None

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader, Dataset
-from transformers import TrainerCallback
 
 from panglot.data.image import decode
+from panglot.encode.checkpoints.loading import one_line
 from panglot.encode.checkpoints.precision import computed_precision
 from panglot.encode.model import Precision
 from panglot.errors import BadData
-from panglot.progress import Progress
 from panglot.train.batches import BatchSampler
-from panglot.train.loss import HybridLoss
 from panglot.train.pairs import NO_INDEX, Pairs
 from panglot.train.recipe import Kind, Recipe
 from panglot.train.towers import FEATURES
+from panglot.train.training_table import TrainerArguments
 from panglot.train.vision import in_memory
 
-CHECKPOINTS_KEPT = 2
 LOGS = 100
 """Points of a loss curve."""
-SCALES = "scales.json"
+WEIGHTS = "trained.safetensors"
 
 
 class PairRows(Dataset[dict[str, Any]]):
@@ -114,6 +111,20 @@ class HybridTrainer(SentenceTransformerTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave the model card to `panglot.train.card`."""
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write what training changes: trainable weights and buffers; the recipe gives the rest."""
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        trained = {name: weight.detach() for name, weight in self.model.named_parameters() if weight.requires_grad}
+        trained |= dict(self.model.named_buffers())
+        save_file({name: tensor.contiguous() for name, tensor in trained.items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        self.model.load_state_dict(load_file(Path(checkpoint_path) / WEIGHTS), strict=False)
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
+
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The batches; each of several processes takes its part of every batch."""
         self.accelerator.even_batches = False
@@ -145,45 +156,6 @@ class HybridTrainer(SentenceTransformerTrainer):
         super().log(logs, start_time)
 
 
-class KeepScales(TrainerCallback):
-    """Saves learned scales, which are part of the loss and not of the Trainer's checkpoints."""
-
-    def __init__(self, loss: HybridLoss) -> None:
-        self._loss = loss
-
-    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Write the scales to the checkpoint's folder."""
-        scales = {kind: scale.item() for kind, scale in self._loss.log_scale.items()}
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        (folder / SCALES).write_text(json.dumps(scales), encoding="utf-8")
-
-    def restore(self, checkpoint: Path) -> None:
-        """Restore the scales of a checkpoint."""
-        with torch.no_grad():
-            for kind, scale in json.loads((checkpoint / SCALES).read_text(encoding="utf-8")).items():
-                self._loss.log_scale[kind].fill_(scale)
-
-
-class ShowProgress(TrainerCallback):
-    """Reports steps to a progress bar."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._stack, self._done = progress, ExitStack(), 0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Open the bar at the current step."""
-        self._advance = self._stack.enter_context(self._progress("training", state.max_steps))
-        self._advance(state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Advance by one step."""
-        self._advance(1)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Close the bar."""
-        self._stack.close()
-
-
 def check_negatives(pairs: Pairs, recipe: Recipe, processes: int) -> None:
     """Check that hard negatives exist if the recipe uses them, and for all rows with several processes.
 
@@ -212,53 +184,47 @@ def training_precision(recipe: Recipe) -> Precision:
     return computed_precision(recipe.training.precision, "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def arguments(recipe: Recipe, folder: Path) -> SentenceTransformerTrainingArguments:
+def arguments(
+    recipe: Recipe, folder: Path, rates: Mapping[str, float] | None = None
+) -> SentenceTransformerTrainingArguments:
     """The Trainer's settings for a recipe; checkpoints and logs go to `folder`.
 
-    :raises BadData: the recipe sets fp16 and there is no GPU.
+    `rates` are learning rates by a regular expression for parameters; those of the recipe take precedence.
+
+    :raises BadData: the recipe sets fp16 and there is no GPU, or the Trainer rejects a setting.
     """
     training, validation = recipe.training, recipe.validation
     precision = training_precision(recipe)
-    saving = validation.every or training.checkpoint_every
-    return SentenceTransformerTrainingArguments(
-        output_dir=str(folder),
-        max_steps=training.steps,
-        per_device_train_batch_size=training.batch,
-        learning_rate=training.learning_rate,
-        weight_decay=training.weight_decay,
-        warmup_steps=round(training.warmup * training.steps),
-        optim="adamw_torch",
-        lr_scheduler_type="linear",
-        bf16=precision == "bf16",
-        fp16=precision == "fp16",
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        eval_strategy="steps" if validation.every else "no",
-        eval_steps=validation.every,
-        save_strategy="steps" if saving else "no",
-        save_steps=saving or 500,
-        save_total_limit=CHECKPOINTS_KEPT,
-        load_best_model_at_end=validation.every is not None,
-        metric_for_best_model="eval_bitext" if validation.every else None,
-        logging_steps=max(1, training.steps // LOGS),
-        report_to=["tensorboard"],
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        accelerator_config={"split_batches": True},
-        ddp_find_unused_parameters=recipe.image is not None,
-        use_cpu=not torch.cuda.is_available(),
-        ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not torch.cuda.is_available() else None,
-    )
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return max(found, key=_step_of, default=None)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
+    passed = training.model_dump(include=set(TrainerArguments.model_fields))
+    passed["learning_rate_mapping"] = {**(rates or {}), **training.learning_rate_mapping}
+    passed["report_to"] = list(training.report_to)
+    try:
+        return SentenceTransformerTrainingArguments(
+            **passed,
+            output_dir=str(folder),
+            max_steps=training.steps,
+            per_device_train_batch_size=training.batch,
+            warmup_steps=round(training.warmup * training.steps),
+            bf16=precision == "bf16",
+            fp16=precision == "fp16",
+            seed=recipe.seed,
+            data_seed=recipe.seed,
+            eval_strategy="steps" if validation.every else "no",
+            eval_steps=validation.every,
+            save_strategy="steps" if validation.every else "no",  # others are asked for by `KeepState`
+            save_steps=validation.every or 500,
+            load_best_model_at_end=validation.every is not None,
+            metric_for_best_model="eval_bitext" if validation.every else None,
+            logging_steps=max(1, training.steps // LOGS),
+            disable_tqdm=True,
+            dataloader_pin_memory=torch.cuda.is_available(),
+            accelerator_config={"split_batches": True},
+            ddp_find_unused_parameters=recipe.image is not None,
+            use_cpu=not torch.cuda.is_available(),
+            ddp_backend="gloo" if "WORLD_SIZE" in os.environ and not torch.cuda.is_available() else None,
+        )
+    except ValueError as error:
+        raise BadData(f"training: {one_line(error)}") from error
 
 
 def kinds_logged(history: Sequence[dict[str, float]], what: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from panglot.data.image import Image, decode
 from panglot.errors import BadEncoder, require
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
-from panglot.train.recipe import ImageTower
+from panglot.train.towers_table import ImageTower
 
 LITE0 = "efficientnet-lite0"
 SIDE = 224

@@ -24,7 +24,8 @@ def train(
 ) -> None:
     """Train an encoder from a recipe, then score it.
 
-    Resumes an interrupted run. On several GPUs: torchrun --nproc-per-node 4 -m panglot train RECIPE
+    Resumes an interrupted run at its last checkpoint; a finished model is only scored. On several GPUs: torchrun
+    --nproc-per-node 4 -m panglot train RECIPE
 
     Example: panglot train static-hybrid --set training.steps=200
     """
@@ -38,36 +39,44 @@ def train(
     check_writable(results, "--results")
     from rich.text import Text
 
+    from panglot.train.card import write_card
     from panglot.train.data import read_pairs
+    from panglot.train.record import read_training
 
-    pairs = read_pairs(chosen)  # before loading torch and models, so bad rows are reported at once
+    folder = out / chosen.name
+    training = read_training(chosen, folder)
+    console = open_console(aside=as_json)
+    if training:
+        said = f"{folder} is finished and is not trained again. To train it anew, delete it and {folder}.training."
+        console.print(Text(said, "dim"), soft_wrap=True)
+    else:
+        pairs = read_pairs(chosen)  # before loading torch and models, so bad rows are reported at once
 
     from panglot.cli.view.terminal import progress_bar, score_table
     from panglot.data.catalogue import known_tasks
     from panglot.encode.checkpoints.precision import FELL_BACK
+    from panglot.interop.mteb_export import model_index
     from panglot.results.result_record import read_result_record
-    from panglot.train.card import write_card
     from panglot.train.leak import check_leaks
     from panglot.train.score import score_folder
-    from panglot.train.train import is_first_process, train
+    from panglot.train.train import is_first_process, stored_layers, train
     from panglot.train.trainer import training_precision
 
-    console = open_console(aside=as_json)
-    leaks = check_leaks(pairs, known_tasks().values())
-    console.print(Text(str(leaks), "dim"), soft_wrap=True)
-    if training_precision(chosen) != chosen.training.precision:
-        console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
-    trained = train(chosen, out / chosen.name, pairs, leaks, progress_bar)
+    if not training:
+        leaks = check_leaks(pairs, known_tasks().values())
+        console.print(Text(str(leaks), "dim"), soft_wrap=True)
+        if training_precision(chosen) != chosen.training.precision:
+            console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
+        training = train(chosen, folder, pairs, leaks, progress_bar).training
     if not is_first_process():
         return
-    effort = f"  {trained.training.seconds:.0f} s, {trained.training.steps} steps"
-    console.print(Text(str(trained.folder)).append(effort, "dim"), soft_wrap=True)
-    precision = trained.training.precision
-    paths = score_folder(trained.folder, tasks, results, progress_bar, precision=precision)
+    console.print(Text(str(folder)).append(f"  {training.effort}", "dim"), soft_wrap=True)
+    stored = stored_layers(chosen, folder)
+    paths = score_folder(folder, tasks, results, progress_bar, precision=training.precision, frozen=stored)
     scored = [read_result_record(path) for path in paths]
     if scored:
-        write_card(trained.folder, chosen, trained.training, scored)
+        write_card(folder, chosen, training, scored, model_index(scored))
     if as_json:
-        print_json({"folder": str(trained.folder), "results": [result.plain() for result in scored]})
+        print_json({"folder": str(folder), "results": [result.plain() for result in scored]})
     elif scored:
         console.print(score_table(scored))

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
+from rich.progress import Task as BarTask
 from rich.style import Style
 from rich.text import Text
 
@@ -48,13 +56,25 @@ IMAGE_LEGEND = (
 )
 
 
+class RateColumn(ProgressColumn):
+    """Items per second, or seconds per item if they take longer than a second."""
+
+    def render(self, task: BarTask) -> Text:
+        """The rate of the last half minute."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:,.1f}/s" if speed >= 1 else f"{1 / speed:,.1f} s each")
+
+
 @contextmanager
 def progress_bar(label: str, total: int, console: PlainConsole | None = None) -> Iterator[Advance]:
-    """Show a progress bar with the remaining time; it disappears when done."""
+    """Show a progress bar with rate and remaining time; it disappears when done."""
     columns = (
         TextColumn("{task.description:<20}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeElapsedColumn(),
         TextColumn("remaining"),
         TimeRemainingColumn(),

@@ -136,6 +136,11 @@ class SentenceTransformerEncoder:
         tokens = tokenize(self._readers[role].tokenizer, [prompt + text for text in texts])
         return np.array([len(found) for found in tokens], np.int32)
 
+    @property
+    def model(self) -> Any:
+        """The model of sentence-transformers."""
+        return self._model
+
     def cut_at(self, role: Role) -> int | None:
         """Return the maximum number of tokens for texts in a role, or None."""
         return limit(self._readers[role], role)

@@ -1,0 +1,244 @@
+"""Training parts of an encoder: frozen layers with and without their cache, LoRA, and learning rates by layer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
+
+from panglot.errors import BadEncoder
+from panglot.train.hidden_states import StateStore
+from panglot.train.layers import layer_rates
+from panglot.train.pairs import Pairs, PairsBuilder, TextPair
+from panglot.train.recipe import Recipe
+from panglot.train.recipe_file import make_recipe
+from panglot.train.score import score_folder
+from panglot.train.towers import build_model
+from panglot.train.train import Trained, train
+from tests.helpers.killing import Killed, killing_at
+from tests.helpers.tasks import TASKS
+from tests.helpers.tiny import bare
+
+TEXTS = ["a b", "c d a b a", "b", "d c b a"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of four layers, with dropout."""
+    return bare(tmp_path_factory.mktemp("base") / "bert", num_hidden_layers=4)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    """256 pairs; texts of two to six words recur in many of them."""
+    builder = PairsBuilder(("en",))
+    words = [" ".join(chosen) for chosen in product("abcd", repeat=4)]
+    builder.add_texts(
+        "terms", [TextPair(str(n), "en", text, f"{text[::-1]} a b"[: 3 + n % 9]) for n, text in enumerate(words)]
+    )
+    return builder.build()
+
+
+def recipe(base: Path, text: dict[str, Any] | None = None, **training: Any) -> Recipe:
+    return make_recipe(
+        {
+            "name": "x",
+            "languages": ["en"],
+            "text": {"base": str(base), "length": 32, **(text or {})},
+            "data": [{"name": "terms"}],
+            "sampler": {"kind": "mono", "cloze": 0, "apart": False},
+            "training": {"steps": 6, "batch": 4, "learning_rate": 1e-3, "checkpoint_every": 2, **training},
+        }
+    )
+
+
+def weights(trained: Trained) -> dict[str, torch.Tensor]:
+    return SentenceTransformer(str(trained.folder), device="cpu").state_dict()
+
+
+def losses(trained: Trained) -> list[float]:
+    return [entry["loss"] for entry in trained.training.history if "loss" in entry]
+
+
+def test_frozen_layers_keep_their_weights_and_the_others_change(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    before = SentenceTransformer(modules=list(build_model(recipe(base), ()))).state_dict()
+    after = weights(train(recipe(base, {"frozen_layers": 2}), tmp_path / "x", pairs))
+    kept = {name for name, weight in before.items() if torch.equal(weight, after[name])}
+    assert all(
+        ("embeddings" in name or ".0." in name.partition("layer")[2] or ".1." in name.partition("layer")[2])
+        or "pooler" in name
+        for name in kept
+    )
+    assert {name.split("layer.")[1][0] for name in before.keys() - kept} == {"2", "3"}
+    assert any("word_embeddings" in name for name in kept)
+
+
+def test_freezing_every_layer_is_refused(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    with pytest.raises(BadEncoder, match="has 4 layers, so at most 3 can be frozen"):
+        train(recipe(base, {"frozen_layers": 4}), tmp_path / "x", pairs)
+
+
+def cached(base: Path, **training: Any) -> Recipe:
+    return recipe(base, {"frozen_layers": 2, "cache_frozen": True}, **training)
+
+
+def test_cached_layers_train_the_model_that_frozen_layers_train(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    """Dropout of the trained layers included: only the rounding to float16 differs."""
+    plain = train(recipe(base, {"frozen_layers": 2}), tmp_path / "plain", pairs)
+    stored = train(cached(base), tmp_path / "stored", pairs)
+    assert losses(stored) == pytest.approx(losses(plain), abs=1e-2)
+    one, other = (SentenceTransformer(str(trained.folder), device="cpu").encode(TEXTS) for trained in (plain, stored))
+    np.testing.assert_allclose(one, other, atol=1e-3)
+    assert len(list((tmp_path / "layers").glob("*/*.states"))) == 1
+
+
+def test_stored_states_are_used_by_later_runs_and_by_scoring(
+    base: Path, pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(cached(base), tmp_path / "first", pairs)
+    with monkeypatch.context() as patched:
+        patched.setattr("panglot.train.frozen_cache._FrozenLayers._computed", None)
+        again = train(cached(base), tmp_path / "again", pairs)
+    assert losses(again) == losses(first)
+    model = SentenceTransformer(str(first.folder), device="cpu").state_dict()
+    assert all(torch.equal(weight, model[name]) for name, weight in weights(again).items())
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_killed_run_with_cached_layers_resumes_to_the_same_weights(
+    base: Path, pairs: Pairs, tmp_path: Path, step: int
+) -> None:
+    whole = train(cached(base), tmp_path / "whole" / "x", pairs)
+    with pytest.raises(Killed):
+        train(cached(base), tmp_path / "cut" / "x", pairs, progress=killing_at(step))
+    resumed = train(cached(base), tmp_path / "cut" / "x", pairs)
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_scores_with_cached_layers_are_those_of_the_saved_model(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    trained = train(cached(base), tmp_path / "x", pairs)
+    layers = tmp_path / "layers"
+    known = sum(path.stat().st_size for path in layers.rglob("*.states"))
+    paths = {
+        name: score_folder(trained.folder, [TASKS["starter"]], tmp_path / name, frozen=frozen)
+        for name, frozen in (("plain", None), ("stored", (2, layers)))
+    }
+    assert sum(path.stat().st_size for path in layers.rglob("*.states")) > known
+    from panglot.results.result_record import read_result_record
+
+    one, other = (read_result_record(paths[name][0]) for name in ("plain", "stored"))
+    assert one.settings["multi"]["map"].value == pytest.approx(other.settings["multi"]["map"].value, abs=1e-3)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(0, 40))
+def test_store_returns_what_was_stored_and_survives_a_torn_file(
+    tmp_path_factory: Any, lengths: list[int], cut: int
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    random = np.random.default_rng(1)
+    states = {bytes([n]) + bytes(15): random.random((length, 3)).astype(np.float16) for n, length in enumerate(lengths)}
+    store = StateStore(folder, 3)
+    store.add(states)
+    for opened in (store, StateStore(folder, 3)):
+        assert len(opened) == len(states)
+        assert all(np.array_equal(opened.read(key), own) for key, own in states.items())
+    file = next(folder.glob("*.states"))
+    file.write_bytes(file.read_bytes()[:-cut] if cut else file.read_bytes())
+    torn = StateStore(folder, 3)
+    assert all(np.array_equal(torn.read(key), own) for key, own in states.items() if key in torn)
+    assert (len(torn) == len(states)) == (cut == 0)
+
+
+@pytest.mark.parametrize("model", ["Roberta", "MPNet", "DistilBert", "ModernBert", "Llama"])
+def test_common_architectures_start_from_stored_states(model: str, pairs: Pairs, tmp_path: Path) -> None:
+    shape: dict[str, Any] = {"num_hidden_layers": 3}
+    if model == "DistilBert":
+        shape = {"n_layers": 3, "dim": 16, "hidden_dim": 16, "n_heads": 2, "num_hidden_layers": 3}
+    if model == "Llama":
+        shape |= {"num_key_value_heads": 2}
+    if model == "ModernBert":
+        shape |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
+    made = bare(tmp_path / model, model=model, **shape)
+    trained = train(recipe(made, {"frozen_layers": 1, "cache_frozen": True}, steps=2), tmp_path / "x", pairs)
+    assert trained.training.steps == 2
+
+
+def lora(base: Path, **settings: Any) -> Recipe:
+    return recipe(base, {"lora": {"r": 2, "lora_alpha": 4, "target_modules": ["query"], **settings}})
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what peft asks of transformers is deprecated there
+        yield
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("merged", [True, False])
+def test_lora_trains_only_the_adapter_and_loads_again(base: Path, pairs: Pairs, tmp_path: Path, merged: bool) -> None:
+    trained = train(lora(base, merged=merged), tmp_path / "x", pairs)
+    assert bool(list(trained.folder.rglob("adapter_config.json"))) == (not merged)
+    start = SentenceTransformer(modules=list(build_model(recipe(base), ())), device="cpu")
+    made = SentenceTransformer(str(trained.folder), device="cpu")
+    assert np.abs(start.encode(TEXTS) - made.encode(TEXTS)).max() > 1e-4
+    if merged:
+        one, other = start.state_dict(), made.state_dict()
+        assert one.keys() == other.keys()
+        assert {n.split("attention.")[1] for n in one if not torch.equal(one[n], other[n])} == {"self.query.weight"}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_killed_lora_run_resumes_to_the_same_weights(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    whole = train(lora(base), tmp_path / "whole" / "x", pairs)
+    with pytest.raises(Killed):
+        train(lora(base), tmp_path / "cut" / "x", pairs, progress=killing_at(3))
+    expected, found = weights(whole), weights(train(lora(base), tmp_path / "cut" / "x", pairs))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_lora_without_its_layers_is_refused(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    with pytest.raises(BadEncoder, match=r"text\.lora: .* Set text\.lora\.target_modules"):
+        train(lora(base, target_modules=["nothing"]), tmp_path / "x", pairs)
+
+
+def test_learning_rates_fall_from_layer_to_layer(base: Path) -> None:
+    made = recipe(base, {"frozen_layers": 1}, layer_decay=0.5, learning_rate=1.0)
+    rates = layer_rates(build_model(made, ()), made)
+    assert list(rates.values()) == [0.25, 0.5, 1.0]
+    assert [name.split("layer")[1] for name in rates] == [r"\.1\.", r"\.2\.", r"\.3\."]
+
+
+def test_rates_of_layers_reach_the_optimiser(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    """With a decay of 1e-9 only the last layer moves."""
+    before = SentenceTransformer(modules=list(build_model(recipe(base), ()))).state_dict()
+    after = weights(train(recipe(base, layer_decay=1e-9, weight_decay=0), tmp_path / "x", pairs))
+    moved = {name.split("layer.")[1][0] for name in before if (before[name] - after[name]).abs().max() > 1e-6}
+    assert moved == {"3"}
+
+
+def test_accumulated_batches_make_the_steps_of_their_mean_gradient(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    """Without a change of weights, a step of two batches has the mean of their losses."""
+    single = losses(train(recipe(base, learning_rate=0.0, steps=4), tmp_path / "one", pairs))
+    double = losses(
+        train(recipe(base, learning_rate=0.0, steps=2, gradient_accumulation_steps=2), tmp_path / "two", pairs)
+    )
+    assert len(double) == 2
+    assert double == pytest.approx([np.mean(single[:2]), np.mean(single[2:])], abs=0.3)
+
+
+def test_gradient_checkpointing_trains_the_same_model(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    plain = train(recipe(base), tmp_path / "plain", pairs)
+    spared = train(recipe(base, gradient_checkpointing=True), tmp_path / "spared", pairs)
+    assert losses(spared) == pytest.approx(losses(plain), abs=1e-5)
