@@ -19,6 +19,8 @@ from panglot.train.recipe import Kind, Recipe
 
 PATIENCE = 50
 """Random draws of a batch before its stratum is searched row by row."""
+LOOKED_AT = 1000
+"""Rows whose keys are read at a time."""
 
 
 class Batch(NamedTuple):
@@ -130,12 +132,14 @@ class BatchDrawer:
 
     def _first_distinct(self, rows: Ints, chosen: list[int], seen: set[int]) -> list[int] | None:
         """Add the rows that conflict with none before them to `chosen`, in order; None if they do not fill a batch."""
-        for row, keys in zip(rows.tolist(), self._pairs.keys[rows].tolist(), strict=True):
-            if seen.isdisjoint(keys):
-                seen.update(keys, self._pairs.apart.get(keys[0], ()))
-                chosen.append(row)
-                if len(chosen) == self._size:
-                    return chosen
+        for start in range(0, len(rows), LOOKED_AT):
+            part = rows[start : start + LOOKED_AT]
+            for row, keys in zip(part.tolist(), self._pairs.keys[part].tolist(), strict=True):
+                if seen.isdisjoint(keys):
+                    seen.update(keys, self._pairs.apart.get(keys[0], ()))
+                    chosen.append(row)
+                    if len(chosen) == self._size:
+                        return chosen
         return None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from panglot.arrays import Ints
 from panglot.languages import is_unspaced
-from panglot.train.words import Units, is_kept, normalised
+from panglot.train.words import Units, is_kept, normalised, occurs_in
 
 HEADS = {False: (1, 2, 4), True: (2, 4, 8)}
 """Units (words, or characters of unspaced languages) by which a query is looked up; the largest that fits is used.
@@ -69,13 +69,13 @@ def _head_sizes(counts: Ints, sizes: Sequence[int]) -> Ints:
 
 def _heads(runs: Units) -> Iterator[tuple[int, int]]:
     """The first run of each text, with the text's index."""
-    texts, first = np.unique(runs.text, return_index=True)
-    return zip(runs.numbers[first].tolist(), texts.tolist(), strict=True)
+    first = np.flatnonzero(np.diff(runs.text, prepend=-1))
+    return zip(runs.numbers[first].tolist(), runs.text[first].tolist(), strict=True)
 
 
 def _found(runs: Units, heads: Collection[int]) -> Iterator[tuple[int, int]]:
     """Heads that occur in texts, each with the text's index, without duplicates."""
-    known = np.isin(runs.numbers, np.fromiter(heads, np.int64, len(heads)))
+    known = occurs_in(runs.numbers, np.fromiter(heads, np.int64, len(heads)))
     found = np.unique(np.stack([runs.numbers[known], runs.text[known]]), axis=1)
     return zip(*found.tolist(), strict=True)
 

@@ -21,7 +21,7 @@ from panglot.data.task import Task
 from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.pairs import Pairs
-from panglot.train.words import Units, long_runs, normalised
+from panglot.train.words import Units, long_runs, normalised, occurs_in
 
 FEW = 5
 """Most unavailable tasks that a message lists; the model card lists all."""
@@ -112,7 +112,7 @@ def _shared(task: str, pool: Pool, trained: Mapping[str, TrainedTexts]) -> Itera
 
 def _leak(task: str, language: str, trained: TrainedTexts, texts: Sequence[str]) -> Leak:
     compared = set(normalised(texts))
-    shared = np.isin(trained.runs.numbers, long_runs(sorted(compared), language).numbers)
+    shared = occurs_in(trained.runs.numbers, long_runs(list(compared), language).numbers)
     overlapping = len(np.unique(trained.runs.text[shared]))
     return Leak(task, language, len(trained.texts), sum(text in compared for text in trained.texts), overlapping)
 

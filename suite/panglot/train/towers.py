@@ -32,10 +32,13 @@ from panglot.train.towers_table import TextTower
 SIF = 1e-3
 """Initial weight of a token with relative frequency p: SIF / (SIF + p) (Arora et al., 2017, equation 3)."""
 
-LEARNT_FROM = 40_000
+LEARNT_FROM = 10_000
 """Number of texts that a vocabulary is learnt from."""
 DEFAULT_VOCABULARY = 20_000
 LONGEST_PIECE = 10
+
+_WEIGHTS = {"dtype": torch.float32}
+"""Half-precision checkpoints are trained in single precision: Adam's updates are too small for float16."""
 
 FEATURES = "features"
 """The route for precomputed image features, used only in training."""
@@ -151,8 +154,8 @@ def _loaded(text: TextTower) -> list[Any]:
     base = str(text.base)
     try:
         if is_sentence_transformer_model(base):
-            return list(SentenceTransformer(base, device="cpu"))
-        transformer = Transformer(base, max_seq_length=text.length)
+            return list(SentenceTransformer(base, device="cpu", model_kwargs=_WEIGHTS))
+        transformer = Transformer(base, max_seq_length=text.length, model_kwargs=_WEIGHTS)
     except Exception as error:
         raise BadEncoder(_not_loaded(text, error)) from error
     return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling), Normalize()]

@@ -20,7 +20,6 @@ from panglot.results.record import write_record
 from panglot.train.batches import BatchDrawer, BatchSampler
 from panglot.train.callbacks import KeepState, ShowProgress, last_checkpoint
 from panglot.train.card import write_card
-from panglot.train.curves import draw_curves
 from panglot.train.frozen_cache import cache_frozen_layers
 from panglot.train.layers import checkpoint_activations, layer_rates, text_module
 from panglot.train.leak import NOT_CHECKED, LeakCheck
@@ -166,6 +165,8 @@ def _fit(
 
 def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, folder: Path) -> None:
     """Replace the folder by the finished model with its card, curves and recipe."""
+    from panglot.train.curves import draw_curves  # takes a second to import
+
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.save_pretrained(str(unfinished), create_model_card=False)
     write_record(unfinished / RECIPE, recipe.public)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Ints
+from panglot.arrays import Bools, Ints
 from panglot.languages import parse_language
 
 WORDS = 8
@@ -26,6 +26,8 @@ _CHUNK = 1 << 22
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """Base of the polynomial hash of a run; odd, so that every unit affects the hash."""
 _CODE = "utf-32-le"
+_SPACE, _LINE = np.uint32(ord(" ")), np.uint32(ord("\n"))
+_UNSEEN = np.uint32(0xFFFFFFFF)
 
 
 class Units(NamedTuple):
@@ -61,9 +63,21 @@ class Units(NamedTuple):
         return Units(hashes.view(np.int64)[within], first[within])
 
 
+def occurs_in(numbers: Ints, known: Ints) -> Bools:
+    """Whether each number is one of the known, [numbers]; equals `np.isin`, but few are looked at more than once.
+
+    A table of the last bits of the known numbers rules out nearly all others.
+    """
+    table = np.zeros(1 << max(16, 4 + len(known).bit_length()), bool)
+    table[known & (len(table) - 1)] = True
+    found = table[numbers & (len(table) - 1)]
+    found[found] = np.isin(numbers[found], known)
+    return found
+
+
 def normalised(texts: Sequence[str]) -> list[str]:
     """Normalise texts: lower-case letters, marks and digits in NFKC, words separated by single spaces."""
-    return [" ".join(line.split()) for chunk in _chunks(texts) for line in _kept("\n".join(chunk)).split("\n")]
+    return [line for chunk in _chunks(texts) for line in _kept("\n".join(chunk)).split("\n")]
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -81,17 +95,25 @@ def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _kept(text: str) -> str:
-    """The text in lower case, with all but letters, marks, digits and line feeds replaced by spaces."""
+    """The text in lower case: letters, marks, digits and line feeds, with single spaces in place of all else."""
     codes = np.frombuffer(text.lower().encode(_CODE, "surrogatepass"), "<u4")
-    return _kept_codes()[codes].tobytes().decode(_CODE)
+    table = _replacements()
+    kept = table[codes]
+    new = kept == _UNSEEN
+    if new.any():
+        for code in np.unique(codes[new]).tolist():
+            table[code] = code if code == _LINE or is_kept(chr(code)) else _SPACE
+        kept = table[codes]
+    before = np.concatenate([[_LINE], kept[:-1]])
+    kept = kept[(kept != _SPACE) | ((before != _SPACE) & (before != _LINE))]
+    after = np.concatenate([kept[1:], [_LINE]])
+    return kept[(kept != _SPACE) | (after != _LINE)].astype("<u4").tobytes().decode(_CODE)
 
 
 @cache
-def _kept_codes() -> np.ndarray:
-    """The replacement of every code point, [code points]."""
-    kept = (chr(code) == "\n" or is_kept(chr(code)) for code in range(sys.maxunicode + 1))
-    codes = np.arange(sys.maxunicode + 1, dtype="<u4")
-    return np.where(np.fromiter(kept, bool, len(codes)), codes, np.uint32(ord(" ")))
+def _replacements() -> np.ndarray:
+    """The replacement of every code point, [code points], filled in as characters occur."""
+    return np.full(sys.maxunicode + 1, _UNSEEN, "<u4")
 
 
 def is_kept(character: str) -> bool:
