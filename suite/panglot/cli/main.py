@@ -22,6 +22,7 @@ from panglot.cli.commands.import_ import import_
 from panglot.cli.commands.index import index
 from panglot.cli.commands.models import models
 from panglot.cli.commands.plan import plan
+from panglot.cli.commands.push import push
 from panglot.cli.commands.rank import rank
 from panglot.cli.commands.receive import receive
 from panglot.cli.commands.rescore import rescore
@@ -78,7 +79,7 @@ for heading, verbs in {
     MEASURE: (demo, run, plan, score, tasks, models, fetch),
     READ: (show, compare, rank, whatif, index, board),
     SHARE: (verify, rescore, submit, receive, export),
-    MAKE: (train, debias, ablate),
+    MAKE: (train, debias, ablate, push),
 }.items():
     for verb in verbs:
         app.command(cls=Verb, rich_help_panel=heading)(verb)

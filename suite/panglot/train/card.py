@@ -66,14 +66,13 @@ def model_card(
 
 def _front_matter(recipe: Recipe, model_index: str) -> str:
     """Metadata in YAML, with strings quoted as in JSON."""
+    bases = (recipe.text.base, recipe.image and recipe.image.base)
     fields: dict[str, str | Sequence[str] | None] = {
         "library_name": "sentence-transformers",
         "pipeline_tag": "sentence-similarity",
         "license": recipe.licence,
-        "base_model": [
-            base for base in (recipe.text.base, recipe.image and recipe.image.base) if base and _on_hub(base)
-        ],
-        "datasets": [data.source for data in (*recipe.data, *recipe.images) if _on_hub(data.source)],
+        "base_model": [base for base in bases if base and _on_hub(base)],
+        "datasets": [name for data in (*recipe.data, *recipe.images) if (name := data.source) and _on_hub(name)],
         "language": recipe.languages,
         "tags": ["sentence-transformers", "sentence-similarity", "feature-extraction", "multilingual", "panglot"],
     }
@@ -81,9 +80,9 @@ def _front_matter(recipe: Recipe, model_index: str) -> str:
     return "\n".join(["---", *lines, *model_index.splitlines(), "---"])
 
 
-def _on_hub(name: str | None) -> bool:
+def _on_hub(name: str) -> bool:
     """Whether a name has the form of a Hub repository; local paths are only names by now."""
-    return name is not None and name.count("/") == 1 and not name.startswith((".", "/"))
+    return name.count("/") == 1 and not name.startswith((".", "/"))
 
 
 def _usage(recipe: Recipe) -> str:

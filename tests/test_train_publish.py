@@ -1,0 +1,224 @@
+"""The card of a trained model, and its upload to a twin of the Hub on this machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import HfApi
+
+from panglot.errors import BadEncoder, PanglotError
+from panglot.interop.mteb_export import model_index
+from panglot.interop.push import files_of, push
+from panglot.results.result_record import read_result_record
+from panglot.train.card import write_card
+from panglot.train.data import read_pairs
+from panglot.train.recipe_file import make_recipe, read_recipe
+from panglot.train.score import score_folder
+from panglot.train.train import Trained, train
+from tests.helpers.command import json_of, panglot
+from tests.helpers.recipes import write_recipe
+from tests.helpers.tasks import TASKS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A small model with scores in its card."""
+    folder = tmp_path_factory.mktemp("publish")
+    recipe = read_recipe(write_recipe(folder), ["licence=cc-by-sa-4.0"])
+    made = train(recipe, folder / "models" / "small", read_pairs(recipe))
+    results = [read_result_record(path) for path in score_folder(made.folder, [TASKS["starter"]], folder / "results")]
+    write_card(made.folder, recipe, made.training, results, model_index(results))
+    return made
+
+
+def front_matter(folder: Path) -> dict[str, Any]:
+    return yaml.safe_load((folder / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+
+
+def test_card_has_the_metadata_of_the_hub(trained: Trained) -> None:
+    found = front_matter(trained.folder)
+    assert found["license"] == "cc-by-sa-4.0"
+    assert found["pipeline_tag"] == "sentence-similarity"
+    assert found["library_name"] == "sentence-transformers"
+    assert found["language"] == ["de", "en", "zh"]
+    scores = {
+        (result["dataset"]["name"], metric["type"]): metric["value"]
+        for result in found["model-index"][0]["results"]
+        for metric in result["metrics"]
+    }
+    assert 0 <= scores["starter (multi)", "map"] <= 1
+
+
+def test_card_names_base_models_and_data_sets_of_the_hub_only(tmp_path: Path, trained: Trained) -> None:
+    (tmp_path / "pairs.csv").touch()
+    content = {
+        "name": "x",
+        "text": {"base": "org/base"},
+        "data": [
+            {"name": "a", "source": "org/pairs", "only_language": "en"},
+            {"name": "b", "source": str(tmp_path / "pairs.csv"), "only_language": "en"},
+        ],
+    }
+    write_card(tmp_path, make_recipe(content), trained.training)
+    found = front_matter(tmp_path)
+    assert (found["base_model"], found["datasets"]) == (["org/base"], ["org/pairs"])
+    assert "license" not in found
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "No licence is stated" in card
+    assert '"source": "pairs.csv"' in card
+    assert str(tmp_path) not in card
+
+
+def test_no_file_of_a_model_names_a_local_path(trained: Trained) -> None:
+    for path in files_of(trained.folder):
+        assert os.fsencode(trained.folder.parents[1]) not in path.read_bytes()
+
+
+def test_example_of_the_card_runs(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (trained.folder / "README.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("\n```")[0]
+    assert len(code.splitlines()) == 3
+    monkeypatch.chdir(trained.folder.parent)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["scores"].shape == (1, 2)
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the Hub as an upload needs; keeps what is uploaded."""
+
+    kept: dict[str, bytes]
+    private: bool
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+    def do_POST(self) -> None:
+        body = self._body()
+        address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if self.path == "/api/repos/create":
+            Hub.private = json.loads(body).get("private", False)
+            self._answer({"url": f"{address}/org/small"})
+        elif "/preupload/" in self.path:
+            names = [file["path"] for file in json.loads(body)["files"]]
+            modes = {name: "lfs" if name.endswith(".safetensors") else "regular" for name in names}
+            files = [{"path": name, "uploadMode": mode, "shouldIgnore": False} for name, mode in modes.items()]
+            self._answer({"files": files})
+        elif self.path.endswith("/info/lfs/objects/batch"):
+            wanted = json.loads(body)["objects"]
+            actions = {one["oid"]: {"upload": {"href": f"{address}/lfs/{one['oid']}"}} for one in wanted}
+            objects = [{**one, "actions": actions[one["oid"]]} for one in wanted]
+            self._answer({"transfer": "basic", "objects": objects})
+        else:
+            for line in map(json.loads, body.splitlines()):
+                value = line["value"]
+                if line["key"] == "file":
+                    Hub.kept[value["path"]] = base64.b64decode(value["content"])
+                if line["key"] == "lfsFile":
+                    Hub.kept[value["path"]] = Hub.kept.pop(f"lfs/{value['oid']}")
+            self._answer({"commitUrl": f"{address}/org/small/commit/1", "commitOid": "1" * 40})
+
+    def do_PUT(self) -> None:
+        Hub.kept[self.path[1:]] = self._body()
+        self._answer({})
+
+    def _body(self) -> bytes:
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _answer(self, content: Any, status: int = 200) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HfApi]:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    Hub.kept = {}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield HfApi(endpoint=f"http://127.0.0.1:{server.server_address[1]}", token="hf_test")
+        server.shutdown()
+
+
+def test_push_uploads_the_model_and_nothing_else(trained: Trained, hub: HfApi) -> None:
+    for name in ("optimizer.pt", "checkpoint-3/trained.safetensors", ".cache/x.json"):
+        path = trained.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"not a part of the model")
+    address = push(trained.folder, "org/small", files_of(trained.folder), private=True, api=hub)
+    assert address.endswith("/org/small")
+    assert Hub.private
+    own = {path.relative_to(trained.folder).as_posix() for path in files_of(trained.folder)}
+    assert Hub.kept.keys() == own
+    assert {"README.md", "recipe.json", "modules.json"} < own
+    assert not any("optimizer" in name or "checkpoint" in name or name.startswith(".") for name in own)
+    for name, content in Hub.kept.items():
+        if name != "README.md":
+            assert content == (trained.folder / name).read_bytes()
+    assert b'SentenceTransformer("org/small")' in Hub.kept["README.md"]
+
+
+def test_refusal_of_the_hub_is_told(trained: Trained) -> None:
+    api = HfApi(endpoint="http://127.0.0.1:9", token="hf_test")
+    with pytest.raises(PanglotError, match="org/small cannot be written on the Hub"):
+        push(trained.folder, "org/small", files_of(trained.folder), api=api)
+
+
+def test_dry_run_lists_what_would_be_uploaded(trained: Trained) -> None:
+    found = json_of("push", str(trained.folder), "org/small", "--dry-run")
+    assert found["address"] is None
+    assert found["files"]["README.md"] == (trained.folder / "README.md").stat().st_size
+    assert "nothing was uploaded" in panglot("push", str(trained.folder), "org/small", "--dry-run").stdout
+
+
+@pytest.mark.parametrize("name", ["small", "a/b/c", "org/", "../x", "org/na me", "-"])
+def test_push_refuses_a_name_that_is_not_a_repository(trained: Trained, name: str) -> None:
+    with pytest.raises(PanglotError, match="Write it as ORG/NAME"):
+        push(trained.folder, name, [])
+
+
+def test_push_refuses_what_is_not_public(tmp_path: Path) -> None:
+    with pytest.raises(BadEncoder, match="has no modules"):
+        files_of(tmp_path)
+    (tmp_path / "modules.json").write_text("[]", encoding="utf-8")
+    assert files_of(tmp_path) == [tmp_path / "modules.json"]
+    (tmp_path / "config.json").write_text(
+        json.dumps({"base": str(tmp_path), "url": "https://a.b/c/d"}), encoding="utf-8"
+    )
+    with pytest.raises(PanglotError, match=f"config.json names {tmp_path}, which is on this machine"):
+        files_of(tmp_path)
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "linked.json").symlink_to(tmp_path / "modules.json")
+    with pytest.raises(PanglotError, match="is a link"):
+        files_of(tmp_path)
+
+
+@pytest.mark.network
+def test_push_to_the_hub_itself(trained: Trained) -> None:
+    """Needs a login: creates a private repository, uploads to it, and deletes it."""
+    api = HfApi()
+    repository = f"{api.whoami()['name']}/panglot-test"
+    push(trained.folder, repository, files_of(trained.folder), private=True, api=api)
+    assert "README.md" in api.list_repo_files(repository)
+    api.delete_repo(repository)
