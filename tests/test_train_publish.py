@@ -106,7 +106,8 @@ class Hub(BaseHTTPRequestHandler):
         body = self._body()
         address = f"http://127.0.0.1:{self.server.server_address[1]}"
         if self.path == "/api/repos/create":
-            Hub.private = json.loads(body).get("private", False)
+            wanted = json.loads(body)
+            Hub.private = wanted.get("private") is True or wanted.get("visibility") == "private"
             self._answer({"url": f"{address}/org/small"})
         elif self.path.endswith("/validate-yaml"):
             self._answer({"errors": [], "warnings": []})
