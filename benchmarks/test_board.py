@@ -1,4 +1,4 @@
-"""The leaderboard with 1,000 submissions, 50 of them with the whole evidence of XQuAD-R.
+"""The leaderboard with 1,000 submissions, 50 of them with the whole evidence of XQuAD-R, beside what others reported.
 
 They are copies of the committed results under names of their own. Verification is left out of the preparation, since
 it happens once and in a process of its own; what it leaves for the pages is made. Required are processor seconds: what
@@ -48,8 +48,8 @@ TURNS = 3
 SESSIONS = 20
 MOST_OF_A_HEAD = 10
 """Elements that a page without content has at most."""
-VISITED = ("", "model", "bias")
-SWITCHED = ("model", "compare", "queries", "bias", "trainer", "submit", "about", "overview")
+VISITED = ("", "overview", "model", "bias")
+SWITCHED = ("field", "model", "compare", "queries", "bias", "trainer", "submit", "about", "overview")
 FILTERS = {
     "search": "07",
     "query": "de",
@@ -121,6 +121,9 @@ def choose(page: AppTest, key: str, value: object) -> None:
 
 def test_switching_pages(benchmark: BenchmarkFixture, claim: Claim, submissions: Path) -> None:
     """Server time. The first view of a page reads what the later ones remember."""
+    first_page = Meter(visit)
+    first_page("field")
+    claim("first page, CPU seconds of the server", first_page.total.cpu, at_most=3, cost=first_page.total)
     visit("overview")
     meters = {page: Meter(visit) for page in SWITCHED}
     for page, meter in meters.items():
@@ -138,7 +141,7 @@ def test_switching_pages(benchmark: BenchmarkFixture, claim: Claim, submissions:
     claim(
         "later views, slowest page, CPU seconds of the server",
         max(cost.cpu for cost in later.values()),
-        at_most=1.5,
+        at_most=0.7,
         **later,
     )
 
@@ -164,7 +167,7 @@ def test_filters(benchmark: BenchmarkFixture, claim: Claim, submissions: Path) -
 
 
 def test_cold_start(benchmark: BenchmarkFixture, claim: Claim, submissions: Path, tmp_path: Path) -> None:
-    """From the command to a drawn overview in a browser."""
+    """From the command to a drawn first page, the field, in a browser."""
     port = free_port()
     with open_browser() as browser:
         page = browser.new_page()
@@ -177,7 +180,7 @@ def test_cold_start(benchmark: BenchmarkFixture, claim: Claim, submissions: Path
                 return Cost(_cpu_seconds(server.pid), perf_counter() - begun)
 
         cost = benchmark.pedantic(start, rounds=1)
-    claim("command to drawn overview, CPU seconds of the server", cost.cpu, at_most=5, cost=cost)
+    claim("command to drawn first page, CPU seconds of the server", cost.cpu, at_most=5, cost=cost)
 
 
 def test_fresh_clone(benchmark: BenchmarkFixture, claim: Claim, tmp_path: Path) -> None:
@@ -189,7 +192,7 @@ def test_fresh_clone(benchmark: BenchmarkFixture, claim: Claim, tmp_path: Path) 
         def start() -> Cost:
             begun = perf_counter()
             with served(_command(HERE / "submissions", port), port, tmp_path / "log", variables=variables) as server:
-                page.goto(f"http://127.0.0.1:{port}")
+                page.goto(f"http://127.0.0.1:{port}/overview")
                 expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
                 cost = Cost(sum(map(_cpu_seconds, _family(server.pid))), perf_counter() - begun)
                 with page.expect_download() as waiting:
@@ -209,7 +212,7 @@ def test_many_sessions(benchmark: BenchmarkFixture, claim: Claim, submissions: P
         benchmark.pedantic(load, (port,), rounds=1)
         each = load.total.wall / (SESSIONS * len(VISITED))
         claim(f"{SESSIONS} sessions at once, {len(VISITED)} pages each, wall seconds a page", each)
-        claim("largest memory of the server, MiB", _most_memory(server.pid), at_most=1536)
+        claim("largest memory of the server, MiB", _most_memory(server.pid), at_most=1024)
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
@@ -239,7 +242,7 @@ def _visit_at_once(port: int) -> None:
 
     async def all_sessions() -> None:
         await asyncio.gather(
-            *(_session(port, VISITED[place % 3 :] + VISITED[: place % 3]) for place in range(SESSIONS))
+            *(_session(port, VISITED[place % 4 :] + VISITED[: place % 4]) for place in range(SESSIONS))
         )
 
     asyncio.run(all_sessions())

@@ -8,6 +8,7 @@ from leaderboard_app import address
 from leaderboard_app.in_browser import finish_page
 
 PAGES = {
+    "field": "Field",
     "overview": "Overview",
     "model": "Model",
     "compare": "Compare",
@@ -22,7 +23,7 @@ HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Panglot", page_icon="🌐", layout="wide")
 pages = [
-    st.Page(HERE / "app_pages" / f"{name}.py", title=title, default=name == "overview") for name, title in PAGES.items()
+    st.Page(HERE / "app_pages" / f"{name}.py", title=title, default=name == "field") for name, title in PAGES.items()
 ]
 st.html(HERE / "style.css")
 page = st.navigation(pages, position="hidden")

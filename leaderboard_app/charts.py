@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from leaderboard_app.exports import harmless
@@ -25,6 +26,7 @@ TRUST_INKS = {
     "self-reported": "#e69f00",
     "not checked": "#cc79a7",
     "published": "#8c6d31",
+    "reported": "#7d83a6",
 }
 INKS = SETTING_INKS | TRUST_INKS
 """What has a colour of its own has it in every chart."""
@@ -44,6 +46,9 @@ FEW_PLACES = 8
 
 LONG_NAME = 16
 """Letters from which a legend has a line for each name, so that it fits a phone."""
+
+NAME_WIDTH, NAME_HEIGHT = 0.16, 0.06
+"""Share of the axes that a name takes."""
 
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
@@ -82,6 +87,7 @@ def scatter(
     floors, models = there[there["floor"]], there[~there["floor"]].copy()
     models["on the front"] = pd.Series(pareto(models, x, y, x_falls, y_falls), models.index, bool)
     front = models[models["on the front"]].sort_values(x)
+    named = front[apart(front, x, y, log_x)]
     encoded = {
         "x": alt.X(f"{x}:Q", title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_axis(8)),
         "y": alt.Y(f"{y}:Q", title=titles[1], scale=_scale(there[y], 0.08), axis=_axis(6)),
@@ -95,7 +101,7 @@ def scatter(
     line = alt.Chart(front).mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.5).encode(**encoded)
     grey = alt.Chart(floors).mark_point(color=GREY, shape="cross", size=70, strokeWidth=2)
     points = alt.Chart(models).mark_point(filled=True, size=90, opacity=0.9)
-    names = alt.Chart(front).mark_text(dy=-11, fontSize=11, limit=170)
+    names = alt.Chart(named).mark_text(dy=-11, fontSize=11, limit=170)
     beside = alt.Chart(floors).mark_text(align="left", dx=8, fontSize=11, limit=120, fontStyle="italic")
     return alt.layer(
         line,
@@ -104,6 +110,19 @@ def scatter(
         names.encode(**encoded, text="model:N").properties(name="names"),
         beside.encode(**encoded, text="model:N").properties(name="floors"),
     ).properties(height=340)
+
+
+def apart(table: pd.DataFrame, x: str, y: str, log_x: bool = False) -> list[bool]:
+    """Which rows can be named without names on top of each other; of two that are close, the one with the larger y."""
+    across, up = np.log(table[x].to_numpy(float)) if log_x else table[x].to_numpy(float), table[y].to_numpy(float)
+    across, up = (values / (np.ptp(values) or 1.0) for values in (across, up)) if len(table) else (across, up)
+    kept: list[int] = []
+    for row in np.argsort(-up, kind="stable"):
+        if all(
+            abs(across[row] - across[other]) > NAME_WIDTH or abs(up[row] - up[other]) > NAME_HEIGHT for other in kept
+        ):
+            kept.append(int(row))
+    return [row in kept for row in range(len(table))]
 
 
 def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("value", "low", "high")) -> alt.LayerChart:

@@ -1,4 +1,4 @@
-"""What only the browser can do for a page: complete its address in place, copy it, and name its grids.
+"""What only the browser can do for a page: complete its address in place, copy it, name its grids, tell its width.
 
 What a page shows by default is written into the address without a step in the browser's history, unless the address is
 no longer the one that the page was drawn for. The grids inside tables get the names of their tables, which Streamlit
@@ -11,6 +11,9 @@ from functools import cache
 from typing import Any
 
 import streamlit as st
+
+NARROW_BELOW = 640
+"""Pixels of a window."""
 
 HTML = '<button type="button">Copy link</button>'
 
@@ -33,8 +36,10 @@ const nameGrids = () => {
   }
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setStateValue }) {
   nameGrids()
+  const narrow = window.innerWidth < data.narrowBelow
+  if (narrow !== data.narrow) setStateValue("narrow", narrow)
   const watcher = new MutationObserver(nameGrids)
   watcher.observe(document.body, { childList: true, subtree: true })
   const here = window.location
@@ -59,7 +64,17 @@ export default function ({ data, parentElement }) {
 
 def finish_page(page: str, query: str, complete: str) -> None:
     """Finish a page that was drawn for the query string `query` and shows what `complete` says."""
-    _component()(key="page", data={"page": page, "query": query, "complete": complete}, width="content")
+    data = {"page": page, "query": query, "complete": complete, "narrow": is_narrow(), "narrowBelow": NARROW_BELOW}
+    _component()(key="page", data=data, width="content", on_narrow_change=_drawn_again)
+
+
+def is_narrow() -> bool:
+    """Whether the window is as narrow as a phone's; a page that was drawn for another width is drawn again."""
+    return bool(st.session_state.get("page", {}).get("narrow", False))
+
+
+def _drawn_again() -> None:
+    """A change of the width has no other effect."""
 
 
 @cache

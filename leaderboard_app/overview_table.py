@@ -1,9 +1,8 @@
-"""The overview's table: how its columns look, which rows a reader's filters keep, and what can be done with a row."""
+"""The overview's table: how its columns look, and what can be done with a row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -17,50 +16,17 @@ from panglot.trust.levels import MEANINGS
 
 COLUMN = st.column_config
 MOST_COMPARED = 4
-SIZES = {"any": None, "50 M": 5e7, "150 M": 1.5e8, "600 M": 6e8, "2 B": 2e9, "10 B": 1e10}
+WIDE, NARROW = 330, 190
+"""Pixels of a column of names: enough for all but the longest, and on a phone with a score beside it."""
 TRUST_HELP = "  \n".join(f"**{level}** {plain(sentence)}" for level, sentence in reversed(MEANINGS.items()))
 
 
-class Filters(NamedTuple):
-    """What a reader filters by; nothing chosen keeps all."""
-
-    search: str = ""
-    trust: Sequence[str] = ()
-    data: Sequence[str] = ()
-    weights: Sequence[str] = ()
-    modality: Sequence[str] = ()
-    size: str = "any"
-
-    def active(self) -> dict[str, str]:
-        """The filters that are set, in words, by their name in the address."""
-        words = {
-            "search": self.search and f"search “{self.search}”",
-            "trust": self.trust and f"trust: {', '.join(self.trust)}",
-            "data": self.data and f"task's data: {', '.join(self.data)}",
-            "weights": self.weights and f"weights: {', '.join(self.weights)}",
-            "modality": self.modality and f"modality: {', '.join(self.modality)}",
-            "size": self.size != "any" and f"at most {self.size} parameters, or size unknown",
-        }
-        return {name: str(word) for name, word in words.items() if word}
-
-    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows that have a score and pass; a model of unknown size passes any size."""
-        kept = table[[*SCORES, *BIAS]].notna().any(axis=1)
-        for column, chosen in (("trust", self.trust), ("data", self.data), ("weights", self.weights)):
-            if chosen:
-                kept &= table[column].isin(chosen)
-        for modality in self.modality:
-            kept &= table["modalities"].str.contains(modality, regex=False)
-        most = SIZES[self.size]
-        if most is not None:
-            kept &= table["parameters"].isna() | (table["parameters"].fillna(0) <= most)
-        if self.search:
-            names = table["model"] + " " + table["organisation"] + " " + table["folder"]
-            kept &= names.str.contains(self.search, case=False, regex=False)
-        return table[kept].reset_index(drop=True)
+def model_pixels(narrow: bool) -> int:
+    """The width of a column of models' names."""
+    return NARROW if narrow else WIDE
 
 
-def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], dict[str, object]]:
+def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False) -> tuple[list[str], dict[str, object]]:
     """The columns in their order, those without any value left out, and how each is shown."""
     scores = [name for name in (*SCORES, *BIAS, "image-text") if table[name].notna().any()]
     order = ["rank", "model"]
@@ -87,7 +53,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
             "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws. Floors are not ranked."
         ),
         "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
-        "model": COLUMN.TextColumn("model", pinned=True, width=170),
+        "model": COLUMN.TextColumn("model", pinned=True, width=model_pixels(narrow)),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
         "dimension": COLUMN.NumberColumn("dim", format="%d", width=55, help="Dimension of its vectors."),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from leaderboard_app.board import Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.index import Index
-from leaderboard_app.store import best_entry, read_board, submissions
+from leaderboard_app.store import best_entry, field_of, read_board, submissions
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
@@ -45,7 +46,46 @@ def pick_task(index: Index) -> str:
     order = [name for name in KNOWN if name in there]
     options = [*order, *sorted(there - set(order))]
     options.sort(key=lambda name: name not in measured)
-    return address.select("Task", options, "task", options[0], help=_tasks_help(options))
+    counts = counts_of(index)
+    why = {name: f"No model was measured on {name} yet; see the field for what others reported." for name in counts}
+    return address.select(
+        "Task",
+        options,
+        "task",
+        options[0],
+        why=why,
+        format_func=lambda name: task_label(name, counts),
+        help=_tasks_help(options),
+    )
+
+
+class Count(NamedTuple):
+    """How many models a task has."""
+
+    measured: int
+    published: int
+    reported: int
+
+
+def counts_of(index: Index) -> dict[str, Count]:
+    """How many models were measured here, published in papers and reported by others, by task; floors count too.
+
+    A task on which others reported also counts results in some of its languages: they have its cells.
+    """
+    reported = field_of(index).models()
+    measured = Counter(entry.task for entry in index.entries if not entry.source)
+    measured.update(
+        base for entry in index.entries if (base := entry.task.partition(".")[0]) != entry.task and base in reported
+    )
+    published = Counter(entry.task for entry in index.entries if entry.source)
+    names = {*measured, *published, *reported}
+    return {name: Count(measured[name], published[name], reported.get(name, 0)) for name in names}
+
+
+def task_label(name: str, counts: Mapping[str, Count]) -> str:
+    """A task with the numbers of its models: `belebele · 2 measured, 236 reported`."""
+    there = [f"{number:,} {kind}" for kind, number in counts[name]._asdict().items() if number]
+    return f"{name} · {', '.join(there)}"
 
 
 def entries_on(index: Index, task: str) -> list[Entry]:

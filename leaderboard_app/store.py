@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -25,7 +26,8 @@ from leaderboard_app.evidence_store import (
     stored_evidence,
     stored_standings,
 )
-from leaderboard_app.home import home_of
+from leaderboard_app.field import Scored, entries_of, metric_here, scored_by_others, scored_here
+from leaderboard_app.home import home_of, stamp_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, stamp_of_index, update
 from leaderboard_app.recompute import Recomputed, recompute
 from leaderboard_app.remedies import Answers
@@ -33,12 +35,21 @@ from leaderboard_app.strangers import check_regular, contained
 from leaderboard_app.texts import Texts, read_texts
 from leaderboard_app.verification import start_checks
 from panglot.errors import BadResult
+from panglot.interop.field import FILE, Field, read_fields, reported_on, shipped_field
 from panglot.progress import Advance
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions
 from panglot.score.comparison.paired import compare_contributions
+
+
+class ReadField(NamedTuple):
+    """The field of a board, and what is wrong with the part that was imported."""
+
+    field: Field
+    fault: str
+
 
 LOOK_AGAIN = "20s"
 """How long a change of the files may go unseen."""
@@ -86,6 +97,25 @@ def result_of(index: Index, entry: Entry) -> ResultRecord:
 def result_path(index: Index, entry: Entry) -> Path:
     """Where the result file of an entry is."""
     return index.folder / f"{entry.id}.json"
+
+
+def field_of(index: Index) -> Field:
+    """What others reported: what ships with the package, and what was imported into the submissions."""
+    return _field(str(index.folder), stamp_of(index.folder / FILE)).field
+
+
+def field_fault(index: Index) -> str:
+    """What is wrong with the rows that were imported into the submissions; empty where nothing is."""
+    return _field(str(index.folder), stamp_of(index.folder / FILE)).fault
+
+
+def scored_on(index: Index, task: str, metric: str) -> list[Scored]:
+    """All models with scores on cells of a task, those measured here first."""
+    entries = entries_of(index.entries, task)
+    here = metric_here(task, metric)
+    names = sorted({entry.task for entry in entries})
+    measured = scored_here(entries, scores_of(index, names, [here]), here) if names else []
+    return [*measured, *_reported(str(index.folder), stamp_of(index.folder / FILE), task, metric)]
 
 
 def evidence_of(index: Index, entry: Entry) -> Evidence:
@@ -163,6 +193,21 @@ def _is_current(folder: str, home: str) -> bool:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _index(folder: str, stamp: str) -> Index:
     return read_index(Path(folder))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _field(folder: str, stamp: str) -> ReadField:
+    odd: dict[str, str] = {}
+    with contained(FILE, odd):
+        if stamp:
+            check_regular(Path(folder, FILE))
+        return ReadField(read_fields(Path(folder)), "")
+    return ReadField(shipped_field(), odd[FILE])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _reported(folder: str, stamp: str, task: str, metric: str) -> list[Scored]:
+    return scored_by_others(reported_on(_field(folder, stamp).field, task, metric))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -18,7 +18,7 @@ from tests.helpers.boards import PAGES, verified_index
 from tests.helpers.browsing import new_page, open_browser, served, settle
 from tests.helpers.processes import free_port
 
-LINKS = ("Overview", "Model", "Compare", "Queries", "Bias", "Remedies", "Trainer", "Submit", "About")
+LINKS = ("Field", "Overview", "Model", "Compare", "Queries", "Bias", "Remedies", "Trainer", "Submit", "About")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def title_of(page: Page, path: str) -> None:
 
 def test_back_and_forward_show_the_page_of_the_address(page: Page, address: str) -> None:
     page.goto(f"{address}/?task=mlqa-r")
-    complete(page, "metric")
+    complete(page, "on")
     visited = [page.url]
     for path, link in list(zip(PAGES, LINKS, strict=True))[1:]:
         page.get_by_role("link", name=link, exact=True).click()
@@ -91,14 +91,17 @@ def test_back_and_forward_show_the_page_of_the_address(page: Page, address: str)
             title_of(page, path)
             assert urlsplit(page.url).path == urlsplit(visited[place]).path
             assert query_of(page)["task"] == ["mlqa-r"]
-            if path not in ("trainer", "submit", "about"):
-                expect(picker(page, "Task")).to_have_value("mlqa-r")
+            if path == "":
+                expect(picker(page, "Task")).to_have_value("belebele · 236 reported")
+            elif path not in ("trainer", "submit", "about"):
+                expect(picker(page, "Task")).to_have_value("mlqa-r · 10 published")
 
 
 @pytest.mark.parametrize(
     ("path", "label", "option", "name"),
     [
-        ("", "Metric", "recall@10", "metric"),
+        ("", "Metric", "recall@10", "by"),
+        ("overview", "Metric", "recall@10", "metric"),
         ("model", "Model", "bm25", "model"),
         ("compare", "Metric", "mrr", "metric"),
         ("queries", "Order", "lowest average precision", "order"),
@@ -145,7 +148,7 @@ def click_table(page: Page, x: float, row: int) -> None:
 
 
 def test_ticked_rows_and_order_are_in_the_address(browser: Browser, page: Page, address: str, bm25: str) -> None:
-    page.goto(f"{address}/?task=starter")
+    page.goto(f"{address}/overview?task=starter")
     complete(page, "metric")
     assert first_rows(page) == ["use-multilingual", "bm25", "language-id"]
     click_table(page, 18, 2)
@@ -157,7 +160,7 @@ def test_ticked_rows_and_order_are_in_the_address(browser: Browser, page: Page, 
     assert query_of(page)["rows"] == [bm25]
     fresh = new_page(browser, accept_downloads=True)
     fresh.goto(page.url)
-    title_of(fresh, "")
+    title_of(fresh, "overview")
     settle(fresh)
     assert first_rows(fresh) == ["bm25", "language-id", "use-multilingual"]
     link = fresh.get_by_role("link", name="Open the model")

@@ -128,7 +128,7 @@ def select_row(page: Page, row: int) -> None:
 def test_each_page_loads_without_errors(seen: Seen, path: str, pictures: Path) -> None:
     page = seen.open(f"{path}?task=starter", PAGES[path])
     seen.check()
-    page.screenshot(path=pictures / f"{path or 'overview'}.png")
+    page.screenshot(path=pictures / f"{path or 'field'}.png")
     expect(page.locator("[role=grid]:not([aria-label])")).to_have_count(0)
     check_contrast(page)
     page.emulate_media(color_scheme="dark")
@@ -136,24 +136,24 @@ def test_each_page_loads_without_errors(seen: Seen, path: str, pictures: Path) -
     seen.settle()
     seen.check()
     check_contrast(page)
-    page.screenshot(path=pictures / f"{path or 'overview'}-phone-dark.png")
+    page.screenshot(path=pictures / f"{path or 'field'}-phone-dark.png")
 
 
 def test_a_score_is_in_view_on_a_phone(seen: Seen) -> None:
     seen.page.set_viewport_size({"width": PHONE, "height": 844})
-    page = seen.open("?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "Leaderboard")
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box
     assert box["y"] < 500
     table = pd.DataFrame({name: [0.5] for name in ("rank", "model", *SCORES, *BIAS, "image-text")})
-    order, config = overview_columns(table, intervals=False)
+    order, config = overview_columns(table, intervals=False, narrow=True)
     assert order[2] == "balance"
     ticks = 36
     assert ticks + sum(config[name]["width"] for name in order[:3]) <= box["width"]  # type: ignore[index]
 
 
 def test_the_table_downloads_as_the_files_have_it(seen: Seen, submissions: Path) -> None:
-    page = seen.open("?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "Leaderboard")
     rows = csv_rows(page)
     assert [row["rank"] for row in rows] == ["1", "2", ""]
     for row in rows:
@@ -174,7 +174,7 @@ def test_a_chart_downloads_as_a_drawing(seen: Seen) -> None:
 
 
 def test_a_task_stays_chosen_from_page_to_page(seen: Seen) -> None:
-    page = seen.open("?task=xquad-r", "Leaderboard")
+    page = seen.open("overview?task=xquad-r", "Leaderboard")
     page.get_by_role("link", name="Bias").click()
     expect(page.get_by_role("heading", level=1, name="Bias")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/bias\?task=xquad-r"))
@@ -182,7 +182,7 @@ def test_a_task_stays_chosen_from_page_to_page(seen: Seen) -> None:
 
 
 def test_search_and_order_are_in_the_url(seen: Seen) -> None:
-    page = seen.open("?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "Leaderboard")
     field = page.get_by_role("textbox", name="Search")
     field.fill("bm")
     field.press("Enter")
@@ -192,13 +192,13 @@ def test_search_and_order_are_in_the_url(seen: Seen) -> None:
     expect(page.get_by_text("Filtered by search “bm”")).to_be_visible()
     page.get_by_role("button", name="Clear filters").click()
     expect(page).not_to_have_url(re.compile("search="))
-    again = seen.open("?task=starter&by=mono&search=m", "Leaderboard")
+    again = seen.open("overview?task=starter&by=mono&search=m", "Leaderboard")
     assert [row["model"] for row in csv_rows(again)] == ["bm25", "use-multilingual"]
     seen.check()
 
 
 def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> None:
-    page = seen.open("?task=starter&pool=de&pool=en&pool=zh", "Leaderboard")
+    page = seen.open("overview?task=starter&pool=de&pool=en&pool=zh", "Leaderboard")
     page.get_by_text("Filters, languages and columns").click()
     page.get_by_role("button", name="Remove Chinese (zh)").click()
     expect(page).to_have_url(re.compile("pool=de&pool=en(?!&pool=zh)"))
@@ -212,7 +212,7 @@ def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> Non
 
 
 def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
-    page = seen.open("?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "Leaderboard")
     select_row(page, 0)
     page.get_by_role("link", name="Open the model").click()
     expect(page.get_by_role("heading", level=1, name="Model")).to_be_visible()

@@ -10,8 +10,9 @@ from hypothesis import strategies as some
 from leaderboard_app import board, charts
 from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, falls
 from leaderboard_app.entries import Entry
+from leaderboard_app.filtering import Filters
 from leaderboard_app.formats import number, signed
-from leaderboard_app.overview_table import Filters, why_no_comparison, why_no_queries, why_not_open
+from leaderboard_app.overview_table import why_no_comparison, why_no_queries, why_not_open
 from panglot.encode.registry import FLOORS
 from panglot.score.summary import BIAS_NAMES
 

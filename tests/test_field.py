@@ -334,3 +334,22 @@ def test_import_command_writes_one_file_and_a_line_for_each_reason(tmp_path: Pat
     found = json.loads(done.stdout)
     assert found["cells"] == 1
     assert [what.rpartition(", ")[2] for what in found["left_out"][0]["what"]] == ["deu_Latn-tlh_Latn", "x"]
+
+
+def test_field_command_prints_means_of_reported_and_measured_models(starter_results: Path) -> None:
+    done = panglot("field", str(starter_results), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    first = {model["model"]: model for model in found["models"]}
+    assert len(first) == 191
+    assert (round(first["BAAI/bge-m3"]["mono"], 3), round(first["BAAI/bge-m3"]["english_pivot"], 3)) == (0.805, 0.790)
+    assert round(found["spearman"], 3) == 0.975
+    done = panglot("field", "--task", "xquad-r")
+    assert done.returncode == 2
+    assert "Unknown task with reported scores 'xquad-r'." in done.stderr
+
+
+def test_field_table_lists_models_with_all_cells_of_the_languages() -> None:
+    done = panglot("field", "--task", "miracl-hn", "--languages", "ar,bn", "--metric", "recall@100")
+    assert done.returncode == 0, done.stderr
+    assert "recall@100 on miracl-hn, means over 2 languages; 226 models." in " ".join(done.stdout.split())

@@ -14,11 +14,11 @@ from leaderboard_app.columns import SHORT
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.exports import plain
+from leaderboard_app.filtering import Filters, pick_filters, show_active
+from leaderboard_app.in_browser import is_narrow
 from leaderboard_app.index import Index
 from leaderboard_app.notices import notices, tell_ranked
 from leaderboard_app.overview_table import (
-    SIZES,
-    Filters,
     overview_columns,
     why_no_comparison,
     why_no_queries,
@@ -34,38 +34,14 @@ from leaderboard_app.pickers import (
     pick_task,
     tell_divided,
 )
-from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
+from leaderboard_app.store import field_of, image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.widgets import link_to, show_chart, show_table
-from panglot.trust.levels import MEANINGS
 
 AGAINST = {
     "parameters": ("parameters", True),
     "texts per second": ("texts per second", False),
     "dimension": ("dimension", True),
 }
-
-
-def pick_filters(entries: Sequence[Entry], search: str) -> Filters:
-    """What a reader filters by, in two columns."""
-    left, right = st.columns(2)
-    levels = [level for level in reversed(MEANINGS) if level in {entry.trust for entry in entries}]
-    with left:
-        trust = address.select_many("Trust", levels, "trust")
-        data = address.select_many("Task's data", list(board.SEEN.values()), "data")
-        weights = address.select_many("Weights", ["open", "closed", "unknown"], "weights")
-    with right:
-        modality = address.select_many("Modality", ["text", "image"], "modality")
-        size = address.select("Parameters, at most", list(SIZES), "size", "any", fixed=True)
-    return Filters(search, trust, data, weights, modality, size)
-
-
-def show_active(filters: Filters) -> None:
-    """The filters that are set, in view whether or not their pickers are."""
-    active = filters.active()
-    if active:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f"Filtered by {plain(' · '.join(active.values()))}", width="content")
-            st.button("Clear filters", on_click=address.clear, args=(list(active),), icon=":material/filter_alt_off:")
 
 
 def show_actions(task: str, ticked: Sequence[str], entries: Sequence[Entry]) -> None:
@@ -132,7 +108,7 @@ class Choices(NamedTuple):
 def pick(index: Index, overall: Callable[[str, str], dict[str, board.Row]]) -> Choices:
     """All pickers of the page."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width=210):
+        with st.container(width=330):
             task = pick_task(index)
         entries = entries_on(index, task)
         with st.container(width=120):
@@ -151,7 +127,7 @@ def pick(index: Index, overall: Callable[[str, str], dict[str, board.Row]]) -> C
             ranked_by = address.select("Rank by", settings or list(board.SCORES), "by", (settings or ["balance"])[0])
             intervals = address.toggle("Show 95 % intervals", "intervals")
         with two:
-            filters = pick_filters(entries, searched)
+            filters = pick_filters([entry.trust for entry in entries], searched)
         pool = pick_pool(languages)
     view = board.View(*(ALL if name == EVERY else name for name in named))
     return Choices(task, metric, view, None if pool == tuple(languages) else pool, ranked_by, intervals, filters)
@@ -174,7 +150,7 @@ def rows_of(
 
 def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry], divided: bool) -> None:
     """The table, what can be done with its rows, and its charts."""
-    order, config = overview_columns(table, chosen.intervals)
+    order, config = overview_columns(table, chosen.intervals, is_narrow())
     ticked = show_table(table, f"panglot {chosen.task} {chosen.metric}", "rows", config, order, ids="folder")
     show_actions(chosen.task, ticked, entries)
     st.caption(
@@ -198,6 +174,8 @@ def main() -> None:
     chosen = pick(index, overall)
     show_active(chosen.filters)
     notices(index, chosen.task)
+    if reported := field_of(index).models().get(chosen.task):
+        link_to("field", f"{reported} models reported scores on these cells", "groups", {"on": chosen.task})
     entries = entries_on(index, chosen.task)
     scores = overall(chosen.task, chosen.metric)
     divided = tell_divided(scores)

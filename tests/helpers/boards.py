@@ -8,7 +8,8 @@ from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.verification import verify_new
 
 PAGES = {
-    "": "Leaderboard",
+    "": "The field",
+    "overview": "Leaderboard",
     "model": "Model",
     "compare": "Compare",
     "queries": "Queries",

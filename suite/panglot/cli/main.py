@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from shutil import get_terminal_size
 from typing import Annotated, NoReturn
@@ -18,6 +19,7 @@ from panglot.cli.commands.debias import debias
 from panglot.cli.commands.demo import demo
 from panglot.cli.commands.export import export
 from panglot.cli.commands.fetch import fetch
+from panglot.cli.commands.field import field
 from panglot.cli.commands.import_ import import_
 from panglot.cli.commands.index import index
 from panglot.cli.commands.models import models
@@ -75,12 +77,13 @@ def root(
     """Handle the options that come before the verb."""
 
 
-for heading, verbs in {
+VERBS: dict[str, tuple[Callable[..., object], ...]] = {
     MEASURE: (demo, run, plan, score, tasks, models, fetch),
-    READ: (show, compare, rank, whatif, index, board),
+    READ: (show, compare, rank, field, whatif, index, board),
     SHARE: (verify, rescore, submit, receive, export),
     MAKE: (train, debias, ablate, push),
-}.items():
+}
+for heading, verbs in VERBS.items():
     for verb in verbs:
         app.command(cls=Verb, rich_help_panel=heading)(verb)
 app.add_typer(cache, name="cache", rich_help_panel=MEASURE)

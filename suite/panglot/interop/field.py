@@ -151,6 +151,36 @@ def read_fields(folder: Path) -> Field:
     return merge(shipped_field(), read_field(path)) if path.exists() else shipped_field()
 
 
+class Reported(NamedTuple):
+    """One model revision on one task: what it scored on each cell, by query and candidate language, and its facts."""
+
+    model: str
+    revision: str
+    cells: dict[tuple[str, str], float]
+    facts: dict[str, Any]
+    """`TEXTS`, `FACTS` and `SIZES`, the same on all its cells; None where unknown."""
+
+
+def reported_on(field: Field, task: str, metric: str) -> list[Reported]:
+    """The models of a field on one task, by name, with one of `METRICS`."""
+    rows = field.of(task)
+    if not len(rows):
+        return []
+    keys = _keys(rows).to_numpy(zero_copy_only=False)
+    starts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(rows)]
+    pairs = list(zip(*(rows[name].cast(pa.string()).to_pylist() for name in ("query", "candidate")), strict=True))
+    values = values_of(rows, metric).tolist()
+    about = rows.take(starts[:-1]).select([*TEXTS, *FACTS, *SIZES]).to_pylist()
+    found = []
+    for start, stop, facts in zip(starts, starts[1:], about, strict=False):
+        cells = {
+            pair: value for pair, value in zip(pairs[start:stop], values[start:stop], strict=True) if value == value
+        }
+        known = {name: None if value in ("", UNKNOWN) else value for name, value in facts.items()}
+        found.append(Reported(facts["model"], facts["revision"], cells, known))
+    return found
+
+
 def values_of(rows: pa.Table, metric: str) -> np.ndarray:
     """A metric of each row as a share, float64 [rows]; NaN where it is not reported."""
     numbers = rows[metric].to_numpy()

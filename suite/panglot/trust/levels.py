@@ -8,7 +8,7 @@ Level: TypeAlias = Literal["failed", "self-reported", "consistent", "recomputed"
 """What verification finds."""
 
 Shown: TypeAlias = Literal[
-    "failed", "not checked", "published", "self-reported", "consistent", "recomputed", "reproduced"
+    "failed", "not checked", "published", "reported", "self-reported", "consistent", "recomputed", "reproduced"
 ]
 """What a leaderboard shows: a level, or why there is none yet or cannot be one."""
 
@@ -16,6 +16,7 @@ MEANINGS: dict[str, str] = {
     "failed": "The files contradict each other or the task. The scores are not shown.",
     "not checked": "New or changed; verification is in progress.",
     "published": "Taken from a paper or another source; not measured with this suite.",
+    "reported": "Measured by others with mteb, on cells that are the same. Never ranked among models with evidence.",
     "self-reported": "Scores only, without evidence to verify them.",
     "consistent": "Every score follows from the evidence, and languages, sizes and relevant pairs are the task's; "
     "the task's data was not available to compare ids and judgements.",

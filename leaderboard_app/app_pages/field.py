@@ -1,0 +1,229 @@
+"""The field: what others reported on cells of Panglot's tasks, beside what was measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from leaderboard_app import address
+from leaderboard_app.charts import scatter
+from leaderboard_app.exports import plain
+from leaderboard_app.field import (
+    MEANS,
+    Scored,
+    difference_summary,
+    differences,
+    field_table,
+    language_means,
+    languages_of,
+    means_of,
+    origin_table,
+    shared_languages,
+)
+from leaderboard_app.field_charts import islands_and_bridges
+from leaderboard_app.filtering import Filters, pick_filters, show_active
+from leaderboard_app.formats import column_format
+from leaderboard_app.in_browser import is_narrow
+from leaderboard_app.index import Index
+from leaderboard_app.overview_table import TRUST_HELP, model_pixels
+from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label
+from leaderboard_app.store import field_fault, field_of, scored_on
+from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
+from panglot.interop.field import METRICS
+from panglot.interop.mteb_cells import mteb_cells
+from panglot.languages import language_label
+from panglot.score.pivot import COMPETENT, MEANINGS, Pivot, english_asks_better, spearman
+
+PLACE_HELP = "Place among the models here that have both means, whoever measured them. It is not a rank with evidence."
+
+
+class Choices(NamedTuple):
+    """What a reader chose."""
+
+    task: str
+    metric: str
+    languages: list[str]
+    filters: Filters
+
+
+def pick(index: Index) -> tuple[Choices, list[Scored]]:
+    """All pickers of the page, and the models on the task."""
+    reported, counts = field_of(index).models(), counts_of(index)
+    tasks = [name for name in KNOWN if name in reported]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=330):
+            task = address.select("Task", tasks, "on", tasks[0], format_func=lambda name: task_label(name, counts))
+        with st.container(width=140):
+            metric = address.select("Metric", list(METRICS), "by", next(iter(METRICS)))
+        with st.container(width=210):
+            searched = address.text("Search", "search", 80, placeholder="model or organisation")
+    models = scored_on(index, task, metric)
+    languages = languages_of(models, task)
+    with st.expander("Filters and languages", icon=":material/tune:"):
+        filters = pick_filters({model.trust for model in models}, searched)
+        chosen = address.select_many(
+            "Languages of the means", languages, "languages", format_func=language_label, placeholder="all languages"
+        )
+    shared = shared_languages(models, languages)
+    if len(shared) < len(languages) and address.toggle("Only languages that every model measured here has", "shared"):
+        chosen = [language for language in shared if not chosen or language in chosen]
+    return Choices(task, metric, chosen or languages, filters), models
+
+
+def field_columns(table: pd.DataFrame) -> tuple[list[str], dict[str, object]]:
+    """The columns in their order, those without any value left out, and how each is shown."""
+    means = [name for name in MEANS if table[name].notna().any()]
+    places = ["place within", "place across", "bridge"] if table["bridge"].notna().any() else []
+    order = ["model", *means, *places, "trust", "organisation", "parameters", "dimension", "max_length"]
+    order += [
+        "weights",
+        "licence",
+        "data",
+        "released",
+        "languages",
+        "revision",
+        "mteb_version",
+        "data_revision",
+        "date",
+    ]
+    config: dict[str, object] = {
+        name: COLUMN.NumberColumn(
+            name, format=column_format(name), help=MEANINGS[name], width=105 if " " in name else 70
+        )
+        for name in means
+    }
+    for name in places:
+        meaning = MEANINGS["bridge"] if name == "bridge" else PLACE_HELP
+        config[name] = COLUMN.NumberColumn(name, format="%.5g", width=90, help=meaning)
+    return order, config | {
+        "model": COLUMN.TextColumn("model", pinned=True, width=model_pixels(is_narrow())),
+        "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=95),
+        "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
+        "dimension": COLUMN.NumberColumn("dim", format="%d", width=60, help="Dimension of its vectors."),
+        "max_length": COLUMN.NumberColumn("max tokens", format="%d", width=85),
+        "data": COLUMN.TextColumn("task's data", help="Whether the model was trained on this task's data.", width=105),
+        "mteb_version": COLUMN.TextColumn("mteb", width=80),
+        "data_revision": COLUMN.TextColumn("data revision", width=110),
+        "revision": COLUMN.TextColumn("revision", width=110),
+        "date": COLUMN.TextColumn("date", width=90),
+    }
+
+
+def show_models(table: pd.DataFrame, chosen: Choices, models: Sequence[Scored]) -> None:
+    """The table, and what is known of a selected model."""
+    order, config = field_columns(table)
+    ticked = show_table(
+        table, f"panglot field {chosen.task} {chosen.metric}", "rows", config, order, "folder", "single-row"
+    )
+    by_id = {model.id: model for model in models}
+    for id_ in ticked[:1]:
+        show_model(by_id[id_], chosen)
+
+
+def show_model(model: Scored, chosen: Choices) -> None:
+    """Facts and languages of one model."""
+    st.subheader(plain(model.name), anchor=False)
+    if not model.is_reported:
+        folder, _, task = model.id.partition("/")
+        link_to("model", "Open the model", "open_in_full", {"task": task, "model": folder})
+    text_table(origin_table(model))
+    cells = language_means(model, chosen.languages, chosen.task)
+    show_table(cells, f"{model.name} {chosen.task} languages", "cells", number_columns(list(cells)[1:], "mono"))
+
+
+def show_differences(models: Sequence[Scored], task: str) -> None:
+    """Where a model was measured here and reported by others, how far the two are apart."""
+    st.subheader("Measured here and reported by others", anchor=False)
+    cells = differences(models, task)
+    if cells.empty:
+        measured = sum(not model.is_reported for model in models)
+        who = f"No model was measured on {task} here yet."
+        if measured:
+            who = f"Of the {measured} models measured here, none has a name under which others reported scores."
+        st.info(f"{who} Where both exist for one model, this section shows the difference in each cell.")
+        return
+    digits = number_columns(("measured", "reported"), "mono")
+    apart = number_columns(("difference", "largest difference"), "difference")
+    show_table(difference_summary(cells), f"panglot {task} measured and reported", "both", digits | apart)
+    fold_table(cells, f"panglot {task} differences", "differences", digits | apart)
+    st.caption(
+        "Measured minus reported, on cells that are the same. Software, precision and prompts can differ, and mteb "
+        "breaks ties by id where Panglot counts them against the model."
+    )
+
+
+def show_bridges(table: pd.DataFrame, models: Sequence[Scored], pivot: Pivot, chosen: Choices) -> None:
+    """Islands and bridges: who is better across languages than within them."""
+    there = table.dropna(subset=["bridge"])
+    if len(there) < 3:
+        return
+    st.subheader("Islands and bridges", anchor=False)
+    about = "Place within languages against place across English; below the line are islands, above it bridges."
+    show_chart(islands_and_bridges(there), f"panglot {chosen.task} islands and bridges", about)
+    whole = [model.cells for model, value in zip(models, pivot.bridge, strict=True) if np.isfinite(value)]
+    correlation = spearman(pivot.mono, pivot.english)
+    said = (
+        f"{len(whole)} models with both means; Spearman's correlation of the two orders is {correlation:.3f}. "
+        f"{MEANINGS['bridge'].replace('`', '')}"
+    )
+    share, able = english_asks_better(whole, chosen.languages)
+    if able:
+        said += (
+            f" An English question finds a passage of another language better than that language's own question in "
+            f"{share:.1%} of cells (languages × the {able} models with a mono of at least {COMPETENT})."
+        )
+    st.caption(plain(said))
+
+
+def show_size(table: pd.DataFrame, chosen: Choices) -> None:
+    """Quality against size."""
+    by = "English pivot" if table["English pivot"].notna().any() else "mono"
+    sized = table.dropna(subset=["parameters", by])
+    if sized.empty:
+        return
+    st.subheader("Quality against size", anchor=False)
+    titles = ("parameters", f"{chosen.metric}, {by}")
+    chart = scatter(sized.astype({"parameters": float}), "parameters", by, titles, log_x=True, x_falls=True)
+    show_chart(chart, f"panglot field {chosen.task} size", f"{by} against parameters.")
+    st.caption("Left and up is better. The dashed line joins the models that no other beats in both.")
+
+
+def main() -> None:
+    """The page."""
+    about = "What others reported on cells of Panglot's tasks, beside what was measured here: many models, no evidence."
+    index = open_board("The field", about)
+    chosen, models = pick(index)
+    show_active(chosen.filters)
+    same = mteb_cells().of(chosen.task)
+    st.caption(f":material/info: {plain(KNOWN[chosen.task].title)}. {plain(same.remark) if same else ''}")
+    if fault := field_fault(index):
+        st.warning(plain(f"The imported rows are not shown. {fault}"))
+    pivot = means_of(models, chosen.languages, chosen.task)
+    table = field_table(models, pivot)
+    shown = chosen.filters.keep(table, MEANS)
+    if shown.empty:
+        st.info(
+            "No model has all cells of the chosen languages and matches. Remove a filter or choose other languages."
+        )
+    else:
+        show_models(shown, chosen, models)
+    fewer = int((table["mono"].isna() & table["English pivot"].isna()).sum())
+    st.caption(
+        f"{len(shown)} models. Means are over {len(chosen.languages)} languages"
+        + (f"; {fewer} models that lack one of them are not shown" if fewer else "")
+        + ". Reported rows have no evidence and no rank; models verified here are ranked in the Overview."
+    )
+    show_bridges(table, models, pivot, chosen)
+    show_size(shown, chosen)
+    show_differences(models, chosen.task)
+    with st.expander("What the numbers mean, and where they are from", icon=":material/menu_book:"):
+        for term, sentence in MEANINGS.items():
+            st.markdown(f"**{plain(term)}** {plain(sentence.replace('`', ''))}")
+        st.markdown(plain(f"Reported rows: {field_of(index).source}"))
+
+
+main()
