@@ -17,7 +17,7 @@ from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.interop.field import Reported
 from panglot.interop.mteb_cells import mteb_cells
-from panglot.score.pivot import Cells, Pivot, english_among, english_pivot, places
+from panglot.score.pivot import Cells, Pivot, english_among, english_asks_better, english_pivot, places, spearman
 
 REPORTED = "reported"
 MEANS = ("mono", "English pivot", "from English", "to English")
@@ -90,10 +90,29 @@ def shared_languages(models: Sequence[Scored], languages: Sequence[str]) -> list
     return [language for language in languages if all(language in each for each in asked)]
 
 
-def means_of(models: Sequence[Scored], languages: Sequence[str], task: str) -> Pivot:
-    """The means of each model over some languages."""
+class Standing(NamedTuple):
+    """How models stand by their means over some languages."""
+
+    table: pd.DataFrame
+    """As `field_table` has it."""
+    whole: int
+    """Models with both means."""
+    correlation: float
+    """Spearman's, of the orders by mono and by the English pivot."""
+    english_better: float
+    """Share of cells in which an English question is better than the language's own."""
+    able: int
+    """Models that this share is about."""
+
+
+def standing(models: Sequence[Scored], languages: Sequence[str], task: str) -> Standing:
+    """The means of each model over some languages, and how the orders by them agree."""
     images = [IMAGES] if IMAGES in suite_tasks()[task].languages else []
-    return english_pivot([model.cells for model in models], [*languages, *images])
+    cells = [model.cells for model in models]
+    pivot = english_pivot(cells, [*languages, *images])
+    both = np.isfinite(pivot.bridge)
+    share, able = english_asks_better([each for each, whole in zip(cells, both, strict=True) if whole], languages)
+    return Standing(field_table(models, pivot), int(both.sum()), spearman(pivot.mono, pivot.english), share, able)
 
 
 def field_table(models: Sequence[Scored], pivot: Pivot) -> pd.DataFrame:

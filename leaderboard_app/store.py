@@ -26,7 +26,7 @@ from leaderboard_app.evidence_store import (
     stored_evidence,
     stored_standings,
 )
-from leaderboard_app.field import Scored, entries_of, metric_here, scored_by_others, scored_here
+from leaderboard_app.field import Scored, Standing, entries_of, metric_here, scored_by_others, scored_here, standing
 from leaderboard_app.home import home_of, stamp_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, stamp_of_index, update
 from leaderboard_app.recompute import Recomputed, recompute
@@ -111,11 +111,12 @@ def field_fault(index: Index) -> str:
 
 def scored_on(index: Index, task: str, metric: str) -> list[Scored]:
     """All models with scores on cells of a task, those measured here first."""
-    entries = entries_of(index.entries, task)
-    here = metric_here(task, metric)
-    names = sorted({entry.task for entry in entries})
-    measured = scored_here(entries, scores_of(index, names, [here]), here) if names else []
-    return [*measured, *_reported(str(index.folder), stamp_of(index.folder / FILE), task, metric)]
+    return _scored(index, index.stamp, stamp_of(index.folder / FILE), task, metric)
+
+
+def standing_on(index: Index, task: str, metric: str, languages: Sequence[str]) -> Standing:
+    """How the models on a task stand by their means over some languages."""
+    return _standing(index, index.stamp, stamp_of(index.folder / FILE), task, metric, tuple(languages))
 
 
 def evidence_of(index: Index, entry: Entry) -> Evidence:
@@ -206,8 +207,19 @@ def _field(folder: str, stamp: str) -> ReadField:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _reported(folder: str, stamp: str, task: str, metric: str) -> list[Scored]:
-    return scored_by_others(reported_on(_field(folder, stamp).field, task, metric))
+def _scored(_index: Index, stamp: str, field_stamp: str, task: str, metric: str) -> list[Scored]:
+    entries = entries_of(_index.entries, task)
+    here = metric_here(task, metric)
+    names = sorted({entry.task for entry in entries})
+    measured = scored_here(entries, scores_of(_index, names, [here]), here) if names else []
+    return [*measured, *scored_by_others(reported_on(field_of(_index), task, metric))]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _standing(
+    _index: Index, stamp: str, field_stamp: str, task: str, metric: str, languages: tuple[str, ...]
+) -> Standing:
+    return standing(scored_on(_index, task, metric), languages, task)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

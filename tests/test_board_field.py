@@ -231,7 +231,7 @@ def test_a_selected_row_shows_facts_and_languages(open_page: Open, tmp_path: Pat
 
 def test_chart_names_the_ends_and_draws_all(tmp_path: Path) -> None:
     models = tables.scored_by_others(reported_on(shipped_field(), "belebele", "ndcg@10"))
-    table = tables.field_table(models, tables.means_of(models, tables.languages_of(models, "belebele"), "belebele"))
+    table = tables.standing(models, tables.languages_of(models, "belebele"), "belebele").table
     _, points, bridges, islands = islands_and_bridges(table).layer
     assert len(points.data) == 190
     assert set(bridges.data["model"]) | set(islands.data["model"]) <= set(points.data["model"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -15,12 +14,11 @@ from leaderboard_app.exports import plain
 from leaderboard_app.field import (
     MEANS,
     Scored,
+    Standing,
     difference_summary,
     differences,
-    field_table,
     language_means,
     languages_of,
-    means_of,
     origin_table,
     shared_languages,
 )
@@ -31,14 +29,18 @@ from leaderboard_app.in_browser import is_narrow
 from leaderboard_app.index import Index
 from leaderboard_app.overview_table import TRUST_HELP, model_pixels
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label
-from leaderboard_app.store import field_fault, field_of, scored_on
+from leaderboard_app.store import field_fault, field_of, scored_on, standing_on
 from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
 from panglot.interop.field import METRICS
 from panglot.interop.mteb_cells import mteb_cells
 from panglot.languages import language_label
-from panglot.score.pivot import COMPETENT, MEANINGS, Pivot, english_asks_better, spearman
+from panglot.score.pivot import COMPETENT, MEANINGS
 
 PLACE_HELP = "Place among the models here that have both means, whoever measured them. It is not a rank with evidence."
+
+
+LEAST_DRAWN = 3
+"""Models of a chart of places."""
 
 
 class Choices(NamedTuple):
@@ -156,25 +158,22 @@ def show_differences(models: Sequence[Scored], task: str) -> None:
     )
 
 
-def show_bridges(table: pd.DataFrame, models: Sequence[Scored], pivot: Pivot, chosen: Choices) -> None:
+def show_bridges(found: Standing, task: str) -> None:
     """Islands and bridges: who is better across languages than within them."""
-    there = table.dropna(subset=["bridge"])
-    if len(there) < 3:
+    if found.whole < LEAST_DRAWN:
         return
     st.subheader("Islands and bridges", anchor=False)
     about = "Place within languages against place across English; below the line are islands, above it bridges."
-    show_chart(islands_and_bridges(there), f"panglot {chosen.task} islands and bridges", about)
-    whole = [model.cells for model, value in zip(models, pivot.bridge, strict=True) if np.isfinite(value)]
-    correlation = spearman(pivot.mono, pivot.english)
+    show_chart(islands_and_bridges(found.table), f"panglot {task} islands and bridges", about)
     said = (
-        f"{len(whole)} models with both means; Spearman's correlation of the two orders is {correlation:.3f}. "
+        f"{found.whole} models with both means; Spearman's correlation of the two orders is {found.correlation:.3f}. "
         f"{MEANINGS['bridge'].replace('`', '')}"
     )
-    share, able = english_asks_better(whole, chosen.languages)
-    if able:
+    if found.able:
         said += (
-            f" An English question finds a passage of another language better than that language's own question in "
-            f"{share:.1%} of cells (languages × the {able} models with a mono of at least {COMPETENT})."
+            " An English question finds a passage of another language better than that language's own question in "
+            f"{found.english_better:.1%} of cells (languages × the {found.able} models with a mono of at least "
+            f"{COMPETENT})."
         )
     st.caption(plain(said))
 
@@ -202,8 +201,8 @@ def main() -> None:
     st.caption(f":material/info: {plain(KNOWN[chosen.task].title)}. {plain(same.remark) if same else ''}")
     if fault := field_fault(index):
         st.warning(plain(f"The imported rows are not shown. {fault}"))
-    pivot = means_of(models, chosen.languages, chosen.task)
-    table = field_table(models, pivot)
+    found = standing_on(index, chosen.task, chosen.metric, chosen.languages)
+    table = found.table
     shown = chosen.filters.keep(table, MEANS)
     if shown.empty:
         st.info(
@@ -217,7 +216,7 @@ def main() -> None:
         + (f"; {fewer} models that lack one of them are not shown" if fewer else "")
         + ". Reported rows have no evidence and no rank; models verified here are ranked in the Overview."
     )
-    show_bridges(table, models, pivot, chosen)
+    show_bridges(found, chosen.task)
     show_size(shown, chosen)
     show_differences(models, chosen.task)
     with st.expander("What the numbers mean, and where they are from", icon=":material/menu_book:"):
