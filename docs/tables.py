@@ -74,7 +74,7 @@ def bias() -> list[str]:
 
 def levels() -> list[str]:
     """A row for each level of trust, in rising order."""
-    return _table(("level", "what it means"), ((name, said) for name, said in MEANINGS.items()))
+    return as_table(("level", "what it means"), ((name, said) for name, said in MEANINGS.items()))
 
 
 def tree() -> list[str]:
