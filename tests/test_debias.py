@@ -217,7 +217,7 @@ def test_debiased_pool_ranks_by_what_is_meant(method: str, fit: str, tmp_path: P
 def test_models_without_vectors_are_refused() -> None:
     pool = _parallel_pool()
     model = load_model("bm25")
-    with pytest.raises(BadEncoder, match="makes no vectors"):
+    with pytest.raises(BadEncoder, match="does not produce vectors"):
         Debias.parse("centre").score_pool(model, pool)
 
 

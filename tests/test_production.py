@@ -133,5 +133,7 @@ def test_folder_that_holds_something_is_refused(texts: Path, tmp_path: Path) -> 
 
 
 def test_model_without_vectors_is_refused(texts: Path) -> None:
-    with pytest.raises(BadEncoder, match=r"bm25 makes no vectors of texts, so no method can be fitted on texts\.jsonl"):
+    with pytest.raises(
+        BadEncoder, match=r"bm25 does not produce text vectors, so no method can be fitted on texts\.jsonl"
+    ):
         learn(load_model("bm25"), parse_method("centre"), FitTexts.read(texts))

@@ -283,6 +283,6 @@ def test_an_export_that_computes_something_else_is_refused(exported: Path, monke
 
     monkeypatch.setattr(openvino._Compiled, "forward", without_mask)
     monkeypatch.setattr(openvino, "_write", lambda _, file: shutil.copy(next(exported.rglob("model.onnx")), file))
-    with pytest.raises(BadEncoder, match=r"gives other vectors with OpenVINO.*Use --backend torch"):
+    with pytest.raises(BadEncoder, match=r"produces different vectors with OpenVINO.*Use --backend torch"):
         load(MINILM, backend="openvino")
     assert not list((exported / "refused").rglob("*.onnx"))

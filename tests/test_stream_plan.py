@@ -71,7 +71,7 @@ def test_tokens_are_guessed_where_the_encoder_counts_none() -> None:
 
 @pytest.mark.usefixtures("real_data")
 def test_models_without_vectors_are_refused() -> None:
-    with pytest.raises(BadEncoder, match="makes no vectors; the streamed task miracl"):
+    with pytest.raises(BadEncoder, match="does not produce vectors, which the streamed task miracl"):
         plan_stream(load_model("bm25"), MIRACL, ["yo"], seconds=0)
 
 

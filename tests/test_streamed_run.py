@@ -141,7 +141,7 @@ def test_half_precision_is_the_same_from_the_cache(task: StreamedTask, tmp_path:
 
 
 def test_what_cannot_be_streamed_is_refused(task: StreamedTask, tmp_path: Path) -> None:
-    with pytest.raises(BadEncoder, match="makes no vectors"):
+    with pytest.raises(BadEncoder, match="does not produce vectors"):
         run_streamed(task, load_model("bm25"), StreamOptions(tmp_path), ["yo"])
     with pytest.raises(UnknownName):
         run_streamed(task, RandomVectors(), StreamOptions(tmp_path), ["xx"])

@@ -254,6 +254,12 @@ class TestCheck:
         assert code == 1
         assert finding in said
 
+    def test_names_the_command_for_a_folder(self, mine: Path) -> None:
+        folder = mine.parent / "animals"
+        code, said = panglot("tasks", "--check", str(folder))
+        assert code == 2
+        assert f"{folder} is a folder. To read and check a folder of data: panglot tasks {folder}" in said
+
     def test_data_that_is_not_here_is_not_compared(self, mine: Path) -> None:
         shutil.rmtree(mine.parent / "animals")
         (checked,) = check_task_file(mine)

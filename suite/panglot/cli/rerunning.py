@@ -62,7 +62,7 @@ class Rerun:
         with loaded(wanted) as model:
             if model.card.precision != card.precision == "bf16":
                 raise BadEncoder(
-                    f"{card.name} was measured in bf16, which this processor lacks. Rerun it where there is bf16."
+                    f"{card.name} was measured in bf16, which this processor lacks. Rerun it on one that has bf16."
                 )
             found = rerun(path, result, model, pool, self.sample, progress=progress_bar)
         agreement = (

@@ -62,7 +62,7 @@ class Debias:
     ) -> Scored:
         """Score the pool with debiased vectors; in a fusion, only the members that make vectors change.
 
-        :raises BadEncoder: the model makes no vectors, or the method cannot be fitted or reduces vectors to zero.
+        :raises BadEncoder: the model does not produce vectors, the method cannot be fitted, or vectors become zero.
         """
         changed: list[Model] = []
 
@@ -74,7 +74,7 @@ class Debias:
 
         scored = score_pool(model, pool, cache, progress, change)
         if not changed:
-            raise BadEncoder(f"{model.card.name} makes no vectors, so it cannot be debiased.")
+            raise BadEncoder(f"{model.card.name} does not produce vectors, so it cannot be debiased.")
         return scored
 
     def _debiased(

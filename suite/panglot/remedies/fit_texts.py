@@ -65,10 +65,12 @@ class FitTexts:
     ) -> tuple[dict[Role, Floats], Ints]:
         """Vectors [texts, dim] of both roles, and the language [texts] of each text as an index into `languages`.
 
-        :raises BadEncoder: the model makes no vectors of texts.
+        :raises BadEncoder: the model does not produce text vectors.
         """
         if isinstance(model, Scorer | Composite):
-            raise BadEncoder(f"{model.card.name} makes no vectors of texts, so no method can be fitted on {self.name}.")
+            raise BadEncoder(
+                f"{model.card.name} does not produce text vectors, so no method can be fitted on {self.name}."
+            )
         place: Ints = np.array([languages.index(language) for language, _ in self.rows], np.int16)
         ids = tuple(f"line {number}" for number, _ in enumerate(self.rows, 1))
         item_keys = ItemKeys(languages, [Items(ids, tuple(text for _, text in self.rows), place)])

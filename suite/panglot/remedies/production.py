@@ -38,7 +38,7 @@ def learn(
 ) -> Learned:
     """Fit a method on texts in both roles, exactly as `panglot run --debias-fit` does.
 
-    :raises BadEncoder: the model makes no vectors of texts, or there are too few texts for the method.
+    :raises BadEncoder: the model does not produce text vectors, or there are too few texts for the method.
     """
     languages = tuple(texts.counts)
     vectors, place = texts.encode(model, languages, cache, progress)

@@ -26,8 +26,8 @@ COUNTED_ONCE = (
 )
 TIES = (
     "Ties count against the encoder: a candidate that scores exactly as high as r counts as above it. "
-    "Relevant candidates that tie with each other share out the last places of their tie, so no two relevants "
-    "of a query have one rank."
+    "Relevant candidates that tie with each other share out the last places of their tie, so no two of them have the "
+    "same rank."
 )
 
 NOBODY = -1

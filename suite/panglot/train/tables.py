@@ -18,6 +18,9 @@ from panglot.train.pairs import TextPair
 from panglot.train.recipe import Origin, TextData
 
 Rows = list[dict[str, Any]]
+LONGEST = 60
+"""Characters of a wrong value that a message shows."""
+
 SHOWN = 10
 """Most languages that a message lists."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -108,7 +111,8 @@ def _described(value: Any) -> str:
         return "null"
     kinds = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a record"}
     kind = next((name for kind, name in kinds.items() if isinstance(value, kind)), type(value).__name__)
-    return f"{kind} ({str(value)[:60]})"
+    text = str(value)
+    return f"{kind} ({text if len(text) <= LONGEST else f'{text[:LONGEST]}…'})"
 
 
 def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:

@@ -69,6 +69,11 @@ def _check(path: Path, as_json: bool) -> None:
     from panglot.data.check import check_task_file
     from panglot.evaluate.resolve import check_headline
 
+    if path.is_dir():
+        raise PanglotError(
+            f"--check reads a task file (.toml), but {path} is a folder. To read and check a folder of data: "
+            f"panglot tasks {path}"
+        )
     checked = check_task_file(path)
     for one in checked:
         check_headline(path, one.task)

@@ -84,5 +84,5 @@ def _cell(answer: Answer, measure: str) -> Text:
         return Text(NOTHING)
     found = answer.p.get(measure, 1.0) <= ALPHA
     return Text(number(score.value) + ("*" if found else " ")).append(
-        f"\n{interval(score.low, score.high, number)} ", style="dim"
+        f"\n{interval(score.low, score.high)} ", style="dim"
     )

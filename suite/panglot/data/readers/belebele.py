@@ -47,7 +47,9 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
         links[language] = sorted(passages)
     for language, own in links.items():
         if own != links[next(iter(links))]:
-            raise BadData(f"{language} has other passages than {next(iter(links))}; Belebele files must be parallel.")
+            raise BadData(
+                f"The passages of {language} differ from those of {next(iter(links))}; Belebele files must be parallel."
+            )
     judgements = (
         Judgement(query.id, f"{language}:{query.group.rpartition('#')[0]}") for query in queries for language in paths
     )

@@ -95,8 +95,8 @@ def _export(name: str, transformer: Any, file: Path, core: Any) -> None:
             difference = _difference(transformer, _Compiled(core, unfinished / file.name, None, "fp32"))
         if not difference < TOLERANCE:
             raise BadEncoder(
-                f"{name} gives other vectors with OpenVINO than with torch, by up to {difference:.2g}. Use --backend "
-                "torch."
+                f"{name} produces different vectors with OpenVINO than with torch (by up to {difference:.2g}). "
+                "Use --backend torch."
             )
         shutil.rmtree(file.parent, ignore_errors=True)
         os.replace(unfinished, file.parent)

@@ -18,7 +18,7 @@ OPTIONAL = ("count_tokens", "encode_images")
 """Optional methods of an encoder."""
 
 
-SOURCE_ONLY = "It brings no card: its revision is a hash of its module's source, and of nothing that the module reads."
+SOURCE_ONLY = "It has no card: its revision is a hash of its module's source and does not cover what the module reads."
 """The note on the card of an encoder without a card of its own."""
 
 
@@ -114,5 +114,5 @@ def _card(name: str, encoder: Any, module: ModuleType | None) -> ModelCard:
         name=name,
         revision=hashlib.sha256(source.read_bytes()).hexdigest()[:12] if is_file else UNKNOWN,
         library=f"python {sys.version.split()[0]}",
-        note=SOURCE_ONLY if is_file else "It brings no card.",
+        note=SOURCE_ONLY if is_file else "It has no card.",
     ).unpinned()

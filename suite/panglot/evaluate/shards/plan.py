@@ -82,11 +82,11 @@ def plan_stream(
 ) -> StreamPlan:
     """Plan a run over a corpus from a measurement of `seconds`, with at least one batch of each language.
 
-    :raises BadEncoder: the model makes no vectors.
+    :raises BadEncoder: the model does not produce vectors.
     :raises UnknownName: the task does not have one of the languages.
     """
     if isinstance(model, Scorer | Composite):
-        raise BadEncoder(f"{model.card.name} makes no vectors; the streamed task {task.name} needs a model that does.")
+        raise BadEncoder(f"{model.card.name} does not produce vectors, which the streamed task {task.name} needs.")
     samples = {language: _Sample(task, language) for language in task.choose(languages)}
     dimension = encode_sample(model, [next(iter(samples.values())).batch()[0]], "passage").shape[1]
     stop = perf_counter() + seconds

@@ -110,12 +110,12 @@ def run_streamed(
     """Evaluate one model on one streamed task, in all or some of its languages.
 
     :raises UnknownName: the task does not have one of the languages, or its headline metric does not exist.
-    :raises BadEncoder: the model makes no vectors.
+    :raises BadEncoder: the model does not produce vectors.
     :raises MissingData: the task's data is missing and cannot be downloaded.
     :raises BadData: the data or a checkpoint is damaged, or the checkpoint belongs to another run.
     """
     if isinstance(model, Scorer | Composite):
-        raise BadEncoder(f"{model.card.name} makes no vectors; the streamed task {task.name} needs a model that does.")
+        raise BadEncoder(f"{model.card.name} does not produce vectors, which the streamed task {task.name} needs.")
     parse_metric(task.headline)  # report an unknown metric before encoding anything
     chosen = task.choose(languages)
     seconds: dict[str, float] = {}
