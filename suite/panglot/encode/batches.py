@@ -84,10 +84,10 @@ class Inputs(Protocol):
         """Count the tokens of these inputs, `UNCOUNTED` if unknown, [rows]."""
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], Sequence[Any]]]:
-        """Yield these inputs in batches: their rows, and the input for the model."""
+        """Yield these inputs, `rows` and `tokens` [rows], in batches: their rows, and the input for the model."""
 
     def encode(self, batch: Sequence[Any]) -> Floats:
-        """Encode one batch; returns what the model returns."""
+        """Encode one batch; returns what the model returns, which should be [inputs, dimension]."""
 
 
 def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Ints:
@@ -125,7 +125,7 @@ class Texts:
         return count_tokens(self._encoder, [self.keys[row] for row in rows], self._role)
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[str]]]:
-        """Yield these texts in batches, longest first, so that running out of memory shows early."""
+        """Yield these texts, `rows` and `tokens` [rows], longest first: running out of memory shows early."""
         counts = isinstance(self._encoder, CountsTokens)
         length = tokens if counts else np.array([len(self.keys[row]) for row in rows])
         longest = cut_at(self._encoder, self._role) or np.iinfo(np.int32).max
@@ -156,7 +156,7 @@ class Images:
         return np.full(len(rows), UNCOUNTED, np.int32)
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[Picture]]]:
-        """Yield these images in batches, decoded."""
+        """Yield these images [rows] in batches, decoded."""
         decoded = decode_batches([self._images[row] for row in rows], BATCH_IMAGES)
         for number, pictures in enumerate(decoded):
             start = number * BATCH_IMAGES

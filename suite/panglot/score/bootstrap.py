@@ -126,16 +126,17 @@ def effective(weight: Floats) -> Floats:
 
 
 def macro(values: Floats, axis: int = -1) -> Floats:
-    """Unweighted mean along an axis, ignoring NaN; NaN if all values are NaN."""
+    """Unweighted mean of values [..., n, ...] along one axis, [...], ignoring NaN; NaN if all values are NaN."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.nanmean(values, axis=axis)
 
 
 def student(p: float, freedom: Floats) -> Floats:
-    """Quantile p of Student's t distribution, by the Cornish-Fisher expansion (Fisher and Cornish, 1960).
+    """Quantile p of Student's t distribution, [...], for degrees of freedom [...].
 
-    Accurate to .0002 for at least `FEWEST` − 1 degrees of freedom and the values of p used in this package.
+    By the Cornish-Fisher expansion (Fisher and Cornish, 1960). Accurate to .0002 for at least
+    `FEWEST` − 1 degrees of freedom and the values of p used in this package.
     """
     x = NormalDist().inv_cdf(p)
     terms = (
@@ -149,7 +150,10 @@ def student(p: float, freedom: Floats) -> Floats:
 
 
 def tails(clusters: Floats) -> Floats:
-    """Share of the draws that an interval cuts off on each side; NaN if there are too few clusters."""
+    """Share of the draws that an interval cuts off on each side, [...], by the effective number of clusters [...].
+
+    NaN if there are too few clusters.
+    """
     return np.array([_tail(number) for number in np.ravel(clusters).tolist()]).reshape(np.shape(clusters))
 
 

@@ -16,7 +16,7 @@ Job: TypeAlias = Callable[[Event], list[Floats]]
 
 
 def run_together(concurrency: int, jobs: Sequence[Job]) -> list[Floats]:
-    """Return the arrays of all jobs, which run concurrently; the first permanent failure stops the others."""
+    """Return the arrays [inputs, ...] of all jobs, run concurrently; the first permanent failure stops the others."""
     stop = Event()
     with ThreadPoolExecutor(concurrency) as threads:
         futures = [threads.submit(job, stop) for job in jobs]
@@ -38,7 +38,7 @@ class Divider:
         self._name = name
 
     def send(self, texts: list[str], start: int, request: Callable[[list[str]], Floats]) -> list[Floats]:
-        """Return the arrays of the texts from index `start` of a batch, by one request or, if that fails, by halves.
+        """Return the arrays [texts, ...] of texts, `start` in their batch, by one request or, if that fails, by halves.
 
         If the whole was rejected but the halves succeed, later requests are no larger than a half.
 

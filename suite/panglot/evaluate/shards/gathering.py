@@ -13,7 +13,10 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 
 
 def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
-    """The evidence of one language with `size` passages; a relevant passage does not count as above itself."""
+    """The evidence of one language with `size` passages; a relevant passage does not count as above itself.
+
+    `score` [pairs] is the score of each relevant passage.
+    """
     lists = state.tally.top
     named = lists.ids.ids.tolist()[1:]
     ids = sorted({*pool.candidates.ids, *named})

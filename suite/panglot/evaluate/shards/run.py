@@ -56,7 +56,7 @@ class EncodedShards:
         return vectors.astype(np.float32)
 
     def rounded(self, vectors: Floats) -> Floats:
-        """The vectors rounded to the stored precision, as float32."""
+        """The vectors [items, dim] rounded to the stored precision, as float32."""
         return vectors.astype(np.float16).astype(np.float32) if self.half else vectors
 
     def _path(self, passages: Sequence[Passage]) -> Path | None:
