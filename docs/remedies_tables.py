@@ -191,7 +191,7 @@ def images() -> list[str]:
 
 def _images_row(row: Row) -> tuple[str, ...]:
     value, low, high = row["multi"]
-    gap = f"{row['modality_gap'][0]:,.0f}" if "modality_gap" in row else "–"
+    gap = f"{row['modality_gap'][0]:,.0f}".replace("-", "−") if "modality_gap" in row else "–"
     return (
         f"`{row['task']}`",
         _remedy(row),
