@@ -88,7 +88,17 @@ def _rung(row: Row) -> tuple[str, ...]:
 def methods() -> list[str]:
     """Multi of every model whose vectors were changed, and the share of its queries' variance between languages."""
     changed = (f"`{method}`, {fit}" for method, fit in DRAWN)
-    headings = ("model", "task", "between", "as measured", *changed, "mono by `centre`", "interleaved", "both")
+    headings = (
+        "model",
+        "task",
+        "between",
+        "multi / cross",
+        "as measured",
+        *changed,
+        "mono by `centre`",
+        "interleaved",
+        "both",
+    )
     return as_table(headings, (_methods_row(row) for row in rows() if _is_base(row) and row["task"] in TASKS))
 
 
@@ -97,7 +107,7 @@ def _methods_row(row: Row) -> tuple[str, ...]:
     changed = (_score(other["multi"][0]) if other else "–" for other in found)
     centred = found[0] or row
     between = _score(row["between_queries"]) if "between_queries" in row else "–"
-    about = (row["model"], TASKS[row["task"]], between, _score(row["multi"][0]))
+    about = (row["model"], TASKS[row["task"]], between, f"{_ratio(row):.2f}", _score(row["multi"][0]))
     mono = _signed(centred["mono"][0] - row["mono"][0])
     return (*about, *changed, mono, _score(row["interleaved"][0]), _score(centred["interleaved"][0]))
 
