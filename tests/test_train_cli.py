@@ -155,6 +155,16 @@ def test_train_scores_what_it_made_and_goes_on_where_it_stopped(folder: Path, mo
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
 
 
+def test_finished_model_is_not_trained_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_in(folder)
+    made = (folder / "models" / "small" / "recipe.json").stat().st_mtime_ns
+    monkeypatch.setattr("panglot.train.train.train", None)
+    said = train_in(folder, "training.report_to=[]")
+    assert "is finished and is not trained again" in said
+    assert "starter" in said
+    assert (folder / "models" / "small" / "recipe.json").stat().st_mtime_ns == made
+
+
 def test_own_table_and_own_images_end_with_a_scored_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a CSV of pairs and a folder of captioned images, with no data folder and no network."""
     monkeypatch.delenv("PANGLOT_DATA", raising=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import warnings
 from collections.abc import Iterator
 from itertools import product
@@ -15,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
-from panglot.errors import BadEncoder
+from panglot.errors import BadData, BadEncoder
+from panglot.results.result_record import read_result_record
+from panglot.train.callbacks import KeepState
 from panglot.train.hidden_states import StateStore
 from panglot.train.layers import layer_rates
 from panglot.train.pairs import Pairs, PairsBuilder, TextPair
@@ -24,9 +28,12 @@ from panglot.train.recipe_file import make_recipe
 from panglot.train.score import score_folder
 from panglot.train.towers import build_model
 from panglot.train.train import Trained, train
+from panglot.train.trainer import arguments
+from panglot.train.training_table import Schedule
+from panglot.train.validate import Bitext
 from tests.helpers.killing import Killed, killing_at
 from tests.helpers.tasks import TASKS
-from tests.helpers.tiny import bare
+from tests.helpers.tiny import bare, change_json, change_weights
 
 TEXTS = ["a b", "c d a b a", "b", "d c b a"]
 
@@ -134,8 +141,6 @@ def test_scores_with_cached_layers_are_those_of_the_saved_model(base: Path, pair
         for name, frozen in (("plain", None), ("stored", (2, layers)))
     }
     assert sum(path.stat().st_size for path in layers.rglob("*.states")) > known
-    from panglot.results.result_record import read_result_record
-
     one, other = (read_result_record(paths[name][0]) for name in ("plain", "stored"))
     assert one.settings["multi"]["map"].value == pytest.approx(other.settings["multi"]["map"].value, abs=1e-3)
 
@@ -242,3 +247,96 @@ def test_gradient_checkpointing_trains_the_same_model(base: Path, pairs: Pairs, 
     plain = train(recipe(base), tmp_path / "plain", pairs)
     spared = train(recipe(base, gradient_checkpointing=True), tmp_path / "spared", pairs)
     assert losses(spared) == pytest.approx(losses(plain), abs=1e-5)
+
+
+def test_half_precision_checkpoint_is_trained_in_single_precision(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    """In float16, Adam's updates vanish or overflow."""
+    half = tmp_path / "half"
+    shutil.copytree(base, half)
+    change_weights(half / "model.safetensors", lambda all_: {name: tensor.half() for name, tensor in all_.items()})
+    change_json(half / "config.json", dtype="float16")
+    after = weights(train(recipe(half, steps=2), tmp_path / "x", pairs))
+    assert {weight.dtype for weight in after.values() if weight.is_floating_point()} == {torch.float32}
+    assert all(torch.isfinite(weight).all() for weight in after.values())
+
+
+def test_checkpoints_are_kept_beside_validations(
+    base: Path, pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation at steps 4 and 8, checkpoints at every third: killed after step 7, the run goes on from step 6."""
+    saved = []
+    monkeypatch.setattr(KeepState, "on_save", _noting(saved, KeepState.on_save))
+    monkeypatch.setattr("panglot.train.train.read_bitext", lambda recipe: Bitext(("en", "de"), [TEXTS, TEXTS[::-1]]))
+    content = recipe(base, steps=8, checkpoint_every=3).model_dump() | {"validation": {"every": 4}}
+    made = make_recipe(content)
+    with pytest.raises(Killed):
+        train(made, tmp_path / "x", pairs, progress=killing_at(7))
+    assert saved == [3, 4, 6]
+    trained = train(made, tmp_path / "x", pairs)
+    assert saved == [3, 4, 6, 8]
+    assert trained.training.best_step in (4, 8)
+    assert not list((tmp_path / "x.training").glob("checkpoint-*"))
+
+
+def _noting(saved: list[int], on_save: Any) -> Any:
+    def noting(self: KeepState, args: Any, state: Any, control: Any, **others: Any) -> None:
+        saved.append(state.global_step)
+        on_save(self, args, state, control, **others)
+
+    return noting
+
+
+def test_time_is_counted_over_resumed_runs(base: Path, pairs: Pairs, tmp_path: Path) -> None:
+    made = recipe(base)
+    with pytest.raises(Killed):
+        train(made, tmp_path / "x", pairs, progress=killing_at(3))
+    state = next((tmp_path / "x.training").glob("checkpoint-2")) / "panglot.json"
+    state.write_text(json.dumps(json.loads(state.read_text("utf-8")) | {"seconds": 1000.0}), encoding="utf-8")
+    assert train(made, tmp_path / "x", pairs).training.seconds > 1000
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"report_to": ["wandb"]}, "training: .*wandb"),
+        ({"report_to": ["nothing"]}, "training: nothing is not supported"),
+        ({"optim": "nothing"}, "training: .*nothing"),
+    ],
+)
+def test_setting_that_the_trainer_rejects_is_told_before_the_first_step(
+    base: Path, pairs: Pairs, tmp_path: Path, training: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadData, match=said):
+        train(recipe(base, **training), tmp_path / "x", pairs)
+
+
+def test_arguments_of_the_trainer_are_passed_on_by_name(tmp_path: Path) -> None:
+    passed = {"lr_scheduler_type": "cosine", "adam_beta2": 0.98, "max_grad_norm": 0.5, "gradient_accumulation_steps": 3}
+    found = arguments(recipe(tmp_path, **passed), tmp_path)
+    assert {name: getattr(found, name) for name in passed} == passed
+
+
+def test_default_checkpoints_are_a_tenth_of_the_steps_at_most_500() -> None:
+    found = {steps: Schedule(steps=steps).checkpoint_steps for steps in (1, 9, 60, 300, 100_000)}
+    assert found == {1: 1, 9: 1, 60: 6, 300: 30, 100_000: 500}
+    assert Schedule(checkpoint_every=0).checkpoint_steps == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "training", "said"),
+    [
+        ({"kind": "static", "base": None, "frozen_layers": 1}, {}, "frozen_layers is not allowed"),
+        ({"kind": "static", "base": None, "lora": {}}, {}, "lora is not allowed"),
+        ({"cache_frozen": True}, {}, "cache_frozen needs frozen_layers of at least 1"),
+        ({"frozen_layers": 1, "cache_frozen": True}, {"dataloader_num_workers": 1}, "dataloader_num_workers = 0"),
+        ({"lora": {"merged": False}, "layers": 2}, {}, "needs the whole base"),
+        ({"kind": "static", "base": None}, {"layer_decay": 0.9}, "layer_decay is not allowed"),
+        ({}, {"lr_scheduler_type": "nothing"}, "lr_scheduler_type"),
+        ({}, {"output_dir": "x"}, "Extra inputs"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told(
+    tmp_path: Path, text: dict[str, Any], training: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadData, match=said):
+        recipe(tmp_path, text, **training)

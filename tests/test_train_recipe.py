@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,11 @@ def test_an_ablation_compares_only_arms_that_it_has(tmp_path: Path) -> None:
     )
     with pytest.raises(BadData, match=r"grid.toml is not a valid ablation grid: compare has unknown arms: b\.$"):
         read_ablation(grid)
+
+
+def test_settings_on_the_page_about_parts_of_an_encoder_are_valid() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    block = page.partition("## Parts of an encoder")[2].partition("```toml\n")[2].partition("```")[0]
+    made = make_recipe(tomllib.loads(f'name = "x"\n[[data]]\nname = "ntrex"\n{block}'))
+    assert made.text.lora is not None
+    assert made.training.report_to == ("tensorboard", "wandb")

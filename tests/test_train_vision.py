@@ -112,6 +112,27 @@ def test_image_batches_can_leave_the_text_tower_alone(base: Path, vision: Path) 
         assert any(".image.1." in name for name in found)
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_image_batches_in_parts_have_the_gradient_of_the_whole(base: Path, vision: Path, frozen: bool) -> None:
+    builder = PairsBuilder(LANGUAGES)
+    captions = [ImageCaption(str(n), "en", f"picture {n}") for n in range(6)]
+    builder.add_images("emoji", captions, {str(n): picture(n) for n in range(6)})
+    pairs = builder.build()
+    image = {"base": str(vision), "frozen": frozen}
+    parts = {"image": image, "images": [{"name": "emoji"}], "sampler": {"gamma": 1.0}}
+    found = []
+    for size in (None, 4):
+        recipe = recipe_of(base, **parts, data=[], loss={"mini_batch": size})
+        tower = load_vision(ImageTower(**image))
+        features = torch.arange(6.0)[:, None] * torch.ones(tower.dimension) if frozen else None
+        found.append(gradients(build_model(recipe, pairs.texts, tower), recipe, pairs, features))
+    (whole, expected), (parted, gradient) = found
+    assert parted == pytest.approx(whole, rel=1e-5)
+    assert gradient.keys() == expected.keys()
+    assert any(".image.0." in name for name in gradient) != frozen
+    assert all(torch.allclose(gradient[name], expected[name], atol=1e-5) for name in expected)
+
+
 def build_vision(folder: Path) -> Any:
     return load_vision(ImageTower(base=str(folder))).module
 
