@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from panglot.errors import BadData
 from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.pairs import NO_INDEX, ImageCaption, Pairs, PairsBuilder, TextPair
+from panglot.train.pairs import NO_INDEX, PARTNERS, ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import Recipe
 from panglot.train.recipe_file import make_recipe
 from tests.helpers.processes import python
@@ -200,6 +200,25 @@ def test_groups_are_crossed_in_every_direction() -> None:
     assert found == {
         (f"news {one} question 0", f"news {other} passage 0") for one in ("de", "en") for other in ("de", "en")
     }
+
+
+@pytest.mark.parametrize("languages", [21, 22, 60])
+def test_texts_of_large_groups_have_a_bounded_number_of_partners(languages: int) -> None:
+    codes = tuple(f"l{number}" for number in range(languages))
+    builder = PairsBuilder(codes)
+    builder.add_texts(
+        "ntrex", [TextPair(g, code, f"{g} {code} ?", f"{g} {code} !") for g in "abcdefgh" for code in codes]
+    )
+    pairs = builder.build()
+    partners = min(languages - 1, PARTNERS)
+    assert len(pairs) == 8 * languages * (partners + 1)
+    assert {
+        pairs.texts[q].split()[0] == pairs.texts[p].split()[0] for q, p in zip(pairs.query, pairs.passage, strict=True)
+    } == {True}
+    assert len(set(zip(pairs.query.tolist(), pairs.passage.tolist(), strict=True))) == len(pairs)
+    assert set(np.bincount(pairs.query)) == set(np.bincount(pairs.passage)) == {0, partners + 1}
+    met = set(zip(pairs.query_language.tolist(), pairs.passage_language.tolist(), strict=True))
+    assert len(met) > 0.9 * languages**2
 
 
 def test_text_is_not_paired_with_itself() -> None:

@@ -122,6 +122,22 @@ def test_image_that_cannot_be_used_is_named(folder: Path, line: str, said: str) 
     assert said in str(raised.value)
 
 
+def test_bad_rows_with_images_are_skipped_and_counted(folder: Path) -> None:
+    (folder / "files" / "broken.png").write_bytes(picture("red")[:40])
+    table = folder / "captions.csv"
+    lines = ["files/none.png,en,x", "files/broken.png,en,x", "files/broken.png,de,x", "files/red.png,en, "]
+    table.write_text(table.read_text("utf-8") + "\n" + "\n".join(lines), encoding="utf-8")
+    skipped: list[str] = []
+    data = ImageData(name="own", source=str(folder), language="lang", bad_rows="skip")
+    found = own_captions(data, ("en", "de"), skipped)
+    assert [(caption.language, caption.text) for caption in found.captions] == EXPECTED
+    assert len(found.images()) == 3
+    assert skipped == [
+        f"own: {table}: skipped 4 invalid rows. First: line 8, column 'image': expected an image, found "
+        f"'files/none.png', which is not a file in {folder}."
+    ]
+
+
 def test_bad_caption_and_other_languages_are_named(folder: Path) -> None:
     table = folder / "captions.csv"
     with pytest.raises(BadData, match=r"is in de, en, expected fr"):

@@ -67,8 +67,41 @@ def test_bad_row_is_named_by_file_row_and_column(tmp_path: Path, column: str, va
 
 def test_all_bad_rows_are_counted(tmp_path: Path) -> None:
     rows = [GOOD, GOOD | {"q": None}, GOOD | {"q": " ", "p": None}, GOOD | {"p": ""}]
-    with pytest.raises(BadData, match=r"row 2, column 'q'.*2 more rows are invalid\. Correct or remove these rows"):
+    with pytest.raises(
+        BadData,
+        match=r"row 2, column 'q'.*2 more rows are invalid\. Correct or remove these rows, or set bad_rows = .skip",
+    ):
         entries(write(tmp_path / "own.parquet", rows))
+
+
+def test_bad_rows_are_skipped_and_counted_if_the_recipe_says_so(tmp_path: Path) -> None:
+    rows = [GOOD, GOOD | {"q": None}, GOOD | {"q": " ", "p": None}, GOOD | {"p": ["he"]}, GOOD | {"q": "whom"}]
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    skipped: list[str] = []
+    data = TextData(name="own", source=str(path), bad_rows="skip", **COLUMNS)
+    assert [entry.query for entry in table_entries(data, ("en",), skipped)] == ["who", "whom"]
+    assert skipped == [f"own: {path}: skipped 3 invalid rows. First: line 2, column 'q': expected a text, found null."]
+
+
+def test_table_without_any_good_row_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.parquet", [GOOD | {"q": ""}])
+    with pytest.raises(BadData, match=r"own: .*own\.parquet has no valid row in the recipe's languages"):
+        entries(path, bad_rows="skip")
+
+
+def test_rows_of_a_large_table_are_read_when_they_are_needed(tmp_path: Path) -> None:
+    path = tmp_path / "own.parquet"
+    rows = [GOOD | {"q": str(number)} for number in range(30_000)]
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=10_000, use_dictionary=False)
+    last = pq.ParquetFile(path).metadata.row_group(2).column(0)
+    with path.open("r+b") as file:
+        file.seek(last.data_page_offset)
+        file.write(b"\xff" * last.total_compressed_size)
+    found = table_entries(TextData(name="own", source=str(path), **COLUMNS), ("en",))
+    assert next(found).query == "0"
+    with pytest.raises(BadData, match=r"own: .*own\.parquet cannot be read"):
+        list(found)
 
 
 @pytest.mark.parametrize("missing", [None, "", "  "])
@@ -106,7 +139,7 @@ def test_text_tables_name_their_lines(tmp_path: Path, ending: str) -> None:
         ("own.csv", b"q,p\n\xff\xfe,x", "cannot be read"),
         ("own.csv", b"", "has no rows"),
         ("own.csv", b"q,p,lang,id,wrong\n", "has no rows"),
-        ("own.jsonl", b'{"q": 1}\n{', "Line 2 is not JSON"),
+        ("own.jsonl", json.dumps(GOOD).encode() + b"\n{", "Line 2 is not JSON"),
         ("own.jsonl", b"[1]", "Line 1 is not a JSON object"),
     ],
 )

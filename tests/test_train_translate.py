@@ -61,7 +61,7 @@ def test_a_data_set_is_translated_by_a_model_of_transformers(
         translator=str(m2m),
     )
     found = list(text_entries(data, ("de", "en")))
-    assert [(entry.group, entry.language) for entry in found] == [("0", "en"), ("1", "en"), ("0", "de"), ("1", "de")]
+    assert [(entry.group, entry.language) for entry in found] == [("1", "en"), ("2", "en"), ("1", "de"), ("2", "de")]
     translate = load_translator(str(m2m))
     assert [found[2].query, found[2].passage] == translate(["who", "the keeper"], "en", "de")
     assert translate(["who"], "en", "de") != translate(["who"], "en", "zh")

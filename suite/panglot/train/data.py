@@ -28,12 +28,13 @@ def read_pairs(recipe: Recipe) -> Pairs:
     :raises BadData: a table lacks a column that the recipe names, or has invalid rows.
     """
     builder = PairsBuilder(recipe.languages)
+    skipped = list[str]()
     for data in recipe.data:
-        entries = text_entries(data, recipe.languages)
+        entries = text_entries(data, recipe.languages, skipped)
         builder.add_texts(data.name, entries, recipe.sampler.cloze, recipe.sampler.apart)
     for number, images in enumerate(recipe.images):
         languages = images.languages or recipe.languages
-        found = caption_set(images, languages)
+        found = caption_set(images, languages, skipped)
         captions = [caption for caption in found.captions if caption.language in languages]
         if images.pairing == "captions":
             builder.add_texts(images.name, _caption_pairs(captions), apart=recipe.sampler.apart)
@@ -41,7 +42,7 @@ def read_pairs(recipe: Recipe) -> Pairs:
             random = np.random.default_rng([recipe.seed, number])
             shown = _shuffled(captions, random) if images.pairing == "shuffled" else captions
             builder.add_images(images.name, shown, found.images())
-    return builder.build()
+    return builder.build(tuple(skipped))
 
 
 def data_key(recipe: Recipe) -> str:
@@ -52,9 +53,12 @@ def data_key(recipe: Recipe) -> str:
     return repr((*made_of, recipe.seed if shuffled else None))
 
 
-def text_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:
-    """The entries of one text set, with translations if the recipe sets `translate_to`."""
-    entries = table_entries(data, languages) if data.source else TEXTS[data.name]()
+def text_entries(data: TextData, languages: Sequence[str], skipped: list[str] | None = None) -> Iterator[TextPair]:
+    """The entries of one text set, with translations if the recipe sets `translate_to`.
+
+    A message about skipped rows is added to `skipped` when the entries have been read.
+    """
+    entries = table_entries(data, languages, skipped) if data.source else TEXTS[data.name]()
     if not data.translate_to:
         return entries
     from panglot.train.translate import translated
@@ -169,10 +173,10 @@ CAPTIONS: Mapping[str, Callable[[], Iterator[ImageCaption]]] = {
 }
 
 
-def caption_set(images: ImageData, languages: Sequence[str]) -> CaptionSet:
+def caption_set(images: ImageData, languages: Sequence[str], skipped: list[str] | None = None) -> CaptionSet:
     """The captions of one image set, and the function that reads its images."""
     if images.source:
-        return own_captions(images, languages)
+        return own_captions(images, languages, skipped)
     return CaptionSet(list(CAPTIONS[images.name]()), lambda: read_images(images))
 
 

@@ -13,7 +13,7 @@ from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.pairs import ImageCaption
 from panglot.train.recipe import ImageData
-from panglot.train.tables import Table, first_few, read_table
+from panglot.train.tables import Row, Table, first_few, read_table
 
 TABLES = ("captions.csv", "captions.tsv", "captions.jsonl", "captions.parquet", "metadata.csv", "metadata.jsonl")
 """File names of the table in an image folder; `metadata` is the name used by `datasets`."""
@@ -26,44 +26,54 @@ class CaptionSet(NamedTuple):
     images: Callable[[], dict[str, bytes]]
 
 
-def own_captions(data: ImageData, languages: Sequence[str]) -> CaptionSet:
+def own_captions(data: ImageData, languages: Sequence[str], skipped: list[str] | None = None) -> CaptionSet:
     """Read the captions of a custom source in the given languages, under any of their codes, with the images.
 
-    Identical images are merged, and their captions count as parallel; the id of an image is the hash of its file.
+    Identical images are merged, and their captions count as parallel; the id of an image is the hash of its file. If
+    invalid rows are skipped, a message with their number is added to `skipped`.
 
     :raises MissingData: there is no such source.
-    :raises BadData: a row has no caption or no readable image, or no row is in one of the languages.
+    :raises BadData: a row has no caption or no readable image and is not skipped, or no row is in one of the languages.
     """
     source = Path(data.source or "")
     table_file = next((source / name for name in TABLES if (source / name).is_file()), source)
-    table = read_table(data.name, data.model_copy(update={"source": str(table_file)}))
-    table.check_columns(data.image, data.caption, data.language)
+    columns = (data.image, data.caption, data.language)
+    table = read_table(data.name, data.model_copy(update={"source": str(table_file)}), columns)
+    table.check_columns(*columns)
     folder = table_file.parent if table_file.is_file() else None
     spelling = {canonical(language): language for language in languages}
     captions: list[ImageCaption] = []
     files: dict[str, bytes] = {}
-    first_row: dict[str, int] = {}
+    rows: dict[str, list[Row]] = {}
     seen = set()
-    for row in range(len(table.rows)):
+    for row in table.rows:
         language = table.text(row, data.language) if data.language else data.only_language or ""
         caption = table.text(row, data.caption)
         seen.add(language)
-        if canonical(language) in spelling and (image := _image_of(table, row, data.image, folder)):
+        if canonical(language) not in spelling:
+            continue
+        image = _image_of(table, row, data.image, folder)
+        if row.place not in table.bad:
             id_ = hashlib.sha256(image).hexdigest()
             files[id_] = image
-            first_row.setdefault(id_, row)
+            rows.setdefault(id_, []).append(Row(row.place, {}))
             captions.append(ImageCaption(id_, spelling[canonical(language)], caption))
     for id_, fault in find_damaged([Image(id_, partial(bytes, file)) for id_, file in files.items()]).items():
-        table.note(first_row[id_], data.image, "an image", fault)
-    table.check_rows()
+        for row in rows[id_]:
+            table.note(row, data.image, "an image", fault)
+        del files[id_]
+    report = table.check_rows()
+    if report and skipped is not None:
+        skipped.append(report)
+    captions = [caption for caption in captions if caption.image in files]
     if not captions:
         raise BadData(f"{data.name}: {table.source} is in {first_few(seen)}, expected {first_few(languages)}.")
     return CaptionSet(captions, lambda: files)
 
 
-def _image_of(table: Table, row: int, column: str, folder: Path | None) -> bytes:
+def _image_of(table: Table, row: Row, column: str, folder: Path | None) -> bytes:
     """The bytes of an image file: the cell's own, or those of the file in the folder whose path the cell holds."""
-    value = table.rows[row].get(column)
+    value = row.cells.get(column)
     if isinstance(value, dict):  # the image format of `datasets`
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes) and value:

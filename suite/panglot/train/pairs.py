@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import numpy as np
 
 from panglot.arrays import Bools, Ints
 from panglot.train.contained import GroupText, find_contained, without_query
+
+PARTNERS = 20
+"""Most translations that a text is paired with. All pairs of a large group would take memory in proportion to the
+square of its languages; sets of up to 21 languages are not affected."""
 
 NO_INDEX = -1
 """Placeholder for an index: there is no negative, or the item is an image, which has no language."""
@@ -65,6 +70,8 @@ class Pairs:
     has_image: Bools
     keys: Ints
     apart: Mapping[int, frozenset[int]]
+    skipped: tuple[str, ...] = ()
+    """Messages about invalid rows that were skipped."""
 
     def __len__(self) -> int:
         return len(self.query)
@@ -97,18 +104,7 @@ class PairsBuilder:
         `cloze` is the share of monolingual pairs whose query is removed from the passage that contains it. With
         `apart`, groups never share a batch if a passage of one contains a query of the other.
         """
-        known = [entry for entry in entries if entry.language in self._language]
-        known.sort(key=lambda entry: entry.group)
-        group = np.array([self._name(f"{name}\0{entry.group}") for entry in known], np.int64)
-        cluster = np.array([self._name(f"{name}\1{entry.cluster or entry.group}") for entry in known], np.int64)
-        language = np.array([self._language[entry.language] for entry in known], np.int64)
-        query = np.array([self._text(entry.query) for entry in known], np.int64)
-        passage = np.array([self._text(entry.passage) for entry in known], np.int64)
-        rest = np.array(
-            [self._text(without_query(e.query, e.passage, e.language, cloze)) for e in known] if cloze else passage,
-            np.int64,
-        )
-        negative = np.array([NO_INDEX if e.negative is None else self._text(e.negative) for e in known], np.int64)
+        group, cluster, language, query, passage, rest, negative = self._columns(name, entries, cloze)
         asks, answers = _combinations(group)
         allowed = (asks == answers) | (language[asks] != language[answers])
         allowed &= query[asks] != passage[answers]
@@ -122,12 +118,40 @@ class PairsBuilder:
             has_image=False,
         )
         if apart:
+            known, languages = tuple(self._texts), tuple(self._language)
             texts = (
-                GroupText(4 * g, e.language, e.query, e.passage) for g, e in zip(group.tolist(), known, strict=True)
+                GroupText(4 * g, languages[own], known[asked], known[answer])
+                for g, own, asked, answer in np.stack([group, language, query, passage], axis=1).tolist()
             )
             for one, other in find_contained(texts):
                 self._apart[one].add(other)
                 self._apart[other].add(one)
+
+    def _columns(self, name: str, entries: Iterable[TextPair], cloze: float) -> Ints:
+        """The entries in known languages, sorted by group, as indices [7, entries].
+
+        The rows are the group, cluster and language, and the texts of the query, the passage, the passage as it is
+        shown in monolingual pairs, and the negative.
+        """
+        columns = [array("i") for _ in range(7)]
+        groups: dict[str, int] = {}
+        for entry in entries:
+            if entry.language not in self._language:
+                continue
+            query, passage = self._text(entry.query), self._text(entry.passage)
+            rest = passage
+            if cloze:
+                rest = self._text(without_query(entry.query, entry.passage, entry.language, cloze))
+            negative = NO_INDEX if entry.negative is None else self._text(entry.negative)
+            groups[entry.group] = self._name(f"{name}\0{entry.group}")
+            cluster = self._name(f"{name}\1{entry.cluster or entry.group}")
+            facts = (groups[entry.group], cluster, self._language[entry.language], query, passage, rest, negative)
+            for column, value in zip(columns, facts, strict=True):
+                column.append(value)
+        found = np.array([np.frombuffer(column, np.int32) for column in columns], np.int32)
+        ranks = np.zeros(len(self._names), np.int32)
+        ranks[[groups[group] for group in sorted(groups)]] = np.arange(len(groups))
+        return found[:, np.argsort(ranks[found[0]], kind="stable")]
 
     def add_images(self, name: str, captions: Iterable[ImageCaption], images: dict[str, bytes]) -> None:
         """Add captions with their images; `images` holds the image files by id."""
@@ -139,8 +163,8 @@ class PairsBuilder:
         nothing = np.full(len(known), NO_INDEX)
         self._add(name, [query, image, image, nothing, language, nothing], (group, group), has_image=True)
 
-    def build(self) -> Pairs:
-        """The table of all pairs that were added."""
+    def build(self, skipped: tuple[str, ...] = ()) -> Pairs:
+        """The table of all pairs that were added; `skipped` reports rows that were left out."""
         columns = np.concatenate(self._rows, axis=1) if self._rows else np.empty((8, 0), np.int64)
         query, passage, whole, negative, query_language, passage_language, origin, has_image = columns
         return Pairs(
@@ -158,15 +182,18 @@ class PairsBuilder:
             has_image=has_image.astype(bool),
             keys=np.concatenate(self._keys) if self._keys else np.empty((0, 4), np.int64),
             apart={group: frozenset(others) for group, others in self._apart.items()},
+            skipped=skipped,
         )
 
     def _add(self, name: str, columns: list[Ints], names: tuple[Ints, Ints], has_image: bool) -> None:
         size = len(columns[0])
-        fold = np.array(self._fold_of, np.int64)
+        fold = np.array(self._fold_of, np.int32)
         # Interleaving the four kinds of key keeps them distinct, so one set can detect any shared key.
         passage = 4 * columns[2] + 3 if has_image else 4 * fold[columns[2]] + 2
-        self._keys.append(np.stack([4 * names[0], 4 * names[1] + 1, 4 * fold[columns[0]] + 2, passage], axis=1))
-        self._rows.append(np.stack([*columns, np.full(size, len(self._sets)), np.full(size, int(has_image))]))
+        keys = np.stack([4 * names[0], 4 * names[1] + 1, 4 * fold[columns[0]] + 2, passage], axis=1)
+        self._keys.append(keys.astype(np.int32))
+        kept = [*columns, np.full(size, len(self._sets)), np.full(size, int(has_image))]
+        self._rows.append(np.stack(kept, dtype=np.int32, casting="same_kind"))
         self._sets.append(name)
 
     def _text(self, text: str) -> int:
@@ -181,15 +208,26 @@ class PairsBuilder:
 
 
 def _combinations(group: Ints) -> tuple[Ints, Ints]:
-    """All ordered pairs of entries in the same group, as two index arrays [combinations]; `group` must be sorted."""
+    """Ordered pairs of entries in the same group, as two index arrays [combinations]; `group` must be sorted.
+
+    An entry is combined with itself and all others of its group or, in larger groups, with `PARTNERS` of them. These
+    are drawn so that each entry is also the partner of `PARTNERS` others.
+    """
     if not len(group):
         return group, group
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]).astype(np.int32)
     sizes = np.diff(np.r_[starts, len(group)])
+    random = np.random.default_rng(0)
     first, second = [], []
     for size in np.unique(sizes).tolist():
         start = starts[sizes == size][:, None, None]
-        place = np.arange(size)
-        first.append((start + place[:, None] + 0 * place).ravel())
-        second.append((start + 0 * place[:, None] + place).ravel())
+        place = np.arange(size, dtype=np.int32)
+        if size - 1 > PARTNERS:
+            order = random.permuted(np.tile(place, (len(start), 1)), axis=1)
+            partners = (place[:, None] + np.arange(PARTNERS + 1)) % size
+            first.append((start + order[:, :, None] + 0 * partners).ravel())
+            second.append((start + order[:, partners]).ravel())
+        else:
+            first.append((start + place[:, None] + 0 * place).ravel())
+            second.append((start + 0 * place[:, None] + place).ravel())
     return np.concatenate(first), np.concatenate(second)

@@ -48,6 +48,8 @@ class Origin(Part):
     """Column with the language of each row."""
     only_language: str | None = None
     """Language of all rows, if there is no such column."""
+    bad_rows: Literal["refuse", "skip"] = "refuse"
+    """Whether rows with a missing, blank or non-text cell stop the run, or are skipped and counted."""
 
     def check_origin(self, sets: tuple[str, ...], kind: str) -> None:
         """Check that the set is known or its source has a language, and that it is not an evaluation set.
@@ -68,7 +70,18 @@ class Origin(Part):
             raise ValueError(f"{self.name}: set either language (a column) or only_language")
 
 
-OF_SOURCE = {"split", "config", "revision", "data_files", "language", "only_language", "query", "passage", "group"}
+OF_SOURCE = {
+    "split",
+    "config",
+    "revision",
+    "data_files",
+    "language",
+    "only_language",
+    "bad_rows",
+    "query",
+    "passage",
+    "group",
+}
 OF_SOURCE |= {"negative", "image", "caption"}
 """Settings that are only allowed with a custom source."""
 

@@ -1,11 +1,12 @@
-"""Custom tables as training data: a file or a Hub data set; messages give the location of invalid rows."""
+"""Custom tables as training data: a file or a Hub data set, read row by row; messages locate invalid rows."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,90 +18,97 @@ from panglot.languages import canonical
 from panglot.train.pairs import TextPair
 from panglot.train.recipe import Origin, TextData
 
-Rows = list[dict[str, Any]]
 LONGEST = 60
 """Characters of a wrong value that a message shows."""
 
 SHOWN = 10
 """Most languages that a message lists."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+BATCH = 10_000
+"""Rows of a Parquet file that are in memory at a time."""
 
 
-class Fault(NamedTuple):
-    """A cell with an unexpected value."""
+class Row(NamedTuple):
+    """A row, with its number or, in text files, the line number of its end, from 1."""
 
-    row: int
-    column: str
-    expected: str
-    found: str
+    place: int
+    cells: Mapping[str, Any]
 
 
 @dataclass
 class Table:
-    """The rows of a table, and the location of each in its source."""
+    """The rows of a table, each read when it is needed, and the rows found to be invalid."""
 
     name: str
     source: str
-    rows: Rows
-    lines: Sequence[int] = ()
-    """Line number of each row's end, for text files."""
-    faults: list[Fault] = field(default_factory=list)
+    rows: Iterator[Row]
+    unit: str = "row"
+    """What `place` counts: `row` or `line`."""
+    skips: bool = False
+    """Whether invalid rows are skipped instead of refused."""
+    bad: set[int] = field(default_factory=set)
+    """Places of the invalid rows."""
+    first_fault: str = ""
 
     def check_columns(self, *columns: str | None) -> None:
         """Check that the table has rows and these columns.
 
         :raises BadData: it has no rows, or lacks a column; the message lists the existing columns.
         """
-        if not self.rows:
+        first = next(self.rows, None)
+        if first is None:
             raise BadData(f"{self.name}: {self.source} has no rows.")
-        existing = self.rows[0].keys()
-        missing = [column for column in columns if column and column not in existing]
+        self.rows = chain([first], self.rows)
+        missing = [column for column in columns if column and column not in first.cells]
         if missing:
             raise BadData(
-                f"{self.name}: {self.source} has no column {', '.join(missing)}; it has {', '.join(existing)}."
+                f"{self.name}: {self.source} has no column {', '.join(missing)}; it has {', '.join(first.cells)}."
             )
 
-    def text(self, row: int, column: str) -> str:
+    def text(self, row: Row, column: str) -> str:
         """The text in a cell; any other value is noted as a fault."""
-        value = self.rows[row].get(column)
+        value = row.cells.get(column)
         if not isinstance(value, str) or not value.strip():
             self.note(row, column)
             return ""
         return value
 
-    def note(self, row: int, column: str, expected: str = "a text", found: str = "") -> None:
+    def note(self, row: Row, column: str, expected: str = "a text", found: str = "") -> None:
         """Note that a cell has an unexpected value."""
-        self.faults.append(Fault(row, column, expected, found or _described(self.rows[row].get(column))))
+        self.bad.add(row.place)
+        if not self.first_fault:
+            found = found or _described(row.cells.get(column))
+            self.first_fault = f"{self.unit} {row.place}, column '{column}': expected {expected}, found {found}"
 
-    def optional_text(self, row: int, column: str | None) -> str | None:
+    def optional_text(self, row: Row, column: str | None) -> str | None:
         """The text in a cell that may be empty."""
-        value = self.rows[row].get(column) if column else None
+        value = row.cells.get(column) if column else None
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         return self.text(row, str(column))
 
-    def key(self, row: int, column: str) -> str:
+    def key(self, row: Row, column: str) -> str:
         """The key in a cell: a text or an integer."""
-        value = self.rows[row].get(column)
+        value = row.cells.get(column)
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # pandas stores integer columns with gaps as floats
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else self.text(row, column)
 
-    def check_rows(self) -> None:
-        """Check that no faults were noted.
+    def check_rows(self) -> str:
+        """Check that no row is invalid, or say how many are skipped; an empty text if none.
 
-        :raises BadData: there are faults; the message gives file, row and column of the first, and their number.
+        :raises BadData: there are invalid rows, and they are not skipped; the message locates the first.
         """
-        if self.faults:
-            first, bad = self.faults[0], len({fault.row for fault in self.faults})
-            others = f" {bad - 1} more rows are invalid." if bad > 1 else ""
-            raise BadData(
-                f"{self.name}: {self.source}, {self._place(first.row)}, column '{first.column}': expected "
-                f"{first.expected}, found {first.found}.{others} Correct or remove these rows."
-            )
-
-    def _place(self, row: int) -> str:
-        return f"line {self.lines[row]}" if self.lines else f"row {row + 1}"
+        if not self.bad:
+            return ""
+        if self.skips:
+            rows = "1 invalid row" if len(self.bad) == 1 else f"{len(self.bad):,} invalid rows"
+            return f"{self.name}: {self.source}: skipped {rows}. First: {self.first_fault}."
+        others = f" {len(self.bad) - 1} more rows are invalid." if len(self.bad) > 1 else ""
+        raise BadData(
+            f"{self.name}: {self.source}, {self.first_fault}.{others} Correct or remove these rows, or set "
+            'bad_rows = "skip".'
+        )
 
 
 def _described(value: Any) -> str:
@@ -115,35 +123,42 @@ def _described(value: Any) -> str:
     return f"{kind} ({text if len(text) <= LONGEST else f'{text[:LONGEST]}…'})"
 
 
-def table_entries(data: TextData, languages: Sequence[str]) -> Iterator[TextPair]:
-    """The rows of a custom table in the given languages, under any of their codes.
+def table_entries(data: TextData, languages: Sequence[str], skipped: list[str] | None = None) -> Iterator[TextPair]:
+    """The rows of a custom table in the given languages, under any of their codes, as they are read.
+
+    If invalid rows are skipped, a message with their number is added to `skipped`.
 
     :raises MissingData: the source is neither a file nor an accessible Hub data set.
-    :raises BadData: a column is missing, a row is invalid, or no row is in one of the languages.
+    :raises BadData: a column is missing, a row is invalid and not skipped, or no row is in one of the languages.
     """
-    table = read_table(data.name, data)
-    table.check_columns(data.query, data.passage, data.language, data.group, data.negative)
+    columns = (data.query, data.passage, data.language, data.group, data.negative)
+    table = read_table(data.name, data, columns)
+    table.check_columns(*columns)
     spelling = {canonical(language): language for language in languages}
-    entries: list[TextPair] = []
     seen = set()
-    for row in range(len(table.rows)):
+    found = False
+    for row in table.rows:
         language = table.text(row, data.language) if data.language else data.only_language or ""
         entry = TextPair(
-            group=table.key(row, data.group) if data.group else str(row),
+            group=table.key(row, data.group) if data.group else str(row.place),
             language=spelling.get(canonical(language), ""),
             query=table.text(row, data.query),
             passage=table.text(row, data.passage),
             negative=table.optional_text(row, data.negative),
         )
         seen.add(language)
-        if entry.language:
-            entries.append(entry)
-    table.check_rows()
-    if not entries:
+        if entry.language and row.place not in table.bad:
+            found = True
+            yield entry
+    report = table.check_rows()
+    if report and skipped is not None:
+        skipped.append(report)
+    if not found and report:
+        raise BadData(f"{data.name}: {table.source} has no valid row in the recipe's languages. {report}")
+    if not found:
         raise BadData(
             f"{data.name}: {table.source} is in {first_few(seen)}; the recipe's languages are {first_few(languages)}."
         )
-    return iter(entries)
 
 
 def first_few(languages: Iterable[str]) -> str:
@@ -151,22 +166,32 @@ def first_few(languages: Iterable[str]) -> str:
     return ", ".join(sorted(languages)[:SHOWN])
 
 
-def read_table(name: str, origin: Origin) -> Table:
-    """Read a Parquet, CSV, TSV or JSON Lines file, or a Hub data set; `name` identifies it in messages.
+def read_table(name: str, origin: Origin, columns: Iterable[str | None]) -> Table:
+    """Open a Parquet, CSV, TSV or JSON Lines file, or a Hub data set; `name` identifies it in messages.
+
+    Rows are read while iterating, with at least these columns.
 
     :raises MissingData: the source is neither a file nor an accessible Hub data set.
-    :raises BadData: the file is damaged or has another format.
+    :raises BadData: the file is damaged or has another format; raised while reading the rows.
     """
     source = origin.source or ""
     path = Path(source)
+    skips = origin.bad_rows == "skip"
     if not path.is_file():
-        return Table(name, source, _from_hub(name, origin))
+        return Table(name, source, _from_hub(name, origin, columns), skips=skips)
+    if path.suffix in DELIMITERS:
+        rows, unit = _from_csv(path), "line"
+    elif path.suffix in (".jsonl", ".ndjson"):
+        rows, unit = _from_jsonl(path), "line"
+    else:
+        rows, unit = _from_parquet(path, columns), "row"
+    return Table(name, source, _readable(name, source, rows), unit, skips)
+
+
+def _readable(name: str, source: str, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows, with errors of the file and its format as messages."""
     try:
-        if path.suffix in DELIMITERS:
-            return Table(name, source, *_from_csv(path))
-        if path.suffix in (".jsonl", ".ndjson"):
-            return Table(name, source, *_from_jsonl(path))
-        return Table(name, source, pq.read_table(path).to_pylist())
+        yield from rows
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         reason = str(error).partition("\n")[0][:200]
         raise BadData(
@@ -174,30 +199,44 @@ def read_table(name: str, origin: Origin) -> Table:
         ) from error
 
 
-def _from_csv(path: Path) -> tuple[Rows, list[int]]:
+def _from_parquet(path: Path, columns: Iterable[str | None]) -> Iterator[Row]:
+    """The rows with all of these columns that exist; with all columns if one is missing, so that they can be listed."""
+    with pq.ParquetFile(path) as file:
+        existing = file.schema_arrow.names
+        wanted = [column for column in columns if column]
+        batches = file.iter_batches(BATCH, columns=wanted if set(wanted) <= set(existing) else None)
+        yield from _numbered(row for batch in batches for row in batch.to_pylist())
+
+
+def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    return (Row(number, row) for number, row in enumerate(rows, start=1))
+
+
+def _from_csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=DELIMITERS[path.suffix])
-        numbered = [(row, reader.line_num) for row in reader]
-    return [row for row, _ in numbered], [line for _, line in numbered]
+        for row in reader:
+            yield Row(reader.line_num, row)
 
 
-def _from_jsonl(path: Path) -> tuple[Rows, list[int]]:
-    rows, lines = [], []
+def _from_jsonl(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 try:
-                    rows.append(json.loads(line))
+                    row = json.loads(line)
                 except ValueError as error:
                     raise ValueError(f"Line {number} is not JSON: {error}") from error
-                if not isinstance(rows[-1], dict):
+                if not isinstance(row, dict):
                     raise ValueError(f"Line {number} is not a JSON object")
-                lines.append(number)
-    return rows, lines
+                yield Row(number, row)
 
 
-def _from_hub(name: str, origin: Origin) -> Rows:
-    """The rows of a Hub data set, or of a folder that `datasets` can read; images are kept as encoded files."""
+def _from_hub(name: str, origin: Origin, columns: Iterable[str | None]) -> Iterator[Row]:
+    """The rows of a Hub data set, or of a folder that `datasets` can read; images are kept as encoded files.
+
+    `datasets` stores the set in its cache on disk, from which rows are read one by one.
+    """
     from datasets import Image, load_dataset
 
     files = {"data_files": list(origin.data_files)} if origin.data_files else {}
@@ -206,9 +245,12 @@ def _from_hub(name: str, origin: Origin) -> Rows:
         for column, feature in data.features.items():
             if isinstance(feature, Image):
                 data = data.cast_column(column, Image(decode=False))
-        return list(data)
+        wanted = [column for column in columns if column]
+        if set(wanted) <= set(data.features):
+            data = data.select_columns(wanted)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise MissingData(
             f"{name}: {origin.source} is not a file and cannot be loaded from the Hub. {reason}"
         ) from error
+    return _numbered(data)

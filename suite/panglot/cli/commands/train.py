@@ -63,6 +63,8 @@ def train(
     from panglot.train.trainer import training_precision
 
     if not training:
+        for report in pairs.skipped:
+            console.print(Text(report, "yellow"), soft_wrap=True)
         leaks = check_leaks(pairs, known_tasks().values())
         console.print(Text(str(leaks), "dim"), soft_wrap=True)
         if training_precision(chosen) != chosen.training.precision:
