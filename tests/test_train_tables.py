@@ -110,6 +110,13 @@ def test_negative_may_be_missing(tmp_path: Path, missing: str | None) -> None:
     assert [entry.negative for entry in found] == ["she", None]
 
 
+def test_text_that_is_not_unicode_is_a_bad_cell(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps(GOOD | {"q": "who\ud800"}), encoding="utf-8")
+    with pytest.raises(BadData, match=r"line 1, column 'q': expected a text, found a text that is not valid Unicode"):
+        entries(path)
+
+
 def test_whole_numbers_name_groups(tmp_path: Path) -> None:
     assert [e.group for e in entries(write(tmp_path / "a.parquet", [GOOD | {"id": 7}]))] == ["7"]
     assert [e.group for e in entries(write(tmp_path / "b.parquet", [GOOD | {"id": 7.0}]))] == ["7"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from panglot.arrays import Bools, Ints
 from panglot.train.contained import GroupText, find_contained, without_query
+from panglot.train.texts import Texts, TextStore
 
 PARTNERS = 20
 """Most translations that a text is paired with. All pairs of a large group would take memory in proportion to the
@@ -58,7 +59,7 @@ class Pairs:
 
     languages: tuple[str, ...]
     sets: tuple[str, ...]
-    texts: tuple[str, ...]
+    texts: Texts
     images: tuple[bytes, ...]
     query: Ints
     passage: Ints
@@ -80,7 +81,7 @@ class Pairs:
         """The distinct texts of one language."""
         queries = self.query[self.query_language == language]
         passages = self.whole[self.passage_language == language]
-        return [self.texts[text] for text in np.unique(np.concatenate([queries, passages])).tolist()]
+        return self.texts.take(np.unique(np.concatenate([queries, passages])))
 
 
 class PairsBuilder:
@@ -89,11 +90,9 @@ class PairsBuilder:
     def __init__(self, languages: Sequence[str]) -> None:
         self._language = {language: place for place, language in enumerate(languages)}
         self._sets: list[str] = []
-        self._texts: dict[str, int] = {}
-        self._folded: dict[str, int] = {}
-        self._fold_of: list[int] = []
+        self._texts = TextStore()
         self._images: dict[bytes, int] = {}
-        self._names: dict[str, int] = {}
+        self._numbers = 0
         self._rows: list[Ints] = []
         self._keys: list[Ints] = []
         self._apart: dict[int, set[int]] = defaultdict(set)
@@ -118,7 +117,7 @@ class PairsBuilder:
             has_image=False,
         )
         if apart:
-            known, languages = tuple(self._texts), tuple(self._language)
+            known, languages = self._texts.texts(), tuple(self._language)
             texts = (
                 GroupText(4 * g, languages[own], known[asked], known[answer])
                 for g, own, asked, answer in np.stack([group, language, query, passage], axis=1).tolist()
@@ -134,32 +133,33 @@ class PairsBuilder:
         shown in monolingual pairs, and the negative.
         """
         columns = [array("i") for _ in range(7)]
-        groups: dict[str, int] = {}
+        groups, clusters = dict[str, int](), dict[str, int]()
         for entry in entries:
             if entry.language not in self._language:
                 continue
-            query, passage = self._text(entry.query), self._text(entry.passage)
+            query, passage = self._texts.add(entry.query), self._texts.add(entry.passage)
             rest = passage
             if cloze:
-                rest = self._text(without_query(entry.query, entry.passage, entry.language, cloze))
-            negative = NO_INDEX if entry.negative is None else self._text(entry.negative)
-            groups[entry.group] = self._name(f"{name}\0{entry.group}")
-            cluster = self._name(f"{name}\1{entry.cluster or entry.group}")
-            facts = (groups[entry.group], cluster, self._language[entry.language], query, passage, rest, negative)
+                rest = self._texts.add(without_query(entry.query, entry.passage, entry.language, cloze))
+            negative = NO_INDEX if entry.negative is None else self._texts.add(entry.negative)
+            group = self._number(groups, entry.group)
+            cluster = group if entry.cluster is None else self._number(clusters, entry.cluster)
+            facts = (group, cluster, self._language[entry.language], query, passage, rest, negative)
             for column, value in zip(columns, facts, strict=True):
                 column.append(value)
         found = np.array([np.frombuffer(column, np.int32) for column in columns], np.int32)
-        ranks = np.zeros(len(self._names), np.int32)
+        ranks = np.zeros(self._numbers, np.int32)
         ranks[[groups[group] for group in sorted(groups)]] = np.arange(len(groups))
         return found[:, np.argsort(ranks[found[0]], kind="stable")]
 
     def add_images(self, name: str, captions: Iterable[ImageCaption], images: dict[str, bytes]) -> None:
         """Add captions with their images; `images` holds the image files by id."""
         known = [caption for caption in captions if caption.language in self._language]
-        query = np.array([self._text(caption.text) for caption in known], np.int64)
+        query = np.array([self._texts.add(caption.text) for caption in known], np.int64)
         image = np.array([self._images.setdefault(images[c.image], len(self._images)) for c in known], np.int64)
         language = np.array([self._language[caption.language] for caption in known], np.int64)
-        group = np.array([self._name(f"{name}\0{caption.image}") for caption in known], np.int64)
+        groups = dict[str, int]()
+        group = np.array([self._number(groups, caption.image) for caption in known], np.int64)
         nothing = np.full(len(known), NO_INDEX)
         self._add(name, [query, image, image, nothing, language, nothing], (group, group), has_image=True)
 
@@ -170,7 +170,7 @@ class PairsBuilder:
         return Pairs(
             languages=tuple(self._language),
             sets=tuple(self._sets),
-            texts=tuple(self._texts),
+            texts=self._texts.texts(),
             images=tuple(self._images),
             query=query,
             passage=passage,
@@ -187,7 +187,7 @@ class PairsBuilder:
 
     def _add(self, name: str, columns: list[Ints], names: tuple[Ints, Ints], has_image: bool) -> None:
         size = len(columns[0])
-        fold = np.array(self._fold_of, np.int32)
+        fold = self._texts.fold
         # Interleaving the four kinds of key keeps them distinct, so one set can detect any shared key.
         passage = 4 * columns[2] + 3 if has_image else 4 * fold[columns[2]] + 2
         keys = np.stack([4 * names[0], 4 * names[1] + 1, 4 * fold[columns[0]] + 2, passage], axis=1)
@@ -196,15 +196,11 @@ class PairsBuilder:
         self._rows.append(np.stack(kept, dtype=np.int32, casting="same_kind"))
         self._sets.append(name)
 
-    def _text(self, text: str) -> int:
-        place = self._texts.get(text)
-        if place is None:
-            place = self._texts[text] = len(self._texts)
-            self._fold_of.append(self._folded.setdefault(text.casefold(), len(self._folded)))
-        return place
-
-    def _name(self, name: str) -> int:
-        return self._names.setdefault(name, len(self._names))
+    def _number(self, known: dict[str, int], name: str) -> int:
+        """The number of a group or cluster of one set, by its name; no two sets share numbers."""
+        number = known.setdefault(name, self._numbers)
+        self._numbers += number == self._numbers
+        return number
 
 
 def _combinations(group: Ints) -> tuple[Ints, Ints]:

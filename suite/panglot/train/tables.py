@@ -71,6 +71,11 @@ class Table:
         if not isinstance(value, str) or not value.strip():
             self.note(row, column)
             return ""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.note(row, column, found="a text that is not valid Unicode")
+            return ""
         return value
 
     def note(self, row: Row, column: str, expected: str = "a text", found: str = "") -> None:
