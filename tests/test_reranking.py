@@ -398,7 +398,13 @@ def url(server: ScriptedServer) -> Iterator[str]:
 PAIRS = [(f"w{n} x", f"w{m} y") for n in range(3) for m in range(6)]
 
 
-@pytest.mark.parametrize("answer", [answer_like_jina, answer_like_tei])
+def answer_like_voyage(asked: Asked) -> Reply:
+    """What Voyage answers."""
+    given = json.loads(answer_like_jina(asked).body)
+    return reply_json({"object": "list", "data": given["results"], "model": "tiny-1", "usage": {"total_tokens": 7}})
+
+
+@pytest.mark.parametrize("answer", [answer_like_jina, answer_like_voyage, answer_like_tei])
 def test_endpoints_of_every_form_give_their_scores(
     answer: Callable[[Asked], Reply], server: ScriptedServer, url: str
 ) -> None:
@@ -406,7 +412,7 @@ def test_endpoints_of_every_form_give_their_scores(
     scorer = EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
     assert scorer.score(PAIRS).tolist() == [_score(*pair) for pair in PAIRS]
     sent = [asked.body for asked in server.asked if asked.body["query"] == "w1 x"]
-    if answer is answer_like_jina:
+    if answer is not answer_like_tei:
         assert sent == [{"model": "m", "query": "w1 x", "documents": [f"w{m} y" for m in range(6)]}]
         assert scorer.card.revision == "tiny-1"
         assert scorer.meter.tokens == 7 * 4
@@ -447,7 +453,7 @@ def test_temporary_failures_are_retried(server: ScriptedServer, url: str) -> Non
     ("answer", "message"),
     [
         (lambda asked: reply_json({"results": [{"index": 0, "relevance_score": 1}]}), "1 scores for 2 passages"),
-        (lambda asked: reply_json({"data": []}), "did not return a list of scores"),
+        (lambda asked: reply_json({"scores": []}), "did not return a list of scores"),
         (lambda asked: reply_error(401, "bad key"), "rejected the key"),
         (lambda asked: reply_error(404, "not found"), "has no model 'm'"),
         (lambda asked: reply_error(422, "no such thing"), "422: no such thing"),

@@ -49,8 +49,8 @@ class RerankedScores:
     def block(self, start: int, stop: int) -> Floats:
         """Return scores [stop - start, candidates]: those of the first stage, and evenly spaced ones for the lists.
 
-        A list's scores lie above all others of their query, in steps that neither float32 nor the rounding of evidence
-        files can close.
+        A list's scores lie above all others of their query, in even steps that float32 keeps apart: the pair scorer's
+        own differences can be too small for that.
         """
         scores = np.array(self._first.block(start, stop), np.float32)
         for row, (listed, given) in zip(scores, self._lists[start:stop], strict=True):

@@ -1,7 +1,8 @@
-"""Rerankers behind an endpoint's `/rerank`: Jina, Cohere, Infinity, vLLM and Text Embeddings Inference (TEI).
+"""Rerankers behind an endpoint's `/rerank`: Jina, Cohere, Voyage, Infinity, vLLM, Text Embeddings Inference (TEI).
 
-All but TEI take `{"model", "query", "documents"}` and answer `{"results": [{"index", "relevance_score"}]}`. TEI takes
-`{"query", "texts", "truncate"}` and answers `[{"index", "score"}]`. The first request finds out which it is.
+All but TEI take `{"model", "query", "documents"}` and answer `{"results": [{"index", "relevance_score"}]}`, Voyage with
+`data` for `results`. TEI takes `{"query", "texts", "truncate"}` and answers `[{"index", "score"}]`. The first request
+finds out which it is.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class _Usage(BaseModel):
 
 
 class _Answer(BaseModel):
-    results: list[_Scored]
+    results: list[_Scored] = Field(validation_alias=AliasChoices("results", "data"))
     model: str | None = None
     usage: _Usage | None = None
 
