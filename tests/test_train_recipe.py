@@ -61,7 +61,7 @@ def test_captions_for_images_need_no_image_tower() -> None:
         ({"sampler": {"kind": "mono", "alpha": 0.5}}, "are only allowed for the hybrid sampler"),
         ({"data": []}, "text batches need a data set"),
         ({"text": {}}, "an encoder needs a base"),
-        ({"text": {"kind": "static", "layers": 3}}, "layers is not allowed: a static tower has none"),
+        ({"text": {"kind": "static", "layers": 3}}, "layers is not allowed: a static tower has no layers"),
         ({"loss": {"mini_batch": 8}}, "mini_batch needs an encoder"),
         ({"data": [{"name": "ntrex"}, {"name": "ntrex"}]}, "two data sets have the same name"),
         ({"data": [{"name": "own", "source": "rows.parquet"}]}, "set either language"),
