@@ -22,6 +22,7 @@ from leaderboard_app.home import FORM
 from leaderboard_app.strangers import contained
 from panglot.arrays import write_arrays
 from panglot.files import write_whole
+from panglot.numbers import count
 from panglot.remedies.whatif import as_records, what_if
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file, read_evidence
 from panglot.retrieve.evidence import Evidence
@@ -114,7 +115,8 @@ def rank_comparable(
     :raises BadResult: the setting gives them no order.
     """
     kept = comparable(added, compared)
-    why = f"Its queries or clusters differ from those of the {len(kept)} models that are ranked."
+    ranked = count(len(kept), "model that is", "models that are")
+    why = f"Its queries or clusters differ from those of the {ranked} ranked."
     models = rank_contributions(kept, metric, setting).models if kept else ()
     return Ranked(models, {**odd, **{name: why for name in added if name not in kept}})
 

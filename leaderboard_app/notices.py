@@ -17,6 +17,7 @@ from leaderboard_app.store import read_board
 from leaderboard_app.strangers import contained
 from leaderboard_app.widgets import text_table
 from panglot.data.image import IMAGES
+from panglot.numbers import count
 
 MOST_TOLD = 5
 """Models that a warning names."""
@@ -38,11 +39,11 @@ def notices(index: Index, name: str) -> None:
         st.session_state["waiting"] = index.waiting
         _waiting()
     if index.recorded:
-        of = "1 result" if index.recorded == 1 else f"{index.recorded:,} results"
         sample = "." if index.pending else "; this machine verified a sample of them."
-        st.caption(f"Trust of {of}: as recorded by the keepers of {plain(index.folder.resolve().name)}{sample}")
+        keepers = f"the keepers of {plain(index.folder.resolve().name)}"
+        st.caption(f"Trust of {count(index.recorded, 'result')}: as recorded by {keepers}{sample}")
     if index.refused:
-        with st.expander(f"{_count(len(index.refused), 'file')} not shown", icon=":material/report:"):
+        with st.expander(f"{count(len(index.refused), 'file is', 'files are')} not shown", icon=":material/report:"):
             text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))
     task = KNOWN.get(name)
     if task and task.note:
@@ -56,7 +57,7 @@ def tell_imitations(entries: Sequence[Entry]) -> None:
     alike = dict.fromkeys((entry.identity, entry.imitates) for entry in entries if entry.imitates)
     lines = [plain(f"{identity} is named like {other} but is a different model.") for identity, other in alike]
     if len(lines) > MOST_TOLD:
-        lines[MOST_TOLD:] = [f"{len(lines) - MOST_TOLD} more have such names."]
+        lines[MOST_TOLD:] = [f"{count(len(lines) - MOST_TOLD, 'more has such a name', 'more have such names')}."]
     if lines:
         st.warning("  \n".join(lines))
 
@@ -65,11 +66,11 @@ def tell_ranked(ranked: Ranked, entries: Sequence[Entry]) -> None:
     """Who is ranked, and of those who are not why."""
     waiting = sum(entry.trust == "not checked" for entry in entries)
     if ranked.models and waiting:
-        verb = "is" if waiting == 1 else "are"
-        st.caption(f"Ranks are among the {len(ranked.models)} verified so far; {waiting} {verb} not verified yet.")
+        rest = count(waiting, "is", "are")
+        st.caption(f"Ranks are among the {len(ranked.models)} verified so far; {rest} not verified yet.")
     tell_imitations(entries)
     if ranked.odd:
-        with st.expander(f"{_count(len(ranked.odd), 'model')} not ranked", icon=":material/report:"):
+        with st.expander(f"{count(len(ranked.odd), 'model is', 'models are')} not ranked", icon=":material/report:"):
             text_table(pd.DataFrame(list(ranked.odd.items()), columns=["result", "why"]))
 
 
@@ -80,9 +81,5 @@ def _waiting() -> None:
     before = st.session_state["waiting"]
     if left > before or left <= before // 2 < before:
         st.rerun()
-    verb = "is" if left == 1 else "are"
-    st.caption(f":material/hourglass_top: {left} {verb} still being verified, and shown as *not checked* meanwhile.")
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what} is" if number == 1 else f"{number:,} {what}s are"
+    rest = count(left, "is", "are")
+    st.caption(f":material/hourglass_top: {rest} still being verified, and shown as *not checked* meanwhile.")

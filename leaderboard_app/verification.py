@@ -30,6 +30,7 @@ from leaderboard_app.strangers import contained
 from leaderboard_app.verified import FILE, LOCK, Checked, Checks, digest_of_record, load_checks
 from panglot.errors import BadResult
 from panglot.files import data_variable
+from panglot.numbers import count
 from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
 from panglot.results.result_record import ResultRecord
@@ -87,15 +88,16 @@ def _sampled(folder: Path, home: Path, checks: Checks) -> tuple[Checks, str]:
         return checks, ""
     drawn = random.SystemRandom()
     chosen = drawn.sample(checks.recorded, min(SAMPLE, len(checks.recorded)))
-    message = f"{len(chosen)} of {len(checks.recorded)} results in {RECORD} were verified again ({', '.join(chosen)})"
+    verified = f"{len(chosen)} of {count(len(checks.recorded), 'result')}"
+    message = f"{verified} in {RECORD} {'was' if len(chosen) == 1 else 'were'} verified again ({', '.join(chosen)})"
     wrong = {name: why for name in chosen if (why := _contradiction(folder, name, checks))}
     if ranked := _standings(folder, checks):
         task, setting = drawn.choice(ranked)
-        message += f", and 1 of {len(ranked)} rankings was computed again ({task}, {setting})"
+        message += f", and 1 of {count(len(ranked), 'ranking')} was computed again ({task}, {setting})"
         wrong |= _wrong_ranking(folder, task, setting)
     if not wrong:
         checks = checks.model_copy(update={"sampled": digest})
-        message = f"{message}: they hold."
+        message = f"{message}: no difference was found."
     else:
         own = {name: checked for name, checked in checks.folders.items() if not checked.recorded}
         checks = checks.model_copy(update={"folders": own, "distrusted": digest})
@@ -214,7 +216,8 @@ def main(arguments: Sequence[str]) -> None:
         print_json({"shown": len(index.entries), "refused": index.refused})
         return
     console = PlainConsole()
-    console.print(f"{len(index.entries)} results are shown, {len(index.refused)} are not.", soft_wrap=True)
+    shown, refused = count(len(index.entries), "result is", "results are"), len(index.refused)
+    console.print(f"{shown} shown, {refused} {'is' if refused == 1 else 'are'} not.", soft_wrap=True)
     for line in filter(None, (trusted(index), message)):
         console.print(plain(line), soft_wrap=True)
     for file, why in index.refused.items():

@@ -49,6 +49,19 @@ def archive(folder: Path, tmp_path: Path) -> Path:
     return pack(folder, tmp_path / "sent.zip")
 
 
+def test_receive_names_files_as_in_the_zip(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / folder.name))
+    for file in copy.glob("*.top10.parquet"):
+        file.write_bytes(b"PAR1")
+    target, verdicts = take_in(pack(copy, tmp_path / "x.zip"), tmp_path / "board")
+    assert target is None
+    assert not list((tmp_path / "board").iterdir())
+    assert {verdict.path.parent for verdict in verdicts} == {Path(folder.name)}
+    said = " ".join(text for verdict in verdicts for text in (str(verdict.path), *verdict.findings, *verdict.unchecked))
+    assert ".incoming" not in said
+    assert str(tmp_path) not in said
+
+
 NAMES = [
     "/etc/passwd",
     "../card.json",

@@ -167,7 +167,7 @@ def test_a_sample_is_verified_once_and_told(board: Path) -> None:
     said = verify_new(board)
     assert said.startswith("2 of 3 results in verified.json were verified again")
     assert ", and 1 of 4 rankings was computed again (starter, " in said
-    assert said.endswith("): they hold.")
+    assert said.endswith("): no difference was found.")
     assert verify_new(board) == ""
     index = read_index(board)
     assert not index.pending
@@ -184,7 +184,7 @@ def test_board_says_that_keepers_recorded_a_level(
     write_record(board / RECORD, record.model_copy(update={"results": record.results | {name: claim}}))
     assert levels(board) == ALL | {"bm25": "reproduced"}
     monkeypatch.setattr(verification, "SAMPLE", 3)
-    assert verify_new(board).endswith("they hold.")
+    assert verify_new(board).endswith("no difference was found.")
     entry = next(entry for entry in read_index(board).entries if entry.id == name)
     assert card_table(entry).set_index("fact").loc["trust"].item() == (
         "reproduced, as recorded by the keepers of these submissions, not found on this machine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,7 +43,7 @@ class Verbs(TyperGroup):
 
 def _write_options(verb: Verb | Verbs, ctx: Any, formatter: Any) -> None:
     rows = (
-        (getattr(parameter, "rich_help_panel", None) or OPTIONS, (_name(parameter, record[0]), record[1]))
+        (getattr(parameter, "rich_help_panel", None) or OPTIONS, (_name(parameter, record[0]), _in_words(record[1])))
         for parameter in verb.get_params(ctx)
         if (record := parameter.get_help_record(ctx))
     )
@@ -64,6 +65,12 @@ def _name(parameter: Any, with_type: str) -> str:
     if parameter.param_type_name != "argument":
         return with_type
     return f"{parameter.metavar}..." if parameter.nargs == -1 else parameter.metavar
+
+
+def _in_words(text: str) -> str:
+    """Say bounds of numbers in words: click writes `[x>=1]` and `[0<=x<=1]`."""
+    text = re.sub(r"(?<=[\[ ])([\d.]+)<=x<=([\d.]+)(?=[\];])", r"\1 to \2", text)
+    return re.sub(r"(?<=[\[ ])x>=([\d.]+)(?=[\];])", r"at least \1", text)
 
 
 def _first_paragraph(text: str) -> str:

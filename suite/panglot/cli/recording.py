@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from panglot.errors import BadResult
+from panglot.numbers import count
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
@@ -33,7 +34,7 @@ def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict
 
     record = record_verification(verdicts, rankings)
     write_record(root / RECORD, record)
-    console.print(f"{root / RECORD} records {len(record.results)} results.", soft_wrap=True)
+    console.print(f"{root / RECORD} records {count(len(record.results), 'result')}.", soft_wrap=True)
     consistent = [name for name, found in record.results.items() if found.level == "consistent"]
     if consistent:
         console.print(
@@ -58,7 +59,9 @@ def check_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict
         wrong = list(differences(recorded, again))
         new = sorted(set(again.results) - set(recorded.results))
         if new:
-            console.print(f"{len(new)} results are not recorded yet, such as {new[0]}.", soft_wrap=True)
+            console.print(
+                f"{count(len(new), 'result is', 'results are')} not recorded yet, such as {new[0]}.", soft_wrap=True
+            )
     if wrong:
         console.print(f"{root / RECORD} is out of date. Update it: panglot verify {root} --record", style="red")
         for line in wrong:

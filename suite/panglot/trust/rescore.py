@@ -18,6 +18,7 @@ from panglot.data.catalogue import suite_tasks
 from panglot.data.local import remembered_pool
 from panglot.encode.model import ModelCard
 from panglot.errors import BadResult
+from panglot.numbers import count
 from panglot.results.evidence_file import (
     OlderEvidence,
     evidence_file,
@@ -88,8 +89,8 @@ def rescore(path: Path, metrics: Sequence[str] = (), allow_moves: bool = False) 
     moved = tuple(_moves(before, after))
     if moved and not allow_moves:
         raise BadResult(
-            f"{path}: {len(moved)} values would change, first {moved[0]}. Its evidence is not what it was computed "
-            "from, or a definition changed. Nothing was written; --force accepts the new values."
+            f"{path}: {count(len(moved), 'value')} would change, first {moved[0]}. Its evidence is not what it was "
+            "computed from, or a definition changed. Nothing was written; --force accepts the new values."
         )
     if not complete:
         write_pairs(path, evidence)

@@ -9,6 +9,7 @@ import typer
 
 from panglot.cli.names import DataDir
 from panglot.cli.output import AsJson, open_console, print_json
+from panglot.numbers import count
 
 if TYPE_CHECKING:
     from panglot.trust.rescore import Rescored
@@ -57,5 +58,7 @@ def _line(done: Rescored) -> str:
         changes.append(f"intervals {done.widening:.2f} times as wide")
     if done.added:
         changes.append(f"added {', '.join(done.added)}")
-    changes.append(f"{len(done.moved)} values changed, first {done.moved[0]}" if done.moved else "no value changed")
+    changes.append(
+        f"{count(len(done.moved), 'value')} changed, first {done.moved[0]}" if done.moved else "no value changed"
+    )
     return f"{done.path}: {', '.join(changes)}"

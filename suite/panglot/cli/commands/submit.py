@@ -30,7 +30,7 @@ def submit(
     licence: Annotated[
         str | None, typer.Option(metavar="NAME", help="Licence of the weights, such as Apache-2.0.")
     ] = None,
-    parameters: Annotated[int | None, typer.Option(metavar="N", min=0, help="Number of parameters.")] = None,
+    parameters: Annotated[int | None, typer.Option(metavar="N", min=1, help="Number of parameters.")] = None,
     weights: Annotated[
         Literal["open", "closed"] | None, typer.Option(metavar="open|closed", help="Whether the weights are open.")
     ] = None,
