@@ -11,6 +11,7 @@ A value of the address is used only where it is among the options, so nothing of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -82,9 +83,10 @@ def select(
     return chosen
 
 
-def segments(label: str, options: Sequence[T], key: str, default: T, **look: Any) -> T:
-    """One of a few options, all of them visible."""
-    return select(label, options, key, default, fixed=True, widget=st.segmented_control, required=True, **look)
+def segments(label: str, options: Sequence[T], key: str, default: T, *, fixed: bool = True) -> T:
+    """One of a few options, all of them visible; unlike a menu, Streamlit reads them as Markdown."""
+    widget = partial(st.segmented_control, format_func=lambda option: plain(str(option)), required=True)
+    return select(label, options, key, default, fixed=fixed, widget=widget)
 
 
 def select_many(

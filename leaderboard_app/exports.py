@@ -20,12 +20,25 @@ _FORMULA = re.compile(rf"(^|[;\t\r\n])([\s\"'`]*[{re.escape(FORMULA)}])")
 """Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a
 formula."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
+_JOINER = "\u2060"
+_REPLACED = re.compile(
+    r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[\w.-]*\.[\w.-]*[a-z])|(?<=:)(?=streamlit:)|(?<=[-<>~])(?=[-<>=])",
+    re.IGNORECASE,
+)
+"""Inside of what Streamlit turns into a link, a logo, an arrow or a dash in the finished text, escaped or not."""
 _LATEX = str.maketrans({"–": "--", "→": r"$\to$"})
 """Signs that not every LaTeX has; those that mean something to it are escaped by pandas."""
 
 
 def plain(text: str) -> str:
-    """The text as Markdown that shows it as it is: no link, emphasis, formula, colour, icon or HTML in it."""
+    """The text as Markdown of Streamlit that shows it as it is: no link, emphasis, formula, colour, icon or HTML in it.
+
+    Word joiners, which are invisible, divide what would become a link or an arrow all the same.
+    """
+    return _escaped(_REPLACED.sub(_JOINER, text))
+
+
+def _escaped(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
@@ -45,9 +58,9 @@ def as_markdown(table: pd.DataFrame) -> str:
     """A table of GitHub's Markdown, numbers to the right."""
     right = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     lines = [
-        [plain(str(name)) for name in table.columns],
+        [_escaped(str(name)) for name in table.columns],
         ["---:" if number else "---" for number in right],
-        *([plain(cell) for cell in row] for row in _cells(table)),
+        *([_escaped(cell) for cell in row] for row in _cells(table)),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

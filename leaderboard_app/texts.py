@@ -21,8 +21,10 @@ SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF
 STYLE = """<style>
 table.texts { border-collapse: collapse; width: 100%; font-size: .9rem; }
 table.texts th { text-align: start; font-weight: 600; opacity: .7; padding: .25rem .6rem .25rem 0; }
-table.texts td { border-top: 1px solid rgba(128, 128, 128, .25); padding: .35rem .6rem .35rem 0; vertical-align: top; }
-table.texts td.text { overflow-wrap: anywhere; width: 99%; }
+table.texts td { overflow-wrap: anywhere; border-top: 1px solid rgba(128, 128, 128, .25); }
+table.texts td { padding: .35rem .6rem .35rem 0; vertical-align: top; }
+table.texts td.text { width: 99%; }
+table.texts td:not(.text, .number) { min-width: 6rem; }
 table.texts td.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
 table.texts tr.answer td { font-weight: 600; }
 table.texts img { height: 72px; max-width: 160px; object-fit: contain; }

@@ -19,7 +19,7 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.columns import SENTENCES, SHORT, falls
-from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless
+from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, plain
 from leaderboard_app.formats import column_format, number
 from leaderboard_app.strangers import is_regular, read_regular
 from panglot.numbers import NOTHING
@@ -34,7 +34,8 @@ MOST_ROWS = 18
 FACTS_STYLE = """<style>
 table.facts { border-collapse: collapse; width: 100%; font-size: .875rem; }
 table.facts th { text-align: left; font-weight: 400; opacity: .8; padding: .15rem 1rem .15rem 0; vertical-align: top; }
-table.facts td { overflow-wrap: anywhere; padding: .15rem 0; }
+table.facts th, table.facts td { overflow-wrap: anywhere; }
+table.facts td { padding: .15rem 0; }
 table.facts th { width: 11rem; }
 @media (max-width: 640px) { table.facts th { width: 8rem; } }
 </style>"""
@@ -112,7 +113,7 @@ def link_to(page: str, label: str, icon: str, query: Mapping[str, str | Sequence
     """A link to a page in a certain state; where there is a reason against it, a disabled button that says it."""
     icon = f":material/{icon}:"
     if unless:
-        st.button(label, icon=icon, help=unless, disabled=True, type="tertiary")
+        st.button(label, icon=icon, help=plain(unless), disabled=True, type="tertiary")
     else:
         st.page_link(f"app_pages/{page}.py", label=label, icon=icon, query_params=query)
 

@@ -341,7 +341,7 @@ def test_hostile_text_stays_text() -> None:
 @given(some.text(some.characters(codec="ascii", categories=("L", "N", "P", "S", "Z")), max_size=40))
 def test_plain_text_is_shown_unchanged(text: str) -> None:
     html = MarkdownIt("commonmark", {"html": True}).render(plain(text))
-    shown = html.replace("<p>", "").replace("</p>", "").strip()
+    shown = html.replace("<p>", "").replace("</p>", "").replace("\u2060", "").strip()
     wanted = " ".join(text.split())
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         wanted = wanted.replace(char, entity)

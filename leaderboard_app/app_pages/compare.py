@@ -88,8 +88,7 @@ def pick_pair(chosen: list[Entry]) -> tuple[Entry, Entry]:
     others = {entry.folder: entry for entry in chosen[1:]}
     against = next(iter(others))
     if len(others) > 1:
-        segmented = st.segmented_control
-        against = address.select("Against A", list(others), "other", against, widget=segmented, required=True)
+        against = address.segments("Against A", list(others), "other", against, fixed=False)
     return chosen[0], others[against]
 
 

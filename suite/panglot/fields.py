@@ -18,6 +18,8 @@ LONGEST_LINE = 500
 LONGEST_TEXT = 10_000
 MOST_TOKENS = 10**8
 """Tokenizers without a limit report 10^30."""
+MOST_MARKS = 10
+"""Combining marks on one character; the deepest stacks of Tibetan and of Hebrew with accents have fewer."""
 CLOCK_SKEW = timedelta(hours=1)
 """Maximum time by which the clock of the measuring machine may be ahead of the reader's."""
 
@@ -32,13 +34,17 @@ _JOINERS = "\u200c\u200d"
 def check_text(text: str, allowed: str = f"\n\t{_JOINERS}") -> str:
     """Return the text if it is short enough and has no invisible characters except those in `allowed`.
 
-    :raises ValueError: the text is too long, or has control, zero-width or bidirectional characters.
+    :raises ValueError: the text is too long, has control, zero-width or bidirectional characters, or towers of marks.
     """
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"is longer than {LONGEST_TEXT:,} characters")
-    odd = next((char for char in text if char not in allowed and unicodedata.category(char)[0] == "C"), None)
-    if odd is not None:
-        raise ValueError(f"contains the invisible character U+{ord(odd):04X}")
+    kinds = "".join(map(unicodedata.category, text))  # two letters for each character
+    if "C" in kinds:
+        odd = next((char for char in text if char not in allowed and unicodedata.category(char)[0] == "C"), None)
+        if odd is not None:
+            raise ValueError(f"contains the invisible character U+{ord(odd):04X}")
+    if "Mn" * (MOST_MARKS + 1) in kinds.replace("Me", "Mn"):
+        raise ValueError(f"has more than {MOST_MARKS} combining marks on one character, which cover others")
     return text
 
 
