@@ -64,11 +64,11 @@ export default function ({ data, parentElement, setStateValue }) {
 
 def finish_page(page: str, query: str, complete: str) -> None:
     """Finish a page that was drawn for the query string `query` and shows what `complete` says."""
-    data = {"page": page, "query": query, "complete": complete, "narrow": is_narrow(), "narrowBelow": NARROW_BELOW}
+    data = {"page": page, "query": query, "complete": complete, "narrow": on_phone(), "narrowBelow": NARROW_BELOW}
     _component()(key="page", data=data, width="content", on_narrow_change=_drawn_again)
 
 
-def is_narrow() -> bool:
+def on_phone() -> bool:
     """Whether the window is as narrow as a phone's; a page that was drawn for another width is drawn again."""
     return bool(st.session_state.get("page", {}).get("narrow", False))
 

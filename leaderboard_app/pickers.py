@@ -13,6 +13,7 @@ from leaderboard_app import address
 from leaderboard_app.board import Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.store import best_entry, field_of, read_board, submissions
 from panglot.data.catalogue import suite_tasks
@@ -37,6 +38,11 @@ def open_board(title: str, sentence: str) -> Index:
     if not index.entries:
         st.stop()
     return index
+
+
+def task_pixels() -> int:
+    """The width of a picker of tasks: with its counts, and on a phone with the metric beside it."""
+    return 222 if on_phone() else 330
 
 
 def pick_task(index: Index) -> str:

@@ -13,7 +13,7 @@ from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import plain
 from leaderboard_app.formats import column_format, number
-from leaderboard_app.in_browser import is_narrow
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
 from leaderboard_app.notices import failures_shown, notices
@@ -63,7 +63,7 @@ def show_measures(task: str, table: pd.DataFrame, named: list[str]) -> None:
         name: COLUMN.NumberColumn(name.replace("_", " "), format=column_format(name), help=SENTENCES[name])
         for name in named
     }
-    config["model"] = COLUMN.TextColumn(pinned=True, width=model_pixels(is_narrow()))
+    config["model"] = COLUMN.TextColumn(pinned=True, width=model_pixels(on_phone()))
     show_table(table, f"panglot {task} bias", "rows", config)
     with st.expander("What each measure means", icon=":material/menu_book:"):
         text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))

@@ -25,10 +25,10 @@ from leaderboard_app.field import (
 from leaderboard_app.field_charts import islands_and_bridges
 from leaderboard_app.filtering import Filters, pick_filters, show_active
 from leaderboard_app.formats import column_format
-from leaderboard_app.in_browser import is_narrow
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.overview_table import TRUST_HELP, model_pixels
-from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label
+from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.store import field_fault, field_of, scored_on, standing_on
 from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
 from panglot.interop.field import METRICS
@@ -57,9 +57,9 @@ def pick(index: Index) -> tuple[Choices, list[Scored]]:
     reported, counts = field_of(index).models(), counts_of(index)
     tasks = [name for name in KNOWN if name in reported]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width=330):
+        with st.container(width=task_pixels()):
             task = address.select("Task", tasks, "on", tasks[0], format_func=lambda name: task_label(name, counts))
-        with st.container(width=140):
+        with st.container(width=120):
             metric = address.select("Metric", list(METRICS), "by", next(iter(METRICS)))
         with st.container(width=210):
             searched = address.text("Search", "search", 80, placeholder="model or organisation")
@@ -102,7 +102,7 @@ def field_columns(table: pd.DataFrame) -> tuple[list[str], dict[str, object]]:
         meaning = MEANINGS["bridge"] if name == "bridge" else PLACE_HELP
         config[name] = COLUMN.NumberColumn(name, format="%.5g", width=90, help=meaning)
     return order, config | {
-        "model": COLUMN.TextColumn("model", pinned=True, width=model_pixels(is_narrow())),
+        "model": COLUMN.TextColumn("model", pinned=True, width=model_pixels(on_phone())),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=95),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
         "dimension": COLUMN.NumberColumn("dim", format="%d", width=60, help="Dimension of its vectors."),
@@ -197,8 +197,6 @@ def main() -> None:
     index = open_board("The field", about)
     chosen, models = pick(index)
     show_active(chosen.filters)
-    same = mteb_cells().of(chosen.task)
-    st.caption(f":material/info: {plain(KNOWN[chosen.task].title)}. {plain(same.remark) if same else ''}")
     if fault := field_fault(index):
         st.warning(plain(f"The imported rows are not shown. {fault}"))
     found = standing_on(index, chosen.task, chosen.metric, chosen.languages)
@@ -216,6 +214,8 @@ def main() -> None:
         + (f"; {fewer} models that lack one of them are not shown" if fewer else "")
         + ". Reported rows have no evidence and no rank; models verified here are ranked in the Overview."
     )
+    same = mteb_cells().of(chosen.task)
+    st.caption(f":material/info: {plain(KNOWN[chosen.task].title)}. {plain(same.remark) if same else ''}")
     show_bridges(found, chosen.task)
     show_size(shown, chosen)
     show_differences(models, chosen.task)

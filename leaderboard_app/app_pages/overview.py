@@ -15,7 +15,7 @@ from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.exports import plain
 from leaderboard_app.filtering import Filters, pick_filters, show_active
-from leaderboard_app.in_browser import is_narrow
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.notices import notices, tell_ranked
 from leaderboard_app.overview_table import (
@@ -32,6 +32,7 @@ from leaderboard_app.pickers import (
     pick_metric,
     pick_pool,
     pick_task,
+    task_pixels,
     tell_divided,
 )
 from leaderboard_app.store import field_of, image_text_of, recomputed, scores_of, standings_of
@@ -108,7 +109,7 @@ class Choices(NamedTuple):
 def pick(index: Index, overall: Callable[[str, str], dict[str, board.Row]]) -> Choices:
     """All pickers of the page."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width=330):
+        with st.container(width=task_pixels()):
             task = pick_task(index)
         entries = entries_on(index, task)
         with st.container(width=120):
@@ -150,7 +151,7 @@ def rows_of(
 
 def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry], divided: bool) -> None:
     """The table, what can be done with its rows, and its charts."""
-    order, config = overview_columns(table, chosen.intervals, is_narrow())
+    order, config = overview_columns(table, chosen.intervals, on_phone())
     ticked = show_table(table, f"panglot {chosen.task} {chosen.metric}", "rows", config, order, ids="folder")
     show_actions(chosen.task, ticked, entries)
     st.caption(
