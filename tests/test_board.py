@@ -359,7 +359,7 @@ def test_tables_export_as_text() -> None:
     assert r"a|b\_c & -- & -- \\" in latex
 
 
-def test_text_of_strangers_is_no_command_in_latex() -> None:
+def test_untrusted_text_is_escaped_in_latex() -> None:
     table = pd.DataFrame({"a_b → c": ["\\input{x} 5 % & $y$ #1 ~^", "two\n\nlines"]}, index=[3, 3])
     _, _, head, _, first, second, *_ = as_latex(table).splitlines()
     assert head == r"a\_b $\to$ c \\"

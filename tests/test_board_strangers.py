@@ -294,7 +294,7 @@ def test_an_odd_model_costs_the_others_no_rank(board: Path, tmp_path: Path) -> N
     assert set(ranked.odd) == {fewer.parent.name, damaged.parent.name}
 
 
-def test_what_is_refused_is_told_without_control_characters(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rejections_are_reported_without_control_characters(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = path_of(board, "bm25")
     record = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(record | {"\x1b[2J\u202e": 1}), encoding="utf-8")

@@ -143,7 +143,7 @@ def test_colour_is_for_terminals_that_want_it(shown: list[list[str]]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["tasks"], ["tasks", "--json"], ["models"], ["--help"]], ids=" ".join)
-def test_closed_pipe_is_no_error(arguments: list[str]) -> None:
+def test_closed_pipe_exits_without_error(arguments: list[str]) -> None:
     with started([PANGLOT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
@@ -203,7 +203,9 @@ def test_fixable_error_says_what_to_do(
 
 
 @pytest.mark.parametrize("verb", ["index", "board"])
-def test_an_index_that_cannot_be_kept_is_told(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_cannot_be_written_is_reported(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(PanglotError, match=r"XDG_CACHE_HOME\): cannot write to .*: .*file is not"):

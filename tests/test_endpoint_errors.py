@@ -145,7 +145,9 @@ def test_a_refused_text_is_named_with_its_id_language_and_text(
         encode_items(encoder, pool, "passage")
 
 
-def test_a_refused_text_is_told_by_its_place_in_the_batch(server: ScriptedServer, encoder: OpenAIEncoder) -> None:
+def test_a_rejected_text_is_reported_with_its_place_in_the_batch(
+    server: ScriptedServer, encoder: OpenAIEncoder
+) -> None:
     for place in (0, 15, 16, 23):
         server.answer = _refusing(lambda texts, place=place: TEXTS[place] in texts, reply_error(400, "No."))
         with pytest.raises(RefusedInput, match=f"failed on 'text {place}'. http.* answered 400: No") as caught:
@@ -159,7 +161,9 @@ def test_a_text_that_cannot_be_sent_is_named(pool: Pool, server: ScriptedServer,
     assert caught.value.place == len(TEXTS)
 
 
-def test_a_refused_image_is_told_by_its_place(server: ScriptedServer, running: tuple[ScriptedServer, str]) -> None:
+def test_a_rejected_image_is_reported_with_its_place(
+    server: ScriptedServer, running: tuple[ScriptedServer, str]
+) -> None:
     def answer(asked: Asked) -> Reply:
         if "input" in asked.body:
             return good_answer(asked)
@@ -298,7 +302,7 @@ def test_words_are_found_in_any_json(body: Any, words: str | None) -> None:
         (b"a < b, so no page", None, "a < b, so no page"),
     ],
 )  # fmt: skip
-def test_words_are_plain_whatever_the_bytes(body: bytes, charset: str | None, words: str) -> None:
+def test_words_are_plain_for_any_bytes(body: bytes, charset: str | None, words: str) -> None:
     assert one_line(server_message(body, charset)) == words
 
 
@@ -440,7 +444,7 @@ def test_addresses_of_azure_get_its_v1_address_as_advice(address: str) -> None:
         load_model(f"openai:ada@{address}")
 
 
-def test_a_host_that_is_no_host_is_refused() -> None:
+def test_an_invalid_host_is_rejected() -> None:
     with pytest.raises(BadEncoder, match=r"No server answers|The request to|Cannot set up"):
         load_model("openai:tiny@http://ex..ample/v1")
 

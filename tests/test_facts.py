@@ -148,7 +148,7 @@ def test_facts_of_a_task_are_those_of_its_data(name: str) -> None:
 
 
 @pytest.mark.usefixtures("real_data")
-def test_facts_of_tasks_that_nobody_has_read_follow_from_how_they_are_made() -> None:
+def test_facts_of_unread_tasks_follow_from_their_construction() -> None:
     assert TASKS["belebele"].relevants == 13_395_600
     miracl = TASKS["miracl"]
     assert miracl.divided

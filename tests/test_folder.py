@@ -281,7 +281,7 @@ def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
     )
 
 
-def test_queries_without_a_relevant_candidate_are_left_out_and_said(tmp_path: Path) -> None:
+def test_queries_without_a_relevant_candidate_are_dropped_and_reported(tmp_path: Path) -> None:
     queries = "".join(_line(_id=id_) for id_ in ("p", "q", "r"))
     task = folder_task(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t0\n"))
     assert read_pool(task).queries.ids == ("q",)
@@ -291,13 +291,13 @@ def test_queries_without_a_relevant_candidate_are_left_out_and_said(tmp_path: Pa
     )
 
 
-def test_candidates_without_text_are_kept_and_said(tmp_path: Path) -> None:
+def test_candidates_without_text_are_kept_and_reported(tmp_path: Path) -> None:
     task = folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b", text="", title=None)))
     assert task.candidates == 2
     assert task.remarks == (f"{tmp_path}/corpus.jsonl: candidates without text: 1 of 2, the first in line 2 ('b').",)
 
 
-def test_languages_that_are_not_codes_are_told(tmp_path: Path) -> None:
+def test_languages_that_are_not_codes_are_reported(tmp_path: Path) -> None:
     """Codes in any spelling, for private use and for no language are not."""
     names = ["english", "German", "l00", "en", "tha_Thai", "zh-Hant", "qaa", "und", "mul", "Latin American"]
     corpus = "".join(_line(_id=f"a{number}", language=name) for number, name in enumerate(names))
@@ -366,7 +366,7 @@ def test_languages_without_a_judged_query_are_refused(tmp_path: Path) -> None:
         read_pool(task, ["de"])
 
 
-def test_remarks_are_said_beside_the_output(tmp_path: Path) -> None:
+def test_remarks_are_printed_to_stderr(tmp_path: Path) -> None:
     _folder(tmp_path / "mine", queries=QUERIES + _line(_id="p"))
     done = panglot("run", "constant", "--tasks", "./mine", "--out", "out", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

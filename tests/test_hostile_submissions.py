@@ -231,7 +231,9 @@ def test_any_json_is_refused(value: Any, tmp_path_factory: pytest.TempPathFactor
 
 @settings(max_examples=HOSTILE, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=2000), ends=st.booleans())
-def test_any_bytes_are_no_parquet(data: bytes, ends: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_random_bytes_are_rejected_as_parquet(
+    data: bytes, ends: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.parquet"
     path.write_bytes(b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1" if ends else data)
     with pytest.raises(BadResult):

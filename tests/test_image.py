@@ -48,7 +48,7 @@ def test_every_mode_becomes_rgb(mode: str, kind: str) -> None:
     assert decode(image_of(encoded(Pillow.new(mode, (5, 4)), kind))).mode == "RGB"
 
 
-def test_a_photograph_stands_upright() -> None:
+def test_exif_orientation_is_applied() -> None:
     content = io.BytesIO()
     exif = Pillow.Exif()
     exif[0x0112] = 6
@@ -75,7 +75,7 @@ def test_file_without_an_image_is_refused(data: bytes, message: str) -> None:
     assert list(find_damaged([image_of(numbered(1)), image_of(data)])) == [image_of(data).sha256]
 
 
-def test_batches_come_in_order_whatever_their_size() -> None:
+def test_batches_of_any_size_come_in_order() -> None:
     images = [image_of(numbered(number)) for number in range(11)]
     for size in (1, 4, 11, 20):
         batches = list(decode_batches(images, size))

@@ -249,7 +249,7 @@ def test_a_blind_ranker_has_no_modality_gap() -> None:
     assert found["same_modality_ratio@10"].value == pytest.approx(1, abs=0.02)
 
 
-def test_ties_are_no_modality_gap() -> None:
+def test_ties_do_not_count_as_a_modality_gap() -> None:
     pool = mixed(image_text(5, ("de", "en", "zh")))
     constant = _evidence(pool, np.zeros((len(pool.queries), len(pool.candidates))))
     assert score_evidence(constant, "ndcg@10", draws=5).bias["modality_gap"] == (0, 0, 0)

@@ -49,7 +49,7 @@ def test_interrupted_run_says_what_is_kept(
     assert "Traceback" not in shown
 
 
-def test_full_disk_is_told_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_is_reported_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "submissions/x/starter.json")
 
@@ -63,7 +63,7 @@ def test_full_disk_is_told_with_advice(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("option", ["--matrix", "--json"])
-def test_terminal_of_few_characters_is_no_obstacle(encoding: str, option: str, starter_results: Path) -> None:
+def test_ascii_terminal_is_supported(encoding: str, option: str, starter_results: Path) -> None:
     command = [sys.executable, "-m", "panglot", "show", str(starter_results / "use-multilingual@0.2.1"), option]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = completed(command, env=environment, text=False)

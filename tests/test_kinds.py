@@ -185,12 +185,12 @@ def test_the_kind_of_the_documentation_cuts_its_vectors(tmp_path: Path, monkeypa
         (lambda name, options: 1 / 0, r"cannot be loaded. ZeroDivisionError: .*test_kinds.py:\d+: "),
     ],
 )
-def test_a_third_party_kind_that_is_wrong_is_told_in_a_sentence(load: Any, message: str) -> None:
+def test_a_faulty_third_party_kind_is_reported_in_one_sentence(load: Any, message: str) -> None:
     with offered(load), pytest.raises(BadEncoder, match=message):
         load_model("hashed:8")
 
 
-def test_a_setting_that_is_no_option_is_refused() -> None:
+def test_a_setting_that_is_not_an_option_is_rejected() -> None:
     def load(name: str, options: Options) -> Hashed:
         model = Hashed(name, options)
         model.card = model.card.model_copy(update={"settings": ("columns=8",)})

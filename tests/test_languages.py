@@ -87,7 +87,7 @@ def test_other_varieties_are_languages_of_their_own(one: str, other: str) -> Non
 @pytest.mark.parametrize(
     "code", ["", " ", "en\n", "klingon", "xx", "x-own", "qaa", "tha_Tai", "dialect 1", "\ud800", "en-" * 99, "1"]
 )
-def test_an_unknown_code_stands_for_itself(code: str) -> None:
+def test_an_unknown_code_is_kept_as_its_own_name(code: str) -> None:
     assert parse_language(code) is None
     assert canonical(code) == language_label(code) == code
     assert not is_unspaced(code)

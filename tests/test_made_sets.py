@@ -248,7 +248,7 @@ def test_split_by_hash_in_the_shares_of_the_readme() -> None:
     assert [split.count(name) for name in ("train", "valid", "test")] == [127, 21, 63]
 
 
-def test_names_in_an_archive_are_no_paths(tmp_path: Path) -> None:
+def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
     path = tmp_path / "a.tgz"
     with tarfile.open(path, "w:gz") as archive:
         for name in ("top/../../x", "/top/x", "top/x", "top/x"):

@@ -105,7 +105,7 @@ class TestSources:
         ],
         ids=["one column", "not gzip"],
     )
-    def test_topics_that_are_no_table(self, own_data: Path, content: bytes, message: str) -> None:
+    def test_topics_that_are_not_a_table_are_rejected(self, own_data: Path, content: bytes, message: str) -> None:
         task = replace(MIRACL, source=Source("topics", {"sw.topics": ("sw.tsv", "")}))
         (own_data / "topics").mkdir()
         (own_data / "topics" / "sw.tsv.gz").write_bytes(content)
@@ -149,7 +149,7 @@ class TestArchives:
         sha256 = hashlib.sha256((tmp_path / "a.tgz").read_bytes()).hexdigest()
         assert [tuple(member) for member in replace(archive, sha256=sha256).read(lambda name: True)] == [("x", b"data")]
 
-    def test_a_file_that_is_no_json(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_json_is_rejected(self, tmp_path: Path) -> None:
         archive = _archive(tmp_path / "a.tgz", "names.json", b"{")
         with pytest.raises(BadData, match=r"a\.tgz: names\.json is not JSON"):
             list(_json(archive, lambda name: name))
@@ -194,7 +194,7 @@ class TestResults:
         with pytest.raises(BadResult, match="more than 2 lines"):
             read_run(path)
 
-    def test_a_list_of_a_query_that_nobody_asked(self, starter_results: Path, tmp_path: Path) -> None:
+    def test_a_list_of_an_unknown_query_is_rejected(self, starter_results: Path, tmp_path: Path) -> None:
         path = next(starter_results.glob("bm25@*/starter.json"))
         for name in ("evidence", "top10"):
             (tmp_path / f"starter.{name}.parquet").write_bytes(evidence_file(path, name).read_bytes())
@@ -224,7 +224,7 @@ class TestRecords:
             read_record(tmp_path / "x.json", SubmissionCard)
 
 
-def test_a_prefix_that_nobody_offers() -> None:
+def test_an_unregistered_prefix_is_rejected() -> None:
     with pytest.raises(UnknownName, match=r"Unknown model 'nokind:x'\. .* for a folder its path"):
         load_model("nokind:x")
 

@@ -56,7 +56,7 @@ class TestSparse:
         scores = SparseModel(model, _card("cosine")).scores(pool, silent).block(0, 2)
         assert scores == pytest.approx(np.full((2, 2), 0.6))
 
-    def test_a_weight_that_is_no_number(self, pool: Pool) -> None:
+    def test_a_weight_that_is_not_a_number_is_rejected(self, pool: Pool) -> None:
         import torch
 
         model = Encodes(lambda _: torch.tensor([1.0, np.nan]), torch.stack)
@@ -154,7 +154,7 @@ class TestOpenVino:
         with pytest.raises(BadEncoder, match="OpenVINO does not support bf16 on this CPU"):
             compile_with_openvino("odd", "1", SimpleNamespace(auto_model=None), "bf16")
 
-    def test_a_module_that_is_no_transformer(self) -> None:
+    def test_a_module_that_is_not_a_transformer_is_rejected(self) -> None:
         with pytest.raises(BadEncoder, match="odd is not a transformer; --backend openvino supports"):
             compile_with_openvino("odd", "1", SimpleNamespace(), "fp32")
 
@@ -179,7 +179,7 @@ class TestHub:
         assert (card.name, card.revision, card.dimension) == ("someone/static", "abc123", 2)
 
     @pytest.mark.parametrize(("status", "away"), [(None, False), (404, False), (0, True)])
-    def test_a_name_is_out_of_reach_where_nobody_answers(
+    def test_a_name_without_a_server_is_out_of_reach(
         self, status: int | None, away: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from huggingface_hub.errors import HfHubHTTPError

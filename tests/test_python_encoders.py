@@ -115,7 +115,7 @@ def test_vectors_of_every_plain_type_are_taken_as_they_are_meant(kind: str, make
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_what_is_no_vectors_is_refused_in_a_sentence(kind: str, make_pool: Callable[[], Pool]) -> None:
+def test_invalid_vectors_are_rejected_in_one_sentence(kind: str, make_pool: Callable[[], Pool]) -> None:
     with pytest.raises(BadEncoder, match=r"^returns (returned|failed on) .*(de|en|zh)") as caught:
         score_pool(Returns(ODD[kind]), make_pool())
     assert "\n" not in str(caught.value)
@@ -134,7 +134,7 @@ def test_dimensions_that_differ_by_role_are_refused(make_pool: Callable[[], Pool
     "counts", [None, 3, [1.0, 2.0], [[1]], ["1"], -np.ones(99, int), np.ones(99), [[1, 2], [3]]], ids=repr
 )
 @pytest.mark.parametrize("use", [lambda m, p: encode_items(m, p, "query"), lambda m, p: plan_run(m, p, None)])
-def test_tokens_that_are_no_counts_are_refused(counts: Any, use: Any, make_pool: Callable[[], Pool]) -> None:
+def test_invalid_token_counts_are_rejected(counts: Any, use: Any, make_pool: Callable[[], Pool]) -> None:
     class Counts(Returns):
         def count_tokens(self, texts: Sequence[str], role: Role) -> Any:
             return counts[: len(texts)] if isinstance(counts, np.ndarray) else counts
@@ -206,14 +206,14 @@ def test_code_that_raises_while_it_encodes_is_named_by_file_and_line(
         ("def make(): return E()\nclass E:\n  card = {}\n  def encode(*_): ...", "card is an object of type dict"),
     ],
 )
-def test_a_module_that_gives_no_encoder_is_told_in_a_sentence(source: str, message: str, make: Make) -> None:
+def test_a_module_without_an_encoder_is_reported_in_one_sentence(source: str, message: str, make: Make) -> None:
     with pytest.raises(BadEncoder, match=message):
         make(source)
 
 
 @given(st.text(max_size=30), st.sampled_from([ValueError, OSError, RecursionError, UnicodeError]))
 @settings(deadline=None)
-def test_whatever_an_exception_says_stands_on_one_plain_line(said: str, kind: type[Exception]) -> None:
+def test_any_exception_is_reported_on_one_plain_line(said: str, kind: type[Exception]) -> None:
     shown = str(PanglotError(spelled(kind(said * 40))))
     assert shown.isprintable()
     assert len(shown) < 4000

@@ -70,7 +70,7 @@ def test_bound_of_p_is_never_below_p() -> None:
         assert bound[0, 1] >= exact
 
 
-def test_many_models_can_still_be_told_apart() -> None:
+def test_many_models_remain_distinguishable() -> None:
     """1,225 pairs: the least p of 10,000 draws, times that, is above α; the bound is not."""
     shifts = np.linspace(0, 3, 50).tolist()
     standings = rank_contributions(shifted(np.random.default_rng(10), shifts), "map")

@@ -158,7 +158,7 @@ def test_lists_are_long_where_they_may_be(make_pool: PoolMaker, monkeypatch: pyt
         assert collect_evidence(pool, FixedScores(np.zeros((12, 150)))).top.shape == (12, depth)
 
 
-def test_progress_is_told_query_by_query(make_pool: PoolMaker) -> None:
+def test_progress_is_reported_per_query(make_pool: PoolMaker) -> None:
     told: list[object] = []
 
     @contextmanager
@@ -361,7 +361,7 @@ def test_scores_may_be_large_as_long_as_they_are_numbers(make_pool: PoolMaker) -
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("candidate", [0, 4])
-def test_a_score_that_is_no_number_stops_the_run(value: float, candidate: int) -> None:
+def test_a_nan_score_stops_the_run(value: float, candidate: int) -> None:
     pool = Pool.of(
         ("de", "en"),
         [Query("first", "", "de", "1"), Query("second", "", "de", "2")],

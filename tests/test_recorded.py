@@ -161,7 +161,7 @@ def test_a_damaged_record_costs_time_alone(board: Path) -> None:
     assert levels(board) == ALL
 
 
-def test_a_sample_is_verified_once_and_told(board: Path) -> None:
+def test_a_sample_is_verified_once_and_reported(board: Path) -> None:
     update(board)
     assert read_index(board).pending
     said = verify_new(board)
@@ -264,7 +264,7 @@ def test_the_command_writes_the_record_and_checks_it(starter_results: Path, tmp_
     assert "starter: the recorded ranking differs" in stale.output
 
 
-def test_a_level_found_with_the_data_stands_where_it_is_missing(record: VerificationRecord) -> None:
+def test_a_level_found_with_the_data_holds_without_it(record: VerificationRecord) -> None:
     lower = {name: found.model_copy(update={"level": "consistent"}) for name, found in record.results.items()}
     without = record.model_copy(update={"results": lower})
     assert list(recorded.differences(record, without)) == []

@@ -202,5 +202,5 @@ def test_metadata_names_the_repository_that_builds_it_or_none(repository: str, m
     assert address == (f"https://github.com/{repository}" if repository else None)
 
 
-def test_release_is_refused_for_a_tag_that_is_no_version(ready: Path) -> None:
+def test_release_is_refused_for_a_tag_that_is_not_a_version(ready: Path) -> None:
     assert any("is not a version" in fault for fault in faults(ready, "v1.2"))

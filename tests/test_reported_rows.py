@@ -93,7 +93,7 @@ class TestReported:
             ({"claim": 1}, "claim"),
         ],
     )
-    def test_what_is_no_reported_result_is_refused(self, change: dict[str, Any], fault: str, tmp_path: Path) -> None:
+    def test_an_invalid_reported_result_is_rejected(self, change: dict[str, Any], fault: str, tmp_path: Path) -> None:
         row: ReportedResult = ROWS["xquad-r", "LaBSE-hybrid"]
         path = tmp_path / "xquad-r.reported.json"
         path.write_text(json.dumps(row.model_dump() | change))

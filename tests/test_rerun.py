@@ -193,7 +193,7 @@ PIECES = st.sampled_from(
     library=st.sampled_from(["model2vec 1", "sentence-transformers 6"]),
 )
 @settings(max_examples=1000, deadline=None)
-def test_whatever_a_result_is_called_only_built_in_models_and_commits_of_the_hub_are_chosen(
+def test_a_result_of_any_name_loads_only_built_in_models_and_hub_commits(
     name: str, revision: str, similarity: str, library: str
 ) -> None:
     card = ModelCard.model_construct(name=name, revision=revision, library=library, similarity=similarity)
@@ -233,7 +233,7 @@ def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Result)
 
 
 @pytest.mark.parametrize("name", ["random", "bm25", "rrf:random+constant"])
-def test_a_built_in_model_is_scored_again_and_said_before(name: str, tmp_path: Path) -> None:
+def test_a_built_in_model_is_named_before_it_is_scored_again(name: str, tmp_path: Path) -> None:
     outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
     path = outcome.save(tmp_path)
     done = _verify(tmp_path, "--rerun", "--sample", "5")

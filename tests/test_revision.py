@@ -67,7 +67,7 @@ def test_a_base_is_found_from_the_working_folder(tmp_path: Path, monkeypatch: py
     assert folder_revision(Path("lora")) != before
 
 
-def test_words_of_a_configuration_are_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_of_a_configuration_are_not_taken_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a folder that is called like a model type, nor where a model came from, nor how it was fetched."""
     folder = tmp_path / "model"
     for other in ("bert", "origin/bert", "model/.cache/huggingface"):

@@ -234,5 +234,5 @@ def test_name_that_cannot_be_a_folder_is_refused(name: str, own: Path, monkeypat
         find_tasks(name)
 
 
-def test_long_list_of_tasks_is_no_folder() -> None:
+def test_long_list_of_tasks_is_not_taken_for_a_folder() -> None:
     assert len(find_tasks(",".join(TASKS))) == len(TASKS)

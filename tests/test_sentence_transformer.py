@@ -133,7 +133,7 @@ def test_bf16_is_close_and_recorded(texts: list[str], plain: np.ndarray) -> None
     assert encoder.card.backend == "torch"
 
 
-def test_fp32_means_float32_whatever_the_weights_are_stored_in(changed: Callable[..., Path]) -> None:
+def test_fp32_computes_in_float32_from_weights_of_any_type(changed: Callable[..., Path]) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 

@@ -169,7 +169,7 @@ def test_any_field_with_another_value_is_refused_by_name_or_read(alone: Path, va
 
 
 @pytest.mark.parametrize("key", ["format", "headline", "name", "revision"])
-def test_a_key_that_stands_twice_is_refused(alone: Path, key: str) -> None:
+def test_a_duplicate_key_is_rejected(alone: Path, key: str) -> None:
     text = alone.read_text(encoding="utf-8")
     start = text.index(f'"{key}": ')
     alone.write_text(text[:start] + f'"{key}": 1, ' + text[start:], encoding="utf-8")

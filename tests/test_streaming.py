@@ -155,7 +155,7 @@ def test_integer_vectors_give_exactly_the_same(size: int, shards: int, spread: i
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 3e38])
 @pytest.mark.parametrize("place", [0, PASSAGES - 1])
-def test_a_passage_whose_score_is_no_number_stops_the_run(case: Case, value: float, place: int) -> None:
+def test_a_passage_with_a_nan_score_stops_the_run(case: Case, value: float, place: int) -> None:
     def vectors_of(passages: Sequence[Passage], language: str) -> np.ndarray:
         vectors = case.vectors(passages, language)
         vectors[[passage.id == f"sw:{place}" for passage in passages]] = value
@@ -304,7 +304,7 @@ class TestRay:
         assert mark.exists()
         assert_same(found, case.whole)
 
-    def test_a_worker_that_dies_again_and_again_is_told(self, case: Case, cluster: object, tmp_path: Path) -> None:
+    def test_a_worker_that_dies_repeatedly_is_reported(self, case: Case, cluster: object, tmp_path: Path) -> None:
         shards, checkpoint = shards_of("sw", PASSAGES, 2), Checkpoint(tmp_path / "sw.npz", "a")
         with pytest.raises(PanglotError, match=r"passages 10,000 to 20,000: the worker was lost 4 times"):
             cluster.stream(case.asked, case.corpus, shards, lambda: AlwaysDying(PASSAGES), checkpoint)  # type: ignore[attr-defined]

@@ -303,7 +303,7 @@ class TestMistakes:
             ("year = 2026", f"year = {'[' * 5000}", "is not valid TOML"),
         ],
     )
-    def test_are_told_with_file_and_line(self, mine: Path, old: str, new: str, message: str) -> None:
+    def test_are_reported_with_file_and_line(self, mine: Path, old: str, new: str, message: str) -> None:
         change(mine, old, new)
         with pytest.raises(BadData) as caught:
             load_tasks(str(mine))
@@ -323,17 +323,17 @@ class TestMistakes:
         with pytest.raises(BadData, match=r"line 9: source\.url"):
             load_tasks(str(mine))
 
-    def test_an_unknown_headline_is_told_before_anything_runs(self, mine: Path) -> None:
+    def test_an_unknown_headline_is_reported_before_anything_runs(self, mine: Path) -> None:
         change(mine, '"map"', '"mapp"')
         code, said = panglot("run", "random", "--tasks", str(mine))
         assert (code, "line 3: headline: Unknown metric 'mapp'. Did you mean map?" in said) == (2, True)
 
-    def test_an_unknown_headline_is_told_from_python_too(self, mine: Path) -> None:
+    def test_an_unknown_headline_is_reported_in_python_too(self, mine: Path) -> None:
         (task,) = load_tasks(str(mine))
         with pytest.raises(UnknownName, match="Unknown metric 'mapp'"):
             run(replace(task, headline="mapp"), load_model("random"))
 
-    def test_of_several_the_first_are_told_in_order_of_lines(self, mine: Path) -> None:
+    def test_the_first_of_several_mistakes_are_reported_in_line_order(self, mine: Path) -> None:
         change(mine, 'headline = "map"\nlicence', "headlines = 3\nlicences")
         with pytest.raises(BadData, match=r"line 1: headline.*line 1: licence.*line 3: headlines:.*line 4: licences:"):
             load_tasks(str(mine))
@@ -403,7 +403,7 @@ class TestReadersOfOtherPackages:
     @pytest.mark.parametrize(
         ("offered", "message"), [(ImportError("no such module"), "cannot be imported"), (3, "must be a Format")]
     )
-    def test_that_fail_are_told(
+    def test_failures_are_reported(
         self, mine: Path, monkeypatch: pytest.MonkeyPatch, offered: object, message: str
     ) -> None:
         self.offer(monkeypatch, offered)

@@ -60,7 +60,7 @@ def test_mlqa_r_pairs_hold_the_questions_that_both_languages_have(mlqa_r: Pool) 
     assert sorted(np.bincount(np.bincount(mlqa_r.query))[2:].tolist()) == sorted([65 * 2, 263 * 3, 820 * 4])
 
 
-def test_starter_is_parallel_and_nothing_stands_twice(starter: Pool) -> None:
+def test_starter_is_parallel_without_duplicates(starter: Pool) -> None:
     assert (starter.candidates.language[starter.candidate].reshape(-1, 11) == np.arange(11)).all()
     for language in range(11):
         for items in (starter.queries, starter.candidates):

@@ -135,7 +135,7 @@ def test_models_without_learned_positions_keep_their_length(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_the_last_token_is_pooled_whatever_the_padding(tmp_path: Path, side: str) -> None:
+def test_the_last_token_is_pooled_with_any_padding(tmp_path: Path, side: str) -> None:
     """Also where there is no padding token: that which ends a text pads it."""
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling

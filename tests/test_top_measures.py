@@ -136,7 +136,7 @@ def test_the_english_pool_is_that_of_the_evidence_of_two_languages(scored: tuple
     )
 
 
-def test_without_english_there_is_no_english_pool(make_pool: PoolMaker) -> None:
+def test_a_pool_without_english_has_no_english_measures(make_pool: PoolMaker) -> None:
     pool = make_pool(questions=8, languages=("de", "zh"))
     evidence = collect_evidence(pool, FixedScores(np.random.default_rng(0).random((16, len(pool.candidates)))))
     scores = score_evidence(evidence, "map")

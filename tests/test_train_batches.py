@@ -155,7 +155,7 @@ def test_ranks_share_each_batch_and_no_row() -> None:
         assert one + other == drawer.draw(step).rows
 
 
-def test_a_language_without_enough_pairs_is_told() -> None:
+def test_a_language_without_enough_pairs_is_reported() -> None:
     builder = PairsBuilder(LANGUAGES)
     builder.add_texts("ntrex", [*entries("news", ("de", "en")), *entries("news", ("zh",), 5)])
     with pytest.raises(BadData, match=r"mono batches of 8 in 'zh' \(ntrex has 5\)"):

@@ -104,7 +104,7 @@ def test_help_names_every_option(verb: str) -> None:
         ("training.step=3", "Extra inputs are not permitted"),
     ],
 )
-def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, said: str) -> None:
+def test_mistakes_are_reported_before_torch_is_loaded(tmp_path: Path, change: str, said: str) -> None:
     program = (
         "import sys\nfrom panglot.cli.main import app\nfrom panglot.errors import PanglotError\n"
         "try:\n    app()\nexcept PanglotError as error:\n    print(error)\nprint('torch' in sys.modules)"
@@ -127,12 +127,12 @@ def test_mistakes_are_told_before_torch_is_loaded(tmp_path: Path, change: str, s
         ),
     ],
 )
-def test_a_recipe_and_an_ablation_are_told_apart(verb: str, name: str, said: str) -> None:
+def test_a_recipe_is_not_taken_for_an_ablation(verb: str, name: str, said: str) -> None:
     with pytest.raises(BadData, match=re.escape(said)):
         panglot(verb, name)
 
 
-def test_a_language_without_pairs_is_told_before_the_base_is_loaded(folder: Path) -> None:
+def test_a_language_without_pairs_is_reported_before_the_base_is_loaded(folder: Path) -> None:
     with pytest.raises(BadData, match="No data set has enough pairs for mono batches of 8 in 'fr'"):
         train_in(folder, "languages=['de', 'en', 'fr']", "text.base=nowhere/at-all")
 

@@ -303,7 +303,7 @@ def test_time_is_counted_over_resumed_runs(base: Path, pairs: Pairs, tmp_path: P
         ({"optim": "nothing"}, "training: .*nothing"),
     ],
 )
-def test_setting_that_the_trainer_rejects_is_told_before_the_first_step(
+def test_setting_that_the_trainer_rejects_is_reported_before_the_first_step(
     base: Path, pairs: Pairs, tmp_path: Path, training: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(BadData, match=said):
@@ -335,7 +335,7 @@ def test_default_checkpoints_are_a_tenth_of_the_steps_at_most_500() -> None:
         ({}, {"output_dir": "x"}, "Extra inputs"),
     ],
 )
-def test_settings_that_do_not_fit_are_told(
+def test_settings_that_do_not_fit_are_reported(
     tmp_path: Path, text: dict[str, Any], training: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(BadData, match=said):

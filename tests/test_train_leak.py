@@ -94,7 +94,7 @@ def test_a_whole_text_is_refused_however_it_is_written() -> None:
         leaks_of(pairs(f"“{SENTENCE.upper()}!”"), pool(SENTENCE))
 
 
-def test_a_text_is_refused_whatever_the_spelling_of_its_language() -> None:
+def test_a_text_is_rejected_in_any_spelling_of_its_language() -> None:
     with pytest.raises(BadData, match="1 of own-task in eng_Latn"):
         leaks_of(pairs(SENTENCE), pool(SENTENCE, "eng_Latn"))
     assert long_runs([CHINESE], "zho_Hans").numbers.tolist() == long_runs([CHINESE], "zh").numbers.tolist()

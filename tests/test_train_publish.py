@@ -183,7 +183,7 @@ def test_push_uploads_the_model_and_nothing_else(trained: Trained, hub: HfApi) -
     assert b'SentenceTransformer("org/small")' in Hub.kept["README.md"]
 
 
-def test_refusal_of_the_hub_is_told(trained: Trained) -> None:
+def test_rejection_by_the_hub_is_reported(trained: Trained) -> None:
     api = HfApi(endpoint="http://127.0.0.1:9", token="hf_test")
     with pytest.raises(PanglotError, match="org/small cannot be written on the Hub"):
         push(trained.folder, "org/small", files_of(trained.folder), api=api)

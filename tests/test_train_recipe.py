@@ -68,12 +68,12 @@ def test_captions_for_images_need_no_image_tower() -> None:
         ({"training": {"stepps": 3}}, "training.stepps: Extra inputs"),
     ],
 )
-def test_mistakes_are_told_from_the_recipe_alone(parts: dict[str, Any], said: str) -> None:
+def test_mistakes_are_reported_from_the_recipe_alone(parts: dict[str, Any], said: str) -> None:
     with pytest.raises(BadData, match=said.replace("+", r"\+")):
         make_recipe(content(**parts))
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     with pytest.raises(BadData) as caught:
         make_recipe(content(data=[{"name": "ntrx"}], sampler={"alpha": 0.5, "beta": 0.4}))
     assert "ntrx" in str(caught.value)

@@ -68,7 +68,7 @@ def test_a_data_set_is_translated_by_a_model_of_transformers(
     assert list(text_entries(data, ("de", "en"))) == found
 
 
-def test_what_a_translator_cannot_do_is_told(m2m: Path, tmp_path: Path) -> None:
+def test_unsupported_translations_are_reported(m2m: Path, tmp_path: Path) -> None:
     with pytest.raises(BadEncoder, match="does not support the language 'tlh'"):
         load_translator(str(m2m))(["who"], "en", "tlh")
     with pytest.raises(BadEncoder, match="cannot be loaded"):

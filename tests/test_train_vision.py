@@ -143,7 +143,7 @@ def test_of_a_model_that_reads_and_sees_only_the_part_that_sees_is_taken(vision:
     assert not any("text" in name for name, _ in tower.module.named_parameters())
 
 
-def test_what_makes_no_vector_of_a_picture_is_told(base: Path, tmp_path: Path) -> None:
+def test_an_image_encoder_without_vectors_is_reported(base: Path, tmp_path: Path) -> None:
     from transformers import ResNetConfig, ResNetModel
     from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 

@@ -315,7 +315,7 @@ def test_markdown_becomes_plain_text(markdown: str, expected: str) -> None:
     assert plain(markdown) == expected
 
 
-def test_headings_in_code_and_front_matter_are_no_sections() -> None:
+def test_headings_in_code_and_front_matter_do_not_start_sections() -> None:
     source = "---\ntitle: A title\n# no\n---\nabove\n\n## One ##\ntext\n```sh\n# no\n```\n### `Two`\n\nmore\n"
     found = read_markdown(source.encode())
     assert found == ("A title", [(2, "One", "text"), (3, "Two", "more")])

@@ -45,7 +45,7 @@ def random(texts: Sequence[str], width: int = 8) -> np.ndarray:
     arrays(np.float32, (5, 3), elements=st.floats(-1, 1, width=32)),
     st.sampled_from([1e-38, 1e-30, 1e-20, 1e-13, 1, 1e13, 1e19, 1e30, 1e38]),
 )
-def test_unit_length_whatever_the_scale(rows: np.ndarray, scale: float) -> None:
+def test_unit_length_at_any_scale(rows: np.ndarray, scale: float) -> None:
     rows = (rows * np.float64(scale)).astype(np.float32)
     unit = rows.copy()
     to_unit_length(unit)

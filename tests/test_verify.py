@@ -70,7 +70,7 @@ def test_a_real_submission_on_a_full_task(tmp_path: Path) -> None:
     assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
 
 
-def test_without_the_data_less_is_checked_and_said(
+def test_unchecked_parts_are_reported_without_the_data(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
@@ -86,9 +86,7 @@ def test_without_the_data_less_is_checked_and_said(
     ]
 
 
-def test_a_set_that_nobody_has_read_has_no_fingerprint_to_compare_with(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_task_without_a_fingerprint_is_reported_as_unchecked(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unread = replace(TASKS["starter"], fingerprint="", source=Source("nowhere", {"en": ("en.json", "")}))
     monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (unread,))
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
