@@ -16,6 +16,7 @@ from sentence_transformers import (
     SentenceTransformerTrainingArguments,
     SparseEncoder,
 )
+from sentence_transformers.base.evaluation import SequentialEvaluator
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import TrainerCallback
@@ -156,6 +157,12 @@ def test_scores_are_returned_logged_and_not_cached(
     assert (sorted(cache.glob("*")) if cache.is_dir() else []) == before
     assert evaluator.get_config_dict()["truncate_dim"] == 8
     assert metrics != PanglotEvaluator("starter", "de, en", name="mine")(model)
+
+
+def test_several_evaluators_run_in_sequence(model: SentenceTransformer) -> None:
+    parts = [PanglotEvaluator("starter", languages, name=name) for name, languages in (("a", "de,en"), ("b", "es,en"))]
+    metrics = SequentialEvaluator(parts, main_score_function=lambda scores: scores[0])(model)
+    assert metrics["sequential_score"] == metrics["a_multi_map"] != metrics["b_multi_map"]
 
 
 def test_own_folder_is_a_task(model: SentenceTransformer, tmp_path: Path) -> None:

@@ -106,6 +106,19 @@ def test_a_perfect_reranker_of_everything_scores_one() -> None:
         assert [setting[name].value for name in ("map", "ndcg@10", "mrr", "recall@10")] == [1, 1, 1, 1]
 
 
+def test_lists_are_scored_in_parts_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = np.random.default_rng(2).standard_normal((2, *SHAPE)).astype(np.float32)
+    whole, sizes = _reranked(first, second, 3).block(0, SHAPE[0]), []
+
+    def score(query: np.ndarray, candidate: np.ndarray) -> np.ndarray:
+        sizes.append(len(query))
+        return second[query, candidate]
+
+    monkeypatch.setattr("panglot.encode.reranking.PAIRS_TOGETHER", 7)
+    assert (RerankedScores(FixedScores(first), POOL, 3, score).block(0, SHAPE[0]) == whole).all()
+    assert sizes == [6, 6, 6]
+
+
 def test_a_candidate_excluded_for_a_query_is_not_reranked() -> None:
     pool = Pool.of(
         ("de",),

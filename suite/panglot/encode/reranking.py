@@ -22,7 +22,8 @@ PAIRS_TOGETHER = 1_000_000
 class RerankedScores:
     """The scores of a first stage, with each query's list in the order of other scores, equal ones tied.
 
-    `score_pairs` scores pairs of a query and a candidate, given by index, [pairs].
+    `score_pairs` scores pairs of a query and a candidate, given by index, [pairs]. The first stage scores each query
+    twice, once for its list and once for its block, since scores of all candidates do not fit in memory.
     """
 
     def __init__(self, first: ScoreBlocks, pool: Pool, depth: int, score_pairs: Callable[[Ints, Ints], Floats]) -> None:
