@@ -234,7 +234,7 @@ def test_a_smaller_start_is_the_base_with_layers_left_out(base: Path, tmp_path: 
 
 def test_impossible_smaller_start_is_refused(base: Path) -> None:
     model = build_model(recipe_of(base), [])
-    with pytest.raises(BadEncoder, match="cannot keep 5 of the base's 4 layers"):
+    with pytest.raises(BadEncoder, match="has 4 layers, not 5"):
         keep_layers(model[0], 5)
     model.tokenizer._tokenizer.model = models.WordLevel({"<unk>": 3}, unk_token="<unk>")
     with pytest.raises(BadEncoder, match="Only a Unigram vocabulary"):
