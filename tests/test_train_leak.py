@@ -17,6 +17,7 @@ from panglot.errors import BadData
 from panglot.files import data_from
 from panglot.train.data import read_pairs, text_entries
 from panglot.train.leak import Leak, check_leaks
+from panglot.train.leak_cache import check_leaks_once
 from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.recipe import TextData
 from panglot.train.recipe_file import make_recipe
@@ -192,3 +193,20 @@ def test_translations_fill_what_a_group_lacks_and_are_remembered(tmp_path: Path)
         raise AssertionError("it is in the cache")
 
     assert list(translated(own, data, tmp_path, never)) == found
+
+
+def test_check_is_remembered_until_data_or_tasks_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = PairsBuilder(("en",))
+    builder.add_texts("own", [TextPair("1", "en", "a question", "an answer of one's own")])
+    pairs = builder.build()
+    first = check_leaks_once(pairs, [TASKS["starter"]], tmp_path)
+    assert first.compared == ("starter",)
+    with monkeypatch.context() as patched:
+        patched.setattr("panglot.train.leak_cache.check_leaks", None)
+        assert check_leaks_once(pairs, [TASKS["starter"]], tmp_path) == first
+    builder.add_texts("more", [TextPair("2", "en", "another question", "another answer")])
+    assert check_leaks_once(builder.build(), [TASKS["starter"]], tmp_path).leaks[0].texts > first.leaks[0].texts
+    assert check_leaks_once(pairs, [], tmp_path).compared == ()
+    for path in tmp_path.iterdir():
+        path.write_text("damaged", encoding="utf-8")
+    assert check_leaks_once(pairs, [TASKS["starter"]], tmp_path) == first

@@ -9,7 +9,8 @@ from panglot.data.task import Task
 from panglot.progress import Progress, silent
 from panglot.train.ablate import Planned, Scored
 from panglot.train.data import data_key, read_pairs
-from panglot.train.leak import LeakCheck, check_leaks
+from panglot.train.leak import LeakCheck
+from panglot.train.leak_cache import check_leaks_once
 from panglot.train.pairs import Pairs
 from panglot.train.recipe import Recipe
 from panglot.train.record import read_training
@@ -71,5 +72,5 @@ class Bench:
         key = data_key(recipe)
         if key not in self._inputs:
             pairs = read_pairs(recipe)
-            self._inputs = {key: (pairs, check_leaks(pairs, self._tasks))}
+            self._inputs = {key: (pairs, check_leaks_once(pairs, self._tasks))}
         return self._inputs[key]

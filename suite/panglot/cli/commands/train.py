@@ -57,7 +57,7 @@ def train(
     from panglot.encode.checkpoints.precision import FELL_BACK
     from panglot.interop.mteb_export import model_index
     from panglot.results.result_record import read_result_record
-    from panglot.train.leak import check_leaks
+    from panglot.train.leak_cache import check_leaks_once
     from panglot.train.score import score_folder
     from panglot.train.train import is_first_process, stored_layers, train
     from panglot.train.trainer import training_precision
@@ -65,7 +65,7 @@ def train(
     if not training:
         for report in pairs.skipped:
             console.print(Text(report, "yellow"), soft_wrap=True)
-        leaks = check_leaks(pairs, known_tasks().values())
+        leaks = check_leaks_once(pairs, known_tasks().values())
         console.print(Text(str(leaks), "dim"), soft_wrap=True)
         if training_precision(chosen) != chosen.training.precision:
             console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
