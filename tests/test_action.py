@@ -13,11 +13,15 @@ import numpy as np
 import yaml
 
 from panglot.cli.view.markdown import score_markdown
+from panglot.encode.model import load_model
+from panglot.evaluate.run import run
+from panglot.numbers import short
 from panglot.results.result_record import read_result_record
 from tests.helpers.command import panglot
 from tests.helpers.documents import blocks
 from tests.helpers.layout import ROOT
 from tests.helpers.processes import completed
+from tests.helpers.tasks import TASKS
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
@@ -117,17 +121,18 @@ def test_the_page_uses_the_action_as_it_is() -> None:
     assert "pull_request_target" not in page.read_text(encoding="utf-8")
 
 
-def test_markdown_shows_scores_and_escapes_names(starter_results: Path) -> None:
-    folders = sorted(starter_results.iterdir())
-    record = read_result_record(folders[0] / "starter.json")
+def test_markdown_shows_scores_and_escapes_names(tmp_path: Path) -> None:
+    outcomes = [run(TASKS["starter"], load_model(name), ["de", "en"]) for name in ("random", "constant")]
+    record = outcomes[0].record
     model = record.model.model_copy(update={"name": "a|b`c @somebody <b>"})
     lines = list(score_markdown([record.model_copy(update={"model": model}), record]))
     assert lines[2].startswith(f"| `a\\|b'c @somebody <b>@{record.model.revision}` | `starter` | map |")
     assert len({line.replace("\\|", "").count("|") for line in lines[:4]}) == 1
-    printed = panglot("show", str(starter_results), "--markdown").stdout.splitlines()
-    assert len([line for line in printed if line.startswith("| `")]) == len(folders)
-    score = record.settings["multi"]["map"].value
-    assert f"**{score:.3f}**".replace("0.", ".") in "".join(printed)
+    for outcome in outcomes:
+        outcome.save(tmp_path)
+    printed = panglot("show", str(tmp_path), "--markdown").stdout
+    assert [line.split("`")[1] for line in printed.splitlines() if line.startswith("| `")] == ["constant@1", "random@1"]
+    assert f"**{short(record.settings['multi']['map'].value)}** " in printed
 
 
 def test_the_install_step_takes_the_version_of_the_action() -> None:
