@@ -190,7 +190,7 @@ def test_a_data_set_as_the_hub_has_them(base: Path, tmp_path: Path, monkeypatch:
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set" / f"{split}.parquet")
     columns = {"query": "q", "passage": "a", "language": "x", "group": "n"}
     recipe = recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "set"), **columns}])
-    assert read_pairs(recipe).texts == pairs_of(entries()).texts
+    assert list(read_pairs(recipe).texts) == list(pairs_of(entries()).texts)
     with pytest.raises(MissingData, match="is not a file and cannot be loaded from the Hub"):
         read_pairs(recipe_of(base, data=[{"name": "own", "source": str(tmp_path / "none"), **columns}]))
 
