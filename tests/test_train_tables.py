@@ -50,6 +50,7 @@ def test_table_with_columns_of_the_recipe(tmp_path: Path) -> None:
         ("q", " \n\t", "found only white space"),
         ("p", None, r"found null"),
         ("p", ["he", "him"], r"found a list \(\['he', 'him'\]\)"),
+        ("p", ["x" * 80], r"found a list \(\['x{58}…\)"),
         ("p", {"text": "he"}, "found a record"),
         ("lang", None, r"found null"),
         ("id", None, r"found null"),
