@@ -18,8 +18,8 @@ MEANINGS: dict[str, str] = {
     "published": "Taken from a paper or another source; not measured with this suite.",
     "reported": "Measured by others with mteb, on cells that are the same. Never ranked among models with evidence.",
     "self-reported": "Scores only, without evidence to verify them.",
-    "consistent": "Every score follows from the evidence, and languages, sizes and relevant pairs are the task's; "
-    "the task's data was not available to compare ids and judgements.",
+    "consistent": "Every score follows from the evidence, and languages, sizes and relevant pairs are those of the "
+    "task, if it is one of the suite; its data was not available to compare ids and judgements.",
     "recomputed": "Every score follows from the evidence, and its queries, candidates and judgements are those of "
     "the task's data. The evidence itself may be invented.",
     "reproduced": "Recomputed, and a sample of queries, scored again with the named model, gave the same ranks.",
