@@ -20,9 +20,10 @@ from panglot.retrieve.evidence import NOBODY, Evidence
 
 
 def read_evidence_of(path: Path, result: ResultRecord, task: Task | None = None) -> Evidence:
-    """The evidence beside a result file, if it is about what the result, and the task where one is known, say.
+    """Read the evidence beside a result file and check that it is about the result, and the task if that is known.
 
-    :raises BadResult: a file is missing or is no evidence, or it is about something else.
+    :param path: the result file
+    :raises BadResult: a file is missing or is not evidence, or it contradicts the result or the task.
     """
     wrong = [*check_record(result, task), *check_facts(result, read_facts(path), task)]
     if wrong:
@@ -49,7 +50,7 @@ def _can_be_scored(evidence: Evidence) -> bool:
 
 
 def check_record(result: ResultRecord, task: Task | None) -> Iterator[str]:
-    """What a result says of its task and the task does not, if anything."""
+    """Yield what a result says of its task that contradicts the task."""
     record = result.task
     if task is None:
         return
@@ -61,7 +62,7 @@ def check_record(result: ResultRecord, task: Task | None) -> Iterator[str]:
 
 
 def check_facts(result: ResultRecord, facts: EvidenceFacts, task: Task | None) -> Iterator[str]:
-    """What evidence states of its pool and the result or the task does not, if anything."""
+    """Yield what evidence states of its pool that contradicts the result or the task."""
     record, sizes = result.task, facts.sizes
     if tuple(sizes) != record.languages:
         yield f"The evidence is about {', '.join(sizes)[:80]}; task.languages are {', '.join(record.languages)[:80]}."

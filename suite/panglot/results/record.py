@@ -1,4 +1,4 @@
-"""JSON files of a stated form: written so that differences read well, read without trusting them."""
+"""JSON files of a given form: written so that their diffs are readable, and read without trusting them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 
 
 def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
-    """Read one JSON file of a stated form: no key twice, each value of the type that is stated and of no other.
+    """Read one JSON file and check it against a model: no duplicate keys, and no value of another type.
 
-    :raises BadResult: it is not there, too large, nested too deeply, not JSON, or not of this form.
+    :param kind: the model; its name is in the message of an error
+    :raises BadResult: the file is missing, too large, nested too deeply, not JSON, or does not fit the model.
     """
     try:
         status = path.stat()
@@ -58,13 +59,13 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
 
 
 def write_record(path: Path, record: BaseModel) -> None:
-    """Write a record whole or not at all."""
+    """Write a record atomically."""
     text = record_text(record)
     write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
 def record_text(record: BaseModel) -> str:
-    """A record as it is written: sorted keys, fixed rounding."""
+    """Return the JSON text of a record: sorted keys, floats rounded to `DECIMALS`."""
     return _dump(_rounded(record.model_dump(mode="json"))) + "\n"
 
 

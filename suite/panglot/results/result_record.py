@@ -1,4 +1,4 @@
-"""What a result file says of one model on one task, checked as it is read: it may come from anybody."""
+"""The content of a result file, one model on one task; checked when it is read, since anybody may have sent it."""
 
 from __future__ import annotations
 
@@ -238,9 +238,9 @@ def read_result_record(path: Path) -> ResultRecord:
 
 
 def find_results(paths: Sequence[Path]) -> Iterator[Path]:
-    """The result files that the paths name: files themselves, a model's folder, or a folder of such folders.
+    """Yield the result files that the paths name: files, a model's folder, or a folder of such folders.
 
-    :raises BadResult: a path where there is none.
+    :raises BadResult: a path without results.
     """
     for path in paths:
         found = [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*@*/*.json")])

@@ -1,6 +1,6 @@
-"""What the numbers of a result may be: of known settings, metrics and measures, in range, in square tables.
+"""Bounds on the numbers of a result: known settings, metrics and measures, values in range, square tables.
 
-It holds with evidence or without. What it lets through can be shown, ranked, compared and drawn; whether it is true,
+They hold with evidence or without. Whatever passes can be shown, ranked, compared and drawn; whether it is true,
 `panglot.trust.verify` finds out.
 """
 

@@ -1,1 +1,1 @@
-"""Whether a result is what it says: checked, scored again, handed in."""
+"""Whether a result is what it says: verify it, score it again, submit and receive it."""

@@ -57,7 +57,10 @@ _OUTSIDE = re.compile(
 
 @contextmanager
 def harmless_copy(name: str, commit: str) -> Iterator[Path]:
-    """A folder with the files of a repository in the state of a commit, as far as they are `KEPT`.
+    """Make a temporary folder with the files of a repository at a commit that are in `KEPT`.
+
+    :param name: `org/name` on the Hub
+    :param commit: 40 hexadecimal digits
 
     :raises MissingExtra: the library that fetches is not installed.
     :raises BadEncoder: it cannot be fetched, has no weights that are not pickled, or leads elsewhere.

@@ -1,4 +1,4 @@
-"""Many results on one task in order; what cannot be ranked with the others is left out, and why is said."""
+"""Rank the results on one task; those that cannot be ranked with the others are left out, each with the reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rank_results(
 def rank_files(
     paths: Sequence[Path], task: str | None = None, setting: str | None = None, metric: str | None = None
 ) -> Standings:
-    """The same of result files, or of folders that hold them; files that cannot be read are left out.
+    """Rank result files, or those in folders, as `rank_results` does; files that cannot be read are left out.
 
     :raises UnknownName: as `rank_results`.
     :raises BadResult: a path without a result, no file that can be read, or as `rank_results`.

@@ -42,10 +42,11 @@ class Wanted(NamedTuple):
 
 
 def choose(card: ModelCard, typed: str = "", trust_remote_code: bool = False) -> Wanted:
-    """What to load for a result with this card; `typed` is the name that the person at the keyboard gave.
+    """Choose what to load for a result with this card, with the options of the card's settings.
 
-    The options are those of the card's settings.
-
+    :param typed: the name that the person at the keyboard gave, empty if none; only such a name may run code, read
+        files or contact a host
+    :param trust_remote_code: whether that person allows code of the repository to run
     :raises BadResult: the result names what only a person may have loaded, was scored from debiased vectors, or has
         settings that no options write.
     """
@@ -86,7 +87,7 @@ def _on_the_hub(card: ModelCard, pooling: str | None) -> str:
 
 @contextmanager
 def loaded(wanted: Wanted) -> Iterator[Model]:
-    """The model, as long as it is needed.
+    """Load a model; its files are removed afterwards if they were copied from the Hub.
 
     :raises PanglotError: it cannot be loaded, or not without doing what only a person may ask for.
     """

@@ -77,9 +77,14 @@ def rerun(
     seed: int = SEED,
     progress: Progress = silent,
 ) -> Attestation:
-    """Score a sample of a verified result's queries again: all their relevants, and who competed in their lists.
+    """Score a sample of the queries of a verified result again: their relevant candidates, and those in their lists.
 
-    :raises BadResult: the model here is not the one of the result.
+    :param path: the result file, whose evidence is compared
+    :param model: the model of the result, in the same state
+    :param sample: how many queries to draw, at most all
+    :param seed: of the draw; the attestation states it
+    :returns: what agreed and what did not
+    :raises BadResult: the model differs from the one of the result, or the evidence cannot be read.
     """
     _check_model(result, model)
     evidence = read_evidence(path)
@@ -128,7 +133,7 @@ def _check_model(result: ResultRecord, model: Model) -> None:
 
 
 class _Compared(NamedTuple):
-    """`differences` [pairs] as a share of the query's largest score; `ordered` [queries]: the list stands as stored."""
+    """`differences` [pairs], as a share of the query's largest score; `ordered` [queries], whether the list agrees."""
 
     differences: Floats
     ordered: np.ndarray

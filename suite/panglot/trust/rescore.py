@@ -68,9 +68,12 @@ class Rescored(NamedTuple):
 
 
 def rescore(path: Path, metrics: Sequence[str] = (), allow_moves: bool = False) -> Rescored:
-    """Compute a result anew, with the metrics that it holds, those of every result, and `metrics`.
+    """Compute a result anew from its evidence, and write it if it changed.
 
-    Where the evidence does not name clusters yet they are taken from the task's data.
+    Clusters that the evidence does not name yet are taken from the task's data.
+
+    :param metrics: computed besides those that the result holds and those that every result has
+    :param allow_moves: whether values may change that the result holds already
 
     :raises BadResult: the result or its evidence cannot be read, the task's data is needed and not here, or a value
         would move and `allow_moves` is not set.

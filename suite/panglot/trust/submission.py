@@ -73,9 +73,11 @@ class SubmissionCard(Record):
 
 
 def card_of(model: ModelCard, tasks: Iterable[str], stated: Mapping[str, object]) -> SubmissionCard:
-    """The card that the results give; what was stated overrides it.
+    """Make the card of a model from its results.
 
-    :raises BadResult: something stated is not possible.
+    :param tasks: names of the tasks that there are results on
+    :param stated: fields that a person states, which override those of the results
+    :raises BadResult: a field is not valid.
     """
     organisation, _, name = model.name.rpartition("/")
     found = {
@@ -106,9 +108,9 @@ def write_card(folder: Path, card: SubmissionCard) -> Path:
 
 
 def pack(folder: Path, target: Path) -> Path:
-    """Put a submission into one zip; the same files give the same bytes, on any day and machine.
+    """Pack a submission into one zip; the same files give the same bytes on any day and machine.
 
-    Attestations stay out: a board trusts its own.
+    Attestations are left out: they count only where they were made.
     """
     write_whole(target, partial(_zip, folder))
     return target
@@ -124,11 +126,12 @@ def _zip(folder: Path, target: Path) -> None:
 
 
 def unpack(path: Path, into: Path) -> Path:
-    """Unpack a submission into an empty folder of our own, and say where its one folder is.
+    """Unpack a submission into an empty folder.
 
-    No size, count or name in the file is believed: what is written is counted while it is written.
+    No size, count or name in the file is trusted: bytes are counted while they are written.
 
-    :raises BadResult: it is no zip, or holds anything but the files of one submission.
+    :returns: the one folder that it holds
+    :raises BadResult: it is not a zip, or holds anything but the files of one submission.
     """
     try:
         _check_directory(path)
@@ -215,9 +218,10 @@ def _pieces(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def place(folder: Path, root: Path) -> Path:
-    """Move an unpacked submission to where it belongs; never over one that is there.
+    """Move an unpacked submission below the folder of submissions; an existing one is never overwritten.
 
-    :raises BadResult: this revision of the model is there already.
+    :returns: where it is now
+    :raises BadResult: this revision of the model is there already, or the folder cannot be written.
     """
     taken = next((path for path in root.iterdir() if path.name.lower() == folder.name.lower()), None)
     if taken is not None:
