@@ -301,6 +301,10 @@ def test_time_is_counted_over_resumed_runs(base: Path, pairs: Pairs, tmp_path: P
         ({"report_to": ["wandb"]}, "training: .*wandb"),
         ({"report_to": ["nothing"]}, "training: nothing is not supported"),
         ({"optim": "nothing"}, "training: .*nothing"),
+        ({"lr_scheduler_kwargs": {"nothing": 1}}, r"training\.lr_scheduler_kwargs: .*nothing"),
+        ({"lr_scheduler_type": "warmup_stable_decay"}, r"training\.lr_scheduler_kwargs: .*decay"),
+        ({"learning_rate_mapping": {"nothing": 1.0}}, "'nothing' matches no weight"),
+        ({"learning_rate_mapping": {"(": 1.0}}, "is not a regular expression"),
     ],
 )
 def test_setting_that_the_trainer_rejects_is_reported_before_the_first_step(

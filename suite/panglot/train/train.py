@@ -34,6 +34,7 @@ from panglot.train.trainer import (
     PairRows,
     arguments,
     check_negatives,
+    check_rates,
     training_precision,
 )
 from panglot.train.validate import BitextEvaluator, read_bitext
@@ -137,6 +138,7 @@ def _fit(
     if recipe.training.gradient_checkpointing:
         checkpoint_activations(model)
     loss = HybridLoss(model, recipe, settings.world_size)
+    check_rates(recipe, [name for name, weight in loss.named_parameters() if weight.requires_grad])
     state = KeepState(loss, recipe.training.checkpoint_steps)
     callbacks = [ShowProgress(progress), state]
     if recipe.validation.every and recipe.validation.patience:
@@ -178,7 +180,7 @@ def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, 
 
 def is_first_process() -> bool:
     """Whether this is the process that writes files and prints messages."""
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+    return os.environ.get("RANK", "0") == "0"
 
 
 def stored_layers(recipe: Recipe, folder: Path) -> tuple[int, Path] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader, Dataset
+from transformers import get_scheduler
 
 from panglot.data.image import decode
 from panglot.encode.checkpoints.loading import one_line
@@ -22,7 +24,7 @@ from panglot.train.batches import BatchSampler
 from panglot.train.pairs import NO_INDEX, Pairs
 from panglot.train.recipe import Kind, Recipe
 from panglot.train.towers import FEATURES
-from panglot.train.training_table import TrainerArguments
+from panglot.train.training_table import Schedule, TrainerArguments
 from panglot.train.vision import in_memory
 
 LOGS = 100
@@ -198,6 +200,7 @@ def arguments(
     passed = training.model_dump(include=set(TrainerArguments.model_fields))
     passed["learning_rate_mapping"] = {**(rates or {}), **training.learning_rate_mapping}
     passed["report_to"] = list(training.report_to)
+    _check_schedule(training)
     try:
         return SentenceTransformerTrainingArguments(
             **passed,
@@ -225,6 +228,34 @@ def arguments(
         )
     except ValueError as error:
         raise BadData(f"training: {one_line(error)}") from error
+
+
+def _check_schedule(training: Schedule) -> None:
+    """Check the scheduler's own settings, which the Trainer reads only when it starts.
+
+    :raises BadData: one is missing, unknown or invalid.
+    """
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=training.learning_rate)
+    try:
+        get_scheduler(training.lr_scheduler_type, optimiser, 0, training.steps, training.lr_scheduler_kwargs)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"training.lr_scheduler_kwargs: {one_line(error)}") from error
+
+
+def check_rates(recipe: Recipe, names: Sequence[str]) -> None:
+    """Check that each pattern of `learning_rate_mapping` matches a trainable weight; `names` are those of all weights.
+
+    :raises BadData: a pattern matches none, or is not a regular expression.
+    """
+    for pattern in recipe.training.learning_rate_mapping:
+        try:
+            if any(re.search(pattern, name) for name in names):
+                continue
+        except re.error as error:
+            raise BadData(
+                f"training.learning_rate_mapping: '{pattern}' is not a regular expression: {error}"
+            ) from error
+        raise BadData(f"training.learning_rate_mapping: '{pattern}' matches no weight, such as {names[-1]}.")
 
 
 def kinds_logged(history: Sequence[dict[str, float]], what: str) -> Iterator[str]:
