@@ -10,12 +10,14 @@ import os
 import sys
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import UNCOUNTED, VectorCache
 from panglot.encode.model import ModelCard
 from panglot.encode.vectors import encode_items
@@ -339,7 +341,7 @@ def test_an_encoder_that_fails_keeps_what_it_did_before(
 
 
 def test_batches_hold_a_budget_of_tokens(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panglot.encode.batches.BATCH_TOKENS", 30)
+    monkeypatch.setattr("panglot.encode.batches.TokenBudget", partial(TokenBudget, fixed=30))
     encoder = Counting()
     encoded = encode_items(encoder, pool, "passage")
     assert set(encoded.tokens.tolist()) == {2, 3}

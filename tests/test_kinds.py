@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import API_ONLY, OPTIONS, ModelCard, Options, Role, load_model, takes
+from panglot.encode.model import OPTIONS, SPEED_ONLY, ModelCard, Options, Role, load_model, takes
 from panglot.encode.registry import KINDS, TORCH_OPTIONS
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, BadResult, UnknownName
@@ -37,6 +37,7 @@ ASKED = st.builds(
     truncate_dim=NUMBERS,
     max_length=NUMBERS,
     device=st.none() | st.just("cpu"),
+    batch_tokens=st.none() | st.just(512),
     trust_remote_code=st.booleans(),
     budget=st.none() | st.just(1.0),
     texts_per_request=st.none() | st.just(8),
@@ -138,7 +139,7 @@ def test_vectors_of_another_configuration_are_not_taken_from_the_cache(
 def test_options_follow_from_the_settings_that_they_write(asked: Options) -> None:
     again = Options.of(asked.settings())
     assert again.settings() == asked.settings()
-    assert _own(again) == _own(asked) - {"device", *API_ONLY}
+    assert _own(again) == _own(asked) - set(SPEED_ONLY)
 
 
 @given(
@@ -228,7 +229,7 @@ def test_an_option_that_does_not_exist_cannot_be_declared() -> None:
 
 
 def test_options_of_torch_are_all_but_those_of_an_api() -> None:
-    assert set(TORCH_OPTIONS) == set(OPTIONS) - set(API_ONLY)
+    assert set(TORCH_OPTIONS) == set(OPTIONS) - {"budget", "texts_per_request"}
 
 
 @pytest.mark.parametrize("stated", ["columns=8", "device=cpu", "precision", "precision=fp64", "max_length=0", "a" * 50])

@@ -56,6 +56,10 @@ Device = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="cpu, cuda, or a list such as cuda:0,cuda:1.", rich_help_panel=_MODEL),
 ]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Tokens per batch; default: the fastest is found.", rich_help_panel=_MODEL),
+]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Allow code from the model repository.", rich_help_panel=_MODEL)
 ]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.image import Image, decode_batches
 from panglot.data.pool import Items
+from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import UNCOUNTED
-from panglot.encode.model import CountsTokens, Encoder, Role, SeesImages, cut_at
+from panglot.encode.model import CountsTokens, Encoder, EncodesConcurrently, HasBudget, Role, SeesImages, cut_at
 from panglot.errors import BadEncoder, PanglotError, spelled
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 BATCH_TEXTS = 256
-"""Maximum number of texts in a batch."""
-
-BATCH_TOKENS = 768
-"""Maximum number of tokens in a batch, including padding, if the encoder counts tokens; small batches suit CPUs."""
+"""Texts in a batch if the encoder does not count tokens."""
 
 BATCH_IMAGES = 32
 """Images in a batch; the next batch is decoded in the meantime."""
@@ -71,11 +70,34 @@ class ItemKeys:
         return f"{items.ids[place]} ({self._languages[items.language[place]]}): {shown}"
 
 
+class Batch(NamedTuple):
+    """Inputs for one call of the model, their rows among all inputs, and the share of the budget that each takes."""
+
+    rows: list[int]
+    inputs: Sequence[Any]
+    each: int = 1
+    """Tokens of each input, including padding; 1 if they are not counted."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all inputs, including padding."""
+        return self.each * len(self.rows)
+
+    def part(self, start: int, tokens: int) -> Batch:
+        """Return as many inputs from `start` on as `tokens` tokens allow, at least one."""
+        chosen = slice(start, start + max(1, tokens // self.each))
+        return Batch(self.rows[chosen], self.inputs[chosen], self.each)
+
+
 class Inputs(Protocol):
     """Distinct inputs of one kind, identified by `keys`, for one model."""
 
     noun: str
     keys: list[str]
+    budget: TokenBudget
+    """The size of the batches; in inputs instead of tokens if tokens are not counted."""
+    lanes: int
+    """Number of batches to encode at once."""
 
     def describe(self, key: str) -> str:
         """Describe the item that a key belongs to, for messages."""
@@ -83,11 +105,11 @@ class Inputs(Protocol):
     def count_tokens(self, rows: Ints) -> Ints:
         """Count the tokens of these inputs, `UNCOUNTED` if unknown, [rows]."""
 
-    def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], Sequence[Any]]]:
-        """Yield these inputs, `rows` and `tokens` [rows], in batches: their rows, and the input for the model."""
+    def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:
+        """Yield these inputs in batches."""
 
     def encode(self, batch: Sequence[Any]) -> Floats:
-        """Encode one batch; returns what the model returns, which should be [inputs, dimension]."""
+        """Encode one batch; returns what the model returns."""
 
 
 def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Ints:
@@ -116,6 +138,7 @@ class Texts:
 
     def __init__(self, encoder: Encoder, role: Role, item_keys: ItemKeys) -> None:
         self._encoder, self._role = encoder, role
+        self.budget, self.lanes = _budget_of(encoder), _lanes_of(encoder)
         self.describe, self.keys = item_keys, item_keys.texts
 
     def count_tokens(self, rows: Ints) -> Ints:
@@ -124,18 +147,18 @@ class Texts:
             return np.full(len(rows), UNCOUNTED, np.int32)
         return count_tokens(self._encoder, [self.keys[row] for row in rows], self._role)
 
-    def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[str]]]:
-        """Yield these texts, `rows` and `tokens` [rows], longest first: running out of memory shows early."""
-        counts = isinstance(self._encoder, CountsTokens)
-        length = tokens if counts else np.array([len(self.keys[row]) for row in rows])
-        longest = cut_at(self._encoder, self._role) or np.iinfo(np.int32).max
+    def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:
+        """Yield these texts in batches, longest first, so that running out of memory shows early."""
+        if isinstance(self._encoder, CountsTokens):
+            length = each = np.clip(tokens, 1, cut_at(self._encoder, self._role))
+        else:
+            length, each = np.array([len(self.keys[row]) for row in rows]), np.ones(len(rows), np.int32)
         order, start = np.argsort(-length, kind="stable"), 0
         while start < len(order):
-            padded = max(1, min(int(length[order[start]]), longest))
-            size = min(BATCH_TEXTS, max(1, BATCH_TOKENS // padded)) if counts else BATCH_TEXTS
-            batch = rows[order[start : start + size]].tolist()
-            yield batch, [self.keys[row] for row in batch]
-            start += size
+            longest = int(each[order[start]])
+            batch = rows[order[start : start + max(1, self.budget.tokens // longest)]].tolist()
+            yield Batch(batch, [self.keys[row] for row in batch], longest)
+            start += len(batch)
 
     def encode(self, batch: Sequence[str]) -> Floats:
         """Encode one batch of texts, [texts, dimension]."""
@@ -149,19 +172,32 @@ class Images:
 
     def __init__(self, encoder: SeesImages, item_keys: ItemKeys) -> None:
         self._encoder, self._images = encoder, item_keys.images
+        self.budget, self.lanes = TokenBudget(fixed=BATCH_IMAGES), _lanes_of(encoder)
         self.describe, self.keys = item_keys, [image.sha256 for image in self._images]
 
     def count_tokens(self, rows: Ints) -> Ints:
         """Return `UNCOUNTED` for every image, [rows]."""
         return np.full(len(rows), UNCOUNTED, np.int32)
 
-    def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[Picture]]]:
-        """Yield these images [rows] in batches, decoded."""
-        decoded = decode_batches([self._images[row] for row in rows], BATCH_IMAGES)
-        for number, pictures in enumerate(decoded):
-            start = number * BATCH_IMAGES
-            yield rows[start : start + len(pictures)].tolist(), pictures
+    def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:
+        """Yield these images in batches, decoded."""
+        places = iter(rows.tolist())
+        for pictures in decode_batches([self._images[row] for row in rows], BATCH_IMAGES):
+            size = self.budget.tokens
+            for start in range(0, len(pictures), size):
+                batch = pictures[start : start + size]
+                yield Batch(list(islice(places, len(batch))), batch)
 
     def encode(self, batch: Sequence[Picture]) -> Floats:
         """Encode one batch of images, [images, dimension]."""
         return self._encoder.encode_images(batch)
+
+
+def _budget_of(encoder: Encoder) -> TokenBudget:
+    if isinstance(encoder, HasBudget):
+        return encoder.budget
+    return TokenBudget() if isinstance(encoder, CountsTokens) else TokenBudget(fixed=BATCH_TEXTS)
+
+
+def _lanes_of(encoder: object) -> int:
+    return encoder.lanes if isinstance(encoder, EncodesConcurrently) else 1

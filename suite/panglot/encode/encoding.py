@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array, lengths, to_unit_length
-from panglot.encode.batches import Inputs
+from panglot.encode.batches import Batch, Inputs
 from panglot.encode.cache import UNCOUNTED, Shelf, VectorCache
+from panglot.encode.lanes import in_lanes
 from panglot.encode.model import ModelCard, Role
 from panglot.errors import BadEncoder, PanglotError, RefusedInput, spelled
 from panglot.progress import Advance, Progress
@@ -49,6 +50,15 @@ def encode(
         else:
             encoding.check_products(start, start + UNIT_ROWS)
     return encoding
+
+
+class Done(NamedTuple):
+    """A batch with its vectors [rows, dim], and when it was begun and ended, in seconds of a monotonic clock."""
+
+    batch: Batch
+    vectors: Floats
+    begun: float
+    ended: float
 
 
 class Encoding:
@@ -90,31 +100,51 @@ class Encoding:
             return
         try:
             self.tokens[self.missing] = self._inputs.count_tokens(self.missing)
-            for rows, batch in self._inputs.batches(self.missing, self.tokens[self.missing]):
-                self._take(rows, batch)
-                advance(len(rows))
+            batches = self._inputs.batches(self.missing, self.tokens[self.missing])
+            ended = 0.0
+            for done in in_lanes(self._encoded, batches, self._inputs.lanes):
+                self._inputs.budget.record(done.batch.tokens, done.ended - max(done.begun, ended))
+                ended = done.ended
+                self._keep(done.batch.rows, done.vectors)
+                advance(len(done.batch.rows))
                 if len(self._fresh) >= SHARD_TEXTS or time.monotonic() - self._written > SHARD_SECONDS:
                     self._write()
         finally:
             self._write()
 
-    def _take(self, rows: list[int], batch: Sequence[Any]) -> None:
-        """Encode a batch; if memory runs out, encode its halves."""
+    def _encoded(self, batch: Batch) -> Done:
+        """Encode a batch, in any thread; in several parts if memory runs out."""
+        begun, found, start = time.monotonic(), list[Floats](), 0
+        while start < len(batch.rows):
+            part = batch.part(start, self._inputs.budget.tokens)
+            vectors = self._try(part)
+            if vectors is None:
+                self._inputs.budget.exceed(part.tokens)
+                continue
+            if found:
+                self._check_dimension(found[0].shape[1], vectors, part.rows[0])
+            found.append(vectors)
+            start += len(part.rows)
+        return Done(batch, np.concatenate(found), begun, time.monotonic())
+
+    def _try(self, batch: Batch) -> Floats | None:
+        """Return the vectors [inputs, dim] of a batch, or None if memory ran out.
+
+        :raises BadEncoder: the model fails, or returns invalid vectors; the message names the item.
+        """
         try:
-            vectors = as_array(self._inputs.encode(batch))
+            vectors = as_array(self._inputs.encode(batch.inputs))
         except RefusedInput as error:
-            raise BadEncoder(f"{self._name} failed on {self._describe(rows[error.place])}. {error.reason}") from error
+            culprit = self._describe(batch.rows[error.place])
+            raise BadEncoder(f"{self._name} failed on {culprit}. {error.reason}") from error
         except PanglotError:
             raise
         except (Exception, SystemExit) as error:
-            if _is_out_of_memory(error) and len(rows) > 1:
-                half = len(rows) // 2
-                self._take(rows[:half], batch[:half])
-                self._take(rows[half:], batch[half:])
-                return
-            culprit = self._describe(rows[_first_failing(lambda part: as_array(self._inputs.encode(part)), batch)])
-            raise BadEncoder(f"{self._name} failed on {culprit}. {spelled(error)}") from error
-        self._keep(rows, self._checked(vectors, rows))
+            if _is_out_of_memory(error) and len(batch.rows) > 1:
+                return None
+            place = _first_failing(lambda part: as_array(self._inputs.encode(part)), batch.inputs)
+            raise BadEncoder(f"{self._name} failed on {self._describe(batch.rows[place])}. {spelled(error)}") from error
+        return self._checked(vectors, batch.rows)
 
     def _describe(self, row: int) -> str:
         return self._inputs.describe(self.keys[row])
@@ -133,11 +163,6 @@ class Encoding:
             )
         if not np.issubdtype(vectors.dtype, np.floating):
             raise BadEncoder(f"{name} returned {vectors.dtype} for {self._describe(first)}. Expected floats.")
-        if self.vectors.size and vectors.shape[1] != self.vectors.shape[1]:
-            raise BadEncoder(
-                f"{name} first returned vectors of dimension {self.vectors.shape[1]}, then of {vectors.shape[1]}, "
-                f"beginning with {self._describe(first)}."
-            )
         with np.errstate(over="ignore"):
             narrow = vectors.astype(np.float32)
         for fault, where in (
@@ -150,7 +175,20 @@ class Encoding:
                 raise BadEncoder(f"{name} returned {fault} for {culprit} ({where.sum()} of {len(rows)}).")
         return narrow
 
+    def _check_dimension(self, expected: int, vectors: Floats, row: int) -> None:
+        if vectors.shape[1] != expected:
+            raise BadEncoder(
+                f"{self._name} first returned vectors of dimension {expected}, then of {vectors.shape[1]}, beginning "
+                f"with {self._describe(row)}."
+            )
+
     def _keep(self, rows: list[int], vectors: Floats) -> None:
+        """Store the vectors [rows, dim] of a batch.
+
+        :raises BadEncoder: their dimension differs from that of earlier ones.
+        """
+        if self.vectors.size:
+            self._check_dimension(self.vectors.shape[1], vectors, rows[0])
         if not self.vectors.size:
             self.vectors = np.empty((len(self.keys), vectors.shape[1]), np.float32)
         self.vectors[rows] = vectors

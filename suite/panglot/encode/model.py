@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, Val
 
 from panglot.arrays import Floats, Ints
 from panglot.data.pool import Pool
+from panglot.encode.budget import TokenBudget
 from panglot.encode.registry import OPTIONS_OF, find_kind, import_loader, is_built_in
 from panglot.errors import BadEncoder, BadResult, PanglotError, spelled
 from panglot.fields import Dimension, Label, Line, Parameters, Text, Tokens
@@ -25,8 +26,8 @@ UNKNOWN = "unknown"
 """The revision of a model whose states cannot be told apart."""
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 
-API_ONLY = ("budget", "texts_per_request")
-"""Options that only apply to APIs and do not affect vectors."""
+SPEED_ONLY = ("device", "batch_tokens", "budget", "texts_per_request")
+"""Options that do not affect vectors beyond rounding."""
 
 
 class ModelCard(BaseModel):
@@ -91,6 +92,8 @@ class Options:
     truncate_dim: Annotated[int, Field(ge=1)] | None = None
     max_length: Annotated[int, Field(ge=1)] | None = None
     device: str | None = None
+    batch_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens in a batch, including padding; by default the fastest number is found while encoding."""
     trust_remote_code: bool = False
     budget: float | None = None
     """Maximum cost of API requests, in the currency of the price."""
@@ -99,7 +102,7 @@ class Options:
 
     def settings(self) -> tuple[str, ...]:
         """Return the changed options that can affect vectors, such as `precision=bf16`."""
-        moving = [field for field in fields(self) if field.name not in ("device", *API_ONLY)]
+        moving = [field for field in fields(self) if field.name not in SPEED_ONLY]
         return tuple(
             f"{field.name}={getattr(self, field.name)}"
             for field in moving
@@ -156,6 +159,21 @@ class CutsByRole(Protocol):
 
     def cut_at(self, role: Role) -> int | None:
         """Return the maximum number of tokens for texts in this role, or None if they are not truncated."""
+
+
+@runtime_checkable
+class HasBudget(Protocol):
+    """An encoder that knows its device: where the search for the size of its batches starts, or what it is fixed to."""
+
+    budget: TokenBudget
+
+
+@runtime_checkable
+class EncodesConcurrently(Protocol):
+    """An encoder whose `encode` and `encode_images` can run in several threads at once."""
+
+    lanes: int
+    """Number of batches that keep it busy: one is prepared while another is computed, on each device."""
 
 
 @runtime_checkable

@@ -37,6 +37,7 @@ TORCH_OPTIONS = (
     "truncate_dim",
     "max_length",
     "device",
+    "batch_tokens",
     "trust_remote_code",
 )
 """Options of the kinds that run torch locally."""

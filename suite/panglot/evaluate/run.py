@@ -12,7 +12,7 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Items, Pool
 from panglot.data.task import Task
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import Model, Role, cut_at, sees_images
+from panglot.encode.model import HasBudget, Model, Role, cut_at, sees_images
 from panglot.encode.scoring import Scored, reduced, score_pool
 from panglot.encode.tokenization import Reading, reading_by_language
 from panglot.encode.vectors import Encoded
@@ -117,6 +117,7 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
         texts=scored.queries.texts + scored.candidates.texts,
         fresh=fresh,
         texts_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
+        batch_tokens=model.budget.tokens if fresh and isinstance(model, HasBudget) else None,
         queries=reading(scored.queries, pool.queries, "query"),
         candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
     )

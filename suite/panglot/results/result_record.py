@@ -74,6 +74,8 @@ class EncodingRecord(Record):
     fresh: Count
     """Texts that were not in the cache."""
     texts_per_second: Amount | None
+    batch_tokens: Tokens | None = None
+    """Tokens in a batch, including padding, requested or found while encoding; None if the model has no such budget."""
     queries: dict[Label, dict[Reading, Amount]]
     candidates: dict[Label, dict[Reading, Amount]]
 

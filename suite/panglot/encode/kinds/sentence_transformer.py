@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import weakref
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from panglot.arrays import Floats, Ints
+from panglot.encode.budget import TokenBudget
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
+from panglot.encode.checkpoints.devices import Call, Method, first_budget, runner_of
 from panglot.encode.checkpoints.loading import (
     PROMPT_NAMES,
     check_folder,
@@ -95,8 +94,9 @@ class SentenceTransformerEncoder:
             compile_with_openvino(name, revision, model[0], options.precision)
             library += f", openvino {version('openvino')}"
         self._model = model
-        self._devices = devices
-        self._pool: Any = None
+        self._run = runner_of(model, devices)
+        self.lanes = self._run.lanes
+        self.budget = TokenBudget(first_budget(model, devices), options.batch_tokens)
         self._autocast = options.backend == "torch" and options.precision == "bf16" and devices == ["cpu"]
         backend = [options.backend, pooling and f"{pooling} pooling", *checkpoint.additions()]
         self.card = ModelCard(
@@ -115,20 +115,9 @@ class SentenceTransformerEncoder:
         )
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Return vectors [texts, dimension] of texts with the prompt of their role; one forward pass per device."""
-        import torch
-
-        encode = self._model.encode_query if role == "query" else self._model.encode_document
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
-            vectors: Floats = encode(
-                list(texts),
-                prompt=self.card.prompts.get(role, ""),
-                batch_size=max(len(texts), 1),
-                show_progress_bar=False,
-                convert_to_numpy=True,
-                **self._workers(len(texts)),
-            )
-        return np.asarray(vectors, np.float32)
+        """Return vectors [texts, dimension] of texts with the prompt of their role, in one forward pass."""
+        method: Method = "encode_query" if role == "query" else "encode_document"
+        return self._run(Call(method, texts, self.card.prompts.get(role, ""), self._autocast))
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
         """Count the tokens of each text with its prompt and special tokens, before truncation, [texts]."""
@@ -162,33 +151,13 @@ class SentenceTransformerEncoder:
         query, passage = (f"at {cut} tokens" if cut else "nowhere" for cut in cuts.values())
         return [f"Queries are cut {query}, passages {passage}."]
 
-    def _workers(self, texts: int) -> dict[str, Any]:
-        """Return settings for one process per device, started on first use and stopped with this encoder."""
-        if len(self._devices) == 1:
-            return {}
-        if self._pool is None:
-            self._pool = self._model.start_multi_process_pool(self._devices)
-            weakref.finalize(self, self._model.stop_multi_process_pool, self._pool)
-        return {"pool": self._pool, "chunk_size": max(-(-texts // len(self._devices)), 1)}
-
 
 class SeeingSentenceTransformer(SentenceTransformerEncoder):
     """A model that embeds images in the same space as texts: CLIP, SigLIP, and routers with a route for each."""
 
     def encode_images(self, images: Sequence[Picture]) -> Floats:
         """Return vectors [images, dimension]; the model's own processor resizes each image."""
-        import torch
-
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
-            vectors: Floats = self._model.encode(
-                list(images),
-                prompt="",
-                batch_size=max(len(images), 1),
-                show_progress_bar=False,
-                convert_to_numpy=True,
-                **self._workers(len(images)),
-            )
-        return np.asarray(vectors, np.float32)
+        return self._run(Call("encode", images, "", self._autocast))
 
 
 def _check_pooling(name: str, model: Any, away: bool) -> None:

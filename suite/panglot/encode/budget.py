@@ -1,0 +1,58 @@
+"""The number of tokens in a batch, found while encoding: it depends on the device, the model and the free memory."""
+
+from __future__ import annotations
+
+START = 768
+"""Tokens in the first batches if nothing is known of the device; small batches suit CPUs."""
+
+SMALLEST = 64
+"""The search does not go below this number of tokens."""
+
+TRIALS = 2
+"""Batches timed at each size; the faster one counts, since the first may be slowed by warming up."""
+
+GAIN = 1.05
+"""A size must encode this many times as many tokens a second to replace another, so that noise does not decide."""
+
+
+class TokenBudget:
+    """The maximum number of tokens in a batch, including padding.
+
+    The first batches are timed. The budget doubles as long as that encodes more tokens a second; if even the first
+    doubling does not, it is halved as long as that does. Running out of memory lowers it for good. A model keeps one
+    budget for everything that it encodes, so that nothing is tried twice.
+    """
+
+    def __init__(self, start: int = START, fixed: int | None = None) -> None:
+        self.tokens = fixed or start
+        self.is_settled = fixed is not None
+        self._start = self._best = self.tokens
+        self._best_rate, self._factor = 0.0, 2.0
+        self._rates: list[float] = []
+
+    def record(self, tokens: int, seconds: float) -> None:
+        """Learn from a batch of `tokens` tokens; batches of half the budget or less, and larger ones, say nothing."""
+        if self.is_settled or not self.tokens < 2 * tokens <= 2 * self.tokens:
+            return
+        self._rates.append(tokens / max(seconds, 1e-9))
+        if len(self._rates) == TRIALS:
+            self._compare(max(self._rates))
+            self._rates.clear()
+
+    def exceed(self, tokens: int) -> None:
+        """Learn that a batch of `tokens` tokens did not fit in memory."""
+        self.tokens = min(self.tokens, max(tokens // 2, 1))
+        self.is_settled = True
+
+    def _compare(self, rate: float) -> None:
+        """Compare the present size with the best one; try the next, or settle on the best."""
+        if rate >= GAIN * self._best_rate:
+            self._best, self._best_rate = self.tokens, rate
+        elif self._factor > 1 and self._best == self._start:
+            self._factor = 0.5
+        else:
+            self.tokens, self.is_settled = self._best, True
+            return
+        self.tokens = int(self._best * self._factor)
+        if self.tokens < SMALLEST:
+            self.tokens, self.is_settled = self._best, True
