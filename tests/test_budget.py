@@ -180,4 +180,3 @@ class _Budgeted(Counting):
     def encode(self, texts: list[str], role: str) -> np.ndarray:
         self.failed += len(texts) > self._memory
         return super().encode(texts, role)
-

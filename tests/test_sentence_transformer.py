@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,8 +16,10 @@ import numpy as np
 import pytest
 
 from panglot.data.pool import Pool
+from panglot.encode.checkpoints.devices import Here
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.model import CountsTokens, Options, load_model
+from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra
 from tests.helpers.minilm import MINILM
 from tests.helpers.processes import completed
@@ -159,10 +163,27 @@ def test_vectors_and_texts_are_truncated(texts: list[str], plain: np.ndarray) ->
     assert short.count_tokens([LONG], "passage").tolist() == [362]
 
 
-def test_several_devices_share_the_texts(texts: list[str], plain: np.ndarray) -> None:
-    encoder = load(MINILM, device="cpu, cpu")
-    assert cosines(encoder.encode(texts, "query"), plain).min() > 1 - 1e-5
-    assert len(encoder._pool["processes"]) == 2
+def test_several_devices_take_whole_batches(starter: Pool) -> None:
+    """Two processes, which both work, and each batch is one call; a process that dies is reported."""
+    encoder = load(MINILM, device="cpu, cpu", batch_tokens=400)
+    found = encode_items(encoder, starter, "query").vectors
+    assert found == pytest.approx(encode_items(load(MINILM), starter, "query").vectors, abs=1e-5)
+    assert encoder.lanes == 4
+    processes = encoder._run._executor._processes
+    assert len(processes) == 2
+    os.kill(next(iter(processes)), signal.SIGKILL)
+    with pytest.raises(BadEncoder, match="A process on one of the devices cpu, cpu ended unexpectedly"):
+        encode_items(encoder, starter, "query")
+
+
+def test_threads_share_a_model_as_on_a_gpu(starter: Pool) -> None:
+    """Two threads on one device: tokenizers set their padding in every call, so one at a time tokenizes."""
+    encoder = load(MINILM, batch_tokens=300)
+    alone = encode_items(encoder, starter, "query").vectors
+    encoder._run = Here(encoder._model, "cuda")
+    encoder.lanes = encoder._run.lanes
+    assert encoder.lanes == 2
+    assert encode_items(encoder, starter, "query").vectors == pytest.approx(alone, abs=1e-6)
 
 
 REMOTE = {

@@ -61,6 +61,7 @@ class ModelOptions(TypedDict, total=False):
     max_length: int | None
     """Cut texts after so many tokens, or characters behind an API."""
     device: str | None
+    batch_tokens: int | None
     """Device of torch, such as `cuda:1`; by default the fastest there is."""
     trust_remote_code: bool
     """Run code that comes with the model."""

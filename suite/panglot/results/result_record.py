@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from panglot.encode.model import ModelCard
 from panglot.encode.tokenization import Reading
 from panglot.errors import BadData, BadResult
-from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256
+from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256, Tokens
 from panglot.results.evidence_file import EvidenceName
 from panglot.results.naming import is_result_name
 from panglot.results.record import FORMAT, Format, Record, first_fault, read_record

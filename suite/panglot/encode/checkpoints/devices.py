@@ -85,7 +85,7 @@ class Processes:
 
     def __init__(self, model: Any, devices: Sequence[str]) -> None:
         self._model, self._devices = model, list(devices)
-        self._executor: ProcessPoolExecutor | None = None
+        self._executor: ProcessPoolExecutor | None = None  # stops its processes when it is collected
         self._lock = threading.Lock()
         self.lanes = 2 * len(devices)
 
@@ -104,11 +104,6 @@ class Processes:
                 f"A process on one of the devices {', '.join(self._devices)} ended unexpectedly, perhaps for want of "
                 "memory. Use fewer devices, or a smaller --batch-tokens."
             ) from error
-
-    def close(self) -> None:
-        """Stop the processes."""
-        if self._executor:
-            self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def runner_of(model: Any, devices: Sequence[str]) -> Here | Processes:

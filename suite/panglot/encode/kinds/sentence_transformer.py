@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
