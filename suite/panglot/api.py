@@ -61,8 +61,9 @@ class ModelOptions(TypedDict, total=False):
     max_length: int | None
     """Cut texts after so many tokens, or characters behind an API."""
     device: str | None
+    """Device of torch, such as `cuda:1`, or several with commas; by default the fastest there is."""
     batch_tokens: int | None
-    """Device of torch, such as `cuda:1`; by default the fastest there is."""
+    """Tokens in a batch, including padding; by default the fastest number is found while encoding."""
     trust_remote_code: bool
     """Run code that comes with the model."""
     budget: float | None
