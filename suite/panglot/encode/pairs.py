@@ -9,6 +9,8 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.pool import Pool
+from panglot.encode.batches import Batch
+from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import UNCOUNTED, VectorCache
 from panglot.encode.encoding import encode
 from panglot.encode.model import PairScorer
@@ -47,9 +49,10 @@ class _Pairs:
     """
 
     noun = "pairs"
+    lanes = 1
 
     def __init__(self, scorer: PairScorer, pool: Pool, query: Ints, candidate: Ints) -> None:
-        self._scorer, self._pool = scorer, pool
+        self._scorer, self._pool, self.budget = scorer, pool, TokenBudget(fixed=scorer.batch)
         self._queries, query_text = _distinct(pool.queries.texts)
         self._candidates, candidate_text = _distinct(pool.candidates.texts)
         joined = query_text[query].astype(np.int64) * len(self._candidates) + candidate_text[candidate]
@@ -72,11 +75,14 @@ class _Pairs:
         """Return `UNCOUNTED` for every pair, [rows]."""
         return np.full(len(rows), UNCOUNTED, np.int32)
 
-    def batches(self, rows: Ints, tokens: Ints) -> Iterator[tuple[list[int], list[tuple[str, str]]]]:
+    def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:
         """Yield these pairs in batches of the size that the scorer asks for."""
-        for start in range(0, len(rows), self._scorer.batch):
-            part = rows[start : start + self._scorer.batch].tolist()
-            yield part, [(self._queries[self._query[row]], self._candidates[self._candidate[row]]) for row in part]
+        start = 0
+        while start < len(rows):
+            part = rows[start : start + self.budget.tokens].tolist()
+            texts = [(self._queries[self._query[row]], self._candidates[self._candidate[row]]) for row in part]
+            yield Batch(part, texts)
+            start += len(part)
 
     def encode(self, batch: Sequence[tuple[str, str]]) -> Floats:
         """Score one batch, [pairs, 2]; the second column is 1, since no vector may be zero.
