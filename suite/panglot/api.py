@@ -142,7 +142,7 @@ def load_model(name: str | Path, **options: Unpack[ModelOptions]) -> Model:
 
     :param name: as `panglot models` lists them, or the path of a folder.
     :param options: `query_prompt`, `passage_prompt`, `precision`, `backend`, `truncate_dim`, `max_length`, `device`,
-        `trust_remote_code`, `budget`, `texts_per_request`; see `panglot.api.ModelOptions`.
+        `batch_tokens`, `trust_remote_code`, `budget`, `texts_per_request`; see `panglot.api.ModelOptions`.
     :raises UnknownName: unknown model or option.
     :raises BadEncoder: the model cannot be loaded or does not support an option.
     :raises MissingExtra: a required library is not installed.
