@@ -17,8 +17,10 @@ from panglot.encode.scoring import score_pool
 from panglot.errors import MissingData
 from tests.helpers.tasks import TASKS
 
-KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
-"""Languages that USE was trained on."""
+FITTED = ("de", "en", "zh")
+"""The bridge is fitted on texts in these languages only, which takes a quarter of the time of all eleven."""
+KNOWN = ("ar", "de", "en", "fr", "ru", "th")
+"""Languages to try, of those that USE was trained on."""
 DEALS = 4_999
 
 
@@ -27,6 +29,7 @@ def bridge(data_dir: Path) -> Iterator[Model]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANGLOT_DATA", str(data_dir))
         patch.syspath_prepend(str(Path(__file__).parents[1]))
+        patch.setattr("examples.bridge_encoder.LANGUAGES", FITTED)
         yield load_model("py:examples.bridge_encoder:make")
 
 

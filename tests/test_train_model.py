@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_bf16_that_the_processor_lacks_is_trained_and_scored_in_fp32(
     recipe = small(rows, training={"steps": 1, "batch": 8, "precision": "bf16"})
     trained = train(recipe, tmp_path / "small", read_pairs(recipe))
     assert trained.training.precision == "fp32"
-    assert "(0 s, fp32)" in (trained.folder / "README.md").read_text(encoding="utf-8").replace("(1 s", "(0 s")
+    assert re.search(r"\(\d+ s, fp32\)", (trained.folder / "README.md").read_text(encoding="utf-8"))
     path = score_folder(trained.folder, [TASKS["starter"]], tmp_path / "results", precision="bf16")[0]
     card = read_result_record(path).model
     assert (card.precision, card.settings) == ("fp32", ())

@@ -7,6 +7,9 @@ from contextlib import suppress
 from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as TooSlow
 
+PATIENCE = 120_000
+"""Milliseconds until a page has settled: while it is drawn anew, what is old is faint, and machines can be busy."""
+
 _FAINT = """
 () => {
   const channels = (colour) => {
@@ -53,6 +56,6 @@ def check_contrast(page: Page) -> None:
     numbers on the coloured cells of a chart.
     """
     with suppress(TooSlow):
-        page.wait_for_function(f"({_FAINT})().length === 0")
+        page.wait_for_function(f"({_FAINT})().length === 0", timeout=PATIENCE)
     faint = page.evaluate(_FAINT)
     assert faint == [], faint
