@@ -19,8 +19,10 @@ from tests.helpers.tasks import TASKS
 
 FITTED = ("de", "en", "zh")
 """The bridge is fitted on texts in these languages only, which takes a quarter of the time of all eleven."""
-KNOWN = ("ar", "de", "en", "fr", "ru", "th")
-"""Languages to try, of those that USE was trained on."""
+KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
+"""Languages that USE was trained on."""
+TRIED = ("ar", "de", "en", "fr", "ru", "th")
+"""Those tried on emoji, whose texts are many."""
 DEALS = 4_999
 
 
@@ -48,11 +50,11 @@ class Directions(NamedTuple):
     to_text: Asked
 
 
-def _by_language(bridge: Model, task: str) -> dict[str, Directions]:
-    pool = read_pool(TASKS[task], [name for name in KNOWN if name in TASKS[task].languages])
+def _by_language(bridge: Model, task: str, tried: Sequence[str]) -> dict[str, Directions]:
+    pool = read_pool(TASKS[task], [name for name in tried if name in TASKS[task].languages])
     scores = score_pool(bridge, pool).scores.block(0, len(pool.queries))
     found = {}
-    for name in (name for name in KNOWN if name in pool.languages):
+    for name in (name for name in tried if name in pool.languages):
         captions = np.flatnonzero(pool.queries.language == pool.languages.index(name))
         pairs = np.isin(pool.query, captions)
         belong = np.searchsorted(captions, pool.query[pairs]), pool.candidate[pairs]
@@ -74,10 +76,10 @@ def _chance(asked: Sequence[Asked]) -> float:
 
 
 @pytest.mark.usefixtures("real_data")
-def test_bridge_beats_chance_on_emoji_in_every_known_language(bridge: Model) -> None:
+def test_bridge_beats_chance_on_emoji_in_every_language_tried(bridge: Model) -> None:
     assert sees_images(bridge)
-    found = _by_language(bridge, "emoji-t2i")
-    assert tuple(found) == KNOWN
+    found = _by_language(bridge, "emoji-t2i", TRIED)
+    assert tuple(found) == TRIED
     for name, asked in found.items():
         assert _chance([asked.to_image]) < 0.001, name
         assert _chance([asked.to_text]) < 0.001, name
@@ -90,7 +92,7 @@ def test_bridge_beats_chance_on_storybooks_in_every_complete_language(bridge: Mo
 
     Russian has three of the stories, on which no language is above chance.
     """
-    found = _by_language(bridge, "storybooks-t2i")
+    found = _by_language(bridge, "storybooks-t2i", KNOWN)
     chance = {name: _chance(asked) for name, asked in found.items() if len(asked.to_image.log_rank) == 107}
     assert set(found) - set(chance) == {"ru"}
     assert max(chance.values()) < 0.05, chance
