@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -169,6 +170,7 @@ def main() -> None:
     about = "Retrieval within, across and over all languages, and which of them a model favours."
     index = open_board("Leaderboard", about)
 
+    @cache
     def overall(task: str, metric: str) -> dict[str, board.Row]:
         return board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True), metric)
 
