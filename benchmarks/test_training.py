@@ -180,10 +180,10 @@ def test_frozen_layers_with_stored_states(
         encode = Meter(partial(model.encode, texts, show_progress_bar=False))
         encode()
         scoring[name] = encode.total
-    for what, costs in (("training", steps), ("encoding", scoring)):
+    for what, costs, least in (("training", steps, 1.8), ("encoding", scoring, 1.6)):  # tokenizing is in both
         claim(
             f"{what} with six of twelve layers from stored states over all twelve, CPU",
             costs["stored"].cpu / costs["whole"].cpu,
-            at_most=1 / 1.8,
+            at_most=1 / least,
             **costs,
         )
