@@ -97,15 +97,25 @@ def test_the_long_lists_may_be_left_out(older: Path) -> None:
     assert verify(older).level == "recomputed"
 
 
+CURVE_SCORES = {"mono": 0.5, "cross": 0.125, "multi": 0.25}
+
+
+def test_curve_without_a_setting_is_refused(older: Path) -> None:
+    curve = [{"dimension": 8, "form": "int8", "scores": {"multi": 0.25}}]
+    edit(older, lambda record: record.update(curve=curve))
+    with pytest.raises(BadResult, match=r"curve\[0\]\.scores: lacks"):
+        rescore(older)
+
+
 def test_what_is_not_derived_is_kept(older: Path) -> None:
     def change(record: dict[str, Any]) -> None:
-        record["curve"] = [{"dimension": 8, "form": "int8", "scores": {"multi": 0.25}}]
+        record["curve"] = [{"dimension": 8, "form": "int8", "scores": CURVE_SCORES}]
         record["run"]["processor"] = "Abacus"
 
     edit(older, change)
     rescore(older)
     result = read_result_record(older)
-    assert (result.curve[0].dimension, result.curve[0].scores) == (8, {"multi": 0.25})
+    assert (result.curve[0].dimension, result.curve[0].scores) == (8, CURVE_SCORES)
     assert result.run.processor == "Abacus"
 
 
@@ -120,7 +130,7 @@ def test_a_value_that_would_move_is_refused_unless_forced(name: str, older: Path
     }
     edit(older, changes[name])
     before = contents(older)
-    with pytest.raises(BadResult, match=rf"1 values would change, first {name}.* from 0\.\d+ to .*--force"):
+    with pytest.raises(BadResult, match=rf"1 value would change, first {name}.* from 0\.\d+ to .*--force"):
         rescore(older)
     assert contents(older) == before
     done = rescore(older, allow_moves=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from panglot.data.catalogue import suite_tasks
 from panglot.data.local import remembered_pool
@@ -27,7 +27,7 @@ from panglot.results.evidence_file import (
     read_older_evidence,
     write_pairs,
 )
-from panglot.results.record import Record, read_record, record_text, write_record
+from panglot.results.record import Record, first_fault, read_record, record_text, write_record
 from panglot.results.result_record import CurvePoint, ResultRecord, RunRecord, TaskRecord
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import NAMES
@@ -87,7 +87,10 @@ def rescore(path: Path, metrics: Sequence[str] = (), allow_moves: bool = False) 
         evidence, complete = _with_clusters(path, measured.task), False
     names = dict.fromkeys([*NAMES, *_held(before), *metrics])
     scores = score_evidence(evidence, measured.task.headline, list(names))
-    result = ResultRecord.of(measured.task, measured.model, scores, measured.curve, measured.run)
+    try:
+        result = ResultRecord.of(measured.task, measured.model, scores, measured.curve, measured.run)
+    except ValidationError as error:
+        raise BadResult(f"{path} cannot be rescored. {first_fault(error)}.") from error
     after = json.loads(record_text(result))
     moved = tuple(_moves(before, after))
     if moved and not allow_moves:
