@@ -178,7 +178,7 @@ def main() -> None:
     show_active(chosen.filters)
     notices(index, chosen.task)
     if reported := field_of(index).models().get(chosen.task):
-        link_to("field", f"{reported} models reported scores on these cells", "groups", {"on": chosen.task})
+        st.caption(f":material/groups: Others reported scores of {reported} models on these cells: see Field.")
     entries = entries_on(index, chosen.task)
     scores = overall(chosen.task, chosen.metric)
     divided = tell_divided(scores)
