@@ -117,8 +117,8 @@ def test_the_options_of_a_model_are_typed_documented_and_checked() -> None:
     assert list(get_type_hints(ModelOptions)) == options
     assert [name for name in options if f"`{name}`" not in str(panglot.load_model.__doc__)] == []
     for call in (panglot.load_model, panglot.run):
-        with pytest.raises(panglot.PanglotError, match=r"Unknown option 'precison'\. Did you mean precision\?"):
-            call("random", precison="bf16")  # type: ignore[operator]
+        with pytest.raises(panglot.PanglotError, match=r"Unknown option 'truncate_dims'\. Did you mean truncate_dim\?"):
+            call("random", truncate_dims=8)  # type: ignore[operator]
 
 
 def test_run_gives_what_the_command_writes(result: panglot.Result, tmp_path: Path) -> None:
