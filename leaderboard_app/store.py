@@ -7,7 +7,7 @@ Frames are copied to each reader (`cache_data`); evidence and contributions are 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app.board import Row, best_first, image_text, is_text_to_image, values
+from leaderboard_app.board import Row, best_first, bias_values, image_text, is_text_to_image, values
 from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import (
     NOBODY,
@@ -42,6 +42,7 @@ from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions
 from panglot.score.comparison.paired import compare_contributions
+from panglot.score.summary import BIAS_NAMES
 
 
 class ReadField(NamedTuple):
@@ -76,6 +77,11 @@ def read_board() -> Index:
 def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pd.DataFrame:
     """Rows of the index: `result, task, metric, setting, query, candidate, value, low, high`."""
     return _scores(str(index.home), index.stamp, tuple(tasks), tuple(metrics), overall)
+
+
+def bias_of(index: Index, task: str) -> Mapping[str, Row]:
+    """Of each result on a task, its bias measures over all languages; shared by all visitors, so never changed."""
+    return _bias(index, index.stamp, task)
 
 
 def best_entry(index: Index, entries: Sequence[Entry]) -> Entry:
@@ -225,6 +231,11 @@ def _standing(
 @st.cache_data(max_entries=64, show_spinner=False)
 def _scores(home: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool) -> pd.DataFrame:
     return read_scores(Path(home), tasks, metrics, overall).to_pandas()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _bias(_index: Index, stamp: str, task: str) -> Mapping[str, Row]:
+    return bias_values(scores_of(_index, [task], BIAS_NAMES, overall=True))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the evidence …")

@@ -19,7 +19,7 @@ from leaderboard_app.model_tables import bias_table, rank_table, standing_of_lan
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import model_pixels
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
-from leaderboard_app.store import result_of, scores_of
+from leaderboard_app.store import bias_of, result_of
 from leaderboard_app.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
 from panglot.results.result_record import ResultRecord
 from panglot.score.summary import BIAS_NAMES
@@ -116,7 +116,7 @@ def main() -> None:
     index = open_board("Bias", "Which languages a model pushes up or down in the pool of all languages.")
     task = pick_task(index)
     notices(index, task)
-    rows = board.bias_values(scores_of(index, [task], BIAS_NAMES, overall=True))
+    rows = bias_of(index, task)
     named = [name for name in BIAS_NAMES if any(name in row for row in rows.values())]
     if named:
         show_bias(index, task, entries_on(index, task), rows, named)
