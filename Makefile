@@ -3,8 +3,9 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
-# As many processes as there are cores, a file in one of them: what a file makes once, it shares.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# As many processes as there are cores, a file in one of them: what a file makes once, it shares. The slowest files begin
+# first (tests/conftest.py), not those with the most tests.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 # A data folder beside the checkout is used where there is one; see README, "Data".
 export PANGLOT_DATA ?= $(wildcard ../shared/data)
 
