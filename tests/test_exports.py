@@ -66,7 +66,11 @@ def _exported(*arguments: object) -> str:
 # The Hub.
 
 
-def test_hub_entries_are_read_by_its_library(path: Path, outcome: Result, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["https://example.org/panglot", None])
+def test_hub_entries_are_read_by_its_library(
+    address: str | None, path: Path, outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panglot.interop.hub_eval.repository", lambda: address)
     target = tmp_path / ".eval_results" / "panglot.yaml"
     _exported(path.parent, "--format", "hub-eval", "--out", target)
     data = yaml.safe_load(target.read_text(encoding="utf-8"))
@@ -77,8 +81,7 @@ def test_hub_entries_are_read_by_its_library(path: Path, outcome: Result, tmp_pa
         score = outcome.scores[entry.task_id]["map"]
         assert entry.value == pytest.approx(score.value, abs=1e-6)
         assert (entry.dataset_id, entry.date) == ("panglot/starter", record.run.created)
-        assert entry.source_url
-        assert entry.source_url.startswith("https://")
+        assert entry.source_url == address
         assert record.task.fingerprint in str(entry.notes)
         assert "95 % interval" in str(entry.notes)
 

@@ -152,15 +152,15 @@ class TestArchives:
     def test_a_file_that_is_not_json_is_rejected(self, tmp_path: Path) -> None:
         archive = _archive(tmp_path / "a.tgz", "names.json", b"{")
         with pytest.raises(BadData, match=r"a\.tgz: names\.json is not JSON"):
-            list(_json(archive, lambda name: name))
+            list(_json(archive, lambda name: name, tmp_path / "LICENCE"))
 
     def test_pictures_that_are_damaged_or_not_there(self, tmp_path: Path) -> None:
         archive = _archive(tmp_path / "images.tgz", "0001/01.jpg", b"<html>")
         sources = StorybookSources(archive, {}, "")
         with pytest.raises(BadData, match=r"images\.tgz: 0001/01\.jpg is "):
-            sources._pictures(["0001-01"], silent)
+            sources._pictures(["0001-01"], tmp_path, silent)
         with pytest.raises(BadData, match=r"images\.tgz has no image for 2 pages, such as 0002-01"):
-            sources._pictures(["0002-01", "0002-02"], silent)
+            sources._pictures(["0002-01", "0002-02"], tmp_path, silent)
 
 
 class TestSubmissions:

@@ -14,10 +14,10 @@ INTERVAL = "bootstrap over clusters of queries, expanded percentiles (Hesterberg
 
 
 @cache
-def repository() -> str:
-    """The address of Panglot's repository, as its package states it."""
+def repository() -> str | None:
+    """The address of Panglot's repository; None if this package was built elsewhere, and so states none."""
     addresses = dict(line.split(", ", 1) for line in metadata("panglot").get_all("Project-URL") or [])
-    return addresses["Repository"]
+    return addresses.get("Repository")
 
 
 def notes(record: ResultRecord, setting: str, metric: str, score: Score) -> str:

@@ -26,13 +26,19 @@ def hub_entries(results: Sequence[ResultRecord]) -> list[dict[str, Any]]:
             "dataset": {"id": f"panglot/{record.task.name}", "task_id": setting},
             "value": round(score.value, 6),
             "date": record.run.created,
-            "source": {"url": repository(), "name": f"Panglot {record.run.panglot}"},
+            **_source(record),
             "notes": notes(record, setting, record.task.headline, score),
         }
         for record in results
         for setting in SCORES
         if (score := {**record.settings, "balance": record.balance}.get(setting, {}).get(record.task.headline))
     ]
+
+
+def _source(record: ResultRecord) -> dict[str, Any]:
+    """The source of a score; the Hub does not accept one without an address."""
+    address = repository()
+    return {"source": {"url": address, "name": f"Panglot {record.run.panglot}"}} if address else {}
 
 
 def yaml_lines(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -60,9 +60,11 @@ def submit(
     from panglot.cli.names import split
     from panglot.cli.view.verdict import show_verdict, verdict_json
     from panglot.data.image import IMAGES
+    from panglot.results.result_record import find_results
     from panglot.trust.intake import take_in
     from panglot.trust.submission import CARD, card_of, pack, write_card
 
+    list(find_results([folder]))  # a folder without results is a mistake of the person's, not a failed submission
     target = out or Path(f"{folder.resolve().name}.zip")
     check_writable(target.absolute().parent, "--out")
     console = open_console(aside=as_json)
