@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 
 T = TypeVar("T")
 Values = dict[str, list[str]]
@@ -85,7 +85,7 @@ def select(
 
 def segments(label: str, options: Sequence[T], key: str, default: T, *, fixed: bool = True) -> T:
     """One of a few options, all of them visible; unlike a menu, Streamlit reads them as Markdown."""
-    widget = partial(st.segmented_control, format_func=lambda option: plain(str(option)), required=True)
+    widget = partial(st.segmented_control, format_func=lambda option: literal(str(option)), required=True)
     return select(label, options, key, default, fixed=fixed, widget=widget)
 
 
@@ -160,7 +160,7 @@ def _tell_missing(names: Iterable[str], why: Mapping[str, str]) -> None:
     """Say what a link asks for in vain, so that nothing else is shown in its place without a word."""
     for name in names:
         said = why.get(name) or f"The link asks for {name}, which is not available here."
-        st.caption(f":material/link_off: {plain(said)}")
+        st.caption(f":material/link_off: {literal(said)}")
 
 
 def _read(key: str) -> list[str]:

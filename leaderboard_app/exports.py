@@ -30,7 +30,7 @@ _LATEX = str.maketrans({"–": "--", "→": r"$\to$"})
 """Signs that not every LaTeX has; those that mean something to it are escaped by pandas."""
 
 
-def plain(text: str) -> str:
+def literal(text: str) -> str:
     """The text as Markdown of Streamlit that shows it as it is: no link, emphasis, formula, colour, icon or HTML in it.
 
     Word joiners, which are invisible, divide what would become a link or an arrow all the same.

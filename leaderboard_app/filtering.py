@@ -10,7 +10,7 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, SEEN
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from panglot.trust.levels import MEANINGS
 
 SIZES = {"any": None, "50 M": 5e7, "150 M": 1.5e8, "600 M": 6e8, "2 B": 2e9, "10 B": 1e10}
@@ -74,5 +74,5 @@ def show_active(filters: Filters) -> None:
     active = filters.active()
     if active:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f"Filtered by {plain(' · '.join(active.values()))}", width="content")
+            st.caption(f"Filtered by {literal(' · '.join(active.values()))}", width="content")
             st.button("Clear filters", on_click=address.clear, args=(list(active),), icon=":material/filter_alt_off:")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import Ranked
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
 from leaderboard_app.pickers import KNOWN
 from leaderboard_app.store import read_board
@@ -30,7 +30,7 @@ def failures_shown(entry: Entry) -> Iterator[None]:
     with contained(entry.id, odd):
         yield
     for why in odd.values():
-        st.warning(plain(f"{entry.id}: {why}"))
+        st.warning(literal(f"{entry.id}: {why}"))
 
 
 def notices(index: Index, name: str) -> None:
@@ -40,14 +40,14 @@ def notices(index: Index, name: str) -> None:
         _waiting()
     if index.recorded:
         sample = "." if index.pending else "; this machine verified a sample of them."
-        keepers = f"the keepers of {plain(index.folder.resolve().name)}"
+        keepers = f"the keepers of {literal(index.folder.resolve().name)}"
         st.caption(f"Trust of {count(index.recorded, 'result')}: as recorded by {keepers}{sample}")
     if index.refused:
         with st.expander(f"{count(len(index.refused), 'file is', 'files are')} not shown", icon=":material/report:"):
             text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))
     task = KNOWN.get(name)
     if task and task.note:
-        st.caption(f":material/info: {plain(task.note)}")
+        st.caption(f":material/info: {literal(task.note)}")
     if task and IMAGES in task.languages:
         st.caption(f"{IMAGES} is the code of images, which have no language.")
 
@@ -55,7 +55,7 @@ def notices(index: Index, name: str) -> None:
 def tell_imitations(entries: Sequence[Entry]) -> None:
     """Say so where models could be taken for others."""
     alike = dict.fromkeys((entry.identity, entry.imitates) for entry in entries if entry.imitates)
-    lines = [plain(f"{identity} is named like {other} but is a different model.") for identity, other in alike]
+    lines = [literal(f"{identity} is named like {other} but is a different model.") for identity, other in alike]
     if len(lines) > MOST_TOLD:
         lines[MOST_TOLD:] = [f"{count(len(lines) - MOST_TOLD, 'more has such a name', 'more have such names')}."]
     if lines:

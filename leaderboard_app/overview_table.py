@@ -10,7 +10,7 @@ import streamlit as st
 from leaderboard_app.board import BIAS, SCORES
 from leaderboard_app.columns import SENTENCES, SHORT
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.formats import column_format
 from panglot.trust.levels import MEANINGS
 
@@ -18,7 +18,7 @@ COLUMN = st.column_config
 MOST_COMPARED = 4
 WIDE, NARROW = 330, 190
 """Pixels of a column of names: enough for all but the longest, and on a phone with a score beside it."""
-TRUST_HELP = "  \n".join(f"**{level}** {plain(sentence)}" for level, sentence in reversed(MEANINGS.items()))
+TRUST_HELP = "  \n".join(f"**{level}** {literal(sentence)}" for level, sentence in reversed(MEANINGS.items()))
 
 
 def model_pixels(narrow: bool) -> int:

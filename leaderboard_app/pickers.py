@@ -12,7 +12,7 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.board import Row
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.store import best_entry, field_of, read_board, submissions
@@ -110,7 +110,7 @@ def tell_divided(rows: Mapping[str, Row]) -> bool:
 def pick_metric(headline: str) -> str:
     """A metric; the task's headline unless chosen otherwise."""
     default = headline if headline in NAMES else NAMES[0]
-    sentences = "  \n".join(f"**{plain(name)}** {plain(parse_metric(name).sentence)}" for name in NAMES)
+    sentences = "  \n".join(f"**{literal(name)}** {literal(parse_metric(name).sentence)}" for name in NAMES)
     return address.select("Metric", NAMES, "metric", default, help=sentences)
 
 
@@ -150,4 +150,4 @@ def pick_pool(languages: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tasks_help(names: Sequence[str]) -> str:
-    return "  \n".join(f"**{plain(name)}** {plain(KNOWN[name].title)}" for name in names if name in KNOWN)
+    return "  \n".join(f"**{literal(name)}** {literal(KNOWN[name].title)}" for name in names if name in KNOWN)

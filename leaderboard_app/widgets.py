@@ -19,7 +19,7 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.columns import SENTENCES, SHORT, falls
-from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, plain
+from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, literal
 from leaderboard_app.formats import column_format, number
 from leaderboard_app.strangers import is_regular, read_regular
 from panglot.numbers import NOTHING
@@ -113,7 +113,7 @@ def link_to(page: str, label: str, icon: str, query: Mapping[str, str | Sequence
     """A link to a page in a certain state; where there is a reason against it, a disabled button that says it."""
     icon = f":material/{icon}:"
     if unless:
-        st.button(label, icon=icon, help=plain(unless), disabled=True, type="tertiary")
+        st.button(label, icon=icon, help=literal(unless), disabled=True, type="tertiary")
     else:
         st.page_link(f"app_pages/{page}.py", label=label, icon=icon, query_params=query)
 

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from leaderboard_app import board, charts, comparison, model_tables, recompute
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
-from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, plain
+from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, literal
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
@@ -331,7 +331,7 @@ HOSTILE = "[x](https://evil.example) <b>b</b> `c` $m$ :red[r] ![i](j) <https://k
 
 
 def test_hostile_text_stays_text() -> None:
-    html = MarkdownIt("gfm-like", {"linkify": False}).render(plain(HOSTILE))
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(literal(HOSTILE))
     assert not any(f"<{tag}" in html for tag in ("a", "b>", "code", "img", "em", "h1"))
     table = texts_table(["text"], [[cell({"id": "<script>1</script>"}, {}, "id")]], [False], 0)
     assert "<script" not in table
@@ -340,7 +340,7 @@ def test_hostile_text_stays_text() -> None:
 
 @given(some.text(some.characters(codec="ascii", categories=("L", "N", "P", "S", "Z")), max_size=40))
 def test_plain_text_is_shown_unchanged(text: str) -> None:
-    html = MarkdownIt("commonmark", {"html": True}).render(plain(text))
+    html = MarkdownIt("commonmark", {"html": True}).render(literal(text))
     shown = html.replace("<p>", "").replace("</p>", "").replace("\u2060", "").strip()
     wanted = " ".join(text.split())
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):

@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
 from panglot.encode.model import load_model
 from panglot.evaluate.run import run
@@ -174,12 +174,12 @@ def test_towers_of_marks_are_refused() -> None:
     "text", ["http://x.y", "HTTPS://x", "www.x.y", "a@b.co", ":streamlit:", "a->b", "<-", "a--b", ">=", "~="]
 )
 def test_what_streamlit_replaces_in_finished_text_is_divided(text: str) -> None:
-    assert "\u2060" in plain(text)
-    assert plain(text).replace("\u2060", "").replace("\\", "") == text
+    assert "\u2060" in literal(text)
+    assert literal(text).replace("\u2060", "").replace("\\", "") == text
 
 
 @pytest.mark.parametrize(
     "text", ["bm25@0.3.16", "org/name-x", "use-multilingual@0.2.1+precision=bf16", "a - b", "10:30"]
 )
 def test_usual_text_stays_as_it_is(text: str) -> None:
-    assert "\u2060" not in plain(text)
+    assert "\u2060" not in literal(text)

@@ -72,7 +72,7 @@ def test_every_score_follows_from_the_evidence_files(written: Path, outcome: Res
 
 def test_scores_are_plain_numbers(written: Path) -> None:
     result = read_result_record(written)
-    plain = result.plain()
+    plain = result.to_dict()
     assert set(plain) == {"task", "model", "scores", "languages", "pairs"}
     assert set(plain["scores"]) == {"mono", "cross", "multi", "bias", "balance"}
     assert plain["scores"]["mono"]["map"] == result.settings["mono"]["map"].value

@@ -18,7 +18,7 @@ import pytest
 
 from panglot.data.builders.training import catalogue
 from panglot.data.builders.training.catalogue import TRAINING_SETS
-from panglot.data.builders.training.markdown import plain, read_markdown
+from panglot.data.builders.training.markdown import read_markdown, strip_markdown
 from panglot.data.builders.training.mkqa import ARCHIVES
 from panglot.data.builders.training.questions import ARCD, CMRC, ENELPI, IAPP, window
 from panglot.data.builders.training.sections import GUIDES, LESSONS, SITE, site_file
@@ -312,7 +312,7 @@ def test_paragraph_with_the_answer_is_taken(data_dir: Path, tmp_path: Path) -> N
     ],
 )
 def test_markdown_becomes_plain_text(markdown: str, expected: str) -> None:
-    assert plain(markdown) == expected
+    assert strip_markdown(markdown) == expected
 
 
 def test_headings_in_code_and_front_matter_do_not_start_sections() -> None:

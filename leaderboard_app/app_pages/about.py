@@ -15,7 +15,7 @@ from leaderboard_app.definitions import (
     data,
     metrics,
 )
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from panglot.data.catalogue import all_tasks
 from panglot.score.settings import MEANINGS
 from panglot.trust import levels
@@ -25,7 +25,7 @@ WIDTH = 860  # pixels; longer lines are hard to read
 
 def listed(meanings: Mapping[str, str]) -> None:
     """Names and what they mean."""
-    st.markdown("\n".join(f"- **{plain(name)}**: {plain(meaning)}" for name, meaning in meanings.items()))
+    st.markdown("\n".join(f"- **{literal(name)}**: {literal(meaning)}" for name, meaning in meanings.items()))
 
 
 with st.container(width=WIDTH):

@@ -11,7 +11,7 @@ from leaderboard_app import address, board
 from leaderboard_app.charts import bars, deviation_map, dots
 from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.formats import column_format, number
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
@@ -97,7 +97,7 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
         with failures_shown(entry):
             blind = result_of(index, entry).blind
     measure = address.select("Measure", named, "measure", board.DISTANCE if board.DISTANCE in named else named[0])
-    st.markdown(plain(f"{SENTENCES[measure]} {SAID[BETTER[measure]]}"))
+    st.markdown(literal(f"{SENTENCES[measure]} {SAID[BETTER[measure]]}"))
     there = best_by(measure, entries, rows, blind)
     show_measure(task, measure, there, rows, blind)
     others = [entry for entry in entries if measure not in rows.get(entry.id, {})]

@@ -15,7 +15,7 @@ from leaderboard_app.comparison import (
     setting_table,
 )
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import MOST_COMPARED, why_no_evidence
@@ -45,7 +45,7 @@ def link_queries(task: str, entries: list[Entry], query: str, language: str) -> 
     with st.container(horizontal=True):
         for entry in entries:
             where = {"task": task, "model": entry.folder, "query": language, "id": query}
-            link_to("queries", f"Results of {plain(entry.shown)}", "search", where)
+            link_to("queries", f"Results of {literal(entry.shown)}", "search", where)
 
 
 def pick_models(index: Index, task: str, entries: list[Entry], metric: str) -> list[Entry]:
@@ -94,7 +94,7 @@ def pick_pair(chosen: list[Entry]) -> tuple[Entry, Entry]:
 
 def show_tests(comparison: Comparison, name: str, divided: bool) -> None:
     """The paired tests of two models, by setting, pair of languages and query language."""
-    st.markdown(f"**{plain(comparison.sentence)}**")
+    st.markdown(f"**{literal(comparison.sentence)}**")
     show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", "settings", TESTS)
     st.caption(
         "difference: B − A with its 95 % bootstrap interval. found: significant at 5 % in a paired permutation test "
@@ -145,7 +145,7 @@ def show_disagreements(index: Index, task: str, pair: tuple[Entry, Entry], compa
 
 def show_pair(index: Index, task: str, pair: tuple[Entry, Entry], metric: str, divided: bool) -> None:
     """Two models side by side."""
-    st.header(plain(f"A {pair[0].folder}  ·  B {pair[1].folder}"), anchor=False)
+    st.header(literal(f"A {pair[0].folder}  ·  B {pair[1].folder}"), anchor=False)
     readable = 0
     for entry in pair:
         with failures_shown(entry):
@@ -157,7 +157,7 @@ def show_pair(index: Index, task: str, pair: tuple[Entry, Entry], metric: str, d
     try:
         comparison = comparison_of(index, *pair, metric)
     except BadResult as error:
-        st.warning(plain(str(error)))
+        st.warning(literal(str(error)))
         return
     show_tests(comparison, f"panglot {task} {metric}", divided)
     show_disagreements(index, task, pair, comparison, metric)

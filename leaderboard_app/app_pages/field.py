@@ -10,7 +10,7 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.charts import scatter
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.field import (
     MEANS,
     Scored,
@@ -128,7 +128,7 @@ def show_models(table: pd.DataFrame, chosen: Choices, models: Sequence[Scored]) 
 
 def show_model(model: Scored, chosen: Choices) -> None:
     """Facts and languages of one model."""
-    st.subheader(plain(model.name), anchor=False)
+    st.subheader(literal(model.name), anchor=False)
     if not model.is_reported:
         folder, _, task = model.id.partition("/")
         link_to("model", "Open the model", "open_in_full", {"task": task, "model": folder})
@@ -175,7 +175,7 @@ def show_bridges(found: Standing, task: str) -> None:
             f"{found.english_better:.1%} of cells (languages × the {found.able} models with a mono of at least "
             f"{COMPETENT})."
         )
-    st.caption(plain(said))
+    st.caption(literal(said))
 
 
 def show_size(table: pd.DataFrame, chosen: Choices) -> None:
@@ -198,7 +198,7 @@ def main() -> None:
     chosen, models = pick(index)
     show_active(chosen.filters)
     if fault := field_fault(index):
-        st.warning(plain(f"The imported rows are not shown. {fault}"))
+        st.warning(literal(f"The imported rows are not shown. {fault}"))
     found = standing_on(index, chosen.task, chosen.metric, chosen.languages)
     table = found.table
     shown = chosen.filters.keep(table, MEANS)
@@ -215,14 +215,14 @@ def main() -> None:
         + ". Reported rows have no evidence and no rank; models verified here are ranked in the Overview."
     )
     same = mteb_cells().of(chosen.task)
-    st.caption(f":material/info: {plain(KNOWN[chosen.task].title)}. {plain(same.remark) if same else ''}")
+    st.caption(f":material/info: {literal(KNOWN[chosen.task].title)}. {literal(same.remark) if same else ''}")
     show_bridges(found, chosen.task)
     show_size(shown, chosen)
     show_differences(models, chosen.task)
     with st.expander("What the numbers mean, and where they are from", icon=":material/menu_book:"):
         for term, sentence in MEANINGS.items():
-            st.markdown(f"**{plain(term)}** {plain(sentence.replace('`', ''))}")
-        st.markdown(plain(f"Reported rows: {field_of(index).source}"))
+            st.markdown(f"**{literal(term)}** {literal(sentence.replace('`', ''))}")
+        st.markdown(literal(f"Reported rows: {field_of(index).source}"))
 
 
 main()

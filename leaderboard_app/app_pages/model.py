@@ -11,7 +11,7 @@ from leaderboard_app import address, board
 from leaderboard_app.charts import deviation_map, dots, heat_map, lines
 from leaderboard_app.columns import SENTENCES
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
 from leaderboard_app.notices import failures_shown, notices, tell_imitations
@@ -42,7 +42,7 @@ def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> N
     if grid["candidate"].nunique() > 1 and not divided:
         st.subheader("Every pair of languages", anchor=False)
         show_chart(heat_map(grid), f"{name} pairs", f"{metric} × 100 of every query and candidate language.")
-        st.caption(f"{plain(metric)} × 100. Rows: query language; columns: candidate language; the diagonal is mono.")
+        st.caption(f"{literal(metric)} × 100. Rows: query language; columns: candidate language; the diagonal is mono.")
         fold_table(grid, f"{name} pairs", "pairs", number_columns(ENDS))
     st.subheader("Every query language", anchor=False)
     by_language = board.language_scores(scores, metric, entry.languages)
@@ -130,7 +130,7 @@ def main() -> None:
     name = f"{entry.folder} {task} {metric}"
     scores = scores_of(index, [task], [metric, *board.BIAS])
 
-    st.header(plain(entry.shown), anchor=False)
+    st.header(literal(entry.shown), anchor=False)
     tell_imitations([entry])
     with failures_shown(entry):
         show_scores(entry, scores[scores["result"] == entry.id], metric, name)
@@ -141,7 +141,7 @@ def main() -> None:
             show_files_of(index, entry, name)
     with st.expander("What the numbers mean", icon=":material/menu_book:"):
         for term, sentence in SENTENCES.items():
-            st.markdown(f"**{plain(term)}** {plain(sentence)}")
+            st.markdown(f"**{literal(term)}** {literal(sentence)}")
 
 
 main()

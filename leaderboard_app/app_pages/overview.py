@@ -14,7 +14,7 @@ from leaderboard_app.charts import scatter
 from leaderboard_app.columns import SHORT
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.filtering import Filters, pick_filters, show_active
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
@@ -57,7 +57,7 @@ def show_actions(task: str, ticked: Sequence[str], entries: Sequence[Entry]) -> 
         link_to("queries", "Look at its queries", "search", one, whys[1])
         link_to("compare", "Compare the selected models", "compare_arrows", several, whys[2])
     if ticked and any(whys):
-        st.caption(plain(" ".join(dict.fromkeys(filter(None, whys)))))
+        st.caption(literal(" ".join(dict.fromkeys(filter(None, whys)))))
 
 
 def show_bias(table: pd.DataFrame, task: str, metric: str) -> None:

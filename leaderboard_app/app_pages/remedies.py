@@ -7,7 +7,7 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.charts import dots
 from leaderboard_app.entries import Entry
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
@@ -56,7 +56,7 @@ def rungs_of(index: Index, entry: Entry, entries: list[Entry]) -> list[Rung]:
         st.info("This model was submitted without its languages only. Submit it as it is, too, to see what changes.")
         return []
     for name, why in unanswered(base).items():
-        st.caption(plain(f"{name}: {why}"))
+        st.caption(literal(f"{name}: {why}"))
     return ladder(base, variants)
 
 
@@ -70,7 +70,7 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
         f"{measure} under each remedy",
     )
     st.caption(
-        f"{plain(MEASURES[measure])} With 95 % intervals; the dashed line is the model as measured. only-own asks an "
+        f"{literal(MEASURES[measure])} With 95 % intervals; the dashed line is the model as measured. only-own asks an "
         "easier question than the others: its pool is smaller."
     )
     fold_table(table, f"{name} {measure}", "rungs", number_columns(["value", "difference", "low", "high"]))
@@ -103,14 +103,14 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
                 )
     table = gains(answers, policy, measure)
     if table.empty:
-        st.info(f"No model on this task can be served by {plain(policy)}.")
+        st.info(f"No model on this task can be served by {literal(policy)}.")
         return
     drawn = table.head(MOST_DRAWN).assign(policy=policy)
     title = f"difference in {measure}"
     show_chart(dots(drawn, "model", "policy", title, ("no change", 0.0)), f"{task} {policy}", title)
     st.caption(
-        f"{plain(policy)} minus the model as measured, with 95 % intervals. p: paired sign-flip test over clusters of "
-        "questions, Holm-corrected over the policies."
+        f"{literal(policy)} minus the model as measured, with 95 % intervals. p: paired sign-flip test over clusters "
+        "of questions, Holm-corrected over the policies."
     )
     fold_table(table, f"{task} {policy}", "gains", number_columns([name for name in table if name != "model"]))
 

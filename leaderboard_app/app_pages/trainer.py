@@ -8,7 +8,7 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.charts import dots, lines
 from leaderboard_app.columns import SENTENCES
-from leaderboard_app.exports import plain
+from leaderboard_app.exports import literal
 from leaderboard_app.training import alpha_curve, arm_scores, difference_table, read_experiments
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table, text_table
 from panglot.score.settings import SCORES
@@ -17,7 +17,7 @@ st.title("Trainer")
 st.caption("What monolingual, cross-lingual, hybrid and image-text batches do to a model: an ablation of the trainer.")
 experiments, refused = read_experiments()
 for file, why in refused.items():
-    st.warning(plain(f"{file}: {why}"))
+    st.warning(literal(f"{file}: {why}"))
 if not experiments:
     st.info("There is no ablation yet. Run one with:")
     st.code("panglot ablate", language=None)
@@ -31,7 +31,7 @@ with right:
     task = address.select("Task", tasks, "on", tasks[0])
 metric = experiment.metric.get(task, "")
 st.markdown(
-    plain(f"{experiment.title}. Started from {experiment.base}; seeds {', '.join(map(str, experiment.seeds))}.")
+    literal(f"{experiment.title}. Started from {experiment.base}; seeds {', '.join(map(str, experiment.seeds))}.")
 )
 name = f"panglot {name} {task}"
 
@@ -59,7 +59,7 @@ biases = [measure for measure in given if measure in SENTENCES and measure not i
 if biases:
     st.subheader("Bias", anchor=False)
     measure = address.segments("Measure", biases, "measure", biases[0])
-    st.caption(plain(SENTENCES[measure]))
+    st.caption(literal(SENTENCES[measure]))
     found = arm_scores(experiment, task, [measure])
     show_chart(dots(found, "arm", "measure", measure), f"{name} {measure}", f"{measure} of every arm.")
 

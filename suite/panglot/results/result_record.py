@@ -184,7 +184,7 @@ class ResultRecord(Record):
         """Whether queries met their own language only; a pool of one language has `multi` too."""
         return set(self.settings) == {"mono"}
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The scores without intervals, pairs named `query language-candidate language`."""
         names = self.task.languages
         return {

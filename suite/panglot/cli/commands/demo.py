@@ -50,7 +50,7 @@ def demo(as_json: AsJson = False) -> None:
     result = run(find_task(TASK), load_model(MODEL), progress=progress_bar)
     path = result.save(out)
     if as_json:
-        print_json(read_result_record(path).plain())
+        print_json(read_result_record(path).to_dict())
         return
     console = open_console()
     console.print(score_table([result.record]))

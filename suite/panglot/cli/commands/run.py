@@ -168,7 +168,7 @@ def run(
         runner = Runner(console, loaded, measurement, out)
         code = runner.run(chosen, retry_failed)
     if as_json:
-        print_json([read_result_record(path).plain() for path in runner.results])
+        print_json([read_result_record(path).to_dict() for path in runner.results])
     else:
         show_results(console, runner.results, matrix)
     raise typer.Exit(code)

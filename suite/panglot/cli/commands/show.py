@@ -45,7 +45,7 @@ def show(
         _write_gallery(files, gallery, task)
         return
     if as_json:
-        print_json([result.plain() for result in results])
+        print_json([result.to_dict() for result in results])
         return
     if markdown:
         from panglot.cli.view.markdown import score_markdown

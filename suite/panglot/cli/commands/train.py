@@ -79,6 +79,6 @@ def train(
     if scored:
         write_card(folder, chosen, training, scored, model_index(scored))
     if as_json:
-        print_json({"folder": str(folder), "results": [result.plain() for result in scored]})
+        print_json({"folder": str(folder), "results": [result.to_dict() for result in scored]})
     elif scored:
         console.print(score_table(scored))

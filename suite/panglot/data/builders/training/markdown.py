@@ -57,13 +57,13 @@ def read_markdown(content: bytes) -> Document:
     return Document(
         clean(title[1].strip("\"'")) if title else "",
         [
-            Section(len(marks), plain(heading), plain(text))
+            Section(len(marks), strip_markdown(heading), strip_markdown(text))
             for marks, heading, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         ],
     )
 
 
-def plain(text: str) -> str:
+def strip_markdown(text: str) -> str:
     """Markdown without markup: no images, quotes in `aside`, addresses or tags; links and code keep their text."""
     for pattern in _REMOVED:
         text = pattern.sub(" ", text)
