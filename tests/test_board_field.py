@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import field as tables
 from leaderboard_app.charts import apart
@@ -24,33 +20,20 @@ from panglot.files import data_from
 from panglot.interop.field import FILE, SCALE, reported_on, shipped_field, write_field
 from panglot.interop.mteb_import import read_mteb
 from tests.helpers.belebele import write_twin
-from tests.helpers.processes import LONGEST
+from tests.helpers.pages import Open, page_opener
 from tests.helpers.required import DATA_FOLDER
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
-PAGES = Path(__file__).parents[1] / "leaderboard_app" / "app_pages"
 LANGUAGES = ["deu_Latn", "eng_Latn", "yor_Latn"]
 TASKS_REPORTED = ("belebele", "miracl-hn", "miracl", "xm3600-t2i", "xflickr-co-t2i")
 BGE = "BAAI/bge-m3@5617a9f61b028005a4858fdac845db406aefb181"
 
-Open = Callable[..., AppTest]
-
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-    def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
-        monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=LONGEST)
-        for name, value in query.items():
-            test.query_params[name] = value
-        return test.run()
-
-    return opened
+    return page_opener(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import recompute
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.verification import verify_new
 from panglot.results.evidence_file import read_evidence
 from tests.helpers.boards import path_of, verified_index
-from tests.helpers.processes import LONGEST
+from tests.helpers.pages import Open, page_opener
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
 HERE = Path(__file__).parents[1]
-PAGES = HERE / "leaderboard_app" / "app_pages"
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +36,9 @@ def copy(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "copy"))
 
 
-Open = Callable[..., AppTest]
-
-
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-    def opened(page: str, folder: Path, **query: str | list[str]) -> AppTest:
-        monkeypatch.setattr(sys, "argv", ["app", str(folder)])
-        test = AppTest.from_file(str(PAGES / f"{page}.py"), default_timeout=LONGEST)
-        for name, value in query.items():
-            test.query_params[name] = value
-        return test.run()
-
-    return opened
+    return page_opener(monkeypatch)
 
 
 @pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])

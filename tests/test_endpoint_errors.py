@@ -24,7 +24,16 @@ from panglot.encode.kinds.openai import OpenAIEncoder, SeeingOpenAIEncoder, _dat
 from panglot.encode.model import Options, load_model
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, PanglotError, RefusedInput, UnknownName
-from tests.helpers.flaky_proxy import Asked, Reply, ScriptedServer, good_answer, reply_error, reply_json, vector
+from tests.helpers.flaky_proxy import (
+    Asked,
+    Reply,
+    ScriptedServer,
+    forget_endpoint_settings,
+    good_answer,
+    reply_error,
+    reply_json,
+    vector,
+)
 
 QUICK = RequestPolicy(tries=3, first_wait=0.001, longest_wait=0.002)
 TEXTS = [f"text {number}" for number in range(24)]
@@ -32,9 +41,7 @@ TEXTS = [f"text {number}" for number in range(24)]
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    forget_endpoint_settings(monkeypatch)
 
 
 @pytest.fixture(scope="module")

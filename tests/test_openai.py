@@ -33,6 +33,7 @@ from tests.helpers.flaky_proxy import (
     FlakyProxy,
     Reply,
     ScriptedServer,
+    forget_endpoint_settings,
     good_answer,
     reply_error,
     reply_json,
@@ -50,9 +51,7 @@ IMPATIENT = RequestPolicy(texts=1, first_wait=0.01, timeout=5)
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    forget_endpoint_settings(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from panglot.encode.model import Options, load_model
 from panglot.errors import BadEncoder
 from tests.helpers.flaky_proxy import (
     ScriptedServer,
+    forget_endpoint_settings,
     reply_error,
 )
 
@@ -24,9 +25,7 @@ SECRET = "sk-for-tests-b6e1f0"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    forget_endpoint_settings(monkeypatch)
 
 
 @pytest.fixture

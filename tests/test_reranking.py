@@ -1,10 +1,10 @@
-"""Reranking: the list in another order, the rest as it was; cross-encoders, endpoints, the cache, and verification."""
+"""Reranking: the list in another order, the rest as it was; cross-encoders, the cache, and verification."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import mixed
 from panglot.encode.cache import VectorCache
-from panglot.encode.endpoints.endpoint import RequestPolicy
-from panglot.encode.endpoints.reranker import EndpointScorer
 from panglot.encode.kinds.rerank import RerankingModel
 from panglot.encode.model import ModelCard, Options, find_unpinned, load_model, sees_images
 from panglot.encode.pairs import score_pairs
@@ -34,18 +32,16 @@ from panglot.trust.reload import choose
 from panglot.trust.rerun import rerun
 from tests.helpers import tiny
 from tests.helpers.command import panglot as command
-from tests.helpers.flaky_proxy import Asked, Reply, ScriptedServer, reply_error, reply_json
 from tests.helpers.images import image_text
-from tests.helpers.pools import parallel_questions
-from tests.helpers.processes import LONGEST
+from tests.helpers.pools import parallel_questions, pool_of_letters
 from tests.helpers.scores import FixedScores, Perfect
 from tests.helpers.tasks import TASKS
 
 POOL = parallel_questions(3, 2, ("de", "en"))
 """6 queries, 10 candidates."""
 SHAPE = len(POOL.queries), len(POOL.candidates)
+LETTERS = pool_of_letters()
 DEPTHS = st.integers(2, 12)
-PATIENT = RequestPolicy(first_wait=0.01, longest_wait=0.05, timeout=LONGEST)
 
 
 @st.composite
@@ -243,26 +239,14 @@ def _classifier(folder: Path, labels: int) -> Path:
     return folder
 
 
-@pytest.fixture
-def letters() -> Pool:
-    """A pool of the words that the tiny tokenizer knows."""
-    texts = ["a b", "c d a", "b b", "d", "a c c b", "  a b ", "b d d"]
-    return Pool.of(
-        ("de", "en"),
-        [Query(f"{x}:q{n}", text, x, f"q{n}") for x in ("de", "en") for n, text in enumerate(texts[:3])],
-        [Candidate(f"{x}:c{n}", text, x) for x in ("de", "en") for n, text in enumerate(texts)],
-        [Judgement(f"{x}:q{n}", f"{y}:c{n}") for x in ("de", "en") for y in ("de", "en") for n in range(3)],
-    )
-
-
-def test_a_cross_encoder_orders_as_its_own_library_does(cross_encoder: Path, letters: Pool) -> None:
+def test_a_cross_encoder_orders_as_its_own_library_does(cross_encoder: Path) -> None:
     from sentence_transformers import CrossEncoder
 
     model = load_model(f"rerank:{cross_encoder}@random?depth=14")
-    found = score_pool(model, letters).scores.block(0, 6)
+    found = score_pool(model, LETTERS).scores.block(0, 6)
     peer = CrossEncoder(str(cross_encoder), device="cpu")
-    for query, row in zip(letters.queries.texts, found, strict=True):
-        ranked = peer.rank(query.strip(), [text.strip() for text in letters.candidates.texts])
+    for query, row in zip(LETTERS.queries.texts, found, strict=True):
+        ranked = peer.rank(query.strip(), [text.strip() for text in LETTERS.candidates.texts])
         scores = [each["score"] for each in sorted(ranked, key=lambda each: each["corpus_id"])]
         assert (_ranks(np.round([scores], 5)) == _ranks(row[None])).all()
 
@@ -356,154 +340,6 @@ def test_the_command_reranks_and_says_so(cross_encoder: Path, tmp_path: Path) ->
     plan = command("plan", f"rerank:{cross_encoder}@bm25?depth=3", "--languages", "de,en")
     assert re.search(r"starter\s+pair\s+312\s+0", plan.stdout)
     assert "the scores of pairs take" in plan.stdout
-
-
-# Endpoints.
-
-
-def _score(query: str, passage: str) -> float:
-    return len({*query.split()} & {*passage.split()}) - 0.5
-
-
-def answer_like_jina(asked: Asked) -> Reply:
-    """What Jina, Cohere, Infinity and vLLM answer, best first."""
-    body = asked.body
-    if "documents" not in body or asked.path != "/v1/rerank":
-        return reply_error(422, "documents: field required")
-    results = [
-        {"index": place, "relevance_score": _score(body["query"], text), "document": {"text": text}}
-        for place, text in enumerate(body["documents"])
-    ]
-    ordered = sorted(results, key=lambda each: -each["relevance_score"])
-    return reply_json({"model": "tiny-1", "results": ordered, "usage": {"total_tokens": 7}})
-
-
-def answer_like_tei(asked: Asked) -> Reply:
-    """What Text Embeddings Inference answers, which takes at most four texts."""
-    if "texts" not in asked.body:
-        return reply_error(422, "missing field `texts`")
-    if len(asked.body["texts"]) > 4:
-        return reply_error(413, "batch size > maximum allowed batch size 4")
-    scored = [{"index": n, "score": _score(asked.body["query"], text)} for n, text in enumerate(asked.body["texts"])]
-    return reply_json(scored[::-1])
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture
-def server() -> ScriptedServer:
-    server = ScriptedServer()
-    server.answer = answer_like_jina
-    return server
-
-
-@pytest.fixture
-def url(server: ScriptedServer) -> Iterator[str]:
-    with server.running() as address:
-        yield address
-
-
-PAIRS = [(f"w{n} x", f"w{m} y") for n in range(3) for m in range(6)]
-
-
-def answer_like_voyage(asked: Asked) -> Reply:
-    """What Voyage answers."""
-    given = json.loads(answer_like_jina(asked).body)
-    return reply_json({"object": "list", "data": given["results"], "model": "tiny-1", "usage": {"total_tokens": 7}})
-
-
-@pytest.mark.parametrize("answer", [answer_like_jina, answer_like_voyage, answer_like_tei])
-def test_endpoints_of_every_form_give_their_scores(
-    answer: Callable[[Asked], Reply], server: ScriptedServer, url: str
-) -> None:
-    server.answer = answer
-    scorer = EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
-    assert scorer.score(PAIRS).tolist() == [_score(*pair) for pair in PAIRS]
-    sent = [asked.body for asked in server.asked if asked.body["query"] == "w1 x"]
-    if answer is not answer_like_tei:
-        assert sent == [{"model": "m", "query": "w1 x", "documents": [f"w{m} y" for m in range(6)]}]
-        assert scorer.card.revision == "tiny-1"
-        assert scorer.meter.tokens == 7 * 4
-    else:
-        assert max(len(body["texts"]) for body in sent[1:]) <= 4
-        assert all(body["truncate"] for body in sent)
-        assert scorer.card.revision == "unknown"
-
-
-def test_an_endpoint_reranks_a_pool(url: str, letters: Pool) -> None:
-    model = load_model(f"rerank:m@{url}/rerank@random?depth=14", Options(max_length=50))
-    found = score_pool(model, letters).scores.block(0, 6)
-    scores = [
-        [_score(query.strip(), text.strip()) for text in letters.candidates.texts] for query in letters.queries.texts
-    ]
-    assert (_ranks(np.array(scores)) == _ranks(found)).all()
-    assert model.card.name == "rerank:m@127.0.0.1@random?depth=14"
-    assert model.card.backend == url
-    assert "cut to 50 characters" in model.card.note
-    assert not find_unpinned(model)
-
-
-def test_an_endpoint_without_a_revision_is_not_remembered(server: ScriptedServer, url: str) -> None:
-    server.answer = answer_like_tei
-    model = load_model(f"rerank:m@{url}/rerank@bm25")
-    assert [card.name for card in find_unpinned(model)] == ["m@127.0.0.1"]
-
-
-def test_temporary_failures_are_retried(server: ScriptedServer, url: str) -> None:
-    scorer = EndpointScorer(f"m@{url}/", Options(), PATIENT)
-    failing = iter([reply_error(503, "busy"), Reply(429, b"{}", {"Retry-After": "0"})])
-    server.answer = lambda asked: next(failing, None) or answer_like_jina(asked)
-    assert scorer.score(PAIRS).tolist() == [_score(*pair) for pair in PAIRS]
-    assert scorer.meter.retries == 2
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda asked: reply_json({"results": [{"index": 0, "relevance_score": 1}]}), "1 scores for 2 passages"),
-        (lambda asked: reply_json({"scores": []}), "did not return a list of scores"),
-        (lambda asked: reply_error(401, "bad key"), "rejected the key"),
-        (lambda asked: reply_error(404, "not found"), "has no model 'm'"),
-        (lambda asked: reply_error(422, "no such thing"), "422: no such thing"),
-    ],
-)
-def test_wrong_answers_are_explained(
-    answer: Callable[[Asked], Reply], message: str, server: ScriptedServer, url: str
-) -> None:
-    server.answer = answer
-    with pytest.raises(BadEncoder, match=message):
-        EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
-
-
-def test_a_pair_that_the_endpoint_rejects_is_named(server: ScriptedServer, url: str) -> None:
-    scorer = EndpointScorer(f"m@{url}/rerank", Options(), PATIENT)
-    server.answer = lambda asked: (
-        reply_error(400, "too strange")
-        if POOL.candidates.texts[3] in asked.body["documents"]
-        else answer_like_jina(asked)
-    )
-    with pytest.raises(BadEncoder, match=r"failed on the query de:q1 and the candidate de:c3. .*too strange"):
-        score_pairs(scorer, POOL, np.array([0, 1, 1, 1]), np.array([1, 2, 3, 4]))
-
-
-def test_the_budget_covers_pairs(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PANGLOT_PRICE", "1")
-    scorer = EndpointScorer(f"m@{url}/rerank", Options(budget=1e-4), PATIENT)
-    with pytest.raises(BadEncoder, match="of the budget of"):
-        scorer.score(PAIRS)
-
-
-def test_texts_per_request_and_length_are_limited(server: ScriptedServer, url: str) -> None:
-    scorer = EndpointScorer(f"m@{url}/rerank", Options(texts_per_request=2, max_length=3), PATIENT)
-    scorer.score(PAIRS)
-    sent = [asked.body for asked in server.asked[1:]]
-    assert max(len(body["documents"]) for body in sent) == 2
-    assert {len(text) for body in sent for text in (body["query"], *body["documents"])} == {3}
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, cross_encoder: Path) -> None:

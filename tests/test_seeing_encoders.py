@@ -20,6 +20,7 @@ from panglot.data.readers.captions import mixed
 from panglot.encode.model import SeesImages, load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
+from tests.helpers.flaky_proxy import forget_endpoint_settings
 from tests.helpers.images import image_text
 from tests.helpers.minilm import MINILM
 from tests.helpers.seeing import WORDS, save_siglip
@@ -162,8 +163,7 @@ def _answer(body: dict[str, Any]) -> list[list[float]]:
 
 
 def test_an_endpoint_that_takes_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    forget_endpoint_settings(monkeypatch)
     with _endpoint() as (url, asked):
         model = load_model(f"openai-images:clip@{url}")
         assert isinstance(model, SeesImages)

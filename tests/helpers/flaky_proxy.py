@@ -17,9 +17,16 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+import pytest
+
 from tests.helpers.processes import LONGEST
 
 Headers = dict[str, str]
+
+ENDPOINT_VARIABLES = (
+    *("OPENAI_API_KEY", "PANGLOT_PRICE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
 
 
 class Reply(NamedTuple):
@@ -214,3 +221,10 @@ def _forward(target: str, asked: Asked) -> Reply:
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read())
     return _REMEMBERED[key]
+
+
+def forget_endpoint_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove keys, prices, proxies and certificates of this machine from the environment."""
+    for name in ENDPOINT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
