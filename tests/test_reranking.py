@@ -34,7 +34,7 @@ from tests.helpers import tiny
 from tests.helpers.command import panglot as command
 from tests.helpers.images import image_text
 from tests.helpers.pools import parallel_questions, pool_of_letters
-from tests.helpers.scores import FixedScores, Perfect
+from tests.helpers.scores import FixedScores, Perfect, ranks_of
 from tests.helpers.tasks import TASKS
 
 POOL = parallel_questions(3, 2, ("de", "en"))
@@ -57,16 +57,12 @@ def _reranked(first: np.ndarray, second: np.ndarray, depth: int, pool: Pool = PO
     return RerankedScores(FixedScores(first), pool, depth, lambda query, candidate: second[query, candidate])
 
 
-def _ranks(scores: np.ndarray) -> np.ndarray:
-    return (scores[:, None, :] >= scores[:, :, None]).sum(axis=2)
-
-
 @given(first=matrices(), second=matrices(), depth=DEPTHS)
 def test_ranks_are_those_of_sorting_the_list_and_then_the_rest(
     first: np.ndarray, second: np.ndarray, depth: int
 ) -> None:
-    found = _ranks(_reranked(first, second, depth).block(0, SHAPE[0]))
-    in_list = _ranks(first) <= depth
+    found = ranks_of(_reranked(first, second, depth).block(0, SHAPE[0]))
+    in_list = ranks_of(first) <= depth
     for row in range(SHAPE[0]):
         keys = [
             (in_list[row, column], second[row, column] if in_list[row, column] else first[row, column])
@@ -86,8 +82,8 @@ def test_the_order_of_the_first_stage_gives_its_evidence_exactly(first: np.ndarr
 @given(first=matrices(), depth=DEPTHS)
 def test_a_perfect_reranker_is_perfect_down_to_its_depth(first: np.ndarray, depth: int) -> None:
     perfect = Perfect(POOL).block(0, SHAPE[0])
-    reranked = _ranks(_reranked(first, perfect, depth).block(0, SHAPE[0]))
-    before, relevant = _ranks(first), perfect == 1
+    reranked = ranks_of(_reranked(first, perfect, depth).block(0, SHAPE[0]))
+    before, relevant = ranks_of(first), perfect == 1
     for row in range(SHAPE[0]):
         found = relevant[row] & (before[row] <= depth)
         assert (reranked[row, found] == found.sum()).all()
@@ -248,7 +244,7 @@ def test_a_cross_encoder_orders_as_its_own_library_does(cross_encoder: Path) -> 
     for query, row in zip(LETTERS.queries.texts, found, strict=True):
         ranked = peer.rank(query.strip(), [text.strip() for text in LETTERS.candidates.texts])
         scores = [each["score"] for each in sorted(ranked, key=lambda each: each["corpus_id"])]
-        assert (_ranks(np.round([scores], 5)) == _ranks(row[None])).all()
+        assert (ranks_of(np.round([scores], 5)) == ranks_of(row[None])).all()
 
 
 def test_card_of_a_reranker(cross_encoder: Path) -> None:

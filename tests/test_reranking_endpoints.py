@@ -17,6 +17,7 @@ from panglot.errors import BadEncoder
 from tests.helpers.flaky_proxy import Asked, Reply, ScriptedServer, forget_endpoint_settings, reply_error, reply_json
 from tests.helpers.pools import parallel_questions, pool_of_letters
 from tests.helpers.processes import LONGEST
+from tests.helpers.scores import ranks_of
 
 PATIENT = RequestPolicy(first_wait=0.01, longest_wait=0.05, timeout=LONGEST)
 POOL = parallel_questions(3, 2, ("de", "en"))
@@ -101,7 +102,7 @@ def test_an_endpoint_reranks_a_pool(url: str) -> None:
     scores = [
         [_score(query.strip(), text.strip()) for text in LETTERS.candidates.texts] for query in LETTERS.queries.texts
     ]
-    assert (_ranks(np.array(scores)) == _ranks(found)).all()
+    assert (ranks_of(np.array(scores)) == ranks_of(found)).all()
     assert model.card.name == "rerank:m@127.0.0.1@random?depth=14"
     assert model.card.backend == url
     assert "cut to 50 characters" in model.card.note

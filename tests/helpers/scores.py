@@ -46,3 +46,8 @@ class Constant(Perfect):
 
     def block(self, start: int, stop: int) -> np.ndarray:
         return np.zeros((stop - start, len(self._pool.candidates)), np.float32)
+
+
+def ranks_of(scores: np.ndarray) -> np.ndarray:
+    """The rank of each score in its row, ties counted against it."""
+    return (scores[:, None, :] >= scores[:, :, None]).sum(axis=2)
