@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from panglot.cli.main import main
+from panglot.retrieve.evidence import Evidence
 from tests.helpers.processes import LONGEST, completed, started
 
 WAITING = """
@@ -59,6 +60,23 @@ def test_full_disk_is_reported_with_advice(monkeypatch: pytest.MonkeyPatch, caps
         main()
     shown = capsys.readouterr().err
     assert "submissions/x/starter.json cannot be written. The disk is full. Free some space" in shown
+
+
+@pytest.mark.parametrize("tasks", ["starter", "starter,emoji-t2i"])
+def test_disk_that_fills_up_while_results_are_written_is_reported_with_advice(
+    tasks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(target: Path, evidence: Evidence) -> None:
+        raise OSError(errno.ENOSPC, "Error writing bytes to file")  # as Arrow does: without the file's name
+
+    monkeypatch.setattr("panglot.results.result.write_evidence", full)
+    monkeypatch.setattr("panglot.cli.main.watch_signals", lambda: None)
+    monkeypatch.setattr("sys.argv", ["panglot", "run", "random", "--tasks", tasks, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    shown = capsys.readouterr()
+    assert "The disk is full. Free some space" in shown.out + shown.err
+    assert "OSError" not in shown.out + shown.err
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

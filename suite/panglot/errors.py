@@ -14,6 +14,7 @@ Any other exception is a bug in Panglot and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
 import sysconfig
 import traceback
 from collections.abc import Iterable
@@ -124,3 +125,19 @@ def _short(file: str) -> str:
     """The path relative to the working directory, if the file is inside it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+NO_SPACE = "The disk is full. Free some space or choose another folder with --out or --cache; the run then resumes."
+
+
+def fixable(error: Exception) -> str | None:
+    """Return the message for a user who can fix `error`: ours, a full disk, a path; None if it is a bug in Panglot."""
+    if isinstance(error, PanglotError):
+        return str(error)
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.filename or 'A file'} cannot be written. {NO_SPACE}"
+    if error.filename is None:
+        return None
+    return f"{error.filename}: {error.strerror}. Fix this or choose another path."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -39,7 +38,7 @@ from panglot.cli.commands.whatif import whatif
 from panglot.cli.help import Verb, Verbs
 from panglot.cli.interruption import Interrupted, kept, watch_signals
 from panglot.cli.output import echo, open_console
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, fixable
 from panglot.plain import plain
 
 WIDEST_HELP = 80
@@ -90,9 +89,6 @@ app.add_typer(cache, name="cache", rich_help_panel=MEASURE)
 app.add_typer(import_, name="import", rich_help_panel=SHARE)
 
 
-NO_SPACE = "The disk is full. Free some space or choose another folder with --out or --cache; the run then resumes."
-
-
 def main() -> None:
     """Run the command. Errors that the user can fix are printed as one message with exit code 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -101,14 +97,11 @@ def main() -> None:
     watch_signals()
     try:
         app()
-    except PanglotError as error:
-        _stop("Error: ", str(error))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            _stop("Error: ", f"{error.filename or 'A file'} cannot be written. {NO_SPACE}")
-        if error.filename is None:
+    except (PanglotError, OSError) as error:
+        message = fixable(error)
+        if message is None:
             raise
-        _stop("Error: ", f"{error.filename}: {error.strerror}. Fix this or choose another path.")
+        _stop("Error: ", message)
     except Interrupted as interrupted:
         _stop("", kept(), interrupted.code)
 

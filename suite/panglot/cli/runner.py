@@ -28,7 +28,7 @@ class Runner:
 
     def run(self, tasks: list[Task], retry_failed: bool) -> int:
         """Run the tasks. The exit code is 2 if the user can fix a failure, 1 if it is a bug in Panglot."""
-        from panglot.errors import PanglotError
+        from panglot.errors import fixable
         from panglot.files import check_writable
 
         check_writable(self._folder, "--out")
@@ -37,12 +37,11 @@ class Runner:
                 continue
             try:
                 self._run(task)
-            except PanglotError as error:
-                if len(tasks) == 1:
-                    raise
-                self._fail(task, error, 2)
             except Exception as error:
-                self._fail(task, error, 1)
+                message = fixable(error)
+                if message and len(tasks) == 1:
+                    raise
+                self._fail(task, error, message)
         return self._failed
 
     def _run(self, task: Task) -> None:
@@ -69,21 +68,27 @@ class Runner:
             message = Text(f"{task.name}: ", style="bold yellow").append(warning, "not bold")
             self.console.print(message, soft_wrap=True)
 
-    def _fail(self, task: Task, error: Exception, code: int) -> None:
-        """Write the traceback to a log, print one line and continue."""
-        import traceback
-
+    def _fail(self, task: Task, error: Exception, message: str | None) -> None:
+        """Print one line, with the message for the user if there is one, and write the traceback to a log."""
         from rich.text import Text
 
-        from panglot.errors import PanglotError
+        shown = Text(f"{task.name} failed: ", style="bold red")
+        shown.append(f"{message or f'{type(error).__name__}: {error}'} ", "not bold")
+        log = self._write_log(task, error)
+        self.console.print(shown.append(log, "dim"), soft_wrap=True)
+        self._failed = 1 if message is None or self._failed == 1 else 2
+
+    def _write_log(self, task: Task, error: Exception) -> str:
+        """Write the traceback, which also marks the task for `--retry-failed`, and say where it is."""
+        import traceback
 
         log = self._log(task)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        reason = str(error) if isinstance(error, PanglotError) else f"{type(error).__name__}: {error}"
-        message = Text(f"{task.name} failed: ", style="bold red").append(f"{reason} ", "not bold")
-        self.console.print(message.append(f"(log: {log}; retry with --retry-failed)", "dim"), soft_wrap=True)
-        self._failed = max(self._failed, code) if self._failed != 1 else 1
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        except OSError as full:  # the disk on which the result found no place either
+            return f"(no log: {full.strerror})"
+        return f"(log: {log}; retry with --retry-failed)"
 
     def _log(self, task: Task) -> Path:
         from panglot.results.naming import result_stem
