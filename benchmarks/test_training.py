@@ -17,16 +17,18 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
-from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.data import read_pairs
-from panglot.train.frozen_cache import cache_frozen_layers
-from panglot.train.layers import text_module
-from panglot.train.loss import HybridLoss
-from panglot.train.pairs import Pairs
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe
-from panglot.train.towers import build_model, learn_vocabulary
-from panglot.train.trainer import Collator, HybridTrainer, PairRows, arguments
+from panglot.train.data.pairs import Pairs
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.steps.arguments import arguments
+from panglot.train.steps.batches import BatchDrawer, BatchSampler
+from panglot.train.steps.inputs import Collator, PairRows
+from panglot.train.steps.loss import HybridLoss
+from panglot.train.steps.trainer import HybridTrainer
+from panglot.train.towers.build import build_model, learn_vocabulary
+from panglot.train.towers.frozen_cache import cache_frozen_layers
+from panglot.train.towers.layers import text_module
 
 STEPS = 60
 

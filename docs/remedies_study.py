@@ -27,7 +27,9 @@ from panglot.data.image import IMAGES
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import Model, Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import Model
+from panglot.encode.options import Options
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
 from panglot.files import cache_dir, data_root

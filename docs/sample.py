@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from panglot.files import data_root
-from panglot.train.recipe import LANGUAGES
-from panglot.train.sample import SAMPLE
+from panglot.train.data.sample import SAMPLE
+from panglot.train.recipes.recipe import LANGUAGES
 
 DOCUMENTS = 40
 EMOJI = 100

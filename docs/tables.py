@@ -84,7 +84,8 @@ def tree() -> list[str]:
 
     def place(path: Path) -> tuple[int, str]:
         dotted = _dotted(path)
-        return order.get(dotted, last), dotted
+        within = (number for name, number in order.items() if name.startswith(f"{dotted}."))
+        return order.get(dotted, min(within, default=last)), dotted  # a folder stands where its lowest file does
 
     lines = []
     for package in _packages(lambda folder: place(folder)):

@@ -31,8 +31,8 @@ from PIL.Image import Resampling
 from panglot.arrays import Floats
 from panglot.data.image import Image, decode
 from panglot.data.origins.fetch import DATA_VARIABLE
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.kinds.use import UseMultilingual
-from panglot.encode.model import ModelCard, Role
 from panglot.errors import MissingData
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")

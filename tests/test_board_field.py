@@ -14,7 +14,7 @@ from leaderboard_app import field as tables
 from leaderboard_app.charts import apart
 from leaderboard_app.field_charts import islands_and_bridges
 from panglot.data.catalogue import all_tasks
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.files import data_from
 from panglot.interop.field import FILE, SCALE, reported_on, shipped_field, write_field

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.fields import MOST_MARKS, check_text
 from tests.helpers.boards import verified_index

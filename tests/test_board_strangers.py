@@ -22,7 +22,7 @@ from leaderboard_app.strangers import contained, is_regular, read_regular
 from leaderboard_app.verification import verify_new
 from leaderboard_app.verified import FILE, Checked, Checks
 from panglot.cli.view.console import PlainConsole
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.results.reported import ReportedResult

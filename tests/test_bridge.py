@@ -21,7 +21,7 @@ from panglot.data.image import IMAGES
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import image_to_text, mixed, text_to_image
 from panglot.data.task import Task
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadData, BadResult
 from panglot.evaluate.provenance import provenance
 from panglot.interop.mteb_export import METRICS, main_score, model_index, mteb_name, mteb_result, subset_languages

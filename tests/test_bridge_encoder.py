@@ -12,7 +12,8 @@ from scipy.stats import rankdata
 
 from panglot.arrays import Floats, Ints
 from panglot.data.load import read_pool
-from panglot.encode.model import Model, load_model, sees_images
+from panglot.encode.load import load_model
+from panglot.encode.model import Model, sees_images
 from panglot.encode.scoring import score_pool
 from panglot.errors import MissingData
 from tests.helpers.tasks import TASKS

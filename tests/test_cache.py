@@ -19,7 +19,7 @@ import pytest
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import UNCOUNTED, VectorCache
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadData, PanglotError
 from panglot.evaluate.shards.checkpoint import Checkpoint
@@ -31,7 +31,7 @@ SLOW = '''
 """An encoder that takes its time, so that it can be killed at any point of it, and writes down what it was asked."""
 import hashlib, os, time
 import numpy as np
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 
 class Slow:
     card = ModelCard(name="slow", revision="1", library="none")

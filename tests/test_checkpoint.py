@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, MissingExtra
 from tests.helpers.tiny import SHAPE, WORDS, bare, change_json, change_weights, saved, tokenizer
 

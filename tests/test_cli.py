@@ -181,7 +181,7 @@ def test_listing_loads_only_what_checks_task_files(verb: str) -> None:
 def test_scoring_a_model_loads_nothing_it_does_not_need() -> None:
     heavy = [name for name in HEAVY if name not in ("pyarrow", "pydantic")]
     script = (
-        "import sys; from panglot.encode.model import load_model; from panglot.evaluate.run import run\n"
+        "import sys; from panglot.encode.load import load_model; from panglot.evaluate.run import run\n"
         "from panglot.data.catalogue import suite_tasks\n"
         "run(suite_tasks()['starter'], load_model('random'))\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadResult, UnknownName
 from panglot.evaluate.run import run
 from panglot.results.result import Result

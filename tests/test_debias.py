@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from panglot.cli.main import app
 from panglot.data.pool import Candidate, Items, Judgement, Pool, Query
 from panglot.data.readers.captions import mixed
+from panglot.encode.card import ModelCard
 from panglot.encode.kinds.fusion import FusedModel
-from panglot.encode.model import ModelCard, load_model
+from panglot.encode.load import load_model
 from panglot.encode.pairs import score_pairs
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadData, BadEncoder, BadResult, PanglotError, UnknownName

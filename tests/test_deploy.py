@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from leaderboard_app.inbox import Inbox
 from leaderboard_app.sandbox import LIMITS
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card
 from tests.helpers.browsing import new_page, open_browser, served

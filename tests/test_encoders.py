@@ -13,7 +13,7 @@ import pytest
 
 from panglot.data.pool import Pool
 from panglot.encode.kinds.bm25 import analyser
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.registry import KINDS
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra, UnknownName

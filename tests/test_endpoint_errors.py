@@ -21,7 +21,8 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.endpoints.endpoint import BUSY, FAILED, Failure, RequestFailed, RequestPolicy
 from panglot.encode.endpoints.error_body import LONGEST, one_line, server_message
 from panglot.encode.kinds.openai import OpenAIEncoder, SeeingOpenAIEncoder, _data_url
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, PanglotError, RefusedInput, UnknownName
 from tests.helpers.flaky_proxy import (

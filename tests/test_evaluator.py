@@ -25,7 +25,7 @@ import panglot
 from panglot.data.pool import Pool
 from panglot.data.readers.captions import text_to_image
 from panglot.encode.cache import VECTORS
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, PanglotError, UnknownName
 from panglot.files import cache_dir

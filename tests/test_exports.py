@@ -223,7 +223,7 @@ def test_queries_against_images_have_only_the_pool_of_all() -> None:
 
 def _record(name: str, pool: Any, scores: np.ndarray, headline: str) -> ResultRecord:
     """The record of a pool under the name of a task."""
-    from panglot.encode.model import ModelCard
+    from panglot.encode.card import ModelCard
 
     task = TaskRecord(
         name=name,

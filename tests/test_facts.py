@@ -20,7 +20,7 @@ from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Source
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadResult
 from panglot.evaluate.run import run

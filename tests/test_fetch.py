@@ -23,7 +23,7 @@ from panglot.data.load import read_pool
 from panglot.data.local import _remembered
 from panglot.data.origins.fetch import fetch_file
 from panglot.data.task import Task
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.files import data_from, data_of_process, data_root

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.readers.folder import FILES, folder_task
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence

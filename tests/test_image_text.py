@@ -19,7 +19,8 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import Caption, ImageText, Shown, image_to_text, mixed, text_to_image
 from panglot.encode.cache import VectorCache
 from panglot.encode.kinds.floors import ConstantVectors
-from panglot.encode.model import Model, load_model, sees_images
+from panglot.encode.load import load_model
+from panglot.encode.model import Model, sees_images
 from panglot.encode.scoring import score_pool
 from panglot.encode.vectors import encode_with_images
 from panglot.errors import BadData, BadEncoder

@@ -122,7 +122,7 @@ def test_no_name_of_a_module_goes_up(named: list[Named]) -> None:
 
 def test_a_name_that_goes_up_or_nowhere_is_found() -> None:
     file = SOURCE / "panglot" / "encode" / "registry.py"
-    assert not goes_down(Named(file, "panglot.train.train:train"))
+    assert not goes_down(Named(file, "panglot.train.run.train:train"))
     assert not is_there(Named(file, "panglot.encode.kinds.use:gone"))
     assert not is_there(Named(file, "panglot.encode.kinds.gone:load"))
 

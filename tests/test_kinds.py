@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import OPTIONS, SPEED_ONLY, ModelCard, Options, Role, load_model, takes
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.load import load_model
+from panglot.encode.options import OPTIONS, SPEED_ONLY, Options, takes
 from panglot.encode.registry import KINDS, TORCH_OPTIONS
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, BadResult, UnknownName
@@ -103,7 +105,7 @@ def test_a_built_in_kind_refuses_other_options_before_it_loads_anything(name: st
     kind = KINDS[name]
     model = Hashed("8", Options())
     model.card = model.card.model_copy(update={"precision": asked.precision})
-    with mock.patch("panglot.encode.model.import_loader", return_value=lambda *_: model):
+    with mock.patch("panglot.encode.load.import_loader", return_value=lambda *_: model):
         if _own(asked) <= set(kind.options):
             assert load_model(kind.example, asked).card.settings == asked.settings()
         else:
@@ -250,7 +252,7 @@ def test_nothing_may_follow_a_whole_name(name: str) -> None:
 @settings(deadline=None)
 def test_a_name_of_no_kind_is_refused_in_words(name: str) -> None:
     with (
-        mock.patch("panglot.encode.model.import_loader", return_value=lambda *_: Hashed("8", Options())),
+        mock.patch("panglot.encode.load.import_loader", return_value=lambda *_: Hashed("8", Options())),
         suppress(UnknownName, BadEncoder),
     ):
         assert load_model(name).card.name == "hashed:8"

@@ -16,7 +16,7 @@ from panglot.data.image import IMAGES
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.encode.kinds.bm25 import analyser
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.tokenization import reading_by_language
 from panglot.encode.vectors import Encoded
 from panglot.errors import UnknownName

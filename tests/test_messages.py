@@ -30,7 +30,7 @@ from panglot.data.readers.miracl import read_questions
 from panglot.data.task import Source
 from panglot.encode.cache import VectorCache
 from panglot.encode.kinds.use import load as load_use
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.vectors import encode_with_images
 from panglot.errors import BadData, BadEncoder, BadResult, MissingData, UnknownName
 from panglot.files import DATA_VARIABLE, data_from

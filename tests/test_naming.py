@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panglot.data.catalogue import all_tasks
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
 from panglot.results.naming import is_result_name, result_folder, result_stem, stem_of
 from panglot.results.result_record import find_results

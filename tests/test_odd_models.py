@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from panglot.data.pool import Pool
+from panglot.encode.card import ModelCard
 from panglot.encode.checkpoints.loading import explained, is_out_of_reach
 from panglot.encode.checkpoints.openvino import compile_with_openvino
 from panglot.encode.checkpoints.tokens import tokenize
@@ -18,7 +19,7 @@ from panglot.encode.kinds import model2vec, mteb_model, sparse
 from panglot.encode.kinds.encoder_classes import Opened
 from panglot.encode.kinds.late import LateModel
 from panglot.encode.kinds.sparse import SparseModel
-from panglot.encode.model import ModelCard, Options
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.progress import silent
 from tests.helpers.pools import PoolMaker

@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 
 from panglot.cli.main import app
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadResult, PanglotError
 from panglot.evaluate.run import run
 from panglot.plain import plain

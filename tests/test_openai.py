@@ -22,7 +22,8 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.cache import VectorCache
 from panglot.encode.endpoints.endpoint import YEAR, RequestPolicy, _retry_after
 from panglot.encode.kinds.openai import OpenAIEncoder
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra
 from panglot.retrieve.ranking import collect_evidence

@@ -12,7 +12,8 @@ import pytest
 
 from panglot.encode.endpoints.endpoint import RequestPolicy
 from panglot.encode.kinds.openai import OpenAIEncoder
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from tests.helpers.flaky_proxy import (
     ScriptedServer,

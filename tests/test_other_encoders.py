@@ -16,10 +16,12 @@ from typer.testing import CliRunner
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
+from panglot.encode.card import ModelCard
 from panglot.encode.kinds.fusion import FusedScores, reciprocal_ranks
 from panglot.encode.kinds.late import LateScores
 from panglot.encode.kinds.sparse import SparseScores
-from panglot.encode.model import ModelCard, Options, load_model, takes
+from panglot.encode.load import load_model
+from panglot.encode.options import Options, takes
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, MissingExtra
 from panglot.evaluate.run import run

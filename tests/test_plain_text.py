@@ -23,7 +23,7 @@ from rich.text import Text
 from panglot.cli.main import main
 from panglot.cli.output import echo, print_json
 from panglot.cli.view.console import PlainConsole
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.plain import plain, plain_lines

@@ -11,7 +11,8 @@ import pytest
 from panglot.data.pool import Pool
 from panglot.data.readers.captions import image_to_text
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import ModelCard, Role, load_model
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.load import load_model
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
 from panglot.evaluate.plan import SAMPLE, plan_run

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from panglot.cli.main import app
 from panglot.encode.checkpoints import precision
 from panglot.encode.checkpoints.precision import computed_options, computed_precision
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from tests.helpers.tiny import bare, saved
 
 HAS_BF16 = precision.has_bf16

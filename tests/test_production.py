@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.data.pool import Pool
-from panglot.encode.model import ModelCard, Options, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, PanglotError
 from panglot.remedies.debias import parse_method
 from panglot.remedies.debiased import Debias

@@ -15,7 +15,7 @@ import Stemmer
 from panglot.data.load import read_pool
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.lareqa import paragraphs
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.vectors import encode_items
 from panglot.files import data_from
 from panglot.results.result import read_result

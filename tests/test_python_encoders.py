@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from panglot.arrays import as_array
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import CountsTokens, ModelCard, Role, SeesImages, find_unpinned, load_model
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.load import load_model
+from panglot.encode.model import CountsTokens, SeesImages, find_unpinned
 from panglot.encode.scoring import score_pool
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, PanglotError, spelled
@@ -249,7 +251,7 @@ class Encoder:
         return [[len(text), weight] for text in texts]
 make = Encoder
 """
-CARD = "from panglot.encode.model import ModelCard; card = ModelCard(name='own', revision='7', library='none')"
+CARD = "from panglot.encode.card import ModelCard; card = ModelCard(name='own', revision='7', library='none')"
 
 
 @pytest.mark.parametrize(("card", "reused"), [("", False), (CARD, True), (CARD.replace("'7'", "'unknown'"), False)])

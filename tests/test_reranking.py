@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import mixed
 from panglot.encode.cache import VectorCache
+from panglot.encode.card import ModelCard
 from panglot.encode.kinds.rerank import RerankingModel
-from panglot.encode.model import ModelCard, Options, find_unpinned, load_model, sees_images
+from panglot.encode.load import load_model
+from panglot.encode.model import find_unpinned, sees_images
+from panglot.encode.options import Options
 from panglot.encode.pairs import score_pairs
 from panglot.encode.reranking import RerankedScores
 from panglot.encode.scoring import score_pool

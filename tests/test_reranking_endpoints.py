@@ -10,7 +10,9 @@ import pytest
 
 from panglot.encode.endpoints.endpoint import RequestPolicy
 from panglot.encode.endpoints.reranker import EndpointScorer
-from panglot.encode.model import Options, find_unpinned, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import find_unpinned
+from panglot.encode.options import Options
 from panglot.encode.pairs import score_pairs
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder

@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 from typer.testing import Result as CommandResult
 
 from panglot.cli.main import app
-from panglot.encode.model import ModelCard, Options, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.encode.registry import EMBEDDED, KINDS
 from panglot.errors import BadEncoder, BadResult
 from panglot.evaluate.run import run

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panglot.encode.model import ModelCard, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence

@@ -12,7 +12,7 @@ import pytest
 from panglot.cli.names import find_tasks
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.encode.scoring import reduced
 from panglot.encode.tokenization import reading_by_language
 from panglot.encode.vectors import encode_items

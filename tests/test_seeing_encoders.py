@@ -17,7 +17,8 @@ import pytest
 from PIL import Image as Pillow
 
 from panglot.data.readers.captions import mixed
-from panglot.encode.model import SeesImages, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import SeesImages
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
 from tests.helpers.flaky_proxy import forget_endpoint_settings

@@ -18,7 +18,9 @@ import pytest
 from panglot.data.pool import Pool
 from panglot.encode.checkpoints.devices import Here
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
-from panglot.encode.model import CountsTokens, Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import CountsTokens
+from panglot.encode.options import Options
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra
 from tests.helpers.minilm import MINILM

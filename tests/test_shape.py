@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from panglot.encode.model import ModelCard, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
 from panglot.errors import BadData, BadEncoder, BadResult
 from panglot.evaluate.run import run
 from panglot.fields import check_moment, check_text

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from panglot.cli.view.listing import list_stream_plan
+from panglot.encode.card import Role
 from panglot.encode.kinds.floors import RandomVectors
-from panglot.encode.model import Role, load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadEncoder
 from panglot.evaluate.shards.plan import BATCH, plan_stream
 from tests.helpers.tasks import TASKS

@@ -18,8 +18,9 @@ from panglot.data.corpus import StreamedTask
 from panglot.data.readers.miracl import read_questions
 from panglot.data.task import Size
 from panglot.encode.cache import VectorCache
+from panglot.encode.card import Role
 from panglot.encode.kinds.floors import RandomVectors
-from panglot.encode.model import Role, load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadData, BadEncoder, UnknownName
 from panglot.evaluate.shards.run import StreamOptions, run_streamed
 from panglot.results.evidence_file import read_evidence

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from typer.testing import Result as CommandResult
 
 from panglot.cli.main import app
-from panglot.encode.model import ModelCard, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.fields import check_name

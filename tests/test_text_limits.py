@@ -11,7 +11,9 @@ import pytest
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
-from panglot.encode.model import Options, cut_at, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import cut_at
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
 from tests.helpers.tasks import TASKS

@@ -10,12 +10,12 @@ from panglot.results.evidence_file import read_evidence
 from panglot.results.record import write_record
 from panglot.results.result_record import read_result_record
 from panglot.score.comparison.contributions import contributions
-from panglot.train.ablate import Ablation, Arm, Scored, plan, summarise
-from panglot.train.data import read_pairs
-from panglot.train.experiment import Experiment, read_experiment
-from panglot.train.record import read_training
-from panglot.train.score import score_folder
-from panglot.train.train import train
+from panglot.train.ablation.ablate import Ablation, Arm, Scored, plan, summarise
+from panglot.train.ablation.experiment import Experiment, read_experiment
+from panglot.train.data.read import read_pairs
+from panglot.train.run.record import read_training
+from panglot.train.run.score import score_folder
+from panglot.train.run.train import train
 from tests.helpers.recipes import write_recipe
 from tests.helpers.tasks import TASKS
 

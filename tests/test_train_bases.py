@@ -13,9 +13,9 @@ from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from panglot.errors import BadEncoder
-from panglot.train.pairs import PairsBuilder, TextPair
-from panglot.train.recipe_file import make_recipe
-from panglot.train.train import train
+from panglot.train.data.pairs import PairsBuilder, TextPair
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.run.train import train
 from tests.helpers.tiny import bare, change_weights, saved, tokenizer
 
 

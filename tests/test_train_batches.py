@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panglot.errors import BadData
-from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.pairs import NO_INDEX, PARTNERS, ImageCaption, Pairs, PairsBuilder, TextPair
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe
+from panglot.train.data.pairs import NO_INDEX, PARTNERS, ImageCaption, Pairs, PairsBuilder, TextPair
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.steps.batches import BatchDrawer, BatchSampler
 from tests.helpers.processes import python
 
 LANGUAGES = ("de", "en", "zh")
@@ -230,6 +230,6 @@ def test_text_is_not_paired_with_itself() -> None:
 
 
 def test_samplers_load_no_torch() -> None:
-    modules = "panglot.train.batches, panglot.train.leak, panglot.train.experiment"
+    modules = "panglot.train.steps.batches, panglot.train.data.leak, panglot.train.ablation.experiment"
     script = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     python(script)

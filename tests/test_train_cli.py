@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.errors import BadData
-from panglot.train.data import read_pairs
-from panglot.train.experiment import read_experiment
-from panglot.train.leak import check_leaks
-from panglot.train.recipe_file import read_recipe
+from panglot.train.ablation.experiment import read_experiment
+from panglot.train.data.leak import check_leaks
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe_file import read_recipe
 from tests.helpers.command import json_of
 from tests.helpers.images import numbered
 from tests.helpers.killing import Killed, killing_at
@@ -158,7 +158,7 @@ def test_train_scores_what_it_made_and_goes_on_where_it_stopped(folder: Path, mo
 def test_finished_model_is_not_trained_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_in(folder)
     made = (folder / "models" / "small" / "recipe.json").stat().st_mtime_ns
-    monkeypatch.setattr("panglot.train.train.train", None)
+    monkeypatch.setattr("panglot.train.run.train.train", None)
     said = train_in(folder, "training.report_to=[]")
     assert "is finished and is not trained again" in said
     assert "starter" in said

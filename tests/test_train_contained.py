@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panglot.errors import BadData
-from panglot.train.batches import BatchDrawer
-from panglot.train.contained import GroupText, find_contained, without_query
-from panglot.train.data import ntrex, sections
-from panglot.train.pairs import Pairs, PairsBuilder, TextPair
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe
-from panglot.train.words import normalised
+from panglot.train.data.contained import GroupText, find_contained, without_query
+from panglot.train.data.pairs import Pairs, PairsBuilder, TextPair
+from panglot.train.data.training_sets import ntrex, sections
+from panglot.train.data.words import normalised
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.steps.batches import BatchDrawer
 
 LANGUAGES = ("de", "en")
 

@@ -23,15 +23,15 @@ from tokenizers import models
 
 from panglot.errors import BadData, BadEncoder, MissingData
 from panglot.files import data_from
-from panglot.train.batches import BatchDrawer, BatchSampler
-from panglot.train.data import read_pairs
-from panglot.train.loss import HybridLoss
-from panglot.train.pairs import TextPair
-from panglot.train.recipe import Recipe
-from panglot.train.smaller import keep_layers, keep_tokens
-from panglot.train.towers import build_model
-from panglot.train.train import train
-from panglot.train.trainer import PairRows
+from panglot.train.data.pairs import TextPair
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.run.train import train
+from panglot.train.steps.batches import BatchDrawer, BatchSampler
+from panglot.train.steps.inputs import PairRows
+from panglot.train.steps.loss import HybridLoss
+from panglot.train.towers.build import build_model
+from panglot.train.towers.smaller import keep_layers, keep_tokens
 from tests.helpers.killing import Killed, killing_at
 from tests.helpers.letters import (
     DIMENSION,

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image as Pillow
 
 from panglot.errors import BadData
-from panglot.train.data import read_pairs
-from panglot.train.own_images import own_captions
-from panglot.train.pairs import ImageCaption
-from panglot.train.recipe import ImageData
-from panglot.train.recipe_file import make_recipe
+from panglot.train.data.own_images import own_captions
+from panglot.train.data.pairs import ImageCaption
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe import ImageData
+from panglot.train.recipes.recipe_file import make_recipe
 
 COLOURS = ("red", "green", "blue")
 

@@ -19,18 +19,18 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.errors import BadData, BadEncoder
 from panglot.results.result_record import read_result_record
-from panglot.train.callbacks import KeepState
-from panglot.train.hidden_states import StateStore
-from panglot.train.layers import layer_rates
-from panglot.train.pairs import Pairs, PairsBuilder, TextPair
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe
-from panglot.train.score import score_folder
-from panglot.train.towers import build_model
-from panglot.train.train import Trained, train
-from panglot.train.trainer import arguments
-from panglot.train.training_table import Schedule
-from panglot.train.validate import Bitext
+from panglot.train.data.pairs import Pairs, PairsBuilder, TextPair
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.recipes.training_table import Schedule
+from panglot.train.run.score import score_folder
+from panglot.train.run.train import Trained, train
+from panglot.train.steps.arguments import arguments
+from panglot.train.steps.callbacks import KeepState
+from panglot.train.steps.validate import Bitext
+from panglot.train.towers.build import build_model
+from panglot.train.towers.hidden_states import StateStore
+from panglot.train.towers.layers import layer_rates
 from tests.helpers.killing import Killed, killing_at
 from tests.helpers.tasks import TASKS
 from tests.helpers.tiny import bare, change_json, change_weights
@@ -113,7 +113,7 @@ def test_stored_states_are_used_by_later_runs_and_by_scoring(
 ) -> None:
     first = train(cached(base), tmp_path / "first", pairs)
     with monkeypatch.context() as patched:
-        patched.setattr("panglot.train.frozen_cache._FrozenLayers._computed", None)
+        patched.setattr("panglot.train.towers.frozen_cache._FrozenLayers._computed", None)
         again = train(cached(base), tmp_path / "again", pairs)
     assert losses(again) == losses(first)
     model = SentenceTransformer(str(first.folder), device="cpu").state_dict()
@@ -266,7 +266,9 @@ def test_checkpoints_are_kept_beside_validations(
     """Validation at steps 4 and 8, checkpoints at every third: killed after step 7, the run goes on from step 6."""
     saved = []
     monkeypatch.setattr(KeepState, "on_save", _noting(saved, KeepState.on_save))
-    monkeypatch.setattr("panglot.train.train.read_bitext", lambda recipe: Bitext(("en", "de"), [TEXTS, TEXTS[::-1]]))
+    monkeypatch.setattr(
+        "panglot.train.run.train.read_bitext", lambda recipe: Bitext(("en", "de"), [TEXTS, TEXTS[::-1]])
+    )
     content = recipe(base, steps=8, checkpoint_every=3).model_dump() | {"validation": {"every": 4}}
     made = make_recipe(content)
     with pytest.raises(Killed):

@@ -15,14 +15,14 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.task import Size, Task
 from panglot.errors import BadData
 from panglot.files import data_from
-from panglot.train.data import read_pairs, text_entries
-from panglot.train.leak import Leak, check_leaks
-from panglot.train.leak_cache import check_leaks_once
-from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
-from panglot.train.recipe import TextData
-from panglot.train.recipe_file import make_recipe
-from panglot.train.translate import translated
-from panglot.train.words import Units, is_kept, long_runs, normalised
+from panglot.train.data.leak import Leak, check_leaks
+from panglot.train.data.leak_cache import check_leaks_once
+from panglot.train.data.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
+from panglot.train.data.read import read_pairs, text_entries
+from panglot.train.data.translate import translated
+from panglot.train.data.words import Units, is_kept, long_runs, normalised
+from panglot.train.recipes.recipe import TextData
+from panglot.train.recipes.recipe_file import make_recipe
 from tests.helpers.tasks import TASKS
 
 SENTENCE = "the old bridge was closed to all traffic after the storm of last winter"
@@ -51,7 +51,7 @@ def task_of(pool: Pool, name: str = "own-task") -> Task:
 def leaks_of(pairs: Pairs, pool: Pool, name: str = "own-task") -> tuple[Leak, ...]:
     """What the training data shares with a task that is here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("panglot.train.leak.local_pool", lambda task, languages: pool)
+        patch.setattr("panglot.train.data.leak.local_pool", lambda task, languages: pool)
         return check_leaks(pairs, [task_of(pool, name)]).leaks
 
 
@@ -152,7 +152,7 @@ def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:
 
 def test_only_the_languages_of_the_training_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("panglot.train.leak.local_pool", lambda task, languages: asked.append(languages))
+    monkeypatch.setattr("panglot.train.data.leak.local_pool", lambda task, languages: asked.append(languages))
     check_leaks(pairs(SENTENCE), [TASKS["xquad-r"], TASKS["belebele"]])
     assert [set(languages) for languages in asked] == [{"en", "zh"}, {"eng_Latn", "zho_Hans"}]
 
@@ -202,7 +202,7 @@ def test_check_is_remembered_until_data_or_tasks_change(tmp_path: Path, monkeypa
     first = check_leaks_once(pairs, [TASKS["starter"]], tmp_path)
     assert first.compared == ("starter",)
     with monkeypatch.context() as patched:
-        patched.setattr("panglot.train.leak_cache.check_leaks", None)
+        patched.setattr("panglot.train.data.leak_cache.check_leaks", None)
         assert check_leaks_once(pairs, [TASKS["starter"]], tmp_path) == first
     builder.add_texts("more", [TextPair("2", "en", "another question", "another answer")])
     assert check_leaks_once(builder.build(), [TASKS["starter"]], tmp_path).leaks[0].texts > first.leaks[0].texts

@@ -14,25 +14,27 @@ from PIL import Image as Pillow
 from sentence_transformers import SentenceTransformer
 
 from panglot.data.load import read_pool
-from panglot.encode.model import SeesImages, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import SeesImages
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadData
 from panglot.evaluate.run import run
 from panglot.results.result_record import read_result_record
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.metrics import parse_metric
-from panglot.train.data import emoji_captions, ntrex, read_images, read_pairs, terms, text_entries
-from panglot.train.loss import HybridLoss
-from panglot.train.pairs import ImageCaption, Pairs, PairsBuilder
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe
-from panglot.train.record import read_training
-from panglot.train.score import CachedFeatures, score_folder
-from panglot.train.smaller import trim_vocabulary
-from panglot.train.towers import learn_vocabulary, sif_weights
-from panglot.train.towers_table import ImageTower
-from panglot.train.train import train
-from panglot.train.vision import image_features, load_vision
+from panglot.train.data.pairs import ImageCaption, Pairs, PairsBuilder
+from panglot.train.data.read import read_pairs, text_entries
+from panglot.train.data.training_sets import emoji_captions, ntrex, read_images, terms
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.recipes.towers_table import ImageTower
+from panglot.train.run.record import read_training
+from panglot.train.run.score import CachedFeatures, score_folder
+from panglot.train.run.train import train
+from panglot.train.steps.loss import HybridLoss
+from panglot.train.towers.build import learn_vocabulary, sif_weights
+from panglot.train.towers.smaller import trim_vocabulary
+from panglot.train.towers.vision import image_features, load_vision
 from tests.helpers.killing import Killed, killing_at
 from tests.helpers.tasks import TASKS
 
@@ -260,7 +262,7 @@ def test_features_of_pictures_are_made_once(
     vision = load_vision(ImageTower())
     first = image_features(vision, files, tmp_path / "features")
     with monkeypatch.context() as patched:
-        patched.setattr("panglot.train.vision._encode", None)
+        patched.setattr("panglot.train.towers.vision._encode", None)
         assert torch.equal(image_features(vision, files, tmp_path / "features"), first)
 
     recipe = small(

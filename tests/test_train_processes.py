@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
-from panglot.train.data import read_pairs
-from panglot.train.recipe_file import make_recipe
-from panglot.train.record import read_training
-from panglot.train.train import train
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.run.record import read_training
+from panglot.train.run.train import train
 from tests.helpers.processes import python
 
 # The second process is forked off after the imports, which take longer than the training, and the two meet in a file:
@@ -22,10 +22,10 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 import torch
-from panglot.train.data import read_pairs
-from panglot.train.recipe import Recipe
-from panglot.train.train import train
-from panglot.train.trainer import arguments
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.run.train import train
+from panglot.train.steps.arguments import arguments
 
 folder = Path(sys.argv[1])
 recipe = Recipe.model_validate_json((folder / "recipe.json").read_bytes())

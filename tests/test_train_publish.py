@@ -19,11 +19,11 @@ from panglot.errors import BadEncoder, PanglotError
 from panglot.interop.mteb_export import model_index
 from panglot.interop.push import files_of, push
 from panglot.results.result_record import read_result_record
-from panglot.train.card import write_card
-from panglot.train.data import read_pairs
-from panglot.train.recipe_file import make_recipe, read_recipe
-from panglot.train.score import score_folder
-from panglot.train.train import Trained, train
+from panglot.train.data.read import read_pairs
+from panglot.train.recipes.recipe_file import make_recipe, read_recipe
+from panglot.train.run.card import write_card
+from panglot.train.run.score import score_folder
+from panglot.train.run.train import Trained, train
 from tests.helpers.command import json_of, panglot
 from tests.helpers.recipes import write_recipe
 from tests.helpers.tasks import TASKS

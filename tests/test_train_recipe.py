@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from panglot.errors import BadData, MissingData
-from panglot.train.ablate import plan, read_ablation
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe, read_recipe, set_value
+from panglot.train.ablation.ablate import plan, read_ablation
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe, read_recipe, set_value
 
 
 def content(**parts: Any) -> dict[str, Any]:

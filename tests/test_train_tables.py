@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panglot.errors import BadData, MissingData
-from panglot.train.data import text_entries
-from panglot.train.pairs import TextPair
-from panglot.train.recipe import TextData
-from panglot.train.recipe_file import make_recipe
-from panglot.train.tables import table_entries
+from panglot.train.data.pairs import TextPair
+from panglot.train.data.read import text_entries
+from panglot.train.data.tables import table_entries
+from panglot.train.recipes.recipe import TextData
+from panglot.train.recipes.recipe_file import make_recipe
 from tests.helpers.processes import python
 from tests.helpers.recipes import write_recipe
 

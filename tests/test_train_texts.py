@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panglot.train import texts
-from panglot.train.texts import TextStore
+from panglot.train.data import texts
+from panglot.train.data.texts import TextStore
 
 TEXTS = st.lists(st.sampled_from(["a", "A", "b", "Straße", "STRASSE", "strasse", "ǆ", "Ǆ", "", "ｂ"]), max_size=40)
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from panglot.errors import BadEncoder
-from panglot.train.data import text_entries
-from panglot.train.recipe import TextData
-from panglot.train.translate import load_translator
+from panglot.train.data.read import text_entries
+from panglot.train.data.translate import load_translator
+from panglot.train.recipes.recipe import TextData
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
@@ -50,7 +50,7 @@ def test_a_data_set_is_translated_by_a_model_of_transformers(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr("panglot.train.translate.cache_dir", lambda *parts: tmp_path / "cache")
+    monkeypatch.setattr("panglot.train.data.translate.cache_dir", lambda *parts: tmp_path / "cache")
     rows = [{"query": "who", "passage": "the keeper"}, {"query": "what", "passage": "bees"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
     data = TextData(

@@ -14,13 +14,14 @@ from sentence_transformers import (
     SentenceTransformer,
 )
 
-from panglot.encode.model import SeesImages, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import SeesImages
 from panglot.errors import BadEncoder
-from panglot.train.pairs import ImageCaption, PairsBuilder
-from panglot.train.towers import build_model
-from panglot.train.towers_table import ImageTower
-from panglot.train.train import train
-from panglot.train.vision import load_vision
+from panglot.train.data.pairs import ImageCaption, PairsBuilder
+from panglot.train.recipes.towers_table import ImageTower
+from panglot.train.run.train import train
+from panglot.train.towers.build import build_model
+from panglot.train.towers.vision import load_vision
 from tests.helpers.letters import (
     DIMENSION,
     LANGUAGES,

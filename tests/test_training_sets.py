@@ -27,7 +27,7 @@ from panglot.data.builders.training.terms import CLDR, LANGUAGES, PRESETS, cldr_
 from panglot.data.builders.training.training_set import TrainingSet
 from panglot.data.origins.archive import Archive
 from panglot.errors import BadData, MissingData
-from panglot.train.data import read_rows
+from panglot.train.data.training_sets import read_rows
 from tests.helpers.archives import served, tar_gz, zipped
 from tests.helpers.command import panglot
 

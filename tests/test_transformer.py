@@ -10,7 +10,8 @@ import pytest
 
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.kinds.transformer import parse
-from panglot.encode.model import Options, load_model
+from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from tests.helpers.minilm import MINILM
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from panglot.arrays import to_unit_length
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.encode.scoring import reduced
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder

@@ -19,7 +19,7 @@ import panglot.data.local
 from panglot.data.local import remembered_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Source
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.files import DATA_VARIABLE, data_from

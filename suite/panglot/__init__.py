@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from panglot.api import compare, load_model, load_pool, load_task, rank, read_result, run
     from panglot.data.pool import Pool
     from panglot.data.task import Task
-    from panglot.encode.model import Encoder, ModelCard
+    from panglot.encode.card import ModelCard
+    from panglot.encode.model import Encoder
     from panglot.errors import PanglotError
     from panglot.interop.evaluator import PanglotEvaluator as PanglotEvaluator
     from panglot.results.result import Result

@@ -18,9 +18,11 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.encode.cache import VectorCache, open_cache
+from panglot.encode.card import Precision, Role
 from panglot.encode.kinds.function import as_model
-from panglot.encode.model import OPTIONS, Model, Options, Precision, Role, find_unpinned
-from panglot.encode.model import load_model as load_by_name
+from panglot.encode.load import load_model as load_by_name
+from panglot.encode.model import Model, find_unpinned
+from panglot.encode.options import OPTIONS, Options
 from panglot.errors import BadEncoder, UnknownName
 from panglot.evaluate.measure import Measurement, curve_points, stream_options
 from panglot.evaluate.resolve import resolve_task

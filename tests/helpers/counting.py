@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 
 
 class Lengths:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.results.naming import result_stem
 from panglot.results.result import Result
 from panglot.results.result_record import ResultRecord, RunRecord, TaskRecord

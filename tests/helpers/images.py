@@ -13,7 +13,7 @@ from PIL.Image import Image as Picture
 
 from panglot.data.image import Image
 from panglot.data.readers.captions import Caption, ImageText, Shown
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 
 
 def encoded(picture: Picture, kind: str = "PNG") -> bytes:

@@ -12,12 +12,12 @@ from sentence_transformers import (
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from panglot.train.batches import BatchDrawer
-from panglot.train.loss import HybridLoss
-from panglot.train.pairs import Pairs, PairsBuilder, TextPair
-from panglot.train.recipe import Recipe
-from panglot.train.recipe_file import make_recipe
-from panglot.train.trainer import Collator, PairRows
+from panglot.train.data.pairs import Pairs, PairsBuilder, TextPair
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.recipes.recipe_file import make_recipe
+from panglot.train.steps.batches import BatchDrawer
+from panglot.train.steps.inputs import Collator, PairRows
+from panglot.train.steps.loss import HybridLoss
 
 LANGUAGES = ("de", "en", "zh")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from panglot.encode.model import load_model
+from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.trust.submission import card_of, write_card
 from tests.helpers.tasks import TASKS

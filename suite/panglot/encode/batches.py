@@ -13,7 +13,8 @@ from panglot.data.image import Image, decode_batches
 from panglot.data.pool import Items
 from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import UNCOUNTED
-from panglot.encode.model import CountsTokens, Encoder, EncodesConcurrently, HasBudget, Role, SeesImages, cut_at
+from panglot.encode.card import Role
+from panglot.encode.model import CountsTokens, Encoder, EncodesConcurrently, HasBudget, SeesImages, cut_at
 from panglot.errors import BadEncoder, PanglotError, spelled
 
 if TYPE_CHECKING:

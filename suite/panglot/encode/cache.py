@@ -24,7 +24,7 @@ from uuid import uuid4
 import numpy as np
 
 from panglot.arrays import Bools, Floats, Ints, read_arrays
-from panglot.encode.model import ModelCard, Role
+from panglot.encode.card import ModelCard, Role
 from panglot.errors import PanglotError
 from panglot.files import cache_dir, check_writable
 

@@ -11,8 +11,8 @@ import numpy as np
 from panglot.arrays import Floats, Ints, as_array, lengths, to_unit_length
 from panglot.encode.batches import Batch, Inputs
 from panglot.encode.cache import UNCOUNTED, Shelf, VectorCache
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.lanes import in_lanes
-from panglot.encode.model import ModelCard, Role
 from panglot.errors import BadEncoder, PanglotError, RefusedInput, spelled
 from panglot.progress import Advance, Progress
 

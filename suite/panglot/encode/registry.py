@@ -13,7 +13,7 @@ GROUP = "panglot.encoders"
 """Entry point group in which packages register a kind: the name is the prefix, the object `load(name, options)`."""
 
 OPTIONS_OF = "__panglot_options__"
-"""Attribute in which `panglot.encode.model.takes` stores the options that such a function supports."""
+"""Attribute in which `panglot.encode.options.takes` stores the options that such a function supports."""
 
 
 class Kind(NamedTuple):

@@ -11,8 +11,9 @@ from panglot.arrays import Floats, Ints, as_array
 from panglot.data.pool import Items, Pool
 from panglot.encode.batches import Images, ItemKeys, Texts
 from panglot.encode.cache import VectorCache
+from panglot.encode.card import Role
 from panglot.encode.encoding import Encoding, encode
-from panglot.encode.model import Encoder, Role, SeesImages
+from panglot.encode.model import Encoder, SeesImages
 from panglot.errors import BadEncoder, PanglotError, spelled
 from panglot.progress import Progress, silent
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from panglot.data.corpus import StreamedTask
 from panglot.data.task import Task
 from panglot.encode.cache import VECTORS, VectorCache
-from panglot.encode.model import Model, ModelCard
+from panglot.encode.card import ModelCard
+from panglot.encode.model import Model
 from panglot.errors import PanglotError, UnknownName
 from panglot.evaluate.run import FORMS, run
 from panglot.evaluate.shards.run import StreamOptions, run_streamed

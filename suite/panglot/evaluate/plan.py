@@ -13,7 +13,8 @@ from panglot.data.image import decode_batches
 from panglot.data.pool import Items, Pool
 from panglot.encode.batches import count_tokens
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Role, Scorer, SeesImages, cut_at
+from panglot.encode.card import Role
+from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Scorer, SeesImages, cut_at
 from panglot.encode.pairs import score_pairs
 from panglot.encode.vectors import encode_sample
 from panglot.errors import BadEncoder, PanglotError, spelled

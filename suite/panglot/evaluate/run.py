@@ -12,7 +12,8 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Items, Pool
 from panglot.data.task import Task
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import HasBudget, Model, Role, cut_at, sees_images
+from panglot.encode.card import Role
+from panglot.encode.model import HasBudget, Model, cut_at, sees_images
 from panglot.encode.scoring import Scored, reduced, score_pool
 from panglot.encode.tokenization import Reading, reading_by_language
 from panglot.encode.vectors import Encoded

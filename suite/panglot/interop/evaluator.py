@@ -21,7 +21,8 @@ from panglot.arrays import Floats
 from panglot.data.corpus import StreamedTask
 from panglot.data.load import read_pool
 from panglot.data.task import Task
-from panglot.encode.model import UNKNOWN, Encoder, ModelCard, Role
+from panglot.encode.card import UNKNOWN, ModelCard, Role
+from panglot.encode.model import Encoder
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, PanglotError, UnknownName, require
 from panglot.evaluate.resolve import resolve_task

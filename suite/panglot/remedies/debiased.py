@@ -13,7 +13,8 @@ from pathlib import Path
 from panglot.arrays import Ints
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
-from panglot.encode.model import Model, ModelCard
+from panglot.encode.card import ModelCard
+from panglot.encode.model import Model
 from panglot.encode.scoring import Scored, score_pool
 from panglot.errors import BadEncoder, PanglotError
 from panglot.progress import Progress, silent

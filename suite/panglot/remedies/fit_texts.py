@@ -16,8 +16,9 @@ from panglot.data.image import IMAGES
 from panglot.data.pool import Items
 from panglot.encode.batches import ItemKeys, Texts
 from panglot.encode.cache import VectorCache
+from panglot.encode.card import Role
 from panglot.encode.encoding import encode
-from panglot.encode.model import Composite, Model, Role, Scorer
+from panglot.encode.model import Composite, Model, Scorer
 from panglot.errors import BadData, BadEncoder
 from panglot.languages import match_language
 from panglot.lines import read_lines

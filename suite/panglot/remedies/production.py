@@ -13,8 +13,9 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.encode.cache import VectorCache
+from panglot.encode.card import Role
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
-from panglot.encode.model import Model, Role
+from panglot.encode.model import Model
 from panglot.errors import PanglotError
 from panglot.progress import Progress, silent
 from panglot.remedies.debias import Fit, Method

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from panglot.encode.model import ModelCard, Role
+from panglot.encode.card import ModelCard, Role
 from panglot.remedies.debias import Method
 from panglot.remedies.fit_texts import FitTexts
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panglot.data.task import Task
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 
 CARD = "card.json"
 RECORD = "verified.json"

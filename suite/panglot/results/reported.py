@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.fields import Label, Name, Sha256, Share, Text
 from panglot.results.naming import result_folder, result_stem
 from panglot.results.record import FORMAT, Format, Record, read_record

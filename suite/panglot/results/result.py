@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panglot.data.catalogue import known_tasks
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.numbers import short
 from panglot.results.evidence_file import hash_evidence, write_evidence
 from panglot.results.facts import read_evidence_of

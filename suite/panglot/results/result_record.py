@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.encode.tokenization import Reading
 from panglot.errors import BadData, BadResult
 from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256, Tokens

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from panglot.encode.model import Model, ModelCard, Options, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
+from panglot.encode.model import Model
+from panglot.encode.options import Options
 from panglot.encode.registry import EMBEDDED
 from panglot.errors import BadEncoder, BadResult
 from panglot.trust.hub_copy import harmless_copy

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, ValidationError
 
 from panglot.data.catalogue import suite_tasks
 from panglot.data.local import remembered_pool
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.errors import BadResult
 from panglot.numbers import count
 from panglot.results.evidence_file import (

@@ -15,7 +15,7 @@ from typing import IO, Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from panglot.encode.model import ModelCard
+from panglot.encode.card import ModelCard
 from panglot.errors import BadResult
 from panglot.fields import Dimension, Label, Line, Name, Parameters, Tokens
 from panglot.files import write_whole

@@ -43,9 +43,9 @@ def ablate(
     from panglot.data.catalogue import known_tasks
     from panglot.encode.checkpoints.precision import FELL_BACK
     from panglot.results.record import write_record
-    from panglot.train.ablate import plan, read_ablation, summarise
-    from panglot.train.bench import Bench
-    from panglot.train.trainer import training_precision
+    from panglot.train.ablation.ablate import plan, read_ablation, summarise
+    from panglot.train.ablation.bench import Bench
+    from panglot.train.steps.arguments import training_precision
 
     console = open_console(aside=as_json)
     ablation = read_ablation(grid)

@@ -49,7 +49,8 @@ def debias(
     from panglot.cli.view.remedies import learned_view
     from panglot.cli.view.terminal import progress_bar
     from panglot.encode.cache import open_cache
-    from panglot.encode.model import Options, load_model
+    from panglot.encode.load import load_model
+    from panglot.encode.options import Options
     from panglot.remedies.production import check_empty, learn, write
 
     check_empty(out)

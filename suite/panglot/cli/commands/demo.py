@@ -43,7 +43,7 @@ def demo(as_json: AsJson = False) -> None:
 
     from panglot.cli.names import find_task
     from panglot.cli.view.terminal import pair_matrix, progress_bar, score_table
-    from panglot.encode.model import load_model
+    from panglot.encode.load import load_model
     from panglot.evaluate.run import run
     from panglot.results.result_record import read_result_record
 

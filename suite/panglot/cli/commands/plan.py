@@ -39,7 +39,7 @@ def plan(
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
     from panglot.encode.cache import open_cache
-    from panglot.encode.model import load_model
+    from panglot.encode.load import load_model
     from panglot.evaluate.plan import plan_run
     from panglot.evaluate.shards.plan import plan_stream
 

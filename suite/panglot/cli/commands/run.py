@@ -123,7 +123,9 @@ def run(
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
     from panglot.encode.cache import open_cache
-    from panglot.encode.model import Options, find_unpinned, load_model
+    from panglot.encode.load import load_model
+    from panglot.encode.model import find_unpinned
+    from panglot.encode.options import Options
     from panglot.evaluate.measure import Measurement, stream_options
     from panglot.results.result_record import read_result_record
 

@@ -13,7 +13,7 @@ from panglot.files import check_writable
 from panglot.plain import plain
 
 if TYPE_CHECKING:
-    from panglot.encode.model import ModelCard
+    from panglot.encode.card import ModelCard
     from panglot.trust.verify import Verdict
 
 STATES = "trained, parent (on the data that the task was made from), zero-shot (declared) or unknown"

@@ -29,7 +29,7 @@ def train(
 
     Example: panglot train static-hybrid --set training.steps=200
     """
-    from panglot.train.recipe_file import read_recipe
+    from panglot.train.recipes.recipe_file import read_recipe
 
     chosen = read_recipe(recipe, changes)
     tasks = [find_task(name) for name in chosen.evaluation]
@@ -39,9 +39,9 @@ def train(
     check_writable(results, "--results")
     from rich.text import Text
 
-    from panglot.train.card import write_card
-    from panglot.train.data import read_pairs
-    from panglot.train.record import read_training
+    from panglot.train.data.read import read_pairs
+    from panglot.train.run.card import write_card
+    from panglot.train.run.record import read_training
 
     folder = out / chosen.name
     training = read_training(chosen, folder)
@@ -57,10 +57,10 @@ def train(
     from panglot.encode.checkpoints.precision import FELL_BACK
     from panglot.interop.mteb_export import model_index
     from panglot.results.result_record import read_result_record
-    from panglot.train.leak_cache import check_leaks_once
-    from panglot.train.score import score_folder
-    from panglot.train.train import is_first_process, stored_layers, train
-    from panglot.train.trainer import training_precision
+    from panglot.train.data.leak_cache import check_leaks_once
+    from panglot.train.run.score import score_folder
+    from panglot.train.run.train import is_first_process, stored_layers, train
+    from panglot.train.steps.arguments import training_precision
 
     if not training:
         for report in pairs.skipped:

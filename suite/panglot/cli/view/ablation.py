@@ -18,7 +18,7 @@ from rich.text import Text
 
 from panglot.numbers import number
 from panglot.score.settings import SETTINGS
-from panglot.train.experiment import MEASURES, ArmRow, Experiment
+from panglot.train.ablation.experiment import MEASURES, ArmRow, Experiment
 
 SETTING_COLOURS = {"mono": "#3b528b", "cross": "#21918c", "multi": "#e08214", "normalised_rank_distance": "#440154"}
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from panglot.encode.model import Options, Role
+from panglot.encode.card import Role
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, PanglotError, require
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from panglot.encode.model import Precision
+from panglot.encode.card import Precision
 from panglot.errors import BadEncoder, require
 from panglot.files import cache_dir
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from panglot.encode.model import Options, Precision
+from panglot.encode.card import Precision
+from panglot.encode.options import Options
 
 FELL_BACK = (
     "Computed in fp32: this CPU has no bf16 instructions (AVX512-BF16, AMX, or Arm BF16), and emulating them is many "

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from panglot.arrays import Floats
+from panglot.encode.card import Role
 from panglot.encode.checkpoints.loading import PROMPT_NAMES
-from panglot.encode.model import Role
 from panglot.errors import BadEncoder
 
 

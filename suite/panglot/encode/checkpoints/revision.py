@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from panglot.encode.model import UNKNOWN
+from panglot.encode.card import UNKNOWN
 
 CARD = "README.md"
 """The model card, which does not affect the model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from panglot.encode.model import Role
+from panglot.encode.card import Role
 from panglot.errors import BadEncoder
 
 LONGEST = 1_000_000

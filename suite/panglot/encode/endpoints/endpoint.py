@@ -10,10 +10,10 @@ from email.utils import parsedate_to_datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from panglot.encode.card import Role
 from panglot.encode.endpoints.account import Account
 from panglot.encode.endpoints.address import KEY, SHORTEST_KEY, Address, open_client
 from panglot.encode.endpoints.error_body import one_line, server_message
-from panglot.encode.model import Role
 from panglot.errors import BadEncoder
 
 if TYPE_CHECKING:

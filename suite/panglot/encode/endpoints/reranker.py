@@ -20,12 +20,13 @@ import numpy as np
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
 from panglot.arrays import Floats
+from panglot.encode.card import UNKNOWN, ModelCard
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
 from panglot.encode.endpoints.dividing import Divider, run_together
 from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Endpoint, RequestFailed, RequestPolicy
 from panglot.encode.endpoints.error_body import server_message
-from panglot.encode.model import UNKNOWN, ModelCard, Options
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
 PROBE = ("Panglot", ["Panglot", "another"])

@@ -19,7 +19,8 @@ import numpy as np
 
 from panglot.arrays import Floats
 from panglot.data.pool import Pool
-from panglot.encode.model import ModelCard, Options
+from panglot.encode.card import ModelCard
+from panglot.encode.options import Options
 from panglot.languages import Language, parse_language
 from panglot.progress import Progress
 from panglot.retrieve.similarity import ScoreBlocks

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from panglot.arrays import Floats
+from panglot.encode.card import ModelCard
 from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import (
     PROBE,
@@ -22,7 +23,7 @@ from panglot.encode.checkpoints.loading import (
 from panglot.encode.checkpoints.precision import computed_options
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import limit, prepare
-from panglot.encode.model import ModelCard, Options
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
 BATCH_PAIRS = 32

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from panglot.data.pool import Items
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import PROMPT_NAMES, explained, vectors_of
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.progress import Progress
 

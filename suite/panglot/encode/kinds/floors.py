@@ -10,7 +10,8 @@ import numpy as np
 
 from panglot.arrays import Floats
 from panglot.data.pool import Pool
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.options import Options
 from panglot.progress import Progress
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 

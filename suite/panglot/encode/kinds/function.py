@@ -11,7 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from panglot.arrays import Floats
-from panglot.encode.model import UNKNOWN, Composite, Encoder, Model, ModelCard, Options, Role, Scorer
+from panglot.encode.card import UNKNOWN, ModelCard, Role
+from panglot.encode.model import Composite, Encoder, Model, Scorer
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, PanglotError, spelled
 
 OPTIONAL = ("count_tokens", "encode_images")

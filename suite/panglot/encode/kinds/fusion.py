@@ -9,7 +9,10 @@ import numpy as np
 
 from panglot.arrays import Floats
 from panglot.data.pool import Pool
-from panglot.encode.model import Model, ModelCard, Options, ScorePairs, load_model
+from panglot.encode.card import ModelCard
+from panglot.encode.load import load_model
+from panglot.encode.model import Model, ScorePairs
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.retrieve.similarity import ScoreBlocks
 

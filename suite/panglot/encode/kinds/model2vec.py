@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from panglot.arrays import Floats, Ints
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.revision import folder_revision
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
 FILES = ["*.json", "*.safetensors", "README.md"]

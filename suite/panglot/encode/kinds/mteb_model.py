@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from panglot.arrays import Floats
+from panglot.encode.card import ModelCard, Precision, Role
 from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import PROBE
-from panglot.encode.model import ModelCard, Options, Precision, Role
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, PanglotError, require
 
 TASK = "XQuADRetrieval"

@@ -20,12 +20,13 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from panglot.arrays import Floats
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
 from panglot.encode.endpoints.dividing import Divider, run_together
 from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Asked, Endpoint, RequestPolicy
 from panglot.encode.endpoints.error_body import server_message
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
 if TYPE_CHECKING:

@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from panglot.data.pool import Pool
+from panglot.encode.card import ModelCard
 from panglot.encode.endpoints.reranker import EndpointScorer
 from panglot.encode.kinds.cross_encoder import CrossEncoderScorer
-from panglot.encode.model import Model, ModelCard, Options, PairScorer, ScorePairs, load_model
+from panglot.encode.load import load_model
+from panglot.encode.model import Model, PairScorer, ScorePairs
+from panglot.encode.options import Options
 from panglot.encode.reranking import RerankedScores
 from panglot.errors import BadEncoder
 from panglot.retrieve.similarity import ScoreBlocks

@@ -12,6 +12,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
 from panglot.encode.checkpoints.devices import Call, Method, first_budget, runner_of
 from panglot.encode.checkpoints.loading import (
@@ -26,7 +27,7 @@ from panglot.encode.checkpoints.loading import (
 from panglot.encode.checkpoints.precision import computed_options
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
 if TYPE_CHECKING:

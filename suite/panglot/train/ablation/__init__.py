@@ -1,0 +1,1 @@
+"""Several runs compared: variants of a recipe with several seeds."""

@@ -1,0 +1,1 @@
+"""From tables and image sets to pairs, compared with the evaluation data."""

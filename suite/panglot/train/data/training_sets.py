@@ -1,0 +1,140 @@
+"""The training sets that Panglot knows: one function for each reads its file as pairs or captions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from panglot.errors import MissingData
+from panglot.files import DATA_VARIABLE, cache_dir, data_root
+from panglot.train.data.pairs import ImageCaption, TextPair
+from panglot.train.data.sample import SAMPLE
+from panglot.train.recipes.recipe import ImageData
+
+Rows = list[dict[str, Any]]
+
+
+def read_rows(file: str, folder: Path | None = None) -> Rows:
+    """The rows of a Parquet file in a folder; by default in the data folder or, if that lacks it, in the user's cache.
+
+    :raises MissingData: there is no such file.
+    """
+    places = [folder] if folder else [place for place in (data_root(), cache_dir()) if place]
+    path = next((place / file for place in places if (place / file).is_file()), None)
+    if path is None:
+        raise MissingData(
+            f"{places[0] / file} does not exist. Download it by `panglot fetch training`, or set --data-dir or "
+            f"{DATA_VARIABLE} to a folder that contains {file}."
+        )
+    return pq.read_table(path).to_pylist()
+
+
+def ntrex() -> Iterator[TextPair]:
+    """Query: a sentence; passage: the sentence with its neighbours in the same document."""
+    return _sentences(read_rows("train/ntrex.parquet"))
+
+
+def ntrex_sample() -> Iterator[TextPair]:
+    """The sample of NTREX that ships with the package."""
+    return _sentences(read_rows("ntrex.parquet", SAMPLE))
+
+
+def _sentences(rows: Rows) -> Iterator[TextPair]:
+    documents: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    for row in rows:
+        documents[row["doc"], row["lang"]][row["segment"]] = row["text"]
+    for (document, language), sentences in documents.items():
+        for place, sentence in sentences.items():
+            around = [sentences[near] for near in (place - 1, place, place + 1) if near in sentences]
+            if len(around) > 1:
+                yield TextPair(f"{document}:{place}", language, sentence, " ".join(around))
+
+
+def mkqa_questions() -> Iterator[TextPair]:
+    """Query: a search question; passage: its translations. There are no monolingual pairs."""
+    for row in read_rows("train/mkqa_questions.parquet"):
+        yield TextPair(row["id"], row["lang"], row["question"], row["question"])
+
+
+def sections() -> Iterator[TextPair]:
+    """Query: a heading; passage: the text below it."""
+    for row in read_rows("train/sections.parquet"):
+        heading = row["heading"] or row["title"]
+        if heading:
+            yield TextPair(f"{row['source']}:{row['doc']}:{row['section']}", row["lang"], heading, row["text"])
+
+
+def qa_pairs() -> Iterator[TextPair]:
+    """Query: a question; passage: the one that answers it. Passages of one context overlap."""
+    for number, row in enumerate(read_rows("train/qa_pairs.parquet")):
+        yield TextPair(str(number), row["lang"], row["question"], row["passage"], cluster=row["context_id"])
+
+
+def terms() -> Iterator[TextPair]:
+    """Query: a name; passage: the name with its synonyms."""
+    for row in read_rows("train/terms.parquet"):
+        if row["synonyms"]:
+            described = ", ".join([row["name"], *row["synonyms"]])
+            yield TextPair(f"{row['source']}:{row['key']}", row["lang"], row["name"], described)
+
+
+TEXTS: Mapping[str, Callable[[], Iterator[TextPair]]] = {
+    "ntrex": ntrex,
+    "ntrex_sample": ntrex_sample,
+    "mkqa_questions": mkqa_questions,
+    "sections": sections,
+    "qa_pairs": qa_pairs,
+    "terms": terms,
+}
+
+
+def emoji_captions() -> Iterator[ImageCaption]:
+    """Names and keywords of the emoji in the train split."""
+    return _named_emoji(read_rows("emoji/texts.parquet"))
+
+
+def emoji_sample() -> Iterator[ImageCaption]:
+    """The sample of emoji that ships with the package."""
+    return _named_emoji(read_rows("emoji-texts.parquet", SAMPLE))
+
+
+def _named_emoji(rows: Rows) -> Iterator[ImageCaption]:
+    for row in rows:
+        if row["split"] == "train":
+            yield ImageCaption(row["id"], row["lang"], row["name"])
+            if row["keywords"]:
+                yield ImageCaption(row["id"], row["lang"], ", ".join(row["keywords"]))
+
+
+def storybook_captions() -> Iterator[ImageCaption]:
+    """Page texts of the train split, as captions of the page's picture."""
+    picture = {row["id"]: row["picture"] for row in read_rows("storybooks/images.parquet")}
+    for row in read_rows("storybooks/texts.parquet"):
+        if row["split"] == "train" and row["id"] in picture:
+            yield ImageCaption(picture[row["id"]], row["lang"], row["text"])
+
+
+CAPTIONS: Mapping[str, Callable[[], Iterator[ImageCaption]]] = {
+    "emoji": emoji_captions,
+    "emoji_sample": emoji_sample,
+    "storybooks": storybook_captions,
+}
+
+
+def read_images(images: ImageData) -> dict[str, bytes]:
+    """The encoded image files of a set's train split, by id."""
+    file, folder, column = IMAGES[images.name]
+    rows = read_rows(file, folder)
+    return {row["id"]: row[column] for row in rows if row["split"] == "train"}
+
+
+IMAGES: Mapping[str, tuple[str, Path | None, str]] = {
+    "emoji": ("emoji/images.parquet", None, "png"),
+    "emoji_sample": ("emoji-images.parquet", SAMPLE, "png"),
+    "storybooks": ("storybooks/images.parquet", None, "jpeg"),
+}
+"""Image file of each set, its folder if it is not the data folder, and the column of the images."""

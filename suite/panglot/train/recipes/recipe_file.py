@@ -1,0 +1,97 @@
+"""Read a recipe from a TOML file, apply changes to it, and report all faults."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from panglot.errors import BadData, MissingData
+from panglot.train.recipes.recipe import Recipe
+
+
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `key=value` changes to it.
+
+    :raises MissingData: there is no such file.
+    :raises BadData: it is not a valid recipe; the message lists all faults.
+    """
+    content = read_content(path)
+    if "arms" in content:
+        raise BadData(f"{path} is an ablation grid, not a single recipe. Run: panglot ablate {path}")
+    return make_recipe(content, changes, str(path))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The content of a recipe or ablation file, or of one in the package with this name.
+
+    :raises MissingData: there is no such file.
+    :raises BadData: it is not valid TOML.
+    """
+    packaged = Path(str(files("panglot.train.recipes") / f"{path.name.removesuffix('.toml')}.toml"))
+    found = path if path.is_file() else packaged
+    if not found.is_file():
+        known = ", ".join(sorted(file.stem for file in packaged.parent.glob("*.toml")))
+        raise MissingData(f"{path} does not exist. Recipes in the package: {known}.")
+    try:
+        return tomllib.loads(found.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadData(f"{path} is not valid TOML: {error}.") from error
+
+
+def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: str = "the recipe") -> Recipe:
+    """Apply `key=value` changes to a recipe's content and validate it; `where` names it in messages.
+
+    :raises BadData: the recipe or a change is invalid; the message lists all faults.
+    """
+    changed = dict(content)
+    for change in changes:
+        key, separator, value = change.partition("=")
+        if not separator or not key:
+            raise BadData(f"'{change}' is not of the form key=value, such as training.steps=50.")
+        changed = set_value(changed, key, _value(value))
+    try:
+        return Recipe.model_validate(changed)
+    except ValidationError as error:
+        raise BadData(f"{where}: {faults(error)}.") from error
+
+
+def set_value(content: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """A copy of the content with one setting changed, given by its path: `training.steps` or `data.0.name`.
+
+    :raises BadData: the path is not valid.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(content))
+    *parents, last = key.split(".")
+    place: Any = changed
+    try:
+        for step in parents:
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, TypeError, AttributeError) as error:
+        raise BadData(f"'{key}' is not a setting of the recipe.") from error
+    return changed
+
+
+def _value(text: str) -> Any:
+    """The text as a TOML value, or the text itself if it is not one."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def faults(error: ValidationError) -> str:
+    """All faults of a validation, each with its location."""
+    return "; ".join(_message(fault) for fault in error.errors(include_url=False, include_context=False))
+
+
+def _message(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

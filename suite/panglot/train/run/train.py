@@ -1,0 +1,183 @@
+"""Train the model of a recipe: pairs → leak check → towers → batches → model, card and curves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import ValidationError
+from sentence_transformers import SentenceTransformer
+from transformers import EarlyStoppingCallback
+from transformers.trainer_callback import PrinterCallback
+
+from panglot.encode.checkpoints.loading import hide_loading_bars, one_line
+from panglot.errors import BadData
+from panglot.progress import Progress, silent
+from panglot.results.record import write_record
+from panglot.train.data.leak import NOT_CHECKED, LeakCheck
+from panglot.train.data.pairs import Pairs
+from panglot.train.recipes.recipe import Recipe
+from panglot.train.run.card import write_card
+from panglot.train.run.record import RECIPE, TRAINING, TrainingRecord
+from panglot.train.steps.arguments import arguments, check_rates, training_precision
+from panglot.train.steps.batches import BatchDrawer, BatchSampler
+from panglot.train.steps.callbacks import KeepState, ShowProgress, last_checkpoint
+from panglot.train.steps.inputs import Collator, PairRows, check_negatives
+from panglot.train.steps.loss import HybridLoss
+from panglot.train.steps.trainer import HybridTrainer
+from panglot.train.steps.validate import BitextEvaluator, read_bitext
+from panglot.train.towers.build import build_model, finished
+from panglot.train.towers.frozen_cache import cache_frozen_layers
+from panglot.train.towers.layers import checkpoint_activations, layer_rates, text_module
+
+LAYERS = "layers"
+"""Folder of stored hidden states, next to the models."""
+
+
+class Trained(NamedTuple):
+    """A finished model and the record of its training."""
+
+    folder: Path
+    training: TrainingRecord
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    pairs: Pairs,
+    leaks: LeakCheck = NOT_CHECKED,
+    progress: Progress = silent,
+) -> Trained:
+    """Train the model of a recipe into a folder, or resume an interrupted run of the same recipe.
+
+    Checkpoints and logs are written next to the folder, in `NAME.training`.
+
+    :raises BadData: the folder belongs to another recipe, the data cannot fill the batches or lacks the negatives that
+        the recipe needs, or this machine does not support the precision.
+    :raises BadEncoder: the base cannot be trained.
+    """
+    work = folder.with_name(f"{folder.name}.training")
+    hide_loading_bars()
+    training_precision(recipe)
+    check_negatives(pairs, recipe, int(os.environ.get("WORLD_SIZE", "1")))
+    _claim(recipe, folder, work)
+    drawer = BatchDrawer(pairs, recipe)
+    vision, features = _images(recipe, pairs, work.parent, progress)
+    model = build_model(recipe, pairs.texts, vision)
+    if stored := stored_layers(recipe, folder):
+        cache_frozen_layers(text_module(model), *stored)
+    trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, progress)
+    training = TrainingRecord.of(
+        recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
+    )
+    if trainer.is_world_process_zero():
+        _save(recipe, finished(trainer.model, recipe), training, folder)
+        write_record(work / TRAINING, training)
+        for checkpoint in work.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    return Trained(folder, training)
+
+
+def _claim(recipe: Recipe, folder: Path, work: Path) -> None:
+    """Record the recipe in the work folder.
+
+    :raises BadData: the folder belongs to another recipe.
+    """
+    record = work / RECIPE
+    if record.is_file() and _digest_of(record) != recipe.digest:
+        raise BadData(f"{work} belongs to a run of another recipe. Choose another folder with --out, or delete it.")
+    folder.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    write_record(record, recipe)
+
+
+def _digest_of(record: Path) -> str:
+    """The digest of a stored recipe; empty if another version wrote it."""
+    try:
+        return Recipe.model_validate_json(record.read_bytes()).digest
+    except ValidationError:
+        return ""
+
+
+def _images(recipe: Recipe, pairs: Pairs, cache: Path, progress: Progress) -> tuple[Any, torch.Tensor | None]:
+    """The vision module with its dimension, and the features of all images if it is frozen."""
+    if recipe.image is None:
+        return None, None
+    from panglot.train.towers.vision import image_features, load_vision
+
+    vision = load_vision(recipe.image)
+    features = image_features(vision, pairs.images, cache / "features", progress) if recipe.image.frozen else None
+    return vision, features
+
+
+def _fit(
+    recipe: Recipe,
+    model: SentenceTransformer,
+    pairs: Pairs,
+    drawer: BatchDrawer,
+    features: torch.Tensor | None,
+    work: Path,
+    progress: Progress,
+) -> tuple[HybridTrainer, float]:
+    """Train, and return the trainer and the seconds that it took."""
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(work / "tensorboard")
+    settings = arguments(recipe, work, layer_rates(model, recipe))
+    if recipe.training.batch % settings.world_size:
+        raise BadData(
+            f"training.batch: {recipe.training.batch} is not a multiple of the {settings.world_size} processes."
+        )
+    if recipe.training.gradient_checkpointing:
+        checkpoint_activations(model)
+    loss = HybridLoss(model, recipe, settings.world_size)
+    check_rates(recipe, [name for name, weight in loss.named_parameters() if weight.requires_grad])
+    state = KeepState(loss, recipe.training.checkpoint_steps)
+    callbacks = [ShowProgress(progress), state]
+    if recipe.validation.every and recipe.validation.patience:
+        callbacks.append(EarlyStoppingCallback(recipe.validation.patience))
+    batches = recipe.training.steps * recipe.training.gradient_accumulation_steps
+    try:
+        trainer = HybridTrainer(
+            BatchSampler(drawer, batches, recipe.training.batch),
+            model=model,
+            args=settings,
+            train_dataset=PairRows(pairs, recipe),
+            data_collator=Collator(model, recipe, pairs.images, features),
+            loss=loss,
+            evaluator=BitextEvaluator(read_bitext(recipe)) if recipe.validation.every else None,
+            callbacks=callbacks,
+        )
+    except (ImportError, RuntimeError, ValueError) as error:  # a package for `report_to` or `optim` is missing
+        raise BadData(f"training: {one_line(error)}") from error
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = last_checkpoint(work)
+    if checkpoint:
+        state.restore(checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return trainer, state.seconds
+
+
+def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, folder: Path) -> None:
+    """Replace the folder by the finished model with its card, curves and recipe."""
+    from panglot.train.run.curves import draw_curves  # takes a second to import
+
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    model.save_pretrained(str(unfinished), create_model_card=False)
+    write_record(unfinished / RECIPE, recipe.public)
+    draw_curves(training.history, unfinished / "curves.png")
+    write_card(unfinished, recipe, training)
+    shutil.rmtree(folder)
+    unfinished.rename(folder)
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes files and prints messages."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def stored_layers(recipe: Recipe, folder: Path) -> tuple[int, Path] | None:
+    """The number of frozen layers whose output is stored for the model in a folder, and where; None if it is not."""
+    count = recipe.text.frozen_layers if recipe.text.cache_frozen else None
+    return (count, folder.parent / LAYERS) if count else None

@@ -1,0 +1,1 @@
+"""The steps: batches, the loss, and the Trainer that takes them."""
