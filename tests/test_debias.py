@@ -23,7 +23,7 @@ from panglot.encode.load import load_model
 from panglot.encode.pairs import score_pairs
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadData, BadEncoder, BadResult, PanglotError, UnknownName
-from panglot.remedies.debias import apply_in_folds, parse_method, two_folds
+from panglot.remedies.debias import Fit, apply_in_folds, parse_method, two_folds
 from panglot.remedies.debiased import Debias
 from panglot.remedies.detect import detect_languages
 from panglot.remedies.fit_texts import FitTexts
@@ -233,6 +233,8 @@ def test_models_without_vectors_are_refused() -> None:
         '{"text": " ", "language": "en"}',
         '{"text": "a", "language": ""}',
         '{"text": "a", "language": "zxx"}',
+        '{"text": "a", "language": "de\\n"}',
+        pytest.param("[" * 100_000, id="nested too deeply"),
     ],
 )
 def test_file_of_another_form_is_refused_by_line(line: str, tmp_path: Path) -> None:
@@ -240,6 +242,18 @@ def test_file_of_another_form_is_refused_by_line(line: str, tmp_path: Path) -> N
     path.write_text(f'{{"text": "a", "language": "en"}}\n{line}\n', encoding="utf-8")
     with pytest.raises(BadData, match=r"texts\.jsonl, line 2: "):
         Debias.parse("centre", str(path))
+
+
+@pytest.mark.parametrize("option", [["--debias-fit", "texts.jsonl"], ["--debias-language", "detect"]])
+def test_debias_options_without_a_method_are_refused(option: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["run", "random", "--tasks", "starter", "--out", str(tmp_path), *option])
+    assert isinstance(done.exception, PanglotError)
+    assert "need --debias METHOD" in str(done.exception)
+
+
+def test_shift_takes_a_language_in_another_spelling() -> None:
+    fit = Fit(("zh-Hans", "en"), np.array([1, 1]), np.array([[1.0, 0], [0, 1]]))
+    assert parse_method("shift:zh").learn(fit) == pytest.approx(parse_method("shift:zh-Hans").learn(fit))
 
 
 def test_file_without_texts_is_refused(tmp_path: Path) -> None:

@@ -116,7 +116,19 @@ def evidence(fixed_scores: type[FixedScores]) -> Evidence:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "pools", "pool:1", "own-first", "own-first:", "own-first:0", "own-first:x", "own-first:٣", "without"]
+    "name",
+    [
+        "",
+        "pools",
+        "pool:1",
+        "own-first",
+        "own-first:",
+        "own-first:0",
+        "own-first:x",
+        "own-first:٣",
+        "own-first:9999999999",
+        "without",
+    ],
 )
 def test_unknown_policy_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownName, match="policy"):

@@ -134,6 +134,11 @@ def test_folder_that_holds_something_is_refused(texts: Path, tmp_path: Path) -> 
     assert "is not an empty folder" in str(done.exception)
 
 
+def test_equal_vectors_are_refused(texts: Path) -> None:
+    with pytest.raises(BadEncoder, match=r"constant gives all texts of texts\.jsonl the same vector"):
+        learn(load_model("constant"), parse_method("centre"), FitTexts.read(texts))
+
+
 def test_model_without_vectors_is_refused(texts: Path) -> None:
     with pytest.raises(
         BadEncoder, match=r"bm25 does not produce text vectors, so no method can be fitted on texts\.jsonl"

@@ -14,13 +14,17 @@ A method learns one array: an offset for each language [languages, dim], or orth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from panglot.arrays import Floats, Ints
+from panglot.data.image import IMAGES
 from panglot.errors import BadEncoder, UnknownName
+from panglot.languages import match_language
+from panglot.numbers import count
 
 
 class Fit(NamedTuple):
@@ -70,17 +74,21 @@ class Method(NamedTuple):
         """
         unknown = np.flatnonzero((np.bincount(language, minlength=len(fit.languages)) > 0) & (fit.texts == 0))
         if len(unknown) and self.knows_language:
-            names = ", ".join(fit.languages[place] for place in unknown[:5])
+            names = [fit.languages[place] for place in unknown]
+            if names == [IMAGES]:
+                raise BadEncoder(f"{self.name} cannot learn images from texts. Fit it on the corpus, or use project:R.")
             raise BadEncoder(
-                f"{self.name} cannot learn {names}: the fit has no texts in that language. Add some, or use project:R, "
-                "which needs no language."
+                f"{self.name} cannot learn {', '.join(names)}: the fit has no texts in "
+                f"{'that language' if len(names) == 1 else 'those languages'}. Add some, or use project:R, which needs "
+                "no language."
             )
         left = remove(self.learn(fit), vectors.astype(np.float64), language)
         norm = np.linalg.norm(left, axis=1, keepdims=True)
         nothing = np.flatnonzero(norm[:, 0] <= np.finfo(np.float32).eps * np.linalg.norm(vectors, axis=1))
         if len(nothing):
             raise BadEncoder(
-                f"{self.name} reduces {len(nothing)} vectors to zero. Fit it on more texts, or remove fewer directions."
+                f"{self.name} reduces {count(len(nothing), 'vector')} to zero. Fit it on more texts, or remove fewer "
+                "directions."
             )
         return (left / norm if unit else left).astype(np.float32)
 
@@ -108,15 +116,17 @@ def parse_method(name: str) -> Method:
     if family == "shift" and argument:
         sentence = f"Moves each language's vectors so that their mean is that of {argument}."
         return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean - _mean_of(fit, argument))
-    if family in ("project", "lir") and argument.isascii() and argument.isdigit() and int(argument):
+    if family in ("project", "lir") and _COUNT.fullmatch(argument):
         number = int(argument)
         if family == "project":
             sentence = f"Removes the {number} leading directions between the means of the languages."
             return Method(name, sentence, _NEEDS_MATRIX, False, False, lambda fit: _between_languages(fit, number))
         sentence = f"Removes the {number} leading components of the text's own language."
         return Method(name, sentence, _NEEDS_COMPONENTS, True, True, lambda fit: _leading_components(fit, number))
-    raise UnknownName("method of debiasing", name, EXAMPLES, "R is a number of directions, at least 1.")
+    raise UnknownName("method of debiasing", name, EXAMPLES, "R is a positive integer of at most nine digits.")
 
+
+_COUNT = re.compile(r"0*[1-9][0-9]{0,8}")
 
 _NEEDS_MEANS = "The language of every document and query, and one subtraction; documents must be reindexed."
 _NEEDS_COMPONENTS = "The language of every document and query, and a small product; documents must be reindexed."
@@ -130,9 +140,10 @@ EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
 
 
 def _mean_of(fit: Fit, language: str) -> Floats:
-    if language not in fit.languages:
+    found = [language] if language in fit.languages else match_language(language, fit.languages)
+    if len(found) != 1:
         raise UnknownName("language", language, fit.languages)
-    place = fit.languages.index(language)
+    place = fit.languages.index(found[0])
     if not fit.texts[place]:
         raise BadEncoder(f"shift:{language} cannot be fitted: there are no texts in {language}.")
     mean: Floats = fit.mean[place]

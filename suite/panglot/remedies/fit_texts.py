@@ -100,10 +100,10 @@ def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
         try:
             row = json.loads(line)
             language, text = row["language"], row["text"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadData(f'{path}, line {number}: expected {{"text": …, "language": …}}.') from error
         if not (isinstance(language, str) and isinstance(text, str) and text.strip()):
             raise BadData(f"{path}, line {number}: language and text must be strings, and the text must not be blank.")
-        if not language.strip() or language == IMAGES:
-            raise BadData(f"{path}, line {number}: '{language}' is not the language of a text.")
+        if not language.strip() or not language.isprintable() or language == IMAGES:
+            raise BadData(f"{path}, line {number}: {language!r} is not the language of a text.")
         yield language, text

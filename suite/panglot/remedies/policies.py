@@ -22,6 +22,7 @@ against the encoder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ from panglot.errors import BadResult, UnknownName
 from panglot.retrieve.evidence import NOBODY, Evidence, Ranking, rank_cells
 from panglot.score.bias.lists import MIX_DEPTH
 from panglot.score.bias.pairs import in_own_language
+
+_COUNT = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
 class Served(NamedTuple):
@@ -65,8 +68,8 @@ def parse_policy(name: str) -> Policy:
     if family not in _FAMILIES or bool(separator) != bool(_FAMILIES[family].argument) or (separator and not argument):
         raise UnknownName("policy", name, EXAMPLES)
     found = _FAMILIES[family]
-    if found.argument == "K" and not (argument.isascii() and argument.isdigit() and int(argument)):
-        raise UnknownName("policy", name, EXAMPLES, "K must be a positive integer.")
+    if found.argument == "K" and not _COUNT.fullmatch(argument):
+        raise UnknownName("policy", name, EXAMPLES, "K must be a positive integer of at most nine digits.")
     return Policy(
         name,
         found.sentence.replace("{}", argument),

@@ -16,7 +16,7 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.model import Model
-from panglot.errors import PanglotError
+from panglot.errors import BadEncoder, PanglotError
 from panglot.progress import Progress, silent
 from panglot.remedies.debias import Fit, Method
 from panglot.remedies.fit_texts import FitTexts, fit_roles
@@ -39,10 +39,15 @@ def learn(
 ) -> Learned:
     """Fit a method on texts in both roles, exactly as `panglot run --debias-fit` does.
 
-    :raises BadEncoder: the model does not produce text vectors, or there are too few texts for the method.
+    :raises BadEncoder: the model does not produce text vectors, they are all the same, or there are too few texts for
+        the method.
     """
     languages = tuple(texts.counts)
     vectors, place = texts.encode(model, languages, cache, progress)
+    if any((own == own[0]).all() for own in vectors.values()):
+        raise BadEncoder(
+            f"{model.card.name} gives all texts of {texts.name} the same vector: there is nothing to learn."
+        )
     fits = fit_roles(method, vectors, place, languages)
     unit = model.card.similarity == "cosine"
     between = {

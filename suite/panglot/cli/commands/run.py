@@ -179,6 +179,10 @@ def run(
 def _debias(method: str, fit: str, language: str) -> Debias | None:
     """Parse the --debias options before any slow work."""
     if not method:
+        if (fit, language) != ("corpus", "data"):
+            from panglot.errors import PanglotError
+
+            raise PanglotError("--debias-fit and --debias-language need --debias METHOD.")
         return None
     from panglot.remedies.debiased import Debias
 

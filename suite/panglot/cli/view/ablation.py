@@ -44,8 +44,13 @@ def _cell(mean: float | None, spread: float | None) -> Text:
 
 
 def draw_experiment(experiment: Experiment, path: Path) -> None:
-    """Draw mono, cross and multi of each arm with intervals, next to the normalised rank distance."""
+    """Draw mono, cross and multi of each arm with intervals, next to the normalised rank distance.
+
+    Tasks without these settings are not drawn.
+    """
     tasks = dict.fromkeys(row.task for row in experiment.means if "mono" in row.means)
+    if not tasks:
+        return
     figure, axes = plt.subplots(len(tasks), 2, figsize=(9, 3.2 * len(tasks)), squeeze=False)
     for (scores, distance), task in zip(axes, tasks, strict=True):
         rows = [row for row in experiment.means if row.task == task]
