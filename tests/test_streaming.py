@@ -117,6 +117,24 @@ def test_any_number_of_shards_gives_the_evidence_of_one(case: Case, shards: int)
     print(f"{shards} shards: {assert_same(found, case.whole)} places moved by near ties")  # noqa: T201
 
 
+@pytest.mark.parametrize("shards", [7, 300])
+def test_shards_counted_on_a_device_give_the_same_evidence(case: Case, shards: int) -> None:
+    """300 shards are shorter than the top list."""
+    pool = case.asked.pool
+    relevant = case.vectors.all[[int(text) for text in pool.candidates.texts]]
+    counter = ShardCounter(pool, case.asked.queries, relevant, device="cpu")
+    assert_same(stream(counter, case.corpus, shards_of("sw", PASSAGES, shards), case.vectors), case.whole)
+
+
+def test_overflow_on_a_device_is_an_error(case: Case) -> None:
+    pool = case.asked.pool
+    relevant = case.vectors.all[[int(text) for text in pool.candidates.texts]]
+    counter = ShardCounter(pool, case.asked.queries, relevant, device="cpu")
+    passages = list(case.corpus.passages("sw"))[:100]
+    with pytest.raises(BadEncoder, match=r"A score for the query .* is NaN or infinite"):
+        counter.count(counter.tally(), passages, np.full((100, DIMENSION), 3e38, np.float32), 0)
+
+
 def test_half_precision_moves_ndcg_by_less_than_a_thousandth(case: Case) -> None:
     half = make_case(PASSAGES, half=True)
     ndcg = parse_metric("ndcg@10").compute

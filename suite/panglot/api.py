@@ -85,6 +85,7 @@ def run(
     debias_fit: str | Path = CORPUS,
     debias_language: Literal["data", "detect"] = "data",
     skip_damaged: bool = False,
+    rank_device: str | None = None,
     data_dir: str | Path | None = None,
     cache: str | Path | None = None,
     no_cache: bool = False,
@@ -109,6 +110,7 @@ def run(
     :param languages: codes such as `["de", "en"]`; all languages by default.
     :param dims: also score vectors truncated to these dimensions; `quantise`: also score quantised vectors.
     :param debias: `centre`, `project:R`, `lir:R` or `shift:LANG`: remove language information from the vectors.
+    :param rank_device: the device that compares vectors, such as `cuda:0`; by default the model's GPU, else `cpu`.
     :param data_dir: the folder of data sets; by default PANGLOT_DATA, else a download.
     :param progress: called with a label and a total for each stage; see `panglot.progress.Progress`.
     :param options: how the model is loaded, as in `load_model`; see `panglot.api.ModelOptions`.
@@ -133,6 +135,7 @@ def run(
             curve=points,
             skip_damaged=skip_damaged,
             debias=remedy,
+            rank_device=rank_device,
             stream_options=partial(stream_options, partial(_as_model, model, checked), folder, *divided),
         )
         with data_from(_path(data_dir)):

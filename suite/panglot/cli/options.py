@@ -60,6 +60,10 @@ BatchTokens = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Tokens per batch; default: the fastest is found.", rich_help_panel=_MODEL),
 ]
+RankDevice = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Device for ranking; default: the model's GPU."),
+]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Allow code from the model repository.", rich_help_panel=_MODEL)
 ]

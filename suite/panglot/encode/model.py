@@ -52,6 +52,14 @@ class HasBudget(Protocol):
 
 
 @runtime_checkable
+class OnDevice(Protocol):
+    """An encoder that computes on a device of torch, which can also compare its vectors."""
+
+    device: str
+    """The device, or the first of several."""
+
+
+@runtime_checkable
 class EncodesConcurrently(Protocol):
     """An encoder whose `encode` and `encode_images` can run in several threads at once."""
 

@@ -11,7 +11,7 @@ from panglot.data.corpus import StreamedTask
 from panglot.data.task import Task
 from panglot.encode.cache import VECTORS, VectorCache
 from panglot.encode.card import ModelCard
-from panglot.encode.model import Model
+from panglot.encode.model import Model, OnDevice
 from panglot.errors import PanglotError, UnknownName
 from panglot.evaluate.run import FORMS, run
 from panglot.evaluate.shards.run import StreamOptions, run_streamed
@@ -20,6 +20,7 @@ from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
 from panglot.results.result import Result
 from panglot.results.shape import MOST_POINTS
+from panglot.retrieve.device import find_device
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Measurement:
     skip_damaged: bool = False
     debias: Debias | None = None
     """Debiasing applied to the vectors."""
+    rank_device: str | None = None
+    """Device that ranks, `cpu` or a name of torch; None for the model's own."""
     stream_options: Callable[[], StreamOptions] = lambda: StreamOptions(cache_dir(VECTORS, "checkpoints"))
     """Makes the options of a streamed corpus; called only if the task has one."""
 
@@ -48,11 +51,23 @@ class Measurement:
             debiasing is requested for a streamed task.
         """
         where = (self.languages, self.cache)
+        device = rank_device(self.rank_device, model)
         if not isinstance(task, StreamedTask):
-            return run(task, model, *where, self.curve, self.skip_damaged, progress, self.debias)
+            return run(task, model, *where, self.curve, self.skip_damaged, progress, self.debias, device)
         if self.debias:
             raise PanglotError(f"{task.name} streams its passages, but --debias needs all of them in memory.")
-        return run_streamed(task, model, self.stream_options(), *where, progress)
+        return run_streamed(task, model, self.stream_options()._replace(rank_device=device), *where, progress)
+
+
+def rank_device(asked: str | None, model: Model) -> str | None:
+    """Return the device of torch that ranks: the requested one, else the model's if it is a GPU; None for no device.
+
+    :raises MissingExtra: a device is requested and torch is not installed.
+    :raises PanglotError: the requested device is not available.
+    """
+    if asked:
+        return find_device(asked)
+    return model.device if isinstance(model, OnDevice) and model.device.startswith("cuda") else None
 
 
 def curve_points(dims: Sequence[int], forms: Sequence[str]) -> list[tuple[int, str]]:

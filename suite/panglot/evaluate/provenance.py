@@ -23,7 +23,9 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = round(perf_counter() - start, 3)
 
 
-def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0) -> RunRecord:
+def provenance(
+    seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0, rank_device: str | None = None
+) -> RunRecord:
     """The provenance of this run; `damaged` counts the items that were skipped because they are damaged."""
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -36,6 +38,7 @@ def provenance(seconds: dict[str, float], encoding: EncodingRecord | None, damag
         seconds=seconds,
         encoding=encoding,
         damaged=damaged,
+        rank_device=rank_device,
         peak_memory_mib=_peak_memory_mib(),
     )
 

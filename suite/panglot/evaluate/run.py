@@ -42,6 +42,7 @@ def run(
     skip_damaged: bool = False,
     progress: Progress = silent,
     debias: Debias | None = None,
+    rank_device: str | None = None,
 ) -> Result:
     """Evaluate one model on one task, in all or some of its languages.
 
@@ -49,6 +50,7 @@ def run(
         again.
     :param skip_damaged: omit damaged images and captions; the result records how many.
     :param debias: remove language from the vectors; the result then belongs to another configuration of the model.
+    :param rank_device: the device of torch that compares vectors; None for the processor.
     :raises UnknownName: the task does not have one of the languages, or its headline metric does not exist.
     :raises BadEncoder: the model cannot encode the task's images, or does not return valid vectors.
     :raises MissingData: the task's data is missing and cannot be downloaded.
@@ -66,18 +68,24 @@ def run(
         score = debias.score_pool if debias else score_pool
         scored = score(model, pool, cache, progress)
     with timed(seconds, "rank"):
-        evidence = collect_evidence(pool, scored.scores, progress=progress)
+        device = rank_device if isinstance(scored.scores, DenseScores) else None
+        evidence = collect_evidence(pool, scored.scores, progress=progress, device=device)
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
-    points = _curve(task, pool, scored, model.card.similarity, curve)
+    points = _curve(task, pool, scored, model.card.similarity, curve, device)
     stem = stem_of(task, pool.languages)
-    run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged)
+    run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged, device)
     card = debias.card(model.card) if debias else model.card
     return Result(ResultRecord.of(record, card, derived, points, run_record), evidence, stem)
 
 
 def _curve(
-    task: Task, pool: Pool, scored: Scored, similarity: str, curve: Sequence[tuple[int, str]]
+    task: Task,
+    pool: Pool,
+    scored: Scored,
+    similarity: str,
+    curve: Sequence[tuple[int, str]],
+    device: str | None,
 ) -> list[CurvePoint]:
     """The headline scores of the same vectors in fewer dimensions or bits, without duplicates; 0 means all dimensions.
 
@@ -93,11 +101,14 @@ def _curve(
     largest = max(dimension for dimension, _ in points)
     if largest > available:
         raise BadEncoder(f"The model's vectors have {available} dimensions, fewer than the requested {largest}.")
-    return [_curve_point(task, pool, reduced(whole, *point, similarity), *point) for point in points]
+    return [_curve_point(task, pool, reduced(whole, *point, similarity), *point, device) for point in points]
 
 
-def _curve_point(task: Task, pool: Pool, vectors: Sequence[Floats], dimension: int, form: str) -> CurvePoint:
-    scores = score_evidence(collect_evidence(pool, DenseScores(*vectors)), task.headline, [task.headline], draws=2)
+def _curve_point(
+    task: Task, pool: Pool, vectors: Sequence[Floats], dimension: int, form: str, device: str | None
+) -> CurvePoint:
+    evidence = collect_evidence(pool, DenseScores(*vectors), device=device)
+    scores = score_evidence(evidence, task.headline, [task.headline], draws=2)
     values = {setting: by_metric[task.headline].value for setting, by_metric in scores.settings.items()}
     if CURVE_BIAS in scores.bias:
         values[CURVE_BIAS] = scores.bias[CURVE_BIAS].value

@@ -106,6 +106,8 @@ class RunRecord(Record):
     encoding: EncodingRecord | None = None
     damaged: Count = 0
     """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
+    rank_device: Line | None = None
+    """The device of torch that compared the vectors; None for the processor."""
 
 
 class ResultRecord(Record):

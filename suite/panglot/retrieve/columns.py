@@ -75,11 +75,12 @@ class CandidateIds:
 class ColumnLayout:
     """Column layout in which every language starts at a multiple of eight, so that hits can be counted byte by byte.
 
-    Padding columns between languages hold minus infinity. `first` is the number of the first candidate, `number`
-    [columns] the candidate number of each column, and `ids` maps numbers to ids.
+    Padding columns between languages hold minus infinity. `sizes` [languages] counts the candidates, `first` is the
+    number of the first one, `number` [columns] the candidate number of each column, and `ids` maps numbers to ids.
     """
 
     def __init__(self, sizes: Ints, ids: CandidateIds, first: int = 0) -> None:
+        self.sizes, self.first = sizes, first
         width = np.maximum(-(-sizes // 8), 1)
         self._bytes = np.concatenate([[0], np.cumsum(width)])
         ends = np.cumsum(sizes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from panglot.data.pool import NO_CANDIDATE, Pool
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.retrieve.columns import ColumnLayout
+from panglot.retrieve.device import DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, send
 from panglot.retrieve.evidence import NARROW, Evidence, is_narrow, narrow_counts, self_counts
-from panglot.retrieve.similarity import ScoreBlocks
+from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 from panglot.retrieve.toplists import TopLists
 
 DEPTH = 100
@@ -32,29 +34,63 @@ STRIP_SCORES = 500_000
 
 
 def collect_evidence(
-    pool: Pool, scores: ScoreBlocks, depth: int | None = None, block: int | None = None, progress: Progress = silent
+    pool: Pool,
+    scores: ScoreBlocks,
+    depth: int | None = None,
+    block: int | None = None,
+    progress: Progress = silent,
+    device: str | None = None,
 ) -> Evidence:
     """For every relevant pair and every language, count the candidates that score at least as high.
 
     `depth` is the length of the top lists and `block` the number of queries scored at a time; the counts depend on
-    neither.
+    neither. Dot products are computed and counted on `device`, a name of torch, if it is given.
 
     :raises BadEncoder: a score is NaN or infinite.
+    :raises PanglotError: the device has too little memory.
     """
     total, width = len(pool.queries), len(pool.candidates)
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
-    block = block or max(1, BLOCK_SCORES // width)
     tally = Tally.empty(pool, min(depth, width - bool(len(pool.excluded))))
     tally.top.ids.add(0, pool.candidates.ids)
-    columns = ColumnLayout(pool.sizes, tally.top.ids)
-    counter = Counter(pool, tally)
+    columns, counter = ColumnLayout(pool.sizes, tally.top.ids), Counter(pool, tally)
+    if device and isinstance(scores, DenseScores):
+        counted = _count_there(pool, DeviceScores(scores, device), counter, DeviceColumns(columns, device), block)
+    else:
+        counted = _count_here(pool, scores, counter, columns, block)
     with progress("ranking", total) as advance:
-        for start in range(0, total, block):
-            stop = min(start + block, total)
-            found = check_scores(scores.block(start, stop), pool.queries.ids[start:stop])
-            counter.add(start, _mask_excluded(pool, start, found), columns, pool.candidate)
-            advance(stop - start)
+        for queries in counted:
+            advance(queries)
     return _evidence(pool, counter)
+
+
+def _count_here(
+    pool: Pool, scores: ScoreBlocks, counter: Counter, columns: ColumnLayout, block: int | None
+) -> Iterator[int]:
+    """Count one block of queries at a time; yields their numbers of queries."""
+    total, block = len(pool.queries), block or max(1, BLOCK_SCORES // len(pool.candidates))
+    for start in range(0, total, block):
+        stop = min(start + block, total)
+        found = check_scores(scores.block(start, stop), pool.queries.ids[start:stop])
+        counter.add(start, _mask_excluded(pool, start, found), columns, pool.candidate)
+        yield stop - start
+
+
+def _count_there(
+    pool: Pool, scores: DeviceScores, counter: Counter, columns: DeviceColumns, block: int | None
+) -> Iterator[int]:
+    """Count one block of queries at a time on a device; yields their numbers of queries."""
+
+    def count(start: int, stop: int) -> None:
+        found = scores.block(start, stop)
+        if not scores.are_finite:
+            check_scores(as_numpy(found), pool.queries.ids[start:stop])
+        row, excluded = _excluded(pool, start, stop)
+        if len(row):
+            found[send(row, found.device), send(excluded, found.device)] = -np.inf
+        counter.add_there(start, found, columns, pool.candidate)
+
+    return in_blocks(count, len(pool.queries), block or rows_at_a_time(len(pool.candidates), scores.device))
 
 
 def check_scores(scores: Floats, query_ids: Sequence[str]) -> Floats:
@@ -75,13 +111,19 @@ def check_scores(scores: Floats, query_ids: Sequence[str]) -> Floats:
 
 def _mask_excluded(pool: Pool, start: int, scores: Floats) -> Floats:
     """Set the score of each query's excluded candidate to minus infinity, so that it never counts."""
-    excluded = pool.excluded[start : start + len(scores)]
-    rows = np.flatnonzero(excluded != NO_CANDIDATE)
-    if not len(rows):
+    row, excluded = _excluded(pool, start, start + len(scores))
+    if not len(row):
         return scores
     scores = scores.copy()
-    scores[rows, excluded[rows]] = -np.inf
+    scores[row, excluded] = -np.inf
     return scores
+
+
+def _excluded(pool: Pool, start: int, stop: int) -> tuple[Ints, Ints]:
+    """Return the rows of a block of queries that exclude a candidate, and these candidates."""
+    excluded = pool.excluded[start:stop]
+    row = np.flatnonzero(excluded != NO_CANDIDATE)
+    return row, excluded[row]
 
 
 def _evidence(pool: Pool, counter: Counter) -> Evidence:
@@ -152,13 +194,35 @@ class Counter:
         `relevant` [pairs] gives the column of each relevant candidate; if None, `score` is already filled.
         """
         if relevant is not None:
-            pairs = slice(self._first_pair[start], self._first_pair[start + len(scores)])
+            pairs = self._pairs(start, len(scores))
             self.score[pairs] = scores[self._query[pairs] - start, relevant[pairs]]
         rows = max(1, STRIP_SCORES // scores.shape[1])
         for first in range(0, len(scores), rows):
             strip = columns.spread(scores[first : first + rows])
             self._count(start + first, strip, columns)
             self.tally.top.update(start + first, strip, columns)
+
+    def add_there(self, start: int, scores: Any, columns: DeviceColumns, relevant: Ints | None = None) -> None:
+        """Count like `add`, with scores that are on a device."""
+        pairs = self._pairs(start, len(scores))
+        row = self._query[pairs] - start
+        if relevant is None:
+            score = send(self.score[pairs], scores.device)
+        else:
+            score = scores[send(row, scores.device), send(relevant[pairs], scores.device)]
+        above = columns.count(scores, row, score, self._language[pairs], self._asked[pairs])
+        best, number, cut = columns.best(scores, self.tally.top.depth)
+        tied = as_numpy(scores[send(cut, scores.device)])
+        self.score[pairs] = as_numpy(score)
+        self.tally.above[pairs] += above
+        whole = np.delete(np.arange(len(scores)), cut)
+        self.tally.top.add(start + whole, best[whole], number[whole])
+        for place, strip in zip(cut.tolist(), tied[:, None], strict=True):
+            self.tally.top.update(start + place, columns.layout.spread(strip), columns.layout)
+
+    def _pairs(self, start: int, rows: int) -> slice:
+        """The relevant pairs of consecutive queries from `start`."""
+        return slice(self._first_pair[start], self._first_pair[start + rows])
 
     def _count(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
         """Count the candidates at or above each relevant candidate of the strip's queries."""

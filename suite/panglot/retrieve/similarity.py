@@ -20,21 +20,22 @@ class DenseScores:
     """Dot products of float32 vectors: `queries` [queries, dim] with `candidates` [candidates, dim].
 
     Candidates with byte-identical vectors share the scores of one column. A float32 matrix product does not guarantee
-    equal scores: the last bit depends on the column's position, which would order copies of a text at random.
+    equal scores: the last bit depends on the column's position, which would order copies of a text at random. `copies`
+    are the candidates that equal an earlier one, and `originals` those earlier ones, both [copies].
     """
 
     def __init__(self, queries: Floats, candidates: Floats) -> None:
         self.queries = np.ascontiguousarray(queries, np.float32)
         self.candidates = np.ascontiguousarray(candidates, np.float32)
         first = _first_of_equal(self.candidates)
-        self._copies = np.flatnonzero(first != np.arange(len(first)))
-        self._originals = first[self._copies]
+        self.copies = np.flatnonzero(first != np.arange(len(first)))
+        self.originals = first[self.copies]
 
     def block(self, start: int, stop: int) -> Floats:
         """Return the products of queries `start` to `stop` with all candidates, [stop - start, candidates]."""
         scores: Floats = self.queries[start:stop] @ self.candidates.T
-        if len(self._copies):
-            scores[:, self._copies] = scores[:, self._originals]
+        if len(self.copies):
+            scores[:, self.copies] = scores[:, self.originals]
         return scores
 
 

@@ -49,9 +49,14 @@ class TopLists:
     def merge(self, other: TopLists) -> None:
         """Merge with the lists of other candidates."""
         self.ids.merge(other.ids)
-        score = np.concatenate([self.score, other.score], axis=1)
-        self.score, self.number = self._first(score, np.concatenate([self.number, other.number], axis=1))
+        self.add(np.arange(len(self.score)), other.score, other.number)
         self.forget()
+
+    def add(self, queries: Ints, score: Floats, number: Ints) -> None:
+        """Add candidates to the lists of `queries` [rows]: their scores and numbers, both [rows, candidates]."""
+        score = np.concatenate([self.score[queries], score], axis=1)
+        number = np.concatenate([self.number[queries], number], axis=1)
+        self.score[queries], self.number[queries] = self._first(score, number)
 
     def forget(self) -> None:
         """Drop the ids of candidates that are not listed."""

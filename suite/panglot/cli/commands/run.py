@@ -32,6 +32,7 @@ from panglot.cli.options import (
     PassagePrompt,
     Precision,
     QueryPrompt,
+    RankDevice,
     Shards,
     TaskNames,
     TextsPerRequest,
@@ -84,6 +85,7 @@ def run(
         typer.Option(metavar="data|detect", help="Where --debias takes query languages from."),
     ] = "data",
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Skip damaged images and captions.")] = False,
+    rank_device: RankDevice = None,
     data_dir: DataDir = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -163,6 +165,7 @@ def run(
             curve=points,
             skip_damaged=skip_damaged,
             debias=remedy,
+            rank_device=rank_device,
             stream_options=partial(
                 stream_options, load, cache, shards, half, allow_missing, engine, address, workers, gpus
             ),

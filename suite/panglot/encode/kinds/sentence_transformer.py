@@ -98,6 +98,7 @@ class SentenceTransformerEncoder:
             library += f", openvino {version('openvino')}"
         self._model = model
         self._run = runner_of(model, devices)
+        self.device = devices[0]
         self.lanes = self._run.lanes
         self.budget = TokenBudget(first_budget(model, devices), options.batch_tokens)
         self._autocast = options.backend == "torch" and options.precision == "bf16" and devices == ["cpu"]

@@ -14,6 +14,15 @@ from panglot.arrays import Floats, Ints
 from panglot.data.corpus import Passage
 from panglot.data.pool import Pool
 from panglot.retrieve.columns import ColumnLayout
+from panglot.retrieve.device import (
+    DeviceColumns,
+    as_numpy,
+    in_blocks,
+    product,
+    products_are_finite,
+    rows_at_a_time,
+    send,
+)
 from panglot.retrieve.evidence import NOBODY
 from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, check_scores
 
@@ -25,11 +34,12 @@ class ShardCounter:
     """Counts the passages of a language's shards that score above the relevant ones.
 
     `pool` holds the queries and the relevant passages of one language; `queries` [queries, dim] and `relevant`
-    [candidates of the pool, dim] are their vectors.
+    [candidates of the pool, dim] are their vectors. Shards are multiplied and counted on `device`, a name of torch, if
+    it is given.
     """
 
-    def __init__(self, pool: Pool, queries: Floats, relevant: Floats) -> None:
-        self.pool, self.queries = pool, np.ascontiguousarray(queries, np.float32)
+    def __init__(self, pool: Pool, queries: Floats, relevant: Floats, device: str | None = None) -> None:
+        self.pool, self.queries, self._device = pool, np.ascontiguousarray(queries, np.float32), device
         relevant = np.ascontiguousarray(relevant, np.float32)
         self._place: dict[str | bytes, int] = {}
         for index, (text, vector) in enumerate(zip(pool.candidates.texts, relevant, strict=True)):
@@ -48,12 +58,34 @@ class ShardCounter:
     def count(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int) -> None:
         """Add a shard to a tally: passages with their vectors [passages, dim]; `first` is the first one's number."""
         vectors = np.ascontiguousarray(vectors, np.float32)
-        memory = np.empty(BLOCK_SCORES, np.float32)
         tally.top.ids.add(first, [passage.id for passage in passages])
-        for start in range(0, len(passages), TILE_PASSAGES):
-            tile = slice(start, start + TILE_PASSAGES)
-            self._count(tally, passages[tile], vectors[tile], first + start, memory)
+        if self._device:
+            self._count_there(tally, passages, vectors, first, self._device)
+        else:
+            memory = np.empty(BLOCK_SCORES, np.float32)
+            for start in range(0, len(passages), TILE_PASSAGES):
+                tile = slice(start, start + TILE_PASSAGES)
+                self._count(tally, passages[tile], vectors[tile], first + start, memory)
         tally.top.forget()
+
+    def _count_there(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, device: str) -> None:
+        """Add a shard, multiplied and counted on a device."""
+        here, there = self._known(passages, vectors)
+        columns = DeviceColumns(ColumnLayout(np.array([len(passages)]), tally.top.ids, first), device)
+        counter = Counter(self.pool, tally, self.score)
+        queries, candidates, known = (send(part, device) for part in (self.queries, vectors, here))
+        finite = products_are_finite(queries, candidates)
+
+        def count(start: int, stop: int) -> None:
+            scores = product(queries[start:stop], candidates)
+            if not finite:
+                check_scores(as_numpy(scores), self.pool.queries.ids[start:])
+            if len(here):
+                scores[:, known] = send(self._scores[start:stop, there], device)
+            counter.add_there(start, scores, columns)
+
+        for _ in in_blocks(count, len(self.queries), rows_at_a_time(len(vectors), device)):
+            pass
 
     def _count(
         self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray

@@ -88,7 +88,8 @@ class StreamOptions(NamedTuple):
     """Options of a streamed evaluation.
 
     `checkpoints` is the folder of the checkpoint files; `shards` is the number of shards of each language; `half`
-    stores vectors as float16; `load` loads the model in each worker of `cluster`.
+    stores vectors as float16; `load` loads the model in each worker of `cluster`; `rank_device` is the device of torch
+    that ranks, if it is not the processor.
     """
 
     checkpoints: Path
@@ -97,6 +98,7 @@ class StreamOptions(NamedTuple):
     allow_missing: bool = False
     cluster: Cluster | None = None
     load: Callable[[], Any] | None = None
+    rank_device: str | None = None
 
 
 def run_streamed(
@@ -138,7 +140,8 @@ def run_streamed(
     size = sum(found.size for found in surveys)
     record = record_task(task.name, _fingerprint(pools, surveys), task.headline, chosen, evidence.queries, size)
     stem = stem_of(task, chosen)
-    return Result(ResultRecord.of(record, model.card, derived, [], provenance(seconds, None)), evidence, stem)
+    run_record = provenance(seconds, None, rank_device=options.rank_device)
+    return Result(ResultRecord.of(record, model.card, derived, [], run_record), evidence, stem)
 
 
 def _check_size(task: StreamedTask, language: str, size: int, allow_missing: bool) -> None:
@@ -177,7 +180,7 @@ def _language(
     queries = keep.rounded(encode_items(model, pool, "query", cache, progress).vectors)
     judged = keep.rounded(encode_items(model, pool, "passage", cache, progress).vectors)
     check_dimensions(model.card.name, queries=queries, passages=judged)
-    counter = ShardCounter(pool, queries, judged)
+    counter = ShardCounter(pool, queries, judged, options.rank_device)
     shards = shards_of(language, found.size, options.shards)
     facts = (_fingerprint([pool], [found]), model.card.model_dump_json(), repr(shards), repr(options.half))
     state = model.card.model_dump_json() + ("" if model.card.pinned else PROCESS)

@@ -1,0 +1,200 @@
+"""Ranking on a device equals ranking on the processor; the processor as a device of torch stands in for a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import panglot
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.kinds.floors import RandomVectors
+from panglot.errors import BadEncoder, PanglotError
+from panglot.evaluate.measure import rank_device
+from panglot.retrieve.columns import ColumnLayout
+from panglot.retrieve.device import DeviceColumns, find_device, in_blocks, product
+from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.ranking import Counter, Tally, collect_evidence
+from panglot.retrieve.similarity import DenseScores
+from tests.helpers.pools import PoolMaker
+
+LANGUAGES = ("de", "en", "th", "zh")
+COUNTED = ("score", "above", "top", "top_score", "top_language")
+
+
+def assert_equal(found: Evidence, expected: Evidence) -> None:
+    for name in COUNTED:
+        one, other = getattr(found, name), getattr(expected, name)
+        assert one.dtype == other.dtype, name
+        assert one.tolist() == other.tolist(), name
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> tuple[Pool, np.ndarray, np.ndarray]:
+    """Pools with several or no relevants in a language, exclusions, and vectors whose few products are exact."""
+    candidates = draw(st.lists(st.integers(0, 3), min_size=2, max_size=30))
+    queries = draw(st.integers(1, 6))
+    pairs = st.tuples(st.integers(0, queries - 1), st.integers(0, len(candidates) - 1))
+    judged = draw(st.sets(pairs, max_size=20)) | {(query, 0) for query in range(queries)}
+    excluded = [
+        draw(st.sampled_from([None, *(f"c{n}" for n in range(len(candidates)) if (query, n) not in judged)][:3]))
+        for query in range(queries)
+    ]
+    pool = Pool.of(
+        LANGUAGES,
+        [Query(f"q{n}", "", LANGUAGES[n % 4], f"g{n // 2}", excluded=excluded[n]) for n in range(queries)],
+        [Candidate(f"c{n}", "", LANGUAGES[language]) for n, language in enumerate(candidates)],
+        [Judgement(f"q{query}", f"c{candidate}") for query, candidate in judged],
+    )
+    random = np.random.default_rng(draw(st.integers(0, 1 << 20)))
+    width = draw(st.sampled_from([0, 1, 3]))  # 0: all scores are equal
+    vectors = [random.integers(-width, width + 1, (n, 2)).astype(np.float32) for n in (queries, len(candidates))]
+    return pool, vectors[0], vectors[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(pools(), st.integers(1, 12), st.integers(1, 7))
+def test_exact_products_give_the_evidence_of_the_processor(
+    case: tuple[Pool, np.ndarray, np.ndarray], depth: int, block: int
+) -> None:
+    pool, *vectors = case
+    scores = DenseScores(*vectors)
+    there = collect_evidence(pool, scores, depth, block, device="cpu")
+    assert_equal(there, collect_evidence(pool, scores, depth))
+
+
+@settings(max_examples=30, deadline=None)
+@given(pools(), st.integers(1, 12), st.data())
+def test_parts_counted_on_a_device_add_up(
+    case: tuple[Pool, np.ndarray, np.ndarray], depth: int, data: st.DataObject
+) -> None:
+    pool = replace(case[0], excluded=np.empty(0, np.int32))
+    scores = DenseScores(*case[1:])
+    whole = collect_evidence(pool, scores, depth)
+    matrix = torch.from_numpy(scores.block(0, len(pool.queries)))
+    cuts = sorted({0, len(pool.candidates), *data.draw(st.lists(st.integers(0, len(pool.candidates)), max_size=3))})
+    tally = Tally.empty(pool, whole.top.shape[1])
+    for start, stop in pairwise(cuts):
+        sizes = np.bincount(pool.candidates.language[start:stop], minlength=4)
+        tally.top.ids.add(start, pool.candidates.ids[start:stop])
+        columns = DeviceColumns(ColumnLayout(sizes, tally.top.ids, start), "cpu")
+        Counter(pool, tally, whole.score).add_there(0, matrix[:, start:stop].contiguous(), columns)
+    own = (whole.language[:, None] == np.arange(4)).astype(int)
+    assert tally.above.tolist() == (whole.above + own).tolist()
+    assert tally.top.number.tolist() == whole.top.tolist()
+    assert tally.top.score.tolist() == whole.top_score.tolist()
+
+
+def make_vectors(pool: Pool, dimension: int, seed: int = 0) -> DenseScores:
+    """Vectors of unit length; each third candidate is a copy of the one before."""
+    random = np.random.default_rng(seed)
+    queries, candidates = (
+        random.standard_normal((len(i), dimension), np.float32) for i in (pool.queries, pool.candidates)
+    )
+    candidates[2::3] = candidates[1 : len(candidates[2::3]) * 3 : 3]
+    return DenseScores(*(part / np.linalg.norm(part, axis=1, keepdims=True) for part in (queries, candidates)))
+
+
+@pytest.mark.parametrize("languages", [3, 40])
+@pytest.mark.parametrize("block", [1, 17, None])
+def test_other_rounding_changes_only_close_scores(make_pool: PoolMaker, languages: int, block: int | None) -> None:
+    """40 languages are too many to keep all counts."""
+    names = tuple(f"l{n:02}" for n in range(languages))
+    pool = make_pool(languages=names, questions=120 // languages, distractors=240 // languages)
+    scores = make_vectors(pool, 96)
+    here, there = collect_evidence(pool, scores), collect_evidence(pool, scores, block=block, device="cpu")
+    matrix = scores.block(0, len(pool.queries))
+    close = (np.abs(matrix[here.query] - here.score[:, None]) < 1e-6).sum(axis=1)
+    copies = (matrix[here.query] == here.score[:, None]).sum(axis=1)
+    assert here.narrow == (languages == 40)
+    assert (np.abs(there.above - here.above).max(axis=1) <= close - copies).all()
+    np.testing.assert_allclose(there.top_score, here.top_score, atol=1e-6)
+    np.testing.assert_allclose(there.score, here.score, atol=1e-6)
+
+
+def test_a_constant_encoder_is_listed_by_id(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=20, distractors=30)
+    scores = DenseScores(np.ones((len(pool.queries), 4)), np.ones((len(pool.candidates), 4)))
+    assert_equal(collect_evidence(pool, scores, 10, device="cpu"), collect_evidence(pool, scores, 10))
+
+
+def test_scores_that_overflow_are_rejected(make_pool: PoolMaker) -> None:
+    pool = make_pool()
+    vectors = np.full((len(pool.queries), 4), 1e30), np.full((len(pool.candidates), 4), 1e30)
+    with pytest.raises(BadEncoder, match=r"A score for the query .* is NaN or infinite"):
+        collect_evidence(pool, DenseScores(*vectors), device="cpu")
+
+
+def test_blocks_shrink_until_they_fit_in_memory() -> None:
+    counted: list[tuple[int, int]] = []
+
+    def count(start: int, stop: int) -> None:
+        if stop - start > 3:
+            raise torch.OutOfMemoryError
+        counted.append((start, stop))
+
+    assert list(in_blocks(count, 20, 16)) == [2] * 10
+    assert counted == list(pairwise(range(0, 21, 2)))
+
+
+def test_too_little_memory_for_one_query_is_an_error_with_advice() -> None:
+    def count(start: int, stop: int) -> None:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(PanglotError, match="--rank-device cpu"):
+        list(in_blocks(count, 20, 16))
+
+
+def test_products_are_float32_whatever_the_process_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        used: list[str] = []
+        vectors = torch.ones(2, 2)
+        monkeypatch.setattr(
+            torch.Tensor, "__matmul__", lambda one, _: used.append(torch.get_float32_matmul_precision()) or one
+        )
+        product(vectors, vectors)
+        assert used == ["highest"]
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_run_ranks_on_the_requested_device_and_records_it() -> None:
+    here = panglot.run("random", "starter", languages="en,de", no_cache=True)
+    there = panglot.run("random", "starter", languages="en,de", no_cache=True, rank_device="cpu:0")
+    assert (here.record.run.rank_device, there.record.run.rank_device) == (None, "cpu:0")
+    assert there.record.settings["multi"]["map"].value == pytest.approx(here.record.settings["multi"]["map"].value)
+
+
+def test_scores_without_vectors_are_ranked_on_the_processor() -> None:
+    result = panglot.run("bm25", "starter", languages="en", no_cache=True, rank_device="cpu:0")
+    assert result.record.run.rank_device is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "own", "expected"),
+    [
+        (None, "cuda:1", "cuda:1"),
+        (None, "cpu", None),
+        (None, "mps", None),
+        ("cpu", "cuda", None),
+        ("cpu:0", "cpu", "cpu:0"),
+    ],
+)
+def test_device_of_the_model_ranks_if_it_is_a_gpu(asked: str | None, own: str, expected: str | None) -> None:
+    model = RandomVectors()
+    model.device = own
+    assert rank_device(asked, model) == expected
+    assert rank_device(None, RandomVectors()) is None
+
+
+def test_missing_device_is_an_error() -> None:
+    with pytest.raises(PanglotError, match="--rank-device nonsense: the device is not available"):
+        find_device("nonsense")
+    assert find_device("cpu") is None
