@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -101,8 +103,9 @@ class Processes:
             return self._executor.submit(_run, call).result()
         except BrokenProcessPool as error:
             raise BadEncoder(
-                f"A process on one of the devices {', '.join(self._devices)} ended unexpectedly, perhaps for want of "
-                "memory. Use fewer devices, or a smaller --batch-tokens."
+                f"A process on one of the devices {', '.join(self._devices)} ended unexpectedly. If memory is "
+                "short, use fewer devices or a smaller --batch-tokens. In a script, put the call under "
+                '`if __name__ == "__main__":`, since each process runs the rest of the script too.'
             ) from error
 
 
@@ -141,7 +144,32 @@ def _start(model: Any, devices: list[str]) -> ProcessPoolExecutor:
     waiting = context.SimpleQueue()
     for device in devices:
         waiting.put(device)
-    return ProcessPoolExecutor(len(devices), context, initializer=_settle, initargs=(model, waiting))
+    return ProcessPoolExecutor(len(devices), context, initializer=_settle, initargs=(_Packed(model), waiting))
+
+
+class _Packed:
+    """A model as new processes receive it: all of it in shared memory, also what is no weight, such as a vocabulary.
+
+    What is passed to a new process itself has to fit into a pipe. Whoever writes more waits for the process to read it,
+    and would wait for ever if the process ends first: because memory ran out, or because the main module, which Python
+    runs again in each new process, fails there.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._content: Any = None  # kept until the process has its own handle of this memory
+
+    def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
+        import torch
+
+        self._content = torch.frombuffer(
+            bytearray(ForkingPickler.dumps(self._model)), dtype=torch.uint8
+        ).share_memory_()
+        return _unpacked, (self._content,)
+
+
+def _unpacked(content: Any) -> Any:
+    return pickle.loads(content.numpy().tobytes())  # noqa: S301 - from the process that started this one
 
 
 _own: list[Any] = []
