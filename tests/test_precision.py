@@ -57,6 +57,57 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(folder / "tiny", *SentenceTransformer(str(bare(folder / "bare")), device="cpu"))
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU computes, but the choice of a precision takes it for a GPU with bf16."""
+    monkeypatch.setattr("panglot.encode.checkpoints.precision._named", lambda devices: ["cuda"])
+    monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: True)
+
+
+def stored_as(dtype: str, model: Path, folder: Path) -> Path:
+    """A copy of a model with its weights in another type."""
+    from sentence_transformers import SentenceTransformer
+
+    loaded = SentenceTransformer(str(model), device="cpu", model_kwargs={"dtype": dtype})
+    loaded.save(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["st:{}", "hf:{}?pooling=mean"])
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", "fp32"), ("bfloat16", "bf16"), ("float16", "fp16")])
+def test_gpu_computes_in_the_precision_of_the_checkpoint(
+    kind: str, dtype: str, expected: str, model: Path, tmp_path: Path, as_on_a_gpu: None
+) -> None:
+    loaded = load_model(kind.format(stored_as(dtype, model, tmp_path / "model")))
+    assert loaded.card.precision == expected
+    assert loaded.card.settings == (() if expected == "fp32" else (f"precision={expected}",))
+    assert {str(weight.dtype) for weight in loaded.model.parameters()} == {f"torch.{dtype}"}
+
+
+def test_gpu_computes_in_fp32_on_request(model: Path, tmp_path: Path, as_on_a_gpu: None) -> None:
+    stored = stored_as("bfloat16", model, tmp_path / "model")
+    for options in (Options(precision="fp32"), Options.of(())):
+        card = load_model(f"st:{stored}", options).card
+        assert (card.precision, card.settings) == ("fp32", ())
+
+
+def test_cpu_computes_in_fp32_whatever_is_stored(model: Path, tmp_path: Path) -> None:
+    card = load_model(f"st:{stored_as('bfloat16', model, tmp_path / 'model')}", Options(device="cpu")).card
+    assert (card.precision, card.settings) == ("fp32", ())
+
+
+def test_run_says_that_it_computes_as_stored(model: Path, tmp_path: Path, as_on_a_gpu: None) -> None:
+    stored = stored_as("bfloat16", model, tmp_path / "model")
+    asked = ["run", f"st:{stored}", "--tasks", "starter", "--languages", "en", "--out", str(tmp_path / "results")]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False, env={"COLUMNS": "200"})
+    assert "precision: The checkpoint is stored in bf16, and computed so on a GPU" in done.output
+    assert list((tmp_path / "results").glob("*precision-bf16*"))
+
+
+def test_fp32_is_no_change_for_models_without_the_option() -> None:
+    assert load_model("random", Options(precision="fp32")).card.settings == ()
+
+
 @pytest.mark.parametrize("kind", ["st:{}", "hf:{}?pooling=mean"])
 def test_card_and_settings_say_what_was_computed(kind: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)

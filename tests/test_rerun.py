@@ -204,7 +204,7 @@ def test_a_result_of_any_name_loads_only_built_in_models_and_hub_commits(
     except BadResult:
         return
     if wanted.commit:
-        assert (wanted.commit, wanted.options) == (COMMIT, Options())
+        assert (wanted.commit, wanted.options) == (COMMIT, Options(precision="fp32"))
         assert wanted.name.startswith(("st:{}", "hf:{}?pooling=", "late:{}", "model2vec:{}"))
         organisation, repository = wanted.repository.split("/")
         assert organisation.strip(".") == organisation
@@ -231,7 +231,7 @@ def test_code_of_a_repository_runs_only_if_the_person_allows_it(outcome: Result)
     for typed, allowed in (("", False), ("", True), ("random", False)):
         with pytest.raises(BadResult, match=r"ran code from its own repository.*--trust-remote-code"):
             choose(card, typed, allowed)
-    assert choose(card, "org/name", True).options == Options(trust_remote_code=True)
+    assert choose(card, "org/name", True).options == Options(precision="fp32", trust_remote_code=True)
 
 
 @pytest.mark.parametrize("name", ["random", "bm25", "rrf:random+constant"])

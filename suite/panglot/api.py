@@ -54,8 +54,8 @@ class ModelOptions(TypedDict, total=False):
     query_prompt: str | None
     """Text before every query; by default that of the model's own configuration. `passage_prompt` likewise."""
     passage_prompt: str | None
-    precision: Precision
-    """Precision of the weights, `fp32` by default."""
+    precision: Precision | None
+    """Precision of the weights: by default that of the checkpoint on a GPU, and `fp32` elsewhere."""
     backend: Literal["torch", "openvino"]
     """Library that computes, `torch` by default."""
     truncate_dim: int | None

@@ -38,8 +38,8 @@ PassagePrompt = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Prefix for every passage.", rich_help_panel=_MODEL)
 ]
 Precision = Annotated[
-    Literal["fp32", "bf16", "fp16"],
-    typer.Option(metavar="fp32|bf16|fp16", help="Weight precision.", rich_help_panel=_MODEL),
+    Literal["fp32", "bf16", "fp16"] | None,
+    typer.Option(metavar="fp32|bf16|fp16", help="Precision; default: fp32, GPU: as stored.", rich_help_panel=_MODEL),
 ]
 Backend = Annotated[
     Literal["torch", "openvino"],

@@ -30,6 +30,8 @@ def load_model(name: str, options: Options = Options()) -> Model:
         if option not in known:
             raise BadEncoder(f"{name} does not support {option}. It supports {', '.join(known) or 'no options'}.")
     load = import_loader(kind)
+    if not is_built_in(kind):  # packages need not know what a checkpoint is
+        options = replace(options, precision=options.precision or "fp32")
     try:
         model = load(argument, options)
     except PanglotError:
@@ -40,8 +42,8 @@ def load_model(name: str, options: Options = Options()) -> Model:
         if is_built_in(kind):
             raise
         raise BadEncoder(f"{name} cannot be loaded. {spelled(error)}") from error
-    if is_built_in(kind) and options.precision == "bf16" and model.card.precision == "fp32":
-        options = replace(options, precision="fp32")  # the precision used: see panglot.encode.checkpoints.precision
+    if is_built_in(kind) and "precision" in kind.options:
+        options = replace(options, precision=model.card.precision)  # used, and perhaps not the requested one
     return _with_settings(name, model, options)
 
 

@@ -23,7 +23,8 @@ class Options:
 
     query_prompt: str | None = None
     passage_prompt: str | None = None
-    precision: Precision = "fp32"
+    precision: Precision | None = None
+    """By default that of the checkpoint on a GPU, and fp32 elsewhere."""
     backend: Literal["torch", "openvino"] = "torch"
     truncate_dim: Annotated[int, Field(ge=1)] | None = None
     max_length: Annotated[int, Field(ge=1)] | None = None
@@ -38,24 +39,24 @@ class Options:
 
     def settings(self) -> tuple[str, ...]:
         """Return the changed options that can affect vectors, such as `precision=bf16`."""
-        moving = [field for field in fields(self) if field.name not in SPEED_ONLY]
-        return tuple(
-            f"{field.name}={getattr(self, field.name)}"
-            for field in moving
-            if getattr(self, field.name) != field.default
-        )
+        return tuple(f"{name}={getattr(self, name)}" for name in self._chosen() if name not in SPEED_ONLY)
 
     def changed(self) -> list[str]:
-        """Return the command-line names of the options that differ from their default."""
-        return [flag(field.name) for field in fields(self) if getattr(self, field.name) != field.default]
+        """Return the command-line names of the options that differ from what every model does without them."""
+        return [flag(name) for name in self._chosen()]
+
+    def _chosen(self) -> list[str]:
+        """Return the options that differ from their default; fp32 counts as one, since any model computes in it."""
+        differing = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        return [name for name in differing if (name, getattr(self, name)) != ("precision", "fp32")]
 
     @classmethod
     def of(cls, settings: Sequence[str]) -> Options:
-        """Parse the output of `settings()`; other options get their default.
+        """Parse the output of `settings()`; other options get their default, and the precision fp32 on any device.
 
         :raises BadResult: the settings cannot be parsed.
         """
-        given = dict(setting.partition("=")[::2] for setting in settings)
+        given = {"precision": "fp32"} | dict(setting.partition("=")[::2] for setting in settings)
         try:
             options = TypeAdapter(cls).validate_python(given)
         except ValueError as error:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
     from panglot.data.task import Task
     from panglot.encode.cache import VectorCache
+    from panglot.encode.card import ModelCard
     from panglot.encode.model import Model
     from panglot.remedies.debiased import Debias
 
@@ -91,7 +92,7 @@ def run(
     no_cache: NoCache = False,
     query_prompt: QueryPrompt = None,
     passage_prompt: PassagePrompt = None,
-    precision: Precision = "fp32",
+    precision: Precision = None,
     backend: Backend = "torch",
     truncate_dim: TruncateDim = None,
     max_length: MaxLength = None,
@@ -145,10 +146,7 @@ def run(
         texts_per_request=texts_per_request,
     )
     loaded = load_model(model, options)
-    if loaded.card.precision != precision == "bf16":
-        from panglot.encode.checkpoints.precision import FELL_BACK
-
-        _say(console, "precision:", FELL_BACK)
+    _say_precision(console, loaded.card, precision)
     for role, prompt in loaded.card.prompts.items():  # prompts change scores, so show which are used
         _say(console, f"{role} prompt:", repr(prompt))
     for card in find_unpinned(loaded):
@@ -196,6 +194,16 @@ def _say(console: PlainConsole, subject: str, message: str) -> None:
     from rich.text import Text
 
     console.print(Text(subject, style="bold").append(f" {message}", style="not bold"), soft_wrap=True)
+
+
+def _say_precision(console: PlainConsole, card: ModelCard, asked: Precision) -> None:
+    """Say if the model computes in another precision than requested, or than on a CPU."""
+    from panglot.encode.checkpoints.precision import AS_STORED, FELL_BACK
+
+    if asked == "bf16" != card.precision:
+        _say(console, "precision:", FELL_BACK)
+    elif not asked and f"precision={card.precision}" in card.settings:
+        _say(console, "precision:", AS_STORED.format(card.precision))
 
 
 def _within_reach(console: PlainConsole, model: Model, tasks: list[Task]) -> list[Task]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from panglot.encode.card import Role
+from panglot.encode.card import Precision, Role
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, PanglotError, require
 
@@ -17,6 +17,9 @@ PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("d
 """Prompt names used in model configurations, in the order of precedence of sentence-transformers."""
 
 PROBE = "A text of several words, to try a model: 1, 2, 3."
+
+TYPES: dict[Precision | None, str] = {None: "auto", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Data types of weights, as transformers takes them; `auto` is that of the checkpoint."""
 
 _LFS = b"version https://git-lfs"
 
@@ -50,17 +53,14 @@ def find_devices(options: Options) -> list[str]:
 
 
 def weights(options: Options, devices: list[str]) -> dict[str, Any]:
-    """Return settings for loading weights: the data type instead of the checkpoint's, and what the export needs.
+    """Return settings for loading weights: their data type, by default the checkpoint's, and what the export needs.
 
     For bf16 on the CPU, weights stay float32, since autocast is faster and more accurate there. Worker processes do not
     inherit autocast, so with several devices the weights themselves are bf16.
     """
-    import torch
-
     if options.backend == "openvino":
-        return {"dtype": torch.float32, "attn_implementation": "eager"}
-    kept = options.precision == "fp32" or devices == ["cpu"]
-    return {"dtype": torch.float32 if kept else {"bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]}
+        return {"dtype": "float32", "attn_implementation": "eager"}
+    return {"dtype": "float32" if options.precision and devices == ["cpu"] else TYPES[options.precision]}
 
 
 def hide_loading_bars() -> None:

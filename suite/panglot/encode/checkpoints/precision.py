@@ -1,8 +1,13 @@
-"""The precision that a device computes in: bf16 only if it has the instructions, since emulation is slow."""
+"""The precision that a device computes in.
+
+A GPU computes in the precision of the checkpoint unless another is requested, a CPU in fp32. bf16 is used only if there
+are instructions for it, since emulation is slow.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from panglot.encode.card import Precision
 from panglot.encode.options import Options
@@ -13,22 +18,46 @@ FELL_BACK = (
 )
 
 
-def computed_options(options: Options) -> Options:
-    """Return the options with the precision that will be used here: fp32 instead of emulated bf16.
+AS_STORED = "The checkpoint is stored in {}, and computed so on a GPU; --precision fp32 computes in full precision."
 
-    OpenVINO reports unsupported precisions itself.
+STORED: dict[str, Precision] = {"torch.float32": "fp32", "torch.bfloat16": "bf16", "torch.float16": "fp16"}
+
+
+def computed_options(options: Options) -> Options:
+    """Return the options with the precision that will be used here; None for that of the checkpoint, on GPUs.
+
+    bf16 becomes fp32 where it would be emulated. OpenVINO reports unsupported precisions itself.
     """
-    if options.precision != "bf16" or options.backend == "openvino":
+    on_gpu = options.backend == "torch" and all(name.startswith("cuda") for name in _named(options.device))
+    precision = options.precision or (None if on_gpu else "fp32")
+    if precision == "bf16" and options.backend == "torch":
+        precision = computed_precision("bf16", options.device)
+    return replace(options, precision=precision)
+
+
+def loaded_options(options: Options, model: Any) -> Options:
+    """Return the options with the precision of a loaded model, if none was requested; its weights are made alike.
+
+    Weights in other formats, or in bf16 for devices without it, become fp32.
+    """
+    if options.precision:
         return options
-    return replace(options, precision=computed_precision("bf16", options.device))
+    stored = next((str(weight.dtype) for weight in model.parameters() if weight.is_floating_point()), "torch.float32")
+    precision = computed_precision(STORED.get(stored, "fp32"), options.device)
+    {"fp32": model.float, "bf16": model.bfloat16, "fp16": model.half}[precision]()
+    return replace(options, precision=precision)
 
 
 def computed_precision(precision: Precision, devices: str | None = None) -> Precision:
     """Return the precision that these devices, given as for `--device`, use when `precision` is requested."""
+    return "fp32" if precision == "bf16" and not all(map(has_bf16, _named(devices))) else precision
+
+
+def _named(devices: str | None) -> list[str]:
+    """Return the names in a list of devices, given as for `--device`; by default the fastest device."""
     from sentence_transformers.util import get_device_name
 
-    named = (devices or get_device_name()).split(",")
-    return "fp32" if precision == "bf16" and not all(map(has_bf16, named)) else precision
+    return [name.strip() for name in (devices or get_device_name()).split(",")]
 
 
 def has_bf16(device: str) -> bool:

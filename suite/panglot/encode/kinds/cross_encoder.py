@@ -20,7 +20,7 @@ from panglot.encode.checkpoints.loading import (
     is_out_of_reach,
     weights,
 )
-from panglot.encode.checkpoints.precision import computed_options
+from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import limit, prepare
 from panglot.encode.options import Options
@@ -49,7 +49,6 @@ class CrossEncoderScorer:
         devices = find_devices(options)
         if len(devices) > 1:
             raise BadEncoder(f"--device {options.device}: a reranker runs on one device.")
-        self._autocast = options.precision == "bf16" and devices == ["cpu"]
         with explained(name), watched() as checkpoint:
             self._model: Any = CrossEncoder(
                 name,
@@ -58,6 +57,8 @@ class CrossEncoderScorer:
                 local_files_only=is_out_of_reach(name),
                 model_kwargs=weights(options, devices),
             )
+        options = loaded_options(options, self._model)
+        self._autocast = options.precision == "bf16" and devices == ["cpu"]
         is_classifier = getattr(self._model[0], "transformer_task", "") == "sequence-classification"
         labels = self._model.config.num_labels if is_classifier else 1
         if labels != 1:
@@ -72,7 +73,7 @@ class CrossEncoderScorer:
             similarity="none",
             parameters=sum(parameter.numel() for parameter in self._model.parameters()),
             max_length=limit(self._model[0], "passage"),
-            precision=options.precision,
+            precision=options.precision or "fp32",
             backend=", ".join(["torch", *checkpoint.additions()]),
             trust_remote_code=options.trust_remote_code,
             note=" ".join(notes),

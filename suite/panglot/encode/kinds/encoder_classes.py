@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from panglot.data.pool import Items
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import watched
-from panglot.encode.checkpoints.loading import PROMPT_NAMES, explained, vectors_of
+from panglot.encode.checkpoints.loading import PROMPT_NAMES, TYPES, explained, vectors_of
+from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader
 from panglot.encode.options import Options
@@ -50,9 +51,10 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 class Opened(NamedTuple):
-    """A model, and notes on assumptions made about it."""
+    """A model, the options with the precision that it computes in, and notes on assumptions made about it."""
 
     model: Any
+    options: Options
     notes: list[str]
 
 
@@ -62,15 +64,14 @@ def open_model(kind: str, name: str, options: Options, max_length: int | None) -
     :raises BadEncoder: the model cannot be loaded, lacks weights, or cannot truncate texts at `max_length`.
     """
     import sentence_transformers
-    import torch
 
-    precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]
+    options = computed_options(options)
     with explained(name), watched() as checkpoint:
         model = getattr(sentence_transformers, kind)(
             name,
             device=options.device,
             trust_remote_code=options.trust_remote_code,
-            model_kwargs={"dtype": precision},
+            model_kwargs={"dtype": TYPES[options.precision]},
         )
     notes = prepare(name, [reader(name, model, role) for role in TASKS], max_length)
     checkpoint.check(name, *vectors_of(model))
@@ -78,14 +79,12 @@ def open_model(kind: str, name: str, options: Options, max_length: int | None) -
     own = {role: next(filter(None, map(model.prompts.get, names)), "") for role, names in PROMPT_NAMES.items()}
     for role, prompt in asked.items():
         model.prompts[PROMPT_NAMES[role][0]] = own[role] if prompt is None else prompt
-    return Opened(model, [*notes, *(f"{added}." for added in checkpoint.additions())])
+    return Opened(model, loaded_options(options, model), [*notes, *(f"{added}." for added in checkpoint.additions())])
 
 
-def card(
-    name: str, opened: Opened, options: Options, similarity: Literal["cosine", "dot", "late interaction"]
-) -> ModelCard:
+def card(name: str, opened: Opened, similarity: Literal["cosine", "dot", "late interaction"]) -> ModelCard:
     """Return the card of a model that `open_model` loaded."""
-    model = opened.model
+    model, options = opened.model, opened.options
     folder = Path(name)
     prompts: dict[Role, str] = {role: model.prompts[keys[0]] for role, keys in PROMPT_NAMES.items()}
     transformer = model.transformers_model
@@ -98,7 +97,7 @@ def card(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         max_length=limit(reader(name, model, "passage"), "passage"),
         prompts={role: prompt for role, prompt in prompts.items() if prompt},
-        precision=options.precision,
+        precision=options.precision or "fp32",
         backend="torch",
         trust_remote_code=options.trust_remote_code,
         note=" ".join(opened.notes),

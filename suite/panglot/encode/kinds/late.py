@@ -12,7 +12,6 @@ import numpy as np
 from panglot.arrays import Floats, lengths
 from panglot.data.pool import Items, Pool
 from panglot.encode.card import ModelCard
-from panglot.encode.checkpoints.precision import computed_options
 from panglot.encode.checkpoints.tokens import check_length, reader
 from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, open_model, stated_kind
 from panglot.encode.options import Options
@@ -44,13 +43,12 @@ def load(name: str, options: Options) -> LateModel:
             f"late:{name} is a {kind or 'bare encoder'}, not a late interaction model; its token vectors would come "
             f"from random weights. Expected a MultiVectorEncoder, PyLate or ColBERT model. Try st:{name}."
         )
-    options = computed_options(options)
     opened = open_model("MultiVectorEncoder", name, options, None)
     passages = reader(name, opened.model, "passage")
     if options.max_length is not None:
         check_length(name, [passages], options.max_length)
         passages.document_length = options.max_length
-    return LateModel(opened.model, card(name, opened, options, "late interaction"))
+    return LateModel(opened.model, card(name, opened, "late interaction"))
 
 
 class LateModel:

@@ -24,7 +24,7 @@ from panglot.encode.checkpoints.loading import (
     vectors_of,
     weights,
 )
-from panglot.encode.checkpoints.precision import computed_options
+from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
 from panglot.encode.options import Options
@@ -57,7 +57,7 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
             model_kwargs=weights(options, devices),
         )
         _check_pooling(name, model, away)
-    return kind_of(model)(name, model, options, devices, checkpoint)
+    return kind_of(model)(name, model, loaded_options(options, model), devices, checkpoint)
 
 
 def kind_of(model: Any) -> type[SentenceTransformerEncoder]:
@@ -82,7 +82,7 @@ class SentenceTransformerEncoder:
         similarity: Literal["cosine", "dot"] | None = None,
         suffix: str = "",
     ) -> None:
-        folder = Path(name)
+        folder, precision = Path(name), options.precision or "fp32"
         revision = revision_of(name, model.config)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         compared = similarity or _similarity(name, model)
@@ -94,14 +94,14 @@ class SentenceTransformerEncoder:
         if options.backend == "openvino":
             from panglot.encode.checkpoints.openvino import compile_with_openvino
 
-            compile_with_openvino(name, revision, model[0], options.precision)
+            compile_with_openvino(name, revision, model[0], precision)
             library += f", openvino {version('openvino')}"
         self._model = model
         self._run = runner_of(model, devices)
         self.device = devices[0]
         self.lanes = self._run.lanes
         self.budget = TokenBudget(first_budget(model, devices), options.batch_tokens)
-        self._autocast = options.backend == "torch" and options.precision == "bf16" and devices == ["cpu"]
+        self._autocast = options.backend == "torch" and precision == "bf16" and devices == ["cpu"]
         backend = [options.backend, pooling and f"{pooling} pooling", *checkpoint.additions()]
         self.card = ModelCard(
             name=(folder.resolve().name if folder.is_dir() else name) + suffix,
@@ -112,7 +112,7 @@ class SentenceTransformerEncoder:
             parameters=parameters,
             max_length=self.cut_at("passage"),
             prompts=_prompts(model, options),
-            precision=options.precision,
+            precision=precision,
             backend=", ".join(filter(None, backend)),
             trust_remote_code=_ran_remote_code(model),
             note=" ".join([*notes, *self._cuts()]),

@@ -10,7 +10,6 @@ import numpy as np
 from panglot.arrays import Floats, lengths, to_unit_length
 from panglot.data.pool import Items, Pool
 from panglot.encode.card import ModelCard
-from panglot.encode.checkpoints.precision import computed_options
 from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, open_model, stated_kind
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
@@ -37,12 +36,11 @@ def load(name: str, options: Options) -> SparseModel:
             f"sparse:{name} is a {kind or 'bare encoder'}, not a learned sparse model. Expected a SparseEncoder of "
             f"sentence-transformers, or a masked language model. Try st:{name}."
         )
-    options = computed_options(options)
     opened = open_model("SparseEncoder", name, options, options.max_length)
     model, similarity = opened.model, str(opened.model.similarity_fn_name)
     if similarity not in ("dot", "cosine"):
         raise BadEncoder(f"sparse:{name} uses the similarity {similarity}. Expected dot or cosine.")
-    facts = card(name, opened, options, "cosine" if similarity == "cosine" else "dot")
+    facts = card(name, opened, "cosine" if similarity == "cosine" else "dot")
     words = model.encode_document("a", convert_to_sparse_tensor=False, show_progress_bar=False).shape[-1]
     return SparseModel(model, facts.model_copy(update={"dimension": words}))
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import check_folder, explained, find_devices, is_out_of_reach, weights
-from panglot.encode.checkpoints.precision import computed_options
+from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder, kind_of
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
@@ -55,6 +55,7 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
         )
     similarity: Literal["cosine", "dot"] = "cosine" if request.normalise else "dot"
     suffix = f"?pooling={request.pooling}"
+    options = loaded_options(options, model)
     return kind_of(model)(request.name, model, options, devices, checkpoint, request.pooling, similarity, suffix)
 
 
