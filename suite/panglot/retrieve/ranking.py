@@ -13,8 +13,8 @@ from panglot.data.pool import NO_CANDIDATE, Pool
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.retrieve.columns import ColumnLayout
-from panglot.retrieve.device import DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, send
-from panglot.retrieve.evidence import NARROW, Evidence, is_narrow, narrow_counts, self_counts
+from panglot.retrieve.device import DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, rows_of, send
+from panglot.retrieve.evidence import NARROW, NOBODY, Evidence, is_narrow, narrow_counts, self_counts
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 from panglot.retrieve.toplists import TopLists
 
@@ -90,7 +90,8 @@ def _count_there(
             found[send(row, found.device), send(excluded, found.device)] = -np.inf
         counter.add_there(start, found, columns, pool.candidate)
 
-    return in_blocks(count, len(pool.queries), block or rows_at_a_time(len(pool.candidates), scores.device))
+    width = len(pool.candidates) + len(pool.languages) * int(np.bincount(pool.query).max())
+    return in_blocks(count, len(pool.queries), block or rows_at_a_time(width, scores.device))
 
 
 def check_scores(scores: Floats, query_ids: Sequence[str]) -> Floats:
@@ -204,19 +205,20 @@ class Counter:
 
     def add_there(self, start: int, scores: Any, columns: DeviceColumns, relevant: Ints | None = None) -> None:
         """Count like `add`, with scores that are on a device."""
-        pairs = self._pairs(start, len(scores))
-        row = self._query[pairs] - start
+        pairs, asked = self._pairs(start, len(scores)), self._asked[self._first_pair[start : start + len(scores)]]
+        relevants = np.diff(self._first_pair[start : start + len(scores) + 1])
         if relevant is None:
-            score = send(self.score[pairs], scores.device)
+            score, language = (send(part[pairs], scores.device) for part in (self.score, self._language))
         else:
-            score = scores[send(row, scores.device), send(relevant[pairs], scores.device)]
-        above = columns.count(scores, row, score, self._language[pairs], self._asked[pairs])
+            place = send(relevant[pairs], scores.device)
+            score, language = scores[rows_of(relevants, scores.device), place], columns.language[place]
+        above = columns.count(scores, score, relevants, language, send(asked, scores.device))
         best, number, cut = columns.best(scores, self.tally.top.depth)
         tied = as_numpy(scores[send(cut, scores.device)])
         self.score[pairs] = as_numpy(score)
         self.tally.above[pairs] += above
-        whole = np.delete(np.arange(len(scores)), cut)
-        self.tally.top.add(start + whole, best[whole], number[whole])
+        best[cut], number[cut] = -np.inf, NOBODY
+        self.tally.top.add(slice(start, start + len(scores)), best, number)
         for place, strip in zip(cut.tolist(), tied[:, None], strict=True):
             self.tally.top.update(start + place, columns.layout.spread(strip), columns.layout)
 

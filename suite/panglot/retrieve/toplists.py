@@ -49,13 +49,14 @@ class TopLists:
     def merge(self, other: TopLists) -> None:
         """Merge with the lists of other candidates."""
         self.ids.merge(other.ids)
-        self.add(np.arange(len(self.score)), other.score, other.number)
+        self.add(slice(None), other.score, other.number)
         self.forget()
 
-    def add(self, queries: Ints, score: Floats, number: Ints) -> None:
-        """Add candidates to the lists of `queries` [rows]: their scores and numbers, both [rows, candidates]."""
-        score = np.concatenate([self.score[queries], score], axis=1)
-        number = np.concatenate([self.number[queries], number], axis=1)
+    def add(self, queries: slice, score: Floats, number: Ints) -> None:
+        """Add candidates to the lists of some queries: their scores and numbers, both [rows, candidates]."""
+        if score.shape[1] < self.depth or (self.number[queries] != NOBODY).any():
+            score = np.concatenate([self.score[queries], score], axis=1)
+            number = np.concatenate([self.number[queries], number], axis=1)
         self.score[queries], self.number[queries] = self._first(score, number)
 
     def forget(self) -> None:
