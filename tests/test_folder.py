@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from panglot.data.load import read_pool
+from panglot.data.own import own_task
 from panglot.data.pool import Pool
-from panglot.data.readers.folder import FILES, folder_task
+from panglot.data.readers.folder import FILES
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
@@ -56,7 +57,7 @@ def _write(folder: Path, pool: Pool) -> Path:
 
 def test_the_starter_set_as_a_folder_is_the_starter_set(starter: Pool, tmp_path: Path) -> None:
     folder = _write(tmp_path / "mine", starter)
-    task = folder_task(folder)
+    task = own_task(str(folder))
     assert (task.name, task.fingerprint, task.languages) == ("mine", starter.fingerprint, starter.languages)
     result = run(task, load_model("use-multilingual")).record
     assert set(result.settings) == {"mono", "cross", "multi"}
@@ -65,7 +66,7 @@ def test_the_starter_set_as_a_folder_is_the_starter_set(starter: Pool, tmp_path:
 
 
 def test_one_language_gives_only_what_it_can(starter: Pool, tmp_path: Path) -> None:
-    task = folder_task(_write(tmp_path / "english", starter.only(["en"])))
+    task = own_task(str(_write(tmp_path / "english", starter.only(["en"]))))
     result = run(task, load_model("bm25")).record
     assert set(result.settings) == {"mono", "multi"}
     assert result.settings["mono"] == result.settings["multi"]
@@ -73,7 +74,7 @@ def test_one_language_gives_only_what_it_can(starter: Pool, tmp_path: Path) -> N
 
 
 def test_some_languages_of_a_folder(starter: Pool, tmp_path: Path) -> None:
-    task = folder_task(_write(tmp_path / "mine", starter))
+    task = own_task(str(_write(tmp_path / "mine", starter)))
     assert read_pool(task, ["en", "de"]).fingerprint == starter.only(["de", "en"]).fingerprint
 
 
@@ -85,7 +86,7 @@ def test_title_grades_and_default_group(tmp_path: Path) -> None:
     )
     (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "Who?", "language": "en"}\n', encoding="utf-8")
     (tmp_path / "qrels.tsv").write_text("q\ta\t2\nq\tb\t0\n", encoding="utf-8")
-    pool = read_pool(folder_task(tmp_path))
+    pool = read_pool(own_task(str(tmp_path)))
     assert pool.candidates.texts == ("Bees\nThey dance.", "Tea.")
     assert pool.gain.tolist() == [2.0]
     assert pool.groups == ("q",)
@@ -147,7 +148,7 @@ def _line(**fields: object) -> str:
 )  # fmt: skip
 def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=message):
-        folder_task(_folder(tmp_path, corpus=corpus))
+        own_task(str(_folder(tmp_path, corpus=corpus)))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes
 )
 def test_unusable_query_is_refused_with_file_line_and_id(queries: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=message):
-        folder_task(_folder(tmp_path, queries=queries))
+        own_task(str(_folder(tmp_path, queries=queries)))
 
 
 def test_group_in_two_clusters_is_refused_with_both_lines(tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_group_in_two_clusters_is_refused_with_both_lines(tmp_path: Path) -> Non
         BadData,
         match=r"queries\.jsonl, line 2 \('r'\): the group 'g' is in the cluster 'g' here, but in 'c' in line 1\.",
     ):
-        folder_task(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t1\n"))
+        own_task(str(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t1\n")))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_group_in_two_clusters_is_refused_with_both_lines(tmp_path: Path) -> Non
 )  # fmt: skip
 def test_unusable_judgement_is_refused_with_file_line_and_ids(qrels: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=message):
-        folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b"), qrels=qrels))
+        own_task(str(_folder(tmp_path, corpus=CORPUS + _line(_id="b"), qrels=qrels)))
 
 
 @pytest.mark.parametrize(
@@ -221,32 +222,32 @@ def test_unusable_judgement_is_refused_with_file_line_and_ids(qrels: str, messag
     ],
 )
 def test_forms_of_judgements_are_read_alike(qrels: str, tmp_path: Path) -> None:
-    pool = read_pool(folder_task(_folder(tmp_path, qrels=qrels)))
+    pool = read_pool(own_task(str(_folder(tmp_path, qrels=qrels))))
     assert (pool.queries.ids, pool.candidates.ids, pool.gain.tolist()) == (("q",), ("a",), [2.0])
 
 
 def test_byte_order_mark_gzip_and_line_ends_change_nothing(tmp_path: Path) -> None:
-    expected = folder_task(_folder(tmp_path / "plain")).fingerprint
+    expected = own_task(str(_folder(tmp_path / "plain"))).fingerprint
     files = [content.replace("\n", "\r\n").encode() + b"\r\n" for content in (CORPUS, QUERIES, QRELS)]
     marked = [b"\xef\xbb\xbf" + content for content in files]
-    assert folder_task(_folder(tmp_path / "marked", *marked)).fingerprint == expected
-    assert folder_task(_folder(tmp_path / "packed", *map(gzip.compress, marked))).fingerprint == expected
+    assert own_task(str(_folder(tmp_path / "marked", *marked))).fingerprint == expected
+    assert own_task(str(_folder(tmp_path / "packed", *map(gzip.compress, marked)))).fingerprint == expected
     other = _folder(tmp_path / "named")
     for name in FILES:
         (other / name).rename(other / f"{name}.gz")
-    assert folder_task(other).fingerprint == expected
+    assert own_task(str(other)).fingerprint == expected
 
 
 def test_gzip_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     corpus = gzip.compress("".join(_line(_id=number) for number in range(99)).encode())
     with pytest.raises(BadData, match=r"corpus\.jsonl is damaged or truncated"):
-        folder_task(_folder(tmp_path, corpus=corpus[:-9]))
+        own_task(str(_folder(tmp_path, corpus=corpus[:-9])))
 
 
 def test_line_separators_belong_to_the_text(tmp_path: Path) -> None:
     text = "one\u2028two\u2029three\x85four\vfive"
     line = json.dumps({"_id": "a", "text": text, "language": "en"}, ensure_ascii=False)
-    assert read_pool(folder_task(_folder(tmp_path, corpus=line + "\n"))).candidates.texts == (text,)
+    assert read_pool(own_task(str(_folder(tmp_path, corpus=line + "\n")))).candidates.texts == (text,)
 
 
 @pytest.mark.parametrize(
@@ -257,24 +258,24 @@ def test_group_is_text_or_digits_and_null_is_none(
     values: list[object], groups: tuple[str, str], tmp_path: Path
 ) -> None:
     queries = "".join(_line(_id=f"q{n}", group=value) for n, value in enumerate(values))
-    assert read_pool(folder_task(_folder(tmp_path, queries=queries, qrels="q0\ta\t1\nq1\ta\t1\n"))).groups == groups
+    assert read_pool(own_task(str(_folder(tmp_path, queries=queries, qrels="q0\ta\t1\nq1\ta\t1\n")))).groups == groups
 
 
 def test_whole_numbers_are_ids(tmp_path: Path) -> None:
     folder = _folder(tmp_path, corpus=_line(_id=12), queries=_line(_id=3), qrels="3\t12\t1\n")
-    pool = read_pool(folder_task(folder))
+    pool = read_pool(own_task(str(folder)))
     assert (pool.queries.ids, pool.candidates.ids) == (("3",), ("12",))
 
 
 def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
     corpus = _line() + _line(_id="q", text="same")
     folder = _folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same", excluded="q"))
-    task = folder_task(folder)
+    task = own_task(str(folder))
     pool = read_pool(task)
     assert pool.candidates.ids[pool.excluded[0]] == "q"
     assert task.remarks == ()
     assert run(task, load_model("bm25")).record.settings["multi"]["mrr"].value == 1.0
-    offered = folder_task(_folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same")))
+    offered = own_task(str(_folder(tmp_path, corpus=corpus, queries=_line(_id="q", text="same"))))
     assert offered.remarks == (
         f"{tmp_path}/queries.jsonl: queries that are their own candidate (to prevent this, set 'excluded'): 1 of 1, "
         "the first in line 1 ('q').",
@@ -283,7 +284,7 @@ def test_excluded_candidate_is_not_offered(tmp_path: Path) -> None:
 
 def test_queries_without_a_relevant_candidate_are_dropped_and_reported(tmp_path: Path) -> None:
     queries = "".join(_line(_id=id_) for id_ in ("p", "q", "r"))
-    task = folder_task(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t0\n"))
+    task = own_task(str(_folder(tmp_path, queries=queries, qrels="q\ta\t1\nr\ta\t0\n")))
     assert read_pool(task).queries.ids == ("q",)
     assert task.remarks == (
         f"{tmp_path}/queries.jsonl: queries dropped, because they have no relevant candidate: 2 of 3, "
@@ -292,7 +293,7 @@ def test_queries_without_a_relevant_candidate_are_dropped_and_reported(tmp_path:
 
 
 def test_candidates_without_text_are_kept_and_reported(tmp_path: Path) -> None:
-    task = folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b", text="", title=None)))
+    task = own_task(str(_folder(tmp_path, corpus=CORPUS + _line(_id="b", text="", title=None))))
     assert task.candidates == 2
     assert task.remarks == (f"{tmp_path}/corpus.jsonl: candidates without text: 1 of 2, the first in line 2 ('b').",)
 
@@ -301,7 +302,7 @@ def test_languages_that_are_not_codes_are_reported(tmp_path: Path) -> None:
     """Codes in any spelling, for private use and for no language are not."""
     names = ["english", "German", "l00", "en", "tha_Thai", "zh-Hant", "qaa", "und", "mul", "Latin American"]
     corpus = "".join(_line(_id=f"a{number}", language=name) for number, name in enumerate(names))
-    task = folder_task(_folder(tmp_path, corpus=corpus + CORPUS))
+    task = own_task(str(_folder(tmp_path, corpus=corpus + CORPUS)))
     assert task.remarks == (
         "Unknown language codes (expected ISO 639 or BCP 47): 'German' (use 'de'), 'Latin American', "
         "'english' (use 'en'), 'l00'.",
@@ -309,50 +310,55 @@ def test_languages_that_are_not_codes_are_reported(tmp_path: Path) -> None:
 
 
 def test_data_that_names_no_language_is_in_one(tmp_path: Path) -> None:
-    task = folder_task(_folder(tmp_path, '{"_id": "a", "text": "x"}\n', '{"_id": "q", "text": "x"}\n'))
+    task = own_task(str(_folder(tmp_path, '{"_id": "a", "text": "x"}\n', '{"_id": "q", "text": "x"}\n')))
     assert task.languages == ("und",)
-    assert task.remarks == (f"{tmp_path}/corpus.jsonl: no item names a language; all items get the language 'und'.",)
+    assert task.remarks == (
+        f"{tmp_path}/corpus.jsonl: no item names a language; all items get the language 'und'. To detect languages, "
+        "add --detect all, or some codes such as de,en.",
+    )
 
 
 def test_layout_of_beir_is_read(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "qrels").mkdir()
     (folder / "qrels.tsv").rename(folder / "qrels" / "dev.tsv")
-    with pytest.raises(MissingData, match=r"lacks qrels\.tsv\. Its folder qrels/ contains dev\.tsv: copy the one"):
-        folder_task(folder)
+    with pytest.raises(MissingData, match=r"lacks qrels\.tsv\. Its folder qrels/ has dev: add e\.g\. --split dev\."):
+        own_task(str(folder))
     (folder / "qrels" / "dev.tsv").rename(folder / "qrels" / "test.tsv")
-    task = folder_task(folder)
+    task = own_task(str(folder))
     assert task.remarks == (f"{folder}: judgements were read from qrels/test.tsv.",)
     assert read_pool(task).fingerprint == task.fingerprint
 
 
 def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"absent does not exist. Give the folder that contains corpus\.jsonl"):
-        folder_task(tmp_path / "absent")
+    with pytest.raises(
+        MissingData, match=r"absent does not exist\. Give a table .*, or the folder that contains corpus"
+    ):
+        own_task(str(tmp_path / "absent"))
     folder = _folder(tmp_path / "mine")
-    with pytest.raises(MissingData, match=r"qrels\.tsv is a file. Give the folder"):
-        folder_task(folder / "qrels.tsv")
+    with pytest.raises(BadData, match=r"qrels\.tsv: no column query and no column passage; found 'q', 'a', '1'"):
+        own_task(str(folder / "qrels.tsv"))
     (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(CORPUS.encode()))
     with pytest.raises(BadData, match=r"contains both corpus\.jsonl and corpus\.jsonl\.gz. Remove one"):
-        folder_task(folder)
+        own_task(str(folder))
     (folder / "corpus.jsonl").unlink()
     (folder / "corpus.jsonl.gz").unlink()
     with pytest.raises(MissingData, match=r"lacks corpus\.jsonl\. A data folder contains"):
-        folder_task(folder)
+        own_task(str(folder))
     (folder / "corpus.jsonl").mkdir()
     with pytest.raises(BadData, match=r"corpus\.jsonl is a folder, not a file"):
-        folder_task(folder)
+        own_task(str(folder))
 
 
 def test_folder_whose_name_cannot_be_shown_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"folder name 'a\\x1bb' contains non-printable"):
-        folder_task(_folder(tmp_path / "a\x1bb"))
+    with pytest.raises(BadData, match=r"name 'a\\x1bb' contains non-printable"):
+        own_task(str(_folder(tmp_path / "a\x1bb")))
 
 
 def test_grades_survive_the_evidence_file(tmp_path: Path) -> None:
     corpus = "".join(_line(_id=id_, text=f"bee {id_}") for id_ in "abc")
     qrels = "q\ta\t0.1\nq\tb\t0.7\nq\tc\t1000000\n"
-    task = folder_task(_folder(tmp_path / "mine", corpus=corpus, queries=_line(_id="q", text="bee"), qrels=qrels))
+    task = own_task(str(_folder(tmp_path / "mine", corpus=corpus, queries=_line(_id="q", text="bee"), qrels=qrels)))
     outcome = run(task, load_model("bm25"))
     path = outcome.save(tmp_path)
     again = score_evidence(read_evidence(path), task.headline)
@@ -360,7 +366,7 @@ def test_grades_survive_the_evidence_file(tmp_path: Path) -> None:
 
 
 def test_languages_without_a_judged_query_are_refused(tmp_path: Path) -> None:
-    task = folder_task(_folder(tmp_path, corpus=CORPUS + _line(_id="b", language="de")))
+    task = own_task(str(_folder(tmp_path, corpus=CORPUS + _line(_id="b", language="de"))))
     assert run(task, load_model("bm25"), ["en"]).record.task.queries == 1
     with pytest.raises(BadData, match=f"{tmp_path.name}: no query in de has a relevant candidate"):
         read_pool(task, ["de"])
@@ -386,10 +392,10 @@ def test_any_value_of_any_field_is_read_or_refused(tmp_path: Path, field: str, v
     lines[place] = json.dumps(json.loads(lines[place]) | {field: value}) + "\n"
     folder = _folder(tmp_path / "mine", *lines)
     try:
-        task = folder_task(folder)
+        task = own_task(str(folder))
     except BadData:
         with pytest.raises(BadData, match=r"\.(jsonl|tsv)(, line 1\b|: no query)"):
-            folder_task(folder)
+            own_task(str(folder))
     else:
         assert read_pool(task).fingerprint == task.fingerprint
 
@@ -403,4 +409,4 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, place: int, content: byte
     files: list[str | bytes] = [CORPUS, QUERIES, QRELS]
     files[place] = content
     with suppress(BadData):
-        folder_task(_folder(tmp_path / "mine", *files))
+        own_task(str(_folder(tmp_path / "mine", *files)))

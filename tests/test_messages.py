@@ -22,9 +22,9 @@ from panglot.data.builders.storybooks import StorybookSources
 from panglot.data.corpus import refuse_to_hold
 from panglot.data.origins.archive import Archive
 from panglot.data.origins.fetch import fetch_file
+from panglot.data.own import own_task
 from panglot.data.pool import Pool
 from panglot.data.readers.captions import read_hub
-from panglot.data.readers.folder import folder_task
 from panglot.data.readers.lareqa import sentence_pool
 from panglot.data.readers.miracl import read_questions
 from panglot.data.task import Source
@@ -81,7 +81,7 @@ class TestSources:
         (tmp_path / "qrels.tsv").touch()
         (tmp_path / "queries.jsonl").write_bytes('{"_id": "1", "text": "für"}\n'.encode("latin-1"))
         with pytest.raises(BadData, match=r"queries\.jsonl, line 1: not UTF-8 \(byte 0xfc"):
-            folder_task(tmp_path)
+            own_task(str(tmp_path))
 
     def test_a_table_without_the_columns(self, tmp_path: Path) -> None:
         path = tmp_path / "texts.parquet"

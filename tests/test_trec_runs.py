@@ -16,10 +16,10 @@ import pytrec_eval
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from panglot.data import own
 from panglot.data.corpus import Questions
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool, Query
-from panglot.data.readers.folder import folder_task
 from panglot.data.readers.miracl import read_questions
 from panglot.data.task import Task
 from panglot.errors import BadData, BadResult
@@ -210,7 +210,7 @@ def own_task(folder: Path, sizes: dict[str, tuple[int, int]], random: np.random.
     unique = {(query, candidate): grade for query, candidate, grade in judged}
     lines = (f"{query}\t{candidate}\t{grade}\n" for (query, candidate), grade in unique.items())
     (folder / "qrels.tsv").write_text("".join(lines), encoding="utf-8")
-    return folder_task(folder)
+    return own.own_task(str(folder))
 
 
 def random_run(pool: Pool, random: np.random.Generator) -> dict[str, dict[str, float]]:
@@ -293,7 +293,7 @@ def test_excluded_candidate_in_a_list_is_counted(tmp_path: Path) -> None:
     query = '{"_id": "q", "text": "x", "language": "en", "excluded": "q"}\n'
     (tmp_path / "queries.jsonl").write_text(query, encoding="utf-8")
     (tmp_path / "qrels.tsv").write_text("q\ta\t1\n", encoding="utf-8")
-    scores = score_run(folder_task(tmp_path), {"q": {"q": 2.0, "a": 1.0}})
+    scores = score_run(own.own_task(str(tmp_path)), {"q": {"q": 2.0, "a": 1.0}})
     assert (scores.listed_excluded, scores.listed_outside) == (1, 0)
     assert scores.scores["mrr"].value == 0.5
 

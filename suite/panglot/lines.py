@@ -19,6 +19,7 @@ from panglot.errors import BadData, MissingData
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
+_BLANKS = " \t\n\r\x0b\f"
 _OTHER_FORMS = {
     b"\xff\xfe\0\0": "in UTF-32. Save it as UTF-8",
     b"\0\0\xfe\xff": "in UTF-32. Save it as UTF-8",
@@ -38,14 +39,25 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, st
     :raises MissingData: the file does not exist.
     :raises BadData: the file cannot be read, is damaged or truncated, is not UTF-8, or has a line that is too long.
     """
+    for number, line in read_all_lines(path, longest):
+        text = line.rstrip("\r\n")
+        if text.strip(_BLANKS):
+            yield number, text
+
+
+def read_all_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, str]]:
+    """Yield all lines of a UTF-8 file with their endings; otherwise as `read_lines`.
+
+    :raises MissingData: see `read_lines`.
+    :raises BadData: see `read_lines`.
+    """
     try:
         with open_unpacked(path) as file:
             for number, raw in enumerate(_raw_lines(file, longest), start=1):
-                line = (raw.removeprefix(_BOM) if number == 1 else raw).rstrip(b"\r\n")
-                if longest is not None and len(line) > longest:
+                line = raw.removeprefix(_BOM) if number == 1 else raw
+                if longest is not None and len(line.rstrip(b"\r\n")) > longest:
                     raise BadData(f"{path}, line {number}: the line is longer than {longest:,} bytes.")
-                if line.strip():
-                    yield number, _decode(path, number, line)
+                yield number, _decode(path, number, line)
     except FileNotFoundError as error:
         raise MissingData(f"There is no file {path}.") from error
     except IsADirectoryError as error:

@@ -24,7 +24,7 @@ def _look_there(context: typer.Context, folder: Path | None) -> Path | None:
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Data folder; default: PANGLOT_DATA or a download.", callback=_look_there),
+    typer.Option(metavar="FOLDER", help="Data folder; default: PANGLOT_DATA.", callback=_look_there),
 ]
 """In force for the whole command once parsed: verbs declare it and do not pass it on."""
 
@@ -42,15 +42,19 @@ def find_task(name: str) -> Task:
     return task
 
 
-def find_tasks(names: str) -> list[Task]:
+def find_tasks(names: str, **settings: str) -> list[Task]:
     """Return the tasks in a list of names, each once; the name of a set or suite expands to its tasks.
 
+    `settings` are those of the user's own data among them, `split` and `detect`.
+
     :raises UnknownName: an unknown name; the message suggests similar ones.
-    :raises PanglotError: two tasks share a name but not their data.
+    :raises PanglotError: two tasks share a name but not their data, or a setting is given without own data.
     """
+    from panglot.data.own import with_settings
     from panglot.evaluate.resolve import resolve_tasks
 
-    listed = [names] if os.path.isdir(names) else split(names)  # accepts names too long for Path.is_dir
+    listed = [names] if os.path.exists(names) else split(names)  # accepts names too long for Path.exists
+    listed = with_settings(listed, settings)
     found: dict[str, Task] = {}
     for task in (task for name in listed for task in resolve_tasks(name)):
         _print_remarks(task)

@@ -19,6 +19,8 @@ TaskNames = Annotated[
     str, typer.Option(metavar="A,B", help="Task names, or paths to your own data.", autocompletion=complete_tasks)
 ]
 Languages = Annotated[str, typer.Option(metavar="en,de", help="Only these languages; default: all.")]
+Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Own data: read qrels/NAME.tsv.")]
+Detect = Annotated[str, typer.Option(metavar="all|de,en", help="Own data: detect missing languages.")]
 
 TaskName = Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.", autocompletion=complete_task)]
 MetricName = Annotated[

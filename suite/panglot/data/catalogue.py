@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from panglot.data.readers.folder import folder_task
+from panglot.data.own import names_own_data, own_task
 from panglot.data.sources import Table
 from panglot.data.task import Task
 from panglot.data.task_file import Sets, read_task_file
@@ -89,7 +88,7 @@ def known_tasks() -> dict[str, Task]:
 
 
 def load_tasks(name: str) -> tuple[Task, ...]:
-    """Return the tasks for a name: a task, a set, a suite, or the path of a user's own task file or data folder.
+    """Return the tasks for a name: a task, a set, a suite, or the path of a user's own task file or data.
 
     `FILE.toml:NAME` selects one task or one set of a task file.
 
@@ -104,10 +103,10 @@ def load_tasks(name: str) -> tuple[Task, ...]:
         return (known[name],)
     if file := split_path(name):
         tasks = _own_file(*file)
-    elif "/" in name or os.path.isdir(name):
-        tasks = (folder_task(Path(name)),)
+    elif names_own_data(name):
+        tasks = (own_task(name),)
     else:
-        advice = "For your own data, give the path of its folder or task file."
+        advice = "For your own data, give the path of its folder, table or task file."
         raise UnknownName("task", name, [*known, *groups()], advice)
     for task in tasks:
         _check_own(task, name, known)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from panglot.arrays import Floats, Ints
-from panglot.data.image import Image
+from panglot.data.items import NO_ITEMS, Items, items_of, of_languages
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 
@@ -22,22 +22,6 @@ __all__ = ["NO_CANDIDATE", "Candidate", "Items", "Judgement", "Pool", "Query"]
 
 NO_CANDIDATE = -1
 """Value in `excluded` of a query that excludes no candidate."""
-
-
-@dataclass(frozen=True, eq=False)
-class Items:
-    """Texts and images with their ids and languages. `language` [items] indexes the pool's `languages`.
-
-    `images` maps the index of each item that is an image to the image.
-    """
-
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    language: Ints
-    images: Mapping[int, Image] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +33,8 @@ class Pool:
     sampling unit that it belongs to: queries in one cluster are not independent. Candidates are grouped by language, in
     the order of `languages`, so that each language is one slice. `excluded` [queries] is the candidate excluded for
     each query, or `NO_CANDIDATE`; it is empty if no query excludes one. `task` is the name of the task, if any, and
-    `is_whole` tells whether the pool has all languages of that task.
+    `is_whole` tells whether the pool has all languages of that task. `unanswered` are queries that are declared to have
+    no relevant candidate; they are not among `queries`, and no metric of a ranking counts them.
 
     :raises BadData: duplicate ids, a query without a relevant candidate, duplicate judgements, invalid gains, a
         relevant candidate that is excluded, or queries of one group in two clusters.
@@ -66,6 +51,7 @@ class Pool:
     excluded: Ints
     task: str = ""
     is_whole: bool = True
+    unanswered: Items = NO_ITEMS
 
     @classmethod
     def of(
@@ -76,6 +62,7 @@ class Pool:
         judgements: Iterable[Judgement],
         task: str = "",
         is_whole: bool = True,
+        unanswered: Iterable[Query] = (),
     ) -> Pool:
         """Build a pool from records in any order.
 
@@ -84,11 +71,14 @@ class Pool:
         place = {language: index for index, language in enumerate(languages)}
         query_list = list(queries)
         candidate_list = list(candidates)
-        for language in {item.language for item in query_list} | {item.language for item in candidate_list}:
+        unanswered_list = list(unanswered)
+        asked = {query.language for query in (*query_list, *unanswered_list)}
+        for language in asked | {candidate.language for candidate in candidate_list}:
             if language not in place:
                 raise BadData(f"Items have the language '{language}', which is not one of {', '.join(place)}.")
         candidate_list.sort(key=lambda candidate: place[candidate.language])
         query_at = _index([query.id for query in query_list], "query")
+        _index([query.id for query in (*query_list, *unanswered_list)], "query")
         candidate_at = _index([candidate.id for candidate in candidate_list], "candidate")
         query, candidate, gain = array("i"), array("i"), array("d")
         for judgement in judgements:
@@ -102,8 +92,8 @@ class Pool:
         order = np.lexsort((candidate, query))
         return cls(
             languages=tuple(languages),
-            queries=_items(query_list, place),
-            candidates=_items(candidate_list, place),
+            queries=items_of(query_list, place),
+            candidates=items_of(candidate_list, place),
             groups=tuple(query.group for query in query_list),
             clusters=tuple(query.group if query.cluster is None else query.cluster for query in query_list),
             query=np.array(query, np.int32)[order],
@@ -112,6 +102,7 @@ class Pool:
             excluded=_excluded(query_list, candidate_at),
             task=task,
             is_whole=is_whole,
+            unanswered=items_of(unanswered_list, place),
         )
 
     def __post_init__(self) -> None:
@@ -148,10 +139,13 @@ class Pool:
         kept = [self.languages.index(language) for language in languages]
         queries_kept, candidates_kept = np.isin(self.queries.language, kept), np.isin(self.candidates.language, kept)
         pairs = queries_kept[self.query] & candidates_kept[self.candidate]
-        return self.part(np.unique(self.query[pairs]), np.flatnonzero(candidates_kept), languages)
+        part = self.part(np.unique(self.query[pairs]), np.flatnonzero(candidates_kept), languages)
+        return replace(part, unanswered=of_languages(self.unanswered, kept))
 
     def part(self, queries: Ints, candidates: Ints, languages: Sequence[str] = ()) -> Pool:
         """Return the pool of these query and candidate indices, in the original order; by default all languages.
+
+        Unanswered queries are dropped.
 
         :raises BadData: a query has no remaining relevant candidate.
         """
@@ -208,8 +202,9 @@ class Pool:
         """SHA-256 of the content, independent of any order.
 
         The hashed records are `query, id, language, group, text`, `candidate, id, language, text`,
-        `judgement, query id, candidate id, gain` and, if any, `left out, query id, candidate id`. Each field ends with
-        NUL; records are sorted and joined by line feeds. The record of an image has its SHA-256 after the empty text.
+        `judgement, query id, candidate id, gain` and, if any, `left out, query id, candidate id` and `unanswered, id,
+        language, text`. Each field ends with NUL; records are sorted and joined by line feeds. The record of an image
+        has its SHA-256 after the empty text.
         Clusters are not hashed: they affect confidence intervals but no score, so results with the same fingerprint
         stay comparable if the clusters of a task change.
         """
@@ -246,6 +241,12 @@ class Pool:
                 zip(queries.ids, queries.language.tolist(), self.groups, queries.texts, strict=True)
             )
         )
+        yield from sorted(
+            f"unanswered\0{id_}\0{names[language]}\0{text}\0"
+            for id_, text, language in zip(
+                self.unanswered.ids, self.unanswered.texts, self.unanswered.language.tolist(), strict=True
+            )
+        )
 
 
 def _index(ids: list[str], kind: str) -> dict[str, int]:
@@ -254,15 +255,6 @@ def _index(ids: list[str], kind: str) -> dict[str, int]:
         twice = next(id_ for index, id_ in enumerate(ids) if place[id_] != index)
         raise BadData(f"Duplicate id '{twice}' among the {kind} items.")
     return place
-
-
-def _items(records: Sequence[Query] | Sequence[Candidate], place: dict[str, int]) -> Items:
-    return Items(
-        ids=tuple(record.id for record in records),
-        texts=tuple(record.text for record in records),
-        language=np.array([place[record.language] for record in records], np.int16),
-        images={index: image for index, image in enumerate(record.image for record in records) if image},
-    )
 
 
 def _excluded(queries: Sequence[Query], candidate_at: Mapping[str, int]) -> Ints:

@@ -21,6 +21,7 @@ from panglot.cli.options import (
     BatchTokens,
     Budget,
     Cache,
+    Detect,
     Device,
     Engine,
     Gpus,
@@ -34,6 +35,7 @@ from panglot.cli.options import (
     QueryPrompt,
     RankDevice,
     Shards,
+    Split,
     TaskNames,
     TextsPerRequest,
     TruncateDim,
@@ -74,13 +76,15 @@ def run(
         ),
     ] = "",
     languages: Languages = "",
+    split_: Split = "",
+    detect: Detect = "",
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Results folder.")] = Path("submissions"),
     matrix: Annotated[bool, typer.Option("--matrix", help="Also print the language × language grid.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run only tasks that failed last time.")] = False,
     dims: Annotated[str, typer.Option(metavar="N,M", help="Also score vectors truncated to N, M dimensions.")] = "",
     quantise: Annotated[str, typer.Option(metavar="A,B", help="Also score quantised vectors: int8, binary.")] = "",
     debias: Annotated[str, typer.Option(metavar="METHOD", help="Debias: centre, project:R, lir:R or shift:LANG.")] = "",
-    debias_fit: Annotated[str, typer.Option(metavar="FILE", help="Labelled texts to fit --debias on.")] = "corpus",
+    debias_fit: Annotated[str, typer.Option(metavar="FILE", help="Texts to fit --debias on.")] = "corpus",
     debias_language: Annotated[
         Literal["data", "detect"],
         typer.Option(metavar="data|detect", help="Where --debias takes query languages from."),
@@ -116,9 +120,9 @@ def run(
 
     Example: panglot run intfloat/multilingual-e5-small --suite murec
 
-    Example: panglot run py:my_module:make_encoder --tasks starter
+    Example: panglot run py:my_module:make_encoder --tasks ./pairs.csv --detect de,en
     """
-    chosen = find_suite(suite) if suite else find_tasks(tasks)
+    chosen = find_suite(suite) if suite else find_tasks(tasks, split=split_, detect=detect.replace(",", "+"))
     points = _curve(dims, quantise)
     check_writable(out, "--out")
     remedy = _debias(debias, debias_fit, debias_language)

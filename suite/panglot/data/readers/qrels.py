@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from panglot.data.readers.rows import simplified
 from panglot.errors import BadData
 from panglot.lines import parse_number, read_lines
 
@@ -20,12 +21,13 @@ SMALLEST_GRADE = 0.000_001
 """Smallest grade above 0."""
 
 _EXPECTED = "query-id, corpus-id and score separated by tabs, or the four columns of a TREC qrels file"
+GRADES = ("score", "relevance", "rel", "grade", "label", "gain")
 _HEADINGS = (
     ("queryid", "qid", "query", "topicid", "topic"),
     ("corpusid", "docid", "did", "doc", "docno", "documentid", "passageid", "pid", "candidateid", "cid"),
-    ("score", "relevance", "rel", "grade", "label", "gain"),
+    GRADES,
 )
-"""Column names of queries, candidates and grades, in lower case, without hyphens, underscores and spaces."""
+"""Column names of queries, candidates and grades, in the form of `simplified`."""
 
 
 class Judged(NamedTuple):
@@ -60,14 +62,14 @@ def read_qrels(path: Path) -> Iterator[Judged]:
         seen = first.setdefault((query, candidate), number)
         if seen != number:
             raise BadData(f"{where}: duplicate judgement, first given in line {seen}. Remove one of them.")
-        yield Judged(where, query, candidate, _grade(where, grade))
+        yield Judged(where, query, candidate, parse_grade(where, grade))
     if not first:
         raise BadData(f"{path} has no judgements.")
 
 
 def _columns_of_heading(fields: Sequence[str]) -> tuple[int, ...]:
     """Return the columns of query, candidate and grade; empty if the line is not a header."""
-    names = [re.sub("[-_ ]", "", field).lower() for field in fields]
+    names = [simplified(field) for field in fields]
     places = [[place for place, name in enumerate(names) if name in known] for known in _HEADINGS]
     return tuple(found[0] for found in places) if all(len(found) == 1 for found in places) else ()
 
@@ -80,8 +82,11 @@ def _columns_without_heading(line: str, fields: Sequence[str]) -> tuple[int, ...
     return (0, 1, 2) if len(fields) == 3 and "\t" in line else ()
 
 
-def _grade(where: str, text: str) -> float:
-    """Return a grade rounded to 32 bits, as stored in evidence files."""
+def parse_grade(where: str, text: str) -> float:
+    """Return a grade rounded to 32 bits, as stored in evidence files; 0 if it is negative.
+
+    :raises BadData: it is not a finite number, too large, or too close to 0.
+    """
     grade = parse_number(text.strip(" "))
     if grade is None:
         raise BadData(f"{where}: the grade {text[:40]!r} is not a finite number.")

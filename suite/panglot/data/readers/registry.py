@@ -14,6 +14,7 @@ from panglot.data.readers.captions import read_emoji, read_hub, read_storybooks
 from panglot.data.readers.folder import read_folder
 from panglot.data.readers.lareqa import sentence_pool
 from panglot.data.readers.miracl import read_questions
+from panglot.data.readers.pairs import PART, read_pairs
 from panglot.errors import PanglotError, UnknownName, spelled
 
 GROUP = "panglot.readers"
@@ -52,6 +53,7 @@ FORMATS: Mapping[str, Format] = {
         },
         "questions",
     ),
+    "pairs": Format(read_pairs, {PART: "pairs.csv"}),
     "storybooks": Format(read_storybooks, IMAGES_AND_TEXTS, "captions"),
 }
 

@@ -1,0 +1,125 @@
+"""Read tables written by users: CSV with any usual delimiter, or Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from panglot.data.readers.rows import Names, Row, fields_of
+from panglot.errors import BadData, MissingData
+from panglot.lines import read_all_lines
+
+DELIMITERS = ",;\t|"
+PARQUET = ".parquet"
+SUFFIXES = (".csv", ".tsv", PARQUET)
+"""Names of tables end like this, or like this and `.gz`."""
+
+LONGEST_CELL = 10_000_000
+"""Maximum length of a text in a CSV file in characters; a quotation mark that is never closed would take the rest."""
+
+
+def is_table(name: str) -> bool:
+    """Whether a file name is that of a table."""
+    return name.lower().removesuffix(".gz").endswith(SUFFIXES)
+
+
+def read_headings(path: Path) -> tuple[str, ...]:
+    """Return the names of a table's columns.
+
+    :raises MissingData: the file does not exist.
+    :raises BadData: the file is not a table.
+    """
+    if _is_parquet(path):
+        return tuple(_open_parquet(path).schema_arrow.names)
+    _, _, heading = _csv(path)
+    return tuple(heading)
+
+
+def read_table(path: Path, names: Names) -> Iterator[Row]:
+    """Yield the rows of a table; empty cells are None, and columns that are no field are ignored.
+
+    :raises MissingData: the file does not exist.
+    :raises BadData: the file is not a table, has two columns of one name, or a row is not like the header.
+    """
+    headings = read_headings(path)
+    if len(set(headings)) < len(headings):
+        again = next(name for name in headings if headings.count(name) > 1)
+        raise BadData(f"{path}: two columns are named '{again[:80]}'. Rename one of them.")
+    try:
+        fields = fields_of(headings, names)
+    except ValueError as error:
+        raise BadData(f"{path}: the columns {error}. Rename one of them.") from error
+    yield from (_parquet_rows if _is_parquet(path) else _csv_rows)(path, fields)
+
+
+def _csv(path: Path) -> tuple[Iterator[tuple[int, str]], str, list[str]]:
+    """Open a CSV file: its remaining lines, its delimiter and its header."""
+    lines = read_all_lines(path)
+    first = next(((number, line) for number, line in lines if line.strip()), None)
+    if first is None:
+        raise BadData(f"{path} is empty.")
+    delimiter = max(DELIMITERS, key=first[1].count)
+    return lines, delimiter, [name.strip() for name in next(csv.reader([first[1]], delimiter=delimiter))]
+
+
+def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
+    lines, delimiter, heading = _csv(path)
+    places = [(field, heading.index(name)) for field, name in fields.items()]
+    started = [0]
+
+    def texts() -> Iterator[str]:
+        for number, line in lines:
+            started[0] = started[0] or number
+            yield line
+
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
+    while True:
+        started[0] = 0
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise BadData(
+                f"{path}, line {started[0]}: not valid CSV: {error}. A text that contains the delimiter, a line break "
+                'or a quotation mark must be in quotation marks, and a quotation mark in it must be doubled ("").'
+            ) from error
+        if cells is None:
+            return
+        if not any(cells):
+            continue
+        row = Row(path, started[0], "", {field: cells[n] or None for field, n in places if n < len(cells)})
+        if len(cells) != len(heading):
+            raise row.error(
+                f"expected {len(heading)} columns as in the header, found {len(cells)}. A text that contains the "
+                "delimiter must be in quotation marks."
+            )
+        yield row
+
+
+def _parquet_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
+    file, number = _open_parquet(path), 0
+    try:
+        for batch in file.iter_batches(columns=list(fields.values())):
+            columns: Sequence[list[Any]] = [batch[name].to_pylist() for name in fields.values()]
+            for values in zip(*columns, strict=True):
+                number += 1
+                yield Row(path, number, "", dict(zip(fields, values, strict=True)), "row")
+    except (OSError, ValueError) as error:
+        raise BadData(f"{path} is damaged. {error}.") from error
+
+
+def _open_parquet(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise MissingData(f"There is no file {path}.") from error
+    except (OSError, ValueError) as error:
+        raise BadData(f"{path} is not a valid Parquet file. {error}.") from error
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(PARQUET)
