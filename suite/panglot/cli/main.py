@@ -13,6 +13,7 @@ import typer
 from panglot.cli.commands.ablate import ablate
 from panglot.cli.commands.board import board
 from panglot.cli.commands.cache import cache
+from panglot.cli.commands.check import check
 from panglot.cli.commands.compare import compare
 from panglot.cli.commands.debias import debias
 from panglot.cli.commands.demo import demo
@@ -77,7 +78,7 @@ def root(
 
 
 VERBS: dict[str, tuple[Callable[..., object], ...]] = {
-    MEASURE: (demo, run, plan, score, tasks, models, fetch),
+    MEASURE: (demo, check, run, plan, score, tasks, models, fetch),
     READ: (show, compare, rank, field, whatif, index, board),
     SHARE: (verify, rescore, submit, receive, export),
     MAKE: (train, debias, ablate, push),

@@ -87,7 +87,7 @@ def run(
     debias_fit: Annotated[str, typer.Option(metavar="FILE", help="Texts to fit --debias on.")] = "corpus",
     debias_language: Annotated[
         Literal["data", "detect"],
-        typer.Option(metavar="data|detect", help="Where --debias takes query languages from."),
+        typer.Option(metavar="data|detect", help="Query languages of --debias."),
     ] = "data",
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Skip damaged images and captions.")] = False,
     rank_device: RankDevice = None,
