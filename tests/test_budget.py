@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL.Image import Image as Picture
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.captions import mixed
 from panglot.encode.budget import START, TokenBudget
 from panglot.encode.lanes import in_lanes
-from panglot.encode.vectors import encode_items
+from panglot.encode.vectors import encode_items, encode_with_images
 from panglot.errors import BadEncoder
 from tests.helpers.counting import Counting
+from tests.helpers.images import Numbers, image_text
 
 
 def settle(budget: TokenBudget, work: int, call: float, token: float, longest: float = float("inf")) -> float:
@@ -54,6 +58,31 @@ def test_budget_shrinks_where_small_batches_are_faster() -> None:
     while not budget.is_settled:
         budget.record(budget.tokens, budget.tokens * (1 + budget.tokens / START))
     assert budget.tokens < START / 4
+
+
+def test_budget_stays_within_its_limit() -> None:
+    budget = TokenBudget(start=32, most=256)
+    settle(budget, 10**9, 5e-3, 4e-6)
+    assert budget.is_settled
+    assert budget.tokens == 256
+
+
+def test_images_come_in_batches_of_the_budget_of_the_model() -> None:
+    sizes: list[int] = []
+
+    class Seeing(Numbers):
+        image_budget = TokenBudget(start=2, most=16)
+
+        def encode_images(self, images: Sequence[Picture]) -> np.ndarray:
+            sizes.append(len(images))
+            self.image_budget.tokens = min(2 * self.image_budget.tokens, 16)
+            return super().encode_images(images)
+
+    found, _ = encode_with_images(Seeing(), mixed(image_text(40, ("en",))))
+    assert sum(sizes) == 40
+    assert sizes[:2] == [2, 2]  # one batch is decoded ahead
+    assert max(sizes) == 16
+    assert (found.vectors == encode_with_images(Numbers(), mixed(image_text(40, ("en",))))[0].vectors).all()
 
 
 def test_budget_stays_where_nothing_is_gained() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import partial
 
 import pytest
 from PIL import Image as Pillow
@@ -78,6 +79,6 @@ def test_file_without_an_image_is_refused(data: bytes, message: str) -> None:
 def test_batches_of_any_size_come_in_order() -> None:
     images = [image_of(numbered(number)) for number in range(11)]
     for size in (1, 4, 11, 20):
-        batches = list(decode_batches(images, size))
+        batches = list(decode_batches(images, partial(int, size)))
         assert [len(batch) for batch in batches][:-1] == [size] * (len(batches) - 1)
         assert [picture.getpixel((0, 0))[0] for batch in batches for picture in batch] == list(range(11))

@@ -189,7 +189,7 @@ def test_scores_without_vectors_are_ranked_on_the_processor() -> None:
 )
 def test_device_of_the_model_ranks_if_it_is_a_gpu(asked: str | None, own: str, expected: str | None) -> None:
     model = RandomVectors()
-    model.device = own
+    model.device, model.hardware = own, own
     assert rank_device(asked, model) == expected
     assert rank_device(None, RandomVectors()) is None
 

@@ -173,6 +173,7 @@ def test_several_devices_take_whole_batches(starter: Pool) -> None:
     found = encode_items(encoder, pool, "query").vectors
     assert found == pytest.approx(encode_items(load(MINILM), pool, "query").vectors, abs=1e-5)
     assert encoder.lanes == 4
+    assert encoder.hardware == "cpu, cpu, sdpa attention"
     processes = encoder._run._executor._processes
     assert len(processes) == 2
     os.kill(next(iter(processes)), signal.SIGKILL)

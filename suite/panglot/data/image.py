@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 IMAGES = "zxx"
 """The language code of images: no linguistic content (ISO 639-2)."""
 
-THREADS = 4
+THREADS = min(32, max(4, os.cpu_count() or 1))
+"""Threads that decode; Pillow releases Python's lock, so each keeps a core busy."""
+
 LONGEST_SIDE = 16_384
 MOST_PIXELS = 64_000_000
 """More than any photograph in a data set has; a file of one kilobyte can declare gigabytes of pixels."""
@@ -53,12 +56,15 @@ def decode(image: Image) -> Picture:
         raise BadData(f"an image that cannot be decoded ({str(error)[:100] or type(error).__name__})") from error
 
 
-def decode_batches(images: Sequence[Image], size: int) -> Iterator[list[Picture]]:
-    """Yield all images decoded, in order, `size` at a time; the next batch is decoded while the last one is used."""
+def decode_batches(images: Sequence[Image], size: Callable[[], int]) -> Iterator[list[Picture]]:
+    """Yield all images decoded, in order, `size()` at a time; the next batch is decoded while the last one is used."""
     with ThreadPoolExecutor(THREADS) as threads:
         waiting: deque[list[Future[Picture]]] = deque()
-        for start in range(0, len(images), size):
-            waiting.append([threads.submit(decode, image) for image in images[start : start + size]])
+        start = 0
+        while start < len(images):
+            part = images[start : start + size()]
+            waiting.append([threads.submit(decode, image) for image in part])
+            start += len(part)
             if len(waiting) > 1:
                 yield [future.result() for future in waiting.popleft()]
         while waiting:

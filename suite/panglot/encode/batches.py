@@ -11,10 +11,18 @@ import numpy as np
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.image import Image, decode_batches
 from panglot.data.pool import Items
-from panglot.encode.budget import TokenBudget
+from panglot.encode.budget import BATCH_IMAGES, TokenBudget
 from panglot.encode.cache import UNCOUNTED
 from panglot.encode.card import Role
-from panglot.encode.model import CountsTokens, Encoder, EncodesConcurrently, HasBudget, SeesImages, cut_at
+from panglot.encode.model import (
+    CountsTokens,
+    Encoder,
+    EncodesConcurrently,
+    HasBudget,
+    HasImageBudget,
+    SeesImages,
+    cut_at,
+)
 from panglot.errors import BadEncoder, PanglotError, spelled
 
 if TYPE_CHECKING:
@@ -22,9 +30,6 @@ if TYPE_CHECKING:
 
 BATCH_TEXTS = 256
 """Texts in a batch if the encoder does not count tokens."""
-
-BATCH_IMAGES = 32
-"""Images in a batch; the next batch is decoded in the meantime."""
 
 
 class ItemKeys:
@@ -173,7 +178,8 @@ class Images:
 
     def __init__(self, encoder: SeesImages, item_keys: ItemKeys) -> None:
         self._encoder, self._images = encoder, item_keys.images
-        self.budget, self.lanes = TokenBudget(fixed=BATCH_IMAGES), _lanes_of(encoder)
+        self.budget = encoder.image_budget if isinstance(encoder, HasImageBudget) else TokenBudget(fixed=BATCH_IMAGES)
+        self.lanes = _lanes_of(encoder)
         self.describe, self.keys = item_keys, [image.sha256 for image in self._images]
 
     def count_tokens(self, rows: Ints) -> Ints:
@@ -183,11 +189,8 @@ class Images:
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:
         """Yield these images in batches, decoded."""
         places = iter(rows.tolist())
-        for pictures in decode_batches([self._images[row] for row in rows], BATCH_IMAGES):
-            size = self.budget.tokens
-            for start in range(0, len(pictures), size):
-                batch = pictures[start : start + size]
-                yield Batch(list(islice(places, len(batch))), batch)
+        for pictures in decode_batches([self._images[row] for row in rows], lambda: self.budget.tokens):
+            yield Batch(list(islice(places, len(pictures))), pictures)
 
     def encode(self, batch: Sequence[Picture]) -> Floats:
         """Encode one batch of images, [images, dimension]."""

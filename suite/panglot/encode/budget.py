@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 START = 768
 """Tokens in the first batches if nothing is known of the device; small batches suit CPUs."""
 
 SMALLEST = 64
 """The search does not go below this number of tokens."""
+
+BATCH_IMAGES = 32
+MOST_IMAGES = 256
+"""Images in the first batches, and in the largest: two of them are in memory, decoded."""
 
 TRIALS = 2
 """Batches timed at each size; the faster one counts, since the first may be slowed by warming up."""
@@ -20,13 +26,14 @@ class TokenBudget:
 
     The first batches are timed. The budget doubles as long as that encodes more tokens a second; if even the first
     doubling does not, it is halved as long as that does. Running out of memory lowers it for good. A model keeps one
-    budget for everything that it encodes, so that nothing is tried twice.
+    budget for everything that it encodes, so that nothing is tried twice. The search stays below `most`.
     """
 
-    def __init__(self, start: int = START, fixed: int | None = None) -> None:
+    def __init__(self, start: int = START, fixed: int | None = None, most: int = sys.maxsize) -> None:
         self.tokens = fixed or start
         self.is_settled = fixed is not None
         self._start = self._best = self.tokens
+        self._most = most
         self._best_rate, self._factor = 0.0, 2.0
         self._rates: list[float] = []
 
@@ -54,5 +61,5 @@ class TokenBudget:
             self.tokens, self.is_settled = self._best, True
             return
         self.tokens = int(self._best * self._factor)
-        if self.tokens < SMALLEST:
+        if not SMALLEST <= self.tokens <= self._most:
             self.tokens, self.is_settled = self._best, True

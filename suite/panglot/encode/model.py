@@ -52,11 +52,20 @@ class HasBudget(Protocol):
 
 
 @runtime_checkable
+class HasImageBudget(Protocol):
+    """An encoder that says how many images a batch may have, as `HasBudget` does for the tokens of texts."""
+
+    image_budget: TokenBudget
+
+
+@runtime_checkable
 class OnDevice(Protocol):
     """An encoder that computes on a device of torch, which can also compare its vectors."""
 
     device: str
     """The device, or the first of several."""
+    hardware: str
+    """All devices with their names, and the implementation of attention, in words."""
 
 
 @runtime_checkable

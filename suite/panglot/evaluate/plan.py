@@ -136,7 +136,7 @@ def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> Rol
     sample = missing[:: max(1, len(missing) // SAMPLE)]
     start = perf_counter()
     try:
-        for pictures in decode_batches(sample, 8):
+        for pictures in decode_batches(sample, lambda: 8):
             encoder.encode_images(pictures)
     except PanglotError:
         raise

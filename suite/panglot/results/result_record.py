@@ -76,6 +76,8 @@ class EncodingRecord(Record):
     texts_per_second: Amount | None
     batch_tokens: Tokens | None = None
     """Tokens in a batch, including padding, requested or found while encoding; None if the model has no such budget."""
+    hardware: Line | None = None
+    """The devices of torch that encoded, and the implementation of attention; None if the model does not say."""
     queries: dict[Label, dict[Reading, Amount]]
     candidates: dict[Label, dict[Reading, Amount]]
 

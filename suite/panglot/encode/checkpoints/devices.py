@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from panglot.arrays import Floats
-from panglot.encode.budget import START
+from panglot.encode.budget import BATCH_IMAGES, MOST_IMAGES, START, TokenBudget
 from panglot.errors import BadEncoder
 
 Method = Literal["encode", "encode_query", "encode_document"]
@@ -124,6 +124,21 @@ def first_budget(model: Any, devices: Sequence[str]) -> int:
     free = min(torch.cuda.mem_get_info(device)[0] for device in devices)
     fitting = free // 4 // (width * BYTES_PER_UNIT)
     return max(START, min(GPU_START, 1 << (int(fitting).bit_length() - 1)) if fitting else START)
+
+
+def image_budget(devices: Sequence[str]) -> TokenBudget:
+    """Return the number of images in a batch: found on GPUs, and fixed elsewhere, where more gain nothing."""
+    on_gpu = all(device.startswith("cuda") for device in devices)
+    return TokenBudget(BATCH_IMAGES, None if on_gpu else BATCH_IMAGES, MOST_IMAGES)
+
+
+def describe(model: Any, devices: Sequence[str]) -> str:
+    """Return the devices with their names, and the attention that a model uses: `cuda:0 (NVIDIA H100), sdpa`."""
+    import torch
+
+    named = [f"{name} ({torch.cuda.get_device_name(name)})" if name.startswith("cuda") else name for name in devices]
+    attention = getattr(model.config, "_attn_implementation", None)
+    return ", ".join([*named, *([f"{attention} attention"] if isinstance(attention, str) else [])])
 
 
 def _one_at_a_time(call: Any) -> Any:

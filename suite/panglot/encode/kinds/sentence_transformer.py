@@ -14,7 +14,7 @@ from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
-from panglot.encode.checkpoints.devices import Call, Method, first_budget, runner_of
+from panglot.encode.checkpoints.devices import Call, Method, describe, first_budget, image_budget, runner_of
 from panglot.encode.checkpoints.loading import (
     PROMPT_NAMES,
     check_folder,
@@ -98,9 +98,10 @@ class SentenceTransformerEncoder:
             library += f", openvino {version('openvino')}"
         self._model = model
         self._run = runner_of(model, devices)
-        self.device = devices[0]
+        self.device, self.hardware = devices[0], describe(model, devices)
         self.lanes = self._run.lanes
         self.budget = TokenBudget(first_budget(model, devices), options.batch_tokens)
+        self.image_budget = image_budget(devices)
         self._autocast = options.backend == "torch" and precision == "bf16" and devices == ["cpu"]
         backend = [options.backend, pooling and f"{pooling} pooling", *checkpoint.additions()]
         self.card = ModelCard(
