@@ -234,6 +234,35 @@ def test_requests_are_bounded_in_texts_tokens_and_number(server: ScriptedServer,
     assert sorted(len(asked.body["input"]) for asked in server.asked) == [1, *[32] * 8]
 
 
+def test_larger_batches_use_more_connections(server: ScriptedServer, url: str) -> None:
+    """The first sixteen requests wait for each other."""
+    encoder = OpenAIEncoder(f"tiny@{url}", Options())
+    barrier, first = threading.Barrier(16, timeout=60), iter(range(16))
+
+    def together(asked: Asked) -> Reply:
+        if next(first, None) is not None:
+            barrier.wait()
+        return good_answer(asked)
+
+    server.answer = together
+    assert len(encoder.encode(["a"] * 512, "query")) == 512
+    assert not encoder.budget.is_settled
+
+
+def test_busy_server_gets_smaller_batches(server: ScriptedServer, url: str) -> None:
+    encoder = OpenAIEncoder(f"tiny@{url}", Options(), RequestPolicy(first_wait=0.01))
+    busy = iter([True])
+    server.answer = lambda asked: reply_error(429, "Too many requests.") if next(busy, False) else good_answer(asked)
+    encoder.budget.tokens = 1024
+    encoder.encode(["a"] * 1024, "query")
+    assert (encoder.budget.tokens, encoder.budget.is_settled) == (512, True)
+
+
+def test_batches_do_not_grow_under_a_cost_limit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_PRICE", "0.02")
+    assert OpenAIEncoder(f"tiny@{url}", Options(budget=1.0)).budget.is_settled
+
+
 # What it does when things go wrong.
 
 
@@ -369,7 +398,7 @@ def test_a_run_that_the_budget_stopped_goes_on_without_sending_anything_twice(
     server: ScriptedServer, url: str, make_pool: PoolMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PANGLOT_PRICE", "1000")
-    monkeypatch.setattr("panglot.encode.batches.BATCH_TEXTS", 10)
+    monkeypatch.setattr("panglot.encode.kinds.openai.BATCH_TEXTS", 10)
     pool, cache = make_pool(questions=10, distractors=10), VectorCache(tmp_path)
     with pytest.raises(BadEncoder, match="finished vectors are in the cache"):
         encode_items(OpenAIEncoder(f"tiny@{url}", Options(budget=0.35)), pool, "passage", cache)

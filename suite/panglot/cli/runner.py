@@ -130,6 +130,8 @@ def _effort(result: ResultRecord) -> str:
     if result.run.encoding:
         noun = "texts and images" if IMAGES in result.task.languages else "texts"
         effort += f", {result.run.encoding.fresh:,} of {result.run.encoding.texts:,} {noun} encoded"
+        if result.run.encoding.texts_per_second:
+            effort += f" ({result.run.encoding.texts_per_second:,.0f} per second)"
     if result.run.rank_device:
         effort += f", ranked on {result.run.rank_device}"
     if result.run.damaged:

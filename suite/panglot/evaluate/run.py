@@ -13,7 +13,7 @@ from panglot.data.pool import Items, Pool
 from panglot.data.task import Task
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
-from panglot.encode.model import HasBudget, Model, OnDevice, cut_at, sees_images
+from panglot.encode.model import CountsTokens, HasBudget, Model, OnDevice, cut_at, sees_images
 from panglot.encode.scoring import Scored, reduced, score_pool
 from panglot.encode.tokenization import Reading, reading_by_language
 from panglot.encode.vectors import Encoded
@@ -129,8 +129,15 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
         texts=scored.queries.texts + scored.candidates.texts,
         fresh=fresh,
         texts_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
-        batch_tokens=model.budget.tokens if fresh and isinstance(model, HasBudget) else None,
+        batch_tokens=model.budget.tokens
+        if fresh and isinstance(model, HasBudget) and isinstance(model, CountsTokens)
+        else None,
         hardware=model.hardware if fresh and isinstance(model, OnDevice) else None,
         queries=reading(scored.queries, pool.queries, "query"),
         candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
     )
+
+
+def _batch_tokens(model: Model) -> int | None:
+    """Tokens in a batch; None if the budget of the model counts texts, or it has none."""
+    return model.budget.tokens if isinstance(model, HasBudget) and isinstance(model, CountsTokens) else None

@@ -20,6 +20,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from panglot.arrays import Floats
+from panglot.encode.batches import BATCH_TEXTS
+from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 
 IMAGE_TOKENS = 1000.0
 """Estimated tokens of an image, until the server reports the number."""
+
+MOST_TEXTS = 2048
+"""Texts in the largest batches, which fill 64 connections."""
+
+_TEXTS_PER_CONNECTION = 32
+"""Texts in a batch for each of its concurrent requests, if that is more than the policy's number of them."""
 
 _FEWEST_TEXTS = 16
 """Minimum number of texts in a request when a batch is spread over all threads."""
@@ -60,7 +68,11 @@ def load_with_images(name: str, options: Options) -> SeeingOpenAIEncoder:
 
 
 class OpenAIEncoder:
-    """One model behind an endpoint; `{role}` in its name is replaced by `query` or `passage`."""
+    """One model behind an endpoint; `{role}` in its name is replaced by `query` or `passage`.
+
+    `budget` is the number of texts in a batch, and with it of concurrent requests: both grow as long as the server
+    answers faster, and shrink when it is busy. With a limit on the cost they stay small, so that more of it is used.
+    """
 
     def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         address = read_address(name)
@@ -80,6 +92,7 @@ class OpenAIEncoder:
             note=f"Texts are cut to {options.max_length} characters, prompts included." if options.max_length else "",
         )
         self._divider = Divider(self.card.name, options.texts_per_request or policy.texts)
+        self.budget = TokenBudget(BATCH_TEXTS, BATCH_TEXTS if options.budget is not None else None, MOST_TEXTS)
         first = self._request(["Panglot"], "query", Event())
         self.card = self.card.model_copy(update={"dimension": first.vectors.shape[1], "revision": first.revision})
 
@@ -97,14 +110,22 @@ class OpenAIEncoder:
         prompt = self.card.prompts.get(role, "")
         prompted = [f"{prompt}{text}"[: self._longest] for text in texts]
         self._account.check(estimated_tokens(prompted))
-        return self._together(list(self._split(prompted)), role)
+        retries = self.meter.retries
+        vectors = self._together(list(self._split(prompted)), role)
+        if self.meter.retries > retries and len(texts) > BATCH_TEXTS:
+            self.budget.exceed(len(texts))
+        return vectors
 
     def _together(self, parts: Sequence[list[str]], role: Asked) -> Floats:
         """Return the vectors of all parts, requested concurrently; the first permanent failure stops the others."""
         starts = accumulate(map(len, parts), initial=0)
         jobs = [partial(self._part, part, start, role) for part, start in zip(parts, starts, strict=False)]
         none = np.empty((0, self.card.dimension or 0), np.float32)
-        return np.concatenate([none, *run_together(self._policy.concurrency, jobs)])
+        return np.concatenate([none, *run_together(self._concurrency(sum(map(len, parts))), jobs)])
+
+    def _concurrency(self, texts: int) -> int:
+        """Return the number of concurrent requests for a batch of so many texts."""
+        return max(self._policy.concurrency, texts // _TEXTS_PER_CONNECTION)
 
     def _part(self, texts: list[str], start: int, role: Asked, stop: Event) -> list[Floats]:
         """Return the vectors of the texts from index `start` of a batch."""
@@ -112,7 +133,7 @@ class OpenAIEncoder:
 
     def _split(self, texts: list[str]) -> Iterator[list[str]]:
         """Split texts into parts within the limits on texts and tokens, and enough parts to occupy all threads."""
-        most = min(self._divider.most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._policy.concurrency)))
+        most = min(self._divider.most, max(_FEWEST_TEXTS, math.ceil(len(texts) / self._concurrency(len(texts)))))
         part, tokens = list[str](), 0.0
         for text in texts:
             tokens += estimated_tokens([text])
