@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import training
 from panglot.results.record import write_record
-from panglot.train.ablation.ablate import read_ablation
 from panglot.train.ablation.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
+from panglot.train.ablation.grid import read_ablation
 from tests.helpers.processes import LONGEST
 
 pytestmark = pytest.mark.usefixtures("no_checks")

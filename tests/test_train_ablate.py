@@ -10,8 +10,9 @@ from panglot.results.evidence_file import read_evidence
 from panglot.results.record import write_record
 from panglot.results.result_record import read_result_record
 from panglot.score.comparison.contributions import contributions
-from panglot.train.ablation.ablate import Ablation, Arm, Scored, plan, summarise
 from panglot.train.ablation.experiment import Experiment, read_experiment
+from panglot.train.ablation.grid import Ablation, Arm, plan
+from panglot.train.ablation.summary import Scored, summarise
 from panglot.train.data.read import read_pairs
 from panglot.train.run.record import read_training
 from panglot.train.run.score import score_folder
@@ -74,11 +75,14 @@ def test_means_are_over_the_seeds_of_an_arm(experiment: Experiment) -> None:
 def test_tests_are_of_the_means_of_the_seeds(experiment: Experiment) -> None:
     means = {row.arm: row.means for row in experiment.means}
     assert {(test.one, test.other) for test in experiment.tests} == {("mono", "cross")}
+    assert [test.setting for test in experiment.tests] == ["mono", "cross", "multi", "balance"]
     for test in experiment.tests:
-        if test.setting != "balance":
-            assert test.difference == pytest.approx(means["cross"][test.setting] - means["mono"][test.setting])
+        assert test.difference == pytest.approx(means["cross"][test.setting] - means["mono"][test.setting])
         assert 0 <= test.agreeing <= 2
         assert 0 < test.p <= 1
+        assert test.low is not None
+        assert test.high is not None
+        assert test.low <= test.difference <= test.high
 
 
 def test_arms_without_a_model_are_left_out(experiment: Experiment) -> None:

@@ -232,6 +232,14 @@ def test_a_smaller_start_is_the_base_with_layers_left_out(base: Path, tmp_path: 
     assert smaller.tokenizer("xzw")["input_ids"] == [0, smaller.tokenizer("▁")["input_ids"][1], 3, 2]
 
 
+def test_texts_of_named_tasks_keep_their_vectors(base: Path) -> None:
+    """Of the training texts only the most frequent token is kept; of the others all are."""
+    recipe, whole = recipe_of(base, text={"base": str(base), "vocabulary": 1, "length": 32}), ["en ask 1", "de say 2"]
+    trimmed, full = build_model(recipe, ["zzzz x"], whole=whole), build_model(recipe_of(base), [])
+    np.testing.assert_allclose(trimmed.encode(whole), full.encode(whole), atol=1e-5)
+    assert set(trimmed.tokenizer.get_vocab()) == {*SPECIAL, *"▁enask1dy2z"}
+
+
 def test_impossible_smaller_start_is_refused(base: Path) -> None:
     model = build_model(recipe_of(base), [])
     with pytest.raises(BadEncoder, match="has 4 layers, not 5"):

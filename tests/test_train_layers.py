@@ -267,7 +267,7 @@ def test_checkpoints_are_kept_beside_validations(
     saved = []
     monkeypatch.setattr(KeepState, "on_save", _noting(saved, KeepState.on_save))
     monkeypatch.setattr(
-        "panglot.train.run.train.read_bitext", lambda recipe: Bitext(("en", "de"), [TEXTS, TEXTS[::-1]])
+        "panglot.train.steps.validate.read_bitext", lambda recipe: Bitext(("en", "de"), [TEXTS, TEXTS[::-1]])
     )
     content = recipe(base, steps=8, checkpoint_every=3).model_dump() | {"validation": {"every": 4}}
     made = make_recipe(content)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from panglot.errors import BadData, MissingData
-from panglot.train.ablation.ablate import plan, read_ablation
+from panglot.train.ablation.grid import plan, read_ablation
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.recipes.recipe_file import make_recipe, read_recipe, set_value
 

@@ -43,8 +43,9 @@ def ablate(
     from panglot.data.catalogue import known_tasks
     from panglot.encode.checkpoints.precision import FELL_BACK
     from panglot.results.record import write_record
-    from panglot.train.ablation.ablate import plan, read_ablation, summarise
     from panglot.train.ablation.bench import Bench
+    from panglot.train.ablation.grid import plan, read_ablation
+    from panglot.train.ablation.summary import summarise
     from panglot.train.steps.arguments import training_precision
 
     console = open_console(aside=as_json)
@@ -57,10 +58,10 @@ def ablate(
     for number, model in enumerate(planned, start=1):
         if finished and not bench.has(model):
             continue
-        scored.append(bench.make(model))
+        scored += bench.make(model)
         done = scored[-1]
         effort = f"  {done.steps} steps, {done.seconds:.0f} s"
-        console.print(Text(f"{number}/{len(planned)} {model.recipe.name}").append(effort, "dim"), soft_wrap=True)
+        console.print(Text(f"{number}/{len(planned)} {done.planned.recipe.name}").append(effort, "dim"), soft_wrap=True)
     if not scored:
         raise BadData(f"{out} contains no finished model of {ablation.name}. Omit --finished to train them.")
     experiment = summarise(ablation, scored)

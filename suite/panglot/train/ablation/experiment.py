@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import Field
 
 from panglot.results.record import FORMAT, Format, Record, read_record
 
@@ -26,6 +28,8 @@ class ArmTitle(NamedTuple):
     title: str
     alpha: float | None = None
     """Share of monolingual batches, if the arm is a point on the curve over this share."""
+    varies: bool = True
+    """Whether the arm depends on the seed."""
 
 
 class RunRow(Record):
@@ -41,6 +45,8 @@ class RunRow(Record):
     task: str
     scores: dict[str, float]
     """Scores by measure, without those that the task does not have."""
+    influence: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """Influence of each cluster of questions on these scores; missing in files of earlier versions."""
 
 
 class ArmRow(Record):
@@ -59,9 +65,11 @@ class ArmRow(Record):
 class TestRow(Record):
     """Two arms on one task and setting: `difference` = other - one, of means over seeds.
 
-    `low` and `high` are null if there are too few clusters for an interval. `p` is from a paired permutation test over
-    clusters of questions, Holm-corrected over all rows of the file. `agreeing` counts the seeds whose difference has
-    the same sign.
+    `low` and `high` are null if there are too few clusters for an interval. `p` is Holm-corrected over all rows of the
+    file. `agreeing` counts the seeds whose difference has the same sign. Errors, p and `detectable`, the smallest
+    difference that the strictest of the tests would find with a probability of .8, are those of
+    `panglot.train.ablation.errors`. Files of earlier versions have no errors; their p is from a permutation test over
+    clusters of questions.
     """
 
     __test__ = False
@@ -75,6 +83,18 @@ class TestRow(Record):
     high: float | None
     p: float
     agreeing: int
+    clusters_error: float | None = None
+    seeds_error: float | None = None
+    detectable: float | None = None
+
+
+class TrialRow(Record):
+    """One combination of the settings that were chosen for an arm, and its validation score with the first seed."""
+
+    arm: str
+    settings: dict[str, Any]
+    validation: float
+    chosen: bool
 
 
 class Experiment(Record):
@@ -93,6 +113,7 @@ class Experiment(Record):
     runs: tuple[RunRow, ...]
     means: tuple[ArmRow, ...]
     tests: tuple[TestRow, ...]
+    trials: tuple[TrialRow, ...] = ()
 
 
 def read_experiment(path: Path) -> Experiment:

@@ -10,7 +10,7 @@ import numpy as np
 from panglot.train.data.own_images import CaptionSet, own_captions
 from panglot.train.data.pairs import ImageCaption, Pairs, PairsBuilder, TextPair
 from panglot.train.data.tables import table_entries
-from panglot.train.data.training_sets import CAPTIONS, TEXTS, read_images
+from panglot.train.data.training_sets import CAPTIONS, TEXTS, read_images, without_validation
 from panglot.train.recipes.recipe import ImageData, Recipe, TextData
 
 
@@ -24,6 +24,8 @@ def read_pairs(recipe: Recipe) -> Pairs:
     skipped = list[str]()
     for data in recipe.data:
         entries = text_entries(data, recipe.languages, skipped)
+        if data.name == "ntrex" and data.source is None:
+            entries = without_validation(entries, recipe.validation.documents)
         builder.add_texts(data.name, entries, recipe.sampler.cloze, recipe.sampler.apart)
     for number, images in enumerate(recipe.images):
         languages = images.languages or recipe.languages
@@ -42,7 +44,8 @@ def data_key(recipe: Recipe) -> str:
     """A key that is equal for recipes with the same pairs."""
     shuffled = any(images.pairing == "shuffled" for images in recipe.images)
     sampler = recipe.sampler
-    made_of = (recipe.languages, recipe.data, recipe.images, sampler.cloze, sampler.apart)
+    held_out = recipe.validation.documents
+    made_of = (recipe.languages, recipe.data, recipe.images, sampler.cloze, sampler.apart, held_out)
     return repr((*made_of, recipe.seed if shuffled else None))
 
 

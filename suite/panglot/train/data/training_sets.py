@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from panglot.train.data.sample import SAMPLE
 from panglot.train.recipes.recipe import ImageData
 
 Rows = list[dict[str, Any]]
+
+NTREX = "train/ntrex.parquet"
 
 
 def read_rows(file: str, folder: Path | None = None) -> Rows:
@@ -35,7 +37,40 @@ def read_rows(file: str, folder: Path | None = None) -> Rows:
 
 def ntrex() -> Iterator[TextPair]:
     """Query: a sentence; passage: the sentence with its neighbours in the same document."""
-    return _sentences(read_rows("train/ntrex.parquet"))
+    return _sentences(read_rows(NTREX))
+
+
+def validation_documents(count: int) -> list[dict[str, list[str]]]:
+    """The sentences of `count` NTREX documents by language, in order; the documents are spread evenly over the set."""
+    documents: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in _held_out(count)}
+    for row in sorted(read_rows(NTREX), key=lambda row: row["segment"]) if documents else ():
+        if row["doc"] in documents:
+            documents[row["doc"]][row["lang"]].append(row["text"])
+    return list(documents.values())
+
+
+def without_validation(entries: Iterable[TextPair], count: int) -> Iterator[TextPair]:
+    """The entries of `ntrex` that are not from one of the `validation_documents`."""
+    held_out = set(_held_out(count))
+    return (entry for entry in entries if entry.group.rpartition(":")[0] not in held_out)
+
+
+def sentences(languages: Sequence[str], held_out: int, count: int) -> list[tuple[str, str]]:
+    """About `count` NTREX sentences in each of these languages, as (language, text), without validation documents."""
+    left_out = set(_held_out(held_out))
+    by_language: dict[str, list[str]] = {language: [] for language in languages}
+    for row in read_rows(NTREX):
+        if row["lang"] in by_language and row["doc"] not in left_out:
+            by_language[row["lang"]].append(row["text"])
+    return [
+        (language, text) for language, texts in by_language.items() for text in texts[:: max(1, len(texts) // count)]
+    ]
+
+
+def _held_out(count: int) -> list[str]:
+    """The names of `count` documents at equal distances in sorted order; all if there are fewer."""
+    ordered = sorted({row["doc"] for row in read_rows(NTREX)}) if count else []
+    return [ordered[place * len(ordered) // count] for place in range(count)] if count < len(ordered) else ordered
 
 
 def ntrex_sample() -> Iterator[TextPair]:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from panglot.train.recipes.names import IMAGE_SETS, TEXT_SETS, check_no_evaluation_set
 from panglot.train.recipes.part import Part, Positive, Share
 from panglot.train.recipes.towers_table import ImageTower, TextTower
-from panglot.train.recipes.training_table import NOT_OF_THE_MODEL, Schedule
+from panglot.train.recipes.training_table import NOT_OF_THE_MODEL, Schedule, Validation
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 """The languages of XQuAD-R."""
@@ -192,16 +192,6 @@ class Loss(Part):
     """Texts or images encoded at a time, with the gradient of the whole batch (GradCache); for encoders only."""
 
 
-class Validation(Part):
-    """Validation by retrieving translations of FLORES sentences, not an evaluation set; keeps the best checkpoint."""
-
-    every: Positive | None = None
-    """Steps between validations; by default none, and the last state is kept."""
-    sentences: Positive = 200
-    patience: Positive | None = None
-    """Validations without improvement after which training stops."""
-
-
 class Prompts(Part):
     """Prompts that precede each text."""
 
@@ -259,6 +249,8 @@ class Recipe(Part):
         for name, is_given in given.items():
             if is_given and self.text.kind == "static":
                 raise ValueError(f"training.{name} is not allowed: a static tower has no layers")
+        if self.training.length and (self.text.kind == "static" or self.training.length > self.text.length):
+            raise ValueError("training.length needs an encoder, and must not be larger than text.length")
         if self.text.cache_frozen and self.training.dataloader_num_workers:
             raise ValueError("text.cache_frozen needs dataloader_num_workers = 0")
         return self

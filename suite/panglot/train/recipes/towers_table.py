@@ -34,6 +34,9 @@ class TextTower(Part):
     base: str | None = None
     vocabulary: Positive | None = None
     """Number of tokens to keep: the most frequent ones in the training texts."""
+    whole_tasks: tuple[str, ...] = ()
+    """Tasks whose texts keep all their tokens, as do the prompts and the validation texts, so that their vectors are
+    those of the whole vocabulary. Of the training texts, `vocabulary` tokens are kept, or all by default."""
     layers: Positive | None = None
     """Number of encoder layers to keep, from both ends."""
     dimension: Positive = 256
@@ -57,10 +60,12 @@ class TextTower(Part):
         for name in ("layers", "frozen_layers", "lora") if self.kind == "static" else ():
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} is not allowed: a static tower has no layers")
+        if self.whole_tasks and self.kind == "static":
+            raise ValueError("whole_tasks is only allowed for encoders")
         if self.cache_frozen and not self.frozen_layers:
             raise ValueError("cache_frozen needs frozen_layers of at least 1")
-        if self.lora and not self.lora.merged and (self.layers or self.vocabulary):
-            raise ValueError("lora.merged = false needs the whole base: remove layers and vocabulary")
+        if self.lora and not self.lora.merged and (self.layers or self.vocabulary or self.whole_tasks):
+            raise ValueError("lora.merged = false needs the whole base: remove layers, vocabulary and whole_tasks")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The table `[training]` of a recipe: optimisation, precision and checkpoints."""
+"""The tables `[training]` and `[validation]` of a recipe: optimisation, precision, checkpoints and validation."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ class Schedule(TrainerArguments):
 
     steps: Positive = 1000
     batch: Annotated[int, Field(ge=2)] = 100
+    length: Positive | None = None
+    """Maximum length of texts in training, in tokens; that of the text tower by default."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Factor by which the learning rate falls from each layer of an encoder to the one below."""
     warmup: Share = 0.0
@@ -69,3 +71,20 @@ class Schedule(TrainerArguments):
 
 NOT_OF_THE_MODEL = {"report_to", "run_name", "save_total_limit", "dataloader_num_workers", "checkpoint_every"}
 """Settings of `training` that do not change the trained model."""
+
+
+class Validation(Part):
+    """Validation on texts of neither training nor evaluation; keeps the best checkpoint.
+
+    FLORES sentences retrieve their translations. With `documents`, NTREX sentences also retrieve the sentences around
+    them from a pool of all languages, and the mean of both scores decides.
+    """
+
+    every: Positive | None = None
+    """Steps between validations; by default none, and the last state is kept."""
+    sentences: Positive = 200
+    """Number of FLORES sentences."""
+    documents: Annotated[int, Field(ge=0)] = 0
+    """Number of NTREX documents that are kept out of training and validated on."""
+    patience: Positive | None = None
+    """Validations without improvement after which training stops."""

@@ -15,6 +15,7 @@ from sentence_transformers.base.modules import Router
 
 from panglot.arrays import Floats, Ints, write_arrays
 from panglot.data.task import Task
+from panglot.encode.cache import VectorCache
 from panglot.encode.card import Precision, Role
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.load import load_model
@@ -24,6 +25,7 @@ from panglot.errors import BadEncoder
 from panglot.evaluate.run import run
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
+from panglot.remedies.debiased import Debias
 from panglot.results.naming import result_folder, stem_of
 from panglot.train.towers.frozen_cache import cache_frozen_layers
 from panglot.train.towers.layers import text_module
@@ -40,11 +42,14 @@ def score_folder(
     features: Path | None = None,
     precision: Precision = "fp32",
     frozen: tuple[int, Path] | None = None,
+    cache: VectorCache | None = None,
+    debias: Debias | None = None,
 ) -> list[Path]:
     """Evaluate the model in `folder` on tasks and return the result files; existing ones are reused.
 
     `features` is a folder that stores image features, so that models with the same vision tower compute them once.
     `frozen` is the number of first layers that training left unchanged, with the folder of their stored hidden states.
+    `cache` keeps vectors, so that the model can be scored with several methods of debiasing.
 
     :raises BadEncoder: the folder is not a model.
     :raises PanglotError: see `panglot.evaluate.run.run`.
@@ -53,11 +58,12 @@ def score_folder(
     if frozen and isinstance(loaded, SentenceTransformerEncoder):
         cache_frozen_layers(text_module(loaded.model), *frozen)
     model: Model = CachedFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
+    card = debias.card(model.card) if debias else model.card
     paths = []
     for task in tasks:
-        path = result_folder(results, model.card) / f"{stem_of(task)}.json"
+        path = result_folder(results, card) / f"{stem_of(task)}.json"
         if not path.is_file():
-            path = run(task, model, progress=progress).save(results)
+            path = run(task, model, cache=cache, progress=progress, debias=debias).save(results)
         paths.append(path)
     return paths
 

@@ -13,6 +13,8 @@ from sentence_transformers import SentenceTransformer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import PrinterCallback
 
+from panglot.data.catalogue import load_tasks
+from panglot.data.load import read_pool
 from panglot.encode.checkpoints.loading import hide_loading_bars, one_line
 from panglot.errors import BadData
 from panglot.progress import Progress, silent
@@ -28,7 +30,7 @@ from panglot.train.steps.callbacks import KeepState, ShowProgress, last_checkpoi
 from panglot.train.steps.inputs import Collator, PairRows, check_negatives
 from panglot.train.steps.loss import HybridLoss
 from panglot.train.steps.trainer import HybridTrainer
-from panglot.train.steps.validate import BitextEvaluator, read_bitext
+from panglot.train.steps.validate import Validator, read_validator
 from panglot.train.towers.build import build_model, finished
 from panglot.train.towers.frozen_cache import cache_frozen_layers
 from panglot.train.towers.layers import checkpoint_activations, layer_rates, text_module
@@ -66,10 +68,16 @@ def train(
     _claim(recipe, folder, work)
     drawer = BatchDrawer(pairs, recipe)
     vision, features = _images(recipe, pairs, work.parent, progress)
-    model = build_model(recipe, pairs.texts, vision)
+    validator = read_validator(recipe)
+    model = build_model(recipe, pairs.texts, vision, _whole_texts(recipe, validator))
     if stored := stored_layers(recipe, folder):
         cache_frozen_layers(text_module(model), *stored)
-    trainer, seconds = _fit(recipe, model, pairs, drawer, features, work, progress)
+    tower = text_module(model)
+    if recipe.training.length:
+        tower.max_seq_length = recipe.training.length
+    trainer, seconds = _fit(recipe, model, pairs, drawer, features, validator, work, progress)
+    if recipe.training.length:
+        tower.max_seq_length = recipe.text.length
     training = TrainingRecord.of(
         recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
     )
@@ -102,6 +110,21 @@ def _digest_of(record: Path) -> str:
         return ""
 
 
+def _whole_texts(recipe: Recipe, validator: Validator | None) -> list[str]:
+    """The texts of which the vocabulary keeps all tokens; none unless the recipe names tasks.
+
+    :raises UnknownName: there is no such task.
+    :raises MissingData: the data of a task is missing.
+    """
+    if not recipe.text.whole_tasks:
+        return []
+    texts = [recipe.prompts.query, recipe.prompts.passage, *(validator.texts if validator else ())]
+    for task in (task for name in recipe.text.whole_tasks for task in load_tasks(name)):
+        pool = read_pool(task)
+        texts += [*pool.queries.texts, *pool.candidates.texts]
+    return texts
+
+
 def _images(recipe: Recipe, pairs: Pairs, cache: Path, progress: Progress) -> tuple[Any, torch.Tensor | None]:
     """The vision module with its dimension, and the features of all images if it is frozen."""
     if recipe.image is None:
@@ -119,6 +142,7 @@ def _fit(
     pairs: Pairs,
     drawer: BatchDrawer,
     features: torch.Tensor | None,
+    validator: Validator | None,
     work: Path,
     progress: Progress,
 ) -> tuple[HybridTrainer, float]:
@@ -146,7 +170,7 @@ def _fit(
             train_dataset=PairRows(pairs, recipe),
             data_collator=Collator(model, recipe, pairs.images, features),
             loss=loss,
-            evaluator=BitextEvaluator(read_bitext(recipe)) if recipe.validation.every else None,
+            evaluator=validator,
             callbacks=callbacks,
         )
     except (ImportError, RuntimeError, ValueError) as error:  # a package for `report_to` or `optim` is missing

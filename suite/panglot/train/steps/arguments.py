@@ -17,6 +17,7 @@ from panglot.encode.checkpoints.precision import computed_precision
 from panglot.errors import BadData
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.recipes.training_table import Schedule, TrainerArguments
+from panglot.train.steps.validate import VALIDATION
 
 LOGS = 100
 """Points of a loss curve."""
@@ -63,7 +64,7 @@ def arguments(
             save_strategy="steps" if validation.every else "no",  # others are asked for by `KeepState`
             save_steps=validation.every or 500,
             load_best_model_at_end=validation.every is not None,
-            metric_for_best_model="eval_bitext" if validation.every else None,
+            metric_for_best_model=f"eval_{VALIDATION}" if validation.every else None,
             logging_steps=max(1, training.steps // LOGS),
             disable_tqdm=True,
             dataloader_pin_memory=torch.cuda.is_available(),

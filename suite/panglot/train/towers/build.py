@@ -44,15 +44,18 @@ FEATURES = "features"
 """The route for precomputed image features, used only in training."""
 
 
-def build_model(recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | None = None) -> SentenceTransformer:
+def build_model(
+    recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | None = None, whole: Sequence[str] = ()
+) -> SentenceTransformer:
     """The untrained model of a recipe: a text tower and, with `image`, an image tower with a projection.
 
-    `texts` are the training texts; `image` is a sentence-transformers vision module and the dimension of its features.
+    `texts` are the training texts; `image` is a sentence-transformers vision module and the dimension of its features;
+    `whole` are the texts that keep all tokens (`text.whole_tasks`).
 
     :raises BadEncoder: the base cannot be loaded, trained, reduced or made static.
     """
     torch.manual_seed(recipe.seed)
-    modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text, texts)
+    modules = _static(recipe.text, texts) if recipe.text.kind == "static" else _encoder(recipe.text, texts, whole)
     dimension = SentenceTransformer(modules=modules, device="cpu").get_embedding_dimension()
     if image:
         vision, features = image
@@ -81,14 +84,14 @@ def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
     return Router({"text": text, **others}, default_route="text", route_mappings=mappings)
 
 
-def _encoder(text: TextTower, texts: Sequence[str]) -> list[Any]:
+def _encoder(text: TextTower, texts: Sequence[str], whole: Sequence[str]) -> list[Any]:
     """The modules of a base, reduced in layers and vocabulary as the recipe says."""
     modules = _loaded(text)
     _check_reads(text, modules[0])
     if text.layers:
         keep_layers(modules[0], text.layers)
-    if text.vocabulary:
-        keep_tokens(modules[0], texts, text.vocabulary)
+    if text.vocabulary or whole:
+        keep_tokens(modules[0], texts, text.vocabulary, whole)
     modules[0].max_seq_length = text.length
     _check_encodes(text, modules)
     if text.frozen_layers is not None:

@@ -31,17 +31,23 @@ def keep_layers(transformer: Any, wanted: int) -> None:
     network.config.num_hidden_layers = wanted
 
 
-def keep_tokens(transformer: Any, texts: Sequence[str], size: int) -> None:
-    """Reduce the vocabulary to the `size` tokens that are most frequent in the texts.
+def keep_tokens(transformer: Any, texts: Sequence[str], size: int | None, whole: Sequence[str] = ()) -> None:
+    """Reduce the vocabulary to the `size` tokens that are most frequent in the texts, and all tokens of `whole`.
+
+    The texts in `whole` keep their vectors. Without a `size`, so do the others.
 
     :raises BadEncoder: the vocabulary cannot be trimmed.
     """
-    network, whole = transformer.auto_model, transformer.tokenizer
-    tokenizer = Tokenizer.from_str(whole.backend_tokenizer.to_str())
+    network, base = transformer.auto_model, transformer.tokenizer
+    tokenizer = Tokenizer.from_str(base.backend_tokenizer.to_str())
     tokenizer.no_truncation()
-    trimmed, kept = trim_vocabulary(tokenizer, count_tokens(tokenizer, texts), size)
+    counts = count_tokens(tokenizer, texts)
+    if whole or size is None:
+        counts = Counter(dict(counts.most_common(size))) + count_tokens(tokenizer, whole)
+        size = None
+    trimmed, kept = trim_vocabulary(tokenizer, counts, size)
     transformer.processor = PreTrainedTokenizerFast(
-        tokenizer_object=trimmed, model_input_names=whole.model_input_names, **whole.special_tokens_map
+        tokenizer_object=trimmed, model_input_names=base.model_input_names, **base.special_tokens_map
     )
     table = network.get_input_embeddings()
     padding = transformer.tokenizer.pad_token_id
@@ -54,10 +60,11 @@ def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Counter[int]:
     return Counter(chain.from_iterable(found.ids for found in tokenizer.encode_batch(list(texts))))
 
 
-def trim_vocabulary(tokenizer: Tokenizer, counts: Counter[int], size: int) -> tuple[Tokenizer, list[int]]:
+def trim_vocabulary(tokenizer: Tokenizer, counts: Counter[int], size: int | None) -> tuple[Tokenizer, list[int]]:
     """Trim a Unigram tokenizer to its special and most frequent tokens, and return it with their former ids.
 
     If `counts` has fewer tokens than `size`, the first of the others are added: the base orders them by frequency.
+    Without a `size`, just the tokens in `counts` are kept.
 
     :raises BadEncoder: the tokenizer is not a Unigram one; in other kinds tokens depend on each other.
     """
@@ -70,7 +77,8 @@ def trim_vocabulary(tokenizer: Tokenizer, counts: Counter[int], size: int) -> tu
     special = {token["id"] for token in content["added_tokens"]} | {content["model"]["unk_id"]}
     ordered = dict.fromkeys(chain((token for token, _ in counts.most_common()), range(len(pieces))))
     frequent = [token for token in ordered if token not in special]
-    kept = sorted([*special, *frequent[: max(0, size - len(special))]])
+    most = len(counts.keys() - special) if size is None else max(0, size - len(special))
+    kept = sorted([*special, *frequent[:most]])
     place = {old: new for new, old in enumerate(kept)}
     content["model"]["vocab"] = [pieces[old] for old in kept]
     content["model"]["unk_id"] = place[content["model"]["unk_id"]]
