@@ -106,7 +106,7 @@ def show_results(console: PlainConsole, results: dict[Path, ResultRecord], matri
     """Print the grids, the scores, and where each result was written at what cost."""
     from rich.text import Text
 
-    from panglot.cli.view.terminal import curve_table, pair_matrix, score_table
+    from panglot.cli.view.terminal import curve_table, no_answer_table, pair_matrix, score_table
 
     for result in results.values():
         if matrix:
@@ -116,6 +116,8 @@ def show_results(console: PlainConsole, results: dict[Path, ResultRecord], matri
     for result in results.values():
         if result.curve:
             console.print(curve_table(result))
+        if result.no_answer:
+            console.print(no_answer_table(result))
     for path, result in results.items():
         console.print(Text(str(path)).append(f"  {_effort(result)}", "dim"), soft_wrap=True)
 

@@ -160,6 +160,19 @@ class Pool:
             is_whole=False,
         )
 
+    def of_unanswered(self) -> Pool:
+        """Return a pool that asks the unanswered queries; the first candidate stands for the missing relevant one."""
+        items, first = self.unanswered, self.candidates.ids[0]
+        rows = zip(items.ids, items.texts, items.language.tolist(), strict=True)
+        return Pool.of(
+            self.languages,
+            [Query(id_, text, self.languages[language], id_) for id_, text, language in rows],
+            [self._candidate(index) for index in range(len(self.candidates))],
+            [Judgement(id_, first) for id_ in items.ids],
+            task=self.task,
+            is_whole=False,
+        )
+
     def _query(self, index: int, candidates: Ints) -> Query:
         items, excluded = self.queries, self.excluded[index] if len(self.excluded) else NO_CANDIDATE
         return Query(

@@ -22,10 +22,11 @@ from panglot.evaluate.provenance import provenance, timed
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
 from panglot.results.naming import stem_of
+from panglot.results.no_answer import no_answer_record
 from panglot.results.result import Result
 from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, VectorForm, record_task
 from panglot.results.shape import CURVE_BIAS
-from panglot.retrieve.ranking import collect_evidence
+from panglot.retrieve.ranking import best_scores, collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
@@ -70,13 +71,20 @@ def run(
     with timed(seconds, "rank"):
         device = rank_device if isinstance(scored.scores, DenseScores) else None
         evidence = collect_evidence(pool, scored.scores, progress=progress, device=device)
+    no_answer = None
+    if len(pool.unanswered):
+        with timed(seconds, "unanswered"):
+            asked = pool.of_unanswered()
+            best = best_scores(asked, score(model, asked, cache, progress).scores)
+        no_answer = no_answer_record(pool, evidence, best)
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
     points = _curve(task, pool, scored, model.card.similarity, curve, device)
     stem = stem_of(task, pool.languages)
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged, device)
     card = debias.card(model.card) if debias else model.card
-    return Result(ResultRecord.of(record, card, derived, points, run_record), evidence, stem)
+    found = ResultRecord.of(record, card, derived, points, run_record)
+    return Result(found.model_copy(update={"no_answer": no_answer}), evidence, stem)
 
 
 def _curve(

@@ -16,6 +16,7 @@ from panglot.errors import BadData, BadResult
 from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256, Tokens
 from panglot.results.evidence_file import EvidenceName
 from panglot.results.naming import is_result_name
+from panglot.results.no_answer import NoAnswerRecord
 from panglot.results.record import FORMAT, Format, Record, first_fault, read_record
 from panglot.results.shape import (
     MOST_POINTS,
@@ -136,6 +137,8 @@ class ResultRecord(Record):
     language_mix: tuple[tuple[float | None, ...], ...]
     language_rank: tuple[tuple[float | None, ...], ...]
     curve: Annotated[tuple[CurvePoint, ...], Field(max_length=MOST_POINTS)] = ()
+    no_answer: NoAnswerRecord | None = None
+    """None if no query is declared to have no answer."""
     evidence: dict[EvidenceName, Sha256] = Field(default_factory=dict)
     run: RunRecord
 
@@ -212,6 +215,7 @@ class ResultRecord(Record):
                 for query in names
                 for candidate in names
             },
+            **({"no_answer": self.no_answer.model_dump(mode="json")} if self.no_answer else {}),
         }
 
 

@@ -94,6 +94,20 @@ def _count_there(
     return in_blocks(count, len(pool.queries), block or rows_at_a_time(width, scores.device))
 
 
+def best_scores(pool: Pool, scores: ScoreBlocks) -> Floats:
+    """Return the score of each query's best candidate, float32 [queries]; excluded candidates do not count.
+
+    :raises BadEncoder: a score is NaN or infinite.
+    """
+    total, found = len(pool.queries), np.empty(len(pool.queries), np.float32)
+    block = max(1, BLOCK_SCORES // len(pool.candidates))
+    for start in range(0, total, block):
+        stop = min(start + block, total)
+        checked = check_scores(scores.block(start, stop), pool.queries.ids[start:stop])
+        found[start:stop] = _mask_excluded(pool, start, checked).max(axis=1)
+    return found
+
+
 def check_scores(scores: Floats, query_ids: Sequence[str]) -> Floats:
     """Return the scores [queries, candidates] if all of them are finite.
 

@@ -36,7 +36,7 @@ def show(
 
     Example: panglot show submissions/use-multilingual@0.2.1 --bias
     """
-    from panglot.cli.view.terminal import bias_table, language_table, pair_matrix, score_table
+    from panglot.cli.view.terminal import bias_table, language_table, no_answer_table, pair_matrix, score_table
     from panglot.results.result_record import find_results, read_result_record
 
     files = list(find_results(paths))
@@ -59,6 +59,8 @@ def show(
         for wanted, draw in ((by_language, language_table), (bias, bias_table), (matrix, pair_matrix)):
             if wanted:
                 console.print(draw(result))
+        if result.no_answer:
+            console.print(no_answer_table(result))
 
 
 def _write_gallery(files: list[Path], target: Path, own: str | None) -> None:

@@ -30,6 +30,7 @@ from panglot.numbers import NOTHING, interval, number
 from panglot.progress import Advance
 from panglot.results.result_record import DIVIDED, Cell, ResultRecord
 from panglot.score.bootstrap import Score
+from panglot.score.no_answer import MEANING
 from panglot.score.settings import SCORES, SETTINGS
 from panglot.score.summary import BIAS_NAMES
 
@@ -133,6 +134,22 @@ def curve_table(result: ResultRecord) -> RenderableType:
         cells = map(number, values)
         table.add_row(point.form, str(point.dimension), *cells)
     return _titled(f"{result.task.name}, {result.task.headline} of the same vectors at fewer dimensions or bits", table)
+
+
+def no_answer_table(result: ResultRecord) -> RenderableType:
+    """Show how well the best score tells queries without an answer from the others; empty if there are none."""
+    if result.no_answer is None:
+        return Group()
+    table = FoldingTable()
+    table.add_column("language", no_wrap=True)
+    for heading in ("answered", "without\nanswer", "auroc", "threshold", "kept", "rejected"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = {language_label(name): found for name, found in result.no_answer.languages.items()}
+    for name, found in {**rows, "all": result.no_answer.overall}.items():
+        numbers = (found.threshold, found.kept, found.rejected)
+        counts = f"{found.answered:,}", f"{found.unanswered:,}"
+        table.add_row(name, *counts, _with_interval(found.auroc), *map(number, numbers))
+    return Group(_titled(f"{result.task.name}, queries without an answer", table), prose(MEANING))
 
 
 def language_table(result: ResultRecord) -> RenderableType:
