@@ -30,6 +30,7 @@ from panglot.cli.commands.receive import receive
 from panglot.cli.commands.rescore import rescore
 from panglot.cli.commands.run import run
 from panglot.cli.commands.score import score
+from panglot.cli.commands.shortlist import shortlist
 from panglot.cli.commands.show import show
 from panglot.cli.commands.submit import submit
 from panglot.cli.commands.tasks import tasks
@@ -79,7 +80,7 @@ def root(
 
 VERBS: dict[str, tuple[Callable[..., object], ...]] = {
     MEASURE: (demo, check, run, plan, score, tasks, models, fetch),
-    READ: (show, compare, rank, field, whatif, index, board),
+    READ: (show, compare, rank, field, shortlist, whatif, index, board),
     SHARE: (verify, rescore, submit, receive, export),
     MAKE: (train, debias, ablate, push),
 }

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from panglot.cli.options import Languages
 from panglot.cli.output import AsJson, open_console, print_json
-
-if TYPE_CHECKING:
-    from panglot.interop.field import Reported
 
 
 def field(
@@ -30,6 +27,7 @@ def field(
 
     Example: panglot field --task belebele --languages eng_Latn,deu_Latn,swh_Latn
     """
+    from panglot.cli.measured import measured
     from panglot.cli.names import split
     from panglot.cli.view.field import field_json, field_view
     from panglot.data.catalogue import suite_tasks
@@ -43,30 +41,8 @@ def field(
         raise UnknownName("reported metric", metric, list(METRICS))
     named = suite_tasks()[task]
     chosen = named.choose(split(languages)) if languages else named.languages
-    models = [*_measured(paths or [], task, metric), *reported_on(shipped_field(), task, metric)]
+    models = [*measured(paths or [], task, metric), *reported_on(shipped_field(), task, metric)]
     if as_json:
         print_json(field_json(task, metric, models, chosen))
     else:
         open_console().print(field_view(task, metric, models, chosen))
-
-
-def _measured(paths: list[Path], task: str, metric: str) -> list[Reported]:
-    """The results among the paths that have cells of the task."""
-    from panglot.interop.field import Reported
-    from panglot.results.result_record import find_results, read_result_record
-    from panglot.trust.recorded import recorded_level
-
-    found = []
-    for path in find_results(paths):
-        record = read_result_record(path)
-        if record.task.name == task and metric in record.pairs:
-            names = record.task.languages
-            cells = {
-                (query, candidate): cell[0]
-                for query, row in zip(names, record.pairs[metric], strict=True)
-                for candidate, cell in zip(names, row, strict=True)
-                if cell
-            }
-            trust = recorded_level(path) or "not checked"
-            found.append(Reported(record.model.name, record.model.state, cells, {"trust": trust}))
-    return found

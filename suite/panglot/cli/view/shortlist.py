@@ -1,0 +1,144 @@
+"""A short list of models in the terminal and as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from panglot.cli.view.tables import FoldingTable, prose
+from panglot.interop.shortlist import DIRECTIONS, Choice, Interval, Shortlist, Wishes
+from panglot.languages import language_name, parse_language
+from panglot.numbers import NOTHING, count, interval, listed, short, signed
+
+LONGEST = 34
+"""Characters of a model's name in the table; the JSON has all of it."""
+
+LEGEND = (
+    "95 % intervals over languages (of fewer than five, with those that models score most alike), not over queries. "
+    "behind: this model minus the best, with the interval of what it lacks; ≈ if that contains 0. weakest: the lowest "
+    "of the chosen scores. length: tokens read."
+)
+
+
+def shortlist_json(task: str, metric: str, wishes: Wishes, found: Shortlist, top: int) -> dict[str, Any]:
+    """The short list as plain data."""
+    return {
+        "task": task,
+        "metric": metric,
+        "languages": list(wishes.languages),
+        "direction": wishes.direction,
+        "models": [_choice(choice) for choice in found.choices[:top]],
+        "models_in_all": len(found.choices),
+        "excluded": found.excluded,
+        "incomplete": found.incomplete,
+        "best_of_all": found.best_of_all.model if found.best_of_all else None,
+        "best_of_all_ahead": _ends(found.price) if found.price else None,
+        "smallest_tied": found.smallest_tied.model.model if found.smallest_tied else None,
+        "check": check_command(found.choices[0], wishes) if found.choices else None,
+    }
+
+
+def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top: int) -> RenderableType:
+    """The short list as a table, with what each model gives up, and the command that checks the first."""
+    spoken = listed([language_name(language) for language in wishes.languages])
+    title = Text(f"{spoken}: {DIRECTIONS[wishes.direction]}", style="bold")
+    about = prose(f"{metric} on {task}. {_left(found)}", "")
+    if not found.choices:
+        return Group(title, about, prose("No model fulfils these wishes. Relax one of them.", ""))
+    table = FoldingTable()
+    table.add_column("model", no_wrap=True)
+    for heading in (metric, "behind", "weakest", "size", "length", "licence"):
+        table.add_column(heading, justify="left" if heading == "licence" else "right", no_wrap=True)
+    for choice in found.choices[:top]:
+        table.add_row(*_row(choice))
+    lines: list[RenderableType] = [title, about, table, prose(LEGEND)]
+    smallest = found.smallest_tied
+    if smallest and smallest is not found.choices[0]:
+        lines.append(
+            prose(f"Smallest that is not clearly worse than the best: {smallest.model.model} ({_size(smallest)}).", "")
+        )
+    if found.best_of_all and found.price:
+        ends = interval(found.price.low, found.price.high, _lack)
+        lines.append(
+            prose(
+                f"Without the limits, {found.best_of_all.model} would be {short(found.price.value)} ({ends}) better.",
+                "",
+            )
+        )
+    lines.append(prose("Check it on your own data:", ""))
+    lines.append(Text(check_command(found.choices[0], wishes), style="bold"))
+    return Group(*lines)
+
+
+def check_command(choice: Choice, wishes: Wishes) -> str:
+    """The command that measures the model on one's own data."""
+    codes = [parsed.code if (parsed := parse_language(name)) else name for name in wishes.languages]
+    return f"panglot run {choice.model.model} --tasks ./pairs.csv --languages {','.join(dict.fromkeys(codes))}"
+
+
+def _row(choice: Choice) -> list[Text]:
+    facts = choice.model.facts
+    name = choice.model.model.rpartition("/")[2]
+    if "trust" in facts:
+        name = f"{name}@{choice.model.revision}"
+    seen = f"{facts.get('trust', 'reported')}" + (", trained on it" if facts.get("training") == "trained" else "")
+    model = Text(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…").append(f"\n{seen}", "dim")
+    behind = Text("best" if choice.behind.value == 0 else "≈" if choice.tied else signed(-choice.behind.value))
+    behind.append(f"\n{interval(choice.behind.low, choice.behind.high, _lack)}" if choice.behind.value else "", "dim")
+    score = Text(short(choice.score.value)).append(f"\n{interval(choice.score.low, choice.score.high)}", "dim")
+    weakest = Text(short(choice.weakest_score)).append("\n" + "→".join(dict.fromkeys(choice.weakest)), "dim")
+    length = facts.get("max_length")
+    licence = str(facts.get("licence") or "unknown")
+    return [
+        model,
+        score,
+        behind,
+        weakest,
+        Text(_size(choice)),
+        Text(f"{length:,}" if length else NOTHING),
+        Text(licence if len(licence) <= 12 else "other"),
+    ]
+
+
+def _lack(value: float) -> str:
+    return short(value) if value >= 0 else f"−{short(-value)}"
+
+
+def _size(choice: Choice) -> str:
+    parameters = choice.model.facts.get("parameters")
+    if not parameters:
+        return NOTHING
+    return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.0f}M"
+
+
+def _left(found: Shortlist) -> str:
+    parts = [f"{count(len(found.choices), 'model')} to choose from"]
+    if found.excluded:
+        parts.append(f"{found.excluded:,} beyond a limit, or of unknown size")
+    if found.incomplete:
+        parts.append(f"{found.incomplete:,} without these languages")
+    return f"{'; '.join(parts)}."
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    facts = choice.model.facts
+    return {
+        "model": choice.model.model,
+        "revision": choice.model.revision,
+        "trust": facts.get("trust", "reported"),
+        "score": _ends(choice.score),
+        "behind": _ends(choice.behind),
+        "tied": choice.tied,
+        "weakest": {"query": choice.weakest[0], "candidate": choice.weakest[1], "score": choice.weakest_score},
+        **{
+            name: facts.get(name)
+            for name in ("parameters", "dimension", "max_length", "licence", "weights", "training")
+        },
+    }
+
+
+def _ends(found: Interval) -> list[float | None]:
+    return [None if math.isnan(value) else round(value, 10) for value in found]

@@ -1,0 +1,154 @@
+"""A short list of models: who is in it, in which order, how sure, and the same by command and by function."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panglot.errors import PanglotError
+from panglot.interop.field import Reported, reported_on, shipped_field
+from panglot.interop.shortlist import Wishes, cells_of, parse_parameters, shortlist
+from panglot.languages import canonical
+from tests.helpers.command import json_of, panglot
+from tests.helpers.tasks import TASKS
+
+LANGUAGES = ("en", "de", "tr", "fr", "es", "ru", "ja", "th", "hi", "vi", "el", "ar", "zh")
+
+
+def _model(name: str, scores: Any, **facts: Any) -> Reported:
+    return Reported(
+        name, "1", {(code, code): float(score) for code, score in zip(LANGUAGES, scores, strict=True)}, facts
+    )
+
+
+def _noisy(name: str, mean: float, deviation: float, seed: int, **facts: Any) -> Reported:
+    return _model(name, mean + deviation * np.random.default_rng(seed).normal(size=len(LANGUAGES)), **facts)
+
+
+MODELS = [
+    _noisy("large", 0.90, 0.01, 0, parameters=7_000_000_000, licence="mit", weights="open", max_length=8192),
+    _noisy("base", 0.80, 0.02, 1, parameters=300_000_000, licence="apache-2.0", weights="open", max_length=512),
+    _noisy("small", 0.799, 0.02, 5, parameters=100_000_000, licence="cc-by-nc-4.0", weights="open", max_length=512),
+    _noisy("weak", 0.50, 0.01, 3, parameters=20_000_000, licence="mit", weights="closed", max_length=None),
+    _noisy("unknown", 0.70, 0.01, 4),
+]
+
+
+def _names(**wishes: Any) -> list[str]:
+    return [each.model.model for each in shortlist(MODELS, LANGUAGES, Wishes(("de", "tr"), **wishes)).choices]
+
+
+def test_models_are_ordered_by_the_mean_over_the_chosen_languages() -> None:
+    found = shortlist(MODELS, LANGUAGES, Wishes(("de", "tr")))
+    means = [np.mean([each.model.cells[code, code] for code in ("de", "tr")]) for each in found.choices]
+    assert means == sorted(means, reverse=True)
+    assert [each.score.value for each in found.choices] == pytest.approx(means)
+    assert (found.best_of_all, found.price, found.incomplete, found.excluded) == (None, None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "expected"),
+    [
+        ({"max_parameters": 300_000_000}, {"base", "small", "weak"}),
+        ({"open_licence": True}, {"large", "base", "weak"}),
+        ({"open_weights": True}, {"large", "base", "small"}),
+        ({"min_length": 1000}, {"large"}),
+        ({"max_parameters": 1}, set()),
+    ],
+)
+def test_limits_leave_out_what_is_beyond_them_or_unknown(wishes: dict[str, Any], expected: set[str]) -> None:
+    assert set(_names(**wishes)) == expected
+
+
+def test_only_clear_differences_are_called_worse() -> None:
+    found = shortlist(MODELS, LANGUAGES, Wishes(("de", "tr"), max_parameters=300_000_000))
+    tied = {each.model.model: each.tied for each in found.choices}
+    assert tied == {"base": True, "small": True, "weak": False}
+    assert found.smallest_tied is not None
+    assert found.smallest_tied.model.model == "small"
+    assert found.best_of_all is not None
+    assert found.price is not None
+    assert (found.best_of_all.model, 0.05 < found.price.low < found.price.value < found.price.high) == ("large", True)
+
+
+def test_interval_of_five_languages_is_students_over_them() -> None:
+    chosen = LANGUAGES[:6]
+    first, second = shortlist(MODELS[1:3], LANGUAGES, Wishes(chosen)).choices
+    apart = [first.model.cells[code, code] - second.model.cells[code, code] for code in chosen]
+    reach = 2.5706 * np.std(apart, ddof=1) / math.sqrt(6)
+    assert second.behind == pytest.approx((np.mean(apart), np.mean(apart) - reach, np.mean(apart) + reach), abs=1e-4)
+
+
+def test_model_without_a_chosen_language_is_counted_not_listed() -> None:
+    part = Reported("part", "1", {("de", "de"): 1.0}, {})
+    found = shortlist([*MODELS, part], LANGUAGES, Wishes(("de", "tr")))
+    assert (len(found.choices), found.incomplete) == (5, 1)
+    assert shortlist([*MODELS, part], LANGUAGES, Wishes(("de",))).choices[0].model is part
+
+
+def test_cells_of_each_direction() -> None:
+    within, across = [("de", "de"), ("tr", "tr")], [("en", "de"), ("en", "tr"), ("de", "en"), ("tr", "en")]
+    assert cells_of(["de", "tr"], LANGUAGES, "within") == within
+    assert cells_of(["de", "tr"], LANGUAGES, "english") == across
+    assert cells_of(["de", "tr"], LANGUAGES, "all") == within + across
+    assert cells_of(["de"], ("de", "zxx"), "within") == [("de", "zxx")]
+    with pytest.raises(PanglotError, match="There are no scores for the direction 'english' in de"):
+        cells_of(["de"], ("de", "fr"), "english")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("600M", 600_000_000), ("1.5b", 1_500_000_000), ("12", 12), ("2 k", 2000)]
+)
+def test_sizes_are_parsed(text: str, number: int) -> None:
+    assert parse_parameters(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1M", "0", "1T", "1e9"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(PanglotError, match=r"A number of parameters is e\.g\. 600M"):
+        parse_parameters(text)
+
+
+def test_command_gives_what_the_function_gives() -> None:
+    read = json_of("shortlist", "--languages", "de,tr", "--max-parameters", "600M", "--licence", "open", "--top", "5")
+    task = TASKS["belebele"]
+    chosen = task.choose(["de", "tr"])
+    assert [canonical(code) for code in chosen] == ["de-Latn", "tr-Latn"]
+    models = reported_on(shipped_field(), "belebele", "ndcg@10")
+    found = shortlist(models, task.languages, Wishes(chosen, max_parameters=600_000_000, open_licence=True))
+    assert [each["model"] for each in read["models"]] == [each.model.model for each in found.choices[:5]]
+    assert read["models_in_all"] == len(found.choices) > 90
+    assert all(each["parameters"] <= 600_000_000 for each in read["models"])
+    assert read["check"] == f"panglot run {read['models'][0]['model']} --tasks ./pairs.csv --languages de,tr"
+
+
+def test_table_says_what_a_model_gives_up() -> None:
+    done = panglot("shortlist", "--languages", "de,tr", "--max-parameters", "600M")
+    for part in (
+        "German and Turkish",
+        "best",
+        "Smallest that is not clearly worse",
+        "Without the limits",
+        "panglot run ",
+    ):
+        assert part in done.stdout
+    done = panglot("shortlist", "submissions", "--languages", "de", "--task", "xquad-r", "--direction", "all")
+    assert "on xquad-r" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--languages", "de", "--max-parameters", "1"], 1, "No model fulfils these wishes"),
+        (["--languages", "de", "--max-parameters", "big"], 2, "A number of parameters is e.g. 600M"),
+        (["--languages", ","], 2, "Name your languages"),
+        (["--languages", "de", "--task", "emoji-t2i"], 2, "Nobody reported scores on emoji-t2i"),
+        (["--languages", "tlh"], 2, "Unknown language of belebele 'tlh'"),
+    ],
+)
+def test_wishes_that_cannot_be_fulfilled_are_answered(arguments: list[str], code: int, message: str) -> None:
+    done = panglot("shortlist", *arguments)
+    assert (done.returncode, message in done.stdout + done.stderr) == (code, True)
