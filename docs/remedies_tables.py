@@ -187,7 +187,7 @@ def trained() -> list[str]:
 
 def _trained_row(model: str) -> tuple[str, ...]:
     (found,) = (row for row in served("xquad-r") if row["model"].startswith(f"{model}@"))
-    changed = variant(model, "xquad-r", "centre", "corpus")
+    changed = variant(model, "xquad-r", "centre", "corpus") or variant(f"{model} bf16", "xquad-r", "centre", "corpus")
     centred = (_score(changed[name][0]) if changed else "–" for name in ("multi", "interleaved"))
     settings = (_score(found[name][0]) for name in ("mono", "cross", "multi"))
     return (model, *settings, _score(found["policies"]["interleave"][0]), *centred)
