@@ -27,6 +27,7 @@ from panglot.errors import BadEncoder, MissingExtra
 from tests.helpers.minilm import MINILM
 from tests.helpers.processes import completed
 from tests.helpers.required import DATA_FOLDER, absent
+from tests.helpers.tiny import bare
 
 STARTER = Path(__file__).parents[1] / "tasks" / "starter"
 
@@ -212,6 +213,17 @@ def test_threads_share_a_model_as_on_a_gpu(starter: Pool) -> None:
     encoder.lanes = encoder._run.lanes
     assert encoder.lanes == 2
     assert encode_items(encoder, starter, "query").vectors == pytest.approx(alone, abs=1e-6)
+
+
+@pytest.mark.parametrize("prefix", ["st:{}", "hf:{}?pooling=mean"])
+def test_model_that_accelerate_spreads_gives_the_same_vectors(prefix: str, tmp_path: Path) -> None:
+    model = bare(tmp_path / "bare") if "pooling" in prefix else MINILM
+    spread = load_model(prefix.format(model), Options(device="auto"))
+    assert spread.encode(["a b c"], "query") == pytest.approx(
+        load_model(prefix.format(model), Options(device="cpu")).encode(["a b c"], "query"), abs=1e-6
+    )
+    assert spread.device == "cpu"
+    assert spread.card.precision == "fp32"
 
 
 REMOTE = {

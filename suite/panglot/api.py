@@ -63,7 +63,9 @@ class ModelOptions(TypedDict, total=False):
     max_length: int | None
     """Cut texts after so many tokens, or characters behind an API."""
     device: str | None
-    """Device of torch, such as `cuda:1`, or several with commas; by default the fastest there is."""
+    """Device of torch, such as `cuda:1`, or several with commas; by default the fastest there is.
+
+    `auto` spreads a model that is too large for one device over all of them."""
     batch_tokens: int | None
     """Tokens in a batch, including padding; by default the fastest number is found while encoding."""
     trust_remote_code: bool

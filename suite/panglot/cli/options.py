@@ -56,7 +56,7 @@ MaxLength = Annotated[
 ]
 Device = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="cpu, cuda, or a list such as cuda:0,cuda:1.", rich_help_panel=_MODEL),
+    typer.Option(metavar="NAME", help="cpu, cuda, cuda:0,cuda:1, or auto to spread.", rich_help_panel=_MODEL),
 ]
 BatchTokens = Annotated[
     int | None,

@@ -27,10 +27,15 @@ SHOWN = 300
 """Maximum number of characters quoted from a library's error message."""
 
 
+AUTO = "auto"
+"""The device of a model that accelerate spreads over all devices, since none has the memory for it."""
+
+
 def find_devices(options: Options) -> list[str]:
-    """Return the requested devices, or the best available one.
+    """Return the requested devices, or the best available one; `AUTO` alone if the model is to be spread.
 
     :raises BadEncoder: a device is not available, or does not support the backend or precision.
+    :raises MissingExtra: the model is to be spread, and accelerate is not installed.
     """
     import torch
     from sentence_transformers.util import get_device_name
@@ -40,6 +45,9 @@ def find_devices(options: Options) -> list[str]:
         if options.device not in (None, "cpu"):
             raise BadEncoder(f"--backend openvino runs on the CPU. Omit --device {options.device}.")
         return ["cpu"]
+    if devices == [AUTO]:
+        require("accelerate", "train", "--device auto")
+        return devices
     for device in devices:
         try:
             torch.empty(0, device=device)
@@ -60,7 +68,20 @@ def weights(options: Options, devices: list[str]) -> dict[str, Any]:
     """
     if options.backend == "openvino":
         return {"dtype": "float32", "attn_implementation": "eager"}
-    return {"dtype": "float32" if options.precision and devices == ["cpu"] else TYPES[options.precision]}
+    spread = {"device_map": AUTO} if devices == [AUTO] else {}
+    return {"dtype": "float32" if options.precision and devices == ["cpu"] else TYPES[options.precision]} | spread
+
+
+def loading_device(devices: list[str]) -> str | None:
+    """Return the device to load a model on: the CPU if processes share it; None if accelerate spreads it."""
+    if devices == [AUTO]:
+        return None
+    return devices[0] if len(devices) == 1 else "cpu"
+
+
+def placed(model: Any, devices: list[str]) -> list[str]:
+    """Return the devices, or the one that takes the inputs of a model that accelerate has spread."""
+    return [str(model.device)] if devices == [AUTO] else devices
 
 
 def hide_loading_bars() -> None:

@@ -54,10 +54,10 @@ def computed_precision(precision: Precision, devices: str | None = None) -> Prec
 
 
 def _named(devices: str | None) -> list[str]:
-    """Return the names in a list of devices, given as for `--device`; by default the fastest device."""
+    """Return the names in a list of devices, given as for `--device`; by default, or for `auto`, the fastest device."""
     from sentence_transformers.util import get_device_name
 
-    return [name.strip() for name in (devices or get_device_name()).split(",")]
+    return [name.strip() for name in (devices or "auto").replace("auto", get_device_name()).split(",")]
 
 
 def has_bf16(device: str) -> bool:

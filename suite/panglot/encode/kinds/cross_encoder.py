@@ -13,6 +13,7 @@ from panglot.arrays import Floats
 from panglot.encode.card import ModelCard
 from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import (
+    AUTO,
     PROBE,
     check_folder,
     explained,
@@ -47,7 +48,7 @@ class CrossEncoderScorer:
 
         options = computed_options(options)
         devices = find_devices(options)
-        if len(devices) > 1:
+        if len(devices) > 1 or devices == [AUTO]:
             raise BadEncoder(f"--device {options.device}: a reranker runs on one device.")
         with explained(name), watched() as checkpoint:
             self._model: Any = CrossEncoder(

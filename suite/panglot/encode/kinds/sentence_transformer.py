@@ -21,6 +21,8 @@ from panglot.encode.checkpoints.loading import (
     explained,
     find_devices,
     is_out_of_reach,
+    loading_device,
+    placed,
     vectors_of,
     weights,
 )
@@ -50,14 +52,15 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
     with explained(name), watched() as checkpoint:
         model = SentenceTransformer(
             name,
-            device=devices[0] if len(devices) == 1 else "cpu",
+            device=loading_device(devices),
             trust_remote_code=options.trust_remote_code,
             local_files_only=away,
             truncate_dim=options.truncate_dim,
             model_kwargs=weights(options, devices),
         )
         _check_pooling(name, model, away)
-    return kind_of(model)(name, model, loaded_options(options, model), devices, checkpoint)
+    options, devices = loaded_options(options, model), placed(model, devices)
+    return kind_of(model)(name, model, options, devices, checkpoint)
 
 
 def kind_of(model: Any) -> type[SentenceTransformerEncoder]:

@@ -10,7 +10,15 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from panglot.encode.checkpoints.checkpoint import watched
-from panglot.encode.checkpoints.loading import check_folder, explained, find_devices, is_out_of_reach, weights
+from panglot.encode.checkpoints.loading import (
+    check_folder,
+    explained,
+    find_devices,
+    is_out_of_reach,
+    loading_device,
+    placed,
+    weights,
+)
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder, kind_of
 from panglot.encode.options import Options
@@ -50,12 +58,12 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
     with explained(request.name), watched() as checkpoint:
         model = SentenceTransformer(
             modules=_modules(request, options, devices),
-            device=devices[0] if len(devices) == 1 else "cpu",
+            device=loading_device(devices),
             truncate_dim=options.truncate_dim,
         )
     similarity: Literal["cosine", "dot"] = "cosine" if request.normalise else "dot"
     suffix = f"?pooling={request.pooling}"
-    options = loaded_options(options, model)
+    options, devices = loaded_options(options, model), placed(model, devices)
     return kind_of(model)(request.name, model, options, devices, checkpoint, request.pooling, similarity, suffix)
 
 
