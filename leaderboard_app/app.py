@@ -8,8 +8,9 @@ from leaderboard_app import address
 from leaderboard_app.in_browser import finish_page
 
 PAGES = {
+    "home": "Home",
+    "overview": "By task",
     "field": "Field",
-    "overview": "Overview",
     "model": "Model",
     "compare": "Compare",
     "queries": "Queries",
@@ -21,12 +22,12 @@ PAGES = {
 }
 HERE = Path(__file__).parent
 
-st.set_page_config(page_title="Panglot", page_icon="🌐", layout="wide")
 pages = [
-    st.Page(HERE / "app_pages" / f"{name}.py", title=title, default=name == "field") for name, title in PAGES.items()
+    st.Page(HERE / "app_pages" / f"{name}.py", title=title, default=name == "home") for name, title in PAGES.items()
 ]
 st.html(HERE / "style.css")
 page = st.navigation(pages, position="hidden")
+st.set_page_config(page_title=f"{page.title} · Panglot", page_icon="🌐", layout="wide")
 address.begin(page.url_path)
 with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
     for other in pages:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.formats import span
 from panglot.data.catalogue import suite_tasks
 from panglot.score.bias import MIX_DEPTH
 from panglot.score.bootstrap import Score
@@ -34,8 +35,8 @@ class View(NamedTuple):
     query: str = ALL
     candidate: str = ALL
 
-    def cells(self, metric: str) -> dict[str, tuple[str, str, str, str]]:
-        """The key of the number in each column: metric, setting, query and candidate language."""
+    def cells(self, metric: str) -> dict[str, Key]:
+        """The key of the number in each column."""
         if self.query and self.candidate:
             setting = "mono" if self.query == self.candidate else "cross"
             return {setting: (metric, setting, *self)}
@@ -58,15 +59,19 @@ NO_SCORE = Score(0.0, 0.0, 0.0)
 Row = dict[str, Score]
 """Scores of one result by column."""
 
+Key = tuple[str, str, str, str]
+"""What a score is of: metric, setting, query and candidate language."""
+
 
 def values(scores: pd.DataFrame, metric: str, view: View = OVERALL) -> dict[str, Row]:
     """Of each result, the scores that a view shows, from rows of the index."""
+    columns = {key: column for column, key in view.cells(metric).items()}
+    queries, candidates = {key[2] for key in columns}, {key[3] for key in columns}
+    rows = scores[scores["query"].isin(queries) & scores["candidate"].isin(candidates)]
     found: dict[str, Row] = {}
-    for column, (name, setting, query, candidate) in view.cells(metric).items():
-        here = (scores["metric"] == name) & (scores["setting"] == setting)
-        rows = scores[here & (scores["query"] == query) & (scores["candidate"] == candidate)]
-        for result, *score in rows[["result", "value", "low", "high"]].itertuples(index=False):
-            found.setdefault(result, {})[column] = Score(*score)
+    for result, key, score in _scored(rows):
+        if column := columns.get(key):
+            found.setdefault(result, {})[column] = score
     return found
 
 
@@ -84,9 +89,8 @@ def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]
 def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
     """Of each result, its bias measures over all languages, from rows of the index."""
     found: dict[str, Row] = {}
-    rows = scores[(scores["setting"] == "bias") & (scores["query"] == ALL)]
-    for result, name, *score in rows[["result", "metric", "value", "low", "high"]].itertuples(index=False):
-        found.setdefault(result, {})[name] = Score(*score)
+    for result, (name, *_), score in _scored(scores[(scores["setting"] == "bias") & (scores["query"] == ALL)]):
+        found.setdefault(result, {})[name] = score
     return found
 
 
@@ -118,7 +122,7 @@ def overview(
     table = [
         {
             "rank": standing[entry.id].place if entry.id in standing else None,
-            "rank 95 %": _span(standing[entry.id].low, standing[entry.id].high)
+            "rank 95 %": span(standing[entry.id].low, standing[entry.id].high)
             if entry.id in standing
             else FLOOR
             if entry.floor
@@ -153,18 +157,17 @@ def overview(
 
 
 def language_scores(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.DataFrame:
-    """A row for each language: the metric as query and as candidate language, and the two headlines of bias."""
+    """A row for each language: the metric as query and as candidate language, and the two headlines of bias.
+
+    `scores` are of one result.
+    """
+    found = {key: score for _, key, score in _scored(scores)}
     table = []
     for language in languages:
         row: dict[str, object] = {"language": language}
-        as_query, as_candidate = (
-            next(iter(values(scores, metric, view).values()), {})
-            for view in (View(query=language), View(candidate=language))
-        )
-        named = {"mono": as_query, "cross": as_query, "multi": as_query, DISTANCE: as_query, OWN_LANGUAGE: as_query}
-        for name, found in named.items():
-            row |= _ends(name, found.get(name))
-        table.append(row | _ends("cross to it", as_candidate.get("cross")))
+        for name, key in View(query=language).cells(metric).items():
+            row |= _ends(name, found.get(key))
+        table.append(row | _ends("cross to it", found.get(View(candidate=language).cells(metric)["cross"])))
     return pd.DataFrame(table)
 
 
@@ -191,12 +194,7 @@ def pairs(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.Dat
     Languages that do not ask, or that are not offered, have no row.
     """
     single = (scores["metric"] == metric) & (scores["query"] != ALL) & (scores["candidate"] != ALL)
-    found = {
-        (query, candidate): score
-        for query, candidate, *score in scores[single][["query", "candidate", "value", "low", "high"]].itertuples(
-            index=False
-        )
-    }
+    found = {key[2:]: score for _, key, score in _scored(scores[single])}
     columns = ("query", "candidate", "value", "low", "high")
     asking, offered = ([name for name in languages if any(name == pair[end] for pair in found)] for end in (0, 1))
     rows = [(q, c, *found.get((q, c), (None, None, None))) for q in asking for c in offered]
@@ -223,6 +221,13 @@ def is_text_to_image(task: str) -> bool:
     return known is not None and known.direction == "t2i"
 
 
+def _scored(rows: pd.DataFrame) -> Iterator[tuple[str, Key, Score]]:
+    """The result, the key and the score of each row of the index."""
+    keys = zip(*(rows[name].tolist() for name in ("metric", "setting", "query", "candidate")), strict=True)
+    ends = (rows[name].tolist() for name in ("value", "low", "high"))
+    return zip(rows["result"].tolist(), keys, map(Score, *ends), strict=True)
+
+
 def _scores(row: Row) -> dict[str, float | None]:
     names = (*SCORES, *BIAS)
     value = {name: row[name].value if name in row else None for name in names}
@@ -235,7 +240,3 @@ def _scores(row: Row) -> dict[str, float | None]:
 def _ends(name: str, score: Score | None) -> dict[str, float | None]:
     value, low, high = score or (None, None, None)
     return {name: value, f"{name} low": low, f"{name} high": high}
-
-
-def _span(low: int, high: int) -> str:
-    return f"{low}–{high}" if low < high else str(low)

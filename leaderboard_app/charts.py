@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from leaderboard_app.exports import harmless
 from leaderboard_app.formats import chart_format
+from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, tip, unless
 
 OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6d31")
 """For series that have no colour of their own, such as the models of a comparison (Okabe and Ito)."""
@@ -53,7 +53,7 @@ NAME_WIDTH, NAME_HEIGHT = 0.16, 0.06
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
-NAMES = alt.Axis(labelLimit=220, labelOverlap=False, ticks=False, domain=False)
+NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "ticks": False, "domain": False}
 
 BLACK_FROM = 0.43
 """Share of viridis from which black ink reads better than white."""
@@ -78,38 +78,44 @@ def scatter(
     log_x: bool = False,
     x_falls: bool = False,
     y_falls: bool = False,
-) -> alt.LayerChart:
+) -> Chart:
     """Each model by two of its numbers, with the Pareto front; only models on it are named, the others by pointing.
 
     Floors are grey marks for reference, and not on the front.
     """
-    there = _savable(table.dropna(subset=[x, y]))
+    there = _savable(table.dropna(subset=[x, y])[list(dict.fromkeys(["model", "trust", x, y, "floor"]))])
     floors, models = there[there["floor"]], there[~there["floor"]].copy()
     models["on the front"] = pd.Series(pareto(models, x, y, x_falls, y_falls), models.index, bool)
     front = models[models["on the front"]].sort_values(x)
     named = front[apart(front, x, y, log_x)]
-    encoded = {
-        "x": alt.X(f"{x}:Q", title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_axis(8)),
-        "y": alt.Y(f"{y}:Q", title=titles[1], scale=_scale(there[y], 0.08), axis=_axis(6)),
+    axes = {
+        "x": number_of(x, title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_axis(8)),
+        "y": number_of(y, title=titles[1], scale=_scale(there[y], 0.08), axis=_axis(6)),
     }
-    tips = [alt.Tooltip("model:N"), alt.Tooltip("trust:N")]
+    tips = [name_of("model"), name_of("trust")]
     tips += [
-        alt.Tooltip(f"{name}:Q", title=title, format=",.0f" if log_x and name == x else chart_format(name))
+        number_of(name, title=title, format=",.0f" if log_x and name == x else chart_format(name))
         for name, title in zip((x, y), titles, strict=True)
     ]
     levels = [level for level in TRUST_INKS if level in set(models["trust"])]
-    line = alt.Chart(front).mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.5).encode(**encoded)
-    grey = alt.Chart(floors).mark_point(color=GREY, shape="cross", size=70, strokeWidth=2)
-    points = alt.Chart(models).mark_point(filled=True, size=90, opacity=0.9)
-    names = alt.Chart(named).mark_text(dy=-11, fontSize=11, limit=170)
-    beside = alt.Chart(floors).mark_text(align="left", dx=8, fontSize=11, limit=120, fontStyle="italic")
-    return alt.layer(
-        line,
-        grey.encode(**encoded, tooltip=tips),
-        points.encode(**encoded, tooltip=tips, **_by("trust", levels)),
-        names.encode(**encoded, text="model:N").properties(name="names"),
-        beside.encode(**encoded, text="model:N").properties(name="floors"),
-    ).properties(height=340)
+    text = {**axes, "text": name_of("model")}
+    pointed = {**axes, "tooltip": tips}
+    line, cross = mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5), {"shape": "cross", "color": GREY}
+    above = mark("text", dy=-11, fontSize=11, limit=170)
+    beside = mark("text", align="left", dx=8, fontSize=11, limit=120, fontStyle="italic")
+    layers = [
+        {**data("front"), **line, "encoding": axes},
+        {**data("floors"), **mark("point", size=70, strokeWidth=2, **cross), "encoding": pointed},
+        {
+            **data("models"),
+            **mark("point", filled=True, size=90, opacity=0.9),
+            "encoding": pointed | _by("trust", levels),
+        },
+        {"name": "names", **data("named"), **above, "encoding": text},
+        {"name": "floors", **data("floors"), **beside, "encoding": text},
+    ]
+    tables = {"models": models, "front": front, "floors": floors, "named": named}
+    return Chart({"layer": layers, "height": 340}, tables)
 
 
 def apart(table: pd.DataFrame, x: str, y: str, log_x: bool = False) -> list[bool]:
@@ -125,24 +131,23 @@ def apart(table: pd.DataFrame, x: str, y: str, log_x: bool = False) -> list[bool
     return [row in kept for row in range(len(table))]
 
 
-def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("value", "low", "high")) -> alt.LayerChart:
+def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("value", "low", "high")) -> Chart:
     """A grid of values by `query` and `candidate` language, query languages down; numbers × `times`."""
     low, high = float(table["value"].min()), float(table["value"].max())
-    colour = alt.Color("value:Q", scale=alt.Scale(scheme="viridis", domain=[low, high]), legend=None)
-    ink = alt.condition(alt.datum.value > low + BLACK_FROM * (high - low), alt.value("black"), alt.value("white"))
+    colour = number_of("value", scale={"scheme": "viridis", "domain": [low, high]}, legend=None)
+    ink = unless(f"datum.value > {low + BLACK_FROM * (high - low)}", "black", "white")
     shown = table.assign(shown=[_percent(value * times) for value in table["value"]])
-    return _grid(shown, colour, ink, [alt.Tooltip(f"{name}:Q", format=".3f") for name in tips], AXIS)
+    return _grid(shown, colour, ink, [number_of(name, format=".3f") for name in tips], AXIS)
 
 
-def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: str) -> alt.LayerChart:
+def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: str) -> Chart:
     """A grid of values that lie around a neutral one: purple above, orange below; `shown` is what a cell says."""
     ends = [middle - largest, middle + largest]
-    scale = alt.Scale(domain=[ends[0], middle, ends[1]], range=[BELOW, NEUTRAL, ABOVE], clamp=True)
+    scale = {"domain": [ends[0], middle, ends[1]], "range": [BELOW, NEUTRAL, ABOVE], "clamp": True}
     above, below = middle + WHITE_ABOVE * largest, middle - WHITE_BELOW * largest
-    far = (alt.datum.value > above) | (alt.datum.value < below)
-    ink = alt.condition(far, alt.value("white"), alt.value("black"))
-    colour = alt.Color("value:Q", scale=scale, title=legend, legend=alt.Legend(orient="bottom", gradientLength=200))
-    tips = [alt.Tooltip("value:Q", format="+.2f"), *([alt.Tooltip("note:N")] if "note" in table else [])]
+    ink = unless(f"datum.value > {above} || datum.value < {below}", "white", "black")
+    colour = number_of("value", scale=scale, title=legend, legend={"orient": "bottom", "gradientLength": 200})
+    tips = [number_of("value", format="+.2f"), *([name_of("note")] if "note" in table else [])]
     return _grid(table, colour, ink, tips, AXIS + LEGEND)
 
 
@@ -153,100 +158,97 @@ def dots(
     title: str,
     reference: tuple[str, float] | None = None,
     floors: Sequence[str] = (),
-) -> alt.LayerChart:
+) -> Chart:
     """Values with their intervals, a row for each category and a colour for each series; floors are grey."""
     table = _savable(table)
     order, names = list(dict.fromkeys(table[category])), list(dict.fromkeys(table[series]))
-    tips = [alt.Tooltip(f"{end}:Q", format=chart_format(title)) for end in ("value", "low", "high")]
     look = _by(series, names)
     if floors:
-        look["color"] = alt.condition(
-            alt.FieldOneOfPredicate(category, list(floors)), alt.value(GREY), alt.value(INKS.get(names[0], OTHERS[0]))
-        )
-    base = alt.Chart(table).encode(
-        y=alt.Y(f"{category}:N", sort=order, title=None, axis=NAMES),
-        yOffset=alt.YOffset(f"{series}:N", sort=names),
-        tooltip=[category, series, *tips],
+        grey = {"field": category, "oneOf": list(floors)}
+        look["color"] = unless(grey, GREY, INKS.get(names[0], OTHERS[0]))
+    encoding = {
+        "y": name_of(category, sort=order, title=None, axis=NAMES),
+        "yOffset": name_of(series, sort=names),
+        "tooltip": [name_of(category), name_of(series), *(tip(end, title) for end in ("value", "low", "high"))],
         **look,
-    )
+    }
     values = table[["value", "low", "high"]].stack().tolist() + ([reference[1]] if reference else [])
     scale = _scale(pd.Series(values), 0.04)
-    chart = alt.layer(
-        base.mark_point(filled=True, size=55).encode(x=alt.X("value:Q", title=title, scale=scale, axis=_axis(8)))
-    )
+    point = {**encoding, "x": number_of("value", title=title, scale=scale, axis=_axis(8))}
+    layers = [{**data("rows"), **mark("point", filled=True, size=55), "encoding": point}]
     if table["low"].notna().any():
-        chart = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=scale), x2="high:Q") + chart
+        ends = {**encoding, "x": number_of("low", title=title, scale=scale), "x2": {"field": "high"}}
+        layers.insert(0, {**data("rows"), **mark("rule", strokeWidth=2), "encoding": ends})
+    tables = {"rows": table}
     if reference:
-        chart = _vertical(*reference) + chart
-    return chart.properties(height=(10 + 10 * len(names)) * len(order) + AXIS + _legend_pixels(names))
+        layers.insert(0, _VERTICAL)
+        tables["reference"] = _reference(*reference)
+    height = (10 + 10 * len(names)) * len(order) + AXIS + _legend_pixels(names)
+    return Chart({"layer": layers, "height": height}, tables)
 
 
-def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> alt.Chart:
+def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> Chart:
     """One bar a category, from the neutral value, purple above it and orange below."""
     table = _savable(table)
-    order = list(table[category])
-    ink = alt.condition(alt.datum[value] >= neutral, alt.value(ABOVE_BAR), alt.value(BELOW_BAR))
-    shifted = table.assign(neutral=neutral)
-    return (
-        alt.Chart(shifted)
-        .mark_bar(height={"band": 0.65})
-        .encode(
-            y=alt.Y(f"{category}:N", sort=order, title=None, axis=NAMES),
-            x=alt.X(f"{value}:Q", title=title, axis=_axis(8)),
-            x2="neutral:Q",
-            color=ink,
-            tooltip=[category, alt.Tooltip(f"{value}:Q", format="+.2f")],
-        )
-        .properties(height=22 * len(order) + AXIS)
+    encoding = {
+        "y": name_of(category, sort=list(table[category]), title=None, axis=NAMES),
+        "x": number_of(value, title=title, axis=_axis(8)),
+        "x2": {"field": "neutral"},
+        "color": unless(f"datum['{value}'] >= {neutral}", ABOVE_BAR, BELOW_BAR),
+        "tooltip": [name_of(category), number_of(value, format="+.2f")],
+    }
+    look = mark("bar", height={"band": 0.65})
+    height = 22 * len(table) + AXIS
+    return Chart(
+        {**data("rows"), **look, "encoding": encoding, "height": height}, {"rows": table.assign(neutral=neutral)}
     )
 
 
-def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, str], log_x: bool) -> alt.Chart:
+def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, str], log_x: bool) -> Chart:
     """A line for each series."""
     table = _savable(table)
     names = list(dict.fromkeys(table[series]))
-    scale = alt.Scale(type="log", base=2 if y != "share" else 10) if log_x else _scale(table[x], 0.0)
+    scale = {"type": "log", "base": 2 if y != "share" else 10} if log_x else _scale(table[x], 0.0)
     places = sorted(table[x].unique().tolist())
-    axis = alt.Axis(values=places, format=".6~g") if len(places) <= FEW_PLACES else alt.Axis()
-    return (
-        alt.Chart(table)
-        .mark_line(point=len(table) < 80, strokeWidth=2)
-        .encode(
-            x=alt.X(f"{x}:Q", title=titles[0], scale=scale, axis=axis),
-            y=alt.Y(f"{y}:Q", title=titles[1], scale=_scale(table[y], 0.05)),
-            tooltip=[series, x, alt.Tooltip(f"{y}:Q", format=chart_format(titles[1]))],
-            **_by(series, names),
-        )
-        .properties(height=300)
-    )
+    axis = {"values": places, "format": ".6~g"} if len(places) <= FEW_PLACES else {}
+    encoding = {
+        "x": number_of(x, title=titles[0], scale=scale, axis=axis),
+        "y": number_of(y, title=titles[1], scale=_scale(table[y], 0.05)),
+        "tooltip": [name_of(series), number_of(x), tip(y, titles[1])],
+        **_by(series, names),
+    }
+    look = mark("line", point=len(table) < 80, strokeWidth=2)
+    return Chart({**data("rows"), **look, "encoding": encoding, "height": 300}, {"rows": table})
 
 
-def histogram(table: pd.DataFrame, title: str) -> alt.LayerChart:
+def histogram(table: pd.DataFrame, title: str) -> Chart:
     """How many questions (`count`) lie between `start` and `end`."""
-    bars_ = (
-        alt.Chart(table)
-        .mark_bar(color=GREY)
-        .encode(
-            x=alt.X("start:Q", bin="binned", title=title),
-            x2="end:Q",
-            y=alt.Y("count:Q", title="questions"),
-            tooltip=[alt.Tooltip("start:Q", format="+.2f"), alt.Tooltip("end:Q", format="+.2f"), "count"],
-        )
-    )
-    return (bars_ + _vertical("no difference", 0.0)).properties(height=240)
+    encoding = {
+        "x": number_of("start", bin="binned", title=title),
+        "x2": {"field": "end"},
+        "y": number_of("count", title="questions"),
+        "tooltip": [number_of("start", format="+.2f"), number_of("end", format="+.2f"), number_of("count")],
+    }
+    counts = {**data("rows"), **mark("bar", color=GREY), "encoding": encoding}
+    tables = {"rows": table, "reference": _reference("no difference", 0.0)}
+    return Chart({"layer": [counts, _VERTICAL], "height": 240}, tables)
 
 
-def _grid(table: pd.DataFrame, colour: alt.Color, ink: object, tips: list[alt.Tooltip], around: int) -> alt.LayerChart:
-    table = _savable(table)
+def _grid(table: pd.DataFrame, colour: Spec, ink: Spec, tips: list[Spec], around: int) -> Chart:
     rows, columns = (list(dict.fromkeys(table[name])) for name in ("query", "candidate"))
-    axis = alt.Axis(orient="top", labelAngle=0, labelOverlap=False, ticks=False, domain=False)
-    base = alt.Chart(table).encode(
-        x=alt.X("candidate:N", sort=columns, title="candidate language", axis=axis),
-        y=alt.Y("query:N", sort=rows, title="query language", axis=NAMES),
-        tooltip=["query", "candidate", *tips],
-    )
-    text = base.mark_text(fontSize=11).encode(text="shown:N", color=ink)
-    return (base.mark_rect(stroke=None).encode(color=colour) + text).properties(height=ROW * len(rows) + around)
+    axis = {"orient": "top", "labelAngle": 0, "labelOverlap": False, "ticks": False, "domain": False}
+    encoding = {
+        "x": name_of("candidate", sort=columns, title="candidate language", axis=axis),
+        "y": name_of("query", sort=rows, title="query language", axis=NAMES),
+        "tooltip": [name_of("query"), name_of("candidate"), *tips],
+    }
+    text = {**encoding, "text": name_of("shown"), "color": ink}
+    layers = [
+        {**mark("rect", stroke=None), "encoding": {**encoding, "color": colour}},
+        {**mark("text", fontSize=11), "encoding": text},
+    ]
+    spec = {**data("rows"), "layer": layers, "height": ROW * len(rows) + around}
+    return Chart(spec, {"rows": _savable(table)})
 
 
 def _savable(table: pd.DataFrame) -> pd.DataFrame:
@@ -255,13 +257,13 @@ def _savable(table: pd.DataFrame) -> pd.DataFrame:
     return safe.assign(shown=table["shown"]) if "shown" in table else safe
 
 
-def _by(series: str, names: Sequence[str]) -> dict[str, object]:
+def _by(series: str, names: Sequence[str]) -> Spec:
     """Colour of a series, its own where it has one; no legend where there is one alone."""
     inks = [INKS.get(name, OTHERS[place % len(OTHERS)]) for place, name in enumerate(names)]
-    scale = alt.Scale(domain=list(names), range=inks)
-    columns = 1 if max(map(len, names), default=0) > LONG_NAME else alt.Undefined
-    legend = alt.Legend(orient="top", title=None, labelLimit=300, columns=columns) if len(names) > 1 else None
-    return {"color": alt.Color(f"{series}:N", scale=scale, legend=legend)}
+    legend: Spec | None = {"orient": "top", "title": None, "labelLimit": 300} if len(names) > 1 else None
+    if legend and max(map(len, names)) > LONG_NAME:
+        legend["columns"] = 1
+    return {"color": name_of(series, scale={"domain": list(names), "range": inks}, legend=legend)}
 
 
 def _legend_pixels(names: Sequence[str]) -> int:
@@ -269,25 +271,32 @@ def _legend_pixels(names: Sequence[str]) -> int:
     return LEGEND + 16 * (lines - 1) if len(names) > 1 else 0
 
 
-def _scale(values: pd.Series, around: float, log: bool = False) -> alt.Scale:
+def _scale(values: pd.Series, around: float, log: bool = False) -> Spec:
     """From the least to the largest value with some room around; never below 0 where no value is."""
     least, largest = float(values.min()), float(values.max())
     if log:
         room = (largest / least) ** around if least > 0 else 1.0
         room = max(room, 1.3)
-        return alt.Scale(type="log", nice=False, domain=[least / room, largest * room])
+        return {"type": "log", "nice": False, "domain": [least / room, largest * room]}
     room = (largest - least) * around or abs(largest) * around or around
     start = least - room
-    return alt.Scale(zero=False, nice=False, domain=[max(start, 0.0) if least >= 0 else start, largest + room])
+    return {"zero": False, "nice": False, "domain": [max(start, 0.0) if least >= 0 else start, largest + room]}
 
 
-def _axis(ticks: int) -> alt.Axis:
-    return alt.Axis(tickCount=ticks)
+def _axis(ticks: int) -> Spec:
+    return {"tickCount": ticks}
 
 
-def _vertical(name: str, value: float) -> alt.Chart:
-    here = pd.DataFrame({"value": [value], "name": [name]})
-    return alt.Chart(here).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="value:Q", tooltip=["name:N", "value:Q"])
+_VERTICAL: Spec = {
+    **data("reference"),
+    **mark("rule", color=GREY, strokeDash=[4, 3]),
+    "encoding": {"x": number_of("value"), "tooltip": [name_of("name"), number_of("value")]},
+}
+"""A line at a value for reference."""
+
+
+def _reference(name: str, value: float) -> pd.DataFrame:
+    return pd.DataFrame({"value": [value], "name": [name]})
 
 
 def _percent(value: float) -> str:

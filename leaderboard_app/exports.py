@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import altair as alt
 import pandas as pd
 import vl_convert
 
 from leaderboard_app.formats import number
+from leaderboard_app.vega import Chart
 from panglot.fields import FORMULA
 from panglot.numbers import NOTHING
 
@@ -44,9 +44,8 @@ def _escaped(text: str) -> str:
 
 def harmless(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before whatever text a spreadsheet would take for a formula, headings too."""
-    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    escaped = table.assign(**{name: table[name].map(_no_formula, na_action="ignore") for name in texts})
-    return escaped.rename(columns=_no_formula)
+    odd = {name: texts for name in table if (texts := _disarmed(table[name])) is not None}
+    return (table.assign(**odd) if odd else table).rename(columns=_no_formula)
 
 
 def as_csv(table: pd.DataFrame) -> str:
@@ -82,15 +81,15 @@ FORMATS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
 """By what the button says: the file's ending, its type, and what makes it."""
 
 
-def as_svg(chart: alt.TopLevelMixin) -> str:
+def as_svg(chart: Chart) -> str:
     """The chart as a drawing for a paper, black on white."""
-    svg: str = vl_convert.vegalite_to_svg(chart.properties(width=WIDTH).to_dict())
+    svg: str = vl_convert.vegalite_to_svg(chart.saved(WIDTH))
     return svg
 
 
-def as_png(chart: alt.TopLevelMixin) -> bytes:
+def as_png(chart: Chart) -> bytes:
     """The same in pixels, two for each point."""
-    png: bytes = vl_convert.vegalite_to_png(chart.properties(width=WIDTH).to_dict(), scale=2)
+    png: bytes = vl_convert.vegalite_to_png(chart.saved(WIDTH), scale=2)
     return png
 
 
@@ -103,6 +102,14 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, float):
         return number(value, name)
     return NOTHING if value is None or value is pd.NA else str(value)
+
+
+def _disarmed(column: pd.Series) -> pd.Series | None:
+    """A column of texts without formulas; none if it has no such text, as almost every one."""
+    if pd.api.types.is_numeric_dtype(column):
+        return None
+    odd = {value: safe for value in set(column.dropna()) if (safe := _no_formula(value)) != value}
+    return column.map(lambda value: odd.get(value, value), na_action="ignore") if odd else None
 
 
 def _no_formula(value: object) -> object:

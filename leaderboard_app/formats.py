@@ -27,6 +27,19 @@ def number(value: float | None, name: str = "") -> str:
     return f"{_rounded(value, decimals(name)):.{decimals(name)}f}"
 
 
+def plus_minus(value: float | None, low: float | None, high: float | None, name: str = "") -> str:
+    """A value with half the width of its interval, as in `0.487 ± .013`; the value alone where it has no interval."""
+    if value is None or low is None or high is None or pd.isna(value) or pd.isna(low) or pd.isna(high):
+        return number(value, name)
+    half = f"{(high - low) / 2:.{decimals(name)}f}"
+    return f"{number(value, name)} ± {half.removeprefix('0')}"
+
+
+def span(low: int, high: int) -> str:
+    """The ends of a range, or its one value."""
+    return f"{low}–{high}" if low < high else str(low)
+
+
 def signed(value: float | None, digits: int) -> str:
     """A difference with its sign; what rounds to zero has none."""
     if value is None or pd.isna(value):

@@ -151,13 +151,24 @@ def _usual_content(entries: Sequence[Entry]) -> Mapping[str, Content]:
     return {name: counter.most_common(1)[0][0] for name, counter in counted.items()} | known
 
 
-def read_scores(home: Path, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pa.Table:
-    """Rows of some metrics on some tasks, as `entries.SCHEMA` has them; `overall` leaves out single languages."""
-    wanted = (pc.field("task").isin(list(tasks))) & (pc.field("metric").isin(list(metrics)))
+def read_scores(
+    home: Path, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False, results: Sequence[str] = ()
+) -> pa.Table:
+    """Rows of some metrics on some tasks, as `entries.SCHEMA` has them; `overall` leaves out single languages.
+
+    Named `results` leave out all others.
+    """
+    wanted = _one_of("task", tasks) & _one_of("metric", metrics)
     if overall:
         wanted = wanted & (pc.field("query") == "") & (pc.field("candidate") == "")
+    if results:
+        wanted = wanted & _one_of("result", results)
     texts = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
     return pq.read_table(home / SCORES, filters=wanted, read_dictionary=texts)
+
+
+def _one_of(column: str, names: Sequence[str]) -> pc.Expression:
+    return pc.field(column).isin(pa.array(names, pa.string()))  # a list without names has no type
 
 
 def is_current(folder: Path, home: Path) -> bool:

@@ -13,9 +13,10 @@ from leaderboard_app import address
 from leaderboard_app.board import Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
+from leaderboard_app.field_store import field_of
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
-from leaderboard_app.store import best_entry, field_of, read_board, submissions
+from leaderboard_app.store import best_entry, read_board, submissions
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.languages import language_label

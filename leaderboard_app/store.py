@@ -1,7 +1,7 @@
 """What pages read, and what is remembered of it between runs and visitors.
 
-Frames are copied to each reader (`cache_data`); evidence and contributions are large, shared and never changed
-(`cache_resource`). Every key holds a stamp of the files, so nothing outlives a change.
+Frames, evidence and contributions are shared by all visitors and never changed (`cache_resource`). Every key holds a
+stamp of the files, so nothing outlives a change.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -26,8 +25,7 @@ from leaderboard_app.evidence_store import (
     stored_evidence,
     stored_standings,
 )
-from leaderboard_app.field import Scored, Standing, entries_of, metric_here, scored_by_others, scored_here, standing
-from leaderboard_app.home import home_of, stamp_of
+from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, stamp_of_index, update
 from leaderboard_app.recompute import Recomputed, recompute
 from leaderboard_app.remedies import Answers
@@ -35,7 +33,6 @@ from leaderboard_app.strangers import check_regular, contained
 from leaderboard_app.texts import Texts, read_texts
 from leaderboard_app.verification import start_checks
 from panglot.errors import BadResult
-from panglot.interop.field import FILE, Field, read_fields, reported_on, shipped_field
 from panglot.progress import Advance
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
@@ -43,14 +40,6 @@ from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions
 from panglot.score.comparison.paired import compare_contributions
 from panglot.score.summary import BIAS_NAMES
-
-
-class ReadField(NamedTuple):
-    """The field of a board, and what is wrong with the part that was imported."""
-
-    field: Field
-    fault: str
-
 
 LOOK_AGAIN = "20s"
 """How long a change of the files may go unseen."""
@@ -74,9 +63,19 @@ def read_board() -> Index:
     return index
 
 
-def scores_of(index: Index, tasks: Sequence[str], metrics: Sequence[str], overall: bool = False) -> pd.DataFrame:
-    """Rows of the index: `result, task, metric, setting, query, candidate, value, low, high`."""
-    return _scores(str(index.home), index.stamp, tuple(tasks), tuple(metrics), overall)
+def scores_of(
+    index: Index,
+    tasks: Sequence[str],
+    metrics: Sequence[str],
+    overall: bool = False,
+    entries: Sequence[Entry] = (),
+) -> pd.DataFrame:
+    """Rows of the index: `result, task, metric, setting, query, candidate, value, low, high`; never changed.
+
+    `overall` leaves out single languages; named `entries` leave out all others.
+    """
+    results = tuple(entry.id for entry in entries)
+    return _scores(str(index.home), index.stamp, tuple(tasks), tuple(metrics), overall, results)
 
 
 def bias_of(index: Index, task: str) -> Mapping[str, Row]:
@@ -103,26 +102,6 @@ def result_of(index: Index, entry: Entry) -> ResultRecord:
 def result_path(index: Index, entry: Entry) -> Path:
     """Where the result file of an entry is."""
     return index.folder / f"{entry.id}.json"
-
-
-def field_of(index: Index) -> Field:
-    """What others reported: what ships with the package, and what was imported into the submissions."""
-    return _field(str(index.folder), stamp_of(index.folder / FILE)).field
-
-
-def field_fault(index: Index) -> str:
-    """What is wrong with the rows that were imported into the submissions; empty where nothing is."""
-    return _field(str(index.folder), stamp_of(index.folder / FILE)).fault
-
-
-def scored_on(index: Index, task: str, metric: str) -> list[Scored]:
-    """All models with scores on cells of a task, those measured here first."""
-    return _scored(index, index.stamp, stamp_of(index.folder / FILE), task, metric)
-
-
-def standing_on(index: Index, task: str, metric: str, languages: Sequence[str]) -> Standing:
-    """How the models on a task stand by their means over some languages."""
-    return _standing(index, index.stamp, stamp_of(index.folder / FILE), task, metric, tuple(languages))
 
 
 def evidence_of(index: Index, entry: Entry) -> Evidence:
@@ -202,35 +181,11 @@ def _index(folder: str, stamp: str) -> Index:
     return read_index(Path(folder))
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _field(folder: str, stamp: str) -> ReadField:
-    odd: dict[str, str] = {}
-    with contained(FILE, odd):
-        if stamp:
-            check_regular(Path(folder, FILE))
-        return ReadField(read_fields(Path(folder)), "")
-    return ReadField(shipped_field(), odd[FILE])
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _scored(_index: Index, stamp: str, field_stamp: str, task: str, metric: str) -> list[Scored]:
-    entries = entries_of(_index.entries, task)
-    here = metric_here(task, metric)
-    names = sorted({entry.task for entry in entries})
-    measured = scored_here(entries, scores_of(_index, names, [here]), here) if names else []
-    return [*measured, *scored_by_others(reported_on(field_of(_index), task, metric))]
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _standing(
-    _index: Index, stamp: str, field_stamp: str, task: str, metric: str, languages: tuple[str, ...]
-) -> Standing:
-    return standing(scored_on(_index, task, metric), languages, task)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _scores(home: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool) -> pd.DataFrame:
-    return read_scores(Path(home), tasks, metrics, overall).to_pandas()
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _scores(
+    home: str, stamp: str, tasks: tuple[str, ...], metrics: tuple[str, ...], overall: bool, results: tuple[str, ...]
+) -> pd.DataFrame:
+    return read_scores(Path(home), tasks, metrics, overall, results).to_pandas()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

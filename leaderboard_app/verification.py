@@ -15,7 +15,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from leaderboard_app.board import SCORES
 from leaderboard_app.evidence_store import (
     drop_others,
     drop_standings,
@@ -35,6 +34,7 @@ from panglot.progress import Progress, silent
 from panglot.results.naming import RECORD
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
+from panglot.score.settings import SCORES
 from panglot.trust.levels import HOLDS
 from panglot.trust.recorded import read_verification, standing_holds
 from panglot.trust.submission import FILE_NAME

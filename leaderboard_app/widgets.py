@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -22,6 +21,7 @@ from leaderboard_app.columns import SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, literal
 from leaderboard_app.formats import column_format, number
 from leaderboard_app.strangers import is_regular, read_regular
+from leaderboard_app.vega import Chart
 from panglot.numbers import NOTHING
 from panglot.results.evidence_file import EVIDENCE_FILES, evidence_file
 from panglot.trust.submission import CARD
@@ -101,9 +101,9 @@ def downloads(table: pd.DataFrame, name: str) -> None:
             _download(label, f"{name}.{ending}", kind, partial(write, table))
 
 
-def show_chart(chart: alt.TopLevelMixin, name: str, about: str) -> None:
+def show_chart(chart: Chart, name: str, about: str) -> None:
     """A chart with its downloads; `about` is what a screen reader says of it."""
-    st.altair_chart(chart, alt=about)
+    st.vega_lite_chart(chart.drawn(), alt=about)
     with st.container(horizontal=True, gap="small"):
         _download("SVG", f"{name}.svg", "image/svg+xml", partial(as_svg, chart))
         _download("PNG", f"{name}.png", "image/png", partial(as_png, chart))

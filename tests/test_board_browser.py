@@ -128,7 +128,7 @@ def select_row(page: Page, row: int) -> None:
 def test_each_page_loads_without_errors(seen: Seen, path: str, pictures: Path) -> None:
     page = seen.open(f"{path}?task=starter", PAGES[path])
     seen.check()
-    page.screenshot(path=pictures / f"{path or 'field'}.png")
+    page.screenshot(path=pictures / f"{path or 'home'}.png")
     expect(page.locator("[role=grid]:not([aria-label])")).to_have_count(0)
     check_contrast(page)
     page.emulate_media(color_scheme="dark")
@@ -136,10 +136,43 @@ def test_each_page_loads_without_errors(seen: Seen, path: str, pictures: Path) -
     seen.settle()
     seen.check()
     check_contrast(page)
-    page.screenshot(path=pictures / f"{path or 'field'}-phone-dark.png")
+    page.screenshot(path=pictures / f"{path or 'home'}-phone-dark.png")
 
 
-@pytest.mark.parametrize(("path", "title"), [("", "The field"), ("overview?task=starter", "Leaderboard")])
+def test_first_page_leads_to_a_model_and_back(seen: Seen) -> None:
+    page = seen.open("", "Panglot")
+    expect(page).to_have_title("Home · Panglot")
+    expect(page.get_by_role("heading", name="Reported by others")).to_be_visible()
+    rows = page.get_by_role("region", name="Verified").get_by_role("row")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text("rank 1")
+    expect(rows.nth(1).locator("b")).to_have_count(1)
+    rows.nth(1).get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1, name="Model")).to_be_visible()
+    expect(page).to_have_title("Model · Panglot")
+    expect(page.get_by_role("heading", level=2, name="use-multilingual")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="Panglot")).to_be_visible()
+    page.get_by_label("Search").fill("bge-m3")
+    page.get_by_label("Search").press("Enter")
+    expect(page.get_by_role("heading", name="Verified", exact=True)).to_have_count(0)
+    expect(page.get_by_role("region", name="Reported by others")).to_contain_text("bge-m3")
+    seen.check()
+
+
+def test_first_page_shows_names_and_scores_on_a_phone(seen: Seen) -> None:
+    seen.page.set_viewport_size({"width": PHONE, "height": 844})
+    page = seen.open("", "Panglot")
+    cell = page.get_by_role("region", name="Verified").get_by_role("cell").first
+    expect(cell).to_contain_text("±")
+    box = cell.bounding_box()
+    assert box
+    assert box["y"] < 640
+    assert box["x"] + box["width"] <= PHONE
+    seen.check()
+
+
+@pytest.mark.parametrize(("path", "title"), [("field", "The field"), ("overview?task=starter", "By task")])
 def test_a_score_is_in_view_on_a_phone(seen: Seen, path: str, title: str) -> None:
     seen.page.set_viewport_size({"width": PHONE, "height": 844})
     page = seen.open(path, title)
@@ -154,7 +187,7 @@ def test_a_score_is_in_view_on_a_phone(seen: Seen, path: str, title: str) -> Non
 
 
 def test_the_table_downloads_as_the_files_have_it(seen: Seen, submissions: Path) -> None:
-    page = seen.open("overview?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "By task")
     rows = csv_rows(page)
     assert [row["rank"] for row in rows] == ["1", "2", ""]
     for row in rows:
@@ -175,7 +208,7 @@ def test_a_chart_downloads_as_a_drawing(seen: Seen) -> None:
 
 
 def test_a_task_stays_chosen_from_page_to_page(seen: Seen) -> None:
-    page = seen.open("overview?task=xquad-r", "Leaderboard")
+    page = seen.open("overview?task=xquad-r", "By task")
     page.get_by_role("link", name="Bias").click()
     expect(page.get_by_role("heading", level=1, name="Bias")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/bias\?task=xquad-r"))
@@ -183,7 +216,7 @@ def test_a_task_stays_chosen_from_page_to_page(seen: Seen) -> None:
 
 
 def test_search_and_order_are_in_the_url(seen: Seen) -> None:
-    page = seen.open("overview?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "By task")
     field = page.get_by_role("textbox", name="Search")
     field.fill("bm")
     field.press("Enter")
@@ -193,13 +226,13 @@ def test_search_and_order_are_in_the_url(seen: Seen) -> None:
     expect(page.get_by_text("Filtered by search “bm”")).to_be_visible()
     page.get_by_role("button", name="Clear filters").click()
     expect(page).not_to_have_url(re.compile("search="))
-    again = seen.open("overview?task=starter&by=mono&search=m", "Leaderboard")
+    again = seen.open("overview?task=starter&by=mono&search=m", "By task")
     assert [row["model"] for row in csv_rows(again)] == ["bm25", "use-multilingual"]
     seen.check()
 
 
 def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> None:
-    page = seen.open("overview?task=starter&pool=de&pool=en&pool=zh", "Leaderboard")
+    page = seen.open("overview?task=starter&pool=de&pool=en&pool=zh", "By task")
     page.get_by_text("Filters, languages and columns").click()
     page.get_by_role("button", name="Remove Chinese (zh)").click()
     expect(page).to_have_url(re.compile("pool=de&pool=en(?!&pool=zh)"))
@@ -213,14 +246,14 @@ def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> Non
 
 
 def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
-    page = seen.open("overview?task=starter", "Leaderboard")
+    page = seen.open("overview?task=starter", "By task")
     select_row(page, 0)
     page.get_by_role("link", name="Open the model").click()
     expect(page.get_by_role("heading", level=1, name="Model")).to_be_visible()
     expect(page.get_by_role("heading", level=2, name="use-multilingual")).to_be_visible()
     seen.settle()
     page.get_by_role("link", name="Overview").click()
-    expect(page.get_by_role("heading", level=1, name="Leaderboard")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="By task")).to_be_visible()
     seen.settle()
     for row in (0, 1):
         select_row(page, row)

@@ -87,7 +87,7 @@ def test_floors_are_not_on_a_front() -> None:
     floors = [entry(name) for name in sorted(FLOORS)]
     assert {"random", "constant", "language-id"} == FLOORS
     chart = charts.scatter(overview(*floors, entry("model")), "multi", board.DISTANCE, ("x", "y"), y_falls=True)
-    front, grey, models = (pd.DataFrame(layer.data) for layer in chart.layer[:3])
+    front, grey, models = (chart.tables[name] for name in ("front", "floors", "models"))
     assert front["model"].tolist() == models["model"].tolist() == ["model"]
     assert set(grey["model"]) == FLOORS
     best = board.best_first([*floors, entry("model")], {})
@@ -143,7 +143,7 @@ def test_a_series_has_one_colour_in_every_chart() -> None:
     assert not set(charts.SETTING_INKS.values()) & {*charts.TRUST_INKS.values(), *charts.OTHERS, charts.GREY}
     for names in (["mono", "cross", "multi"], ["balance", "multi"], ["multi", "mono"]):
         table = pd.DataFrame({"language": "de", "setting": names, "value": 0.5, "low": 0.4, "high": 0.6})
-        colour = charts.dots(table, "language", "setting", "map").to_dict()["layer"][0]["encoding"]["color"]
+        colour = charts.dots(table, "language", "setting", "map").spec["layer"][0]["encoding"]["color"]
         assert colour["scale"]["range"] == [charts.SETTING_INKS[name] for name in names]
 
 
@@ -151,5 +151,5 @@ def test_axes_of_scores_do_not_begin_below_zero() -> None:
     for least in (0.0, 0.001, 0.4):
         table = pd.DataFrame({"language": ["de", "en"], "setting": "mono", "value": [least, 0.5]})
         table = table.assign(low=float("nan"), high=float("nan"))
-        x = charts.dots(table, "language", "setting", "map").to_dict()["layer"][0]["encoding"]["x"]
+        x = charts.dots(table, "language", "setting", "map").spec["layer"][0]["encoding"]["x"]
         assert 0 <= x["scale"]["domain"][0] <= least

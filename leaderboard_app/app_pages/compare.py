@@ -73,7 +73,7 @@ def pick_models(index: Index, task: str, entries: list[Entry], metric: str) -> l
 
 def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bool:
     """The scores of the chosen models; gives whether the task has no pool of all languages."""
-    rows = board.values(scores_of(index, [task], [metric, *board.BIAS]), metric)
+    rows = board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True, entries=chosen), metric)
     divided = tell_divided({entry.id: rows.get(entry.id, {}) for entry in chosen})
     st.subheader("Scores", anchor=False)
     long = board.model_scores(chosen, rows, board.SCORES)

@@ -23,13 +23,13 @@ from leaderboard_app.field import (
     shared_languages,
 )
 from leaderboard_app.field_charts import islands_and_bridges
+from leaderboard_app.field_store import field_fault, field_of, scored_on, standing_on
 from leaderboard_app.filtering import Filters, pick_filters, show_active
 from leaderboard_app.formats import column_format
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.overview_table import TRUST_HELP, model_pixels
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
-from leaderboard_app.store import field_fault, field_of, scored_on, standing_on
 from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
 from panglot.interop.field import METRICS
 from panglot.interop.mteb_cells import mteb_cells

@@ -128,12 +128,12 @@ def main() -> None:
         metric = pick_metric(entry.headline)
     notices(index, task)
     name = f"{entry.folder} {task} {metric}"
-    scores = scores_of(index, [task], [metric, *board.BIAS])
+    scores = scores_of(index, [task], [metric, *board.BIAS], entries=[entry])
 
     st.header(literal(entry.shown), anchor=False)
     tell_imitations([entry])
     with failures_shown(entry):
-        show_scores(entry, scores[scores["result"] == entry.id], metric, name)
+        show_scores(entry, scores, metric, name)
     if entry.source:
         st.info("These numbers were reported elsewhere. There is no result file and no evidence to look into.")
     else:

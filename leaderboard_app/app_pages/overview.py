@@ -15,6 +15,7 @@ from leaderboard_app.columns import SHORT
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.exports import literal
+from leaderboard_app.field_store import field_of
 from leaderboard_app.filtering import Filters, pick_filters, show_active
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
@@ -36,7 +37,7 @@ from leaderboard_app.pickers import (
     task_pixels,
     tell_divided,
 )
-from leaderboard_app.store import field_of, image_text_of, recomputed, scores_of, standings_of
+from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.widgets import link_to, show_chart, show_table
 
 AGAINST = {
@@ -168,7 +169,7 @@ def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry], 
 def main() -> None:
     """The page."""
     about = "Retrieval within, across and over all languages, and which of them a model favours."
-    index = open_board("Leaderboard", about)
+    index = open_board("By task", about)
 
     @cache
     def overall(task: str, metric: str) -> dict[str, board.Row]:

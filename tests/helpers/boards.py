@@ -8,8 +8,9 @@ from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.verification import verify_new
 
 PAGES = {
-    "": "The field",
-    "overview": "Leaderboard",
+    "": "Panglot",
+    "overview": "By task",
+    "field": "The field",
     "model": "Model",
     "compare": "Compare",
     "queries": "Queries",

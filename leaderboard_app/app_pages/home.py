@@ -1,0 +1,111 @@
+"""The first page: how good which model is on which task, apart by who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from leaderboard_app import address, board
+from leaderboard_app.entries import Entry
+from leaderboard_app.exports import literal
+from leaderboard_app.field_store import field_fault, field_of, stamp_of_field
+from leaderboard_app.front import ORDER, Front, as_html, found_in, front_of_entries, front_of_field, usual_setting
+from leaderboard_app.index import Index
+from leaderboard_app.notices import notices
+from leaderboard_app.pickers import KNOWN, entries_on, open_board
+from leaderboard_app.store import scores_of, standings_of
+from panglot.numbers import count
+
+FIRST = 10
+"""Models of a section that are shown unless a reader asks for all."""
+MOST = 500
+"""Models of a section that are shown at most."""
+
+
+def front_here(index: Index, entries: Sequence[Entry], ranked: bool = False) -> Front:
+    """The models of some entries on whole tasks."""
+    there = {entry.task: entry.headline for entry in entries}
+    order = {name: place for place, name in enumerate(KNOWN)}
+    tasks = sorted((task for task in there if task in KNOWN or "." not in task), key=lambda name: order.get(name, 999))
+    table = scores_of(index, tasks, sorted({there[task] for task in tasks}), overall=True)
+    kept = {entry.id for entry in entries}
+    scores, standings = {}, {}
+    for task in tasks:
+        rows = board.values(table[table["task"] == task], there[task])
+        if ranked:
+            setting = usual_setting(rows.values())
+            standings[task] = standings_of(index, entries_on(index, task), there[task], setting).models
+        scores[task] = {id_: row for id_, row in rows.items() if id_ in kept}
+    return front_of_entries(entries, scores, standings)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def fronts(_index: Index, stamp: str, field_stamp: str) -> dict[str, Front]:
+    """The models of each section."""
+    own = [entry for entry in _index.entries if not entry.floor]
+    return {
+        "verified": front_here(_index, [entry for entry in own if entry.ranked], ranked=True),
+        "unverified": front_here(_index, [entry for entry in own if not entry.source and not entry.ranked]),
+        "reported": front_of_field(field_of(_index)),
+        "published": front_here(_index, [entry for entry in own if entry.source]),
+    }
+
+
+SECTIONS = {
+    "verified": (
+        "Verified",
+        "Scores recomputed from the evidence that was handed in, with 95 % intervals; ranks are among the models "
+        "verified on the task.",
+    ),
+    "unverified": (
+        "Measured, not verified",
+        "Handed in without evidence, or with evidence that is still to be verified.",
+    ),
+    "reported": (
+        "Reported by others",
+        "Public results of mteb on the same questions and passages, within languages. They come without evidence, so "
+        "they have no rank.",
+    ),
+    "published": ("Published in papers", "Printed numbers, without evidence or intervals."),
+}
+
+
+def show_section(key: str, front: Front, whole: bool) -> None:
+    """One table, and how to see more of it."""
+    title, about = SECTIONS[key]
+    st.subheader(title, anchor=key)
+    st.caption(literal(about))
+    shown = min(len(front.lines), MOST if whole else FIRST)
+    st.html(as_html(front, title, shown))
+    if shown < len(front.lines):
+        st.caption(f"The first {shown} of {count(len(front.lines), 'model')}.")
+
+
+def main() -> None:
+    """The page."""
+    about = "How well encoders find answers within, across and over all languages, and which of them they favour."
+    index = open_board("Panglot", about)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=260):
+            searched = address.text("Search", "search", 80, placeholder="model or organisation")
+        whole = address.toggle("Show all models", "all")
+    if fault := field_fault(index):
+        st.warning(literal(f"The imported rows are not shown. {fault}"))
+    found = fronts(index, index.stamp, stamp_of_field(index))
+    there = {key: found_in(front, searched) for key, front in found.items()}
+    for key, front in there.items():
+        if front.lines:
+            show_section(key, front, whole or bool(searched))
+        elif key == "verified" and found["unverified"].lines and not searched:
+            st.info("No model has verified evidence yet.")
+    if not any(front.lines for front in there.values()):
+        st.info("No model matches. Clear the search.")
+    st.caption(
+        f"{ORDER} In bold: the best of a task. ± is half of a 95 % interval. ↑: higher is better. The name of a task "
+        "leads to all of its models in depth."
+    )
+    notices(index, "")
+
+
+main()

@@ -1,0 +1,229 @@
+"""The first page's tables: models and tasks, one headline each; nothing here knows Streamlit.
+
+Models are ordered by what they have in common: each is set beside every other on the tasks that both have, so a mean is
+never taken over different tasks.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from leaderboard_app.board import SCORES, Row
+from leaderboard_app.entries import Entry
+from leaderboard_app.formats import plus_minus, span
+from panglot.arrays import Floats
+from panglot.data.catalogue import suite_tasks
+from panglot.data.image import IMAGES
+from panglot.interop.field import Field, values_of
+from panglot.numbers import NOTHING
+from panglot.score.bootstrap import Score
+from panglot.score.comparison.standings import Standing
+
+ORDER = (
+    "Of two models, the one with the better mean rank over the tasks that both have is ahead. Models are ordered by "
+    "how many others they are ahead of, less how many are ahead of them."
+)
+REPORTED_BY = "ndcg@10"
+"""The metric of reported rows."""
+
+
+class Task(NamedTuple):
+    """A column: a task, what its numbers are, and where all of it is shown."""
+
+    name: str
+    about: str
+    link: str
+
+
+class Cell(NamedTuple):
+    """A model's score on a task, and how it stands there if it has verified evidence."""
+
+    score: Score
+    standing: Standing | None = None
+
+
+class Line(NamedTuple):
+    """A model with its cells by task; `link` leads to all that is known of it."""
+
+    name: str
+    note: str
+    link: str
+    cells: Mapping[str, Cell]
+
+
+class Front(NamedTuple):
+    """Models, best first, on tasks."""
+
+    tasks: tuple[Task, ...]
+    lines: tuple[Line, ...]
+    best: Mapping[str, float]
+    """The best score on each task."""
+    ahead: tuple[tuple[float, int], ...]
+    """Of each model the number of others that it is ahead of, and of those that it shares a task with."""
+
+
+def usual_setting(rows: Iterable[Row]) -> str:
+    """The setting that models of a task are ranked by unless a reader chooses another."""
+    there = {name for row in rows for name in row}
+    return next((name for name in SCORES if name in there), SCORES[0])
+
+
+def ahead_of(ranks: Floats) -> tuple[Floats, Floats]:
+    """Of each model the number of others that it is ahead of, ties counting half, and of those it shares a task with.
+
+    :param ranks: [models, tasks], NaN where a model lacks a task
+    """
+    there = np.isfinite(ranks)
+    known = np.where(there, ranks, 0.0)
+    theirs = known @ there.T.astype(float)  # the sum of each model's ranks over the tasks that another has, too
+    shared = there.astype(float) @ there.T.astype(float) > 0
+    np.fill_diagonal(shared, False)
+    better = np.where(shared, (theirs < theirs.T) + 0.5 * (theirs == theirs.T), 0.0)
+    return better.sum(axis=1), shared.sum(axis=1).astype(float)
+
+
+def ordered(tasks: Sequence[Task], lines: Sequence[Line]) -> Front:
+    """The models in the order of `ORDER`; tasks that no model has are left out."""
+    kept = tuple(task for task in tasks if any(task.name in line.cells for line in lines))
+    values = np.array(
+        [[line.cells[task.name].score.value if task.name in line.cells else np.nan for task in kept] for line in lines]
+    ).reshape(len(lines), len(kept))
+    ranks = np.where(np.isfinite(values), 1.0 + (values[None] > values[:, None]).sum(axis=1), np.nan)
+    wins, others = ahead_of(ranks)
+    lead = 2 * wins - others
+    order = sorted(range(len(lines)), key=lambda place: (-lead[place], -len(lines[place].cells), lines[place].name))
+    ahead = [(float(wins[place]), int(others[place])) for place in order]
+    best = dict(zip((task.name for task in kept), np.nanmax(values, axis=0).tolist(), strict=True)) if lines else {}
+    return Front(kept, tuple(lines[place] for place in order), best, tuple(ahead))
+
+
+def front_of_entries(
+    entries: Sequence[Entry], scores: Mapping[str, Mapping[str, Row]], standings: Mapping[str, Iterable[Standing]]
+) -> Front:
+    """Results measured here or printed in papers, by task their rows and how they stand."""
+    models: dict[str, dict[str, Cell]] = {}
+    firsts: dict[str, Entry] = {}
+    tasks = []
+    for task, rows in scores.items():
+        here = [entry for entry in entries if entry.task == task and entry.id in rows]
+        setting = usual_setting(rows[entry.id] for entry in here)
+        placed = {each.name: each for each in standings.get(task, ())}
+        for entry in here:
+            if setting in rows[entry.id]:
+                firsts.setdefault(entry.folder, entry)
+                cell = Cell(rows[entry.id][setting], placed.get(entry.id))
+                models.setdefault(entry.folder, {})[task] = cell
+        if here:
+            tasks.append(Task(task, f"{here[0].headline}, {setting}", _link("overview", task=task)))
+    lines = [
+        Line(
+            firsts[folder].shown,
+            _note(firsts[folder].organisation, firsts[folder].parameters),
+            _link("model", task=firsts[folder].task, model=folder),
+            cells,
+        )
+        for folder, cells in models.items()
+    ]
+    return ordered(tasks, lines)
+
+
+def front_of_field(field: Field) -> Front:
+    """Models that others reported, by their means within languages."""
+    lines: dict[str, Line] = {}
+    tasks = []
+    for task in (name for name in suite_tasks() if name in field.models()):
+        tasks.append(Task(task, f"{REPORTED_BY}, mono", _link("field", on=task)))
+        for (model, revision), (value, parameters) in _means(field, task).items():
+            id_ = f"{model}@{revision}"
+            organisation, _, name = model.rpartition("/")
+            if id_ not in lines:
+                link = _link("field", on=task, search=name, rows=id_)
+                lines[id_] = Line(name, _note(organisation, parameters), link, {})
+            cells = {**lines[id_].cells, task: Cell(Score(value, None, None))}
+            lines[id_] = lines[id_]._replace(cells=cells)
+    return ordered(tasks, list(lines.values()))
+
+
+def _means(field: Field, task: str) -> dict[tuple[str, str], tuple[float, int | None]]:
+    """By model and revision, the mean of `mono` and the number of parameters; models that lack a language are left out.
+
+    These are the means of `panglot.score.pivot`, without the cells that they are not made of.
+    """
+    rows = field.of(task)
+    query, candidate = (rows[name].cast(pa.string()) for name in ("query", "candidate"))
+    asked = len(query.unique())
+    rows = rows.filter(pc.or_(pc.equal(query, candidate), pc.equal(candidate, IMAGES)))
+    rows = rows.append_column("value", pa.array(values_of(rows, REPORTED_BY)))
+    groups = rows.group_by(["model", "revision"], use_threads=False).aggregate(
+        [("value", "mean"), ("value", "count"), ("parameters", "max")]
+    )
+    return {
+        (row["model"], row["revision"]): (row["value_mean"], row["parameters_max"])
+        for row in groups.to_pylist()
+        if row["value_count"] == asked and row["value_mean"] == row["value_mean"]
+    }
+
+
+def found_in(front: Front, searched: str) -> Front:
+    """The models whose name or organisation holds what a reader searches for, in their order."""
+    if not searched:
+        return front
+    pairs = zip(front.lines, front.ahead, strict=True)
+    kept = [(line, ahead) for line, ahead in pairs if searched.casefold() in f"{line.note} {line.name}".casefold()]
+    return front._replace(lines=tuple(line for line, _ in kept), ahead=tuple(ahead for _, ahead in kept))
+
+
+def as_html(front: Front, name: str, most: int) -> str:
+    """The first models as a table that scrolls sideways; the best of a task in bold, text of strangers escaped."""
+    heads = "".join(
+        f'<th scope="col"><a href="{html.escape(task.link)}">{html.escape(task.name)}</a> ↑'
+        f"<small>{html.escape(task.about)}</small></th>"
+        for task in front.tasks
+    )
+    body = []
+    for line, (wins, others) in list(zip(front.lines, front.ahead, strict=True))[:most]:
+        cells = "".join(_cell(line.cells.get(task.name), front.best[task.name]) for task in front.tasks)
+        ahead = f"{wins:,g} of {others:,}" if others else NOTHING
+        body.append(
+            f'<tr><th scope="row"><a href="{html.escape(line.link)}">{html.escape(line.name)}</a>'
+            f"<small>{html.escape(line.note)}</small></th>{cells}"
+            f"<td>{ahead}</td><td>{len(line.cells)} of {len(front.tasks)}</td></tr>"
+        )
+    return (
+        f'<div class="front" role="region" aria-label="{html.escape(name)}" tabindex="0"><table>'
+        f'<thead><tr><th scope="col">model</th>{heads}<th scope="col">ahead of<small>models</small></th>'
+        f'<th scope="col">has<small>tasks</small></th></tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    )
+
+
+def _cell(cell: Cell | None, best: float) -> str:
+    if cell is None:
+        return f"<td>{NOTHING}</td>"
+    shown = plus_minus(*cell.score)
+    bold = f"<b>{shown}</b>" if cell.score.value == best else shown
+    standing = cell.standing
+    return f"<td>{bold}<small>rank {span(standing.low, standing.high)}</small></td>" if standing else f"<td>{bold}</td>"
+
+
+def _note(organisation: str, parameters: int | None) -> str:
+    size = number_of_parameters(parameters) if parameters and parameters > 0 else ""
+    return " · ".join(filter(None, (organisation, size)))
+
+
+def number_of_parameters(parameters: int) -> str:
+    """A number of parameters in three digits: `118 M`, `7.6 B`."""
+    scale, unit = next(
+        (scale, unit) for scale, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1, "")) if parameters >= scale
+    )
+    return f"{parameters / scale:.3g} {unit}".strip()
+
+
+def _link(page: str, **query: Any) -> str:
+    return f"{page}?{urlencode(query)}"
