@@ -11,6 +11,7 @@ PAGES = {
     "home": "Home",
     "overview": "By task",
     "field": "Field",
+    "languages": "Languages",
     "model": "Model",
     "compare": "Compare",
     "queries": "Queries",

@@ -69,7 +69,7 @@ def values(scores: pd.DataFrame, metric: str, view: View = OVERALL) -> dict[str,
     queries, candidates = {key[2] for key in columns}, {key[3] for key in columns}
     rows = scores[scores["query"].isin(queries) & scores["candidate"].isin(candidates)]
     found: dict[str, Row] = {}
-    for result, key, score in _scored(rows):
+    for result, key, score in scored(rows):
         if column := columns.get(key):
             found.setdefault(result, {})[column] = score
     return found
@@ -89,7 +89,7 @@ def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]
 def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
     """Of each result, its bias measures over all languages, from rows of the index."""
     found: dict[str, Row] = {}
-    for result, (name, *_), score in _scored(scores[(scores["setting"] == "bias") & (scores["query"] == ALL)]):
+    for result, (name, *_), score in scored(scores[(scores["setting"] == "bias") & (scores["query"] == ALL)]):
         found.setdefault(result, {})[name] = score
     return found
 
@@ -161,7 +161,7 @@ def language_scores(scores: pd.DataFrame, metric: str, languages: Sequence[str])
 
     `scores` are of one result.
     """
-    found = {key: score for _, key, score in _scored(scores)}
+    found = {key: score for _, key, score in scored(scores)}
     table = []
     for language in languages:
         row: dict[str, object] = {"language": language}
@@ -194,7 +194,7 @@ def pairs(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.Dat
     Languages that do not ask, or that are not offered, have no row.
     """
     single = (scores["metric"] == metric) & (scores["query"] != ALL) & (scores["candidate"] != ALL)
-    found = {key[2:]: score for _, key, score in _scored(scores[single])}
+    found = {key[2:]: score for _, key, score in scored(scores[single])}
     columns = ("query", "candidate", "value", "low", "high")
     asking, offered = ([name for name in languages if any(name == pair[end] for pair in found)] for end in (0, 1))
     rows = [(q, c, *found.get((q, c), (None, None, None))) for q in asking for c in offered]
@@ -221,7 +221,7 @@ def is_text_to_image(task: str) -> bool:
     return known is not None and known.direction == "t2i"
 
 
-def _scored(rows: pd.DataFrame) -> Iterator[tuple[str, Key, Score]]:
+def scored(rows: pd.DataFrame) -> Iterator[tuple[str, Key, Score]]:
     """The result, the key and the score of each row of the index."""
     keys = zip(*(rows[name].tolist() for name in ("metric", "setting", "query", "candidate")), strict=True)
     ends = (rows[name].tolist() for name in ("value", "low", "high"))

@@ -15,6 +15,7 @@ import pandas as pd
 from leaderboard_app.exports import harmless
 from leaderboard_app.formats import chart_format
 from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, tip, unless
+from panglot.languages import language_label
 
 OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6d31")
 """For series that have no colour of their own, such as the models of a comparison (Okabe and Ito)."""
@@ -31,15 +32,10 @@ TRUST_INKS = {
 INKS = SETTING_INKS | TRUST_INKS
 """What has a colour of its own has it in every chart."""
 
-BELOW, NEUTRAL, ABOVE = "#b35806", "#f7f7f7", "#542788"
-"""Of PuOr."""
 ABOVE_BAR, BELOW_BAR = "#8073ac", "#e08214"
-"""The same hues, light enough for a dark page."""
+"""Of PuOr like those of grids, light enough for a dark page."""
 GREY = "#8a8a8a"
 """Marks for reference: floors, fronts, neutral lines."""
-
-ROW = 30
-"""Pixels of a row in a grid."""
 
 FEW_PLACES = 8
 """Points of a line up to which the axis names each of them."""
@@ -54,11 +50,6 @@ AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
 NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "ticks": False, "domain": False}
-
-BLACK_FROM = 0.43
-"""Share of viridis from which black ink reads better than white."""
-WHITE_ABOVE, WHITE_BELOW = 0.68, 0.96
-"""Shares of the way to purple and to orange from which white ink reads better than black."""
 
 
 def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False, y_falls: bool = False) -> list[bool]:
@@ -83,13 +74,13 @@ def scatter(
 
     Floors are grey marks for reference, and not on the front.
     """
-    there = _savable(table.dropna(subset=[x, y])[list(dict.fromkeys(["model", "trust", x, y, "floor"]))])
+    there = savable(table.dropna(subset=[x, y])[list(dict.fromkeys(["model", "trust", x, y, "floor"]))])
     floors, models = there[there["floor"]], there[~there["floor"]].copy()
     models["on the front"] = pd.Series(pareto(models, x, y, x_falls, y_falls), models.index, bool)
     front = models[models["on the front"]].sort_values(x)
     named = front[apart(front, x, y, log_x)]
     axes = {
-        "x": number_of(x, title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_axis(8)),
+        "x": number_of(x, title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_POWERS if log_x else _axis(8)),
         "y": number_of(y, title=titles[1], scale=_scale(there[y], 0.08), axis=_axis(6)),
     }
     tips = [name_of("model"), name_of("trust")]
@@ -131,26 +122,6 @@ def apart(table: pd.DataFrame, x: str, y: str, log_x: bool = False) -> list[bool
     return [row in kept for row in range(len(table))]
 
 
-def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("value", "low", "high")) -> Chart:
-    """A grid of values by `query` and `candidate` language, query languages down; numbers × `times`."""
-    low, high = float(table["value"].min()), float(table["value"].max())
-    colour = number_of("value", scale={"scheme": "viridis", "domain": [low, high]}, legend=None)
-    ink = unless(f"datum.value > {low + BLACK_FROM * (high - low)}", "black", "white")
-    shown = table.assign(shown=[_percent(value * times) for value in table["value"]])
-    return _grid(shown, colour, ink, [number_of(name, format=".3f") for name in tips], AXIS)
-
-
-def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: str) -> Chart:
-    """A grid of values that lie around a neutral one: purple above, orange below; `shown` is what a cell says."""
-    ends = [middle - largest, middle + largest]
-    scale = {"domain": [ends[0], middle, ends[1]], "range": [BELOW, NEUTRAL, ABOVE], "clamp": True}
-    above, below = middle + WHITE_ABOVE * largest, middle - WHITE_BELOW * largest
-    ink = unless(f"datum.value > {above} || datum.value < {below}", "white", "black")
-    colour = number_of("value", scale=scale, title=legend, legend={"orient": "bottom", "gradientLength": 200})
-    tips = [number_of("value", format="+.2f"), *([name_of("note")] if "note" in table else [])]
-    return _grid(table, colour, ink, tips, AXIS + LEGEND)
-
-
 def dots(
     table: pd.DataFrame,
     category: str,
@@ -160,7 +131,7 @@ def dots(
     floors: Sequence[str] = (),
 ) -> Chart:
     """Values with their intervals, a row for each category and a colour for each series; floors are grey."""
-    table = _savable(table)
+    table = savable(_labelled(table, category))
     order, names = list(dict.fromkeys(table[category])), list(dict.fromkeys(table[series]))
     look = _by(series, names)
     if floors:
@@ -189,7 +160,7 @@ def dots(
 
 def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> Chart:
     """One bar a category, from the neutral value, purple above it and orange below."""
-    table = _savable(table)
+    table = savable(_labelled(table, category))
     encoding = {
         "y": name_of(category, sort=list(table[category]), title=None, axis=NAMES),
         "x": number_of(value, title=title, axis=_axis(8)),
@@ -206,7 +177,7 @@ def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: fl
 
 def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, str], log_x: bool) -> Chart:
     """A line for each series."""
-    table = _savable(table)
+    table = savable(table)
     names = list(dict.fromkeys(table[series]))
     scale = {"type": "log", "base": 2 if y != "share" else 10} if log_x else _scale(table[x], 0.0)
     places = sorted(table[x].unique().tolist())
@@ -234,27 +205,15 @@ def histogram(table: pd.DataFrame, title: str) -> Chart:
     return Chart({"layer": [counts, _VERTICAL], "height": 240}, tables)
 
 
-def _grid(table: pd.DataFrame, colour: Spec, ink: Spec, tips: list[Spec], around: int) -> Chart:
-    rows, columns = (list(dict.fromkeys(table[name])) for name in ("query", "candidate"))
-    axis = {"orient": "top", "labelAngle": 0, "labelOverlap": False, "ticks": False, "domain": False}
-    encoding = {
-        "x": name_of("candidate", sort=columns, title="candidate language", axis=axis),
-        "y": name_of("query", sort=rows, title="query language", axis=NAMES),
-        "tooltip": [name_of("query"), name_of("candidate"), *tips],
-    }
-    text = {**encoding, "text": name_of("shown"), "color": ink}
-    layers = [
-        {**mark("rect", stroke=None), "encoding": {**encoding, "color": colour}},
-        {**mark("text", fontSize=11), "encoding": text},
-    ]
-    spec = {**data("rows"), "layer": layers, "height": ROW * len(rows) + around}
-    return Chart(spec, {"rows": _savable(table)})
-
-
-def _savable(table: pd.DataFrame) -> pd.DataFrame:
+def savable(table: pd.DataFrame) -> pd.DataFrame:
     """What whoever looks at the chart may save as a table; `shown` is digits of ours with a sign."""
     safe = harmless(table)
     return safe.assign(shown=table["shown"]) if "shown" in table else safe
+
+
+def _labelled(table: pd.DataFrame, category: str) -> pd.DataFrame:
+    """The table with the names of languages, where its rows are languages."""
+    return table.assign(language=table["language"].map(language_label)) if category == "language" else table
 
 
 def _by(series: str, names: Sequence[str]) -> Spec:
@@ -287,6 +246,13 @@ def _axis(ticks: int) -> Spec:
     return {"tickCount": ticks}
 
 
+_POWERS: Spec = {
+    "values": [10**power for power in range(13)],
+    "format": "~s",
+    "labelExpr": "replace(datum.label, 'G', 'B')",
+}
+"""An axis of numbers of very different sizes: 1M, 10M, 1B."""
+
 _VERTICAL: Spec = {
     **data("reference"),
     **mark("rule", color=GREY, strokeDash=[4, 3]),
@@ -297,8 +263,3 @@ _VERTICAL: Spec = {
 
 def _reference(name: str, value: float) -> pd.DataFrame:
     return pd.DataFrame({"value": [value], "name": [name]})
-
-
-def _percent(value: float) -> str:
-    """A cell's number; a dash where there is none."""
-    return "–" if pd.isna(value) else f"{value:.0f}"

@@ -25,9 +25,10 @@ Better = Literal["higher", "lower", "blind"]
 """`blind`: the nearer to what a language-blind ranker gets."""
 
 HIGHER = ("balance", "mono", "cross", "multi", "image-text", "texts per second")
+PIVOT = ("English pivot", "from English", "to English")
 
 BETTER: dict[str, Better] = {
-    **dict.fromkeys(HIGHER, "higher"),
+    **dict.fromkeys((*HIGHER, *PIVOT), "higher"),
     "rank_distance": "lower",
     "normalised_rank_distance": "lower",
     "complete@20": "higher",
@@ -57,6 +58,9 @@ BETTER: dict[str, Better] = {
     "language_spread": "lower",
     "language_deviation": "lower",
 }
+
+DIRECTION = {name: "↑" if better == "higher" else "↓" for name, better in BETTER.items() if better != "blind"}
+"""Which way a column is better, for its heading."""
 
 SAID: dict[Better, str] = {
     "higher": "Higher is better.",

@@ -69,11 +69,16 @@ def stored_answers(home: Path, path: Path, policies: Sequence[str]) -> dict[str,
 
     :raises BadResult: a file is missing or is no evidence, or no policy can be answered from it.
     """
-    target = home / "evidence" / _key(path) / f"remedies {_digest(' '.join(policies))}.json"
+    target = _answers_file(home, path, policies)
     if not target.exists():
         answers = as_records("", "", what_if(stored_evidence(home, path), policies))
         write_whole(target, lambda unfinished: unfinished.write_text(json.dumps(answers), encoding="utf-8"))
     return {answer["policy"]: answer for answer in json.loads(target.read_bytes())}
+
+
+def has_answers(home: Path, path: Path, policies: Sequence[str]) -> bool:
+    """Whether the store has them, so that nothing is left to compute."""
+    return _answers_file(home, path, policies).exists()
 
 
 class Ranked(NamedTuple):
@@ -149,6 +154,10 @@ def drop_standings(home: Path) -> None:
 def _put_ranked(target: Path, ranked: Ranked) -> None:
     target.parent.mkdir(exist_ok=True)
     write_whole(target, lambda unfinished: unfinished.write_bytes(_RANKED.dump_json(ranked)))
+
+
+def _answers_file(home: Path, path: Path, policies: Sequence[str]) -> Path:
+    return home / "evidence" / _key(path) / f"remedies {_digest(' '.join(policies))}.json"
 
 
 def _key(path: Path) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from panglot.files import cache_dir, write_whole
 from panglot.trust.submission import FOLDER_NAME
 
-FORM = f"2 {version('panglot')}"
+FORM = f"3 {version('panglot')}"
 """An index of another form is built anew."""
 
 

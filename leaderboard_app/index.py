@@ -1,6 +1,6 @@
 """The index of a folder of submissions: facts of each result, one row for each score, and what verification found.
 
-`scores.parquet` is sorted by task and metric, so that a page reads the few row groups that it shows.
+`scores.parquet` is sorted, so that a page reads the few row groups that it shows.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from panglot.results.naming import RECORD
 
 ENTRIES, SCORES = "entries.json", "scores.parquet"
 ROW_GROUP = 1 << 16
+ORDER = ("task", "metric", "query")
+"""How `scores.parquet` is sorted: the scores over all languages, which most pages read alone, stand together."""
 
 
 class Known(Kept, frozen=True):
@@ -194,6 +196,6 @@ def _write_scores(path: Path, kept: Sequence[str], parts: Sequence[Found]) -> No
     if kept and path.exists():
         tables.append(pq.read_table(path, filters=pc.field("result").isin(kept)).cast(SCHEMA))
     rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    names = rows.select(["task", "metric"]).cast(pa.schema({"task": pa.string(), "metric": pa.string()}))
-    rows = rows.take(pc.sort_indices(names, [("task", "ascending"), ("metric", "ascending")]))
+    names = rows.select(list(ORDER)).cast(pa.schema(dict.fromkeys(ORDER, pa.string())))
+    rows = rows.take(pc.sort_indices(names, [(name, "ascending") for name in ORDER]))
     write_whole(path, lambda unfinished: pq.write_table(rows, unfinished, ROW_GROUP, compression="zstd"))

@@ -30,9 +30,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False)
     """The columns in their order, those without any value left out, and how each is shown."""
     scores = [name for name in (*SCORES, *BIAS, "image-text") if table[name].notna().any()]
     order = ["rank", "model"]
-    for name in scores:
-        ends = (f"{name} low", f"{name} high") if intervals else ()
-        order += [name, *(end for end in ends if end in table and table[end].notna().any())]
+    order += scores
     order += ["rank 95 %", "alike", "parameters", "dimension", "trust", "data", "date", "organisation"]
     config: dict[str, object] = {
         name: COLUMN.NumberColumn(
@@ -43,23 +41,28 @@ def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False)
         )
         for name in scores
     }
-    for name in scores:
-        for end in ("low", "high"):
-            about = f"95 % interval of {SHORT.get(name, name)}"
-            config[f"{name} {end}"] = COLUMN.NumberColumn(end, format=column_format(name), width=60, help=about)
+    for name in spread_columns(table) if intervals else ():
+        about = f"{SENTENCES.get(name, '')} ± is half of the 95 % interval."
+        config[name] = COLUMN.TextColumn(SHORT.get(name, name), help=about, width=110, alignment="right")
     return [name for name in order if name in table], config | {
         "rank": COLUMN.NumberColumn("rank", width=46, help="Place among all models with verified evidence."),
         "rank 95 %": COLUMN.TextColumn(
             "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws. Floors are not ranked."
         ),
         "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
-        "model": COLUMN.TextColumn("model", pinned=True, width=model_pixels(narrow)),
+        "model": COLUMN.TextColumn("model", pinned=narrow, width=model_pixels(narrow)),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
         "dimension": COLUMN.NumberColumn("dim", format="%d", width=55, help="Dimension of its vectors."),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),
         "data": COLUMN.TextColumn("task's data", help="Whether the model was trained on this task's data.", width=100),
         "date": COLUMN.TextColumn("date", width=90),
     }
+
+
+def spread_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of scores that have intervals."""
+    names = (*SCORES, *BIAS)
+    return [name for name in names if f"{name} low" in table and table[f"{name} low"].notna().any()]
 
 
 def why_no_evidence(entry: Entry) -> str:

@@ -19,6 +19,7 @@ from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import (
     NOBODY,
     Ranked,
+    has_answers,
     rank_comparable,
     stored_answers,
     stored_contributions,
@@ -149,6 +150,11 @@ def answers_of(index: Index, entry: Entry, policies: Sequence[str]) -> Answers:
     :raises BadResult: the evidence cannot be read, or none of the policies can be answered from it.
     """
     return stored_answers(index.home, result_path(index, entry), policies)
+
+
+def is_answered(index: Index, entry: Entry, policies: Sequence[str]) -> bool:
+    """Whether `answers_of` has nothing left to compute."""
+    return has_answers(index.home, result_path(index, entry), policies)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the texts …")

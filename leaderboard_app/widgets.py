@@ -17,9 +17,9 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
-from leaderboard_app.columns import SENTENCES, SHORT, falls
+from leaderboard_app.columns import DIRECTION, SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, literal
-from leaderboard_app.formats import column_format, number
+from leaderboard_app.formats import column_format, number, plus_minus
 from leaderboard_app.strangers import is_regular, read_regular
 from leaderboard_app.vega import Chart
 from panglot.numbers import NOTHING
@@ -53,33 +53,37 @@ def show_table(
     order: Sequence[str] | None = None,
     ids: str = "",
     mode: Literal["single-row", "multi-row"] = "multi-row",
+    spread: Sequence[str] = (),
 ) -> list[str]:
     """A table with its downloads. A click on a heading sorts by it, a second click the other way round.
 
     :param key: what the address calls the table
+    :param order: the columns that are shown; a CSV file has the others, too
     :param ids: the column whose values name the rows that are ticked; without it no row can be
+    :param spread: columns of scores that are shown with half of their intervals, which have columns of their own
     :returns: those values, of the rows that are ticked
     """
     shown, arrows = _sorted(table, key, order)
-    columns = list(harmless(shown).columns)
+    seen = shown if order is None else shown[list(dict.fromkeys([*order, *([ids] if ids else [])]))]
+    columns = list(harmless(seen).columns)
     names = [str(value) for value in shown[ids]] if ids else []
     ticked = address.hold(key, names) if ids else []
     rows = [names.index(name) for name in ticked]
     widget = f"table-{key}"
     st.session_state[widget] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     st.dataframe(
-        harmless(shown),
+        harmless(_spread(seen, shown, spread)),
         hide_index=True,
         column_order=order,
-        column_config=_headed(shown, config or {}, arrows),
+        column_config=_headed(seen, config or {}, arrows),
         placeholder=NOTHING,
         alt=name,
         height="content" if len(shown) <= MOST_ROWS else ROW_PIXELS * MOST_ROWS,
         key=widget,
         selection_mode=[mode, "single-column"] if ids else "single-column",
-        on_select=partial(_selected, key, tuple(names), dict(zip(columns, shown.columns, strict=True))),
+        on_select=partial(_selected, key, tuple(names), dict(zip(columns, seen.columns, strict=True))),
     )
-    downloads(shown[list(order)] if order else shown, name)
+    downloads(shown, name, order)
     return ticked
 
 
@@ -94,11 +98,13 @@ def number_columns(names: Sequence[str], of: str = "") -> dict[str, object]:
     return {name: COLUMN.NumberColumn(format=column_format(of or name)) for name in names}
 
 
-def downloads(table: pd.DataFrame, name: str) -> None:
-    """Three small buttons; the text is made when one is pressed."""
+def downloads(table: pd.DataFrame, name: str, order: Sequence[str] | None = None) -> None:
+    """Three small buttons; the text is made when one is pressed. Columns that are not in `order` are in CSV alone."""
+    first = list(order or table.columns)
+    whole = table[[*first, *(column for column in table if column not in first)]]
     with st.container(horizontal=True, gap="small"):
         for label, (ending, kind, write) in FORMATS.items():
-            _download(label, f"{name}.{ending}", kind, partial(write, table))
+            _download(label, f"{name}.{ending}", kind, partial(write, whole if label == "CSV" else table[first]))
 
 
 def show_chart(chart: Chart, name: str, about: str) -> None:
@@ -160,17 +166,28 @@ def _sorted(table: pd.DataFrame, key: str, order: Sequence[str] | None) -> tuple
     if not asked:
         return table, {}
     column, _, way = asked[0].rpartition(" ")
-    arrow = {column: "↓" if way == FALLING else "↑"}
+    arrow = {column: "▾" if way == FALLING else "▴"}
     return table.sort_values(column, ascending=way == RISING, kind="stable", ignore_index=True), arrow
 
 
 def _headed(table: pd.DataFrame, config: Config, arrows: Mapping[str, str]) -> dict[str, object]:
-    """The configuration of the columns, with an arrow in the heading of the one that the table is sorted by."""
+    """The configuration of the columns; headings say which way is better, and of one that the table is sorted by it."""
     headed = dict(config)
-    for name, arrow in arrows.items():
-        known = cast("dict[str, object]", headed.get(name) or COLUMN.Column())
-        headed[name] = {**known, "label": f"{known.get('label') or name} {arrow}"}
+    for name in table:
+        signs = [sign for sign in (DIRECTION.get(name, ""), arrows.get(name, "")) if sign]
+        if signs:
+            known = cast("dict[str, object]", headed.get(name) or COLUMN.Column())
+            headed[name] = {**known, "label": " ".join([str(known.get("label") or name), *signs])}
     return headed
+
+
+def _spread(seen: pd.DataFrame, whole: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The table with columns of scores as texts, as in `0.487 ± .013`."""
+    texts = {}
+    for name in names:
+        ends = zip(*(whole[end].tolist() for end in (name, f"{name} low", f"{name} high")), strict=True)
+        texts[name] = [plus_minus(value, low, high, name) for value, low, high in ends]
+    return seen.assign(**texts)
 
 
 def _selected(key: str, names: Sequence[str], columns: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app import board, charts, comparison, model_tables, recompute
+from leaderboard_app import board, charts, comparison, grids, model_tables, recompute
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, literal
@@ -288,16 +288,16 @@ def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
     long = board.long_form(board.language_scores(own, "map", entries[0].languages), ("mono", "multi"))
     made_charts = [
         charts.scatter(board.overview(entries, rows), "multi", board.DISTANCE, ("multi", "bias"), y_falls=True),
-        charts.heat_map(grid),
+        grids.heat_map(grid),
         charts.dots(long, "language", "setting", "map", ("language-blind", 0.5), ["de"]),
-        charts.deviation_map(model_tables.mix_table(result, [10.0] * 11), 0, 4, "ratio"),
+        grids.deviation_map(model_tables.mix_table(result, [10.0] * 11), 0, 4, "ratio"),
         charts.bars(model_tables.standing_of_languages(result), "language", "pushed", "places"),
         charts.lines(long, "value", "low", "setting", ("value", "low"), log_x=True),
         charts.histogram(pd.DataFrame({"start": [-0.5, 0.0], "end": [0.0, 0.5], "count": [3, 4]}), "difference"),
     ]
     for chart in made_charts:
         alt.Chart.from_dict(chart.saved(640))  # fails where the schema of Vega-Lite does not allow it
-    assert "viridis" in str(charts.heat_map(grid).spec)
+    assert "viridis" in str(grids.heat_map(grid).spec)
     assert len(grid) == 121
 
 

@@ -18,7 +18,20 @@ from tests.helpers.boards import PAGES, verified_index
 from tests.helpers.browsing import new_page, open_browser, served, settle
 from tests.helpers.processes import free_port
 
-LINKS = ("Home", "By task", "Field", "Model", "Compare", "Queries", "Bias", "Remedies", "Trainer", "Submit", "About")
+LINKS = (
+    "Home",
+    "By task",
+    "Field",
+    "Languages",
+    "Model",
+    "Compare",
+    "Queries",
+    "Bias",
+    "Remedies",
+    "Trainer",
+    "Submit",
+    "About",
+)
 
 
 @pytest.fixture(scope="module")

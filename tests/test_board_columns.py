@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from leaderboard_app import board, charts
+from leaderboard_app import board, charts, grids
 from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, falls
 from leaderboard_app.entries import Entry
 from leaderboard_app.filtering import Filters
@@ -128,14 +128,14 @@ def contrast(white: bool, below: tuple[float, ...]) -> float:
 
 
 def test_numbers_on_coloured_cells_can_be_read() -> None:
-    for end, white_from in ((charts.ABOVE, charts.WHITE_ABOVE), (charts.BELOW, charts.WHITE_BELOW)):
+    for end, white_from in ((grids.ABOVE, grids.WHITE_ABOVE), (grids.BELOW, grids.WHITE_BELOW)):
         for step in range(101):
             share = step / 100
-            cell = tuple(a + share * (b - a) for a, b in zip(rgb(charts.NEUTRAL), rgb(end), strict=True))
+            cell = tuple(a + share * (b - a) for a, b in zip(rgb(grids.NEUTRAL), rgb(end), strict=True))
             assert contrast(share > white_from, cell) >= 4.5
     viridis = {0: "#440154", 0.25: "#3b528b", 0.4: "#2a788e", 0.5: "#21918c", 0.75: "#5ec962", 1: "#fde725"}
     for share, colour in viridis.items():
-        assert contrast(share <= charts.BLACK_FROM, rgb(colour)) >= 4.5
+        assert contrast(share <= grids.BLACK_FROM, rgb(colour)) >= 4.5
 
 
 def test_a_series_has_one_colour_in_every_chart() -> None:

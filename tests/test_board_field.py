@@ -115,7 +115,7 @@ def test_page_shows_each_task(open_page: Open, tmp_path: Path, task: str) -> Non
     assert not page.exception
     table = page.dataframe[0].value
     assert len(table) > 40
-    assert table["English pivot"].notna().any() == (task == "belebele")
+    assert ("English pivot" in table) == (task == "belebele")
 
 
 def test_reported_rows_are_in_no_rank_and_no_other_page(open_page: Open, own_results: Path) -> None:

@@ -8,11 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address, board
-from leaderboard_app.charts import bars, deviation_map, dots
+from leaderboard_app.charts import bars, dots
 from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.formats import column_format, number
+from leaderboard_app.grids import deviation_map
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
@@ -63,7 +64,7 @@ def show_measures(task: str, table: pd.DataFrame, named: list[str]) -> None:
         name: COLUMN.NumberColumn(name.replace("_", " "), format=column_format(name), help=SENTENCES[name])
         for name in named
     }
-    config["model"] = COLUMN.TextColumn(pinned=True, width=model_pixels(on_phone()))
+    config["model"] = COLUMN.TextColumn(pinned=on_phone(), width=model_pixels(on_phone()))
     show_table(table, f"panglot {task} bias", "rows", config)
     with st.expander("What each measure means", icon=":material/menu_book:"):
         text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))

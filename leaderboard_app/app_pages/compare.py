@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address, board
-from leaderboard_app.charts import deviation_map, dots, histogram
+from leaderboard_app.charts import dots, histogram
 from leaderboard_app.comparison import (
     language_table,
     pair_table,
@@ -16,6 +16,7 @@ from leaderboard_app.comparison import (
 )
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
+from leaderboard_app.grids import deviation_map
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import MOST_COMPARED, why_no_evidence

@@ -102,7 +102,7 @@ def field_columns(table: pd.DataFrame) -> tuple[list[str], dict[str, object]]:
         meaning = MEANINGS["bridge"] if name == "bridge" else PLACE_HELP
         config[name] = COLUMN.NumberColumn(name, format="%.5g", width=90, help=meaning)
     return order, config | {
-        "model": COLUMN.TextColumn("model", pinned=True, width=model_pixels(on_phone())),
+        "model": COLUMN.TextColumn("model", pinned=on_phone(), width=model_pixels(on_phone())),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=95),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
         "dimension": COLUMN.NumberColumn("dim", format="%d", width=60, help="Dimension of its vectors."),
@@ -212,7 +212,7 @@ def main() -> None:
     st.caption(
         f"{len(shown)} models. Means are over {len(chosen.languages)} languages"
         + (f"; {fewer} models that lack one of them are not shown" if fewer else "")
-        + ". Reported rows have no evidence and no rank; models verified here are ranked in the Overview."
+        + ". Reported rows have no evidence and no rank; models verified here are ranked in By task."
     )
     same = mteb_cells().of(chosen.task)
     st.caption(f":material/info: {literal(KNOWN[chosen.task].title)}. {literal(same.remark) if same else ''}")

@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address, board
-from leaderboard_app.charts import deviation_map, dots, heat_map, lines
+from leaderboard_app.charts import dots, lines
 from leaderboard_app.columns import SENTENCES
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
+from leaderboard_app.grids import deviation_map, heat_map
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
 from leaderboard_app.notices import failures_shown, notices, tell_imitations

@@ -22,6 +22,7 @@ from leaderboard_app.index import Index
 from leaderboard_app.notices import notices, tell_ranked
 from leaderboard_app.overview_table import (
     overview_columns,
+    spread_columns,
     why_no_comparison,
     why_no_queries,
     why_not_open,
@@ -154,7 +155,9 @@ def rows_of(
 def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry], divided: bool) -> None:
     """The table, what can be done with its rows, and its charts."""
     order, config = overview_columns(table, chosen.intervals, on_phone())
-    ticked = show_table(table, f"panglot {chosen.task} {chosen.metric}", "rows", config, order, ids="folder")
+    spread = spread_columns(table) if chosen.intervals else ()
+    name = f"panglot {chosen.task} {chosen.metric}"
+    ticked = show_table(table, name, "rows", config, order, ids="folder", spread=spread)
     show_actions(chosen.task, ticked, entries)
     st.caption(
         "Ranks and their 95 % intervals are among all models with verified evidence, whatever the filters. Models that "

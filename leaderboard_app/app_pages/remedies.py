@@ -25,12 +25,25 @@ from leaderboard_app.remedies import (
     policies_for,
     unanswered,
 )
-from leaderboard_app.store import answers_of, result_of
+from leaderboard_app.store import answers_of, is_answered, result_of
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, text_table
 from panglot.remedies.whatif import POOL
 
 MOST_DRAWN = 40
 """Models in the chart of gains."""
+MOST_COMPUTED = 5
+"""Models for which a page computes the gains unasked; it takes a second or more for each."""
+
+
+def answered(index: Index, entries: list[Entry]) -> list[Entry]:
+    """The entries whose answers are known by now, or all of them where few are left or a reader asks for them."""
+    known = [entry for entry in entries if is_answered(index, entry, policies_for(entry.languages))]
+    left = len(entries) - len(known)
+    if left > MOST_COMPUTED and not address.toggle(
+        f"Compute for {left:,} more models, a second or more for each", "all"
+    ):
+        return known
+    return entries
 
 
 def rungs_of(index: Index, entry: Entry, entries: list[Entry]) -> list[Rung]:
@@ -95,7 +108,7 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
     policy = address.segments("Policy", policies, "policy", INTERLEAVE)
     answers = {}
     with st.spinner("Serving the same index in other ways …"):
-        for entry in verified:
+        for entry in answered(index, verified):
             with failures_shown(entry):
                 alike = [other for other in verified if other.shown == entry.shown]
                 answers[entry.shown if len(alike) == 1 else entry.folder] = answers_of(
@@ -103,7 +116,8 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
                 )
     table = gains(answers, policy, measure)
     if table.empty:
-        st.info(f"No model on this task can be served by {literal(policy)}.")
+        if answers:
+            st.info(f"No model on this task can be served by {literal(policy)}.")
         return
     drawn = table.head(MOST_DRAWN).assign(policy=policy)
     title = f"difference in {measure}"

@@ -11,6 +11,7 @@ PAGES = {
     "": "Panglot",
     "overview": "By task",
     "field": "The field",
+    "languages": "Languages",
     "model": "Model",
     "compare": "Compare",
     "queries": "Queries",

@@ -1,0 +1,129 @@
+"""Models by language: which languages are hard, for whom, and in which script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from leaderboard_app import address
+from leaderboard_app.exports import literal
+from leaderboard_app.field import languages_of
+from leaderboard_app.field_store import field_of, scored_on
+from leaderboard_app.grids import heat_map, language_map
+from leaderboard_app.in_browser import on_phone
+from leaderboard_app.index import Index
+from leaderboard_app.languages import (
+    MEANINGS,
+    ORDERS,
+    ByLanguage,
+    best_first,
+    cells_by_language,
+    grid_of,
+    hardest,
+    mean_pairs,
+    scores_by_language,
+    spread_table,
+)
+from leaderboard_app.notices import notices
+from leaderboard_app.pickers import KNOWN, counts_of, entries_on, open_board, task_label, task_pixels
+from leaderboard_app.store import scores_of
+from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
+from panglot.interop.field import METRICS
+from panglot.languages import language_name
+from panglot.score.metrics import NAMES
+
+MOST_DRAWN, MOST_ON_PHONE = 25, 4
+"""Models in the chart."""
+
+
+def measured_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
+    """The models measured here, by name; floors and rows of papers are left out."""
+    entries = [entry for entry in entries_on(index, task) if not entry.floor and not entry.source]
+    if not entries:
+        return {}
+    found = scores_by_language(scores_of(index, [task], [metric], entries=entries), metric, kind)
+    alike = [entry.shown for entry in entries]
+    return {
+        entry.shown if alike.count(entry.shown) == 1 else entry.folder: found[entry.id]
+        for entry in entries
+        if entry.id in found
+    }
+
+
+def reported_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
+    """The models of the field that have every language, by name."""
+    models = [model for model in scored_on(index, task, metric) if model.is_reported]
+    languages = languages_of(models, task)
+    found: dict[str, ByLanguage] = {}
+    most = 0
+    for model in models:
+        values = cells_by_language(model, languages, kind)
+        most = max(most, len(values))
+        found[model.name if model.name not in found else model.id] = values
+    return {name: values for name, values in found.items() if values and len(values) == most}
+
+
+def show_models(models: Mapping[str, ByLanguage], order: str, name: str, metric: str) -> None:
+    """The heat map, the hardest languages in words, and what each model's best and worst languages are."""
+    drawn = best_first(models)[: MOST_ON_PHONE if on_phone() else MOST_DRAWN]
+    worst = ", ".join(f"{language_name(code)} ({mean:.3f})" for code, mean in hardest(models))
+    st.markdown(f"**Hardest:** {literal(worst)}. Means over {len(models):,} models.")
+    grid = grid_of({model: models[model] for model in drawn}, order)
+    show_chart(language_map(grid), f"{name} languages", f"{metric} × 100 of each model in each language.")
+    said = f"{metric} × 100. Rows: languages; columns: models, the best first."
+    if len(drawn) < len(models):
+        said += f" The best {len(drawn)} of {len(models):,} models; the table has all."
+    st.caption(literal(said))
+    st.subheader("Best and worst languages", anchor=False)
+    table = spread_table(models)
+    show_table(table, f"{name} spread", "rows", number_columns(("mean", "worst", "best", "best − worst"), "mono"))
+
+
+def show_pairs(index: Index, task: str, metric: str, name: str) -> None:
+    """The mean over models of every pair of languages."""
+    entries = [entry for entry in entries_on(index, task) if entry.ranked]
+    if not entries:
+        return
+    pairs = mean_pairs(scores_of(index, [task], [metric], entries=entries[:MOST_DRAWN]), metric, entries[0].languages)
+    if pairs["candidate"].nunique() < 2 or pairs["value"].isna().all():
+        return
+    st.subheader("Every pair of languages", anchor=False)
+    about = f"{metric} × 100 of every query and candidate language, mean over {min(len(entries), MOST_DRAWN)} models."
+    show_chart(heat_map(pairs, tips=("value",)), f"{name} pairs", about)
+    st.caption(literal(f"{about} Rows: query language; columns: candidate language."))
+    fold_table(pairs, f"{name} pairs", "pairs", number_columns(["value"]))
+
+
+def main() -> None:
+    """The page."""
+    index = open_board("Languages", "Which languages are hard, and for which models.")
+    counts, reported = counts_of(index), field_of(index).models()
+    tasks = [name for name in KNOWN if name in counts and (counts[name].measured or name in reported)]
+    tasks += sorted(name for name in counts if name not in KNOWN and counts[name].measured)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=task_pixels()):
+            task = address.select("Task", tasks, "task", tasks[0], format_func=lambda name: task_label(name, counts))
+        here = entries_on(index, task)
+        own = any(not entry.floor and not entry.source for entry in here)
+        with st.container(width=120):
+            metrics = list(NAMES) if own else list(METRICS)
+            metric = address.select("Metric", metrics, "metric", here[0].headline if own else metrics[0])
+        with st.container(width=150):
+            order = address.select("Languages by", list(ORDERS), "order", ORDERS[0], fixed=True)
+    settings = ["mono", "cross", "multi"] if own else ["mono", "from English", "to English"]
+    read = measured_on if own else reported_on
+    there = {kind: models for kind in settings if (models := read(index, task, metric, kind))}
+    if not there:
+        st.info("There are no scores of single languages on this task.")
+        return
+    kind = address.segments("Setting", list(there), "setting", next(iter(there)), fixed=False)
+    st.caption(MEANINGS[kind] + ("" if own else " Reported by others, without evidence."))
+    name = f"panglot {task} {metric} {kind}"
+    show_models(there[kind], order, name, metric)
+    if own:
+        show_pairs(index, task, metric, name)
+        notices(index, task)
+
+
+main()

@@ -1,0 +1,89 @@
+"""The page of languages: its numbers are those of the files, and its orders put alike languages side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leaderboard_app import languages
+from leaderboard_app.field import languages_of, scored_by_others
+from leaderboard_app.grids import language_map
+from panglot.interop.field import reported_on, shipped_field
+from panglot.results.result_record import read_result_record
+from tests.helpers.boards import path_of, verified_index
+from tests.helpers.pages import Open, page_opener
+
+pytestmark = pytest.mark.usefixtures("no_checks")
+
+MODELS = {
+    "good": {"ben_Beng": 0.9, "ben_Latn": 0.7, "deu_Latn": 0.8},
+    "bad": {"ben_Beng": 0.3, "ben_Latn": 0.1, "deu_Latn": 0.2},
+}
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    return page_opener(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (languages.HARDEST, ["ben_Latn", "deu_Latn", "ben_Beng"]),
+        (languages.BY_NAME, ["ben_Beng", "ben_Latn", "deu_Latn"]),
+        (languages.BY_SCRIPT, ["ben_Beng", "ben_Latn", "deu_Latn"]),
+    ],
+)
+def test_languages_stand_in_the_order_asked_for(order: str, expected: list[str]) -> None:
+    grid = languages.grid_of(dict(reversed(MODELS.items())), order)
+    assert list(dict.fromkeys(grid["language"])) == expected
+    assert list(dict.fromkeys(grid["model"])) == ["good", "bad"]
+    spec = language_map(grid).spec
+    assert spec["layer"][0]["encoding"]["y"]["sort"][0].startswith("Bengali")
+
+
+def test_models_are_ordered_by_languages_that_all_have() -> None:
+    models = {"few easy": {"en": 0.9, "de": 0.2}, "many": {"en": 0.8, "de": 0.4, "th": 0.1}}
+    assert languages.shared_languages(models.values()) == ["en", "de"]
+    assert languages.best_first(models) == ["many", "few easy"]
+    assert languages.hardest(models, 1) == [("th", 0.1)]
+    assert languages.spread_table(models)["worst language"].tolist() == ["Thai", "German"]
+    assert languages.best_first({}) == []
+
+
+@pytest.mark.parametrize("setting", ["mono", "cross", "multi"])
+def test_page_shows_the_numbers_of_the_result_file(open_page: Open, starter_results: Path, setting: str) -> None:
+    verified_index(starter_results)
+    page = open_page("languages", starter_results, task="starter", setting=setting)
+    assert not page.exception
+    table = page.dataframe[0].value.set_index("model")
+    result = read_result_record(path_of(starter_results, "bm25"))
+    values = [scores[setting]["map"][0] for scores in result.languages.values() if setting in scores]
+    row = table.loc["bm25"]
+    assert (row["worst"], row["best"]) == (min(values), max(values))
+    assert row["mean"] == pytest.approx(np.mean(values))
+    assert "random" not in table.index
+    assert [header.value for header in page.subheader] == ["Best and worst languages", "Every pair of languages"]
+
+
+def test_reported_models_are_shown_where_none_was_measured(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("languages", tmp_path, task="belebele", setting="from English")
+    assert not page.exception
+    table = page.dataframe[0].value.set_index("model")
+    models = scored_by_others(reported_on(shipped_field(), "belebele", "ndcg@10"))
+    model = next(each for each in models if each.name == "Qwen3-Embedding-8B")
+    cells = languages.cells_by_language(model, languages_of(models, "belebele"), "from English")
+    assert len(cells) == 121
+    assert table.loc["Qwen3-Embedding-8B", "mean"] == pytest.approx(np.mean(list(cells.values())))
+    assert any("without evidence" in caption.value for caption in page.caption)
+
+
+def test_mean_of_pairs_leaves_out_languages_without_scores() -> None:
+    rows = [("a", "de", "en", 0.2), ("b", "de", "en", 0.4), ("a", "en", "de", 0.5)]
+    scores = pd.DataFrame(rows, columns=["result", "query", "candidate", "value"]).assign(metric="map")
+    pairs = languages.mean_pairs(scores, "map", ["de", "en", "th"]).dropna()
+    assert pairs[["query", "candidate"]].to_numpy().tolist() == [["de", "en"], ["en", "de"]]
+    assert pairs["value"].tolist() == pytest.approx([0.3, 0.5])
