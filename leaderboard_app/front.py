@@ -7,6 +7,7 @@ never taken over different tasks.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -126,7 +127,7 @@ def front_of_entries(
         Line(
             firsts[folder].shown,
             _note(firsts[folder].organisation, firsts[folder].parameters),
-            _link("model", task=firsts[folder].task, model=folder),
+            model_link(firsts[folder].task, folder),
             cells,
         )
         for folder, cells in models.items()
@@ -203,6 +204,40 @@ def as_html(front: Front, name: str, most: int) -> str:
     )
 
 
+def tasks_html(line: Line, tasks: Sequence[Task]) -> str:
+    """What one model scores on each of its tasks, one row each, as a table like those of the first page."""
+    rows = "".join(
+        f'<tr><th scope="row"><a href="{html.escape(task.link)}">{html.escape(task.name)}</a>'
+        f"<small>{html.escape(task.about)}</small></th>{_cell(line.cells[task.name], math.inf)}</tr>"
+        for task in tasks
+        if task.name in line.cells
+    )
+    return (
+        f'<div class="front" role="region" aria-label="Tasks" tabindex="0"><table><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def place_html(id_: str, setting: str, ranked: Sequence[Standing], entries: Mapping[str, Entry]) -> str:
+    """Where a result stands on its task, and who stands next to it; empty where it has no rank."""
+    place = next((place for place, each in enumerate(ranked) if each.name == id_), None)
+    if place is None:
+        return ""
+    here = ranked[place]
+    words = f"Rank <b>{here.place}</b> of {len(ranked):,} by {setting}"
+    if here.low < here.high:
+        words += f", 95 % interval {here.low} to {here.high}"
+    sides = (("Ahead of it", ranked[max(place - 2, 0) : place]), ("Behind it", ranked[place + 1 : place + 3]))
+    for side, others in sides:
+        links = [_neighbour(entries[each.name]) for each in others if each.name in entries]
+        words += f". {side}: {', '.join(links)}" if links else ""
+    return f'<p class="place">{words}.</p>'
+
+
+def _neighbour(entry: Entry) -> str:
+    link = html.escape(model_link(entry.task, entry.folder))
+    return f'<a href="{link}">{html.escape(entry.shown)}</a>'
+
+
 def _cell(cell: Cell | None, best: float) -> str:
     if cell is None:
         return f"<td>{NOTHING}</td>"
@@ -223,6 +258,11 @@ def number_of_parameters(parameters: int) -> str:
         (scale, unit) for scale, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1, "")) if parameters >= scale
     )
     return f"{parameters / scale:.3g} {unit}".strip()
+
+
+def model_link(task: str, folder: str) -> str:
+    """Where all that is known of a model on a task is shown."""
+    return _link("model", task=task, model=folder)
 
 
 def _link(page: str, **query: Any) -> str:

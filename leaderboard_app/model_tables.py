@@ -10,6 +10,7 @@ import pandas as pd
 from leaderboard_app.board import SEEN, Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.formats import signed
+from panglot.languages import language_name
 from panglot.numbers import NOTHING
 from panglot.results.result_record import ResultRecord
 
@@ -27,7 +28,7 @@ def card_table(entry: Entry) -> pd.DataFrame:
         "weights": entry.weights,
         "licence": entry.licence,
         "modalities": ", ".join(entry.modalities),
-        "made for": " ".join(entry.made_for),
+        "made for": ", ".join(map(language_name, entry.made_for)),
         "this task's data": SEEN[entry.training],
         "trust": f"{entry.trust}, {RECORDED}" if entry.recorded else entry.trust,
         "link": entry.link,

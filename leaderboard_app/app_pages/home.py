@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
-from leaderboard_app import address, board
-from leaderboard_app.entries import Entry
+from leaderboard_app import address
 from leaderboard_app.exports import literal
-from leaderboard_app.field_store import field_fault, field_of, stamp_of_field
-from leaderboard_app.front import ORDER, Front, as_html, found_in, front_of_entries, front_of_field, usual_setting
-from leaderboard_app.index import Index
+from leaderboard_app.field_store import field_fault
+from leaderboard_app.front import ORDER, Front, as_html, found_in
+from leaderboard_app.front_store import fronts_of
 from leaderboard_app.notices import notices
-from leaderboard_app.pickers import KNOWN, entries_on, open_board
-from leaderboard_app.store import scores_of, standings_of
+from leaderboard_app.pickers import open_board
 from panglot.numbers import count
 
 FIRST = 10
 """Models of a section that are shown unless a reader asks for all."""
 MOST = 500
 """Models of a section that are shown at most."""
-
-
-def front_here(index: Index, entries: Sequence[Entry], ranked: bool = False) -> Front:
-    """The models of some entries on whole tasks."""
-    there = {entry.task: entry.headline for entry in entries}
-    order = {name: place for place, name in enumerate(KNOWN)}
-    tasks = sorted((task for task in there if task in KNOWN or "." not in task), key=lambda name: order.get(name, 999))
-    table = scores_of(index, tasks, sorted({there[task] for task in tasks}), overall=True)
-    kept = {entry.id for entry in entries}
-    scores, standings = {}, {}
-    for task in tasks:
-        rows = board.values(table[table["task"] == task], there[task])
-        if ranked:
-            setting = usual_setting(rows.values())
-            standings[task] = standings_of(index, entries_on(index, task), there[task], setting).models
-        scores[task] = {id_: row for id_, row in rows.items() if id_ in kept}
-    return front_of_entries(entries, scores, standings)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def fronts(_index: Index, stamp: str, field_stamp: str) -> dict[str, Front]:
-    """The models of each section."""
-    own = [entry for entry in _index.entries if not entry.floor]
-    return {
-        "verified": front_here(_index, [entry for entry in own if entry.ranked], ranked=True),
-        "unverified": front_here(_index, [entry for entry in own if not entry.source and not entry.ranked]),
-        "reported": front_of_field(field_of(_index)),
-        "published": front_here(_index, [entry for entry in own if entry.source]),
-    }
 
 
 SECTIONS = {
@@ -92,7 +59,7 @@ def main() -> None:
         whole = address.toggle("Show all models", "all")
     if fault := field_fault(index):
         st.warning(literal(f"The imported rows are not shown. {fault}"))
-    found = fronts(index, index.stamp, stamp_of_field(index))
+    found = fronts_of(index)
     there = {key: found_in(front, searched) for key, front in found.items()}
     for key, front in there.items():
         if front.lines:

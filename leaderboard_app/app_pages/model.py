@@ -12,13 +12,15 @@ from leaderboard_app.charts import dots, lines
 from leaderboard_app.columns import SENTENCES
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
+from leaderboard_app.front import Task, model_link, place_html, tasks_html, usual_setting
+from leaderboard_app.front_store import front_here
 from leaderboard_app.grids import deviation_map, heat_map
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
 from leaderboard_app.notices import failures_shown, notices, tell_imitations
 from leaderboard_app.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided
 from leaderboard_app.recompute import rank_curve
-from leaderboard_app.store import evidence_of, result_of, result_path, scores_of
+from leaderboard_app.store import evidence_of, result_of, result_path, scores_of, standings_of
 from leaderboard_app.widgets import (
     fold_table,
     number_columns,
@@ -31,6 +33,25 @@ from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 
 ENDS = ("value", "low", "high")
+
+
+def show_place(index: Index, entry: Entry) -> None:
+    """Where the model stands on this task, who is next to it, and what it scores on its other tasks."""
+    if entry.ranked:
+        same = entries_on(index, entry.task)
+        row = board.values(scores_of(index, [entry.task], [entry.headline], True, [entry]), entry.headline)
+        setting = usual_setting(row.values())
+        ranked = standings_of(index, same, entry.headline, setting).models
+        st.html(place_html(entry.id, setting, ranked, {each.id: each for each in same}))
+    if entry.link.startswith("https://"):
+        st.link_button(f"Open {literal(entry.link)}", entry.link, icon=":material/open_in_new:", type="tertiary")
+    front = front_here(index, [each for each in index.entries if each.folder == entry.folder])
+    if len(front.tasks) > 1:
+        with st.expander(f"Its {len(front.tasks)} tasks", icon=":material/list:"):
+            links = {
+                task.name: Task(task.name, task.about, model_link(task.name, entry.folder)) for task in front.tasks
+            }
+            st.html(tasks_html(front.lines[0], list(links.values())))
 
 
 def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> None:
@@ -133,6 +154,7 @@ def main() -> None:
 
     st.header(literal(entry.shown), anchor=False)
     tell_imitations([entry])
+    show_place(index, entry)
     with failures_shown(entry):
         show_scores(entry, scores, metric, name)
     if entry.source:
