@@ -9,6 +9,7 @@ from leaderboard_app.in_browser import finish_page
 
 PAGES = {
     "home": "Home",
+    "choose": "Choose",
     "overview": "By task",
     "field": "Field",
     "languages": "Languages",

@@ -229,7 +229,7 @@ def place_html(id_: str, setting: str, ranked: Sequence[Standing], entries: Mapp
     sides = (("Ahead of it", ranked[max(place - 2, 0) : place]), ("Behind it", ranked[place + 1 : place + 3]))
     for side, others in sides:
         links = [_neighbour(entries[each.name]) for each in others if each.name in entries]
-        words += f". {side}: {', '.join(links)}" if links else ""
+        words += f". {side}: {' · '.join(links)}" if links else ""
     return f'<p class="place">{words}.</p>'
 
 

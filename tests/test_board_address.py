@@ -20,6 +20,7 @@ from tests.helpers.processes import free_port
 
 LINKS = (
     "Home",
+    "Choose",
     "By task",
     "Field",
     "Languages",

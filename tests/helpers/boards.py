@@ -9,6 +9,7 @@ from leaderboard_app.verification import verify_new
 
 PAGES = {
     "": "Panglot",
+    "choose": "Choose a model",
     "overview": "By task",
     "field": "The field",
     "languages": "Languages",
