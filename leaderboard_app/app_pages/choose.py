@@ -110,9 +110,7 @@ def main() -> None:
     tasks = [name for name in KNOWN if name in reported and IMAGES not in KNOWN[name].languages]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=task_pixels()):
-            task = address.select(
-                "Measured on", tasks, "on", tasks[0], format_func=lambda name: task_label(name, counts)
-            )
+            task = address.select("Task", tasks, "on", tasks[0], format_func=lambda name: task_label(name, counts))
         with st.container(width=120):
             metric = address.select("Metric", list(METRICS), "by", next(iter(METRICS)))
     models = scored_on(index, task, metric)

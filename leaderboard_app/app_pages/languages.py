@@ -9,7 +9,7 @@ import streamlit as st
 from leaderboard_app import address
 from leaderboard_app.exports import literal
 from leaderboard_app.field import languages_of
-from leaderboard_app.field_store import field_of, scored_on
+from leaderboard_app.field_store import scored_on
 from leaderboard_app.grids import heat_map, language_map
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
@@ -38,8 +38,8 @@ MOST_DRAWN, MOST_ON_PHONE = 25, 4
 
 
 def measured_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
-    """The models measured here, by name; floors and rows of papers are left out."""
-    entries = [entry for entry in entries_on(index, task) if not entry.floor and not entry.source]
+    """The models measured here or in papers, by name; floors are left out."""
+    entries = [entry for entry in entries_on(index, task) if not entry.floor]
     if not entries:
         return {}
     found = scores_by_language(scores_of(index, [task], [metric], entries=entries), metric, kind)
@@ -86,7 +86,7 @@ def show_pairs(index: Index, task: str, metric: str, name: str) -> None:
     if not entries:
         return
     pairs = mean_pairs(scores_of(index, [task], [metric], entries=entries[:MOST_DRAWN]), metric, entries[0].languages)
-    if pairs["candidate"].nunique() < 2 or pairs["value"].isna().all():
+    if pairs["value"][pairs["query"] != pairs["candidate"]].isna().all():
         return
     st.subheader("Every pair of languages", anchor=False)
     about = f"{metric} × 100 of every query and candidate language, mean over {min(len(entries), MOST_DRAWN)} models."
@@ -98,14 +98,13 @@ def show_pairs(index: Index, task: str, metric: str, name: str) -> None:
 def main() -> None:
     """The page."""
     index = open_board("Languages", "Which languages are hard, and for which models.")
-    counts, reported = counts_of(index), field_of(index).models()
-    tasks = [name for name in KNOWN if name in counts and (counts[name].measured or name in reported)]
-    tasks += sorted(name for name in counts if name not in KNOWN and counts[name].measured)
+    counts = counts_of(index)
+    tasks = [*(name for name in KNOWN if name in counts), *sorted(set(counts) - set(KNOWN))]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=task_pixels()):
             task = address.select("Task", tasks, "task", tasks[0], format_func=lambda name: task_label(name, counts))
         here = entries_on(index, task)
-        own = any(not entry.floor and not entry.source for entry in here)
+        own = any(not entry.floor for entry in here)
         with st.container(width=120):
             metrics = list(NAMES) if own else list(METRICS)
             metric = address.select("Metric", metrics, "metric", here[0].headline if own else metrics[0])
