@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("no_checks")
 
 HERE = Path(__file__).parents[1]
 ON_ONE_BOARD = 20
-PAGES = ("overview", "model", "compare", "queries", "bias")
+PAGES = ("home", "languages", "overview", "model", "compare", "queries", "bias")
 
 
 @pytest.fixture
