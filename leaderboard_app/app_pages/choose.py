@@ -1,4 +1,4 @@
-"""Choose a model: my languages, my direction, what I can run; and the command that checks it on my own data."""
+"""Choose a model: my languages, my direction, what I can run; the same list as `panglot shortlist`."""
 
 from __future__ import annotations
 
@@ -12,100 +12,122 @@ from leaderboard_app.exports import literal
 from leaderboard_app.field import Scored, languages_of
 from leaderboard_app.field_store import field_of, scored_on
 from leaderboard_app.filtering import SIZES
-from leaderboard_app.index import Index
+from leaderboard_app.formats import plus_minus
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.widgets import COLUMN, number_columns, show_table
+from panglot.cli.view.shortlist import check_command
 from panglot.data.image import IMAGES
-from panglot.interop.field import METRICS
+from panglot.interop.field import METRICS, Reported
+from panglot.interop.shortlist import DIRECTIONS, Choice, Direction, Interval, Shortlist, Wishes, shortlist
 from panglot.languages import language_label, language_name
-from panglot.score.pivot import english_among
-from panglot.score.shortlist import ALL_WAYS, DIRECTIONS, WITHIN, Candidate, Choice, Wish, shortlist
+from panglot.numbers import count
 
 MOST = 15
 LENGTHS = {"any": None, "512": 512, "2,048": 2048, "8,192": 8192, "32,768": 32768}
 """Tokens that a model must read."""
 
 
-def candidates_of(models: list[Scored]) -> list[Candidate]:
-    """The models of a task, each under a name of its own; `id` tells them apart in the table."""
-    return [
-        Candidate(model.name, model.cells, {**model.facts, "trust": model.trust, "id": model.id}) for model in models
-    ]
-
-
-def pick_wish(languages: list[str]) -> Wish:
-    """What a reader asks for."""
+def pick_wishes(languages: list[str], divided: bool) -> Wishes:
+    """What a reader asks for; where a task has no cells across languages, there is one direction."""
     chosen = address.select_many(
         "My languages", languages, "languages", format_func=language_label, placeholder="all languages"
     )
-    ways = list(DIRECTIONS) if english_among(languages) else [WITHIN]
+    ways: list[Direction] = ["within"] if divided else list(DIRECTIONS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        direction = address.segments("Direction", ways, "direction", WITHIN)
+        direction = address.segments("Direction", ways, "direction", "within")
         with st.container(width=150):
-            size = address.select("Parameters, at most", list(SIZES), "size", "any", fixed=True)
+            size = SIZES[address.select("Parameters, at most", list(SIZES), "size", "any", fixed=True)]
         with st.container(width=150):
-            length = address.select("Reads tokens, at least", list(LENGTHS), "length", "any", fixed=True)
+            length = LENGTHS[address.select("Reads tokens, at least", list(LENGTHS), "length", "any", fixed=True)]
     with st.container(horizontal=True):
         licence = address.toggle("Open licence", "licence")
         weights = address.toggle("Open weights", "weights")
-        images = address.toggle("Images, too", "images")
-    st.caption(DIRECTIONS[direction] + " What a model does not state counts as not met.")
-    modality = "image" if images else ""
-    wish = Wish(tuple(chosen or languages), direction, SIZES[size], licence, weights, LENGTHS[length], modality)
-    return wish if direction != ALL_WAYS or english_among(languages) else wish._replace(direction=WITHIN)
+    meaning = DIRECTIONS[direction]
+    st.caption(f"{meaning[0].upper()}{meaning[1:]}. A model of unknown size or length fails a limit on it.")
+    return Wishes(tuple(chosen or languages), direction, round(size) if size else None, licence, weights, length)
 
 
-def table_of(choices: list[Choice]) -> pd.DataFrame:
-    """One row a model of the list."""
+def command_of(task: str, metric: str, wishes: Wishes) -> str:
+    """What makes the same list in a terminal."""
+    parts = ["panglot", "shortlist", "--languages", ",".join(wishes.languages)]
+    parts += ["--task", task, "--metric", metric, "--direction", wishes.direction]
+    parts += ["--max-parameters", str(wishes.max_parameters)] if wishes.max_parameters else []
+    parts += ["--licence", "open"] if wishes.open_licence else []
+    parts += ["--weights", "open"] if wishes.open_weights else []
+    parts += ["--min-length", str(wishes.min_length)] if wishes.min_length else []
+    return shlex.join(parts)
+
+
+def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
+    """One row a model of the list; numbers and their intervals in columns of their own for the download."""
     rows = [
         {
-            "model": choice.candidate.name,
-            "mean": choice.mean,
-            "worst language": language_name(min(choice.by_language, key=lambda code: choice.by_language[code])),
-            "low": choice.low,
-            "high": choice.high,
-            "behind the first": choice.behind,
-            "gives up most in": language_name(choice.gives_up) if choice.gives_up else "",
-            "parameters": choice.candidate.facts.get("parameters"),
-            "max_length": choice.candidate.facts.get("max_length"),
-            "licence": choice.candidate.facts.get("licence") or "",
-            "trust": choice.candidate.facts["trust"],
-            "id": choice.candidate.facts["id"],
+            "model": choice.model.model.rpartition("/")[2],
+            "score": choice.score.value,
+            "score low": choice.score.low,
+            "score high": choice.score.high,
+            "behind the best": choice.behind.value,
+            "behind the best low": choice.behind.low,
+            "behind the best high": choice.behind.high,
+            "as good as the best": choice is choices[0] or choice.tied,
+            "weakest": choice.weakest_score,
+            "weakest in": " → ".join(map(language_name, dict.fromkeys(choice.weakest))),
+            "parameters": choice.model.facts.get("parameters"),
+            "max_length": choice.model.facts.get("max_length"),
+            "licence": choice.model.facts.get("licence") or "",
+            "trust": choice.model.facts.get("trust") or "reported",
+            "id": f"{choice.model.model}@{choice.model.revision}",
         }
         for choice in choices
     ]
     return pd.DataFrame(rows).astype({"parameters": "Int64", "max_length": "Int64"})
 
 
-def show_choices(choices: list[Choice], task: str, metric: str, models: list[Scored]) -> None:
-    """The list, and how to check its first model."""
-    best = choices[0]
-    st.markdown(
-        f"**{literal(best.candidate.name)}** has the highest mean, {best.mean:.3f} "
-        f"(from {best.low:.3f} to {best.high:.3f} over {len(best.by_language)} languages)."
-    )
-    config = number_columns(("mean", "low", "high", "behind the first"), "mono") | {
+def said_of(found: Shortlist) -> str:
+    """The answer in words."""
+    best = found.choices[0]
+    words = f"**{literal(best.model.model)}** scores highest: {literal(_words(best.score))}."
+    smallest = found.smallest_tied
+    if smallest and smallest is not best:
+        words += f" The smallest that is not clearly worse is **{literal(smallest.model.model)}**."
+    if found.best_of_all and found.price:
+        words += f" Without the limits, {literal(found.best_of_all.model)} is {literal(_words(found.price))} better."
+    return words
+
+
+def show_choices(found: Shortlist, task: str, metric: str) -> None:
+    """The list, and what it leaves out."""
+    st.markdown(said_of(found))
+    config = number_columns(("weakest",), "mono") | {
         "model": COLUMN.TextColumn("model", width=260),
+        "score": COLUMN.TextColumn(f"{metric} ↑", width=110, alignment="right"),
+        "behind the best": COLUMN.TextColumn(width=120, alignment="right"),
+        "as good as the best": COLUMN.CheckboxColumn(width=130, help="Whether the interval of what it lacks holds 0."),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
         "max_length": COLUMN.NumberColumn("max tokens", format="%d", width=85),
     }
-    table = table_of(choices)
-    show_table(table, f"panglot choice {task} {metric}", "choices", config, [name for name in table if name != "id"])
+    table, spread = table_of(found.choices[:MOST]), ("score", "behind the best")
+    hidden = {"id", *(f"{name} {end}" for name in spread for end in ("low", "high"))}
+    order = [name for name in table if name not in hidden]
+    show_table(table, f"panglot choice {task} {metric}", "choices", config, order, spread=spread)
     st.caption(
-        "low and high: the worst and the best of the chosen languages. behind the first: what a model gives up in the "
-        "mean, and the language in which it gives up most. Reported scores come without evidence."
+        f"{count(len(found.choices), 'model')} to choose from; {found.excluded:,} beyond a limit, {found.incomplete:,} "
+        "without these languages. ± is half of a 95 % interval over languages (of fewer than five, with those that "
+        "models score most alike), not over queries."
     )
-    identity = next(model.identity for model in models if model.id == best.candidate.facts["id"])
-    if "/" in identity:
-        st.write("Check it on your own questions and passages:")
-        st.code(f"panglot run {shlex.quote(identity)} --tasks my-data", language=None, wrap_lines=True)
+
+
+def candidates_of(models: list[Scored]) -> list[Reported]:
+    """The models of a task as the suite has them."""
+    return [
+        Reported(model.identity, str(model.facts["revision"]), dict(model.cells), {**model.facts, "trust": model.trust})
+        for model in models
+    ]
 
 
 def main() -> None:
     """The page."""
-    index: Index = open_board(
-        "Choose a model", "The models that do best in your languages, among those that you can run."
-    )
+    index = open_board("Choose a model", "The models that do best in your languages, among those that you can run.")
     counts, reported = counts_of(index), field_of(index).models()
     tasks = [name for name in KNOWN if name in reported and IMAGES not in KNOWN[name].languages]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -114,13 +136,21 @@ def main() -> None:
         with st.container(width=120):
             metric = address.select("Metric", list(METRICS), "by", next(iter(METRICS)))
     models = scored_on(index, task, metric)
-    languages = languages_of(models, task)
-    wish = pick_wish(languages)
-    choices = shortlist(candidates_of(models), wish, languages, MOST)
-    if choices:
-        show_choices(choices, task, metric, models)
+    across = any(query != candidate for model in models[:1] for query, candidate in model.cells)
+    wishes = pick_wishes(languages_of(models, task), not across)
+    found = shortlist(candidates_of(models), KNOWN[task].languages, wishes)
+    if found.choices:
+        show_choices(found, task, metric)
+        st.write("Check the first on your own questions and passages:")
+        st.code(check_command(found.choices[0], wishes), language=None, wrap_lines=True)
     else:
-        st.info("No model meets all of this. Drop a condition or a language.")
+        st.info("No model meets all of this. Drop a limit or a language.")
+    st.write("The same list in a terminal:")
+    st.code(command_of(task, metric, wishes), language=None, wrap_lines=True)
+
+
+def _words(found: Interval) -> str:
+    return plus_minus(found.value, found.low, found.high)
 
 
 main()

@@ -1,0 +1,45 @@
+"""The page that makes a short list: it agrees with the command, and its address holds what was asked for."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.command import json_of
+from tests.helpers.pages import Open, page_opener
+
+pytestmark = pytest.mark.usefixtures("no_checks")
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
+    return page_opener(monkeypatch)
+
+
+@pytest.mark.parametrize("direction", ["within", "english"])
+def test_page_and_command_make_the_same_list(open_page: Open, tmp_path: Path, direction: str) -> None:
+    asked = {"languages": ["deu_Latn", "tur_Latn"], "size": "600 M", "licence": "true", "direction": direction}
+    page = open_page("choose", tmp_path, **asked)
+    assert not page.exception
+    check, command = (shlex.split(code.value) for code in page.code[-2:])
+    listed = json_of(*command[1:], "--top", "15", "--json")
+    shown = page.dataframe[0].value
+    assert shown["model"].tolist() == [model["model"].rpartition("/")[2] for model in listed["models"]]
+    assert [text.partition(" ")[0] for text in shown["score"]] == [f"{m['score'][0]:.3f}" for m in listed["models"]]
+    assert shown["as good as the best"].tolist() == [model["tied"] for model in listed["models"]]
+    assert shown["parameters"].max() <= 6e8
+    assert shlex.join(check) == listed["check"]
+
+
+def test_page_says_so_where_no_model_meets_all_limits(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("choose", tmp_path, size="50 M", length="32,768", licence="true", weights="true")
+    assert not page.exception
+    assert any("No model meets all of this" in info.value for info in page.info)
+
+
+def test_task_without_cells_across_languages_has_one_direction(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("choose", tmp_path, on="miracl-hn", direction="english")
+    assert not page.exception
+    assert len(page.dataframe[0].value) == 15
