@@ -112,7 +112,7 @@ def test_verify_builds_no_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
 
-    def build(folder: Path, progress: Progress) -> None:
+    def build(folder: Path, progress: Progress, name: str) -> None:
         raise AssertionError("It would be downloaded.")
 
     task = replace(TASKS["emoji-t2i"], source=replace(TASKS["emoji-t2i"].source, build=build))

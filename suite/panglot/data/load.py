@@ -43,7 +43,7 @@ def read_files(task: Task, chosen: Collection[str], progress: Progress = silent)
 
     :raises BadData: the SHA-256 of a file differs from the task's, or the file is not in its format.
     """
-    parts = [part for part in task.source.files if part not in task.sizes or part in chosen]
+    parts = task.source.files_in(task.sizes, chosen)
     return task.reader({part: fetch_file(task, part, progress) for part in parts})
 
 

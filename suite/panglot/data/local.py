@@ -79,7 +79,6 @@ def places(task: Task, languages: Sequence[str]) -> Iterator[Path | None]:
 
 
 def _holds(root: Path, task: Task, languages: Sequence[str]) -> bool:
-    """Whether all files needed for these languages exist; for built sets, all files."""
-    chosen = task.sizes if task.source.build else task.choose(languages)
-    names = (name for part, (name, _) in task.source.files.items() if part not in task.sizes or part in chosen)
-    return all((root / task.source.folder / name).is_file() for name in names)
+    """Whether all files needed for these languages exist."""
+    files = task.source.files_in(task.sizes, task.choose(languages)).values()
+    return all((root / task.source.folder / name).is_file() for name, _ in files)

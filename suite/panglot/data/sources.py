@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -13,13 +13,9 @@ from panglot.data.builders.storybooks import StorybookSources
 from panglot.data.origins.archive import Archive
 from panglot.data.origins.hub import HubSet
 from panglot.data.readers.belebele import HubLanguages
-from panglot.data.task import Source
+from panglot.data.task import Build, Source
 from panglot.fields import Count, Label, Sha256
-from panglot.progress import Progress
 from panglot.toml import TomlFile
-
-Build: TypeAlias = Callable[[Path, Progress], None]
-"""A function that writes the files of a data set into a folder."""
 
 LANGUAGE = "{language}"
 """Placeholder for the language code in file, split and column names."""
@@ -99,7 +95,7 @@ class HubRows(HubSource):
 
     def builder(self, languages: Sequence[str]) -> Build:
         """Return the function that fetches the rows of each language."""
-        return HubLanguages(self.hub, self.revision, tuple(languages))
+        return HubLanguages(self.hub, self.revision)
 
 
 class HubCaptions(HubSource):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -14,6 +14,10 @@ from panglot.progress import Progress
 
 if TYPE_CHECKING:
     from panglot.data.pool import Pool
+
+
+Build: TypeAlias = Callable[[Path, Progress, str], None]
+"""A function that writes the named file of a data set into a folder; it can write other files too."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,17 @@ class Source:
     files: Mapping[str, tuple[str, str]]
     url: str = ""
     packaged: Path | None = None
-    build: Callable[[Path, Progress], None] | None = None
+    build: Build | None = None
     reencoded: bool = False
+
+    def files_in(self, languages: Collection[str], chosen: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Return the files without those of languages that are not chosen; a part can be named `LANGUAGE.PART`."""
+        left_out = set(languages) - set(chosen)
+        return {
+            part: file
+            for part, file in self.files.items()
+            if part not in left_out and part.rpartition(".")[0] not in left_out
+        }
 
 
 class Reference(NamedTuple):

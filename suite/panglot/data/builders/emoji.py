@@ -54,7 +54,7 @@ class EmojiSources:
     expected: int
     """Number of emoji in the finished data set."""
 
-    def build(self, folder: Path, progress: Progress = silent) -> None:
+    def build(self, folder: Path, progress: Progress = silent, name: str = "") -> None:
         """Write `images.parquet`, `texts.parquet` and the licence texts of the sources into a folder.
 
         :raises MissingExtra: Pillow is not installed.

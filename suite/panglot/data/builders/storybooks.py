@@ -65,7 +65,7 @@ class StorybookSources:
     texts_sha256: str
     """SHA-256 of the lines `id, language, kind, text`; fields end with NUL, lines are sorted and joined by `\\n`."""
 
-    def build(self, folder: Path, progress: Progress = silent) -> None:
+    def build(self, folder: Path, progress: Progress = silent, name: str = "") -> None:
         """Write `images.parquet`, `texts.parquet`, the attribution and the licence texts of the sources into a folder.
 
         :raises MissingExtra: Pillow is not installed.

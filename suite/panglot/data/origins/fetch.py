@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
+from shutil import rmtree
 
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
@@ -41,15 +41,25 @@ def fetch_file(task: Task, part: str, progress: Progress = silent) -> Path:
 
 
 def _built(task: Task, name: str, progress: Progress) -> Path:
-    """Return the file in the user's cache; if it is missing, build all files of the task and move them there."""
+    """Return a file in the user's cache; if it is missing, build it, which can make other files too.
+
+    What an interrupted attempt leaves is kept beside the folder, so that a builder can go on from there.
+    """
+    from filelock import FileLock
+
     folder = cache_dir(task.source.folder)
-    if task.source.build and not (folder / name).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-            task.source.build(Path(unfinished), progress)
-            folder.mkdir(exist_ok=True)
-            for path in Path(unfinished).iterdir():
-                os.replace(path, folder / path.name)
+    if task.source.build is None or (folder / name).is_file():
+        return folder / name
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not (folder / name).is_file():
+            task.source.build(unfinished, progress, name)
+            for path in (path for path in sorted(unfinished.rglob("*")) if path.is_file()):
+                target = folder / path.relative_to(unfinished)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+            rmtree(unfinished)
     return folder / name
 
 

@@ -9,14 +9,15 @@ its number. The questions about one linked article are a cluster.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
 
+from panglot.data.origins.hub_rows import HubData
 from panglot.data.records import Candidate, Judgement, Query
-from panglot.errors import BadData, MissingData, require
+from panglot.errors import BadData
 from panglot.lines import read_lines
 from panglot.progress import Progress
 
@@ -71,28 +72,15 @@ class HubLanguages:
 
     path: str
     revision: str
-    languages: Sequence[str]
 
-    def __call__(self, folder: Path, progress: Progress) -> None:
-        """Write `<language>.jsonl` for every language into a folder.
+    def __call__(self, folder: Path, progress: Progress, name: str) -> None:
+        """Write the file `name`, which is `<language>.jsonl`, into a folder.
 
         :raises MissingExtra: the library datasets is not installed.
-        :raises MissingData: the Hub cannot be reached.
+        :raises MissingData: the Hub cannot be reached, or does not have the data.
         """
-        with progress(f"fetching {self.path}", len(self.languages)) as advance:
-            for language in self.languages:
-                lines = [json.dumps({name: row[name] for name in FIELDS}) for row in self._rows(language)]
-                (folder / f"{language}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        language = name.removesuffix(".jsonl")
+        with progress(f"fetching {self.path} {language}", 0) as advance, (folder / name).open("wb") as file:
+            for row in HubData(self.path, self.revision).rows(language, "test", FIELDS):
+                file.write(f"{json.dumps(row)}\n".encode())
                 advance(1)
-
-    def _rows(self, language: str) -> list[dict[str, Any]]:
-        require("datasets", "st", f"The data set {self.path}")
-        from datasets import load_dataset
-
-        try:
-            return list(load_dataset(self.path, language, split="test", revision=self.revision, streaming=True))
-        except (OSError, ValueError) as error:
-            raise MissingData(
-                f"{self.path} ({language}) at revision {self.revision} cannot be read from the Hugging Face Hub "
-                f"({type(error).__name__}: {str(error)[:200]}). Check the network."
-            ) from error

@@ -23,10 +23,11 @@ from typing import Any
 
 from panglot.data.corpus import Corpus, Passage, Questions
 from panglot.data.origins.fetch import fetch_file
+from panglot.data.origins.hub_rows import HubData
 from panglot.data.records import Judgement, Query
 from panglot.data.task import Task
-from panglot.errors import BadData, MissingData, require
-from panglot.files import DATA_VARIABLE, cache_dir, data_root, write_whole
+from panglot.errors import BadData, MissingData
+from panglot.files import cache_dir, data_root, write_whole
 from panglot.lines import open_unpacked
 from panglot.progress import Progress
 
@@ -190,20 +191,10 @@ class HubCorpora:
 
     def _rows(self, configuration: str, skipped: int = 0) -> Iterator[dict[str, Any]]:
         """Yield the rows of a configuration; `docid` can be named `_id` or `id` on the Hub."""
-        require("datasets", "st", f"The data set {self.path}")
-        from datasets import load_dataset
-
-        try:
-            splits = load_dataset(self.path, configuration, revision=self.revision, streaming=True)
-            rows = splits["dev"] if "dev" in splits else next(iter(splits.values()))
-            for row in rows.skip(skipped):
-                yield row | {"docid": str(row.get("docid") or row.get("_id") or row.get("id"))}
-        except (OSError, ValueError) as error:
-            raise MissingData(
-                f"{self.path} ({configuration}) at revision {self.revision} cannot be read from the Hugging Face Hub "
-                f"({type(error).__name__}: {str(error)[:200]}). Check the network, or set --data-dir or "
-                f"{DATA_VARIABLE} to a folder that contains the corpora. Files that were already fetched are kept."
-            ) from error
+        data = HubData(self.path, self.revision)
+        splits = data.splits(configuration)
+        for row in data.rows(configuration, "dev" if "dev" in splits else splits[0], skipped=skipped):
+            yield row | {"docid": str(row.get("docid") or row.get("_id") or row.get("id"))}
 
     def read_selection(self, task: Task, language: str) -> frozenset[str]:
         """Return the ids of the queries that the task uses, from `queries-<language>.txt` beside its corpora."""
