@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -332,4 +333,4 @@ def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyP
 
 def test_a_task_that_no_result_can_hold_is_a_sentence_before_the_run() -> None:
     with pytest.raises(BadData, match=r"name: contains the invisible character U\+001B"):
-        record_task("a\x1bb", "0" * 64, "map", ("de",), 1, 1)
+        record_task(replace(TASKS["starter"], name="a\x1bb"), "0" * 64, ("de",), 1, 1)

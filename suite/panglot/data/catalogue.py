@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from panglot.data.hub_task import PREFIX, hub_tasks
 from panglot.data.own import names_own_data, own_task
 from panglot.data.sources import Table
 from panglot.data.task import Task
@@ -88,9 +89,9 @@ def known_tasks() -> dict[str, Task]:
 
 
 def load_tasks(name: str) -> tuple[Task, ...]:
-    """Return the tasks for a name: a task, a set, a suite, or the path of a user's own task file or data.
+    """Return the tasks for a name: a task, a set, a suite, a set of the Hub, or the path of a task file or of data.
 
-    `FILE.toml:NAME` selects one task or one set of a task file.
+    `FILE.toml:NAME` selects one task or one set of a task file; see `panglot.data.hub_task` for `hub:ORG/NAME`.
 
     :raises UnknownName: nothing has this name; the message suggests the nearest names.
     :raises BadData: the task file or the data in the folder is not valid.
@@ -101,7 +102,9 @@ def load_tasks(name: str) -> tuple[Task, ...]:
     known = known_tasks()
     if name in known:
         return (known[name],)
-    if file := split_path(name):
+    if name.startswith(PREFIX):
+        tasks = hub_tasks(name)
+    elif file := split_path(name):
         tasks = _own_file(*file)
     elif names_own_data(name):
         tasks = (own_task(name),)

@@ -12,6 +12,7 @@ from panglot.data.builders.emoji import EmojiSources
 from panglot.data.builders.storybooks import StorybookSources
 from panglot.data.origins.archive import Archive
 from panglot.data.origins.hub import HubSet
+from panglot.data.origins.hub_tables import HubTables
 from panglot.data.readers.belebele import HubLanguages
 from panglot.data.task import Build, Source
 from panglot.fields import Count, Label, Sha256
@@ -121,6 +122,28 @@ class HubCaptions(HubSource):
         return HubSet(self.hub, self.revision, columns, self.id, self.locale, self.shared).fetch
 
 
+class HubRetrieval(HubSource):
+    """A retrieval set from the Hugging Face Hub in the form of mteb: corpus, queries and qrels for each subset."""
+
+    kind: Literal["hub-retrieval"]
+    split: Label = "test"
+    subset: str = LANGUAGE
+    """Name of the subset of each language; empty if the set has no subsets."""
+    subsets: Mapping[str, Label] = {}
+    """Subsets that are named otherwise, by language."""
+    configs: Annotated[tuple[Label, ...], Field(min_length=3, max_length=3)] | None = None
+    """Names of the configurations with corpus, queries and qrels, if they are not those of mteb."""
+    images: str = ""
+    """Name of the configuration with the images of the corpus, if they are apart; names can contain `{subset}`."""
+    shared: bool = False
+    """Whether all subsets have the same candidates."""
+
+    def tables(self, languages: Sequence[str]) -> HubTables:
+        """Return what fetches the tables of these languages."""
+        subsets = {name: self.subsets.get(name, self.subset.replace(LANGUAGE, name)) for name in languages}
+        return HubTables(self.hub, self.revision, self.split, subsets, self.shared, self.configs, self.images)
+
+
 class ArchiveTable(Table):
     """A .tar.gz archive; `sha256` is given if its bytes never change."""
 
@@ -176,7 +199,8 @@ class StorybookArchives(Built):
 
 
 AnySource: TypeAlias = Annotated[
-    Download | Folder | HubRows | HubCaptions | EmojiArchives | StorybookArchives, Field(discriminator="kind")
+    Download | Folder | HubRows | HubCaptions | HubRetrieval | EmojiArchives | StorybookArchives,
+    Field(discriminator="kind"),
 ]
 
 

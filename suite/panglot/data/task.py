@@ -108,6 +108,8 @@ class Task:
     divided: bool = False
     direction: Direction | None = None
     """For images with captions: the modality of the queries and of the candidates."""
+    origin: str = ""
+    """For a set of the Hub that is not built in: the name that leads to the same content again."""
     remarks: tuple[str, ...] = ()
     """Notes for the user about data that was just read: dropped items, possible mistakes."""
 

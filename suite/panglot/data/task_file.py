@@ -18,7 +18,7 @@ from panglot.data.image import IMAGES
 from panglot.data.readers.captions import reader
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.readers.registry import Format, find_format, with_settings
-from panglot.data.sources import AnySource, Table, list_files
+from panglot.data.sources import AnySource, HubRetrieval, Table, list_files
 from panglot.data.task import Direction, Reader, Reference, Size, Source, Task
 from panglot.data.task_tables import (
     CaptionsTable,
@@ -30,10 +30,12 @@ from panglot.data.task_tables import (
     Language,
     LanguageTable,
     ReferenceTable,
+    RetrievalTable,
     Slug,
 )
 from panglot.errors import PanglotError
 from panglot.fields import Label, Positive, Sha256, Text
+from panglot.languages import language_name
 from panglot.toml import TomlFile, read_toml
 
 TITLES: Mapping[Direction, str] = {
@@ -198,7 +200,58 @@ class CorpusFile(TaskFile):
         )
 
 
-FORMS: Mapping[str, type[TaskFile]] = {"pool": PoolFile, "captions": CaptionsFile, "questions": CorpusFile}
+class RetrievalFile(TaskFile):
+    """A retrieval set of the Hub: one task if its languages are parallel or share a corpus, else one per language."""
+
+    source: HubRetrieval
+    fingerprint: Hash = ""
+    images: bool = False
+    """Whether the candidates are images, such as pages of documents."""
+    languages: Annotated[dict[Language, RetrievalTable], Field(min_length=1)]
+
+    def sets(self, document: TomlFile, found: Format) -> Sets:
+        """Return the tasks as one set."""
+        read = _read(document, ("settings",), found, self.settings)
+        rows = dict(sorted(self.languages.items()))
+        if self.source.shared or self.settings.get("parallel"):
+            return {self.name: (self._task(self.name, self.title, rows, read),)}
+        tasks = [
+            self._task(f"{self.name}-{name.lower()}", f"{self.title}: {language_name(name)}", {name: row}, read)
+            for name, row in rows.items()
+        ]
+        return {self.name: tuple(tasks)}
+
+    def _task(self, name: str, title: str, rows: Mapping[str, RetrievalTable], read: Reader) -> Task:
+        tables = self.source.tables(list(rows))
+        single = next(iter(rows.values())) if len(rows) == 1 else None
+        return Task(
+            name=name,
+            title=title,
+            sizes=retrieval_sizes(rows, self.images, str(self.settings.get("candidates", ""))),
+            source=Source(self.name, tables.files(list(rows)), url=self.source.page, build=tables),
+            reader=read,
+            fingerprint=self.fingerprint,
+            relevants=single.relevants if single else None,
+            note=self.note,
+            **self.facts(),
+        )
+
+
+def retrieval_sizes(rows: Mapping[str, RetrievalTable], images: bool, spoken: str = "") -> dict[str, Size]:
+    """Return the sizes of a retrieval set; images, and a shared corpus in the language `spoken`, are counted once."""
+    if not (images or spoken):
+        return {name: Size(row.queries, row.candidates) for name, row in rows.items()}
+    sizes = {name: Size(row.queries, 0) for name, row in rows.items()}
+    own, shared = spoken or IMAGES, next(iter(rows.values())).candidates
+    return {**sizes, own: Size(sizes[own].queries if own in sizes else 0, shared)}
+
+
+FORMS: Mapping[str, type[TaskFile]] = {
+    "pool": PoolFile,
+    "captions": CaptionsFile,
+    "questions": CorpusFile,
+    "retrieval": RetrievalFile,
+}
 """The form of a task file, by what its reader returns."""
 
 

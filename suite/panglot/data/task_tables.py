@@ -50,6 +50,14 @@ class LanguageTable(Table):
     sha256: Hash | Mapping[str, Sha256] = ""
 
 
+class RetrievalTable(Table):
+    """The counts of one language of a retrieval set; `relevants` counts its own judgements."""
+
+    queries: Count
+    candidates: Count
+    relevants: Positive | None = None
+
+
 class CaptionsTable(Table):
     """The number of captions in one language of a set of images."""
 

@@ -64,7 +64,7 @@ def run(
     with timed(seconds, "read"):
         pool, damaged = without_damaged(read_pool(task, languages, progress), skip_damaged)
     sizes = (len(pool.queries), len(pool.candidates))
-    record = record_task(task.name, pool.fingerprint, task.headline, pool.languages, *sizes)
+    record = record_task(task, pool.fingerprint, pool.languages, *sizes)
     with timed(seconds, "encode"):
         score = debias.score_pool if debias else score_pool
         scored = score(model, pool, cache, progress)

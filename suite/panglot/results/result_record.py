@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from panglot.data.task import Task
 from panglot.encode.card import ModelCard
 from panglot.encode.tokenization import Reading
 from panglot.errors import BadData, BadResult
@@ -46,6 +47,9 @@ Cell: TypeAlias = Score | None
 ByMetric: TypeAlias = dict[str, Score]
 
 
+ORIGIN = r"^(hub:[\w.-]+/[\w.-]+@[0-9a-f]{40}(\?[\w.=&%+-]+)?)?$"
+
+
 class TaskRecord(Record):
     """Which content was asked; only results with one fingerprint are comparable."""
 
@@ -55,6 +59,8 @@ class TaskRecord(Record):
     languages: Annotated[tuple[Label, ...], Field(min_length=1)]
     queries: Positive
     candidates: Positive
+    origin: Annotated[str, Field(pattern=ORIGIN, max_length=500, exclude_if=lambda origin: not origin)] = ""
+    """The set of the Hub and its revision, if the task is not built in: `hub:ORG/NAME@COMMIT?config=de`."""
 
     @model_validator(mode="after")
     def _check(self) -> TaskRecord:
@@ -219,24 +225,23 @@ class ResultRecord(Record):
         }
 
 
-def record_task(
-    name: str, fingerprint: str, headline: str, languages: tuple[str, ...], queries: int, candidates: int
-) -> TaskRecord:
+def record_task(task: Task, fingerprint: str, languages: tuple[str, ...], queries: int, candidates: int) -> TaskRecord:
     """The record of a task, before anything costs time.
 
     :raises BadData: it has a name, a language or a headline metric that no result can hold.
     """
     try:
         return TaskRecord(
-            name=name,
+            name=task.name,
             fingerprint=fingerprint,
-            headline=headline,
+            headline=task.headline,
             languages=languages,
             queries=queries,
             candidates=candidates,
+            origin=task.origin,
         )
     except ValidationError as error:
-        raise BadData(f"No result can be written for the task {name[:80]!a}. {first_fault(error)}.") from error
+        raise BadData(f"No result can be written for the task {task.name[:80]!a}. {first_fault(error)}.") from error
 
 
 def read_result_record(path: Path) -> ResultRecord:

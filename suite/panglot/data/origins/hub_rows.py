@@ -25,6 +25,14 @@ PATIENCE = 4.0
 WAITS = (0.25, 0.5, 1, 2, 4, 8, 8)
 """Seconds between attempts, beyond those of the libraries, which try most requests several times."""
 
+_LOGIN = "log in with: hf auth login"
+REFUSALS = {
+    "RepoNotFound": f"The Hugging Face Hub has no data set of this name, or it is private. Check the name, or {_LOGIN}",
+    "GatedRepo": f"Its terms must be accepted on https://huggingface.co/datasets/{{path}}; then {_LOGIN}",
+    "RevisionNotFound": "The data set has no revision '{revision}'.",
+}
+"""What the error codes of the Hub mean."""
+
 Outcome = TypeVar("Outcome")
 
 
@@ -126,6 +134,10 @@ class HubData:
         check_reachable(self.path)
 
     def _error(self, config: str | None, error: Exception) -> MissingData:
+        response = next((cause.response for cause in _causes(error) if getattr(cause, "response", None)), None)
+        code = response.headers.get("X-Error-Code", "") if response is not None else ""
+        if code in REFUSALS:
+            return MissingData(f"{self.path}: {REFUSALS[code].format(path=self.path, revision=self.revision)}")
         named = f"{self.path} ({config})" if config else self.path
         reason = " ".join(str(error).split())[:300]
         advice = " Try again later: what was fetched completely is kept." if is_transient(error) else ""
@@ -135,20 +147,23 @@ class HubData:
         )
 
 
+def _causes(error: BaseException | None) -> Iterator[Any]:
+    """Yield an exception and what caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same request can succeed later: a failing connection or server, or too many requests."""
-    seen: BaseException | None = error
-    while seen is not None:
-        status = getattr(getattr(seen, "response", None), "status_code", None)
+    for cause in _causes(error):
+        status = getattr(getattr(cause, "response", None), "status_code", None)
         if status is not None:
             return status in (408, 429) or status >= 500
-        if type(seen).__name__ == "OfflineModeIsEnabled":
-            return False
-        if type(seen).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
+        if type(cause).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
             return True
-        if isinstance(seen, ConnectionError | TimeoutError) and not seen.__cause__:
+        if isinstance(cause, ConnectionError | TimeoutError) and not (cause.__cause__ or cause.__context__):
             return True
-        seen = seen.__cause__ or seen.__context__
     return False
 
 

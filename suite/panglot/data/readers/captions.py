@@ -6,15 +6,14 @@ handles one data set; the pools depend only on the images, their captions, and w
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from panglot.data.image import IMAGES, Image
+from panglot.data.readers.parquet import read_files, read_rows
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.data.task import Direction, Reader
 from panglot.errors import BadData
@@ -136,14 +135,16 @@ def mixed(data: ImageText, only_own_locale: bool = False) -> Pool:
 
 def read_emoji(paths: Mapping[str, Path], *, keywords: bool = False) -> ImageText:
     """Read the test split of the emoji data set: the name of each emoji and, with `keywords`, a second caption."""
-    rows = [row for row in _rows(paths["texts"], "id", "lang", "name", "keywords", "split") if row["split"] == "test"]
+    rows = [
+        row for row in read_rows(paths["texts"], "id", "lang", "name", "keywords", "split") if row["split"] == "test"
+    ]
     texts = (
         (row, [row["name"], *([", ".join(row["keywords"])] if keywords and row["keywords"] else [])]) for row in rows
     )
     return ImageText(
         [
             Shown(row["id"], image, row["id"])
-            for row, image in _files(paths["images"], "png", "id")
+            for row, image in read_files(paths["images"], "png", "id")
             if row["split"] == "test"
         ],
         [caption for row, own in texts for caption in _numbered(row["id"], row["lang"], own)],
@@ -155,11 +156,11 @@ def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
 
     The pages of a story are one cluster.
     """
-    rows = _rows(paths["texts"], "id", "lang", "kind", "text", "split")
+    rows = read_rows(paths["texts"], "id", "lang", "kind", "text", "split")
     return ImageText(
         [
             Shown(row["id"], image, row["picture"], cluster=row["story"])
-            for row, image in _files(paths["images"], "jpeg", "id", "picture", "story")
+            for row, image in read_files(paths["images"], "jpeg", "id", "picture", "story")
             if row["split"] == "test"
         ],
         [
@@ -174,12 +175,12 @@ def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
 def read_hub(paths: Mapping[str, Path], *, first_only: bool = False) -> ImageText:
     """Read a data set fetched by `panglot.data.origins.hub`, with all captions or the first in each language."""
     own = defaultdict[tuple[str, str], list[str]](list)
-    for row in _rows(paths["texts"], "id", "lang", "text"):
+    for row in read_rows(paths["texts"], "id", "lang", "text"):
         own[row["id"], row["lang"]].append(row["text"])
     return ImageText(
         [
             Shown(row["id"], image, row["id"], row["locale"])
-            for row, image in _files(paths["images"], "image", "id", "locale")
+            for row, image in read_files(paths["images"], "image", "id", "locale")
         ],
         [
             caption
@@ -236,57 +237,3 @@ def _images(data: ImageText) -> list[Candidate]:
 
 def _captions(data: ImageText) -> list[Candidate]:
     return [Candidate(caption.id, caption.text, caption.language) for caption in data.captions]
-
-
-class _Files:
-    """The files in one column of a table; one row group is in memory at a time."""
-
-    def __init__(self, path: Path, column: str) -> None:
-        from pyarrow.parquet import ParquetFile
-
-        self._table, self._column, self._lock = ParquetFile(path), column, Lock()
-        self._group, self._files = -1, list[bytes]()
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the table's columns."""
-        return list(self._table.schema_arrow.names)
-
-    @property
-    def groups(self) -> list[int]:
-        """The number of rows in each row group."""
-        return [self._table.metadata.row_group(group).num_rows for group in range(self._table.num_row_groups)]
-
-    def read(self, group: int, row: int) -> bytes:
-        """Return the file in row `row` of row group `group`."""
-        with self._lock:
-            if group != self._group:
-                self._files = self._table.read_row_group(group, [self._column])[self._column].to_pylist()
-                self._group = group
-            return self._files[row]
-
-
-def _files(path: Path, column: str, *facts: str) -> Iterator[tuple[dict[str, Any], Image]]:
-    """Yield each row of a table of images with its image; the bytes are hashed, not kept."""
-    files = _Files(path, column)
-    known = [name for name in (*facts, "split") if name in files.columns]
-    rows = iter(_rows(path, *known))
-    for group, count in enumerate(files.groups):
-        for row in range(count):
-            digest = hashlib.sha256(files.read(group, row)).hexdigest()
-            yield next(rows), Image(digest, partial(files.read, group, row))
-
-
-def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """Return these columns of all rows of a table.
-
-    :raises BadData: the file is not a Parquet table with these columns.
-    """
-    from pyarrow.parquet import read_table
-
-    try:
-        return read_table(path, columns=list(columns)).to_pylist()
-    except (OSError, ValueError, KeyError) as error:
-        raise BadData(
-            f"{path} is not a Parquet table with the columns {', '.join(columns)}. {str(error)[:200]}"
-        ) from error

@@ -15,12 +15,13 @@ from panglot.data.readers.folder import read_folder
 from panglot.data.readers.lareqa import sentence_pool
 from panglot.data.readers.miracl import read_questions
 from panglot.data.readers.pairs import PART, read_pairs
+from panglot.data.readers.retrieval import read_retrieval
 from panglot.errors import PanglotError, UnknownName, spelled
 
 GROUP = "panglot.readers"
 """Entry point group in which packages register a `Format`."""
 
-Gives: TypeAlias = Literal["pool", "captions", "questions"]
+Gives: TypeAlias = Literal["pool", "captions", "questions", "retrieval"]
 
 
 class Format(NamedTuple):
@@ -54,6 +55,7 @@ FORMATS: Mapping[str, Format] = {
         "questions",
     ),
     "pairs": Format(read_pairs, {PART: "pairs.csv"}),
+    "retrieval": Format(read_retrieval, {}, "retrieval"),
     "storybooks": Format(read_storybooks, IMAGES_AND_TEXTS, "captions"),
 }
 
@@ -95,7 +97,7 @@ def with_settings(found: Format, settings: Mapping[str, Any]) -> Callable[[Mappi
     for name, value in settings.items():
         if name not in known:
             raise UnknownName("setting", name, known, "" if known else "This reader has no settings.")
-        hints = get_type_hints(found.read)
+        hints = get_type_hints(found.read, localns={"Pool": Any})  # readers import it for type checkers only
         try:
             values[name] = TypeAdapter(hints.get(name, Any)).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:

@@ -138,7 +138,7 @@ def run_streamed(
     with timed(seconds, "score"):
         derived = score_evidence(evidence, task.headline)
     size = sum(found.size for found in surveys)
-    record = record_task(task.name, _fingerprint(pools, surveys), task.headline, chosen, evidence.queries, size)
+    record = record_task(task, _fingerprint(pools, surveys), chosen, evidence.queries, size)
     stem = stem_of(task, chosen)
     run_record = provenance(seconds, None, rank_device=options.rank_device)
     return Result(ResultRecord.of(record, model.card, derived, [], run_record), evidence, stem)

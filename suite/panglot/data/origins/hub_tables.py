@@ -1,0 +1,179 @@
+"""Fetch retrieval sets from the Hugging Face Hub in the form that mteb uses, as tables for `readers.retrieval`.
+
+A set has three configurations, `corpus`, `queries` and `qrels`, or three for each of its subsets, which are mostly
+languages: `de-corpus`, `de-queries`, `de-qrels`. Each is written to one Parquet file, with limits on its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from panglot.data.origins.hub_rows import HubData
+from panglot.errors import BadData
+from panglot.files import write_whole
+from panglot.progress import Progress
+
+ROW_GROUP = 64
+"""Number of rows in memory at a time, as they can hold images."""
+
+MOST_ROWS = 5_000_000
+LONGEST_TEXT = 1_000_000
+LARGEST_IMAGE = 64 << 20
+MOST_BYTES = 64 << 30
+"""Texts and images in one table; a set can declare any size, and the disk is the user's."""
+
+ITEM = ("id", "text", "image")
+JUDGEMENT = ("query", "candidate", "gain")
+
+
+class Configs(NamedTuple):
+    """The configurations of one subset."""
+
+    corpus: str
+    queries: str
+    qrels: str
+
+
+@dataclass(frozen=True)
+class HubTables:
+    """The location of a retrieval set: a data set at a commit, the split, and the subset of each language.
+
+    The subset is empty if the set has no subsets. If `shared`, all languages have the candidates of the first subset.
+    `configs` and `images` name the configurations, with `{subset}` for the subset, if they are not those of mteb.
+    """
+
+    path: str
+    revision: str
+    split: str
+    subsets: Mapping[str, str]
+    shared: bool = False
+    configs: Sequence[str] | None = None
+    images: str = ""
+
+    def files(self, languages: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Return the file of each part, without a hash."""
+        parts = [part for part in Configs._fields if not (self.shared and part == "corpus")]
+        files = {f"{language}.{part}": f"{language}/{part}.parquet" for language in languages for part in parts}
+        files |= {"corpus": "corpus.parquet"} if self.shared else {}
+        return {part: (file, "") for part, file in files.items()}
+
+    def __call__(self, folder: Path, progress: Progress, name: str) -> None:
+        """Write the file `name` into a folder: `LANGUAGE/PART.parquet`, or `corpus.parquet` if it is shared.
+
+        :raises MissingExtra: the library datasets is not installed.
+        :raises MissingData: the Hub cannot be reached, or does not have the set, the configuration or the split.
+        :raises BadData: a row is not of this form, or a limit is exceeded.
+        """
+        language, _, file = name.rpartition("/")
+        part = file.removesuffix(".parquet")
+        subset = self.subsets[language] if language else next(iter(self.subsets.values()))
+        data = HubData(self.path, self.revision)
+        config = self._config(data, subset, part)
+        where = f"{self.path} ({config})"
+        with progress(f"fetching {where}", 0) as advance:
+            rows = self._rows(data, config)
+            if part == "corpus" and self.images:
+                rows = _with_images(rows, self._rows(data, self._named(self.images, subset)))
+            read, columns = (_judgement, JUDGEMENT) if part == "qrels" else (_item, ITEM)
+            write_whole(folder / name, partial(_write, _checked(rows, read, where, advance), columns))
+
+    def _config(self, data: HubData, subset: str, part: str) -> str:
+        if self.configs:
+            return self._named(self.configs[Configs._fields.index(part)], subset)
+        found: str = getattr(configs_of(data.configs() if not subset else (), subset), part)
+        return found
+
+    def _rows(self, data: HubData, config: str) -> Iterator[Mapping[str, Any]]:
+        return data.rows(config, choose_split(data.splits(config), self.split, f"{self.path} ({config})"))
+
+    @staticmethod
+    def _named(name: str, subset: str) -> str:
+        return name.replace("{subset}", subset)
+
+
+def _with_images(
+    corpus: Iterator[Mapping[str, Any]], images: Iterator[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the images of a corpus with the id of their page; they are named by `file_name`, pages by `image_id`."""
+    ids = {str(row["image_id"]): row["_id"] for row in corpus}
+    for row in images:
+        yield {"id": ids[str(row["file_name"])], "image": row["image"]}
+
+
+def configs_of(names: Sequence[str], subset: str) -> Configs:
+    """Return the configurations of a subset, as mteb names them."""
+    if subset:
+        return Configs(f"{subset}-corpus", f"{subset}-queries", f"{subset}-qrels")
+    return Configs("corpus", "query" if "query" in names else "queries", "qrels" if "qrels" in names else "default")
+
+
+def choose_split(splits: Sequence[str], wanted: str, where: str) -> str:
+    """Return the wanted split, or the only one.
+
+    :raises BadData: there are several, none of which is wanted.
+    """
+    if wanted in splits or len(splits) != 1:
+        if wanted not in splits:
+            raise BadData(f"{where} has no split '{wanted}', but {', '.join(splits)}. Choose one by ?split=NAME.")
+        return wanted
+    return splits[0]
+
+
+def _checked(
+    rows: Iterator[Mapping[str, Any]],
+    read: Callable[[Mapping[str, Any]], Sequence[Any]],
+    where: str,
+    advance: Callable[[int], object],
+) -> Iterator[Sequence[Any]]:
+    """Yield what is read from each row, within the limits."""
+    total = 0
+    for number, row in enumerate(rows):
+        try:
+            found = read(row)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"the column {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise BadData(f"{where}, row {number}: {' '.join(reason.split())}. Found: {', '.join(row)}.") from error
+        total += sum(len(value) for value in found if isinstance(value, str | bytes))
+        if number >= MOST_ROWS or total > MOST_BYTES:
+            limits = f"{MOST_ROWS:,} rows or {MOST_BYTES >> 30} GiB of texts and images"
+            raise BadData(f"{where} has more than {limits}, which is the limit.")
+        yield found
+        advance(1)
+
+
+def _item(row: Mapping[str, Any]) -> Sequence[Any]:
+    """Return id, text and image file of a query or a candidate; an image is used rather than its text."""
+    id_ = row["id"] if "id" in row else row["_id"]
+    image = row.get("image")
+    if isinstance(image, Mapping):
+        image = image.get("bytes")
+    if image is not None and not (isinstance(image, bytes) and 0 < len(image) <= LARGEST_IMAGE):
+        raise ValueError(f"the image is not a file of at most {LARGEST_IMAGE >> 20} MiB")
+    if image is not None:
+        return str(id_), "", image
+    text, title = row["text"], row.get("title") or ""
+    if not isinstance(text, str) or not isinstance(title, str):
+        raise TypeError("text and title must be strings")
+    if len(text) + len(title) > LONGEST_TEXT:
+        raise ValueError(f"a text is longer than {LONGEST_TEXT:,} characters")
+    return str(id_), f"{title}\n{text}" if title else text, None
+
+
+def _judgement(row: Mapping[str, Any]) -> Sequence[Any]:
+    return str(row["query-id"]), str(row["corpus-id"]), float(row["score"])
+
+
+def _write(rows: Iterator[Sequence[Any]], columns: Sequence[str], path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    types = {"image": pa.binary(), "gain": pa.float64()}
+    schema = pa.schema({name: types.get(name, pa.string()) for name in columns})
+    with ParquetWriter(path, schema) as writer:
+        while chunk := list(islice(rows, ROW_GROUP)):
+            writer.write_table(pa.table([list(column) for column in zip(*chunk, strict=True)], schema=schema))
