@@ -12,7 +12,7 @@ import pytest
 
 from panglot.data.pool import Pool
 from panglot.encode.card import ModelCard
-from panglot.encode.checkpoints.loading import explained, is_out_of_reach
+from panglot.encode.checkpoints.loading import explained, fetch_model
 from panglot.encode.checkpoints.openvino import compile_with_openvino
 from panglot.encode.checkpoints.tokens import tokenize
 from panglot.encode.kinds import model2vec, mteb_model, sparse
@@ -185,15 +185,18 @@ class TestHub:
     ) -> None:
         from huggingface_hub.errors import HfHubHTTPError
 
-        def answer(*_: object, **__: object) -> None:
+        def answer(*_: object, **__: object) -> SimpleNamespace:
             if status is None:
-                return
+                return SimpleNamespace(siblings=None)
             if status:
                 raise HfHubHTTPError("Not found", response=SimpleNamespace(headers={}, request=None, status_code=404))
             raise ConnectionError
 
+        monkeypatch.setattr("panglot.encode.checkpoints.loading.check_reachable", lambda name: None)
+        monkeypatch.setattr("panglot.hub.WAITS", ())
         monkeypatch.setattr("huggingface_hub.HfApi.model_info", answer)
-        assert is_out_of_reach("someone/model") is away
+        monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: None)
+        assert fetch_model("someone/model") is not away
 
     def test_a_name_that_can_be_none(self) -> None:
         with (

@@ -147,8 +147,10 @@ class TestSuite:
     def test_suites_say_what_they_are(self) -> None:
         assert "a name of ours, not a public benchmark" in suites()["murec"].title
         assert [task.name for task in suites()["m2m"].tasks] == ["xquad-r", "mlqa-r"]
+        unread = {task.name for task in all_tasks() if task.note.startswith("Not read here yet")}
         left_out = {task.name for task in all_tasks()} - {task.name for task in suites()["murec"].tasks}
-        assert left_out == {"miracl", "starter"}
+        assert left_out - unread == {"miracl", "starter"}
+        assert unread <= left_out
         code, said = panglot("tasks")
         assert code == 0
         assert "a name of ours, not a public benchmark" in said

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -25,6 +22,7 @@ from panglot.train.run.card import write_card
 from panglot.train.run.score import score_folder
 from panglot.train.run.train import Trained, train
 from tests.helpers.command import json_of, panglot
+from tests.helpers.hub_server import HubServer, use_hub
 from tests.helpers.recipes import write_recipe
 from tests.helpers.tasks import TASKS
 
@@ -93,94 +91,32 @@ def test_example_of_the_card_runs(trained: Trained, monkeypatch: pytest.MonkeyPa
     assert names["scores"].shape == (1, 2)
 
 
-class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as an upload needs; keeps what is uploaded."""
-
-    kept: dict[str, bytes]
-    private: bool
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-    def do_POST(self) -> None:
-        body = self._body()
-        address = f"http://127.0.0.1:{self.server.server_address[1]}"
-        if self.path == "/api/repos/create":
-            wanted = json.loads(body)
-            Hub.private = wanted.get("private") is True or wanted.get("visibility") == "private"
-            self._answer({"url": f"{address}/org/small"})
-        elif self.path.endswith("/validate-yaml"):
-            self._answer({"errors": [], "warnings": []})
-        elif "/preupload/" in self.path:
-            names = [file["path"] for file in json.loads(body)["files"]]
-            modes = {name: "lfs" if name.endswith(".safetensors") else "regular" for name in names}
-            files = [{"path": name, "uploadMode": mode, "shouldIgnore": False} for name, mode in modes.items()]
-            self._answer({"files": files})
-        elif self.path.endswith("/info/lfs/objects/batch"):
-            wanted = json.loads(body)["objects"]
-            actions = {one["oid"]: {"upload": {"href": f"{address}/lfs/{one['oid']}"}} for one in wanted}
-            objects = [{**one, "actions": actions[one["oid"]]} for one in wanted]
-            self._answer({"transfer": "basic", "objects": objects})
-        else:
-            for line in map(json.loads, body.splitlines()):
-                value = line["value"]
-                if line["key"] == "file":
-                    Hub.kept[value["path"]] = base64.b64decode(value["content"])
-                if line["key"] == "lfsFile":
-                    Hub.kept[value["path"]] = Hub.kept.pop(f"lfs/{value['oid']}")
-            self._answer({"commitUrl": f"{address}/org/small/commit/1", "commitOid": "1" * 40})
-
-    def do_PUT(self) -> None:
-        Hub.kept[self.path[1:]] = self._body()
-        self._answer({})
-
-    def _body(self) -> bytes:
-        if "Content-Length" in self.headers:
-            return self.rfile.read(int(self.headers["Content-Length"]))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _answer(self, content: Any, status: int = 200) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HfApi]:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    Hub.kept = {}
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield HfApi(endpoint=f"http://127.0.0.1:{server.server_address[1]}", token="hf_test")
-        server.shutdown()
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    server = HubServer()
+    with server.running() as address:
+        use_hub(address, tmp_path / "hf", monkeypatch)
+        yield server
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # within huggingface_hub
-def test_push_uploads_the_model_and_nothing_else(trained: Trained, hub: HfApi) -> None:
+def test_push_uploads_the_model_and_nothing_else(trained: Trained, hub: HubServer) -> None:
     for name in ("optimizer.pt", "checkpoint-3/trained.safetensors", ".cache/x.json"):
         path = trained.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"not a part of the model")
-    address = push(trained.folder, "org/small", files_of(trained.folder), private=True, api=hub)
+    address = push(trained.folder, "org/small", files_of(trained.folder), private=True, api=HfApi(token="hf_test"))
     assert address.endswith("/org/small")
-    assert Hub.private
+    assert hub.private
+    kept = hub.repositories["models", "org/small"].files
     own = {path.relative_to(trained.folder).as_posix() for path in files_of(trained.folder)}
-    assert Hub.kept.keys() == own
+    assert kept.keys() == own
     assert {"README.md", "recipe.json", "modules.json"} < own
     assert not any("optimizer" in name or "checkpoint" in name or name.startswith(".") for name in own)
-    for name, content in Hub.kept.items():
+    for name, content in kept.items():
         if name != "README.md":
             assert content == (trained.folder / name).read_bytes()
-    assert b'SentenceTransformer("org/small")' in Hub.kept["README.md"]
+    assert b'SentenceTransformer("org/small")' in kept["README.md"]
 
 
 def test_rejection_by_the_hub_is_reported(trained: Trained) -> None:

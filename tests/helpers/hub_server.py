@@ -45,13 +45,13 @@ class Asked(NamedTuple):
 class Repository:
     """The files of one model or data set, at one commit."""
 
-    def __init__(self, files: Mapping[str, bytes], gated: bool = False) -> None:
-        self.files, self.gated = dict(files), gated
+    def __init__(self, files: Mapping[str, bytes], gated: bool = False, commit: str = "") -> None:
+        self.files, self.gated, self._commit = dict(files), gated, commit
 
     @property
     def commit(self) -> str:
         named = "".join(f"{name}{hashlib.sha1(data).hexdigest()}" for name, data in sorted(self.files.items()))
-        return hashlib.sha1(named.encode()).hexdigest()
+        return self._commit or hashlib.sha1(named.encode()).hexdigest()
 
     def entry(self, name: str) -> dict[str, Any]:
         """What a tree says of a file."""
@@ -96,18 +96,18 @@ class HubServer:
         return self.repositories[kind, name].commit
 
     def add_tables(
-        self, name: str, configs: Mapping[str, Mapping[str, Rows | pa.Table]], gated: bool = False, groups: int = 64
+        self, name: str, configs: Mapping[str, Mapping[str, Rows | pa.Table]], gated: bool = False, commit: str = ""
     ) -> str:
         """Publish a data set, `configs[config][split]`, as Parquet files, and return its commit."""
         files, lines = {}, ["---", "configs:"]
         for config, splits in configs.items():
-            lines += [f"- config_name: {config}", "  data_files:"]
+            lines += [f'- config_name: "{config}"', "  data_files:"]
             for split, rows in splits.items():
                 path = f"{config}/{split}-00000-of-00001.parquet"
-                files[path] = _parquet(rows, groups)
-                lines += [f"  - split: {split}", f"    path: {path}"]
+                files[path] = _parquet(rows)
+                lines += [f'  - split: "{split}"', f"    path: {path}"]  # without quotes, no would be a truth value
         files["README.md"] = "\n".join([*lines, "---", ""]).encode()
-        self.repositories["datasets", name] = Repository(files, gated)
+        self.repositories["datasets", name] = Repository(files, gated, commit)
         return self.repositories["datasets", name].commit
 
     def sent(self) -> Counter[str]:
@@ -364,8 +364,8 @@ def _is_large(name: str) -> bool:
     return name.endswith(LARGE)
 
 
-def _parquet(rows: Rows | pa.Table, groups: int) -> bytes:
+def _parquet(rows: Rows | pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows])
-    pq.write_table(table, sink, row_group_size=groups)
+    pq.write_table(table, sink)
     return sink.getvalue().to_pybytes()

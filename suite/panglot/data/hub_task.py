@@ -17,12 +17,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 from panglot.data.load import count, read_files
-from panglot.data.origins.hub_rows import HubData, is_transient
+from panglot.data.origins.hub_rows import HubData
 from panglot.data.origins.hub_tables import HubTables
 from panglot.data.readers.retrieval import read_retrieval
 from panglot.data.task import Source, Task
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.files import cache_dir, write_whole
+from panglot.hub import is_transient
 from panglot.languages import code_of, parse_language
 
 PREFIX = "hub:"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panglot.errors import BadEncoder, PanglotError, require, spelled
+from panglot.hub import patiently
 
 OF_TRAINING = (
     "checkpoint-*",
@@ -68,8 +69,8 @@ def push(folder: Path, repository: str, files: Sequence[Path], private: bool = F
     ]
     api = api or HfApi()
     try:
-        address = api.create_repo(repository, private=private, exist_ok=True)
-        api.create_commit(repository, added, commit_message="Upload with panglot push")
+        address = patiently(lambda: api.create_repo(repository, private=private, exist_ok=True))
+        patiently(lambda: api.create_commit(repository, added, commit_message="Upload with panglot push"))
     except Exception as error:
         raise PanglotError(
             f"{repository} cannot be written on the Hub. {spelled(error)} Check the name and the network, and log in "

@@ -7,11 +7,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from panglot.errors import BadEncoder, require, spelled
+from panglot.hub import patiently
 
 KEPT = ("*.json", "*.txt", "*.safetensors", "*.model")
 """Files that are fetched: configurations, vocabularies and weights, of which none is code or is unpickled."""
@@ -69,7 +71,8 @@ def harmless_copy(name: str, commit: str) -> Iterator[Path]:
     from huggingface_hub import snapshot_download
 
     try:
-        fetched = Path(snapshot_download(name, revision=commit, allow_patterns=list(KEPT), token=False))
+        fetch = partial(snapshot_download, name, revision=commit, allow_patterns=list(KEPT), token=False)
+        fetched = Path(patiently(fetch))
     except Exception as error:
         raise BadEncoder(f"{name} at {commit} cannot be fetched from the Hub. {spelled(error)}") from error
     with TemporaryDirectory() as room:

@@ -43,19 +43,19 @@ class HubSet:
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached, or does not have the data set.
         """
-        pieces = folder / "pieces"
+        pieces, data = folder / "pieces", HubData(self.path, self.revision, "image")
         pieces.mkdir(exist_ok=True)
         with progress(f"fetching {self.path}", len(self.columns)) as advance:
             for number, (split, columns) in enumerate(self.columns.items()):
                 if not (pieces / f"{number}-texts").is_file():
-                    self._fetch(pieces, number, split, columns)
+                    self._fetch(data, pieces, number, split, columns)
                 advance(1)
         for table in ("images", "texts"):
             parts = [pieces / f"{number}-{table}" for number in range(len(self.columns))]
             write_whole(folder / f"{table}.parquet", partial(_join, parts))
         rmtree(pieces)
 
-    def _fetch(self, folder: Path, number: int, split: str, columns: Mapping[str, str]) -> None:
+    def _fetch(self, data: HubData, folder: Path, number: int, split: str, columns: Mapping[str, str]) -> None:
         """Write the images and then the captions of one split."""
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
@@ -66,17 +66,18 @@ class HubSet:
 
         def write(path: Path) -> None:
             with ParquetWriter(folder / f"{number}-images", shown) as images, ParquetWriter(path, schema) as texts:
-                for rows in _chunks(self._rows(split, columns, with_images)):
+                for rows in _chunks(self._rows(data, split, columns, with_images)):
                     images.write_table(pa.Table.from_pylist(rows if with_images else [], shown))
                     texts.write_table(pa.Table.from_pylist(list(_captions(rows)), schema))
 
         write_whole(folder / f"{number}-texts", write)
 
-    def _rows(self, split: str, columns: Mapping[str, str], with_images: bool) -> Iterator[dict[str, Any]]:
+    def _rows(
+        self, data: HubData, split: str, columns: Mapping[str, str], with_images: bool
+    ) -> Iterator[dict[str, Any]]:
         """Yield the rows of one split: id, locale, image bytes, and captions by language."""
         wanted = [*columns.values(), *filter(None, (self.id, self.locale)), *(["image"] if with_images else [])]
-        rows = HubData(self.path, self.revision, "image").rows(None, split, wanted)
-        for number, row in enumerate(rows):
+        for number, row in enumerate(data.rows(None, split, wanted)):
             yield {
                 "id": str(row[self.id]) if self.id else str(number),
                 "locale": row[self.locale] if self.locale else "",

@@ -7,31 +7,13 @@ Nothing is stored here: rows are streamed, and only the columns that are asked f
 from __future__ import annotations
 
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from threading import Thread
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from panglot.errors import MissingData, require
-from panglot.files import DATA_VARIABLE
-
-_ELSEWHERE = f"set --data-dir or {DATA_VARIABLE} to a folder that contains the data"
-PATIENCE = 4.0
-"""Seconds in which a connection to the Hub must be made."""
-WAITS = (0.25, 0.5, 1, 2, 4, 8, 8)
-"""Seconds between attempts, beyond those of the libraries, which try most requests several times."""
-
-_LOGIN = "log in with: hf auth login"
-REFUSALS = {
-    "RepoNotFound": f"The Hugging Face Hub has no data set of this name, or it is private. Check the name, or {_LOGIN}",
-    "GatedRepo": f"Its terms must be accepted on https://huggingface.co/datasets/{{path}}; then {_LOGIN}",
-    "RevisionNotFound": "The data set has no revision '{revision}'.",
-}
-"""What the error codes of the Hub mean."""
+from panglot.hub import WAITS, check_reachable, is_transient, patiently, refusal
 
 Outcome = TypeVar("Outcome")
 
@@ -43,6 +25,7 @@ class HubData:
     path: str
     revision: str
     extra: str = "st"
+    _opened: dict[str | None, Mapping[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rows(
         self, config: str | None, split: str, columns: Sequence[str] = (), skipped: int = 0
@@ -54,10 +37,11 @@ class HubData:
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached, or does not have the data, configuration, split or columns.
         """
+        self._check()
         count, failures = skipped, 0
         while True:
             try:
-                for row in self._open(config, split, columns, count):
+                for row in self._stream(config, split, columns, count):
                     yield row
                     count, failures = count + 1, 0
                 return
@@ -73,12 +57,7 @@ class HubData:
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached, or does not have the data or the configuration.
         """
-        from datasets import get_dataset_split_names
-
-        def names() -> list[str]:
-            return [str(split) for split in get_dataset_split_names(self.path, config, revision=self.revision)]
-
-        return self._patiently(names, config)
+        return list(self._patiently(lambda: self._open(config), config))
 
     def configs(self) -> list[str]:
         """Return the names of the configurations.
@@ -100,26 +79,27 @@ class HubData:
 
         return self._patiently(lambda: str(HfApi().dataset_info(self.path, revision=self.revision).sha), None)
 
-    def _open(self, config: str | None, split: str, columns: Sequence[str], skipped: int) -> Any:
-        """Return the rows of a split, beginning at index `skipped`."""
-        self._check()
+    def _open(self, config: str | None) -> Mapping[str, Any]:
+        """Return the splits of a configuration as streams of rows; the files of the data set are listed once."""
         from datasets import load_dataset
 
-        data = load_dataset(self.path, config, split=split, revision=self.revision, streaming=True)
-        if columns:
-            data = data.select_columns(list(columns))
-        return data.decode(False).skip(skipped)
+        if config not in self._opened:
+            self._opened[config] = load_dataset(self.path, config, revision=self.revision, streaming=True)
+        return self._opened[config]
+
+    def _stream(self, config: str | None, split: str, columns: Sequence[str], skipped: int) -> Iterator[dict[str, Any]]:
+        splits = self._open(config)
+        if split not in splits:
+            raise ValueError(f"it has no split '{split}', but {', '.join(splits)}")
+        rows = splits[split].select_columns(list(columns)) if columns else splits[split]
+        return iter(rows.decode(False).skip(skipped))
 
     def _patiently(self, call: Callable[[], Outcome], config: str | None) -> Outcome:
         self._check()
-        for wait in (*WAITS, None):
-            try:
-                return call()
-            except Exception as error:
-                if wait is None or not is_transient(error):
-                    raise self._error(config, error) from error
-                time.sleep(wait)
-        raise AssertionError("unreachable")
+        try:
+            return patiently(call)
+        except Exception as error:
+            raise self._error(config, error) from error
 
     def _check(self) -> None:
         """Check what `datasets` would take for something else, or find out after a minute only."""
@@ -134,10 +114,8 @@ class HubData:
         check_reachable(self.path)
 
     def _error(self, config: str | None, error: Exception) -> MissingData:
-        response = next((cause.response for cause in _causes(error) if getattr(cause, "response", None)), None)
-        code = response.headers.get("X-Error-Code", "") if response is not None else ""
-        if code in REFUSALS:
-            return MissingData(f"{self.path}: {REFUSALS[code].format(path=self.path, revision=self.revision)}")
+        if said := refusal(error, self.path, self.revision) or self._refusal():
+            return MissingData(f"{self.path}: {said}")
         named = f"{self.path} ({config})" if config else self.path
         reason = " ".join(str(error).split())[:300]
         advice = " Try again later: what was fetched completely is kept." if is_transient(error) else ""
@@ -146,61 +124,12 @@ class HubData:
             f"({type(error).__name__}: {reason}).{advice}"
         )
 
+    def _refusal(self) -> str:
+        """Return why the Hub refuses the data set; empty if it does not. `datasets` does not pass the reason on."""
+        from huggingface_hub import HfApi
 
-def _causes(error: BaseException | None) -> Iterator[Any]:
-    """Yield an exception and what caused it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request can succeed later: a failing connection or server, or too many requests."""
-    for cause in _causes(error):
-        status = getattr(getattr(cause, "response", None), "status_code", None)
-        if status is not None:
-            return status in (408, 429) or status >= 500
-        if type(cause).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-            return True
-        if isinstance(cause, ConnectionError | TimeoutError) and not (cause.__cause__ or cause.__context__):
-            return True
-    return False
-
-
-def check_reachable(name: str) -> None:
-    """Check within `PATIENCE` seconds that a connection to the Hub, or to the proxy before it, can be made.
-
-    :raises MissingData: it cannot, or the environment forbids it.
-    """
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        raise MissingData(f"{name} is on the Hugging Face Hub, but HF_HUB_OFFLINE is set. Unset it, or {_ELSEWHERE}.")
-    endpoint = urlsplit(constants.ENDPOINT)
-    proxy = getproxies().get(endpoint.scheme) or getproxies().get("all")
-    if proxy and not proxy_bypass(endpoint.hostname or ""):
-        endpoint = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    address = endpoint.hostname or "", endpoint.port or (80 if endpoint.scheme == "http" else 443)
-    fault = _connect(address)
-    if fault:
-        raise MissingData(
-            f"{name} is on the Hugging Face Hub, which cannot be reached: {address[0]}: {fault}. Check the network, or "
-            f"{_ELSEWHERE}."
-        )
-
-
-def _connect(address: tuple[str, int]) -> str:
-    """Return why no connection can be made; empty if it can. Looking up a name can block for long, so a thread does."""
-    outcome = [f"no answer in {PATIENCE:g} seconds"]
-
-    def connect() -> None:
         try:
-            socket.create_connection(address, PATIENCE).close()
-            outcome.append("")
-        except OSError as error:
-            outcome.append(error.strerror or str(error))
-
-    thread = Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    return outcome[-1]
+            HfApi().dataset_info(self.path, revision=self.revision, timeout=10)
+        except Exception as error:
+            return refusal(error, self.path, self.revision)
+        return ""

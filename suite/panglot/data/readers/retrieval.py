@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from panglot.data.image import IMAGES
-from panglot.data.readers.rows import fault_of_name
 from panglot.data.readers.parquet import read_items, read_rows
+from panglot.data.readers.rows import fault_of_name
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from panglot.encode.card import Precision, Role
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, PanglotError, require
+from panglot.hub import check_reachable, patiently
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 """Prompt names used in model configurations, in the order of precedence of sentence-transformers."""
@@ -22,6 +24,10 @@ TYPES: dict[Precision | None, str] = {None: "auto", "fp32": "float32", "bf16": "
 """Data types of weights, as transformers takes them; `auto` is that of the checkpoint."""
 
 _LFS = b"version https://git-lfs"
+
+_MODULE = re.compile(r"[^/]+|(?:\d+|query|document)_[^/]*/.+")
+"""Files of a model: those at the top, and those of the modules that sentence-transformers saves in folders."""
+_WEIGHTS = (".safetensors", ".bin", ".h5", ".msgpack", ".ot", ".onnx", ".onnx_data", ".gguf", ".pt", ".pth", ".ckpt")
 
 SHOWN = 300
 """Maximum number of characters quoted from a library's error message."""
@@ -102,20 +108,38 @@ def check_folder(name: str, *files: str) -> None:
         raise BadEncoder(f"{folder} is not a model: it has {described}.")
 
 
-def is_out_of_reach(name: str) -> bool:
-    """Whether the Hub is unreachable, so that only its cache can be used; checked once, not for every file."""
-    from huggingface_hub import HfApi
+def fetch_model(name: str) -> bool:
+    """Fetch the files of a model of the Hub into its cache and return whether the Hub is reachable; folders are left.
+
+    The libraries take an optional file whose request fails for one that does not exist, and then load another model or
+    none. Where the file is in the cache, they use it.
+    """
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     if Path(name).is_dir():
-        return False
-    try:
-        HfApi().model_info(name, timeout=10)
-    except HfHubHTTPError:
-        return False
-    except Exception:
         return True
-    return False
+    try:
+        check_reachable(name)
+        files = patiently(lambda: HfApi().model_info(name, timeout=10)).siblings or ()
+        wanted = _needed([file.rfilename for file in files])
+        patiently(lambda: snapshot_download(name, allow_patterns=wanted))
+    except HfHubHTTPError:
+        return True
+    except Exception:
+        return False
+    return True
+
+
+def _needed(files: Sequence[str]) -> list[str]:
+    """Return the files of a sentence-transformers or transformers model, without the same weights in other formats."""
+    safe = any(file.endswith(".safetensors") for file in files)
+    return [
+        file
+        for file in files
+        if _MODULE.fullmatch(file)
+        and (not file.endswith(_WEIGHTS) or file.endswith(".safetensors") or (file.endswith(".bin") and not safe))
+    ]
 
 
 def vectors_of(model: Any) -> list[Callable[[], Any]]:

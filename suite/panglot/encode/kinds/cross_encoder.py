@@ -17,8 +17,8 @@ from panglot.encode.checkpoints.loading import (
     PROBE,
     check_folder,
     explained,
+    fetch_model,
     find_devices,
-    is_out_of_reach,
     weights,
 )
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
@@ -26,6 +26,7 @@ from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import limit, prepare
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
+from panglot.hub import patiently
 
 BATCH_PAIRS = 32
 """Pairs in one forward pass."""
@@ -51,12 +52,15 @@ class CrossEncoderScorer:
         if len(devices) > 1 or devices == [AUTO]:
             raise BadEncoder(f"--device {options.device}: a reranker runs on one device.")
         with explained(name), watched() as checkpoint:
-            self._model: Any = CrossEncoder(
-                name,
-                device=devices[0],
-                trust_remote_code=options.trust_remote_code,
-                local_files_only=is_out_of_reach(name),
-                model_kwargs=weights(options, devices),
+            away = not fetch_model(name)
+            self._model: Any = patiently(
+                lambda: CrossEncoder(
+                    name,
+                    device=devices[0],
+                    trust_remote_code=options.trust_remote_code,
+                    local_files_only=away,
+                    model_kwargs=weights(options, devices),
+                )
             )
         options = loaded_options(options, self._model)
         self._autocast = options.precision == "bf16" and devices == ["cpu"]

@@ -17,6 +17,7 @@ from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder
+from panglot.hub import patiently
 from panglot.progress import Progress
 
 BATCH = 16
@@ -34,7 +35,8 @@ def stated_kind(prefix: str, name: str) -> tuple[str, list[str]]:
     folder = Path(name)
     with explained(name):
         if not folder.is_dir():
-            folder = Path(snapshot_download(name, allow_patterns=["config*.json", "modules.json"]))
+            wanted = ["config*.json", "modules.json"]
+            folder = Path(patiently(lambda: snapshot_download(name, allow_patterns=wanted)))
         saved, config = (_content(folder / file) for file in ("config_sentence_transformers.json", "config.json"))
     modules = (folder / "modules.json").is_file()
     if not (saved or config or modules):
@@ -67,11 +69,13 @@ def open_model(kind: str, name: str, options: Options, max_length: int | None) -
 
     options = computed_options(options)
     with explained(name), watched() as checkpoint:
-        model = getattr(sentence_transformers, kind)(
-            name,
-            device=options.device,
-            trust_remote_code=options.trust_remote_code,
-            model_kwargs={"dtype": TYPES[options.precision]},
+        model = patiently(
+            lambda: getattr(sentence_transformers, kind)(
+                name,
+                device=options.device,
+                trust_remote_code=options.trust_remote_code,
+                model_kwargs={"dtype": TYPES[options.precision]},
+            )
         )
     notes = prepare(name, [reader(name, model, role) for role in TASKS], max_length)
     checkpoint.check(name, *vectors_of(model))

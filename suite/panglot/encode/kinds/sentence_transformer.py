@@ -19,8 +19,8 @@ from panglot.encode.checkpoints.loading import (
     PROMPT_NAMES,
     check_folder,
     explained,
+    fetch_model,
     find_devices,
-    is_out_of_reach,
     loading_device,
     placed,
     vectors_of,
@@ -31,6 +31,7 @@ from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
+from panglot.hub import patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -48,15 +49,17 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
 
     options = computed_options(options)
     devices = find_devices(options)
-    away = is_out_of_reach(name)
+    away = not fetch_model(name)
     with explained(name), watched() as checkpoint:
-        model = SentenceTransformer(
-            name,
-            device=loading_device(devices),
-            trust_remote_code=options.trust_remote_code,
-            local_files_only=away,
-            truncate_dim=options.truncate_dim,
-            model_kwargs=weights(options, devices),
+        model = patiently(
+            lambda: SentenceTransformer(
+                name,
+                device=loading_device(devices),
+                trust_remote_code=options.trust_remote_code,
+                local_files_only=away,
+                truncate_dim=options.truncate_dim,
+                model_kwargs=weights(options, devices),
+            )
         )
         _check_pooling(name, model, away)
     options, devices = loaded_options(options, model), placed(model, devices)

@@ -13,8 +13,8 @@ from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import (
     check_folder,
     explained,
+    fetch_model,
     find_devices,
-    is_out_of_reach,
     loading_device,
     placed,
     weights,
@@ -23,6 +23,7 @@ from panglot.encode.checkpoints.precision import computed_options, loaded_option
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder, kind_of
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
+from panglot.hub import patiently
 
 POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}
 """Poolings, and their names in sentence-transformers; all of them ignore padding, on either side."""
@@ -57,7 +58,7 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
     devices = find_devices(options)
     with explained(request.name), watched() as checkpoint:
         model = SentenceTransformer(
-            modules=_modules(request, options, devices),
+            modules=patiently(lambda: _modules(request, options, devices)),
             device=loading_device(devices),
             truncate_dim=options.truncate_dim,
         )
@@ -91,7 +92,7 @@ def _modules(request: Request, options: Options, devices: list[str]) -> list[Any
     """Return the transformer, the pooling and, if requested, the normalisation."""
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
-    shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": is_out_of_reach(request.name)}
+    shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": not fetch_model(request.name)}
     loading = {"model_kwargs": weights(options, devices) | shared, "config_kwargs": dict(shared)}
     loading["processor_kwargs"] = dict(shared)
     unit = [Normalize()] if request.normalise else []

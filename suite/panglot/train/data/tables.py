@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from panglot.errors import BadData, MissingData
+from panglot.hub import patiently
 from panglot.languages import canonical
 from panglot.train.data.pairs import TextPair
 from panglot.train.recipes.recipe import Origin, TextData
@@ -246,7 +247,9 @@ def _from_hub(name: str, origin: Origin, columns: Iterable[str | None]) -> Itera
 
     files = {"data_files": list(origin.data_files)} if origin.data_files else {}
     try:
-        data = load_dataset(origin.source, origin.config, split=origin.split, revision=origin.revision, **files)
+        data = patiently(
+            lambda: load_dataset(origin.source, origin.config, split=origin.split, revision=origin.revision, **files)
+        )
         for column, feature in data.features.items():
             if isinstance(feature, Image):
                 data = data.cast_column(column, Image(decode=False))

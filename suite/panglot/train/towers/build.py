@@ -20,9 +20,10 @@ from sentence_transformers.util import is_sentence_transformer_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from panglot.arrays import Floats
-from panglot.encode.checkpoints.loading import PROBE, one_line
+from panglot.encode.checkpoints.loading import PROBE, fetch_model, one_line
 from panglot.encode.checkpoints.tokens import positions, prepare
 from panglot.errors import BadEncoder
+from panglot.hub import patiently
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.recipes.towers_table import TextTower
 from panglot.train.towers.layers import freeze
@@ -156,9 +157,10 @@ def _loaded(text: TextTower) -> list[Any]:
     """The modules of the base; a plain encoder gets pooling and normalisation."""
     base = str(text.base)
     try:
-        if is_sentence_transformer_model(base):
-            return list(SentenceTransformer(base, device="cpu", model_kwargs=_WEIGHTS))
-        transformer = Transformer(base, max_seq_length=text.length, model_kwargs=_WEIGHTS)
+        fetch_model(base)
+        if patiently(lambda: is_sentence_transformer_model(base)):
+            return list(patiently(lambda: SentenceTransformer(base, device="cpu", model_kwargs=_WEIGHTS)))
+        transformer = patiently(lambda: Transformer(base, max_seq_length=text.length, model_kwargs=_WEIGHTS))
     except Exception as error:
         raise BadEncoder(_not_loaded(text, error)) from error
     return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling), Normalize()]
@@ -218,7 +220,8 @@ def sif_weights(counts: Counter[int], size: int) -> Floats:
 def _input_vectors(text: TextTower) -> tuple[Tokenizer, Floats]:
     """The tokenizer and the input embeddings [tokens, dimension] of a base."""
     try:
-        first = SentenceTransformer(text.base, device="cpu")[0]
+        fetch_model(str(text.base))
+        first = patiently(lambda: SentenceTransformer(text.base, device="cpu"))[0]
         table = first.embedding if isinstance(first, StaticEmbedding) else first.auto_model.get_input_embeddings()
         tokenizer = getattr(first.tokenizer, "backend_tokenizer", first.tokenizer)
         return Tokenizer.from_str(tokenizer.to_str()), table.weight.detach().float().numpy()
