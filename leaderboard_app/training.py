@@ -47,6 +47,11 @@ def alpha_curve(experiment: Experiment, task: str, measures: Sequence[str]) -> p
 
 
 def difference_table(experiment: Experiment, task: str) -> pd.DataFrame:
-    """A row for each pair of arms and setting: the difference, its interval, p and the seeds that agree."""
-    rows = [row.model_dump(exclude={"task"}) for row in experiment.tests if row.task == task]
-    return pd.DataFrame(rows)
+    """A row for each pair of arms and setting: the difference, its interval, p and the seeds that agree.
+
+    `detectable`, the smallest difference that would have been found, is a column if the file has it.
+    """
+    shown = {"one", "other", "setting", "difference", "low", "high", "p", "agreeing"}
+    if any(row.detectable is not None for row in experiment.tests):
+        shown.add("detectable")
+    return pd.DataFrame([row.model_dump(include=shown) for row in experiment.tests if row.task == task])

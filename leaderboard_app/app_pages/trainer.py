@@ -70,9 +70,15 @@ if not differences.empty:
         differences,
         f"{name} differences",
         "differences",
-        number_columns(("p",)) | number_columns(("difference", "low", "high"), of="difference"),
+        number_columns(("p",)) | number_columns(("difference", "low", "high", "detectable"), of="difference"),
+    )
+    test = (
+        "t test with the error of clusters of questions and of seeds, Holm-corrected over the ablation. detectable: "
+        "the smallest difference that its strictest test would find with a probability of .8."
+        if "detectable" in differences
+        else "paired permutation test over parallel questions, Holm-corrected over the ablation."
     )
     st.caption(
-        "difference: other − one, of means over seeds. p: paired permutation test over parallel questions, "
-        "Holm-corrected over the ablation. agreeing: seeds whose own difference has the same sign."
+        f"difference: other − one, of means over seeds. p: {test} "
+        "agreeing: seeds whose own difference has the same sign."
     )
