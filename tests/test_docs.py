@@ -9,6 +9,8 @@ import runpy
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,11 +20,17 @@ import yaml
 from typer.core import TyperGroup
 
 from panglot.cli.main import app
+from tests.helpers.command import panglot
 from tests.helpers.documents import PAGES, ROOT, Block, blocks, name
 from tests.helpers.processes import completed
 
 NUMBER = re.compile(r"\d*\.\d+")
 """The last digits of a score may differ between processors."""
+
+SHELL = re.compile(r"^(?!panglot )|[|>;&$*]")
+"""A line that needs a shell."""
+
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 RUN = [page for page in PAGES if any(block.language in ("sh", "python") and not block.reason for block in blocks(page))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -51,7 +59,7 @@ def test_code_of_each_page_runs(page: Path, tmp_path: Path) -> None:
             assert _without_numbers(printed) == _without_numbers(block.text)
             assert _numbers(printed) == pytest.approx(_numbers(block.text))
         elif not block.reason:
-            outputs = [_run(command, tmp_path) for command in _commands(block)]
+            outputs = [run() for run in _runs(block, tmp_path)]
             printed = "".join(outputs) if block.language == "python" else None
 
 
@@ -63,18 +71,26 @@ def _numbers(text: str) -> list[float]:
     return [float(number) for number in NUMBER.findall(text)]
 
 
-def _commands(block: Block) -> list[list[str]]:
+def _runs(block: Block, folder: Path) -> list[Callable[[], str]]:
+    """What a block does, step by step; most lines are of our own command, which needs no process."""
     if block.language == "python":
-        return [[sys.executable, "-W", "error", "-c", block.text]]
-    return [["bash", "-c", line] for line in block.lines] if block.language == "sh" else []
+        return [partial(_run, [sys.executable, "-W", "error", "-c", block.text], folder)]
+    return [
+        partial(_run, ["bash", "-c", line], folder) if SHELL.search(line) else partial(_run_here, line, folder)
+        for line in (block.lines if block.language == "sh" else ())
+    ]
 
 
 def _run(command: list[str], folder: Path) -> str:
-    own = Path(sys.executable).parent
-    settings = {"PATH": f"{own}:{os.environ['PATH']}", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
-    environment = os.environ | settings
-    done = completed(command, cwd=folder, env=environment)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = completed(command, cwd=folder, env=os.environ | OFFLINE | {"PATH": path, "COLUMNS": "100"})
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def _run_here(line: str, folder: Path) -> str:
+    done = panglot(*shlex.split(line, comments=True)[1:], cwd=folder, **OFFLINE)
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 

@@ -117,16 +117,8 @@ def test_card_and_settings_say_what_was_computed(kind: str, model: Path, monkeyp
 
 def test_run_says_that_it_fell_back_to_fp32(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
-    asked = [
-        "run",
-        f"st:{model}",
-        "--tasks",
-        "starter",
-        "--precision",
-        "bf16",
-        "--out",
-        str(tmp_path / "results"),
-    ]
+    asked = ["run", f"st:{model}", "--tasks", "starter", "--languages", "de,en", "--precision", "bf16"]
+    asked += ["--out", str(tmp_path / "results")]
     done = CliRunner().invoke(app, asked, catch_exceptions=False, env={"COLUMNS": "200"})
     assert "precision: Computed in fp32: this CPU has no bf16 instructions" in done.output
     assert not list((tmp_path / "results").glob("*precision*"))
@@ -134,7 +126,18 @@ def test_run_says_that_it_fell_back_to_fp32(model: Path, tmp_path: Path, monkeyp
 
 def test_a_bf16_result_is_not_rerun_in_fp32(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = str(tmp_path / "results")
-    asked = ["run", f"st:{model}", "--tasks", "starter", "--precision", "bf16", "--out", results]
+    asked = [
+        "run",
+        f"st:{model}",
+        "--tasks",
+        "starter",
+        "--languages",
+        "de,en",
+        "--precision",
+        "bf16",
+        "--out",
+        results,
+    ]
     CliRunner().invoke(app, asked, catch_exceptions=False)
     monkeypatch.setattr("panglot.encode.checkpoints.precision.has_bf16", lambda device: False)
     done = CliRunner().invoke(app, ["verify", results, "--rerun", "--model", f"st:{model}"], catch_exceptions=False)

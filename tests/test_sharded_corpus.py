@@ -1,4 +1,4 @@
-"""A hundred thousand passages: the same evidence in memory, in any number of shards, and from two workers of Ray.
+"""A hundred thousand passages: the same evidence in memory and in any number of shards.
 
 Passages are made when they are read: words by Zipf's law in three scripts, the answers of real questions planted among
 them. A vector is the hash of a text, and near to the question where the passage answers it or pretends to.
@@ -20,9 +20,8 @@ from panglot.data.corpus import Passage
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.miracl import read_questions
 from panglot.evaluate.shards.checkpoint import Checkpoint
-from panglot.evaluate.shards.cluster import Cluster
 from panglot.evaluate.shards.counting import ShardCounter
-from panglot.evaluate.shards.streaming import ShardVectors, shards_of, stream
+from panglot.evaluate.shards.streaming import shards_of, stream
 from panglot.files import data_from
 from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.retrieve.ranking import collect_evidence
@@ -157,18 +156,3 @@ def test_the_questions_are_neither_easy_nor_hopeless(case: Case) -> None:
 def test_shards_give_the_evidence_of_all_in_memory(case: Case, tmp_path: Path, shards: int) -> None:
     checkpoint = Checkpoint(tmp_path / "sw.npz", "a")
     check(stream(case.asked, case.corpus, shards_of("sw", PASSAGES, shards), case.vectors, checkpoint), case)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_two_workers_give_the_evidence_of_all_in_memory(case: Case) -> None:
-    import ray
-
-    def load() -> ShardVectors:
-        return vectors
-
-    vectors = case.vectors
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    try:
-        check(Cluster(workers=2).stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 7), load), case)
-    finally:
-        ray.shutdown()

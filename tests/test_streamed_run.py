@@ -163,17 +163,17 @@ class Slow(RandomVectors):
 
 
 def test_killed_ray_driver_resumes_with_the_same_result(data: Path, tmp_path: Path) -> None:
-    """The whole command, by two workers of Ray: killed after its first shards, and called again."""
+    """The whole command: by two workers of Ray, killed after its first shards, and called again without them."""
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     command = [sys.executable, "-m", "panglot", "run", "py:slow:Slow", "--tasks", "miracl", "--languages", "yo"]
-    command += ["--data-dir", str(data), "--allow-missing", "--shards", "20", "--engine", "ray", "--workers", "2"]
+    command += ["--data-dir", str(data), "--allow-missing", "--shards", "20"]
     command += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
     checkpoints = tmp_path / "cache" / "checkpoints"
 
     variables = {"CHECKPOINTS": str(checkpoints), "GO": str(tmp_path / "go")}
     with (tmp_path / "log").open("w") as log:
         settings = {"cwd": tmp_path, "env": os.environ | variables, "stdout": log, "stderr": log}
-        with started(command, **settings) as killed:
+        with started([*command, "--engine", "ray", "--workers", "2"], **settings) as killed:
             while not list(checkpoints.glob("*.npz")):
                 assert killed.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
                 time.sleep(0.05)
