@@ -26,8 +26,12 @@ from tests.helpers.scores import FixedScores
 from tests.helpers.seeing import save_clip
 from tests.helpers.tasks import TASKS
 
-# Wall-clock limits say nothing on a busy machine.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+# Wall-clock limits say nothing on a busy machine. The same examples are drawn each time, so that more of them find nothing
+# new; `--hypothesis-profile=long` draws others, and many.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, max_examples=50
+)
+settings.register_profile("long", settings.get_profile("untimed"), derandomize=False, max_examples=1000)
 settings.load_profile("untimed")
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  # for mutants: failing is enough
 

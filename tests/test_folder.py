@@ -385,7 +385,7 @@ odd = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["_id", "text", "title", "language", "group", "excluded"]), odd, st.integers(0, 1))
 def test_any_value_of_any_field_is_read_or_refused(tmp_path: Path, field: str, value: object, place: int) -> None:
     lines = [_line(_id="a"), _line(_id="q")]
@@ -400,7 +400,7 @@ def test_any_value_of_any_field_is_read_or_refused(tmp_path: Path, field: str, v
         assert read_pool(task).fingerprint == task.fingerprint
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(range(3)),
     st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda t: t.encode(errors="replace"))),

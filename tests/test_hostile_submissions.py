@@ -33,7 +33,7 @@ from tests.helpers.processes import python
 from tests.helpers.submissions import make_submission
 from tests.helpers.zips import entry_of_mode, write_zip
 
-HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "200"))
+HOSTILE = int(os.environ.get("PANGLOT_HOSTILE", "70"))
 SECONDS = 5
 MEBIBYTES = 500
 

@@ -81,7 +81,7 @@ class Hashed:
 
 
 @given(declared=st.sets(st.sampled_from(OPTIONS)), asked=ASKED)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_third_party_kind_gets_only_the_options_that_it_declares(declared: set[str], asked: Options) -> None:
     received = []
 
@@ -102,7 +102,7 @@ def test_a_third_party_kind_gets_only_the_options_that_it_declares(declared: set
 
 
 @given(name=st.sampled_from(sorted(KINDS)), asked=ASKED)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_built_in_kind_refuses_other_options_before_it_loads_anything(name: str, asked: Options) -> None:
     kind = KINDS[name]
     model = Hashed("8", Options())
@@ -116,7 +116,7 @@ def test_a_built_in_kind_refuses_other_options_before_it_loads_anything(name: st
 
 
 @given(one=ASKED, other=ASKED)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_two_configurations_share_a_shelf_only_if_no_vector_can_differ(
     one: Options, other: Options, tmp_path: Path
 ) -> None:
@@ -158,7 +158,7 @@ def test_options_follow_from_the_settings_that_they_write(asked: Options) -> Non
         max_size=3,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_settings_are_read_back_exactly_or_refused(stated: list[str]) -> None:
     with suppress(BadResult):
         options = Options.of(stated)

@@ -67,7 +67,7 @@ def test_own_passage_and_other_languages_are_not_looked_at() -> None:
 WORDS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=5).map(" ".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(WORDS, WORDS), max_size=8), st.sampled_from(["en", "zh"]))
 def test_search_finds_what_a_look_at_every_pair_finds(texts: list[tuple[str, str]], language: str) -> None:
     def holds(passage: str, query: str) -> bool:
