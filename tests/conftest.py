@@ -26,8 +26,8 @@ from tests.helpers.scores import FixedScores
 from tests.helpers.seeing import save_clip
 from tests.helpers.tasks import TASKS
 
-# Wall-clock limits say nothing on a busy machine. The same examples are drawn each time, so that more of them find nothing
-# new; `--hypothesis-profile=long` draws others, and many.
+# Wall-clock limits say nothing on a busy machine. The same examples are drawn each time, so that many find nothing new;
+# `--hypothesis-profile=long` draws others, and many.
 settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, max_examples=50
 )

@@ -120,11 +120,16 @@ def test_stored_states_are_used_by_later_runs_and_by_scoring(
     assert all(torch.equal(weight, model[name]) for name, weight in weights(again).items())
 
 
+@pytest.fixture(scope="module")
+def whole(base: Path, pairs: Pairs, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """What a run that nobody stops trains."""
+    return train(cached(base), tmp_path_factory.mktemp("whole") / "x", pairs)
+
+
 @pytest.mark.parametrize("step", [1, 2, 5])
 def test_killed_run_with_cached_layers_resumes_to_the_same_weights(
-    base: Path, pairs: Pairs, tmp_path: Path, step: int
+    base: Path, pairs: Pairs, whole: Trained, tmp_path: Path, step: int
 ) -> None:
-    whole = train(cached(base), tmp_path / "whole" / "x", pairs)
     with pytest.raises(Killed):
         train(cached(base), tmp_path / "cut" / "x", pairs, progress=killing_at(step))
     resumed = train(cached(base), tmp_path / "cut" / "x", pairs)
@@ -132,12 +137,11 @@ def test_killed_run_with_cached_layers_resumes_to_the_same_weights(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-def test_scores_with_cached_layers_are_those_of_the_saved_model(base: Path, pairs: Pairs, tmp_path: Path) -> None:
-    trained = train(cached(base), tmp_path / "x", pairs)
-    layers = tmp_path / "layers"
+def test_scores_with_cached_layers_are_those_of_the_saved_model(whole: Trained, tmp_path: Path) -> None:
+    layers = whole.folder.parent / "layers"
     known = sum(path.stat().st_size for path in layers.rglob("*.states"))
     paths = {
-        name: score_folder(trained.folder, [TASKS["starter"]], tmp_path / name, frozen=frozen)
+        name: score_folder(whole.folder, [TASKS["starter"]], tmp_path / name, frozen=frozen)
         for name, frozen in (("plain", None), ("stored", (2, layers)))
     }
     assert sum(path.stat().st_size for path in layers.rglob("*.states")) > known
