@@ -25,6 +25,7 @@ from panglot.errors import PanglotError
 from panglot.evaluate.provenance import provenance
 from panglot.interop import mteb_own
 from panglot.interop.every_eval_ever import aggregate, model_id, path_of, samples
+from panglot.interop.hub_eval import hub_entries, yaml_lines
 from panglot.interop.mteb_import import read_mteb
 from panglot.interop.mteb_own import mteb_own_result
 from panglot.interop.tidy import query_rows, score_rows, table_lines
@@ -84,6 +85,30 @@ def test_hub_entries_are_read_by_its_library(
         assert entry.source_url == address
         assert record.task.fingerprint in str(entry.notes)
         assert "95 % interval" in str(entry.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "dataset"),
+    [
+        ("belebele", "", ("mteb/belebele", "979a211276faa22f671e69d096634193567cfd05", "belebele_mono")),
+        ("hub-org-set", f"hub:org/set@{'a' * 40}?config=de", ("org/set", "a" * 40, "hub-org-set_mono")),
+        ("xquad-r", "", ("panglot/xquad-r", None, "mono")),
+    ],
+)
+def test_hub_entries_name_the_data_set_and_its_revision(
+    name: str, origin: str, dataset: tuple[str, str | None, str], outcome: Result
+) -> None:
+    task = outcome.record.task.model_copy(update={"name": name, "origin": origin})
+    found = hub_entries([outcome.record.model_copy(update={"task": task})], "https://example.org/results")
+    entry = parse_eval_result_entries(yaml.safe_load("\n".join(yaml_lines(found))))[0]
+    assert (entry.dataset_id, entry.dataset_revision, entry.task_id) == dataset
+    assert entry.source_url == "https://example.org/results"
+
+
+def test_a_source_is_an_address_and_for_the_hub(path: Path) -> None:
+    for form, source, message in (("hub-eval", "my lab", "begins with https"), ("csv", "https://a.b", "applies to")):
+        done = panglot("export", str(path), "--format", form, "--source", source)
+        assert (done.returncode, message in done.stderr) == (2, True)
 
 
 def test_hub_entries_describe_one_model(path: Path, starter_outcome: Callable[[str], Result], tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ class HubSource(Built):
         """URL of the data set's page on the Hub."""
         return f"https://huggingface.co/datasets/{self.hub}"
 
+    @property
+    def pinned(self) -> str:
+        """The data set with its commit."""
+        return f"{self.hub}@{self.revision}"
+
 
 class HubRows(HubSource):
     """Rows from the Hugging Face Hub, with one configuration per language."""
@@ -241,6 +246,7 @@ def list_files(
         packaged=document.path.parent / source.path if isinstance(source, Folder) else None,
         build=source.builder(sorted(by_language)) if isinstance(source, Built) else None,
         reencoded=isinstance(source, Built) and source.reencoded,
+        hub=source.pinned if isinstance(source, HubSource) else "",
     )
 
 

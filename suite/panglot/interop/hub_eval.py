@@ -9,24 +9,28 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from panglot.data.catalogue import known_tasks
 from panglot.interop.about import notes, repository
 from panglot.results.result_record import ResultRecord
 from panglot.score.settings import SCORES
 
 
-def hub_entries(results: Sequence[ResultRecord]) -> list[dict[str, Any]]:
+def hub_entries(results: Sequence[ResultRecord], source: str = "") -> list[dict[str, Any]]:
     """The entries for results of one model; values range from 0 to 1.
 
-    The dataset is `panglot/TASK` with the task id `SETTING`: the Hub shows the values on the model's page, and on a
-    leaderboard only if the dataset is registered as a benchmark. Its revision would be a commit, which a task does not
-    have; the fingerprint of its content is in the notes.
+    The dataset of a task whose data is on the Hub is that data set at its commit, with the task id `TASK_SETTING`; that
+    of other tasks is `panglot/TASK` with the task id `SETTING` and without a revision, which would be a commit. The Hub
+    shows the values on the model's page, and on a leaderboard only if the dataset is registered as a benchmark. The
+    fingerprint of the content is in the notes.
+
+    :param source: address of a page about the results; by default Panglot's repository, if the package states one.
     """
     return [
         {
-            "dataset": {"id": f"panglot/{record.task.name}", "task_id": setting},
+            "dataset": _dataset(record, setting),
             "value": round(score.value, 6),
             "date": record.run.created,
-            **_source(record),
+            **_source(record, source or repository()),
             "notes": notes(record, setting, record.task.headline, score),
         }
         for record in results
@@ -35,9 +39,17 @@ def hub_entries(results: Sequence[ResultRecord]) -> list[dict[str, Any]]:
     ]
 
 
-def _source(record: ResultRecord) -> dict[str, Any]:
+def _dataset(record: ResultRecord, setting: str) -> dict[str, str]:
+    task = known_tasks().get(record.task.name)
+    pinned = record.task.origin.removeprefix("hub:").partition("?")[0] or (task.source.hub if task else "")
+    if not pinned:
+        return {"id": f"panglot/{record.task.name}", "task_id": setting}
+    name, _, commit = pinned.partition("@")
+    return {"id": name, "task_id": f"{record.task.name}_{setting}", "revision": commit}
+
+
+def _source(record: ResultRecord, address: str | None) -> dict[str, Any]:
     """The source of a score; the Hub does not accept one without an address."""
-    address = repository()
     return {"source": {"url": address, "name": f"Panglot {record.run.panglot}"}} if address else {}
 
 

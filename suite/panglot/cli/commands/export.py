@@ -42,6 +42,9 @@ def export(
     as_mteb_task: Annotated[
         bool, typer.Option("--as-mteb-task", help="For mteb: as its own task with the same cells, e.g. Belebele.")
     ] = False,
+    source: Annotated[
+        str, typer.Option(metavar="URL", help="For hub-eval: a page about the results; default: Panglot's repository.")
+    ] = "",
     by: Annotated[str, typer.Option(metavar="NAME", help="For eee: the person or organization that measured.")] = "",
 ) -> None:
     """Export results for other tools: mteb, the Hub, Every Eval Ever, tables, trec_eval.
@@ -55,17 +58,21 @@ def export(
     paths = list(find_results([result]))
     if format not in SEVERAL and len(paths) > 1:
         raise PanglotError(f"{result} contains {len(paths)} results. Name one file, e.g. {paths[0]}.")
-    for given, option, forms in ((per_query, "--per-query", OF_QUERIES), (as_mteb_task, "--as-mteb-task", ("mteb",))):
+    restricted = (
+        (per_query, "--per-query", OF_QUERIES),
+        (as_mteb_task, "--as-mteb-task", ("mteb",)),
+        (by, "--by", ("eee",)),
+        (source, "--source", ("hub-eval",)),
+    )
+    for given, option, forms in restricted:
         if given and format not in forms:
             raise PanglotError(f"{option} applies to --format {', '.join(forms)}, not to {format}.")
-    if by and format != "eee":
-        raise PanglotError(f"--by applies to --format eee, not to {format}.")
     if format in OF_ONE_MODEL:
         _check_one_model(paths)
     if format == "eee":
         _export_eee(paths[0], out, per_query, by)
         return
-    lines = _lines(format, paths, per_query, as_mteb_task)
+    lines = _lines(format, paths, per_query, as_mteb_task, source)
     if out is None:
         for line in lines:
             echo(line)
@@ -74,14 +81,14 @@ def export(
         echo(out)
 
 
-def _lines(form: Form, paths: list[Path], per_query: bool, as_mteb_task: bool) -> Iterable[str]:
+def _lines(form: Form, paths: list[Path], per_query: bool, as_mteb_task: bool, source: str) -> Iterable[str]:
     if form in ("csv", "jsonl"):
         return _table(paths, "csv" if form == "csv" else "jsonl", per_query)
     if form == "mteb":
         return _mteb(paths[0], as_mteb_task)
     if form == "trec":
         return _trec(paths[0])
-    return _model_index(paths) if form == "model-index" else _hub_eval(paths)
+    return _model_index(paths) if form == "model-index" else _hub_eval(paths, source)
 
 
 def _check_one_model(paths: list[Path]) -> None:
@@ -103,11 +110,14 @@ def _model_index(paths: list[Path]) -> Iterable[str]:
     return model_index([read_result_record(path) for path in paths]).splitlines()
 
 
-def _hub_eval(paths: list[Path]) -> Iterable[str]:
+def _hub_eval(paths: list[Path], source: str) -> Iterable[str]:
+    """Return one entry for each setting of each result."""
     from panglot.interop.hub_eval import hub_entries, yaml_lines
     from panglot.results.result_record import read_result_record
 
-    return yaml_lines(hub_entries([read_result_record(path) for path in paths]))
+    if source and not source.startswith(("https://", "http://")):
+        raise PanglotError(f"--source must be an address that begins with https://, not '{source}'.")
+    return yaml_lines(hub_entries([read_result_record(path) for path in paths], source))
 
 
 def _mteb(path: Path, as_mteb_task: bool) -> Iterable[str]:
