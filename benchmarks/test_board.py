@@ -48,7 +48,21 @@ SESSIONS = 20
 MOST_OF_A_HEAD = 10
 """Elements that a page without content has at most."""
 VISITED = ("", "overview", "model", "bias")
-SWITCHED = ("", "overview", "field", "model", "compare", "queries", "bias", "remedies", "trainer", "submit", "about")
+SWITCHED = (
+    "",
+    "choose",
+    "overview",
+    "field",
+    "languages",
+    "model",
+    "compare",
+    "queries",
+    "bias",
+    "remedies",
+    "trainer",
+    "submit",
+    "about",
+)
 FILTERS = {
     "search": "07",
     "query": "de",
