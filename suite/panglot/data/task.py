@@ -112,6 +112,8 @@ class Task:
     """For images with captions: the modality of the queries and of the candidates."""
     origin: str = ""
     """For a set of the Hub that is not built in: the name that leads to the same content again."""
+    whole: str = ""
+    """Of a lite tier, for trying and for CI: the name of the task of which it is a part."""
     remarks: tuple[str, ...] = ()
     """Notes for the user about data that was just read: dropped items, possible mistakes."""
 

@@ -7,6 +7,7 @@ A file defines one task; a set of captioned images defines one per direction. Ea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -83,27 +84,48 @@ class TaskFile(Table):
         }
 
 
+class LiteTier(Table):
+    """A smaller tier from some of the same files; `settings` are added to those of the file."""
+
+    title: Label
+    note: Text = ""
+    fingerprint: Hash = ""
+    relevants: Positive | None = None
+    settings: Mapping[str, Any] = {}
+    languages: Annotated[dict[Language, LanguageTable], Field(min_length=1)]
+
+
 class PoolFile(TaskFile):
-    """A task file whose reader returns a pool."""
+    """A task file whose reader returns a pool: one task, and `NAME-lite` if the file has a table `[lite]`."""
 
     fingerprint: Hash = ""
     relevants: Positive | None = None
     languages: Annotated[dict[Language, LanguageTable], Field(min_length=1)]
+    lite: LiteTier | None = None
 
     def sets(self, document: TomlFile, found: Format) -> Sets:
-        """Return the only task."""
-        task = Task(
-            name=self.name,
-            title=self.title,
-            sizes={name: Size(row.queries, row.candidates) for name, row in sorted(self.languages.items())},
-            source=self.listed(document, found, {name: row.sha256 for name, row in self.languages.items()}),
-            reader=_read(document, ("settings",), found, self.settings),
-            fingerprint=self.fingerprint,
-            relevants=self.relevants,
-            note=self.note,
+        """Return the task, and its lite tier if there is one."""
+        tasks = [self._task(self.name, self, _read(document, ("settings",), found, self.settings), document, found)]
+        if self.lite:
+            if unknown := [name for name in self.lite.languages if name not in self.languages]:
+                raise document.error(("lite", "languages", unknown[0]), "is not a language of the task")
+            read = _read(document, ("lite", "settings"), found, {**self.settings, **self.lite.settings})
+            tasks.append(replace(self._task(f"{self.name}-lite", self.lite, read, document, found), whole=self.name))
+        return {task.name: (task,) for task in tasks}
+
+    def _task(self, name: str, tier: PoolFile | LiteTier, read: Reader, document: TomlFile, found: Format) -> Task:
+        sizes = dict(sorted(tier.languages.items()))
+        return Task(
+            name=name,
+            title=tier.title,
+            sizes={language: Size(row.queries, row.candidates) for language, row in sizes.items()},
+            source=self.listed(document, found, {language: self.languages[language].sha256 for language in sizes}),
+            reader=read,
+            fingerprint=tier.fingerprint,
+            relevants=tier.relevants,
+            note=tier.note,
             **self.facts(),
         )
-        return {self.name: (task,)}
 
 
 class CaptionsVariant(Table):

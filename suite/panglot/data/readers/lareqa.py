@@ -7,6 +7,7 @@ is relevant to all of them. Articles that share questions, in any language, form
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from panglot.data.pool import Pool
 
 
-def sentence_pool(paths: Mapping[str, Path]) -> Pool:
+def sentence_pool(paths: Mapping[str, Path], *, paragraphs_per_article: int = 0) -> Pool:
     """Read one file per language into one pool of sentences.
 
+    :param paragraphs_per_article: draw only so many paragraphs of each article, the same in all languages; 0 for all.
     :raises BadData: a file is not in this format, or an answer does not start in any sentence.
     """
     from panglot.data.pool import Pool
@@ -32,7 +34,7 @@ def sentence_pool(paths: Mapping[str, Path]) -> Pool:
     relevant: dict[str, list[str]] = defaultdict(list)
     articles: dict[tuple[str, int], list[str]] = defaultdict(list)
     for language, path in paths.items():
-        for number, (article, paragraph) in enumerate(paragraphs(path), start=1):
+        for number, article, paragraph in _drawn(path, paragraphs_per_article):
             context, breaks = paragraph["context"], paragraph["sentence_breaks"]
             ids = [f"{language}:{number}:{place}" for place in range(len(breaks))]
             candidates += [
@@ -48,6 +50,21 @@ def sentence_pool(paths: Mapping[str, Path]) -> Pool:
     return Pool.of(
         tuple(paths), [query._replace(cluster=cluster[query.group]) for query in queries], candidates, judgements
     )
+
+
+def _drawn(path: Path, per_article: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Yield number, article and content of the paragraphs of a file that are drawn.
+
+    In each article these are the paragraphs whose first question id has the smallest hashes. Translations share the
+    ids, so the same paragraphs are drawn in every language, whatever their order.
+    """
+    found: dict[int, list[tuple[str, int, dict[str, Any]]]] = defaultdict(list)
+    for number, (article, paragraph) in enumerate(paragraphs(path), start=1):
+        asked = min((question["id"] for question in paragraph["qas"]), default="")
+        found[article].append((hashlib.sha256(asked.encode()).hexdigest(), number, paragraph))
+    for article, own in found.items():
+        kept = {number for _, number, _ in sorted(own, key=lambda each: each[:2])[: per_article or len(own)]}
+        yield from ((number, article, paragraph) for _, number, paragraph in own if number in kept)
 
 
 def paragraphs(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
