@@ -343,3 +343,12 @@ def test_centre_closes_the_gap_between_images_and_captions() -> None:
     gaps = [found.bias["modality_gap"].value for found in (before, after)]
     assert abs(gaps[1]) < gaps[0] / 4
     assert after.settings["multi"]["map"].value > before.settings["multi"]["map"].value + 0.1
+
+
+def test_method_fitted_on_texts_says_that_it_cannot_learn_images(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(
+        "".join(f'{{"text": "{n}", "language": "{x}"}}\n' for x in ("de", "en") for n in range(9)), "utf-8"
+    )
+    with pytest.raises(BadEncoder, match=r"centre cannot learn images from texts\. Fit it on the corpus"):
+        Debias.parse("centre", str(texts)).score_pool(_Apart(noise=0.3), mixed(image_text(8, ("de", "en"))))
