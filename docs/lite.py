@@ -124,9 +124,9 @@ def xquad_r(names: Sequence[str]) -> dict[str, Agreement]:
     import panglot
 
     committed = [panglot.read_result(path) for path in sorted(SUBMISSIONS.glob("*/xquad-r.json"))]
-    whole = {result.model.label: result.scores for result in committed}
+    whole = {(result.model.name, result.model.settings): result.scores for result in committed}
     results = [panglot.run(name, "xquad-r-lite") for name in names]
-    pairs = [(result.scores, whole[result.model.label]) for result in results]
+    pairs = [(result.scores, whole[result.model.name, result.model.settings]) for result in results]
     return {
         setting: agreement(
             *(np.array([scores[setting]["map"].value for scores in side]) for side in zip(*pairs, strict=True))
