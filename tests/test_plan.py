@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from panglot.cli.main import app
+from panglot.cli.names import find_suite
+from panglot.data.corpus import StreamedTask
 from panglot.data.pool import Pool
 from panglot.data.readers.captions import image_to_text
 from panglot.encode.cache import VectorCache
@@ -19,6 +24,7 @@ from panglot.evaluate.plan import SAMPLE, plan_run
 from panglot.retrieve.ranking import BLOCK_SCORES
 from tests.helpers.images import image_text
 from tests.helpers.pools import PoolMaker
+from tests.helpers.tiny import bare
 
 
 class Words:
@@ -105,3 +111,23 @@ def test_a_model_of_texts_has_no_plan_for_images() -> None:
 @pytest.mark.parametrize("name", ["bm25", "language-id"])
 def test_models_without_vectors_take_no_plan(name: str, make_pool: PoolMaker) -> None:
     assert plan_run(load_model(name), make_pool(), None) is None
+
+
+def test_plan_measures_with_the_options_of_the_run(tmp_path: Path) -> None:
+    asked = ["plan", f"hf:{bare(tmp_path / 'tiny')}?pooling=mean", "--truncate-dim", "8", "--device", "cpu", "--json"]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert json.loads(done.stdout)["starter"]["dimension"] == 8
+
+
+def test_plan_rejects_what_the_run_would_reject() -> None:
+    with pytest.raises(BadEncoder, match="random does not support --precision"):
+        CliRunner().invoke(app, ["plan", "random", "--precision", "bf16"], catch_exceptions=False)
+
+
+def test_plan_of_a_suite_leaves_out_what_the_model_cannot_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panglot.data.load.read_pool", lambda task, languages: task)
+    monkeypatch.setattr("panglot.evaluate.plan.plan_run", lambda model, pool, cache: None)
+    tasks = [task for task in find_suite("murec") if not isinstance(task, StreamedTask)]
+    monkeypatch.setattr("panglot.cli.commands.plan.find_suite", lambda name: tasks)
+    done = CliRunner().invoke(app, ["plan", "use-multilingual", "--suite", "murec", "--json"], catch_exceptions=False)
+    assert set(json.loads(done.stdout)) == {task.name for task in tasks if not task.has_images}

@@ -7,8 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from panglot.cli.names import DataDir, find_tasks, split
-from panglot.cli.options import Cache, Languages, ModelName, TaskNames
+from panglot.cli.completion import complete_suite
+from panglot.cli.names import DataDir, find_suite, find_tasks, split
+from panglot.cli.options import (
+    Backend,
+    BatchTokens,
+    Cache,
+    Device,
+    Languages,
+    MaxLength,
+    ModelName,
+    PassagePrompt,
+    Precision,
+    QueryPrompt,
+    TaskNames,
+    TextsPerRequest,
+    TruncateDim,
+    TrustRemoteCode,
+)
 from panglot.cli.output import AsJson, open_console, print_json
 
 if TYPE_CHECKING:
@@ -19,31 +35,61 @@ if TYPE_CHECKING:
 def plan(
     model: ModelName,
     tasks: TaskNames = "starter",
+    suite: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Plan a suite instead: murec or m2m.", autocompletion=complete_suite),
+    ] = "",
     languages: Languages = "",
     data_dir: DataDir = None,
     cache: Cache = None,
     price: Annotated[float, typer.Option(metavar="MONEY", min=0, help="API price per million tokens.")] = 0.0,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of machines or GPUs like this one.")] = 1,
+    query_prompt: QueryPrompt = None,
+    passage_prompt: PassagePrompt = None,
+    precision: Precision = None,
+    backend: Backend = "torch",
+    truncate_dim: TruncateDim = None,
+    max_length: MaxLength = None,
+    device: Device = None,
+    batch_tokens: BatchTokens = None,
+    trust_remote_code: TrustRemoteCode = False,
+    texts_per_request: TextsPerRequest = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the time, memory, disk space and cost of a run.
 
-    Encodes a small sample of texts; writes nothing.
+    Encodes a small sample of texts, with the options that the run will have; writes nothing.
 
     Example: panglot plan use-multilingual --tasks xquad-r,mlqa-r
 
     Example: panglot plan use-multilingual --tasks miracl --workers 8
     """
-    chosen = find_tasks(tasks)
+    chosen = find_suite(suite) if suite else find_tasks(tasks)
     from panglot.cli.view.listing import list_plans, list_stream_plan
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
     from panglot.encode.cache import open_cache
     from panglot.encode.load import load_model
+    from panglot.encode.model import sees_images
+    from panglot.encode.options import Options
     from panglot.evaluate.plan import plan_run
     from panglot.evaluate.shards.plan import plan_stream
 
-    loaded = load_model(model)
+    options = Options(
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
+        precision=precision,
+        backend=backend,
+        truncate_dim=truncate_dim,
+        max_length=max_length,
+        device=device,
+        batch_tokens=batch_tokens,
+        trust_remote_code=trust_remote_code,
+        texts_per_request=texts_per_request,
+    )
+    loaded = load_model(model, options)
+    if suite and not sees_images(loaded):
+        chosen = [task for task in chosen if not task.has_images]
     opened = open_cache(cache, no_cache=False)
     corpora = [task for task in chosen if isinstance(task, StreamedTask)]
     large = {task.name: plan_stream(loaded, task, split(languages)) for task in corpora}
