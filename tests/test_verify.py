@@ -34,7 +34,7 @@ from panglot.trust.rerun import attestation_file, rerun, write_attestation
 from panglot.trust.verify import verify, verify_folder
 from tests.helpers.tasks import TASKS
 
-EDITS = int(os.environ.get("PANGLOT_EDITS", "100"))
+EDITS = int(os.environ.get("PANGLOT_EDITS", "50"))
 DERIVED = ("settings", "balance", "bias", "blind", "languages", "pairs", "language_mix", "language_rank")
 
 Edit = Callable[[Path, np.random.Generator], str]

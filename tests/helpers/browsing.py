@@ -18,7 +18,11 @@ from tests.helpers.required import absent
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ADVICE = "There is no Chromium on the path. Install it, on Debian with: apt-get install chromium"
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
+    # A GPU made of software takes half of the computing, and shows nothing else.
+    *("--disable-software-rasterizer", "--disable-gpu-compositing"),
+)
 
 WAIT = LONGEST * 1000
 """Milliseconds after which a page hangs."""
@@ -51,7 +55,7 @@ def served(
 
 def new_page(browser: Browser, **settings: Any) -> Page:
     """A page in a context of its own, with the settings of a context, which waits until something hangs."""
-    context = browser.new_context(**settings)
+    context = browser.new_context(reduced_motion="reduce", **settings)
     context.set_default_timeout(WAIT)
     return context.new_page()
 

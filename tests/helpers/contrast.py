@@ -7,8 +7,7 @@ from contextlib import suppress
 from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as TooSlow
 
-PATIENCE = 120_000
-"""Milliseconds until a page has settled: while it is drawn anew, what is old is faint, and machines can be busy."""
+from tests.helpers.browsing import WAIT
 
 _FAINT = """
 () => {
@@ -56,6 +55,6 @@ def check_contrast(page: Page) -> None:
     numbers on the coloured cells of a chart.
     """
     with suppress(TooSlow):
-        page.wait_for_function(f"({_FAINT})().length === 0", timeout=PATIENCE)
+        page.wait_for_function(f"({_FAINT})().length === 0", timeout=WAIT, polling=500)
     faint = page.evaluate(_FAINT)
     assert faint == [], faint
