@@ -13,7 +13,8 @@ import pytest
 from panglot import hub as hub_requests
 from panglot.data.origins.fetch import fetch_file
 from panglot.data.origins.hub_rows import HubData
-from panglot.errors import MissingData
+from panglot.encode.load import load_model
+from panglot.errors import BadEncoder, MissingData
 from panglot.files import DATA_VARIABLE, cache_dir
 from tests.helpers import tiny
 from tests.helpers.belebele import write_twin
@@ -251,3 +252,14 @@ def test_a_name_that_is_never_resolved_is_given_up(monkeypatch: pytest.MonkeyPat
     with pytest.raises(MissingData, match="no answer in"):
         hub_requests.check_reachable("org/set")
     blocked.set()
+
+
+def test_a_model_that_is_not_in_the_cache_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_hub("http://127.0.0.1:9", tmp_path / "hf", monkeypatch)
+    waited: list[float] = []
+    monkeypatch.setattr("panglot.hub.time.sleep", waited.append)
+    with pytest.raises(BadEncoder, match="is not in the Hub cache"):
+        load_model("org/model")
+    assert waited == []

@@ -59,6 +59,8 @@ def _causes(error: BaseException | None) -> Iterator[Any]:
 def is_transient(error: BaseException) -> bool:
     """Whether the same request can succeed later: a failing connection or server, or too many requests."""
     for cause in _causes(error):
+        if type(cause).__name__ == "OfflineModeIsEnabled":
+            return False  # nothing was requested
         status = getattr(getattr(cause, "response", None), "status_code", None)
         if status is not None:
             return status in (408, 429) or status >= 500
