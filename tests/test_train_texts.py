@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +18,7 @@ TEXTS = st.lists(st.sampled_from(["a", "A", "b", "Straße", "STRASSE", "strasse"
 @given(added=TEXTS)
 def test_texts_are_numbered_in_the_order_of_their_first_occurrence(added: list[str]) -> None:
     store = TextStore()
-    numbers = [store.add(text) for text in added]
+    numbers = [number for part in (added[:9], added[9:]) for number in store.add(part).tolist()]
     distinct = list(dict.fromkeys(added))
     assert numbers == [distinct.index(text) for text in added]
     found = store.texts()
@@ -27,12 +30,38 @@ def test_texts_are_numbered_in_the_order_of_their_first_occurrence(added: list[s
     ]
 
 
-def test_texts_of_several_buffers_keep_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "CHUNK", 7)
+def test_texts_are_read_in_chunks_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "CHUNK", 30)
     store = TextStore()
     added = [f"text {number}" for number in range(50)]
-    assert [store.add(text) for text in added] == list(range(50))
-    assert list(store.texts()) == added
-    assert store.texts()[40:3:-9] == added[40:3:-9]
-    assert store.add("one more") == 50
+    assert store.add(added).tolist() == list(range(50))
+    found = store.texts()
+    assert found[40:3:-9] == added[40:3:-9]
+    chunks = list(found.chunks(np.arange(10, 40)))
+    assert len(chunks) > 5
+    assert [text for _, part in chunks for text in part] == added[10:40]
+    assert np.concatenate([places for places, _ in chunks]).tolist() == list(range(10, 40))
+    assert store.add(["one more", "text 7"]).tolist() == [50, 7]
     assert list(store.texts()) == [*added, "one more"]
+    assert list(found) == added
+
+
+def test_texts_can_be_sent_to_a_process_that_loads_batches() -> None:
+    store = TextStore()
+    store.add(["ß", "", "旧桥"])
+    assert list(pickle.loads(pickle.dumps(store.texts()))) == ["ß", "", "旧桥"]
+
+
+def test_store_without_texts_is_empty() -> None:
+    store = TextStore()
+    assert store.add([]).tolist() == list(store.texts()) == []
+    assert store.add([""]).tolist() == [0]
+    assert list(store.texts()) == [""]
+    with pytest.raises(IndexError):
+        store.texts()[1]
+
+
+def test_texts_are_also_kept_without_case_and_punctuation() -> None:
+    store = TextStore()
+    store.add(["Old “bridge”!", "?"])
+    assert list(store.plain()) == ["old bridge", ""]

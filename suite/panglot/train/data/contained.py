@@ -5,84 +5,165 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Ints
+from panglot.arrays import Bools, Ints
 from panglot.languages import is_unspaced
-from panglot.train.data.words import Units, is_kept, normalised, occurs_in
+from panglot.train.data.texts import Texts
+from panglot.train.data.words import RunHashes, Units, is_kept, occurs_in
 
-HEADS = {False: (1, 2, 4), True: (2, 4, 8)}
+HEADS = {False: (1, 2, 4, 8), True: (2, 4, 8, 16)}
 """Units (words, or characters of unspaced languages) by which a query is looked up; the largest that fits is used.
 A single character is too short to be a word."""
+COMPARED = 1 << 21
+"""Queries that are compared with passages at a time."""
 
 _EDGES = " \t\r\n,;:"
 """Characters stripped from the ends of a passage after a sentence or a name was removed from it."""
 
 
-class GroupText(NamedTuple):
-    """The query and the passage of a group in one language."""
+class Entries(NamedTuple):
+    """The entries of a data set as indices, [entries] each: of groups, languages and texts."""
 
-    group: int
-    language: str
-    query: str
-    passage: str
+    group: Ints
+    language: Ints
+    query: Ints
+    passage: Ints
 
 
-def find_contained(texts: Iterable[GroupText]) -> set[tuple[int, int]]:
-    """Pairs of groups (a, b) such that a passage of a contains the query of b as whole words in some language.
+class Marks(NamedTuple):
+    """Which groups must not share a batch with a group: those whose `own` marks are among its `barred` ones.
 
-    The entries of a group are translations, so a query found in one language counts as contained in all.
+    A query that passages of other groups contain makes two marks: that of the groups that ask it, and that of the
+    groups whose passages contain it. Each bars the other. Marks are negative numbers.
     """
-    by_language: dict[str, list[GroupText]] = defaultdict(list)
-    for text in texts:
-        by_language[text.language].append(text)
-    return {found for language, own in by_language.items() for found in _contained(own, is_unspaced(language))}
+
+    own: frozenset[int]
+    barred: frozenset[int]
 
 
-def _contained(texts: list[GroupText], unspaced: bool) -> Iterator[tuple[int, int]]:
-    """The pairs of one language: queries are looked up by their first units, then compared in full."""
-    queries = normalised([text.query for text in texts])
-    passages = normalised([text.passage for text in texts])
-    query_units, passage_units = Units.of(queries, unspaced), Units.of(passages, unspaced)
-    sizes = _head_sizes(np.bincount(query_units.text, minlength=len(texts)), HEADS[unspaced])
-    queries, passages = (list(map(_as_whole, own, repeat(unspaced))) for own in (queries, passages))
-    for size in HEADS[unspaced]:
-        groups: dict[int, dict[str, set[int]]] = {}
-        for head, place in _heads(query_units.runs(size)):
-            if sizes[place] == size:
-                groups.setdefault(head, {}).setdefault(queries[place], set()).add(texts[place].group)
-        for head, place in _found(passage_units.runs(size), groups):
-            for query, with_query in groups[head].items():
-                if query in passages[place]:
-                    own = texts[place].group
-                    yield from ((own, group) for group in with_query if group != own)
+UNMARKED = Marks(frozenset(), frozenset())
 
 
-def _head_sizes(counts: Ints, sizes: Sequence[int]) -> Ints:
-    """Number of units by which each query is looked up, [queries]; 0 if it is too short."""
-    return np.array([0, *sizes])[np.searchsorted(sizes, counts, side="right")]
+def find_contained(entries: Entries, texts: Texts, languages: Sequence[str]) -> dict[int, Marks]:
+    """The marks of groups of which a passage contains the query of another as whole words, in some language.
+
+    The entries of a group are translations, so a query found in one language counts as contained in all. The texts
+    must be normalised.
+    """
+    own, barred = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
+    for place, language in enumerate(languages):
+        of = entries.language == place
+        group, _, query, passage = (column[of] for column in entries)
+        asked, query = np.unique(query, return_inverse=True)
+        read, passage = np.unique(passage, return_inverse=True)
+        if not len(asked):
+            continue
+        found = _contained(asked, read, texts, is_unspaced(language))
+        found = found[:, ~_within_one_group(found, query, passage, group)]
+        asking = np.isin(query, found[1])
+        holding, held = _readers(found, passage)
+        codes = -2 * (asked * len(languages) + place)
+        for groups, queries, asks in ((group[asking], query[asking], 1), (group[holding], held, 2)):
+            for one, code in zip(groups.tolist(), codes[queries].tolist(), strict=True):
+                own[one].add(code - asks)
+                barred[one].add(code - 3 + asks)
+    return {group: Marks(frozenset(own[group]), frozenset(barred[group])) for group in own}
 
 
-def _heads(runs: Units) -> Iterator[tuple[int, int]]:
-    """The first run of each text, with the text's index."""
-    first = np.flatnonzero(np.diff(runs.text, prepend=-1))
-    return zip(runs.numbers[first].tolist(), runs.text[first].tolist(), strict=True)
+def _within_one_group(found: Ints, query: Ints, passage: Ints, group: Ints) -> Bools:
+    """Whether only one group has the passage and the query, [found]."""
+    (lowest_reader, highest_reader), (lowest_asker, highest_asker) = (_span(one, group) for one in (passage, query))
+    return (lowest_reader[found[0]] == highest_asker[found[1]]) & (highest_reader[found[0]] == lowest_asker[found[1]])
 
 
-def _found(runs: Units, heads: Collection[int]) -> Iterator[tuple[int, int]]:
-    """Heads that occur in texts, each with the text's index, without duplicates."""
-    known = occurs_in(runs.numbers, np.fromiter(heads, np.int64, len(heads)))
-    found = np.unique(np.stack([runs.numbers[known], runs.text[known]]), axis=1)
-    return zip(*found.tolist(), strict=True)
+def _span(item: Ints, group: Ints) -> tuple[Ints, Ints]:
+    """The lowest and the highest group of each item, [items] each."""
+    order = np.argsort(item)
+    starts = np.flatnonzero(np.diff(item[order], prepend=-1))
+    return np.minimum.reduceat(group[order], starts), np.maximum.reduceat(group[order], starts)
 
 
-def _as_whole(text: str, unspaced: bool) -> str:
-    """A string form in which substring search matches whole units only."""
-    return text.replace(" ", "") if unspaced else f" {text} "
+def _readers(found: Ints, passage: Ints) -> tuple[Ints, Ints]:
+    """The entries with each passage that was found, and the query that it contains."""
+    order = np.argsort(passage)
+    bounds = np.searchsorted(passage[order], np.stack([found[0], found[0] + 1]))
+    counts = bounds[1] - bounds[0]
+    return order[_ranges(bounds[0], counts)], np.repeat(found[1], counts)
+
+
+def _ranges(first: Ints, counts: Ints) -> Ints:
+    """The concatenated ranges that start at `first` and have `counts` numbers."""
+    return np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
+
+
+def _contained(asked: Ints, read: Ints, texts: Texts, unspaced: bool) -> Ints:
+    """Which passages contain which queries, as places in `read` and `asked`, [2, found]; texts are read in chunks."""
+    heads = _heads([_hashed(part, unspaced) for _, part in texts.chunks(asked)])
+    by_size = [heads.of_size(size) for size in HEADS[unspaced]]
+    found = [np.empty((2, 0), np.int64)]
+    before = 0
+    for _, part in texts.chunks(read):
+        units = Units.of(part, unspaced)
+        hashes = RunHashes(units.numbers)
+        for size, known in zip(HEADS[unspaced], by_size, strict=True):
+            found += [pairs + np.array([[before], [0]]) for pairs in _found(units, hashes, size, known)]
+        before += len(part)
+    return np.unique(np.concatenate(found, axis=1), axis=1)
+
+
+class _Heads(NamedTuple):
+    """How queries are looked up, [queries] each, sorted by `head`: the hash of the first `size` of their units.
+
+    `query` is a query's number, `units` how many units it has, and `whole` the hash of them all.
+    """
+
+    query: Ints
+    size: Ints
+    units: Ints
+    head: Ints
+    whole: Ints
+
+    def of_size(self, size: int) -> _Heads:
+        """Those with this size."""
+        return _Heads(*(column[self.size == size] for column in self))
+
+
+def _hashed(queries: Sequence[str], unspaced: bool) -> tuple[Ints, Ints, Ints, Ints]:
+    """The sizes, units, heads and whole hashes of some queries; size 0 if one is too short to be looked up."""
+    units = Units.of(queries, unspaced)
+    counts = np.bincount(units.text, minlength=len(queries))
+    sizes = np.array([0, *HEADS[unspaced]])[np.searchsorted(HEADS[unspaced], counts, side="right")]
+    hashes, starts = RunHashes(units.numbers), np.cumsum(counts) - counts
+    return sizes, counts, hashes.of(starts, sizes), hashes.of(starts, counts)
+
+
+def _heads(chunks: Sequence[tuple[Ints, ...]]) -> _Heads:
+    """The heads of the queries of all chunks."""
+    sizes, counts, heads, wholes = (np.concatenate(column) for column in zip(*chunks, strict=True))
+    order = np.argsort(heads)
+    return _Heads(order, sizes[order], counts[order], heads[order], wholes[order])
+
+
+def _found(units: Units, hashes: RunHashes, size: int, known: _Heads) -> Iterator[Ints]:
+    """The texts that contain a query, with the query's number, [2, found]: all of it is compared where its head is."""
+    heads = hashes.all(size)
+    starts = np.flatnonzero(occurs_in(heads, known.head))
+    heads = heads[starts]
+    first = np.searchsorted(known.head, heads, side="left")
+    counts = np.searchsorted(known.head, heads, side="right") - first
+    for block in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // COMPARED)) + 1):
+        start = np.repeat(starts[block], counts[block])
+        place = _ranges(first[block], counts[block])
+        end = start + known.units[place]
+        fits = end <= len(units.text)
+        start, place, end = start[fits], place[fits], end[fits]
+        same = units.text[start] == units.text[end - 1]
+        same &= hashes.of(start, end - start) == known.whole[place]
+        yield np.stack([units.text[start[same]], known.query[place[same]]])
 
 
 def without_query(query: str, passage: str, language: str, share: float) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from panglot.arrays import Ints
 from panglot.data.image import IMAGES
 from panglot.data.local import local_pool
 from panglot.data.pool import Pool
@@ -40,11 +41,24 @@ class Leak(NamedTuple):
     """How many of them share a run of eight words with a query or candidate."""
 
 
-class TrainedTexts(NamedTuple):
-    """The normalised training texts of one language, and their runs of eight words."""
+class _Compared:
+    """One language of a task: hashes of its normalised texts and of their runs, and what training texts share."""
 
-    texts: list[str]
-    runs: Units
+    def __init__(self, task: str, language: str, texts: Sequence[str]) -> None:
+        distinct = sorted(set(normalised(texts)) - {""})
+        self._task, self._language = task, language
+        self._texts, self._runs = _hashes(distinct), np.unique(long_runs(distinct, language).numbers)
+        self._exact = self._overlapping = self._trained = 0
+
+    def add(self, texts: Ints, runs: Units) -> None:
+        """Compare some training texts, given by hashes of them and their runs."""
+        self._trained += len(texts)
+        self._exact += int(np.isin(texts, self._texts).sum())
+        self._overlapping += len(np.unique(runs.text[occurs_in(runs.numbers, self._runs)]))
+
+    def leak(self) -> Leak:
+        """What was found."""
+        return Leak(self._task, self._language, self._trained, self._exact, self._overlapping)
 
 
 class LeakCheck(NamedTuple):
@@ -75,19 +89,24 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
     :raises BadData: the training data contains a whole text or an image of an evaluation task, or a task's data is
         damaged.
     """
-    trained = _trained(pairs)
+    texts = _texts_of(pairs)
     leaks: list[Leak] = []
+    known: dict[str, list[_Compared]] = defaultdict(list)
     compared: list[str] = []
     absent: list[str] = []
     for task in tasks:
         if task.has_images and not pairs.images:
             continue
-        spoken = [name for name in task.languages if name == IMAGES or canonical(name) in trained]
+        spoken = [name for name in task.languages if name == IMAGES or canonical(name) in texts]
         pool = local_pool(task, spoken) if spoken else None
-        if pool is not None:
-            leaks += _shared_pictures(task.name, pool, pairs) if task.has_images else _shared(task.name, pool, trained)
+        if pool is not None and task.has_images:
+            leaks.append(_shared_pictures(task.name, pool, pairs))
+        elif pool is not None:
+            for language, own in _texts_by_language(pool):
+                known[canonical(language)].append(_Compared(task.name, language, own))
         if spoken:
             (absent if pool is None else compared).append(task.name)
+    leaks += _shared_texts(pairs, texts, known)
     found = [leak for leak in leaks if leak.exact]
     if found:
         listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
@@ -95,32 +114,32 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
     return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
 
 
-def _trained(pairs: Pairs) -> dict[str, TrainedTexts]:
-    """The normalised training texts of each language, by its canonical spelling."""
-    texts: dict[str, list[str]] = defaultdict(list)
+def _texts_of(pairs: Pairs) -> dict[str, Ints]:
+    """The training texts of each language, by its canonical spelling."""
+    texts: dict[str, list[Ints]] = defaultdict(list)
     for place, language in enumerate(pairs.languages):
-        texts[canonical(language)] += normalised(pairs.texts_of(place))
-    return {language: TrainedTexts(own, long_runs(own, language)) for language, own in texts.items()}
+        texts[canonical(language)].append(pairs.texts_of(place))
+    return {language: np.concatenate(own) for language, own in texts.items()}
 
 
-def _shared(task: str, pool: Pool, trained: Mapping[str, TrainedTexts]) -> Iterator[Leak]:
-    """The overlap in each language that the task and the training data share."""
-    for language, texts in _texts_by_language(pool):
-        if canonical(language) in trained:
-            yield _leak(task, language, trained[canonical(language)], texts)
+def _shared_texts(pairs: Pairs, texts: Mapping[str, Ints], known: Mapping[str, list[_Compared]]) -> Iterator[Leak]:
+    """The overlap in each language that a task and the training data share; training texts are read in chunks."""
+    for language in known.keys() & texts.keys():
+        for _, trained in pairs.plain.chunks(texts[language]):
+            hashes, runs = _hashes(trained), long_runs(trained, language)
+            for compared in known[language]:
+                compared.add(hashes, runs)
+    yield from (compared.leak() for language, own in known.items() if language in texts for compared in own)
 
 
-def _leak(task: str, language: str, trained: TrainedTexts, texts: Sequence[str]) -> Leak:
-    compared = set(normalised(texts))
-    shared = occurs_in(trained.runs.numbers, long_runs(list(compared), language).numbers)
-    overlapping = len(np.unique(trained.runs.text[shared]))
-    return Leak(task, language, len(trained.texts), sum(text in compared for text in trained.texts), overlapping)
+def _hashes(texts: Sequence[str]) -> Ints:
+    return np.fromiter(map(hash, texts), np.int64, len(texts))
 
 
-def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Iterator[Leak]:
+def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Leak:
     known = {image.sha256 for items in (pool.queries, pool.candidates) for image in items.images.values()}
     shared = sum(hashlib.sha256(image).hexdigest() in known for image in pairs.images)
-    yield Leak(task, IMAGES, len(pairs.images), shared, 0)
+    return Leak(task, IMAGES, len(pairs.images), shared, 0)
 
 
 def _texts_by_language(pool: Pool) -> Iterator[tuple[str, list[str]]]:

@@ -14,7 +14,7 @@ from panglot.files import cache_dir, write_whole
 from panglot.train.data.leak import LeakCheck, check_leaks
 from panglot.train.data.pairs import Pairs
 
-FORMAT = 1
+FORMAT = 2
 """Increase it when the check or the normalisation of texts changes."""
 
 _CHECK = TypeAdapter(LeakCheck)
@@ -42,7 +42,8 @@ def _key(pairs: Pairs, tasks: Iterable[Task]) -> str:
     digest = hashlib.sha256(f"{FORMAT}".encode())
     for place, language in enumerate(pairs.languages):
         digest.update(f"\0{language}\0".encode())
-        digest.update("\0".join(pairs.texts_of(place)).encode(errors="surrogatepass"))
+        for _, texts in pairs.texts.chunks(pairs.texts_of(place)):
+            digest.update("\0".join([*texts, ""]).encode(errors="surrogatepass"))
     for image in pairs.images:
         digest.update(hashlib.sha256(image).digest())
     for task in tasks:

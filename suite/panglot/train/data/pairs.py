@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from panglot.arrays import Bools, Ints
-from panglot.train.data.contained import GroupText, find_contained, without_query
+from panglot.train.data.contained import Entries, Marks, find_contained, without_query
 from panglot.train.data.texts import Texts, TextStore
 
 PARTNERS = 20
 """Most translations that a text is paired with. All pairs of a large group would take memory in proportion to the
 square of its languages; sets of up to 21 languages are not affected."""
+
+CHUNK = 65_536
+"""Entries that are in memory at a time."""
 
 NO_INDEX = -1
 """Placeholder for an index: there is no negative, or the item is an image, which has no language."""
@@ -25,11 +29,11 @@ NO_INDEX = -1
 class TextPair(NamedTuple):
     """A query and its passage in one language, as read from a data set.
 
-    Entries of one `group` are translations, so the query of one matches the passage of any other. Entries of one
-    `cluster` are too similar to be negatives of each other.
+    Entries of one `group` are translations, so the query of one matches the passage of any other; None is a group of
+    its own. Entries of one `cluster` are too similar to be negatives of each other.
     """
 
-    group: str
+    group: str | None
     language: str
     query: str
     passage: str
@@ -50,16 +54,19 @@ class Pairs:
     """All training pairs.
 
     `query`, `passage`, `whole` and `negative` [pairs] index `texts`; `passage` indexes `images` where `has_image`.
-    `whole` is the passage before its query was removed. `origin` [pairs] indexes `sets`; `query_language` and
-    `passage_language` [pairs] index `languages`. `keys` [pairs, 4] encodes the pair's group, cluster, query and passage
-    in disjoint ranges of integers: two pairs that share a key must not be in one batch, because the passage of one may
-    answer the query of the other. The same holds for two pairs if `apart` lists the group key of one under that of the
-    other: a passage of one contains the query of the other.
+    `plain` is each text without case and punctuation. `whole` is the passage before its query was removed. `origin`
+    [pairs] indexes `sets`; `query_language` and `passage_language` [pairs] index `languages`.
+
+    `keys` [pairs, 4] encodes the pair's group, cluster, query and passage in disjoint ranges of integers. Two pairs
+    that share a key must not be in one batch, because the passage of one may answer the query of the other. The same
+    holds for two pairs if the marks of one group, by its key in `apart`, bar those of the other, because a passage of
+    one contains the query of the other.
     """
 
     languages: tuple[str, ...]
     sets: tuple[str, ...]
     texts: Texts
+    plain: Texts
     images: tuple[bytes, ...]
     query: Ints
     passage: Ints
@@ -70,18 +77,18 @@ class Pairs:
     origin: Ints
     has_image: Bools
     keys: Ints
-    apart: Mapping[int, frozenset[int]]
+    apart: Mapping[int, Marks]
     skipped: tuple[str, ...] = ()
     """Messages about invalid rows that were skipped."""
 
     def __len__(self) -> int:
         return len(self.query)
 
-    def texts_of(self, language: int) -> list[str]:
-        """The distinct texts of one language."""
+    def texts_of(self, language: int) -> Ints:
+        """The distinct texts of one language, as indices."""
         queries = self.query[self.query_language == language]
         passages = self.whole[self.passage_language == language]
-        return self.texts.take(np.unique(np.concatenate([queries, passages])))
+        return np.unique(np.concatenate([queries, passages]))
 
 
 class PairsBuilder:
@@ -92,10 +99,11 @@ class PairsBuilder:
         self._sets: list[str] = []
         self._texts = TextStore()
         self._images: dict[bytes, int] = {}
-        self._numbers = 0
+        self._count = 0
+        """Numbers of groups and clusters that are taken."""
         self._rows: list[Ints] = []
         self._keys: list[Ints] = []
-        self._apart: dict[int, set[int]] = defaultdict(set)
+        self._apart: dict[int, Marks] = {}
 
     def add_texts(self, name: str, entries: Iterable[TextPair], cloze: float = 0.0, apart: bool = True) -> None:
         """Add a set: monolingual pairs from single entries, and cross-lingual pairs within each group.
@@ -117,14 +125,8 @@ class PairsBuilder:
             has_image=False,
         )
         if apart:
-            known, languages = self._texts.texts(), tuple(self._language)
-            texts = (
-                GroupText(4 * g, languages[own], known[asked], known[answer])
-                for g, own, asked, answer in np.stack([group, language, query, passage], axis=1).tolist()
-            )
-            for one, other in find_contained(texts):
-                self._apart[one].add(other)
-                self._apart[other].add(one)
+            indices = Entries(4 * group, language, query, passage)
+            self._apart |= find_contained(indices, self._texts.plain(), tuple(self._language))
 
     def _columns(self, name: str, entries: Iterable[TextPair], cloze: float) -> Ints:
         """The entries in known languages, sorted by group, as indices [7, entries].
@@ -132,34 +134,53 @@ class PairsBuilder:
         The rows are the group, cluster and language, and the texts of the query, the passage, the passage as it is
         shown in monolingual pairs, and the negative.
         """
-        columns = [array("i") for _ in range(7)]
-        groups, clusters = dict[str, int](), dict[str, int]()
+        known = (entry for entry in entries if entry.language in self._language)
+        columns = [np.empty((5, 0), np.int32)]
+        groups, clusters = [pa.array([], pa.string())], [pa.array([], pa.string())]
+        while some := list(islice(known, CHUNK)):
+            columns.append(self._indices(some, cloze))
+            groups.append(pa.array([entry.group for entry in some], pa.string()))
+            clusters.append(pa.array([entry.cluster for entry in some], pa.string()))
+        group = self._numbered(groups)
+        cluster = self._numbered(clusters, group)
+        return np.vstack([group, cluster, np.concatenate(columns, axis=1)])[:, np.argsort(group, kind="stable")]
+
+    def _indices(self, entries: Sequence[TextPair], cloze: float) -> Ints:
+        """The language and the texts of some entries as indices, [5, entries]."""
+        texts = list[str]()
         for entry in entries:
-            if entry.language not in self._language:
-                continue
-            query, passage = self._texts.add(entry.query), self._texts.add(entry.passage)
-            rest = passage
-            if cloze:
-                rest = self._texts.add(without_query(entry.query, entry.passage, entry.language, cloze))
-            negative = NO_INDEX if entry.negative is None else self._texts.add(entry.negative)
-            group = self._number(groups, entry.group)
-            cluster = group if entry.cluster is None else self._number(clusters, entry.cluster)
-            facts = (group, cluster, self._language[entry.language], query, passage, rest, negative)
-            for column, value in zip(columns, facts, strict=True):
-                column.append(value)
-        found = np.array([np.frombuffer(column, np.int32) for column in columns], np.int32)
-        ranks = np.zeros(self._numbers, np.int32)
-        ranks[[groups[group] for group in sorted(groups)]] = np.arange(len(groups))
-        return found[:, np.argsort(ranks[found[0]], kind="stable")]
+            rest = without_query(entry.query, entry.passage, entry.language, cloze) if cloze else entry.passage
+            texts += entry.query, entry.passage, rest, entry.passage if entry.negative is None else entry.negative
+        indices = self._texts.add(texts).reshape(-1, 4).T
+        indices[3, [entry.negative is None for entry in entries]] = NO_INDEX
+        return np.vstack([[self._language[entry.language] for entry in entries], indices]).astype(np.int32)
+
+    def _numbered(self, names: Sequence[Any], otherwise: Ints | None = None) -> Ints:
+        """The numbers of groups or clusters by their names, in the order of the names; no two sets share numbers.
+
+        A group without a name gets a number of its own, a cluster without one that of its group.
+        """
+        encoded = pa.chunked_array(names).dictionary_encode().combine_chunks()
+        order = pc.sort_indices(encoded.dictionary).to_numpy()
+        ranks = np.empty(len(order) + 1, np.int64)
+        ranks[order] = self._count + np.arange(len(order))
+        nameless = encoded.indices.is_null().to_numpy(zero_copy_only=False)
+        numbers = ranks[encoded.indices.fill_null(len(order)).to_numpy()]
+        self._count += len(order)
+        if otherwise is None:
+            numbers[nameless] = self._count + np.arange(nameless.sum())
+            self._count += int(nameless.sum())
+        else:
+            numbers[nameless] = otherwise[nameless]
+        return numbers
 
     def add_images(self, name: str, captions: Iterable[ImageCaption], images: dict[str, bytes]) -> None:
         """Add captions with their images; `images` holds the image files by id."""
         known = [caption for caption in captions if caption.language in self._language]
-        query = np.array([self._texts.add(caption.text) for caption in known], np.int64)
+        query = self._texts.add([caption.text for caption in known])
         image = np.array([self._images.setdefault(images[c.image], len(self._images)) for c in known], np.int64)
         language = np.array([self._language[caption.language] for caption in known], np.int64)
-        groups = dict[str, int]()
-        group = np.array([self._number(groups, caption.image) for caption in known], np.int64)
+        group = self._numbered([pa.array([caption.image for caption in known], pa.string())])
         nothing = np.full(len(known), NO_INDEX)
         self._add(name, [query, image, image, nothing, language, nothing], (group, group), has_image=True)
 
@@ -171,6 +192,7 @@ class PairsBuilder:
             languages=tuple(self._language),
             sets=tuple(self._sets),
             texts=self._texts.texts(),
+            plain=self._texts.plain(),
             images=tuple(self._images),
             query=query,
             passage=passage,
@@ -181,7 +203,7 @@ class PairsBuilder:
             origin=origin,
             has_image=has_image.astype(bool),
             keys=np.concatenate(self._keys) if self._keys else np.empty((0, 4), np.int64),
-            apart={group: frozenset(others) for group, others in self._apart.items()},
+            apart=self._apart,
             skipped=skipped,
         )
 
@@ -195,12 +217,6 @@ class PairsBuilder:
         kept = [*columns, np.full(size, len(self._sets)), np.full(size, int(has_image))]
         self._rows.append(np.stack(kept, dtype=np.int32, casting="same_kind"))
         self._sets.append(name)
-
-    def _number(self, known: dict[str, int], name: str) -> int:
-        """The number of a group or cluster of one set, by its name; no two sets share numbers."""
-        number = known.setdefault(name, self._numbers)
-        self._numbers += number == self._numbers
-        return number
 
 
 def _combinations(group: Ints) -> tuple[Ints, Ints]:

@@ -146,7 +146,7 @@ def table_entries(data: TextData, languages: Sequence[str], skipped: list[str] |
     for row in table.rows:
         language = table.text(row, data.language) if data.language else data.only_language or ""
         entry = TextPair(
-            group=table.key(row, data.group) if data.group else str(row.place),
+            group=table.key(row, data.group) if data.group else None,
             language=spelling.get(canonical(language), ""),
             query=table.text(row, data.query),
             passage=table.text(row, data.passage),

@@ -1,29 +1,37 @@
-"""Distinct texts in Arrow buffers, which take only their bytes; Python strings would take two to three times that."""
+"""Distinct texts in a memory-mapped file: millions take little memory, and each becomes a string when it is read."""
 
 from __future__ import annotations
 
-import hashlib
+import mmap
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from tempfile import TemporaryFile
+from typing import overload
+from weakref import finalize
 
 import numpy as np
-import pyarrow as pa
 
 from panglot.arrays import Ints
+from panglot.train.data.words import normalised
 
-CHUNK = 16_384
-"""Texts in a buffer."""
+CHUNK = 1 << 22
+"""Bytes of texts that are read at a time."""
+_CODE = ("utf-8", "surrogatepass")
 
 
 class Texts(Sequence[str]):
-    """An immutable sequence of texts; an item becomes a string when it is read."""
+    """An immutable sequence of texts: bytes in UTF-8, and the end of each text in them, [texts]."""
 
-    def __init__(self, chunks: Sequence[Any]) -> None:
-        self._texts = pa.chunked_array(chunks, pa.large_string())
+    def __init__(self, data: bytes | mmap.mmap, ends: Ints) -> None:
+        self._data = data
+        self._bounds = np.concatenate([[0], ends])
+
+    def __reduce__(self) -> tuple[type[Texts], tuple[bytes, Ints]]:
+        """For processes that load batches: a mapped file cannot be sent to them, its content can."""
+        return Texts, (bytes(self._data), self._bounds[1:])
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._bounds) - 1
 
     @overload
     def __getitem__(self, place: int) -> str: ...
@@ -32,62 +40,105 @@ class Texts(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | list[str]:
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
-        return self._texts[int(place)].as_py()
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)  # ends an iteration by index
+        return self.take(np.array([place % len(self)]))[0]
 
     def __iter__(self) -> Iterator[str]:
-        for chunk in self._texts.chunks:
-            yield from chunk.to_pylist()
+        return (text for _, texts in self.chunks(np.arange(len(self))) for text in texts)
 
     def take(self, places: Ints) -> list[str]:
         """The texts at these places."""
-        return self._texts.take(pa.array(places)).to_pylist()
+        starts, ends = self._bounds[:-1][places].tolist(), self._bounds[1:][places].tolist()
+        return [self._data[start:end].decode(*_CODE) for start, end in zip(starts, ends, strict=True)]
+
+    def chunks(self, places: Ints) -> Iterator[tuple[Ints, list[str]]]:
+        """The texts at these places, a few megabytes at a time, with the places of each chunk."""
+        sizes = np.cumsum(np.diff(self._bounds)[places])
+        cuts = np.flatnonzero(np.diff(sizes // CHUNK)) + 1
+        for part in np.split(places, cuts):
+            yield part, self.take(part)
+
+
+class TextFile:
+    """A temporary file to which texts are added, one after another."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115
+        finalize(self, self._file.close)
+        self._ends = array("q")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Add texts at the end."""
+        coded = [text.encode(*_CODE) for text in texts]
+        written = self._ends[-1] if self._ends else 0
+        self._ends.frombytes((written + np.cumsum([len(text) for text in coded], dtype=np.int64)).tobytes())
+        self._file.write(b"".join(coded))
+
+    def texts(self) -> Texts:
+        """All texts that were added."""
+        self._file.flush()
+        empty = not self._ends or not self._ends[-1]
+        data = b"" if empty else mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return Texts(data, np.array(self._ends, np.int64))
 
 
 class TextStore:
-    """Collects texts, each once, and numbers them. Texts that differ only in case share a second number, their fold."""
+    """Collects texts, each once, and numbers them. Texts that differ only in case share a second number, their fold.
+
+    Texts count as equal if 64 bits of their hashes agree.
+    """
 
     def __init__(self) -> None:
-        self._chunks: list[Any] = []
-        self._pending: list[str] = []
-        self._first: dict[int, int] = {}
-        self._variants: dict[str, int] = {}
-        self._hashes = array("q")
-        self._fold = array("i")
+        self._texts, self._plain = TextFile(), TextFile()
+        self._folded = array("q")
+        self._hashes = np.empty(0, np.int64)
+        """The hashes of all texts, sorted."""
+        self._numbers = np.empty(0, np.int64)
+        """The numbers of the texts with these hashes."""
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self._texts)
 
     @property
     def fold(self) -> Ints:
         """The fold of each text [texts]: the number of the first text that equals it except in case."""
-        return np.array(self._fold, np.int32)
+        _, first, inverse = np.unique(np.frombuffer(self._folded, np.int64), return_index=True, return_inverse=True)
+        return first[inverse]
 
-    def add(self, text: str) -> int:
-        """The number of a text, which is stored if it is new.
+    def add(self, texts: Sequence[str]) -> Ints:
+        """The numbers of these texts, [texts]; new ones are stored in their order.
 
-        Two texts count as equal if 64 bits of the hash of their folded forms and the hash of the texts agree.
+        Add many at a time: each call merges their hashes into those of all.
         """
-        digest = hashlib.blake2b(text.casefold().encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        first = self._first.setdefault(int.from_bytes(digest, "big"), len(self))
-        if first < len(self):
-            if self._hashes[first] == hash(text):
-                return first
-            if text in self._variants:
-                return self._variants[text]
-            self._variants[text] = len(self)
-        self._fold.append(first)
-        self._hashes.append(hash(text))
-        self._pending.append(text)
-        if len(self._pending) == CHUNK:
-            self._flush()
-        return len(self) - 1
+        hashes, first, inverse = np.unique(
+            np.fromiter(map(hash, texts), np.int64, len(texts)), return_index=True, return_inverse=True
+        )
+        places = np.searchsorted(self._hashes, hashes)
+        known = places < len(self)
+        known[known] = self._hashes[places[known]] == hashes[known]
+        numbers = np.empty(len(hashes), np.int64)
+        numbers[known] = self._numbers[places[known]]
+        new = np.flatnonzero(~known)
+        order = new[np.argsort(first[new])]
+        numbers[order] = np.arange(len(self), len(self) + len(order))
+        self._hashes = np.insert(self._hashes, places[new], hashes[new])
+        self._numbers = np.insert(self._numbers, places[new], numbers[new])
+        self._store([texts[place] for place in first[order].tolist()])
+        return numbers[inverse]
 
     def texts(self) -> Texts:
         """All texts, by number."""
-        self._flush()
-        return Texts(self._chunks)
+        return self._texts.texts()
 
-    def _flush(self) -> None:
-        if self._pending:
-            self._chunks.append(pa.array(self._pending, pa.large_string()))
-            self._pending = []
+    def plain(self) -> Texts:
+        """All texts as `normalised` leaves them, by number."""
+        return self._plain.texts()
+
+    def _store(self, texts: list[str]) -> None:
+        self._texts.add(texts)
+        self._plain.add(normalised(texts))
+        self._folded.extend(hash(text.casefold()) for text in texts)

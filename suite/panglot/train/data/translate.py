@@ -32,6 +32,7 @@ def translated(
 
     :raises BadEncoder: the translation model cannot be loaded, or does not support a language.
     """
+    entries = [entry._replace(group=entry.group or f"{place}") for place, entry in enumerate(entries, start=1)]
     yield from entries
     existing = {(entry.group, entry.language) for entry in entries}
     translate = _CachedTranslator(data.translator, cache or cache_dir("translations"), translator)

@@ -25,6 +25,9 @@ _CHUNK = 1 << 22
 """Characters normalised at a time."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """Base of the polynomial hash of a run; odd, so that every unit affects the hash."""
+_INVERSE = np.uint64(pow(int(_FACTOR), -1, 2**64))
+_MIXER = np.uint64(0xD6E8FEB86659FD93)
+"""Spreads characters over 64 bits, as `hash` spreads words."""
 _CODE = "utf-32-le"
 _SPACE, _LINE = np.uint32(ord(" ")), np.uint32(ord("\n"))
 _UNSEEN = np.uint32(0xFFFFFFFF)
@@ -44,7 +47,8 @@ class Units(NamedTuple):
         """The units of these texts."""
         if unspaced:
             together = [text.replace(" ", "") for text in texts]
-            numbers = np.frombuffer("".join(together).encode(_CODE), "<u4").astype(np.int64)
+            codes = np.frombuffer("".join(together).encode(_CODE, "surrogatepass"), "<u4").astype(np.uint64) * _MIXER
+            numbers = ((codes ^ (codes >> np.uint64(32))) * _MIXER).view(np.int64)
             counts = list(map(len, together))
         else:
             words = " ".join(filter(None, texts)).split()
@@ -54,13 +58,34 @@ class Units(NamedTuple):
 
     def runs(self, size: int) -> Units:
         """Every run of `size` units within a text, in order, as one number each."""
-        count = max(len(self.numbers) - size + 1, 0)
-        hashes = np.zeros(count, np.uint64)
-        for place in range(size):
-            hashes = hashes * _FACTOR + self.numbers[place : place + count].view(np.uint64)
-        first, last = self.text[:count], self.text[size - 1 : size - 1 + count]
-        within = first == last
-        return Units(hashes.view(np.int64)[within], first[within])
+        count = max(len(self.text) - size + 1, 0)
+        within = self.text[:count] == self.text[size - 1 : size - 1 + count]
+        return Units(RunHashes(self.numbers).all(size)[within], self.text[:count][within])
+
+
+class RunHashes:
+    """64-bit hashes of runs of any size, each from two of the sums of all units times powers of a factor."""
+
+    def __init__(self, numbers: Ints) -> None:
+        weighted = numbers.view(np.uint64) * _powers(_FACTOR, len(numbers))
+        self._sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(weighted, dtype=np.uint64)])
+        self._inverse = _powers(_INVERSE, len(numbers) + 1)
+
+    def all(self, size: int) -> Ints:
+        """The hashes of all runs of `size` units, by the unit that they start at."""
+        sums = self._sums[size:] - self._sums[: max(len(self._sums) - size, 0)]
+        return (sums * self._inverse[: len(sums)]).view(np.int64)
+
+    def of(self, starts: Ints, sizes: Ints | int) -> Ints:
+        """The hashes of the runs that start at these units, [starts]."""
+        return ((self._sums[starts + sizes] - self._sums[starts]) * self._inverse[starts]).view(np.int64)
+
+
+def _powers(factor: np.uint64, count: int) -> np.ndarray:
+    """The first powers of a number modulo 2^64, from the zeroth."""
+    powers = np.full(count, factor)
+    powers[:1] = 1
+    return np.cumprod(powers, dtype=np.uint64)
 
 
 def occurs_in(numbers: Ints, known: Ints) -> Bools:

@@ -14,6 +14,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.errors import BadData
+from panglot.train.data.contained import UNMARKED
 from panglot.train.data.pairs import Pairs
 from panglot.train.recipes.recipe import Kind, Recipe
 
@@ -135,8 +136,9 @@ class BatchDrawer:
         for start in range(0, len(rows), LOOKED_AT):
             part = rows[start : start + LOOKED_AT]
             for row, keys in zip(part.tolist(), self._pairs.keys[part].tolist(), strict=True):
-                if seen.isdisjoint(keys):
-                    seen.update(keys, self._pairs.apart.get(keys[0], ()))
+                marks = self._pairs.apart.get(keys[0], UNMARKED)
+                if seen.isdisjoint(keys) and seen.isdisjoint(marks.own):
+                    seen.update(keys, marks.barred)
                     chosen.append(row)
                     if len(chosen) == self._size:
                         return chosen

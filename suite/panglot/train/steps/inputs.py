@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -35,17 +36,17 @@ class PairRows(Dataset[dict[str, Any]]):
     def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
         """The rows of one batch."""
         pairs = self._pairs
-        columns = (pairs.query, pairs.passage, pairs.negative, pairs.has_image)
-        found = list(zip(rows, *(column[rows].tolist() for column in columns), strict=True))
-        return [
-            {
-                "query": pairs.texts[query],
-                "passage": passage if has_image else pairs.texts[passage],
-                **({"negative": pairs.texts[negative]} if self._hard and negative != NO_INDEX else {}),
-                "label": self.kind_of(row),
-            }
-            for row, query, passage, negative, has_image in found
-        ]
+        passages, negatives = pairs.passage[rows], pairs.negative[rows]
+        images = pairs.has_image[rows]
+        columns = {
+            "query": pairs.texts.take(pairs.query[rows]),
+            "passage": passages.tolist() if images.any() else pairs.texts.take(passages),
+            "label": [self.kind_of(row) for row in rows],
+        }
+        found = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        for place in np.flatnonzero(negatives != NO_INDEX).tolist() if self._hard else ():
+            found[place]["negative"] = pairs.texts[int(negatives[place])]
+        return found
 
     def kind_of(self, row: int) -> Kind:
         """The kind of batch of a pair."""
