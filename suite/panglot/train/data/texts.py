@@ -14,7 +14,7 @@ import numpy as np
 from panglot.arrays import Ints
 from panglot.train.data.words import normalised
 
-CHUNK = 1 << 22
+CHUNK = 1 << 20
 """Bytes of texts that are read at a time."""
 _CODE = ("utf-8", "surrogatepass")
 

@@ -21,7 +21,7 @@ WORDS = 8
 CHARACTERS = {"Thai": 30}
 CHARACTERS_OTHERWISE = 13
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 20
 """Characters normalised at a time."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """Base of the polynomial hash of a run; odd, so that every unit affects the hash."""
