@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,7 +141,11 @@ def test_leak_check_fetches_nothing_and_names_what_is_not_here(tmp_path: Path, m
         assert found.compared == ("starter",)
         assert {"xquad-r", "belebele", "miracl"} <= set(found.absent)
         assert not any(TASKS[name].has_images for name in found.absent)
-        assert "Leak check: compared with starter. Not compared, data not available: " in str(found)
+        few = found._replace(absent=found.absent[:2])
+        assert (
+            str(few) == f"Leak check: compared with starter. Not compared, data not available: {', '.join(few.absent)}."
+        )
+        assert f"Not compared: {len(found.absent)} tasks whose data is not available." in str(found)
 
 
 def test_image_tasks_are_compared_with_images(tmp_path: Path) -> None:
@@ -210,3 +215,20 @@ def test_check_is_remembered_until_data_or_tasks_change(tmp_path: Path, monkeypa
     for path in tmp_path.iterdir():
         path.write_text("damaged", encoding="utf-8")
     assert check_leaks_once(pairs, [TASKS["starter"]], tmp_path) == first
+
+
+def test_task_is_compared_whole_if_no_query_is_answered_in_the_languages_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def pool(task: Task, languages: Sequence[str] = ()) -> None:
+        asked.append(tuple(languages))
+        if languages:
+            raise BadData("no query has a relevant candidate")
+
+    monkeypatch.setattr("panglot.train.data.leak.local_pool", pool)
+    builder = PairsBuilder(("en",))
+    builder.add_texts("ntrex", [TextPair("1", "en", "a", "b")])
+    assert check_leaks(builder.build(), [TASKS["starter"]]).absent == ("starter",)
+    assert asked == [("en",), ()]

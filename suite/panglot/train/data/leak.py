@@ -98,7 +98,7 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
         if task.has_images and not pairs.images:
             continue
         spoken = [name for name in task.languages if name == IMAGES or canonical(name) in texts]
-        pool = local_pool(task, spoken) if spoken else None
+        pool = _local(task, spoken) if spoken else None
         if pool is not None and task.has_images:
             leaks.append(_shared_pictures(task.name, pool, pairs))
         elif pool is not None:
@@ -112,6 +112,17 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
         listed = ", ".join(f"{leak.exact} of {leak.task} in {leak.language}" for leak in found)
         raise BadData(f"The training data contains texts or images of evaluation tasks: {listed}. Remove them.")
     return LeakCheck(tuple(leaks), tuple(compared), tuple(absent))
+
+
+def _local(task: Task, languages: Sequence[str]) -> Pool | None:
+    """The pool of a task in some languages, or whole if no query is answered in these alone; None if it is not here.
+
+    :raises BadData: its data is damaged.
+    """
+    try:
+        return local_pool(task, languages)
+    except BadData:
+        return local_pool(task)
 
 
 def _texts_of(pairs: Pairs) -> dict[str, Ints]:

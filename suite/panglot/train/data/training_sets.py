@@ -53,7 +53,7 @@ def validation_documents(count: int) -> list[dict[str, list[str]]]:
 def without_validation(entries: Iterable[TextPair], count: int) -> Iterator[TextPair]:
     """The entries of `ntrex` that are not from one of the `validation_documents`."""
     held_out = set(_held_out(count))
-    return (entry for entry in entries if entry.group.rpartition(":")[0] not in held_out)
+    return (entry for entry in entries if (entry.group or "").rpartition(":")[0] not in held_out)
 
 
 def sentences(languages: Sequence[str], held_out: int, count: int) -> list[tuple[str, str]]:
