@@ -64,6 +64,7 @@ def settle(page: Page) -> None:
     """Wait until the page is drawn."""
     page.wait_for_timeout(300)
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # a table that is not there yet takes no click
 
 
 def eventually(read: Callable[[], object], wanted: object) -> None:
