@@ -67,7 +67,7 @@ class TestSparse:
     def test_another_comparison(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sparse, "stated_kind", lambda *_: ("SparseEncoder", []))
         monkeypatch.setattr(
-            sparse, "open_model", lambda *_: Opened(SimpleNamespace(similarity_fn_name="euclidean"), [])
+            sparse, "open_model", lambda *_: Opened(SimpleNamespace(similarity_fn_name="euclidean"), Options(), [])
         )
         with pytest.raises(BadEncoder, match=r"sparse:odd uses the similarity euclidean\. Expected dot or cosine"):
             sparse.load("odd", Options())
