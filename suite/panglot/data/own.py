@@ -12,7 +12,6 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from panglot.data.readers import folder as beir
 from panglot.data.readers import pairs
 from panglot.data.readers.own import Read
 from panglot.data.readers.tables import is_table
-from panglot.data.task import Reader, Size, Source, Task
+from panglot.data.task import Size, Source, Task
 from panglot.errors import BadData, MissingData, UnknownName
 
 TEST = "test"
@@ -34,7 +33,6 @@ class _Layout(NamedTuple):
 
     files: Mapping[str, str]
     read: Callable[[Mapping[str, Path], str], Read]
-    reader: Callable[..., object]
     note: str = ""
 
 
@@ -70,7 +68,6 @@ def own_task(name: str) -> Task:
     pool, remarks = layout.read({part: folder / file for part, file in layout.files.items()}, detect)
     queries = Counter(pool.queries.language.tolist())
     task = _name(Path(path)) + (f"-{split}" if split not in ("", TEST) else "")
-    reader: Reader = partial(layout.reader, detect=detect)  # type: ignore[assignment]
     return Task(
         name=task,
         title=f"Own data in {task}",
@@ -81,7 +78,7 @@ def own_task(name: str) -> Task:
         source=Source(
             task, {part: (file, _sha256(folder / file)) for part, file in layout.files.items()}, packaged=folder
         ),
-        reader=reader,
+        reader=lambda _: pool,  # read and checked above; whoever asks again has the files' SHA-256 compared first
         headline="ndcg@10",
         fingerprint=pool.fingerprint,
         licence="unknown",
@@ -131,7 +128,7 @@ def _find(path: Path, split: str) -> tuple[Path, _Layout]:
 def _table(name: str, split: str) -> _Layout:
     if split:
         raise BadData(f"{name} is a table, which has no splits. Remove split={split}, or give the table of that split.")
-    return _Layout({pairs.PART: name}, pairs.read_with_remarks, pairs.read_pairs)
+    return _Layout({pairs.PART: name}, pairs.read_with_remarks)
 
 
 def _beir(folder: Path, split: str) -> _Layout:
@@ -152,7 +149,7 @@ def _beir(folder: Path, split: str) -> _Layout:
         raise MissingData(f"{folder} lacks {', '.join(missing)}. {_advice(folder, missing)}")
     chosen = found["qrels.tsv"]
     note = f"{folder}: judgements were read from {chosen}." if chosen.startswith("qrels/") else ""
-    return _Layout(found, beir.read_with_remarks, beir.read_folder, note)
+    return _Layout(found, beir.read_with_remarks, note)
 
 
 def _named(folder: Path, name: str) -> list[str]:
