@@ -34,6 +34,7 @@ _IMAGE_QUERY_MEASURES = frozenset(
     }
 )
 _CONSISTENCY_MEASURES = frozenset({f"consistency@{MIX_DEPTH}"})
+_HUB_MEASURES = frozenset({f"hubness@{MIX_DEPTH}", f"hub_share@{MIX_DEPTH}"})
 _MODALITY_MEASURES = frozenset({"modality_gap", f"same_modality_ratio@{MIX_DEPTH}"})
 _OPTIONAL_STATISTICS: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]] = {
     alignments: frozenset({"strong_alignment", "weak_alignment", "alignment_gap"}),
@@ -68,14 +69,14 @@ def measures_of(evidence: Evidence) -> tuple[BiasMeasure, ...]:
 
     - Texts only: all language measures.
     - Image queries have no language to prefer, so only the measures that need no query language apply.
-    - Image candidates have no language to be preferred, so only the consistency of parallel captions applies, and the
-      modality measures if the pool also holds captions.
+    - Image candidates have no language to be preferred, so only the consistency of parallel captions and hubness apply,
+      and the modality measures if the pool also holds captions.
     """
     pool = modalities(evidence)
     if pool.images:
-        names = _CONSISTENCY_MEASURES | (_MODALITY_MEASURES if pool.texts else frozenset())
+        names = _CONSISTENCY_MEASURES | _HUB_MEASURES | (_MODALITY_MEASURES if pool.texts else frozenset())
     elif IMAGES in evidence.languages:
-        names = _IMAGE_QUERY_MEASURES
+        names = _IMAGE_QUERY_MEASURES | _HUB_MEASURES
     else:
         names = frozenset(measure.name for measure in MEASURES) - _MODALITY_MEASURES
     return tuple(measure for measure in MEASURES if measure.name in names)
