@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +15,17 @@ from hypothesis import strategies as st
 from panglot.data.load import read_pool
 from panglot.data.own import own_task
 from panglot.encode.load import load_model
+from panglot.errors import BadResult
 from panglot.evaluate.run import run
+from panglot.results.result import Result
 from panglot.results.result_record import read_result_record
 from panglot.retrieve.ranking import best_scores, collect_evidence
 from panglot.score.no_answer import separate
+from panglot.trust.rescore import rescore
+from panglot.trust.verify import verify
 from tests.helpers.command import json_of, panglot
 from tests.helpers.scores import FixedScores
+from tests.helpers.tasks import TASKS
 
 few = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=9)
 
@@ -108,3 +116,38 @@ def test_table_and_json_show_them(own: str, tmp_path: Path) -> None:
     done = panglot("show", str(tmp_path / "out"))
     assert "mine, queries without an answer" in done.stdout
     assert "German (de)" in done.stdout
+
+
+def test_rescore_keeps_what_does_not_follow_from_evidence(own: str, tmp_path: Path) -> None:
+    path = run(own_task(own), load_model("bm25")).save(tmp_path / "out")
+    before = read_result_record(path).no_answer
+    assert rescore(path, metrics=["recall@3"]).changed
+    assert read_result_record(path).no_answer == before is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda found: found["languages"].update(xx=found["overall"]), "no_answer.languages"),
+        (lambda found: found["overall"].update(auroc=[1.5, None, None]), "no_answer.auroc"),
+        (lambda found: found["overall"].update(auroc=[0.5, 0.9, 0.1]), "no_answer.auroc"),
+        (lambda found: found["overall"].update(unanswered=0), "no_answer"),
+        (lambda found: found["overall"].update(kept=2), "no_answer.overall.kept"),
+    ],
+)
+def test_odd_record_is_refused(change: Callable[[Any], None], fault: str, own: str, tmp_path: Path) -> None:
+    path = run(own_task(own), load_model("bm25")).save(tmp_path / "out")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    change(record["no_answer"])
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(BadResult, match=fault):
+        read_result_record(path)
+
+
+def test_verify_refuses_the_claim_on_a_task_whose_queries_all_have_an_answer(own: str, tmp_path: Path) -> None:
+    claimed = run(own_task(own), load_model("bm25")).record.no_answer
+    assert claimed is not None
+    result = run(TASKS["starter"], load_model("bm25"), languages=["de", "en"])
+    record = result.record.model_copy(update={"no_answer": claimed.model_copy(update={"languages": {}})})
+    path = Result(record, result.evidence, result.stem).save(tmp_path / "out")
+    assert verify(path).findings == ("no_answer: every query of this task has an answer.",)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from pydantic import model_validator
 
 from panglot.arrays import Floats
 from panglot.data.pool import Pool
 from panglot.fields import Count, Label, Share
 from panglot.results.record import Record
+from panglot.results.shape import SHARE, check_score
 from panglot.retrieve.evidence import Evidence
 from panglot.score.bootstrap import Score
 from panglot.score.no_answer import Separation, separate
@@ -24,6 +26,13 @@ class SeparationRecord(Record):
     threshold: float
     kept: Share
     rejected: Share
+
+    @model_validator(mode="after")
+    def _check(self) -> SeparationRecord:
+        if not (self.answered and self.unanswered):
+            raise ValueError("no_answer: needs queries with an answer and queries without one")
+        check_score("no_answer.auroc", self.auroc, SHARE, is_mean=False)
+        return self
 
     @classmethod
     def of(cls, found: Separation) -> SeparationRecord:

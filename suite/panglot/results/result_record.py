@@ -162,6 +162,8 @@ class ResultRecord(Record):
         check_pairs(self.pairs, headline, len(names))
         check_table("language_mix", self.language_mix, len(names), SHARE)
         check_table("language_rank", self.language_rank, len(names), (-candidates, candidates))
+        if self.no_answer:
+            check_names("no_answer.languages", self.no_answer.languages, names)
         for place, point in enumerate(self.curve):
             check_curve_scores(f"curve[{place}].scores", point.scores, self.settings, candidates)
             if point.dimension > (self.model.dimension or point.dimension):

@@ -27,6 +27,7 @@ from panglot.results.evidence_file import (
     read_older_evidence,
     write_pairs,
 )
+from panglot.results.no_answer import NoAnswerRecord
 from panglot.results.record import Record, first_fault, read_record, record_text, write_record
 from panglot.results.result_record import CurvePoint, ResultRecord, RunRecord, TaskRecord
 from panglot.retrieve.evidence import Evidence
@@ -50,6 +51,7 @@ class Measured(Record):
     task: TaskRecord
     model: ModelCard
     curve: tuple[CurvePoint, ...] = ()
+    no_answer: NoAnswerRecord | None = None
     run: RunRecord
 
 
@@ -89,6 +91,7 @@ def rescore(path: Path, metrics: Sequence[str] = (), allow_moves: bool = False) 
     scores = score_evidence(evidence, measured.task.headline, list(names))
     try:
         result = ResultRecord.of(measured.task, measured.model, scores, measured.curve, measured.run)
+        result = result.model_copy(update={"no_answer": measured.no_answer})
     except ValidationError as error:
         raise BadResult(f"{path} cannot be rescored. {first_fault(error)}.") from error
     after = json.loads(record_text(result))

@@ -206,6 +206,8 @@ class _Check:
             known["fingerprint"] = task.fingerprint or record.fingerprint
         self._note_unchecked(task, pool)
         yield from _differences(record.model_dump(), record.model_copy(update=known).model_dump(), "task")
+        if self._result.no_answer and pool and not len(pool.unanswered):
+            yield "no_answer: every query of this task has an answer."
         either = [result_stem(record.name, record.languages), result_stem(record.name)]
         stems = [stem_of(task, record.languages)] if task else either
         if self._path.stem not in stems:
@@ -225,6 +227,8 @@ class _Check:
             self._unchecked.append("Ids, groups and judgements: the task's data is not here.")
         if self._result.curve:
             self._unchecked.append("The curve over dimensions: it does not follow from the evidence.")
+        if self._result.no_answer:
+            self._unchecked.append("The queries that nothing answers: evidence has only the others.")
 
     def _check_scores(self, evidence: Evidence) -> Iterator[str]:
         """Every derived number that the file holds against what the evidence gives; it need not hold every one."""
