@@ -43,7 +43,7 @@ PUBLIC = {
 """What others build on: a name that goes, or changes its meaning, breaks their code."""
 
 OF_THE_COMMAND = {"model", "tasks", "split_", "detect", "suite", "out", "matrix", "retry_failed", "as_json"}
-"""Parameters of the verb that say what is measured, or what is written and shown. A path can say `?split=…&detect=…`."""
+"""Parameters of the verb that say what is measured, or what is written and shown. Paths take `?split=…&detect=…`."""
 
 OF_PYTHON = {"model", "task", "progress", "options"}
 
