@@ -31,7 +31,8 @@ EVERY = "every"
 def open_board(title: str, sentence: str) -> Index:
     """The head of a page, and the index; stops the page where there is nothing to show."""
     st.title(title)
-    st.caption(sentence)
+    if not on_phone():  # where a score has to be in view without scrolling
+        st.caption(sentence)
     index = read_board()
     if all(entry.source for entry in index.entries):
         st.info("No results measured here yet: everything shown was published elsewhere. To measure a model, run:")
