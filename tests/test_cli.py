@@ -117,7 +117,7 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
         (["run", "bm25", "--tasks", "xqad-r"], "Unknown task 'xqad-r'. Did you mean xquad-r"),
         (
             ["run", "bm25", "--tasks", "starter,nothing-like-it"],
-            "Unknown task 'nothing-like-it'. Known: belebele, emoji, ",
+            "Unknown task 'nothing-like-it'. Known: belebele, belebele-lite, emoji, ",
         ),
         (["run", "use-multilingal"], "Unknown model 'use-multilingal'. Did you mean use-multilingual"),
         (["run", "random", "--languages", "en,xx"], "Unknown language of starter 'xx'. Known: ar, de"),

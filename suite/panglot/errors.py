@@ -46,13 +46,19 @@ def _restore(kind: type[PanglotError], args: tuple[str], fields: dict[str, Any])
     return error
 
 
+_MOST_NAMES = 40
+"""Maximum number of names in a message; the verbs `tasks` and `models` list all."""
+
+
 class UnknownName(PanglotError):
     """An unknown name; the message suggests the nearest known names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         names = sorted(known)
         nearest = get_close_matches(name.lower(), names, n=3, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(nearest)}?" if nearest else f"Known: {', '.join(names)}."
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        all_of_them = f"Known: {', '.join(names[:_MOST_NAMES])}{more}."
+        hint = f"Did you mean {' or '.join(nearest)}?" if nearest else all_of_them
         super().__init__(" ".join(part for part in (f"Unknown {kind} '{name}'.", hint, advice) if part))
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from panglot.errors import MissingData
 from panglot.files import DATA_VARIABLE
@@ -76,6 +75,8 @@ def check_reachable(name: str) -> None:
 
     :raises MissingData: it cannot, or the environment forbids it.
     """
+    from urllib.request import getproxies, proxy_bypass
+
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
