@@ -232,6 +232,8 @@ def test_modality_gap_equals_hand_computed_value() -> None:
         "modality_gap",
         "same_modality_ratio@10",
         "consistency@10",
+        "hubness@10",
+        "hub_share@10",
         "language_spread",
         "language_deviation",
     }
@@ -259,8 +261,8 @@ def test_ties_do_not_count_as_a_modality_gap() -> None:
 def test_each_direction_has_its_bias_measures() -> None:
     data = image_text(30, LANGUAGES)
     t2i, i2t = _scores(text_to_image(data), Numbers(noise=1)), _scores(image_to_text(data), Numbers(noise=1))
-    assert set(t2i.bias) == {"consistency@10", "language_spread", "language_deviation"}
-    assert {"rank_distance", "kendall_w", "language_jsd@10", "language_spread"} <= set(i2t.bias)
+    assert set(t2i.bias) == {"consistency@10", "hubness@10", "hub_share@10", "language_spread", "language_deviation"}
+    assert {"rank_distance", "kendall_w", "language_jsd@10", "hubness@10", "language_spread"} <= set(i2t.bias)
     assert not {"same_language_ratio@10", "first_hit_own_language", "strong_alignment"} & set(i2t.bias)
     assert i2t.worst_language in LANGUAGES
     assert {language for language, found in t2i.languages.items() if found} == set(LANGUAGES)

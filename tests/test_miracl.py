@@ -258,5 +258,5 @@ class TestHub:
     def test_missing_files_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        with pytest.raises(MissingData, match="already fetched are kept"):
+        with pytest.raises(MissingData, match=r"nowhere \(yo-corpus\) at revision main cannot be read"):
             self.read(HubCorpora(str(tmp_path / "nowhere"), "main"))
