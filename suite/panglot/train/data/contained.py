@@ -13,7 +13,7 @@ import numpy as np
 from panglot.arrays import Bools, Ints
 from panglot.languages import is_unspaced
 from panglot.train.data.texts import Texts
-from panglot.train.data.words import RunHashes, Units, is_kept, occurs_in
+from panglot.train.data.words import Known, RunHashes, Units, is_kept
 
 HEADS = {False: (1, 2, 4, 8), True: (2, 4, 8, 16)}
 """Units (words, or characters of unspaced languages) by which a query is looked up; the largest that fits is used.
@@ -103,14 +103,15 @@ def _ranges(first: Ints, counts: Ints) -> Ints:
 def _contained(asked: Ints, read: Ints, texts: Texts, unspaced: bool) -> Ints:
     """Which passages contain which queries, as places in `read` and `asked`, [2, found]; texts are read in chunks."""
     heads = _heads([_hashed(part, unspaced) for _, part in texts.chunks(asked)])
-    by_size = [heads.of_size(size) for size in HEADS[unspaced]]
+    by_size = [(size, own, Known(own.head)) for size in HEADS[unspaced] if len((own := heads.of_size(size)).head)]
     found = [np.empty((2, 0), np.int64)]
     before = 0
     for _, part in texts.chunks(read):
         units = Units.of(part, unspaced)
         hashes = RunHashes(units.numbers)
-        for size, known in zip(HEADS[unspaced], by_size, strict=True):
-            found += [pairs + np.array([[before], [0]]) for pairs in _found(units, hashes, size, known)]
+        for size, own, known in by_size:
+            starts = np.flatnonzero(known.has(hashes.all(size)))
+            found += [pairs + np.array([[before], [0]]) for pairs in _found(units, hashes, starts, size, own)]
         before += len(part)
     return np.unique(np.concatenate(found, axis=1), axis=1)
 
@@ -148,11 +149,12 @@ def _heads(chunks: Sequence[tuple[Ints, ...]]) -> _Heads:
     return _Heads(order, sizes[order], counts[order], heads[order], wholes[order])
 
 
-def _found(units: Units, hashes: RunHashes, size: int, known: _Heads) -> Iterator[Ints]:
-    """The texts that contain a query, with the query's number, [2, found]: all of it is compared where its head is."""
-    heads = hashes.all(size)
-    starts = np.flatnonzero(occurs_in(heads, known.head))
-    heads = heads[starts]
+def _found(units: Units, hashes: RunHashes, starts: Ints, size: int, known: _Heads) -> Iterator[Ints]:
+    """The texts that contain a query, with the query's number, [2, found]: all of it is compared where its head is.
+
+    :param starts: where the head of some query starts.
+    """
+    heads = hashes.of(starts, size)
     first = np.searchsorted(known.head, heads, side="left")
     counts = np.searchsorted(known.head, heads, side="right") - first
     for block in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // COMPARED)) + 1):

@@ -22,7 +22,7 @@ from panglot.data.task import Task
 from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.data.pairs import Pairs
-from panglot.train.data.words import Units, long_runs, normalised, occurs_in
+from panglot.train.data.words import Known, Units, long_runs, normalised
 
 FEW = 5
 """Most unavailable tasks that a message lists; the model card lists all."""
@@ -47,14 +47,14 @@ class _Compared:
     def __init__(self, task: str, language: str, texts: Sequence[str]) -> None:
         distinct = sorted(set(normalised(texts)) - {""})
         self._task, self._language = task, language
-        self._texts, self._runs = _hashes(distinct), np.unique(long_runs(distinct, language).numbers)
+        self._texts, self._runs = Known(_hashes(distinct)), Known(long_runs(distinct, language).numbers)
         self._exact = self._overlapping = self._trained = 0
 
     def add(self, texts: Ints, runs: Units) -> None:
         """Compare some training texts, given by hashes of them and their runs."""
         self._trained += len(texts)
-        self._exact += int(np.isin(texts, self._texts).sum())
-        self._overlapping += len(np.unique(runs.text[occurs_in(runs.numbers, self._runs)]))
+        self._exact += int(self._texts.has(texts).sum())
+        self._overlapping += len(np.unique(runs.text[self._runs.has(runs.numbers)]))
 
     def leak(self) -> Leak:
         """What was found."""

@@ -19,7 +19,7 @@ PARTNERS = 20
 """Most translations that a text is paired with. All pairs of a large group would take memory in proportion to the
 square of its languages; sets of up to 21 languages are not affected."""
 
-CHUNK = 16_384
+CHUNK = 65_536
 """Entries that are in memory at a time."""
 
 NO_INDEX = -1

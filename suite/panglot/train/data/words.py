@@ -88,16 +88,22 @@ def _powers(factor: np.uint64, count: int) -> np.ndarray:
     return np.cumprod(powers, dtype=np.uint64)
 
 
-def occurs_in(numbers: Ints, known: Ints) -> Bools:
-    """Whether each number is one of the known, [numbers]; equals `np.isin`, but few are looked at more than once.
+class Known:
+    """Numbers among which others are looked up: a table of their last bits rules out nearly all that are not there."""
 
-    A table of the last bits of the known numbers rules out nearly all others.
-    """
-    table = np.zeros(1 << max(16, 4 + len(known).bit_length()), bool)
-    table[known & (len(table) - 1)] = True
-    found = table[numbers & (len(table) - 1)]
-    found[found] = np.isin(numbers[found], known)
-    return found
+    def __init__(self, numbers: Ints) -> None:
+        self._numbers = np.unique(numbers)
+        self._table = np.zeros(1 << max(16, 4 + len(self._numbers).bit_length()), bool)
+        self._table[self._numbers & (len(self._table) - 1)] = True
+
+    def has(self, numbers: Ints) -> Bools:
+        """Whether each number is one of them, [numbers]."""
+        found = self._table[numbers & (len(self._table) - 1)]
+        likely = numbers[found]
+        places = np.searchsorted(self._numbers, likely)
+        places[places == len(self._numbers)] = 0
+        found[found] = self._numbers[places] == likely if len(self._numbers) else False
+        return found
 
 
 def normalised(texts: Sequence[str]) -> list[str]:
