@@ -254,7 +254,7 @@ def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
     expect(page.get_by_role("heading", level=1, name="Model")).to_be_visible()
     expect(page.get_by_role("heading", level=2, name="use-multilingual")).to_be_visible()
     seen.settle()
-    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="By task").click()
     expect(page.get_by_role("heading", level=1, name="By task")).to_be_visible()
     seen.settle()
     for row in (0, 1):

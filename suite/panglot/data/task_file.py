@@ -36,7 +36,6 @@ from panglot.data.task_tables import (
 )
 from panglot.errors import PanglotError
 from panglot.fields import Label, Positive, Sha256, Text
-from panglot.languages import language_name
 from panglot.toml import TomlFile, read_toml
 
 TITLES: Mapping[Direction, str] = {
@@ -238,7 +237,7 @@ class RetrievalFile(TaskFile):
         if self.source.shared or self.settings.get("parallel"):
             return {self.name: (self._task(self.name, self.title, rows, read),)}
         tasks = [
-            self._task(f"{self.name}-{name.lower()}", f"{self.title}: {language_name(name)}", {name: row}, read)
+            self._task(f"{self.name}-{name.lower()}", f"{self.title} ({name})", {name: row}, read)
             for name, row in rows.items()
         ]
         return {self.name: tuple(tasks)}
