@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from panglot.data.own import names_own_data, own_task
 from panglot.data.sources import Table
 from panglot.data.task import Task
 from panglot.data.task_file import Sets, read_task_file
@@ -101,9 +100,10 @@ def load_tasks(name: str) -> tuple[Task, ...]:
     known = known_tasks()
     if name in known:
         return (known[name],)
-    if name.startswith("hub:"):
-        from panglot.data.hub_task import hub_tasks  # reads data, which a list of tasks does not need
+    from panglot.data.hub_task import hub_tasks  # these read data, which a list of tasks does not need
+    from panglot.data.own import names_own_data, own_task
 
+    if name.startswith("hub:"):
         tasks = hub_tasks(name)
     elif file := split_path(name):
         tasks = _own_file(*file)
