@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any
 
 import numpy as np
 import pytest
 
+from panglot.cli.view.shortlist import check_command
 from panglot.errors import PanglotError
 from panglot.interop.field import Reported, reported_on, shipped_field
 from panglot.interop.shortlist import Wishes, cells_of, parse_parameters, shortlist
@@ -152,3 +154,10 @@ def test_table_says_what_a_model_gives_up() -> None:
 def test_wishes_that_cannot_be_fulfilled_are_answered(arguments: list[str], code: int, message: str) -> None:
     done = panglot("shortlist", *arguments)
     assert (done.returncode, message in done.stdout + done.stderr) == (code, True)
+
+
+def test_name_of_a_stranger_is_one_word_of_the_command() -> None:
+    wishes = Wishes(("de", "tr"))
+    hostile = [model._replace(model="a; touch x $(id) `id`") for model in MODELS[:1]]
+    words = shlex.split(check_command(shortlist(hostile, LANGUAGES, wishes).choices[0], wishes))
+    assert words[:4] == ["panglot", "run", "a; touch x $(id) `id`", "--tasks"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -76,7 +77,9 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
 def check_command(choice: Choice, wishes: Wishes) -> str:
     """The command that measures the model on one's own data."""
     codes = [parsed.code if (parsed := parse_language(name)) else name for name in wishes.languages]
-    return f"panglot run {choice.model.model} --tasks ./pairs.csv --languages {','.join(dict.fromkeys(codes))}"
+    languages = ",".join(dict.fromkeys(codes))
+    # Whoever submits a result chooses its name: quoted, it is one word of the command, whatever it holds.
+    return shlex.join(["panglot", "run", choice.model.model, "--tasks", "./pairs.csv", "--languages", languages])
 
 
 def _row(choice: Choice) -> list[Text]:
