@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from leaderboard_app.field import Scored
+from leaderboard_app.field_store import scored_on
+from leaderboard_app.index import Index
 from tests.helpers.command import json_of
 from tests.helpers.pages import Open, page_opener
 
@@ -31,6 +34,22 @@ def test_page_and_command_make_the_same_list(open_page: Open, tmp_path: Path, di
     assert shown["as good as the best"].tolist() == [model["tied"] for model in listed["models"]]
     assert shown["parameters"].max() <= 6e8
     assert shlex.join(check) == listed["check"]
+
+
+def test_scores_without_verified_evidence_are_not_recommended(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_a_claim(index: Index, task: str, metric: str) -> list[Scored]:
+        found = scored_on(index, task, metric)
+        cells = dict.fromkeys(found[0].cells, 1.0)
+        return [found[0]._replace(id="x", name="x", identity="x/best", trust="self-reported", cells=cells), *found]
+
+    monkeypatch.setattr("leaderboard_app.field_store.scored_on", with_a_claim)
+    page = open_page("choose", tmp_path)
+    assert not page.exception
+    assert len(page.dataframe[0].value) == 15
+    assert "best" not in page.dataframe[0].value["model"].tolist()
+    assert "reported" in set(page.dataframe[0].value["trust"])
 
 
 def test_page_says_so_where_no_model_meets_all_limits(open_page: Open, tmp_path: Path) -> None:

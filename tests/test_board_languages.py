@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from leaderboard_app import languages
 from leaderboard_app.field import languages_of, scored_by_others
 from leaderboard_app.grids import language_map
+from leaderboard_app.index import update
 from panglot.interop.field import reported_on, shipped_field
 from panglot.results.result_record import read_result_record
 from tests.helpers.boards import path_of, verified_index
@@ -67,6 +69,17 @@ def test_page_shows_the_numbers_of_the_result_file(open_page: Open, starter_resu
     assert row["mean"] == pytest.approx(np.mean(values))
     assert "random" not in table.index
     assert [header.value for header in page.subheader] == ["Best and worst languages", "Every pair of languages"]
+
+
+def test_scores_without_verified_evidence_are_in_no_mean(
+    open_page: Open, starter_results: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(starter_results, tmp_path / "results"))
+    update(folder)
+    page = open_page("languages", folder, task="starter")
+    assert not page.exception
+    assert [info.value for info in page.info] == ["There are no scores of single languages on this task."]
+    assert not page.dataframe
 
 
 def test_reported_models_are_shown_where_none_was_measured(open_page: Open, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from panglot.interop.field import METRICS, Reported
 from panglot.interop.shortlist import DIRECTIONS, Choice, Direction, Interval, Shortlist, Wishes, shortlist
 from panglot.languages import language_label, language_name
 from panglot.numbers import count
+from panglot.trust.levels import HOLDS
 
 MOST = 15
 LENGTHS = {"any": None, "512": 512, "2,048": 2048, "8,192": 8192, "32,768": 32768}
@@ -135,7 +136,8 @@ def main() -> None:
             task = address.select("Task", tasks, "on", tasks[0], format_func=lambda name: task_label(name, counts))
         with st.container(width=120):
             metric = address.select("Metric", list(METRICS), "by", next(iter(METRICS)))
-    models = scored_on(index, task, metric)
+    # Anybody can hand in scores under any name: what the page recommends was verified, or is in the field.
+    models = [model for model in scored_on(index, task, metric) if model.is_reported or model.trust in HOLDS]
     across = any(query != candidate for model in models[:1] for query, candidate in model.cells)
     wishes = pick_wishes(languages_of(models, task), not across)
     found = shortlist(candidates_of(models), KNOWN[task].languages, wishes)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from leaderboard_app import address
+from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.field import languages_of
 from leaderboard_app.field_store import scored_on
@@ -31,15 +32,21 @@ from leaderboard_app.store import scores_of
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.interop.field import METRICS
 from panglot.languages import language_name
+from panglot.numbers import count
 from panglot.score.metrics import NAMES
 
 MOST_DRAWN, MOST_ON_PHONE = 25, 4
 """Models in the chart."""
 
 
+def _counts(entry: Entry) -> bool:
+    """Whether the means of the page include it: anybody can hand in scores without evidence."""
+    return entry.ranked or entry.trust == "published"
+
+
 def measured_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
-    """The models measured here or in papers, by name; floors are left out."""
-    entries = [entry for entry in entries_on(index, task) if not entry.floor]
+    """The models with verified evidence or from papers, by name; floors are left out."""
+    entries = [entry for entry in entries_on(index, task) if _counts(entry)]
     if not entries:
         return {}
     found = scores_by_language(scores_of(index, [task], [metric], entries=entries), metric, kind)
@@ -68,7 +75,7 @@ def show_models(models: Mapping[str, ByLanguage], order: str, name: str, metric:
     """The heat map, the hardest languages in words, and what each model's best and worst languages are."""
     drawn = best_first(models)[: MOST_ON_PHONE if on_phone() else MOST_DRAWN]
     worst = ", ".join(f"{language_name(code)} ({mean:.3f})" for code, mean in hardest(models))
-    st.markdown(f"**Hardest:** {literal(worst)}. Means over {len(models):,} models.")
+    st.markdown(f"**Hardest:** {literal(worst)}. Means over {count(len(models), 'model')}.")
     grid = grid_of({model: models[model] for model in drawn}, order)
     show_chart(language_map(grid), f"{name} languages", f"{metric} × 100 of each model in each language.")
     said = f"{metric} × 100. Rows: languages; columns: models, the best first."
@@ -104,7 +111,7 @@ def main() -> None:
         with st.container(width=task_pixels()):
             task = address.select("Task", tasks, "task", tasks[0], format_func=lambda name: task_label(name, counts))
         here = entries_on(index, task)
-        own = any(not entry.floor for entry in here)
+        own = any(map(_counts, here))
         with st.container(width=120):
             metrics = list(NAMES) if own else list(METRICS)
             metric = address.select("Metric", metrics, "metric", here[0].headline if own else metrics[0])
