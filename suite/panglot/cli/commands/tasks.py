@@ -53,7 +53,7 @@ def tasks(
         _export(find_task(name), export, as_json)
         return
     from panglot.cli.view.listing import describe, list_suites, list_tasks, task_facts
-    from panglot.data.catalogue import known_tasks, suites
+    from panglot.data.catalogue import groups, known_tasks, suites
 
     chosen = find_tasks(name) if name else list(known_tasks().values())
     if as_json:
@@ -61,7 +61,7 @@ def tasks(
     elif name:
         open_console().print(*map(describe, chosen))
     else:
-        open_console().print(list_tasks(chosen), list_suites(suites()))
+        open_console().print(list_tasks(chosen, groups()), list_suites(suites()))
 
 
 def _check(path: Path, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from panglot.cli.view.tables import FoldingTable, facts, prose
+from panglot.data.image import IMAGES
 from panglot.languages import language_label
 
 if TYPE_CHECKING:
@@ -42,13 +44,25 @@ def task_facts(task: Task) -> dict[str, Any]:
     }
 
 
-def list_tasks(tasks: Sequence[Task]) -> RenderableType:
-    """One line per task."""
+def list_tasks(tasks: Sequence[Task], sets: Mapping[str, Sequence[Task]]) -> RenderableType:
+    """One line per task; a set with one task per language takes one line, with totals."""
     table = _table("task", "description", "languages,queries,candidates")
-    for task in tasks:
-        numbers = (len(task.languages), task.queries, task.candidates)
-        table.add_row(task.name, task.title, *(f"{number:,}" for number in numbers))
+    per_language = {name: members for name, members in sets.items() if _share_no_language(members)}
+    set_of = {task.name: name for name, members in per_language.items() for task in members}
+    for name, group in groupby(tasks, lambda task: set_of.get(task.name, task.name)):
+        members = list(group)
+        title = members[0].title
+        if name in per_language:
+            title = f"{title.rpartition(' (')[0]}; one task per language, e.g. {members[0].name}"
+        languages = {language for task in members for language in task.languages}
+        numbers = (len(languages), sum(task.queries for task in members), sum(task.candidates for task in members))
+        table.add_row(name, title, *(f"{number:,}" for number in numbers))
     return table
+
+
+def _share_no_language(tasks: Sequence[Task]) -> bool:
+    texts = [language for task in tasks for language in task.languages if language != IMAGES]
+    return len(tasks) > 1 and len(set(texts)) == len(texts)
 
 
 def list_suites(suites: Mapping[str, Suite]) -> RenderableType:
