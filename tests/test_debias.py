@@ -91,7 +91,7 @@ def test_directions_between_languages_are_orthonormal_and_as_many_as_there_are()
     fit = parse_method("project:2").fit(vectors, language, LANGUAGES)
     directions = parse_method("project:2").learn(fit)[0]
     assert directions @ directions.T == pytest.approx(np.eye(2), abs=1e-12)
-    with pytest.raises(BadEncoder, match=r"languages \(3\) differ in only 2"):
+    with pytest.raises(BadEncoder, match="the 3 languages it learns from differ in 2"):
         parse_method("project:3").learn(fit)
 
 
@@ -100,10 +100,12 @@ def test_directions_that_only_rounding_tells_apart_are_refused() -> None:
     vectors = np.array([[1, 0, 1], [1, 0.1, 1], [1, 0.2, 1]], np.float32)
     fit = parse_method("project:1").fit(vectors, np.arange(3), LANGUAGES)
     assert abs(parse_method("project:1").learn(fit)[0]) == pytest.approx(np.array([[0, 1, 0]]), abs=1e-6)
-    with pytest.raises(BadEncoder, match=r"languages \(3\) differ in only 1"):
+    with pytest.raises(BadEncoder, match="the 3 languages it learns from differ in 1"):
         parse_method("project:2").learn(fit)
-    with pytest.raises(BadEncoder, match=r"languages \(3\) differ in only 0"):
+    with pytest.raises(BadEncoder, match="the 3 languages it learns from differ in 0"):
         parse_method("project:1").learn(fit._replace(mean=np.ones((3, 3))))
+    with pytest.raises(BadEncoder, match="at least two languages"):
+        parse_method("project:1").learn(fit._replace(texts=np.array([4, 0, 0])))
 
 
 def test_components_that_the_texts_do_not_have_are_refused() -> None:
@@ -234,6 +236,7 @@ def test_models_without_vectors_are_refused() -> None:
         '{"text": "a", "language": ""}',
         '{"text": "a", "language": "zxx"}',
         '{"text": "a", "language": "de\\n"}',
+        '{"text": "\\ud800", "language": "en"}',
         pytest.param("[" * 100_000, id="nested too deeply"),
     ],
 )
@@ -254,6 +257,13 @@ def test_debias_options_without_a_method_are_refused(option: list[str], tmp_path
 def test_shift_takes_a_language_in_another_spelling() -> None:
     fit = Fit(("zh-Hans", "en"), np.array([1, 1]), np.array([[1.0, 0], [0, 1]]))
     assert parse_method("shift:zh").learn(fit) == pytest.approx(parse_method("shift:zh-Hans").learn(fit))
+
+
+def test_two_spellings_of_a_language_in_a_file_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    lines = (json.dumps({"text": "a", "language": code}) for code in ("de", "DE", "deu", "en_US", "zz-odd"))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert FitTexts.read(path).counts == {"de": 3, "en_US": 1, "zz-odd": 1}
 
 
 def test_file_without_texts_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from panglot.cli.main import app
+from panglot.errors import BadResult
 from panglot.remedies.policies import parse_policy
 from panglot.remedies.whatif import POLICIES, what_if
 from panglot.results.evidence_file import read_evidence
@@ -109,3 +110,9 @@ def test_verb_prints_a_ladder_and_the_same_as_json(starter_results: Path) -> Non
     assert rows[1].keys() >= {"model", "task", "policy", "scores", "difference", "p"}
     assert len(rows[1]["scores"]["map"]) == len(rows[1]["difference"]["map"]) == 3
     assert f"{rows[1]['scores']['map'][0]:.3f}" in shown.stdout
+
+
+def test_verb_fails_if_no_result_supports_a_policy(starter_results: Path) -> None:
+    done = CliRunner().invoke(app, ["whatif", str(starter_results / "bm25@0.3.16"), "--policy", "without:xx,two:xx"])
+    assert isinstance(done.exception, BadResult)
+    assert "without:xx: Unknown language 'xx'" in done.output

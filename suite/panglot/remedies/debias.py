@@ -156,12 +156,14 @@ def _between_languages(fit: Fit, number: int) -> Floats:
     :raises BadEncoder: there are fewer directions between these languages, since they are few or their means coincide.
     """
     means = fit.mean[fit.texts > 0]
+    if len(means) < 2:
+        raise BadEncoder(f"project:{number} needs texts in at least two languages to learn from.")
     _, size, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     most = min(int((size > _NOISE * np.linalg.norm(means)).sum()), means.shape[1] - 1)
     if number > most:
         raise BadEncoder(
-            f"project:{number} removes too many directions: the means of the fit's languages ({len(means)}) differ in "
-            f"only {most}."
+            f"project:{number} removes too many directions: the means of the {len(means)} languages it learns from "
+            f"differ in {most}."
         )
     return np.broadcast_to(directions[:number], (len(fit.languages), number, means.shape[1]))
 

@@ -14,13 +14,14 @@ import numpy as np
 from panglot.arrays import Floats, Ints
 from panglot.data.image import IMAGES
 from panglot.data.pool import Items
+from panglot.data.readers.rows import Row
 from panglot.encode.batches import ItemKeys, Texts
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
 from panglot.encode.encoding import encode
 from panglot.encode.model import Composite, Model, Scorer
 from panglot.errors import BadData, BadEncoder
-from panglot.languages import match_language
+from panglot.languages import canonical, match_language
 from panglot.lines import read_lines
 from panglot.progress import Progress, silent
 from panglot.remedies.debias import Fit, Method
@@ -96,14 +97,22 @@ def fit_roles(method: Method, vectors: dict[Role, Floats], language: Ints, langu
 
 
 def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Each language and text; a language keeps the spelling of its first line: `DE` becomes `de` if `de` came first."""
+    spelling: dict[str, str] = {}
     for number, line in read_lines(path):
         try:
-            row = json.loads(line)
-            language, text = row["language"], row["text"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise BadData(f'{path}, line {number}: expected {{"text": …, "language": …}}.') from error
-        if not (isinstance(language, str) and isinstance(text, str) and text.strip()):
-            raise BadData(f"{path}, line {number}: language and text must be strings, and the text must not be blank.")
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadData(f"{path}, line {number}: not JSON. {_EXPECTED}") from error
+        if not (isinstance(values, dict) and {"language", "text"} <= values.keys()):
+            raise BadData(f"{path}, line {number}: {_EXPECTED}")
+        row = Row(path, number, "", values)
+        language, text = row.text("language"), row.text("text")
+        if not text.strip():
+            raise row.error("the text is blank.")
         if not language.strip() or not language.isprintable() or language == IMAGES:
-            raise BadData(f"{path}, line {number}: {language!r} is not the language of a text.")
-        yield language, text
+            raise row.error(f"{language!r} is not the language of a text.")
+        yield spelling.setdefault(canonical(language), language), text
+
+
+_EXPECTED = 'Expected {"language": "de", "text": "Guten Tag."}.'

@@ -31,6 +31,7 @@ import numpy as np
 from panglot.arrays import Bools, Floats, Ints, divide
 from panglot.data.image import IMAGES
 from panglot.errors import BadResult, UnknownName
+from panglot.languages import match_language
 from panglot.retrieve.evidence import NOBODY, Evidence, Ranking, rank_cells
 from panglot.score.bias.lists import MIX_DEPTH
 from panglot.score.bias.pairs import in_own_language
@@ -170,17 +171,15 @@ def _translate(evidence: Evidence, argument: str) -> Served:
     replacement = np.where(is_own, np.arange(evidence.queries), translated[evidence.group])
     missing = int((replacement == NOBODY).sum())
     if missing:
-        raise BadResult(
-            f"translate:{argument}: {missing:,} of {evidence.queries:,} queries have no parallel query in {argument}."
-        )
+        raise BadResult(f"{missing:,} of {evidence.queries:,} queries have no parallel query in {argument}.")
     first = np.searchsorted(evidence.query, np.arange(evidence.queries + 1))
     count = np.diff(first)
     if not np.array_equal(count[replacement], count):
-        raise BadResult(f"translate:{argument}: parallel queries do not have the same relevant candidates.")
+        raise BadResult("Parallel queries do not have the same relevant candidates.")
     step = np.arange(len(evidence.query)) - first[evidence.query]
     pair = first[replacement][evidence.query] + step
     if not np.array_equal(np.sort(_keys(evidence, evidence.candidate[pair])), np.sort(_keys(evidence))):
-        raise BadResult(f"translate:{argument}: parallel queries do not have the same relevant candidates.")
+        raise BadResult("Parallel queries do not have the same relevant candidates.")
     ranking = rank_cells(
         evidence.query.astype(np.int64), 1 + evidence.above_together[pair], evidence.gain[pair], evidence.queries
     )
@@ -211,18 +210,19 @@ def _own_share(evidence: Evidence, top_language: Ints) -> Floats:
 
 
 def _language(evidence: Evidence, name: str, wide: bool = False) -> int:
-    """The index of a policy's language.
+    """The index of a policy's language, in any spelling that only one language of the evidence can mean.
 
     :raises UnknownName: the evidence does not have this language.
     :raises BadResult: the evidence is narrow, without counts by language; `wide` policies do not need them.
     """
-    if name not in evidence.languages:
+    known = [name] if name in evidence.languages else match_language(name, evidence.languages)
+    if len(known) != 1:
         raise UnknownName("language", name, evidence.languages)
     if evidence.narrow and not wide:
         raise BadResult(
             f"The evidence covers {len(evidence.languages)} languages and has no separate counts for '{name}'."
         )
-    return evidence.languages.index(name)
+    return evidence.languages.index(known[0])
 
 
 def _checked(evidence: Evidence) -> Evidence:

@@ -46,7 +46,7 @@ def whatif(
     chosen = {path: result for path, result in results.items() if task in (None, result.task.name)}
     if task and not chosen:
         raise UnknownName("task", task, {result.task.name for result in results.values()})
-    console, rows, reasons = open_console(aside=as_json), [], []
+    console, rows, reasons, answered = open_console(aside=as_json), [], [], False
     for path, result in chosen.items():
         model = result.model.label
         try:
@@ -54,13 +54,14 @@ def whatif(
         except BadResult as error:
             reasons.append(f"{model} on {result.task.name}: {error}")
             continue
+        answered |= any(not answer.why for answer in answers[1:]) or len(answers) == 1
         if as_json:
             rows += as_records(model, result.task.name, answers)
         else:
             console.print(remedies_view(model, result.task.name, answers, by_language))
     for reason in reasons:
         console.print(reason, style="yellow", soft_wrap=True)
-    if len(reasons) == len(chosen):
+    if not answered:
         raise BadResult("None of these results supports any of the policies.")
     if as_json:
         print_json(rows)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from panglot.cli.view.tables import FoldingTable, facts, prose
 from panglot.languages import language_label
-from panglot.numbers import NOTHING, interval, number
+from panglot.numbers import NOTHING, count, interval, number
 from panglot.remedies.whatif import DEPTH, Answer
 from panglot.score.comparison.differences import ALPHA
 
@@ -61,7 +61,7 @@ def learned_view(learned: Learned, folder: Path, files: Sequence[str]) -> Render
         table.add_column(heading, justify="right", no_wrap=True)
     for role, shares in learned.between.items():
         table.add_row(role, *map(number, shares))
-    texts = f"{len(learned.texts.rows):,} texts in {len(learned.texts.counts)} languages"
+    texts = f"{count(len(learned.texts.rows), 'text')} in {count(len(learned.texts.counts), 'language')}"
     legend = f"Share of the variance of {texts} that lies between languages. Usage: {folder / 'README.md'}"
     return Group(table, prose(legend), Text(f"{folder}: {', '.join(files)}"))
 
