@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +204,56 @@ def test_ranks_are_made_of_what_can_be_compared_and_the_rest_is_named(
         CliRunner().invoke(
             app, ["compare", str(tmp_path / "one@1"), str(moved.parent)], catch_exceptions=False, standalone_mode=False
         )
+
+
+WITHOUT_EVIDENCE = r"one@1/starter\.json: handed in without evidence \(starter\.evidence\.parquet and "
+"""How each message about it begins."""
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["rank", "ONE"],
+        ["compare", "ONE", "TWO"],
+        ["compare", "TWO", "ONE"],
+        ["whatif", "ONE"],
+        ["rescore", "ONE"],
+        ["show", "ONE/starter.json", "--gallery", "page.html"],
+        ["export", "ONE", "--format", "mteb"],
+        ["export", "ONE", "--format", "trec"],
+        ["export", "ONE", "--format", "csv", "--per-query"],
+        ["export", "ONE", "--format", "eee", "--per-query", "--out", "eee"],
+    ],
+    ids=" ".join,
+)
+def test_verb_says_that_result_has_no_evidence_and_what_to_do(
+    verb: list[str], outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {name.upper(): _write(tmp_path, outcome, outcome.evidence, name).parent for name in ("one", "two")}
+    for file in places["ONE"].glob("*.parquet"):
+        file.unlink()
+    words = [word.replace("ONE", str(places["ONE"])).replace("TWO", str(places["TWO"])) for word in verb]
+    done = CliRunner().invoke(app, words)
+    said = f"{done.output} {done.exception}"
+    assert done.exit_code
+    assert re.search(WITHOUT_EVIDENCE, said)
+    assert "so it cannot be ranked, compared" in said
+    assert "or score the model again with panglot run" in said
+    assert "Errno" not in said
+
+
+def test_results_without_evidence_are_skipped_among_others(outcome: Result, tmp_path: Path) -> None:
+    one, _ = (_write(tmp_path, outcome, outcome.evidence, name) for name in ("one", "two"))
+    for file in one.parent.glob("*.parquet"):
+        file.unlink()
+    for verb in ("rank", "rescore"):
+        done = CliRunner().invoke(app, [verb, str(tmp_path)], catch_exceptions=False)
+        assert done.exit_code == 0
+        assert "two@1" in done.output
+        assert re.search(WITHOUT_EVIDENCE, done.output)
+    done = CliRunner().invoke(app, ["verify", str(one), "--rerun"], catch_exceptions=False)
+    assert "Not scored again: it was handed in without evidence" in done.output
 
 
 def _regrouped(evidence: Evidence, way: str) -> Evidence:

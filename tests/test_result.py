@@ -13,7 +13,7 @@ from panglot.encode.card import ModelCard
 from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
-from panglot.results.evidence_file import read_evidence
+from panglot.results.evidence_file import NoEvidence, read_evidence
 from panglot.results.naming import result_folder
 from panglot.results.result import Result
 from panglot.results.result_record import find_results, read_result_record
@@ -140,7 +140,7 @@ def test_missing_or_damaged_evidence_is_refused(written: Path) -> None:
     with pytest.raises(BadResult, match=r"evidence beside .* cannot be read"):
         read_evidence(written)
     evidence.unlink()
-    with pytest.raises(BadResult, match=r"evidence beside .* cannot be read"):
+    with pytest.raises(NoEvidence, match=r"without all of its evidence \(starter\.evidence\.parquet missing\)"):
         read_evidence(written)
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from panglot.trust.verify import Verdict
 
 
+NOTHING_TO_COMPARE = "Not scored again: it was handed in without evidence, so there is nothing to compare."
+
+
 @dataclass
 class Rerun:
     """What the person asked for; `refused` tells afterwards whether something could not be scored again."""
@@ -27,8 +30,11 @@ class Rerun:
 
     def __call__(self, verdict: Verdict) -> Verdict:
         """The verdict after a sample of its result was scored again, or with a note why it was not."""
-        if verdict.result is None or verdict.level not in HOLDS:
+        if verdict.result is None or verdict.level == "failed":
             return verdict
+        if verdict.level not in HOLDS:
+            self.refused = True
+            return replace(verdict, unchecked=(*verdict.unchecked, NOTHING_TO_COMPARE))
         try:
             return self._score(verdict, verdict.result)
         except PanglotError as error:

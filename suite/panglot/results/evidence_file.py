@@ -58,6 +58,10 @@ NARROW_LIMITS = Limits(file=128 << 20, unfolded=512 << 20, cells=160 << 20)
 and the lists of 100 of its 109,800 queries 38 MiB and 44 million."""
 
 
+class NoEvidence(BadResult):
+    """A result that was handed in without evidence, or without a part of it that every score needs."""
+
+
 class OlderEvidence(BadResult):
     """Evidence of format 1, whose rows do not name the cluster of their query."""
 
@@ -77,8 +81,9 @@ def write_pairs(path: Path, evidence: Evidence) -> None:
 def read_evidence(path: Path) -> Evidence:
     """The evidence beside a result file, with the longest lists that are there.
 
+    :raises NoEvidence: a file that every score needs is missing.
     :raises OlderEvidence: the rows do not name the cluster of their query yet.
-    :raises BadResult: a file is missing or is not evidence, or the short lists are not the beginning of the long ones.
+    :raises BadResult: a file is not evidence, or the short lists are not the beginning of the long ones.
     """
     with _refusals(path):
         pairs = _pairs(path)
@@ -92,7 +97,8 @@ def read_evidence(path: Path) -> Evidence:
 def read_older_evidence(path: Path, cluster: Mapping[str, str]) -> Evidence:
     """Evidence of format 1, its short lists only, with the cluster of each query id.
 
-    :raises BadResult: a file is missing or is not evidence, or it has a query without a cluster.
+    :raises NoEvidence: a file that every score needs is missing.
+    :raises BadResult: a file is not evidence, or it has a query without a cluster.
     """
     with _refusals(path):
         pairs = _pairs(path, cluster)
@@ -102,12 +108,29 @@ def read_older_evidence(path: Path, cluster: Mapping[str, str]) -> Evidence:
 @contextmanager
 def _refusals(path: Path) -> Iterator[None]:
     """Say of which result the evidence cannot be read."""
+    _check_there(path)
     try:
         yield
     except OlderEvidence as error:
         raise OlderEvidence(f"The evidence beside {path} {error} Run: panglot rescore {path}") from error
     except (BadResult, ValueError) as error:
         raise BadResult(f"The evidence beside {path} cannot be read. {error}") from error
+
+
+def _check_there(path: Path) -> None:
+    """Check that the evidence was handed in: who gets scores alone should learn what follows from that.
+
+    :raises NoEvidence: a file that every score needs is missing.
+    """
+    files = [evidence_file(path, name) for name in NEEDED]
+    missing = [file.name for file in files if not file.exists()]
+    if missing:
+        lacks = "handed in without evidence" if len(missing) == len(files) else "handed in without all of its evidence"
+        raise NoEvidence(
+            f"{path}: {lacks} ({' and '.join(missing)} missing), so it cannot be ranked, compared, rescored or "
+            "exported query by query; panglot show prints its scores. Put the evidence beside it, or score the model "
+            "again with panglot run."
+        )
 
 
 def _pairs(path: Path, cluster: Mapping[str, str] | None = None) -> Pairs:
@@ -134,7 +157,8 @@ class EvidenceFacts(NamedTuple):
 def read_facts(path: Path) -> EvidenceFacts:
     """What the evidence beside a result file states about the pool; little is read, however large it is.
 
-    :raises BadResult: the file is missing or is not evidence.
+    :raises NoEvidence: a file that every score needs is missing.
+    :raises BadResult: the file is not evidence.
     """
     with _refusals(path):
         footer = read_footer(evidence_file(path, "evidence"), NARROW_LIMITS.file)

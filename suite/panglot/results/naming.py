@@ -21,7 +21,9 @@ from panglot.encode.card import ModelCard
 CARD = "card.json"
 RECORD = "verified.json"
 """What verification found, at the root of a folder of submissions."""
-NO_RESULTS = (".reported.json", ".attestation.json")
+REPORTED = ".reported.json"
+"""End of the name of a file with scores that were reported elsewhere."""
+NO_RESULTS = (REPORTED, ".attestation.json")
 """Ends of the names of JSON files that stand beside results and are none."""
 
 LONGEST_TASK = 50

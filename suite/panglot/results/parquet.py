@@ -168,7 +168,8 @@ def _refusals(path: Path) -> Iterator[None]:
         OverflowError,
         pa.ArrowException,
     ) as error:
-        raise BadResult(f"{path.name}: {str(error)[:200] or type(error).__name__}") from error
+        told = error.strerror if isinstance(error, OSError) else None  # without the number of the error
+        raise BadResult(f"{path.name}: {told or str(error)[:200] or type(error).__name__}") from error
 
 
 def _open(path: Path, largest: int) -> tuple[pq.ParquetFile, bytes]:

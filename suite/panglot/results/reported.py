@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from panglot.encode.card import ModelCard
 from panglot.fields import Label, Name, Sha256, Share, Text
-from panglot.results.naming import result_folder, result_stem
+from panglot.results.naming import REPORTED, result_folder, result_stem
 from panglot.results.record import FORMAT, Format, Record, read_record
 from panglot.results.shape import SHARE, check_bias, check_metric, check_names, check_number
 from panglot.score.settings import SETTINGS
@@ -76,7 +76,7 @@ def read_reported(path: Path) -> ReportedResult:
 def write_reported(root: Path, reported: ReportedResult) -> Path:
     """Write `<model>@<revision>/<task>.reported.json` below `root`."""
     card = ModelCard(name=reported.model, revision=reported.revision, library="")
-    path = result_folder(root, card) / f"{result_stem(reported.task)}.reported.json"
+    path = result_folder(root, card) / f"{result_stem(reported.task)}{REPORTED}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(reported.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return path

@@ -16,7 +16,7 @@ from panglot.encode.tokenization import Reading
 from panglot.errors import BadData, BadResult
 from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256, Tokens
 from panglot.results.evidence_file import EvidenceName
-from panglot.results.naming import is_result_name
+from panglot.results.naming import REPORTED, is_result_name
 from panglot.results.no_answer import NoAnswerRecord
 from panglot.results.record import FORMAT, Format, Record, first_fault, read_record
 from panglot.results.shape import (
@@ -263,8 +263,18 @@ def find_results(paths: Sequence[Path]) -> Iterator[Path]:
         found = [path] if path.is_file() else sorted([*path.glob("*.json"), *path.glob("*@*/*.json")])
         found = [file for file in found if is_result_name(file.name)]
         if not found:
-            raise BadResult(f"No results in {path}. Pass a result file, or the folder of a model.")
+            raise BadResult(_nothing_in(path))
         yield from found
+
+
+def _nothing_in(path: Path) -> str:
+    """Why a path has no results; scores that others reported are none, since nothing follows from them."""
+    if path.name.endswith(REPORTED) or any(path.glob(f"*{REPORTED}")):
+        return (
+            f"{path} has only scores that were reported elsewhere, without evidence, so nothing can be computed from "
+            "them. The leaderboard shows them: panglot board"
+        )
+    return f"No results in {path}. Pass a result file, or the folder of a model."
 
 
 def _cells(values: np.ndarray) -> tuple[tuple[Cell, ...], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from panglot.trust.levels import COMPARED
 from panglot.trust.recorded import recorded_level
 
 OTHER_QUERIES = "Its evidence does not hold the same queries for the same questions as that of the others."
+
+
+MOST_TOLD = 3
+"""Results that an error names, each with the reason why it cannot be ranked."""
 
 
 def rank_results(
@@ -42,7 +46,7 @@ def rank_results(
         if result.model.label in set(added) - set(kept):
             left_out[result.place] = OTHER_QUERIES
     if not kept:
-        raise BadResult("None of these results can be ranked. " + " ".join(left_out.values()))
+        raise BadResult(" ".join(["None of these results can be ranked.", *_told(left_out)]))
     divided = any(result.record.divided for result in chosen if result.model.label in kept)
     standings = rank_contributions(kept, metric, setting or ("mono" if divided else "multi"))
     return replace(standings, task=name, left_out=left_out)
@@ -125,5 +129,11 @@ def _contributions(results: Iterable[Result], metric: str, left_out: dict[str, s
             added[model] = contributions(result.read_evidence(), metric)
             seen[model] = result.place
         except BadResult as error:
-            left_out[result.place] = str(error)
+            left_out[result.place] = str(error).removeprefix(f"{result.place}: ")
     return added
+
+
+def _told(left_out: Mapping[str, str]) -> list[str]:
+    """The first of what was left out, each with its reason, and how many more there are."""
+    told = [f"{place}: {reason}" for place, reason in left_out.items()]
+    return told if len(told) <= MOST_TOLD else [*told[:MOST_TOLD], f"And {len(told) - MOST_TOLD:,} more."]

@@ -28,23 +28,34 @@ def rescore(
 ) -> None:
     """Recompute results from their evidence, with new measures and intervals.
 
-    Encodes nothing and keeps what was measured. Fails if a value would change.
+    Encodes nothing and keeps what was measured. Fails if a value would change. Results without evidence are skipped.
 
     Example: panglot rescore submissions/
     """
     from panglot.cli.view.terminal import progress_bar
+    from panglot.errors import BadResult
+    from panglot.results.evidence_file import NoEvidence
     from panglot.results.result_record import find_results
     from panglot.trust.rescore import rescore as rescore_one
 
-    console = open_console()
-    files, records = list(find_results(paths)), []
+    console = open_console(aside=as_json)
+    files, records, skipped = list(find_results(paths)), [], []
     with progress_bar("rescoring", len(files)) as advance:
         for path in files:
-            done = rescore_one(path, metric or (), force)
+            try:
+                done = rescore_one(path, metric or (), force)
+            except NoEvidence as error:
+                skipped.append(str(error))
+                continue
+            finally:
+                advance(1)
             records.append({**done._asdict(), "path": str(path)})
             if not as_json:
                 console.print(_line(done), soft_wrap=True)
-            advance(1)
+    if not records:
+        raise BadResult(skipped[0])
+    for reason in skipped:
+        console.print(f"skipped: {reason}", style="yellow", soft_wrap=True)
     if as_json:
         print_json(records)
 
