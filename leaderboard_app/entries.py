@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeAlias
@@ -16,14 +15,13 @@ from panglot.errors import BadResult
 from panglot.fields import LONGEST_LINE, Amount, Dimension, Label, Line, Parameters, Tokens
 from panglot.interop.published import is_published, published_results
 from panglot.results.evidence_file import NEEDED, evidence_file
-from panglot.results.naming import CARD, is_result_name
+from panglot.results.naming import CARD, REPORTED, is_result_name
 from panglot.results.record import Record, read_record
 from panglot.results.reported import ReportedResult, read_reported
 from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.trust.levels import COMPARED, HOLDS, Shown
 from panglot.trust.submission import SubmissionCard
 
-REPORTED = ".reported.json"
 ALL = ""
 """Stands in the columns `query` and `candidate` for all languages together."""
 
@@ -72,10 +70,14 @@ class Entry(Record):
     def shown(self) -> str:
         """The name, and before it the name that the model was measured under, unless the name begins with that.
 
-        What follows a comma or stands in brackets says more of the same model: "bm25, centred on the corpus".
+        What follows a comma or stands in brackets says more of the same model: "bm25, centred on the corpus". A model
+        whose name could be taken for another's is shown by what it was measured under alone, and marked.
         """
-        whole = re.split(r", | \(", self.name, maxsplit=1)[0].replace(" ", "-")
-        if self.identity in (whole, f"{self.organisation}/{whole}"):
+        if self.imitates:
+            return f"{self.identity} (named like {self.imitates})"
+        identity, name = self.identity.replace(" ", "-"), self.name.replace(" ", "-")
+        own = (identity, identity.removeprefix(f"{self.organisation}/"))
+        if name in own or name.startswith(tuple(f"{each}{more}" for each in own for more in (",-", "-("))):
             return self.name
         return f"{self.identity} ({self.name})"
 

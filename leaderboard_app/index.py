@@ -19,7 +19,7 @@ from pydantic import Field
 
 from leaderboard_app.entries import SCHEMA, Entry, Found, published, read_folder
 from leaderboard_app.home import Kept, home_of, load, misnamed, save, stamp_of, stamps_of
-from leaderboard_app.names import mark_imitations
+from leaderboard_app.names import known_models, mark_imitations
 from leaderboard_app.verified import FILE, digest_of_record, load_checks, take_recorded
 from panglot.data.catalogue import suite_tasks
 from panglot.files import write_whole
@@ -123,7 +123,7 @@ def read_index(folder: Path) -> Index:
     waiting = sum(entry.trust == "not checked" for entry in shown)
     recorded = sum(entry.recorded for entry in shown)
     pending = waiting > 0 or (recorded > 0 and checks.sampled != digest_of_record(folder))
-    marked = tuple(mark_imitations(shown))
+    marked = tuple(mark_imitations(shown, known_models()))
     return Index(folder, home, marked, refusals, waiting, recorded, pending, stamp_of_index(home))
 
 

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
+
+import pyarrow as pa
 
 from leaderboard_app.entries import Entry
+from panglot.encode.registry import EMBEDDED
+from panglot.interop.field import shipped_field
 from panglot.lookalikes import skeleton
 
 
-def mark_imitations(entries: Sequence[Entry]) -> list[Entry]:
+@cache
+def known_models() -> frozenset[str]:
+    """Ids that are taken, whether or not their models are on the board: those built in, and those of the field."""
+    return EMBEDDED | frozenset(shipped_field().rows["model"].cast(pa.string()).unique().to_pylist())
+
+
+def mark_imitations(entries: Sequence[Entry], taken: AbstractSet[str] = frozenset()) -> list[Entry]:
     """The entries, each with the model that it could be taken for by its name.
 
-    A model that is called by its own id is not blamed for one that is not; where both are, both are marked. Rows of
-    papers are left out: they name no model that could be had.
+    A model that is called by its own id is not blamed for one that is not; where both are, both are marked, unless the
+    id of one is `taken`. An id without an organisation is that of a copy, which only models on the board contest. Rows
+    of papers are left out: they name no model that could be had.
     """
-    known: dict[str, dict[str, bool]] = {}
+    known = {skeleton(_last(identity)): {identity: True} for identity in sorted(taken)}
+    here = {entry.identity for entry in entries if entry.trust != "published"}
     for entry in entries:
         for name in _names(entry):
-            own = skeleton(_last(entry.identity)) == name
-            known.setdefault(name, {})[entry.identity] = own
-    return [entry.model_copy(update={"imitates": _imitated(entry, known)}) for entry in entries]
+            known.setdefault(name, {})[entry.identity] = skeleton(_last(entry.identity)) == name
+    return [entry.model_copy(update={"imitates": _imitated(entry, known, taken, here)}) for entry in entries]
 
 
-def _imitated(entry: Entry, known: dict[str, dict[str, bool]]) -> str:
-    for name in _names(entry):
+def _imitated(
+    entry: Entry, known: Mapping[str, Mapping[str, bool]], taken: AbstractSet[str], here: AbstractSet[str]
+) -> str:
+    for name in sorted(_names(entry)):
         own = known[name][entry.identity]
-        others = [identity for identity, theirs in known[name].items() if identity != entry.identity]
-        blamed = [identity for identity in others if known[name][identity] or not own]
-        if blamed:
-            return blamed[0]
+        rivals = [identity for identity, theirs in known[name].items() if theirs or not own]
+        if own and entry.identity in taken:
+            continue
+        if own and "/" not in entry.identity:
+            rivals = [identity for identity in rivals if identity in here]
+        if others := [identity for identity in rivals if identity != entry.identity]:
+            return others[0]
     return ""
 
 

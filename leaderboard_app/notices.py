@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -48,14 +48,18 @@ def notices(index: Index, name: str) -> None:
     task = KNOWN.get(name)
     if task and task.note:
         st.caption(f":material/info: {literal(task.note)}")
+    tell_imitations(entry for entry in index.entries if name in ("", entry.task))
     if task and IMAGES in task.languages:
         st.caption(f"{IMAGES} is the code of images, which have no language.")
 
 
-def tell_imitations(entries: Sequence[Entry]) -> None:
+def tell_imitations(entries: Iterable[Entry]) -> None:
     """Say so where models could be taken for others."""
     alike = dict.fromkeys((entry.identity, entry.imitates) for entry in entries if entry.imitates)
-    lines = [literal(f"{identity} is named like {other} but is a different model.") for identity, other in alike]
+    lines = [
+        literal(f"{identity} is named like {other} but has another id: it may be a different model.")
+        for identity, other in alike
+    ]
     if len(lines) > MOST_TOLD:
         lines[MOST_TOLD:] = [f"{count(len(lines) - MOST_TOLD, 'more has such a name', 'more have such names')}."]
     if lines:
@@ -68,7 +72,6 @@ def tell_ranked(ranked: Ranked, entries: Sequence[Entry]) -> None:
     if ranked.models and waiting:
         rest = count(waiting, "is", "are")
         st.caption(f"Ranks are among the {len(ranked.models)} verified so far; {rest} not verified yet.")
-    tell_imitations(entries)
     if ranked.odd:
         with st.expander(f"{count(len(ranked.odd), 'model is', 'models are')} not ranked", icon=":material/report:"):
             text_table(pd.DataFrame(list(ranked.odd.items()), columns=["result", "why"]))

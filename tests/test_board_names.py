@@ -68,6 +68,12 @@ def test_the_id_is_shown_where_it_is_not_the_name() -> None:
     assert entry("imp/x", REAL, "intfloat").shown == f"imp/x ({REAL})"
     assert entry(f"imp/{REAL}", REAL, "intfloat").shown == f"imp/{REAL} ({REAL})"
     assert entry("multilingual", REAL).shown == f"multilingual ({REAL})"
+    assert entry("e5-q4", "e5-q42").shown == "e5-q4 (e5-q42)"
+
+
+@given(some.text(some.sampled_from(" ()-,/a1"), max_size=12).map(lambda rest: f"m{rest}".strip()))
+def test_model_without_card_is_shown_once(identity: str) -> None:
+    assert entry(identity, identity).shown == identity
 
 
 def test_only_the_model_that_copies_a_name_is_marked() -> None:
@@ -97,6 +103,19 @@ def test_two_models_with_one_name_of_their_own_are_both_marked() -> None:
         f"intfloat/{REAL}": f"imp/{REAL}",
         f"imp/{REAL}": f"intfloat/{REAL}",
     }
+
+
+@pytest.mark.parametrize("identity", ["imp/x", f"imp/{REAL}"])
+@pytest.mark.parametrize("board", [[REAL_ONE], []], ids=["on the board", "known elsewhere"])
+def test_known_model_is_never_marked_and_model_with_its_name_shows_whole_id(identity: str, board: list[Entry]) -> None:
+    imitating = entry(identity, REAL, identity.partition("/")[0])
+    *real, marked = mark_imitations([*board, imitating], {f"intfloat/{REAL}"})
+    assert [each.imitates for each in real] == [""] * len(board)
+    assert marked.shown == f"{identity} (named like intfloat/{REAL})"
+
+
+def test_copy_without_organisation_has_the_name_of_a_known_model() -> None:
+    assert [each.imitates for each in mark_imitations([entry(REAL, REAL, "intfloat")], {f"intfloat/{REAL}"})] == [""]
 
 
 def test_revisions_of_one_model_and_rows_of_papers_imitate_nothing() -> None:

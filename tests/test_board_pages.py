@@ -11,6 +11,9 @@ from leaderboard_app import recompute
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.verification import verify_new
 from panglot.results.evidence_file import read_evidence
+from panglot.results.record import write_record
+from panglot.results.result_record import read_result_record
+from panglot.trust.submission import card_of, write_card
 from tests.helpers.boards import path_of, verified_index
 from tests.helpers.pages import Open, page_opener
 from tests.helpers.tasks import TASKS
@@ -75,6 +78,27 @@ def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
     assert shown["mono"].is_monotonic_decreasing
     assert shown["rank"].dropna().tolist() == [1, 2]
     assert shown.loc[shown["rank"].isna(), "rank 95 %"].tolist() == ["floor"]
+
+
+@pytest.fixture(scope="module")
+def imitated(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Submissions with a model that has the name and the organisation of another."""
+    folder = Path(shutil.copytree(made, tmp_path_factory.mktemp("imitated") / "submissions"))
+    (path,) = path_of(folder, "bm25").parent.rename(folder / "imp__x@1").glob("*.json")
+    record = read_result_record(path)
+    model = record.model.model_copy(update={"name": "imp/x", "revision": "1"})
+    write_record(path, record.model_copy(update={"model": model}))
+    write_card(path.parent, card_of(model, ["starter"], {"name": "use-multilingual", "organisation": "Google"}))
+    return verified_index(folder).folder
+
+
+@pytest.mark.parametrize("page", ["home", "overview", "model", "compare", "bias", "languages"])
+def test_each_page_marks_name_of_another_model(open_page: Open, imitated: Path, page: str) -> None:
+    test = open_page(page, imitated, task="starter")
+    assert not test.exception
+    words = "imp/x is named like use-multilingual but has another id: it may be a different model."
+    told = [each.value.replace("\\", "") for each in test.warning]
+    assert [text for text in told if "named like" in text] == [words]
 
 
 def test_choosing_languages_computes_again(open_page: Open, index: Index, made: Path) -> None:

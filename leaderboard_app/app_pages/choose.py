@@ -9,10 +9,11 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.exports import literal
-from leaderboard_app.field import Scored, languages_of
+from leaderboard_app.field import Scored, entries_of, languages_of
 from leaderboard_app.field_store import field_of, scored_on
 from leaderboard_app.filtering import SIZES
 from leaderboard_app.formats import plus_minus
+from leaderboard_app.notices import tell_imitations
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.widgets import COLUMN, number_columns, show_table
 from panglot.cli.view.shortlist import check_command
@@ -63,7 +64,7 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
     """One row a model of the list; numbers and their intervals in columns of their own for the download."""
     rows = [
         {
-            "model": choice.model.model.rpartition("/")[2],
+            "model": choice.model.facts["shown"],
             "score": choice.score.value,
             "score low": choice.score.low,
             "score high": choice.score.high,
@@ -121,7 +122,12 @@ def show_choices(found: Shortlist, task: str, metric: str) -> None:
 def candidates_of(models: list[Scored]) -> list[Reported]:
     """The models of a task as the suite has them."""
     return [
-        Reported(model.identity, str(model.facts["revision"]), dict(model.cells), {**model.facts, "trust": model.trust})
+        Reported(
+            model.identity,
+            str(model.facts["revision"]),
+            dict(model.cells),
+            {**model.facts, "trust": model.trust, "shown": model.name},
+        )
         for model in models
     ]
 
@@ -141,6 +147,7 @@ def main() -> None:
     across = any(query != candidate for model in models[:1] for query, candidate in model.cells)
     wishes = pick_wishes(languages_of(models, task), not across)
     found = shortlist(candidates_of(models), KNOWN[task].languages, wishes)
+    tell_imitations(entry for entry in entries_of(index.entries, task) if entry.trust in HOLDS)
     if found.choices:
         show_choices(found, task, metric)
         st.write("Check the first on your own questions and passages:")

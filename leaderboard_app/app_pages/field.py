@@ -17,6 +17,7 @@ from leaderboard_app.field import (
     Standing,
     difference_summary,
     differences,
+    entries_of,
     language_means,
     languages_of,
     origin_table,
@@ -28,6 +29,7 @@ from leaderboard_app.filtering import Filters, pick_filters, show_active
 from leaderboard_app.formats import column_format
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
+from leaderboard_app.notices import tell_imitations
 from leaderboard_app.overview_table import TRUST_HELP, model_pixels
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
@@ -207,6 +209,7 @@ def main() -> None:
             "No model has all cells of the chosen languages and matches. Remove a filter or choose other languages."
         )
     else:
+        tell_imitations(entries_of(index.entries, chosen.task))
         show_models(shown, chosen, models)
     fewer = int((table["mono"].isna() & table["English pivot"].isna()).sum())
     st.caption(

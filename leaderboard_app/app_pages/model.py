@@ -17,7 +17,7 @@ from leaderboard_app.front_store import front_here
 from leaderboard_app.grids import deviation_map, heat_map
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
-from leaderboard_app.notices import failures_shown, notices, tell_imitations
+from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided
 from leaderboard_app.recompute import rank_curve
 from leaderboard_app.store import evidence_of, result_of, result_path, scores_of, standings_of
@@ -153,7 +153,6 @@ def main() -> None:
     scores = scores_of(index, [task], [metric, *board.BIAS], entries=[entry])
 
     st.header(literal(entry.shown), anchor=False)
-    tell_imitations([entry])
     show_place(index, entry)
     with failures_shown(entry):
         show_scores(entry, scores, metric, name)

@@ -10,6 +10,8 @@ import streamlit as st
 from leaderboard_app import board
 from leaderboard_app.entries import Found
 from leaderboard_app.inbox import Inbox
+from leaderboard_app.names import known_models, mark_imitations
+from leaderboard_app.notices import tell_imitations
 from leaderboard_app.pickers import entries_on
 from leaderboard_app.store import read_board, scores_of, submissions
 from leaderboard_app.upload import Outcome, place_in_words, preview, receive
@@ -53,10 +55,13 @@ def show_preview(found: Found) -> None:
     headlines = {entry.task: entry.headline for entry in found.entries}
     task = st.selectbox("Task", list(headlines), key="preview")
     index = read_board()
+    marked = mark_imitations([*index.entries, *found.entries], known_models())
+    found = found._replace(entries=marked[len(index.entries) :])
     entries = entries_on(index, task)
     scores = [scores_of(index, [task], [headlines[task], *board.BIAS], overall=True)] if entries else []
     table = preview(entries, scores, found, task)
     st.write(place_in_words(table))
+    tell_imitations(found.entries)
     show_table(table, f"panglot preview {task}", "preview", number_columns((*board.SCORES, *board.BIAS)))
 
 
