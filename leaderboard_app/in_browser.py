@@ -3,6 +3,10 @@
 What a page shows by default is written into the address without a step in the browser's history, unless the address is
 no longer the one that the page was drawn for. The grids inside tables get the names of their tables, which Streamlit
 gives to the frames around them alone.
+
+When Back is pressed twice, Streamlit runs the page in between, too, and when that page begins it pushes its address,
+although the reader is elsewhere by then; which ends what Forward could lead to. So only what a reader does on a page
+makes a step in the history.
 """
 
 from __future__ import annotations
@@ -36,7 +40,21 @@ const nameGrids = () => {
   }
 }
 
+// Streamlit pushes the address of any page that begins to run: also that of one which a reader has left by Back.
+const keepHistory = () => {
+  if (window.panglotKeepsHistory) return
+  window.panglotKeepsHistory = true
+  let acted = true
+  for (const kind of ["pointerdown", "keydown", "click", "input", "change"]) {
+    window.addEventListener(kind, () => { acted = true }, true)
+  }
+  window.addEventListener("popstate", () => { acted = false }, true)
+  const push = window.history.pushState.bind(window.history)
+  window.history.pushState = (...entry) => { if (acted) push(...entry) }
+}
+
 export default function ({ data, parentElement, setStateValue }) {
+  keepHistory()
   nameGrids()
   const narrow = window.innerWidth < data.narrowBelow
   if (narrow !== data.narrow) setStateValue("narrow", narrow)

@@ -112,6 +112,24 @@ def test_back_and_forward_show_the_page_of_the_address(page: Page, address: str)
                 expect(picker(page, "Task")).to_have_value("mlqa-r · 10 published")
 
 
+def test_two_fast_steps_back_leave_the_way_forward(page: Page, address: str) -> None:
+    """Streamlit starts the page in between, too, whose address must not replace what lies ahead."""
+    page.goto(f"{address}/about?task=starter")
+    title_of(page, "about")
+    complete(page, "task")
+    for path, link in (("overview", "By task"), ("bias", "Bias"), ("languages", "Languages"), ("compare", "Compare")):
+        page.get_by_role("link", name=link, exact=True).click()
+        title_of(page, path)
+        complete(page, "task")
+    twice = "(step) => { history[step](); setTimeout(() => history[step](), 100) }"
+    for step, path in (("back", "bias"), ("back", "about"), ("forward", "bias"), ("forward", "compare")):
+        page.evaluate(twice, step)
+        expect(page).to_have_url(re.compile(rf"/{path}\?"))
+        title_of(page, path)
+        settle(page)
+        assert urlsplit(page.url).path == f"/{path}"
+
+
 @pytest.mark.parametrize(
     ("path", "label", "option", "name"),
     [
