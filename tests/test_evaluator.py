@@ -159,6 +159,39 @@ def test_scores_are_returned_logged_and_not_cached(
     assert metrics != PanglotEvaluator("starter", "de, en", name="mine")(model)
 
 
+@pytest.mark.parametrize("name", ["dev/xquad", "../up", "a b", "x" * 300, "Ünï", ".."])
+def test_any_name_makes_a_file_in_the_folder(model: SentenceTransformer, tmp_path: Path, name: str) -> None:
+    evaluator = PanglotEvaluator("starter", LANGUAGES, name=name)
+    evaluator._append(tmp_path / "eval", {"epoch": 1, "multi_map": 0.5})
+    assert [path.parent for path in tmp_path.rglob("*.csv")] == [tmp_path / "eval"]
+    assert evaluator.primary_metric == f"{name}_multi_map"
+
+
+def test_evaluators_of_one_name_write_rows_that_can_be_told_apart(model: SentenceTransformer, tmp_path: Path) -> None:
+    parts = [PanglotEvaluator("starter", chosen, name="dev") for chosen in ("de,en", "es,en")]
+    parts.append(PanglotEvaluator("starter", "de,en", name="dev", truncate_dim=8))
+    for step in (1, 2):
+        for part in parts:
+            part(model, str(tmp_path), steps=step)
+    files = {path.name: list(csv.DictReader(path.read_text("utf-8").splitlines())) for path in tmp_path.iterdir()}
+    assert sorted(files) == ["Panglot_evaluation_dev-2_results.csv", "Panglot_evaluation_dev_results.csv"]
+    assert not [row for rows in files.values() for row in rows if None in row or None in row.values()]
+    rows = [(row["steps"], row["languages"]) for row in files["Panglot_evaluation_dev_results.csv"]]
+    assert rows == [("1", "de en"), ("1", "en es"), ("2", "de en"), ("2", "en es")]
+
+
+@pytest.mark.parametrize("option", ["truncate_dim", "batch_size"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_number_below_one_is_refused(option: str, number: int) -> None:
+    with pytest.raises(PanglotError, match=f"{option} is {number}. It must be at least 1"):
+        PanglotEvaluator("starter", LANGUAGES, **{option: number})  # type: ignore[arg-type]
+
+
+def test_more_dimensions_than_the_model_has_are_refused(model: SentenceTransformer) -> None:
+    with pytest.raises(BadEncoder, match="truncate_dim is 17, but the model's vectors have 16 dimensions"):
+        PanglotEvaluator("starter", LANGUAGES, truncate_dim=17)(model)
+
+
 def test_several_evaluators_run_in_sequence(model: SentenceTransformer) -> None:
     parts = [PanglotEvaluator("starter", languages, name=name) for name, languages in (("a", "de,en"), ("b", "es,en"))]
     metrics = SequentialEvaluator(parts, main_score_function=lambda scores: scores[0])(model)

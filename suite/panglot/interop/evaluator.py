@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +29,7 @@ from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, PanglotError, UnknownName, require
 from panglot.evaluate.resolve import resolve_task
 from panglot.numbers import interval, short
-from panglot.results.naming import stem_of
+from panglot.results.naming import result_stem, stem_of
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.bias import HEADLINES
 from panglot.score.bootstrap import Score
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 BIAS = ("rank_distance", *HEADLINES)
 """The bias measures that are logged."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A name that can stand in the name of a file."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,12 +64,14 @@ class PanglotEvaluator(BaseEvaluator):
     :param languages: codes such as `["de", "en"]` or `"de,en"`; all languages by default.
     :param name: the prefix of the metrics; by default the task's name, with the languages if they are not all.
     :param primary: `mono`, `cross`, `multi` or `balance`: the setting that selects the best checkpoint.
-    :param truncate_dim: score the first dimensions only; the model's own setting by default.
-    :param write_csv: append the scores to `Panglot_evaluation_NAME_results.csv` in the trainer's folder `eval`.
+    :param batch_size: texts that are encoded together, at least 1.
+    :param truncate_dim: score the first so many dimensions only, at least 1; the model's own setting by default.
+    :param write_csv: append the scores to `Panglot_evaluation_NAME_results.csv` in the trainer's folder `eval`. Each
+        row says what was scored; if the file has other columns, one with a number after NAME is written.
     :raises UnknownName: unknown task, language or setting.
     :raises MissingData: the data is not on this machine and cannot be fetched.
     :raises BadData: the data is damaged or does not match the task.
-    :raises PanglotError: the task streams its passages, or the name matches several tasks.
+    :raises PanglotError: the task streams its passages, the name matches several tasks, or a number is below 1.
     """
 
     def __init__(
@@ -81,6 +88,9 @@ class PanglotEvaluator(BaseEvaluator):
         super().__init__()
         if primary not in SCORES:
             raise UnknownName("setting", primary, SCORES)
+        for option, number in (("batch_size", batch_size), ("truncate_dim", truncate_dim)):
+            if number is not None and number < 1:
+                raise PanglotError(f"{option} is {number}. It must be at least 1.")
         self.task = task if isinstance(task, Task) else resolve_task(str(task))
         if isinstance(self.task, StreamedTask):
             raise PanglotError(f"{self.task.name} streams its passages, which takes too long during training.")
@@ -88,7 +98,7 @@ class PanglotEvaluator(BaseEvaluator):
         self._pool = read_pool(self.task, list(filter(None, chosen)))
         self.name = name or stem_of(self.task, self._pool.languages)
         self.primary_metric = f"{self.name}_{primary}_{self.task.headline}"
-        self.csv_file = f"Panglot_evaluation_{self.name}_results.csv"
+        self.csv_file = f"Panglot_evaluation_{_file_name(self.name)}_results.csv"
         self._batch_size, self._truncate_dim, self._write_csv = batch_size, truncate_dim, write_csv
 
     def __call__(
@@ -105,14 +115,15 @@ class PanglotEvaluator(BaseEvaluator):
         scores = _chosen(score_evidence(evidence, self.task.headline, [self.task.headline], measures=BIAS), self.task)
         for measured, score in scores.items():
             logger.info("%s %s: %s (%s)", self.name, measured, short(score.value), interval(score.low, score.high))
-        metrics = self.prefix_name_to_metrics(_flat(scores), self.name)
+        metrics, config = self.prefix_name_to_metrics(_flat(scores), self.name), self.get_config_dict()
         if self.primary_metric not in metrics:
             raise PanglotError(
                 f"{self.task.name} has no score {self.primary_metric.removeprefix(self.name + '_')}. Set `primary` to "
                 f"one of {', '.join(setting for setting in SCORES if f'{setting}_{self.task.headline}' in scores)}."
             )
         if output_path is not None and self._write_csv:
-            self._append(Path(output_path), {"epoch": epoch, "steps": steps, **_flat(scores)})
+            told = {name: " ".join(value) if isinstance(value, list) else value for name, value in config.items()}
+            self._append(Path(output_path), {"epoch": epoch, "steps": steps, **told, **_flat(scores)})
         self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
         return metrics
 
@@ -125,15 +136,36 @@ class PanglotEvaluator(BaseEvaluator):
         }
         return config if self._truncate_dim is None else {**config, "truncate_dim": self._truncate_dim}
 
-    def _append(self, folder: Path, row: dict[str, float]) -> None:
+    def _append(self, folder: Path, row: dict[str, Any]) -> None:
+        """Append a row to the first file of that name that has its columns, or is not there yet."""
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / self.csv_file
-        is_new = not path.is_file()
+        paths = (folder / self.csv_file.replace("_results.csv", f"{more}_results.csv") for more in _numbers())
+        path = next(path for path in paths if _columns(path) in (None, [*row]))
+        is_new = not path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, row)
             if is_new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _file_name(name: str) -> str:
+    """The name as a part of a file's name; one with a slash or a space gets the start of its hash."""
+    return name if _PLAIN.fullmatch(name) else result_stem(name)
+
+
+def _numbers() -> Iterator[str]:
+    """Yield nothing, `-2`, `-3` and so on."""
+    yield ""
+    yield from (f"-{number}" for number in count(2))
+
+
+def _columns(path: Path) -> list[str] | None:
+    """The columns of a CSV file; None if there is no such file."""
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), [])
 
 
 def _chosen(scores: Scores, task: Task) -> dict[str, Score]:
@@ -175,7 +207,7 @@ class _Model:
 
     def __init__(self, model: Any, batch_size: int, truncate_dim: int | None) -> None:
         self._model = model
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "batch_size": batch_size,
             "truncate_dim": truncate_dim,
             "show_progress_bar": False,
@@ -189,9 +221,16 @@ class _Model:
         )
 
     def encode(self, texts: Sequence[str], role: Role) -> Floats:
-        """Return vectors [texts, dimension], with the model's own prompts."""
+        """Return vectors [texts, dimension], with the model's own prompts.
+
+        :raises BadEncoder: they have fewer dimensions than are to be scored.
+        """
         encode = self._model.encode_query if role == "query" else self._model.encode_document
-        return np.asarray(encode(list(texts), **self._settings), np.float32)
+        vectors = np.asarray(encode(list(texts), **self._settings), np.float32)
+        wanted = self._settings["truncate_dim"]
+        if wanted is not None and vectors.shape[-1] < wanted:
+            raise BadEncoder(f"truncate_dim is {wanted}, but the model's vectors have {vectors.shape[-1]} dimensions.")
+        return vectors
 
 
 class _SeeingModel(_Model):
