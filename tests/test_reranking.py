@@ -274,20 +274,49 @@ def test_a_first_stage_keeps_its_own_parameters(cross_encoder: Path, tmp_path: P
         ("rerank:", BadEncoder, "is not RERANKER@FIRST_STAGE"),
         ("rerank:org/name", BadEncoder, "is not RERANKER@FIRST_STAGE"),
         ("rerank:@bm25", BadEncoder, "is not RERANKER@FIRST_STAGE"),
-        ("rerank:{}@bm25?depth=1", BadEncoder, "a depth of at least 2"),
+        *(
+            (
+                f"rerank:{{}}@bm25?depth={depth}",
+                BadEncoder,
+                f"the depth is '{depth}'. It must be a number of at least 2",
+            )
+            for depth in ("", "0", "1", "-1", "1.5", "ten", "٣", "9" * 5000)
+        ),
         (
             "rerank:m@http://u:secret@h@bm25",
             BadEncoder,
             "cannot be loaded|is not RERANKER@FIRST_STAGE|not a local folder",
         ),
         ("rerank:{}@no-such", UnknownName, "no-such"),
-        ("rerank:{}@bm25?depth=100&x=1", (BadEncoder, UnknownName), "bm25"),
+        ("rerank:{}@bm25?depth=100&x=1", BadEncoder, "the depth must come last"),
+        ("rerank:{}@bm25?x=1", UnknownName, "bm25"),
     ],
 )
 def test_names_that_are_refused(name: str, error: Any, message: str, cross_encoder: Path) -> None:
     with pytest.raises(error, match=message) as found:
         load_model(name.format(cross_encoder))
     assert "secret" not in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["rerank:{}@no-such", "rerank:m@http://h/rerank@no-such", "rrf:bm25+no-such"])
+def test_unknown_first_stage_is_found_before_anything_is_loaded(
+    name: str, cross_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    for loader in ("rerank.CrossEncoderScorer", "rerank.EndpointScorer", "rerank.load_model", "fusion.load_model"):
+        monkeypatch.setattr(f"panglot.encode.kinds.{loader}", load)
+    with pytest.raises(UnknownName, match="no-such"):
+        load_model(name.format(cross_encoder))
+
+
+def test_missing_reranker_is_found_before_first_stage_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("panglot.encode.kinds.rerank.load_model")
+    with pytest.raises(BadEncoder, match="is not a model"):
+        load_model(f"rerank:{tmp_path}@bm25")
 
 
 def test_models_that_do_not_score_pairs_are_refused(tmp_path: Path) -> None:

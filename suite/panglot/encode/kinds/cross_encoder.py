@@ -32,6 +32,16 @@ BATCH_PAIRS = 32
 """Pairs in one forward pass."""
 
 
+def check_reranker(name: str) -> None:
+    """Check that the name of a cross-encoder can be loaded, without loading it.
+
+    :raises MissingExtra: sentence-transformers is not installed.
+    :raises BadEncoder: the folder is not there, or has no model.
+    """
+    require("sentence_transformers", "st", f"The reranker {name}")
+    check_folder(name, "modules.json", "config.json", "adapter_config.json")
+
+
 class CrossEncoderScorer:
     """Raw scores of a cross-encoder, before its activation function, which could round different ones to 1.
 
@@ -43,8 +53,7 @@ class CrossEncoderScorer:
     batch = 256
 
     def __init__(self, name: str, options: Options) -> None:
-        require("sentence_transformers", "st", f"The reranker {name}")
-        check_folder(name, "modules.json", "config.json", "adapter_config.json")
+        check_reranker(name)
         from sentence_transformers import CrossEncoder
 
         options = computed_options(options)

@@ -13,6 +13,7 @@ from panglot.encode.card import ModelCard
 from panglot.encode.load import load_model
 from panglot.encode.model import Model, ScorePairs
 from panglot.encode.options import Options
+from panglot.encode.registry import find_kind
 from panglot.errors import BadEncoder
 from panglot.retrieve.similarity import ScoreBlocks
 
@@ -23,11 +24,14 @@ K = 60
 def load(names: str, options: Options) -> FusedModel:
     """Load all members, each with its own default settings.
 
+    :raises UnknownName: one of them is unknown; nothing was loaded or contacted.
     :raises BadEncoder: fewer than two models are given, or one of them cannot be loaded.
     """
     parts = [name.strip() for name in names.split("+")]
     if len(parts) < 2 or not all(parts):
         raise BadEncoder(f"'rrf:{names}' needs at least two models. Write rrf:A+B, such as rrf:bm25+use-multilingual.")
+    for name in parts:
+        find_kind(name)  # a typo in one model is found before another is loaded, or paid for
     return FusedModel([load_model(name) for name in parts])
 
 

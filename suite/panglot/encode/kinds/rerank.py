@@ -14,10 +14,11 @@ from functools import partial
 from panglot.data.pool import Pool
 from panglot.encode.card import ModelCard
 from panglot.encode.endpoints.reranker import EndpointScorer
-from panglot.encode.kinds.cross_encoder import CrossEncoderScorer
+from panglot.encode.kinds.cross_encoder import CrossEncoderScorer, check_reranker
 from panglot.encode.load import load_model
 from panglot.encode.model import Model, PairScorer, ScorePairs
 from panglot.encode.options import Options
+from panglot.encode.registry import find_kind
 from panglot.encode.reranking import RerankedScores
 from panglot.errors import BadEncoder
 from panglot.retrieve.similarity import ScoreBlocks
@@ -26,9 +27,10 @@ DEPTH = 100
 
 _NAME = re.compile(
     r"(?P<reranker>[^@]+(?P<url>@https?://(?:[^@/\s]+@)?[^@/\s]+/[^@\s]*)?)"
-    r"@(?P<first>.+?)(?:[?&]depth=(?P<depth>\d+))?"
+    r"@(?P<first>.+?)(?:[?&]depth=(?P<depth>[^?&]*))?"
 )
 """A URL needs a path, at least `/`, so that it can be told from a login before an `@`."""
+_DEPTH = re.compile(r"0*([2-9]|[1-9][0-9]{1,8})")
 
 _OF_A_CHECKPOINT = ("precision", "device", "trust_remote_code")
 _OF_AN_ENDPOINT = ("budget", "texts_per_request")
@@ -37,25 +39,32 @@ _OF_AN_ENDPOINT = ("budget", "texts_per_request")
 def load(name: str, options: Options) -> RerankingModel:
     """Load the reranker with these options, and the first stage with its default settings.
 
-    :raises UnknownName: the first stage is unknown.
+    :raises UnknownName: the first stage is unknown; nothing was loaded or contacted.
     :raises BadEncoder: the name is incomplete, one of the models cannot be loaded, or an option does not apply.
     :raises MissingExtra: a required library is not installed.
     """
-    match = _NAME.fullmatch(name)
-    depth = int((match and match["depth"]) or DEPTH)
-    if match is None or depth < 2:
+    match, public = _NAME.fullmatch(name), f"rerank:{re.sub(r'//[^/]*@', '//', name)}"
+    if match is None or match["first"].startswith(("http://", "https://")):
         raise BadEncoder(
-            f"'rerank:{re.sub(r'//[^/]*@', '//', name)}' is not RERANKER@FIRST_STAGE. Write for example "
-            "rerank:BAAI/bge-reranker-v2-m3@use-multilingual?depth=100, with a depth of at least 2, or "
+            f"'{public}' is not RERANKER@FIRST_STAGE. Write for example "
+            "rerank:BAAI/bge-reranker-v2-m3@use-multilingual?depth=100, or "
             "rerank:MODEL@http://host:port/rerank@bm25 for an endpoint."
         )
-    reranker, is_endpoint = match["reranker"], match["url"] is not None
+    depth, reranker, is_endpoint = match["depth"], match["reranker"], match["url"] is not None
+    if depth is not None and not _DEPTH.fullmatch(depth):
+        raise BadEncoder(f"'{public}': the depth is '{depth}'. It must be a number of at least 2, as in ?depth=100.")
+    if re.search("[?&]depth=", match["first"]):
+        raise BadEncoder(f"'{public}': the depth must come last, as in rerank:RERANKER@FIRST_STAGE?depth=100.")
+    find_kind(match["first"])  # a typo in one model is found before the other is loaded, or paid for
     others = {f"--{option.replace('_', '-')}" for option in (_OF_A_CHECKPOINT if is_endpoint else _OF_AN_ENDPOINT)}
     if wrong := sorted(others.intersection(options.changed())):
         kind = "a local reranker" if is_endpoint else "an endpoint"
         raise BadEncoder(f"{wrong[0]} applies to {kind}, which {reranker.rpartition('//')[2]} is not.")
+    if not is_endpoint:
+        check_reranker(reranker)
+    first_stage = load_model(match["first"])
     scorer: PairScorer = (EndpointScorer if is_endpoint else CrossEncoderScorer)(reranker, options)
-    return RerankingModel(scorer, load_model(match["first"]), depth)
+    return RerankingModel(scorer, first_stage, int(depth or DEPTH))
 
 
 class RerankingModel:
