@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
+from typer.testing import CliRunner
 
+from panglot.cli.main import app
 from panglot.data.image import IMAGES
 from panglot.data.readers.captions import text_to_image
 from panglot.errors import PanglotError
@@ -105,10 +107,20 @@ def test_hub_entries_name_the_data_set_and_its_revision(
     assert entry.source_url == "https://example.org/results"
 
 
-def test_a_source_is_an_address_and_for_the_hub(path: Path) -> None:
-    for form, source, message in (("hub-eval", "my lab", "begins with https"), ("csv", "https://a.b", "applies to")):
-        done = panglot("export", str(path), "--format", form, "--source", source)
-        assert (done.returncode, message in done.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("form", "source", "message"),
+    [
+        *(("hub-eval", source, "must be the address of a page") for source in (
+            "my lab", "https://", "https:///x", "http://", "https://a b.org", "https://x@example.org", "ftp://example.org",
+            "https://example.org/a\nb", "https://exämple.org", "https://example.org:port/", " https://example.org",
+        )),
+        ("csv", "https://a.b", "applies to"),
+    ],
+)  # fmt: skip
+def test_source_is_the_address_of_a_page_and_for_the_hub(path: Path, form: str, source: str, message: str) -> None:
+    done = CliRunner().invoke(app, ["export", str(path), "--format", form, "--source", source])
+    assert isinstance(done.exception, PanglotError)
+    assert message in str(done.exception)
 
 
 def test_hub_entries_describe_one_model(path: Path, starter_outcome: Callable[[str], Result], tmp_path: Path) -> None:

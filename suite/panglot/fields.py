@@ -26,6 +26,9 @@ CLOCK_SKEW = timedelta(hours=1)
 FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 """Characters that start a formula in some spreadsheet; it reads their wide forms alike."""
 
+LINK = r"https://[A-Za-z0-9.-]{4,253}(:[0-9]{1,5})?([/?#][!-~]{0,300})?"
+"""A page on the web, with a plain host: what stands before an @ could be taken for one."""
+
 _MOMENT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _JOINERS = "\u200c\u200d"
 """Invisible, but part of the spelling in Persian, Hindi and other languages."""

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from panglot.encode.card import ModelCard
 from panglot.errors import BadResult
-from panglot.fields import Dimension, Label, Line, Name, Parameters, Tokens
+from panglot.fields import LINK, Dimension, Label, Line, Name, Parameters, Tokens
 from panglot.files import write_whole
 from panglot.results.naming import CARD as CARD
 from panglot.results.record import FORMAT, Format, Record
@@ -65,8 +65,7 @@ class SubmissionCard(Record):
         (), max_length=1000
     )
     """That the model was made for; none: not stated."""
-    link: Annotated[str, Field(pattern=r"^(https://[A-Za-z0-9.-]{4,253}(:[0-9]{1,5})?([/?#][!-~]{0,300})?)?$")] = ""
-    """With a plain host: what stands before an @ could be taken for one."""
+    link: Annotated[str, Field(pattern=rf"^({LINK})?$")] = ""
     contact: Annotated[Line, Field(max_length=200)] = ""
     training: dict[Label, TrainingState] = Field(default_factory=dict)
     """For each task, whether the model has seen its data; `unknown` where a task is not named."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -112,11 +113,14 @@ def _model_index(paths: list[Path]) -> Iterable[str]:
 
 def _hub_eval(paths: list[Path], source: str) -> Iterable[str]:
     """Return one entry for each setting of each result."""
+    from panglot.fields import LINK
     from panglot.interop.hub_eval import hub_entries, yaml_lines
     from panglot.results.result_record import read_result_record
 
-    if source and not source.startswith(("https://", "http://")):
-        raise PanglotError(f"--source must be an address that begins with https://, not '{source}'.")
+    if source and not re.fullmatch(LINK, source):
+        raise PanglotError(
+            f"--source must be the address of a page, such as https://example.org/results, not '{source}'."
+        )
     return yaml_lines(hub_entries([read_result_record(path) for path in paths], source))
 
 
