@@ -40,17 +40,20 @@ if "--jq" in arguments:
 """
 
 
-def _filled(text: str, inputs: dict[str, str]) -> str:
+def _filled(text: str, inputs: dict[str, str], outputs: dict[str, str]) -> str:
     """A value of the action's environment, as the runner fills it in."""
     known = {f"inputs.{name}": value for name, value in inputs.items()}
     known["github.event.pull_request.number"] = "7"
+    known |= {f"steps.evaluate.outputs.{name}": value for name, value in outputs.items()}
     return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda match: known[match[1]], text)
 
 
 def _run(name: str, inputs: dict[str, str], environment: dict[str, str], folder: Path) -> str:
     """Run one step as the runner does, and return what it prints."""
     step = next(step for step in STEPS if step.get("name") == name)
-    own = {key: _filled(value, inputs) for key, value in step.get("env", {}).items()}
+    output = Path(environment["GITHUB_OUTPUT"])
+    written = dict(line.split("=", 1) for line in output.read_text().splitlines()) if output.exists() else {}
+    own = {key: _filled(value, inputs, written) for key, value in step.get("env", {}).items()}
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
     return completed(command, check=True, cwd=folder, env={**os.environ, **environment, **own}).stdout
 
@@ -79,6 +82,8 @@ def test_steps_evaluate_a_folder_and_comment_once(tmp_path: Path) -> None:
         "GITHUB_OUTPUT": str(tmp_path / "output"),
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
         "GITHUB_REPOSITORY": "org/repo",
+        "GITHUB_WORKFLOW": "panglot",
+        "GITHUB_JOB": "evaluate",
         "GH_LOG": str(tmp_path / "log"),
         "HF_HUB_OFFLINE": "1",
     }
@@ -86,19 +91,28 @@ def test_steps_evaluate_a_folder_and_comment_once(tmp_path: Path) -> None:
     inputs |= {"model": "model2vec:my model", "languages": "de,en", "token": "t"}
     for name in ("Evaluate", "Show", "Comment"):
         _run(name, inputs, environment, tmp_path)
-    _run("Comment", inputs, environment | {"GH_FOUND": "41\n42\n"}, tmp_path)
+    _run("Comment", inputs, environment | {"GH_FOUND": "IC_41\nIC_42\n"}, tmp_path)
 
-    results = tmp_path / "panglot"
-    assert (tmp_path / "output").read_text() == f"results={results}\n"
-    assert json.loads((tmp_path / "panglot.json").read_text(encoding="utf-8"))
-    (path,) = results.glob("*@*/starter.de-en.json")
+    (folder,) = tmp_path.glob("panglot-*")
+    outputs = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
+    assert (outputs["folder"], outputs["results"]) == (str(folder), str(folder / "results"))
+    assert re.fullmatch("<!-- panglot [0-9a-f]{16} -->", outputs["mark"])
+    assert json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    (path,) = (folder / "results").glob("*@*/starter.de-en.json")
     summary = (tmp_path / "summary").read_text(encoding="utf-8")
-    assert summary == "\n".join(["<!-- panglot -->", *score_markdown([read_result_record(path)])]) + "\n"
+    assert summary == "\n".join([outputs["mark"], *score_markdown([read_result_record(path)])]) + "\n"
     sent = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
-    posted, patched = (each for each in sent if each["body"])
+    posted, updated = (each for each in sent if each["body"])
     assert posted["arguments"][1:4] == ["--method", "POST", "repos/org/repo/issues/7/comments"]
-    assert patched["arguments"][1:4] == ["--method", "PATCH", "repos/org/repo/issues/comments/42"]
-    assert posted["body"] == patched["body"] == [summary]
+    assert "id=IC_42" in updated["arguments"]
+    assert "updateIssueComment" in "".join(updated["arguments"])
+    assert posted["body"] == updated["body"] == [summary]
+
+    (tools / "panglot").write_text("#!/bin/sh\n", encoding="utf-8")  # what it does was seen above
+    (tools / "panglot").chmod(0o755)
+    _run("Evaluate", inputs | {"languages": "de,es"}, environment, tmp_path)
+    written = [line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines()]
+    assert [len({value for name, value in written if name == key}) for key in ("folder", "mark")] == [2, 2]
 
 
 def _save_model(folder: Path) -> None:
