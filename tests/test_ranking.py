@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from panglot.data.pool import NO_CANDIDATE, Candidate, Judgement, Pool, Query
 from panglot.errors import BadEncoder
 from panglot.retrieve.columns import CandidateIds, ColumnLayout, tie_keys
+from panglot.retrieve.counting import Counter, Tally
 from panglot.retrieve.evidence import NOBODY, Evidence
-from panglot.retrieve.ranking import Counter, Tally, collect_evidence
+from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.retrieve.toplists import TopLists
 from panglot.score.metrics import NAMES, parse_metric
@@ -55,7 +56,7 @@ def test_ranks_and_metrics_equal_the_naive_implementation(
 ) -> None:
     pool, scores = case
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("panglot.retrieve.ranking.STRIP_SCORES", strip)
+        patch.setattr("panglot.retrieve.counting.STRIP_SCORES", strip)
         evidence = collect_evidence(pool, FixedScores(scores), depth=10, block=block)
     for languages, ranking in [([place], evidence.within) for place in range(4)] + [
         (list(range(4)), evidence.together)
@@ -79,7 +80,7 @@ def test_ranks_and_metrics_equal_the_naive_implementation(
 def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: int, block: int, strip: int) -> None:
     pool, scores = case
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("panglot.retrieve.ranking.STRIP_SCORES", strip)
+        patch.setattr("panglot.retrieve.counting.STRIP_SCORES", strip)
         evidence = collect_evidence(pool, FixedScores(scores), depth=depth, block=block)
     kept = min(depth, len(pool.candidates) - bool(len(pool.excluded)))
     keys = tie_keys(pool.candidates.ids)
@@ -176,13 +177,21 @@ def test_numbers_take_four_bytes(make_pool: PoolMaker) -> None:
     tally = Tally.empty(pool, 5)
     assert [tally.above.dtype, tally.top.score.dtype] == [np.int32, np.float32]
     assert tally.top.number.dtype == np.int64  # corpora can be larger than 2^31
-    for sizes in ([8, 16], [3, 4]):
-        columns, strip = ColumnLayout(np.array(sizes), tally.top.ids), np.zeros((9, sum(sizes)), np.float32)
-        assert columns.spread(strip.astype(np.float64)).dtype == np.float32
-        assert np.shares_memory(columns.spread(strip), strip) == (sizes == [8, 16])
     evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))))
     assert [evidence.above.dtype, evidence.top.dtype] == [np.int32, np.int32]
     assert [evidence.score.dtype, evidence.top_score.dtype] == [np.float32, np.float32]
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any), st.randoms(use_true_random=False))
+def test_hits_are_counted_in_each_language(sizes: list[int], random: Random) -> None:
+    """Languages may begin anywhere in a byte, several in one, and have no candidate."""
+    columns = ColumnLayout(np.array(sizes), CandidateIds(), 5)
+    hits = columns.no_hits(3)
+    hits[:, :-1] = [[random.random() < 0.5 for _ in range(sum(sizes))] for _ in range(3)]
+    language = columns.language_of(5 + np.arange(sum(sizes)))
+    assert columns.count(hits).tolist() == [
+        [int((row[:-1] & (language == place)).sum()) for place in range(len(sizes))] for row in hits
+    ]
 
 
 def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +213,7 @@ def test_a_tie_key_is_made_when_it_is_asked_for_and_once(monkeypatch: pytest.Mon
     assert names.keys_of(np.array([[NOBODY, 29]])).tolist() == [[0, tie_keys(["c9"])[0]]]
     assert made[4:] == []
     columns = ColumnLayout(np.array([3, 4]), names, 20)
-    assert sorted(columns.order.tolist()) == [0, 1, 2, 8, 9, 10, 11]
+    assert sorted(columns.order.tolist()) == list(range(7))
     assert sorted(made[4:]) == ids[:7]
 
 

@@ -17,9 +17,10 @@ from panglot.encode.kinds.floors import RandomVectors
 from panglot.errors import BadEncoder, PanglotError
 from panglot.evaluate.measure import rank_device
 from panglot.retrieve.columns import ColumnLayout
+from panglot.retrieve.counting import Counter, Tally
 from panglot.retrieve.device import DeviceColumns, find_device, in_blocks, product
 from panglot.retrieve.evidence import Evidence
-from panglot.retrieve.ranking import Counter, Tally, collect_evidence
+from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from tests.helpers.pools import PoolMaker
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from panglot.arrays import Floats, Ints
+from panglot.arrays import Bools, Ints
 from panglot.retrieve.evidence import NOBODY
 
 NO_KEY = np.uint64((1 << 64) - 1)
@@ -73,41 +73,39 @@ class CandidateIds:
 
 
 class ColumnLayout:
-    """Column layout in which every language starts at a multiple of eight, so that hits can be counted byte by byte.
+    """Candidates as columns, grouped by language: how hits are counted, and the order of equal scores.
 
-    Padding columns between languages hold minus infinity. `sizes` [languages] counts the candidates, `first` is the
-    number of the first one, `number` [columns] the candidate number of each column, and `ids` maps numbers to ids.
+    `sizes` [languages] counts the candidates, `first` is the number of the first one, and `ids` maps numbers to ids.
     """
 
     def __init__(self, sizes: Ints, ids: CandidateIds, first: int = 0) -> None:
         self.sizes, self.first = sizes, first
-        width = np.maximum(-(-sizes // 8), 1)
-        self._bytes = np.concatenate([[0], np.cumsum(width)])
-        ends = np.cumsum(sizes)
-        self._slices = [
-            (slice(8 * byte, 8 * byte + size), slice(end - size, end))
-            for byte, size, end in zip(self._bytes[:-1].tolist(), sizes.tolist(), ends.tolist(), strict=True)
-        ]
-        self._ids, self.number = ids, np.full(8 * self._bytes[-1], NOBODY)
-        for columns, candidates in self._slices:
-            self.number[columns] = np.arange(first + candidates.start, first + candidates.stop)
-        self._taken = np.flatnonzero(self.number != NOBODY)
+        bounds = np.concatenate([[0], np.cumsum(sizes)])
+        self._width, self._ids = int(bounds[-1]), ids
+        self._byte, bit = np.divmod(bounds, 8)
+        self._earlier = (0xFF00 >> bit & 0xFF).astype(np.uint8)  # the bits of that byte that are before the bound
+        self._bytes, self._place = np.unique(self._byte, return_inverse=True)
+
+    @cached_property
+    def _language(self) -> Ints:
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    def language_of(self, number: Ints) -> Ints:
+        """Return the languages of candidates by number, in the same shape."""
+        return self._language[number - self.first]
 
     @cached_property
     def order(self) -> Ints:
-        """The columns that hold a candidate, in tie-key order, [candidates]."""
-        return self._taken[np.argsort(self._ids.keys_of(self.number[self._taken]))]
+        """The columns in tie-key order, [candidates]."""
+        return np.argsort(self._ids.keys_of(self.first + np.arange(self._width)))
 
-    def spread(self, scores: Floats) -> Floats:
-        """Arrange scores [rows, candidates] in these columns, [rows, columns]."""
-        if len(self._taken) == len(self.number):
-            return scores.astype(np.float32, copy=False)
-        strip = np.full((len(scores), len(self.number)), -np.inf, np.float32)
-        for columns, candidates in self._slices:
-            strip[:, columns] = scores[:, candidates]
-        return strip
+    def no_hits(self, rows: int) -> Bools:
+        """Return memory for hits, [rows, candidates + 1]; the last column stays false."""
+        return np.zeros((rows, self._width + 1), bool)
 
-    def count(self, hits: np.ndarray) -> Ints:
-        """Count the true entries of each row in each language, [rows, languages]."""
-        counts = np.bitwise_count(np.packbits(hits, axis=1))
-        return np.add.reduceat(counts, self._bytes[:-1], axis=1, dtype=np.int32)
+    def count(self, hits: Bools) -> Ints:
+        """Count the true entries of each row [rows, candidates + 1] in each language, [rows, languages]."""
+        packed = np.packbits(hits, axis=1)
+        counts = np.add.reduceat(np.bitwise_count(packed), self._bytes, axis=1, dtype=np.int32)
+        before = (counts.cumsum(axis=1, dtype=np.int32) - counts)[:, self._place]
+        return np.diff(before + np.bitwise_count(packed[:, self._byte] & self._earlier), axis=1)

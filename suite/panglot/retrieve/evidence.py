@@ -58,8 +58,9 @@ class Ranking(NamedTuple):
     @property
     def place(self) -> Ints:
         """Position among the relevant candidates of the cell, counting from 1, [pairs]."""
-        first = np.searchsorted(self.cell, np.arange(self.cells, dtype=np.int32))
-        return np.arange(len(self.cell)) - first[self.cell] + 1
+        relevants = self.relevants
+        first = (np.cumsum(relevants) - relevants).astype(np.int32)
+        return np.arange(1, len(self.cell) + 1, dtype=np.int32) - np.repeat(first, relevants)
 
     @property
     def relevants(self) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -31,9 +32,22 @@ class DenseScores:
         self.copies = np.flatnonzero(first != np.arange(len(first)))
         self.originals = first[self.copies]
 
-    def block(self, start: int, stop: int) -> Floats:
-        """Return the products of queries `start` to `stop` with all candidates, [stop - start, candidates]."""
-        scores: Floats = self.queries[start:stop] @ self.candidates.T
+    @cached_property
+    def are_finite(self) -> bool:
+        """Whether the vectors' norms bound all their products (Cauchy-Schwarz); cheaper than checking each product."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            one, other = (np.einsum("ij,ij->i", part, part).max(initial=0) for part in (self.queries, self.candidates))
+        return float(one) * float(other) < float(np.finfo(np.float32).max) ** 2
+
+    def block(self, start: int, stop: int, memory: Floats | None = None) -> Floats:
+        """Return the products of queries `start` to `stop` with all candidates, [stop - start, candidates].
+
+        They are written to `memory`, if given: float32, at least as many. New memory for each block takes time.
+        """
+        shape = stop - start, len(self.candidates)
+        scores = np.empty(shape, np.float32) if memory is None else memory[: shape[0] * shape[1]].reshape(shape)
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.matmul(self.queries[start:stop], self.candidates.T, out=scores)
         if len(self.copies):
             scores[:, self.copies] = scores[:, self.originals]
         return scores

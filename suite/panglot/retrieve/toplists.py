@@ -11,6 +11,10 @@ from panglot.retrieve.evidence import NOBODY
 MANY_TIED = 16
 """Multiple of the list length: if more scores than this reach the floor, most are tied and not all are sorted."""
 
+GROUPS = 3
+MOST_GROUPED = 32
+"""Groups of columns whose maxima are compared, per entry of a list, and the maximum number of columns in a group."""
+
 
 class TopLists:
     """The best candidates of each query: `number` [queries, depth], best first, with their `score` [queries, depth].
@@ -23,10 +27,10 @@ class TopLists:
         self.number, self.score, self.ids = number, score, ids
 
     @classmethod
-    def empty(cls, queries: int, depth: int) -> TopLists:
-        """Return empty lists."""
+    def empty(cls, queries: int, depth: int, ids: CandidateIds | None = None) -> TopLists:
+        """Return empty lists, of candidates among `ids`."""
         shape = queries, depth
-        return cls(np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32), CandidateIds())
+        return cls(np.full(shape, NOBODY), np.full(shape, -np.inf, np.float32), ids or CandidateIds())
 
     @property
     def depth(self) -> int:
@@ -39,11 +43,13 @@ class TopLists:
         row, column = self._reaching(queries, strip, columns)
         if not len(row):
             return
-        place = self.depth + np.arange(len(row)) - np.searchsorted(row, row)
-        shape = len(strip), int(place.max()) + 1
+        held = self.depth if (self.number[queries] != NOBODY).any() else 0
+        reaching = np.bincount(row, minlength=len(strip))
+        place = held + np.arange(len(row)) - np.repeat(np.cumsum(reaching) - reaching, reaching)
+        shape = len(strip), max(held + int(reaching.max()), self.depth)
         score, number = np.full(shape, -np.inf, np.float32), np.full(shape, NOBODY)
-        score[:, : self.depth], number[:, : self.depth] = self.score[queries], self.number[queries]
-        score[row, place], number[row, place] = strip[row, column], columns.number[column]
+        score[:, :held], number[:, :held] = self.score[queries, :held], self.number[queries, :held]
+        score[row, place], number[row, place] = strip[row, column], columns.first + column
         self.score[queries], self.number[queries] = self._first(score, number)
 
     def merge(self, other: TopLists) -> None:
@@ -92,13 +98,15 @@ class TopLists:
     def _floor(self, queries: slice, strip: Floats) -> Floats:
         """Return a lower bound for the top list of each query that few other scores reach, [rows].
 
-        If the list is full, this is its last score. Otherwise columns are taken in groups of eight: at least `depth`
-        scores reach the `depth`-th largest group maximum, and fewer than eight times `depth` exceed it.
+        If the list is full, this is its last score. Otherwise columns are taken in groups: at least `depth` scores
+        reach the `depth`-th largest group maximum, and few more exceed it if there are `GROUPS` times as many groups.
         """
         last = self.score[queries, -1]
         floor = np.maximum(last, np.finfo(np.float32).min)
-        if strip.shape[1] > 8 * self.depth and np.isinf(last).any():
-            maxima = strip.reshape(len(strip), 8, -1).max(axis=1)
+        size = min(strip.shape[1] // (GROUPS * self.depth), MOST_GROUPED)
+        if size > 1 and np.isinf(last).any():
+            groups = strip.shape[1] // size
+            maxima = strip[:, : size * groups].reshape(len(strip), size, groups).max(axis=1)
             floor = np.maximum(floor, np.partition(maxima, -self.depth, axis=1)[:, -self.depth])
         return floor
 

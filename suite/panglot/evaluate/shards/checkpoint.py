@@ -13,7 +13,7 @@ from panglot.arrays import read_arrays
 from panglot.errors import BadData
 from panglot.files import write_whole
 from panglot.retrieve.columns import CandidateIds
-from panglot.retrieve.ranking import Tally
+from panglot.retrieve.counting import Tally
 from panglot.retrieve.toplists import TopLists
 
 

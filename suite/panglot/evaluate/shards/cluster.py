@@ -16,8 +16,9 @@ from panglot.evaluate.shards.counting import ShardCounter
 from panglot.evaluate.shards.gathering import evidence_of
 from panglot.evaluate.shards.streaming import Shard, ShardVectors, read_shard
 from panglot.progress import Progress, silent
+from panglot.retrieve.counting import Tally
 from panglot.retrieve.evidence import Evidence
-from panglot.retrieve.ranking import DEPTH, Tally
+from panglot.retrieve.ranking import DEPTH
 
 RETRIES = 3
 """Retries of a shard whose worker was lost."""

@@ -14,6 +14,7 @@ from panglot.arrays import Floats, Ints
 from panglot.data.corpus import Passage
 from panglot.data.pool import Pool
 from panglot.retrieve.columns import ColumnLayout
+from panglot.retrieve.counting import Counter, Tally
 from panglot.retrieve.device import (
     DeviceColumns,
     as_numpy,
@@ -23,8 +24,7 @@ from panglot.retrieve.device import (
     rows_at_a_time,
     send,
 )
-from panglot.retrieve.evidence import NOBODY
-from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, Counter, Tally, check_scores
+from panglot.retrieve.ranking import BLOCK_SCORES, DEPTH, check_scores
 
 TILE_PASSAGES = 20_000
 """Passages in one matrix product, by 400 queries at a time; wider, flatter blocks take 1.5 times as long."""
@@ -109,12 +109,13 @@ class ShardCounter:
 
     def _known(self, passages: Sequence[Passage], vectors: Floats) -> Ints:
         """Passages of a shard that equal a relevant one, and the index of that one, [2, pairs]."""
-        places = [self._place.get(passage.text.strip(), NOBODY) for passage in passages]
-        for place in np.flatnonzero(np.isin(vectors[:, 0], self._first)).tolist():
-            places[place] = self._place.get(vectors[place].tobytes(), places[place])
-        known = np.array(places)
-        here = np.flatnonzero(known != NOBODY)
-        return np.stack([here, known[here]])
+        texts = map(str.strip, [passage.text for passage in passages])
+        found = {here: there for here, there in enumerate(map(self._place.get, texts)) if there is not None}
+        for here in np.flatnonzero(np.isin(vectors[:, 0], self._first)).tolist():
+            there = self._place.get(vectors[here].tobytes())
+            if there is not None:
+                found[here] = there
+        return np.array(sorted(found.items()), np.intp).reshape(-1, 2).T
 
 
 def _products_are_finite(vectors: Floats) -> bool:

@@ -109,6 +109,7 @@ def _parallel_lists(evidence: Evidence) -> tuple[Ints, Ints]:
 
 def _overlaps(one: Ints, other: Ints) -> Ints:
     """Number of candidates that two sets of lists [lists, depth] share in their first 1, 2, … entries, same shape."""
+    depth = np.arange(one.shape[1])
     same = (one[:, :, None] == other[:, None, :]) & (one[:, :, None] != NOBODY)
-    shared = same.cumsum(axis=1).cumsum(axis=2)
-    return np.diagonal(shared, axis1=1, axis2=2)
+    within = np.maximum.outer(depth, depth)[..., None] <= depth  # both places are among the first ones
+    return same.reshape(len(one), within.shape[0] ** 2).astype(np.float32) @ within.reshape(-1, len(depth))
