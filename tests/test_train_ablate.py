@@ -85,6 +85,12 @@ def test_tests_are_of_the_means_of_the_seeds(experiment: Experiment) -> None:
         assert test.low <= test.difference <= test.high
 
 
+def test_influences_are_kept_of_tested_tasks_only(ablation: Ablation, scored: list[Scored]) -> None:
+    (run,) = summarise(ablation.model_copy(update={"tasks": ("xquad-r",)}), scored[:1]).runs
+    assert run.scores
+    assert not run.influence
+
+
 def test_arms_without_a_model_are_left_out(experiment: Experiment) -> None:
     assert [arm.name for arm in experiment.arms] == ["mono", "cross"]
     assert experiment.seeds == (1, 2)

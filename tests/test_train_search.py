@@ -116,6 +116,14 @@ def test_arms_of_the_intact_encoder_share_data_and_vocabulary() -> None:
         assert recipe.validation.every == recipe.training.steps
 
 
+def test_image_arms_of_ten_seeds_have_the_text_steps_of_the_others() -> None:
+    ablation = read_ablation(Path("static-seeds"))
+    models = [model for model in plan(ablation, Path()) if model.seed == 1 and model.arm != "start"]
+    assert {model.recipe.training.steps * (1 - model.recipe.sampler.gamma) for model in models} == {200}
+    assert len({model.recipe.digest for model in models}) == len(models)
+    assert not any(arm.seeds for name, arm in ablation.arms.items() if name in dict(ablation.pairs).values())
+
+
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
     """Six documents of seven sentences in two languages."""

@@ -46,7 +46,7 @@ class RunRow(Record):
     scores: dict[str, float]
     """Scores by measure, without those that the task does not have."""
     influence: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    """Influence of each cluster of questions on these scores; missing in files of earlier versions."""
+    """Influence of each cluster of questions on these scores, on tested tasks; missing in files of earlier versions."""
 
 
 class ArmRow(Record):

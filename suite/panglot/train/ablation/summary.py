@@ -58,7 +58,8 @@ def summarise(ablation: Ablation, scored: Sequence[Scored]) -> Experiment:
             part = contributions(evidence, result.task.headline)
             metric[result.task.name] = result.task.headline
             shares.setdefault((model.arm, result.task.name), []).append(part)
-            runs.append(_run_row(model, result, influences(evidence, part)))
+            tested = not ablation.tasks or result.task.name in ablation.tasks
+            runs.append(_run_row(model, result, influences(evidence, part) if tested else {}))
     pairs = [pair for pair in ablation.pairs if made.issuperset(pair)]
     return Experiment(
         name=ablation.name,

@@ -1,0 +1,241 @@
+"""Make the tables and the sentences with numbers of docs/experiments.md from leaderboard_app/experiments/.
+
+python -m docs.experiments_tables
+
+An ablation whose file is missing has not been run: the page then says so and shows none of its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from docs import remedies_tables as remedies
+from docs.experiments_tests import (
+    EQUAL_STEPS,
+    INTACT,
+    LAYERS,
+    SEEDS,
+    STATIC,
+    Shift,
+    experiment,
+    known,
+    named,
+    static,
+    tests,
+)
+from docs.tables import as_table, with_tables
+from panglot.train.ablation.errors import LEVEL
+from panglot.train.ablation.grid import read_ablation
+
+PAGE = Path(__file__).with_name("experiments.md")
+COLUMNS = {"mono": "mono", "cross": "cross", "multi": "multi", "rank_distance": "rank distance"}
+CLAIMS = (
+    ("X-Y costs quality within languages", "mono", "cross", "mono", -1),
+    ("X-Y gains across languages", "mono", "cross", "cross", 1),
+    ("X-Y gains in the pool", "mono", "cross", "multi", 1),
+    ("X-Y favours the query's language less", "mono", "cross", "rank_distance", -1),
+    ("hybrid gains within languages over X-X-mono", "mono", "hybrid", "mono", 1),
+    ("hybrid gains across languages over X-Y", "cross", "hybrid", "cross", 1),
+    ("hybrid gains in the pool over X-X-mono", "mono", "hybrid", "multi", 1),
+    ("hybrid gains in the pool over X-Y", "cross", "hybrid", "multi", 1),
+    ("hybrid favours the query's language less than X-Y", "cross", "hybrid", "rank_distance", -1),
+    ("LAReQA: batches that mix languages lose in the pool", "mono", "mixed", "multi", -1),
+)
+"""Claims of arXiv 2408.10536 and 2004.05484: text, two arms, measure, sign of the second minus the first."""
+
+
+def answer() -> list[str]:
+    """The answer in five sentences."""
+    one, two = named(static()), named(LAYERS)
+
+    def shown(measure: str, other: str, *ones: str) -> str:
+        first, second = (next(shift for shift in found if _is(shift, measure, other, ones)) for found in (one, two))
+        return f"{_described(first)} in static encoders and {_described(second)} in two layers of a transformer"
+
+    (emoji,) = tests(static(), "emoji-t2i", [("shuffled", "image", "multi")])
+    return [
+        "1. Image-text batches add nothing to text retrieval that these experiments can tell from 0: over their text "
+        f"steps alone, they change MAP in the pool of all languages by {shown('multi', 'image', *EQUAL_STEPS)}.",
+        "2. Nor does it matter to text retrieval whether the images are the right ones: over wrong images, that score "
+        f"changes by {shown('multi', 'image', 'shuffled')}.",
+        "3. What image-text batches do give static encoders is a way to find images: over wrong images, nDCG@10 of "
+        f"captions that look for unseen emoji changes by {_described(emoji)}.",
+        f"4. Over monolingual batches, hybrid ones gain in the pool, {shown('multi', 'hybrid', 'mono')}, and lose "
+        f"within languages, {shown('mono', 'hybrid', 'mono')}.",
+        f"5. Both kinds of encoders are damaged, and whether any of this holds for an intact one {_intact_known()}.",
+    ]
+
+
+def _is(shift: Shift, measure: str, other: str, ones: Sequence[str]) -> bool:
+    return shift.measure == measure and shift.other == other and shift.one in ones
+
+
+def _described(shift: Shift) -> str:
+    places = _places(shift.measure)
+    value, low, high = (_signed(number, places) for number in (shift.value, shift.low, shift.high))
+    return f"{value} (95 % {low} to {high}, smallest detectable effect {_plain(shift.detectable, places)})"
+
+
+def _intact_known() -> str:
+    return "is said below" if experiment(INTACT) else "is not known: that experiment has not been run"
+
+
+def seeds_tests() -> list[str]:
+    """The named tests of the static encoders with ten seeds."""
+    return _tests(named(SEEDS)) if experiment(SEEDS) else _planned(SEEDS)
+
+
+def seeds_scores() -> list[str]:
+    """Every arm of the static encoders with ten seeds."""
+    return _scores(SEEDS, "xquad-r") if experiment(SEEDS) else ["*Not run yet.*"]
+
+
+def intact_tests() -> list[str]:
+    """The named tests of the intact encoder."""
+    return _tests(named(INTACT)) if experiment(INTACT) else _planned(INTACT)
+
+
+def intact_scores() -> list[str]:
+    """Every arm of the intact encoder."""
+    return _scores(INTACT, "xquad-r") if experiment(INTACT) else ["*Not run yet.*"]
+
+
+def _planned(name: str) -> list[str]:
+    """The tests of an ablation that has not been run, as its grid names them."""
+    grid = read_ablation(Path(name))
+    measures = ", ".join(COLUMNS[measure] for measure in grid.measures)
+    rows = ((f"`{other}` − `{one}`", measures) for one, other in grid.pairs)
+    return ["*Not run yet.* Named in advance:", "", *as_table(("difference", "measures"), rows)]
+
+
+def static_tests() -> list[str]:
+    """The named tests of the static encoders with three seeds."""
+    return _tests(named(STATIC))
+
+
+def static_scores() -> list[str]:
+    """Every arm of the static encoders on both tasks."""
+    return [*_scores(STATIC, "xquad-r"), "", *_scores(STATIC, "mlqa-r")]
+
+
+def layers_tests() -> list[str]:
+    """The named tests of the two-layer transformer."""
+    return _tests(named(LAYERS))
+
+
+def layers_scores() -> list[str]:
+    """Every arm of the two-layer transformer on both tasks."""
+    return [*_scores(LAYERS, "xquad-r"), "", *_scores(LAYERS, "mlqa-r")]
+
+
+def _tests(shifts: Sequence[Shift]) -> list[str]:
+    headings = ("difference", "measure", "value", "95 %", "p (Holm)", "smallest detectable effect")
+    return as_table(headings, map(_tests_row, shifts))
+
+
+def _tests_row(shift: Shift) -> tuple[str, ...]:
+    places = _places(shift.measure)
+    value, low, high = (_signed(number, places) for number in (shift.value, shift.low, shift.high))
+    return (
+        f"`{shift.other}` − `{shift.one}`",
+        COLUMNS[shift.measure],
+        f"**{value}**" if shift.p < LEVEL else value,
+        f"{low} to {high}",
+        "< .001" if shift.p < 0.001 else _plain(shift.p),
+        _plain(shift.detectable, places),
+    )
+
+
+def _scores(name: str, task: str) -> list[str]:
+    found = known(name)
+    titles = {arm.name: arm.title for arm in found.arms}
+    rows = sorted((row for row in found.means if row.task == task), key=lambda row: list(titles).index(row.arm))
+    lines = []
+    for row in rows:
+        cells = (_cell(row.means[measure], row.spread.get(measure), measure) for measure in COLUMNS)
+        lines.append((f"`{row.arm}`", titles[row.arm], str(row.seeds), *cells))
+    return as_table((remedies.TASKS[task], "what", "seeds", *COLUMNS.values()), lines)
+
+
+def _cell(value: float, spread: float | None, measure: str) -> str:
+    places = 0 if measure == "rank_distance" else 3
+    return _plain(value, places) + ("" if spread is None else f" ± {_plain(spread, places)}")
+
+
+def claims() -> list[str]:
+    """The claims of two papers one by one, Holm-corrected over those of a column."""
+    asked = [(one, other, measure) for _, one, other, measure, _ in CLAIMS]
+    columns = {
+        "static, XQuAD-R": tests(static(), "xquad-r", asked),
+        "static, MLQA-R": tests(STATIC, "mlqa-r", asked),
+        "two layers, XQuAD-R": tests(LAYERS, "xquad-r", asked),
+        "two layers, MLQA-R": tests(LAYERS, "mlqa-r", asked),
+    }
+    rows = (
+        (claim[0], *(_verdict(shifts[n], claim[-1]) for shifts in columns.values())) for n, claim in enumerate(CLAIMS)
+    )
+    return as_table(("claim", *columns), rows)
+
+
+def _verdict(shift: Shift, sign: int) -> str:
+    value = _signed(shift.value, _places(shift.measure) and 3)
+    if not shift.p < LEVEL:
+        return f"not shown: {value}"
+    return f"holds: {value}" if shift.value * sign > 0 else f"**the opposite**: {value}"
+
+
+def images() -> list[str]:
+    """Text to image: nDCG@10 of every arm with images."""
+    lines = [
+        (row.task.removesuffix("-t2i"), name, f"`{row.arm}`", _plain(value), f"{_plain(low)} to {_plain(high)}")
+        for name in dict.fromkeys((static(), LAYERS))
+        for row in known(name).means
+        if row.task.endswith("-t2i")
+        for value, low, high in (row.intervals["multi"],)
+    ]
+    return as_table(("images", "ablation", "arm", "nDCG@10", "95 %"), sorted(lines, key=lambda line: line[0]))
+
+
+def damage() -> list[str]:
+    """What language bias is like in the intact encoder, not trained, and in the damaged ones with hybrid batches."""
+    models = {
+        remedies.E5: "intact, not trained",
+        "static-hybrid-1": "static, hybrid",
+        "transformer-hybrid-1 bf16": "two layers, hybrid",
+    }
+    lines = []
+    for model, title in models.items():
+        row, centred = remedies.variant(model, "xquad-r"), remedies.variant(model, "xquad-r", "centre", "texts")
+        assert row
+        assert centred
+        cross, multi = row["cross"][0], row["multi"][0]
+        gains = (centred["multi"][0] - multi, row["interleaved"][0] - multi)
+        lines.append((title, _plain(cross), _plain(multi), f"{multi / cross:.2f}", *map(_signed, gains)))
+    return as_table(("XQuAD-R", "cross", "multi", "multi / cross", "`centre`, texts", "interleaved"), lines)
+
+
+def _places(measure: str) -> int:
+    return 0 if measure == "rank_distance" else 4
+
+
+def _plain(value: float, places: int = 3) -> str:
+    shown = f"{value:,.{places}f}"
+    return shown.removeprefix("0") if places else shown
+
+
+def _signed(value: float, places: int = 3) -> str:
+    rounded = round(value, places) + 0.0  # no sign before zero
+    return f"{'−' if rounded < 0 else '+' if rounded else ''}{_plain(abs(rounded), places)}"
+
+
+TABLES = {
+    function.__name__: function
+    for function in (
+        *(answer, intact_tests, intact_scores, seeds_tests, seeds_scores, static_tests, static_scores),
+        *(layers_tests, layers_scores, claims, images, damage),
+    )
+}
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), TABLES), encoding="utf-8")
