@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a busy machine can be slower than one
     os.environ.setdefault(variable, "1")
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from panglot.arrays import Floats
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
+from panglot.encode.card import Role
+from panglot.encode.kinds.use import UseMultilingual
 from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.files import data_from
@@ -47,6 +52,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest files first, in their order."""
     place = {f"test_{name}": number for number, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    _leave_modules_alone()
+
+
+_frozen = 0
+"""Modules when the garbage collector was last told to leave alone what is there."""
+
+
+def pytest_runtest_logfinish() -> None:
+    _leave_modules_alone()
+
+
+def _leave_modules_alone() -> None:
+    """Keep what was imported out of all later garbage collections: to look through it takes a second each time."""
+    global _frozen
+    if len(sys.modules) > _frozen + 100:
+        gc.collect()
+        gc.freeze()
+        _frozen = len(sys.modules)
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +118,22 @@ def starter() -> Pool:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or writes the user's own cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def use_reads_once() -> Iterator[None]:
+    """USE, which takes five seconds for the starter set, encodes each text once in all tests of a process."""
+    known: dict[str, Floats] = {}
+    encode = UseMultilingual.encode
+
+    def remembered(model: UseMultilingual, texts: Sequence[str], role: Role) -> Floats:
+        if new := [text for text in dict.fromkeys(texts) if text not in known]:
+            known.update(zip(new, encode(model, new, role), strict=True))
+        return np.array([known[text] for text in texts]) if texts else encode(model, texts, role)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UseMultilingual, "encode", remembered)
+        yield
 
 
 @pytest.fixture(scope="session")
