@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare
@@ -106,6 +108,7 @@ def test_lists_emptied_by_language_choice_are_not_counted(fixed_scores: type[Fix
     assert scores.bias["language_jsd@10"] == scores.languages["es"]["bias"]["language_jsd@10"]
 
 
+@cache
 def _scores(pool: Pool, kind: type) -> Scores:
     return score_evidence(collect_evidence(pool, kind(pool)), "map", ["map"], draws=10)
 

@@ -80,14 +80,18 @@ def _is_plain(shown: str) -> bool:
     return all(line.isprintable() and not line.lstrip().startswith(("::", "##[")) for line in lines)
 
 
+TABLES = ("settings", "balance", "bias", "blind", "languages", "pairs", "worst_language")
+"""Parts of a result whose keys are names of one kind: of metrics, measures or languages."""
+
+
 def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where texts stand in a record, and keys; of a long list or table the first entries."""
+    """Where texts stand in a record, and keys; of a long list or a table of scores the first entries."""
     if isinstance(value, str):
         yield place
     inner = (
         list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
     )
-    for key, item in inner[:2] if len(inner) > 30 else inner:
+    for key, item in inner[:2] if len(inner) > 30 or place[:1] in [(name,) for name in TABLES] else inner:
         if isinstance(value, dict):
             yield (*place, ("key", key))
         yield from _places(item, (*place, key))
@@ -127,13 +131,15 @@ def test_no_field_of_a_record_reaches_the_terminal_raw(
                 assert _is_plain(shown), (place, text[:20], verb, shown)
 
 
-@pytest.mark.parametrize("text", HOSTILE[:-1])
+@pytest.mark.parametrize("number", range(len(HOSTILE) - 1))
 def test_names_of_files_are_shown_plain(
-    text: str, submission: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    number: int, submission: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = shutil.copytree(submission, tmp_path / f"{text.replace('/', '')}@1")
-    (folder / f"{text.replace('/', '')}.json").write_text("{}", encoding="utf-8")
-    for verb in _verbs(folder, folder / "starter.de-en.json", tmp_path):
+    name = HOSTILE[number].replace("/", "")
+    folder = shutil.copytree(submission, tmp_path / f"{name}@1")
+    (folder / f"{name}.json").write_text("{}", encoding="utf-8")
+    verbs = list(_verbs(folder, folder / "starter.de-en.json", tmp_path))
+    for verb in verbs if EVERY else verbs[number % 3 :: 3]:
         shown = _typed(verb, capsys, monkeypatch)
         assert _is_plain(shown), (verb, shown)
 

@@ -309,11 +309,6 @@ class TestRay:
         yield Cluster(workers=2)
         ray.shutdown()
 
-    def test_two_workers_give_the_evidence_of_one(self, case: Case, cluster: object) -> None:
-        vectors = case.vectors
-        found = cluster.stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 7), lambda: vectors)  # type: ignore[attr-defined]
-        assert_same(found, case.whole)
-
     def test_a_worker_that_is_killed_changes_nothing(self, case: Case, cluster: object, tmp_path: Path) -> None:
         mark = tmp_path / "killed"
         found = cluster.stream(  # type: ignore[attr-defined]
@@ -322,9 +317,12 @@ class TestRay:
         assert mark.exists()
         assert_same(found, case.whole)
 
-    def test_a_worker_that_dies_repeatedly_is_reported(self, case: Case, cluster: object, tmp_path: Path) -> None:
+    def test_a_worker_that_dies_repeatedly_is_reported(
+        self, case: Case, cluster: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("panglot.evaluate.shards.cluster.RETRIES", 1)
         shards, checkpoint = shards_of("sw", PASSAGES, 2), Checkpoint(tmp_path / "sw.npz", "a")
-        with pytest.raises(PanglotError, match=r"passages 10,000 to 20,000: the worker was lost 4 times"):
+        with pytest.raises(PanglotError, match=r"passages 10,000 to 20,000: the worker was lost 2 times"):
             cluster.stream(case.asked, case.corpus, shards, lambda: AlwaysDying(PASSAGES), checkpoint)  # type: ignore[attr-defined]
         kept = checkpoint.read()
         assert kept is not None
@@ -332,7 +330,7 @@ class TestRay:
 
     def test_error_of_a_worker_is_reported(self, case: Case, cluster: object) -> None:
         with pytest.raises(BadData, match="This shard is damaged"):
-            cluster.stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 7), lambda: Failing(1))  # type: ignore[attr-defined]
+            cluster.stream(case.asked, case.corpus, shards_of("sw", PASSAGES, 1), lambda: Failing(1))  # type: ignore[attr-defined]
 
     def test_a_killed_driver_resumes(self, case: Case, cluster: object, tmp_path: Path) -> None:
         shards, vectors = shards_of("sw", PASSAGES, 7), case.vectors
