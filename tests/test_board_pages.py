@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from leaderboard_app import recompute
 from leaderboard_app.index import Index, read_index, update
@@ -44,13 +46,51 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     return page_opener(monkeypatch)
 
 
-@pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
+def test_first_page_opens_without_a_warning(open_page: Open, index: Index) -> None:
+    test = open_page("home", index.folder)
+    assert [*test.exception, *test.warning] == []
+
+
+@pytest.mark.parametrize("page", ["languages", "overview", "model", "compare", "queries", "bias"])
 @pytest.mark.parametrize("task", ["starter", "xquad-r"])
-def test_each_page_opens(open_page: Open, index: Index, page: str, task: str) -> None:
+def test_each_page_opens_without_a_warning(open_page: Open, index: Index, page: str, task: str) -> None:
     test = open_page(page, index.folder, task=task)
-    assert not test.exception
+    assert [*test.exception, *test.warning] == []
     assert test.title
     assert test.selectbox(key="task").value == task
+
+
+@pytest.mark.parametrize(
+    ("page", "label", "option", "name"),
+    [
+        ("field", "Metric", "recall@10", "by"),
+        ("choose", "Metric", "recall@10", "by"),
+        ("languages", "Metric", "recall@10", "metric"),
+        ("overview", "Metric", "recall@10", "metric"),
+        ("model", "Model", "bm25", "model"),
+        ("compare", "Metric", "mrr", "metric"),
+        ("queries", "Order", "lowest average precision", "order"),
+        ("bias", "Measure", "kendall_w", "measure"),
+        ("trainer", "Task", "mlqa-r", "on"),
+    ],
+)
+def test_a_choice_is_written_to_the_address_and_follows_it(
+    open_page: Open, index: Index, page: str, label: str, option: str, name: str
+) -> None:
+    """What Back and Forward do in a browser: the address changes under the page."""
+    option = path_of(index.folder, "bm25").parent.name if option == "bm25" else option
+    test = open_page(page, index.folder, task="starter")
+    before = _picker(test, label).value
+    assert str(before) != option
+    _picker(test, label).select(option).run()
+    assert test.query_params[name] == option
+    for value in (before, option):
+        test.query_params[name] = [str(value)]
+        assert str(_picker(test.run(), label).value) == str(value)
+
+
+def _picker(test: AppTest, label: str) -> Selectbox:
+    return next(box for box in test.selectbox if box.label == label)
 
 
 @pytest.mark.parametrize("page", ["overview", "model", "compare", "queries", "bias"])
