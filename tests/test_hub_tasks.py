@@ -130,6 +130,17 @@ def test_pair_of_languages_has_candidates_in_the_first(hub: HubServer) -> None:
     assert task.remarks == ("org/set, subset 'ara-deu': taken as candidates in 'ara' and queries in 'deu'.",)
 
 
+def test_subsets_of_one_language_keep_their_own_tables(hub: HubServer) -> None:
+    """They were once kept in the folder of their language, where the second found the tables of the first."""
+    tables = _subset("x", _text("x"), "ara-deu-") | _subset("y", _text("y"), "ara-eng-")
+    hub.add_tables("org/set", tables)
+    for options in ("", "?language=fr"):
+        pools = [read_pool(task) for task in load_tasks(f"hub:org/set{options}")]
+        assert [pool.candidates.texts[1] for pool in pools] == ["t\nx passage 1", "t\ny passage 1"]
+    with pytest.raises(BadData, match="subsets of one language cannot be parallel"):
+        load_tasks("hub:org/set?language=fr&parallel=true")
+
+
 def test_nothing_is_fetched_twice_and_a_fetched_set_needs_no_hub(hub: HubServer) -> None:
     commit = hub.add_tables("org/set", _subset("de", _text("de"), "de-"))
     (task,) = load_tasks("hub:org/set")
@@ -159,6 +170,10 @@ def test_without_the_hub_the_cached_revision_is_named(hub: HubServer, monkeypatc
         ("hub:org/set?colour=red", "Unknown option 'colour'"),
         ("hub:org/set?split=a&split=b", "gives split twice"),
         ("hub:org/set?parallel=yes", "must be true or false"),
+        ("hub:org/set?split=../test", r"'\.\./test' is not the name of a split"),
+        ("hub:org/set?language=../de", r"'\.\./de' is not the code of a language"),
+        ("hub:org/set?language=german", "'german' is not the code of a language"),
+        ("hub:org/set?language=zxx", "'zxx' is not the code of a language"),
     ],
 )
 def test_malformed_name_is_rejected(name: str, message: str) -> None:
@@ -185,6 +200,12 @@ def test_malformed_name_is_rejected(name: str, message: str) -> None:
         ({"queries": {"test": [{"_id": "q\nr", "text": "a"}]}}, BadData, "the id .* not allowed in a name"),
         ({"queries": {"test": [{"_id": "q0", "text": "a"}] * 2}}, BadData, "row 1 .*: duplicate id"),
         ({"queries": {"test": [{"_id": "q0", "text": 7}]}}, BadData, "must be strings"),
+        ({"queries": {"test": [{"_id": None, "text": "a"}]}}, BadData, r"row 0: ids must be .*, not None"),
+        (
+            {"qrels": {"test": [{"query-id": "q0", "corpus-id": "d0", "score": float("nan")}]}},
+            BadData,
+            "row 0: the score must be a finite number, not nan",
+        ),
         ({"queries": {"test": [{"_id": "q0", "text": "a\0b"}]}}, BadData, "NUL"),
     ],
 )

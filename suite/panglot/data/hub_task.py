@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
+from panglot.data.image import IMAGES
 from panglot.data.load import count, read_files
 from panglot.data.origins.hub_rows import HubData
 from panglot.data.origins.hub_tables import HubTables
@@ -24,7 +25,7 @@ from panglot.data.task import Source, Task
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.files import cache_dir, write_whole
 from panglot.hub import is_transient
-from panglot.languages import code_of, parse_language
+from panglot.languages import code_of, is_unknown, parse_language
 
 PREFIX = "hub:"
 FORM = f"{PREFIX}ORG/NAME[@revision][?config=NAME&split=NAME&language=CODE&parallel=true&shared=true]"
@@ -38,6 +39,7 @@ _NAME = re.compile(
 )
 _OPTIONS = ("config", "split", "language", "parallel", "shared")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SPLIT = re.compile(r"\w+(?:\.\w+)*")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class HubName:
             if option in ("parallel", "shared") and values[0] not in ("true", "false"):
                 raise PanglotError(f"'{name}': {option} must be true or false, not '{values[0]}'.")
         one = {option: values[0] for option, values in options.items()}
+        if not _SPLIT.fullmatch(one.get("split", "test")):
+            raise PanglotError(f"'{name}': '{one['split']}' is not the name of a split, such as test.")
+        if is_unknown(one.get("language", UNKNOWN)) or one.get("language") == IMAGES:
+            raise PanglotError(f"'{name}': '{one['language']}' is not the code of a language, such as de or zh-Hans.")
         return cls(
             found["path"],
             found["revision"] or "main",
@@ -94,7 +100,7 @@ def hub_tasks(name: str) -> tuple[Task, ...]:
     subsets = _subsets(wanted, commit)
     if not (wanted.parallel or wanted.shared):
         return tuple(_task(wanted, commit, [subset]) for subset in subsets)
-    spoken = [languages_of(subset)[0] for subset in subsets]
+    spoken = [languages_of(subset, wanted.language)[0] for subset in subsets]
     if len(set(spoken)) < len(spoken):
         raise BadData(f"{wanted.path}: subsets of one language cannot be parallel: {', '.join(subsets)}. {_CHOOSE}")
     return (_task(wanted, commit, subsets),)
@@ -168,14 +174,14 @@ def _task(wanted: HubName, commit: str, subsets: Sequence[str]) -> Task:
         asked=asked.pop(),
     )
     tables = HubTables(wanted.path, commit, wanted.split, spoken, wanted.shared)
-    folder = _folder(wanted, commit) / ("shared" if wanted.shared else "apart") / wanted.split
+    folder = _folder(wanted, commit) / wanted.split
     task = Task(
         name=_named(wanted, commit, subsets),
         title=f"{wanted.path} on the Hub" + (f": {', '.join(filter(None, subsets))}" if any(subsets) else ""),
         sizes={},
         source=Source(
             str(folder.relative_to(cache_dir())),
-            tables.files(list(spoken)),
+            tables.files(),
             url=f"https://huggingface.co/datasets/{wanted.path}",
             build=tables,
         ),

@@ -251,7 +251,7 @@ class RetrievalFile(TaskFile):
             sizes=retrieval_sizes(rows, self.images, str(self.settings.get("candidates", ""))),
             source=Source(
                 self.name,
-                tables.files(list(rows)),
+                tables.files(),
                 url=self.source.page,
                 build=tables,
                 hub=self.source.pinned,

@@ -6,6 +6,7 @@ languages: `de-corpus`, `de-queries`, `de-qrels`. Each is written to one Parquet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,9 @@ from panglot.progress import Progress
 
 ROW_GROUP = 64
 """Number of rows in memory at a time, as they can hold images."""
+
+WHOLE = "all"
+"""The folder of a set without subsets."""
 
 MOST_ROWS = 5_000_000
 LONGEST_TEXT = 1_000_000
@@ -55,23 +59,27 @@ class HubTables:
     configs: Sequence[str] | None = None
     images: str = ""
 
-    def files(self, languages: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Return the file of each part, without a hash."""
+    def files(self) -> dict[str, tuple[str, str]]:
+        """Return the file of each part, without a hash.
+
+        Files are named by subset: two subsets can be of one language, and the language can be chosen by the user.
+        """
+        folders = {language: subset or WHOLE for language, subset in self.subsets.items()}
         parts = [part for part in Configs._fields if not (self.shared and part == "corpus")]
-        files = {f"{language}.{part}": f"{language}/{part}.parquet" for language in languages for part in parts}
-        files |= {"corpus": "corpus.parquet"} if self.shared else {}
+        files = {f"{language}.{part}": f"{folders[language]}/{part}.parquet" for language in folders for part in parts}
+        if self.shared:
+            files["corpus"] = f"{next(iter(folders.values()))}/corpus.parquet"
         return {part: (file, "") for part, file in files.items()}
 
     def __call__(self, folder: Path, progress: Progress, name: str) -> None:
-        """Write the file `name` into a folder: `LANGUAGE/PART.parquet`, or `corpus.parquet` if it is shared.
+        """Write the file `name` into a folder: `SUBSET/PART.parquet`.
 
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached, or does not have the set, the configuration or the split.
         :raises BadData: a row is not of this form, or a limit is exceeded.
         """
-        language, _, file = name.rpartition("/")
-        part = file.removesuffix(".parquet")
-        subset = self.subsets[language] if language else next(iter(self.subsets.values()))
+        subset, _, file = name.rpartition("/")
+        subset, part = subset if subset in self.subsets.values() else "", file.removesuffix(".parquet")
         data = HubData(self.path, self.revision)
         config = self._config(data, subset, part)
         where = f"{self.path} ({config})"
@@ -148,24 +156,33 @@ def _checked(
 
 def _item(row: Mapping[str, Any]) -> Sequence[Any]:
     """Return id, text and image file of a query or a candidate; an image is used rather than its text."""
-    id_ = row["id"] if "id" in row else row["_id"]
+    id_ = _id(row["id"] if "id" in row else row["_id"])
     image = row.get("image")
     if isinstance(image, Mapping):
         image = image.get("bytes")
     if image is not None and not (isinstance(image, bytes) and 0 < len(image) <= LARGEST_IMAGE):
         raise ValueError(f"the image is not a file of at most {LARGEST_IMAGE >> 20} MiB")
     if image is not None:
-        return str(id_), "", image
+        return id_, "", image
     text, title = row["text"], row.get("title") or ""
     if not isinstance(text, str) or not isinstance(title, str):
         raise TypeError("text and title must be strings")
     if len(text) + len(title) > LONGEST_TEXT:
         raise ValueError(f"a text is longer than {LONGEST_TEXT:,} characters")
-    return str(id_), f"{title}\n{text}" if title else text, None
+    return id_, f"{title}\n{text}" if title else text, None
 
 
 def _judgement(row: Mapping[str, Any]) -> Sequence[Any]:
-    return str(row["query-id"]), str(row["corpus-id"]), float(row["score"])
+    score = math.nan if row["score"] is None else float(row["score"])
+    if not math.isfinite(score):
+        raise ValueError(f"the score must be a finite number, not {row['score']}")
+    return _id(row["query-id"]), _id(row["corpus-id"]), score
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, str | int):
+        raise TypeError(f"ids must be strings or integers, not {value}")
+    return str(value)
 
 
 def _write(rows: Iterator[Sequence[Any]], columns: Sequence[str], path: Path) -> None:
