@@ -114,8 +114,8 @@ def _line(**fields: object) -> str:
     ("corpus", "message"),
     [
         (f"{CORPUS}no json\n", r"corpus\.jsonl, line 2: not JSON"),
-        (f"\n{CORPUS}\n\n[]\n", r"corpus\.jsonl, line 5: expected a JSON object, found \[\]"),
-        ("null\n", r"line 1: expected a JSON object, found null"),
+        (f"\n{CORPUS}\n\n[]\n", r"corpus\.jsonl, line 5: not a JSON object, but \[\]\. Each line must be"),
+        ("null\n", r"line 1: not a JSON object, but null"),
         ('{"_id": "a", "text": "x", "text": "y", "language": "en"}\n', r"line 1: .*Duplicate field 'text'"),
         ("[" * 100_000 + "\n", r"line 1: not JSON"),
         ('{"text": "x", "language": "en"}\n', r"line 1: the field '_id' is missing"),
@@ -143,7 +143,7 @@ def _line(**fields: object) -> str:
         (CORPUS.encode() + b"\xff\n", r"corpus\.jsonl, line 2: not UTF-8 \(byte 0xff at position 1\)"),
         (CORPUS.encode("utf-32"), r"corpus\.jsonl is in UTF-32\. Save it as UTF-8"),
         (CORPUS.encode("utf-16"), r"corpus\.jsonl is in UTF-16\. Save it as UTF-8"),
-        (b"PK\x03\x04" + bytes(20), r"corpus\.jsonl is a zip archive\. Unpack it"),
+        (b"PK\x03\x04" + bytes(20), r"corpus\.jsonl is a zip archive, or an Excel workbook\. Unpack it"),
     ],
 )  # fmt: skip
 def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes, message: str, tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_layout_of_beir_is_read(tmp_path: Path) -> None:
         own_task(str(folder))
     (folder / "qrels" / "dev.tsv").rename(folder / "qrels" / "test.tsv")
     task = own_task(str(folder))
-    assert task.remarks == (f"{folder}: judgements were read from qrels/test.tsv.",)
+    assert task.remarks == (f"{folder}: read corpus.jsonl, queries.jsonl, qrels/test.tsv.",)
     assert read_pool(task).fingerprint == task.fingerprint
 
 
@@ -348,6 +348,10 @@ def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
     (folder / "corpus.jsonl").mkdir()
     with pytest.raises(BadData, match=r"corpus\.jsonl is a folder, not a file"):
         own_task(str(folder))
+    with pytest.raises(MissingData, match=r"Its folder mine has data: give .*mine\."):
+        own_task(str(tmp_path))
+    with pytest.raises(BadData, match=r"'\.\./test' is not the name of a split"):
+        own_task(f"{folder}?split=../test")
 
 
 def test_folder_whose_name_cannot_be_shown_is_refused(tmp_path: Path) -> None:

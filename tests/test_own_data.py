@@ -73,16 +73,20 @@ def test_row_without_query_is_a_distractor_and_row_without_passage_has_no_answer
         (HEADING + PAIRS).replace(",", ";"),
         (HEADING + PAIRS).replace(",", "\t"),
         (HEADING + PAIRS).replace("query,passage,language", "Question,Answer,lang") + "\n,,,\n",
+        (HEADING + PAIRS).replace("query,passage,language", "QUERY , Passage,Language"),
+        (HEADING + PAIRS).replace("\n", ',"a\nb"\n'),
+        ",,,\n" + (HEADING + PAIRS).replace("group", '"group"'),
     ],
-    ids=["byte order mark", "CRLF", "semicolons", "tabs", "other headings"],
+    ids=["byte order mark", "CRLF", "semicolons", "tabs", "other headings", "capitals", "line breaks", "blank rows"],
 )
 def test_forms_of_csv_are_read_alike(text: str, tmp_path: Path) -> None:
-    expected = own_task(_table(tmp_path / "plain", HEADING + PAIRS)).fingerprint
-    assert own_task(_table(tmp_path / "mine", text)).fingerprint == expected
+    plain, task = own_task(_table(tmp_path / "plain", HEADING + PAIRS)), own_task(_table(tmp_path / "mine", text))
+    assert _relevant(read_pool(task)) == _relevant(read_pool(plain))
+    assert (task.sizes, set(read_pool(task).groups)) == (plain.sizes, {"size", "bird"})
     path = tmp_path / "packed" / "mine.csv.gz"
     path.parent.mkdir()
     path.write_bytes(gzip.compress(text.encode()))
-    assert (own_task(str(path)).fingerprint, own_task(str(path)).name) == (expected, "mine")
+    assert (own_task(str(path)).fingerprint, own_task(str(path)).name) == (task.fingerprint, "mine")
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1, max_size=20)
@@ -112,6 +116,8 @@ def test_any_text_survives_csv_and_parquet(tmp_path: Path, rows: list[tuple[str,
         (HEADING + "a,b,,1\na,b,en,1\n", r"line 2: the field 'language' is missing\. Set it for every item"),
         (HEADING + "a,b,zxx,1\n", r"line 2: the language 'zxx' is reserved for images"),
         ("query,passage\n,b\n", r"has no rows with a query"),
+        ("query,passage\ra,b\r", r"line 1: not valid CSV: new-line character"),
+        ("PAR1", r"mine\.csv is in Parquet\. Rename it to end with \.parquet"),
         ("query,passage\na,\n", r"no query has a relevant candidate"),
         ("query,passage,score\na,b,x\n", r"line 2: the grade 'x' is not a finite number"),
         ("query,passage,group\n ,b,1\n", r"line 2: the text of the query is empty"),
@@ -157,6 +163,31 @@ def test_only_table_of_a_folder_is_read(tmp_path: Path) -> None:
     _table(folder, HEADING + PAIRS, "more.tsv")
     with pytest.raises(BadData, match=r"contains several tables, more\.tsv, pairs\.csv\. Give one, e\.g\. .*more\.tsv"):
         own_task(str(folder))
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv.gz", "parquet"])
+def test_tables_stand_in_for_the_files_of_beir(tmp_path: Path, ending: str) -> None:
+    tables = {
+        "corpus": "docid,Title,Text,lang\n7,Whales,The blue whale.,en\n8,,Der Wal.,de\n",
+        "queries": "_id,text,language,group,answerable\nq1,Which?,en,a,\nq2,Welcher?,de,a,true\nq3,Who?,en,,FALSE\n",
+        "qrels/test": "query-id,corpus-id,score\nq1,7,2\nq2,8,1\nq2,7,0\n",
+    }
+    (tmp_path / "qrels").mkdir()
+    for name, text in tables.items():
+        path = tmp_path / f"{name}.{ending}"
+        if ending == "parquet":
+            columns = zip(*csv.reader(io.StringIO(text)), strict=True)
+            pq.write_table(pa.table({name: [cell or None for cell in cells] for name, *cells in columns}), path)
+        else:
+            content = text.replace(",", "\t" if "tsv" in ending else ",").encode()
+            path.write_bytes(gzip.compress(content) if "gz" in ending else content)
+    _table(tmp_path, HEADING + PAIRS, "more.csv")
+    task = own_task(str(tmp_path))
+    files = ", ".join(f"{name}.{ending}" for name in tables)
+    assert task.remarks[0] == f"{tmp_path}: read {files}, not more.csv."
+    pool = read_pool(task)
+    assert _relevant(pool) == {("Which?", "Whales\nThe blue whale."), ("Welcher?", "Der Wal.")}
+    assert (set(pool.candidates.ids), pool.unanswered.texts, set(pool.gain)) == ({"7", "8"}, ("Who?",), {2.0, 1.0})
 
 
 def _beir(folder: Path, corpus: str, queries: str, **splits: str) -> str:

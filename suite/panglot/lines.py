@@ -19,14 +19,16 @@ from panglot.errors import BadData, MissingData
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_BLANKS = " \t\n\r\x0b\f"
+BLANKS = " \t\n\r\x0b\f"
+"""A line of these only is blank."""
 _OTHER_FORMS = {
     b"\xff\xfe\0\0": "in UTF-32. Save it as UTF-8",
     b"\0\0\xfe\xff": "in UTF-32. Save it as UTF-8",
     b"\xff\xfe": "in UTF-16. Save it as UTF-8",
     b"\xfe\xff": "in UTF-16. Save it as UTF-8",
-    b"PK\x03\x04": "a zip archive. Unpack it",
+    b"PK\x03\x04": "a zip archive, or an Excel workbook. Unpack it, or save it as CSV in UTF-8",
     b"\x28\xb5\x2f\xfd": "compressed with zstd. Unpack it, or compress it with gzip",
+    b"PAR1": "in Parquet. Rename it to end with .parquet",
     b"\xfd7zXZ": "compressed with xz. Unpack it, or compress it with gzip",
 }
 
@@ -41,7 +43,7 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, st
     """
     for number, line in read_all_lines(path, longest):
         text = line.rstrip("\r\n")
-        if text.strip(_BLANKS):
+        if text.strip(BLANKS):
             yield number, text
 
 
@@ -105,4 +107,6 @@ def _decode(path: Path, number: int, line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError as error:
         byte = line[error.start]
-        raise BadData(f"{path}, line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}).") from error
+        raise BadData(
+            f"{path}, line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}). Save it as UTF-8."
+        ) from error

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from panglot.errors import BadData, require
-from panglot.languages import parse_language
+from panglot.languages import code_of, parse_language
 
 DETECTOR = "py3langid"
 
@@ -77,7 +77,8 @@ def identifier_of(languages: tuple[str, ...]) -> tuple[Any, Mapping[str, str]]:
         parsed = parse_language(language) if languages else None
         code = parsed.code if parsed else language
         if code not in known:
-            raise BadData(f"{DETECTOR} does not support the language '{language}'.")
+            hint = f" Use '{named}'." if (named := code_of(language)) in known else ""
+            raise BadData(f"{DETECTOR} does not support the language '{language}'.{hint}")
         if code in spelling:
             raise BadData(f"{DETECTOR} cannot distinguish '{spelling[code]}' from '{language}'.")
         spelling[code] = language

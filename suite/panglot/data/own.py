@@ -1,6 +1,6 @@
 """A user's own data as a task: a folder in the BEIR layout, or a table of pairs; the path may end with settings.
 
-./folder                corpus.jsonl, queries.jsonl, and qrels.tsv or qrels/test.tsv
+./folder                corpus.jsonl, queries.jsonl, and qrels.tsv or qrels/test.tsv; each can be a table instead
 ./folder?split=dev      the judgements of qrels/dev.tsv
 ./pairs.csv             a table of queries and passages; also as the only table in a folder
 ./pairs.csv?detect=all  the languages of items that name none are detected
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from panglot.data.readers import folder as beir
 from panglot.data.readers import pairs
 from panglot.data.readers.own import Read
-from panglot.data.readers.tables import is_table
+from panglot.data.readers.tables import PARQUET, SUFFIXES, is_table
 from panglot.data.task import Size, Source, Task
 from panglot.errors import BadData, MissingData, UnknownName
 
@@ -26,6 +27,10 @@ TEST = "test"
 """The split that is read by default; BEIR keeps its judgements in `qrels/test.tsv`."""
 
 SETTINGS = ("split", "detect")
+
+_ENDINGS = {".jsonl": (".jsonl", *SUFFIXES), ".tsv": SUFFIXES}
+"""Endings that stand in for that of a file of the BEIR layout."""
+_SPLIT = re.compile(r"\w[\w.-]*")
 
 
 class _Layout(NamedTuple):
@@ -98,6 +103,8 @@ def _split(name: str) -> tuple[str, dict[str, str]]:
             raise UnknownName("setting", key, SETTINGS)
         if not value:
             raise BadData(f"{name}: the setting '{key}' has no value, e.g. {path}?split=dev")
+    if not _SPLIT.fullmatch(settings.get("split", TEST)):
+        raise BadData(f"{name}: '{settings['split']}' is not the name of a split, such as dev.")
     return path, settings
 
 
@@ -116,13 +123,14 @@ def _find(path: Path, split: str) -> tuple[Path, _Layout]:
             f"{', '.join(beir.FILES)}."
         )
     tables = sorted(name for name in os.listdir(path) if is_table(name) and not name.startswith((".", "qrels")))
-    if tables and not any(_named(path, file) for file in beir.FILES[:2]):
+    items = [_named(path, file) for file in beir.FILES[:2]]
+    if tables and not all(items) and not any(".jsonl" in name for names in items for name in names):
         if len(tables) > 1:
             raise BadData(
                 f"{path} contains several tables, {', '.join(tables[:5])}. Give one, e.g. {path / tables[0]}."
             )
         return path, _table(tables[0], split)._replace(note=f"{path}: read {tables[0]}.")
-    return path, _beir(path, split)
+    return path, _beir(path, split, tables)
 
 
 def _table(name: str, split: str) -> _Layout:
@@ -131,8 +139,8 @@ def _table(name: str, split: str) -> _Layout:
     return _Layout({pairs.PART: name}, pairs.read_with_remarks)
 
 
-def _beir(folder: Path, split: str) -> _Layout:
-    """The three files of the BEIR layout; each can be gzipped."""
+def _beir(folder: Path, split: str, tables: Sequence[str]) -> _Layout:
+    """The three files of the BEIR layout; each can be gzipped, or one of the tables of the folder."""
     found, missing = dict[str, str](), list[str]()
     for part in beir.FILES:
         choices = [f"qrels/{split}.tsv"] if part == "qrels.tsv" and split else [part]
@@ -147,19 +155,28 @@ def _beir(folder: Path, split: str) -> _Layout:
             missing += choices
     if missing:
         raise MissingData(f"{folder} lacks {', '.join(missing)}. {_advice(folder, missing)}")
-    chosen = found["qrels.tsv"]
-    note = f"{folder}: judgements were read from {chosen}." if chosen.startswith("qrels/") else ""
-    return _Layout(found, beir.read_with_remarks, note)
+    read = list(found.values())
+    others = [name for name in tables if name not in read] + ["qrels/"] * (
+        "/" not in found["qrels.tsv"] and (folder / "qrels").exists()
+    )
+    note = f"{folder}: read {', '.join(read)}" + (f", not {', '.join(others[:5])}." if others else ".")
+    return _Layout(found, beir.read_with_remarks, "" if read == list(beir.FILES) and not others else note)
 
 
 def _named(folder: Path, name: str) -> list[str]:
-    return [each for each in (name, f"{name}.gz") if os.path.exists(folder / each)]
+    """The files of this name, with any ending that can stand in for its own."""
+    stem, ending = os.path.splitext(name)
+    names = [stem + other + packed for other in _ENDINGS[ending] for packed in ("", ".gz")[: 1 + (other != PARQUET)]]
+    return [each for each in names if os.path.exists(folder / each)]
 
 
 def _advice(folder: Path, missing: Sequence[str]) -> str:
-    splits = sorted({path.name.partition(".tsv")[0] for path in (folder / "qrels").glob("*.tsv*")})
+    splits = sorted({_stem(path) for path in (folder / "qrels").glob("*") if is_table(path.name)})
     if splits and all(name.startswith("qrels") for name in missing):
         return f"Its folder qrels/ has {', '.join(splits)}: add e.g. --split {splits[0]}."
+    inner = sorted(path.parent for name in _ENDINGS[".jsonl"] for path in folder.glob(f"*/corpus{name}*"))
+    if inner:
+        return f"Its folder {inner[0].name} has data: give {inner[0]}."
     return f"A data folder contains {', '.join(beir.FILES)}, or one table (.csv, .tsv, .parquet)."
 
 
@@ -167,11 +184,15 @@ def _name(path: Path) -> str:
     """The name of a folder, or of a table without its ending."""
     name = path.resolve().name
     if os.path.isfile(path):
-        name = Path(name.removesuffix(".gz")).stem
+        name = _stem(path.resolve())
     name = name or "data"
     if not name.isprintable():
         raise BadData(f"The name {name!a} contains non-printable characters. Rename the file or folder.")
     return name
+
+
+def _stem(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).stem
 
 
 def _sha256(path: Path) -> str:

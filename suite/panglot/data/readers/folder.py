@@ -9,8 +9,8 @@ Queries with the same `group` are one question in several languages; a query wit
 named by its id. Queries with the same `cluster` were sampled together, such as the questions about one article; the
 default is the group. `excluded` is a candidate that is not ranked for the query: the query itself, if it is also a
 candidate. A query that is not `answerable` has no relevant candidate on purpose. Ids and groups are strings; integers
-are converted. Every setting that the data supports is computed: one language gives mono; parallel relevant candidates
-give language bias.
+are converted. A table in CSV or Parquet can stand in for each file, with the fields as columns. Every setting that the
+data supports is computed: one language gives mono; parallel relevant candidates give language bias.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from panglot.data.readers.jsonl import read_json_lines
 from panglot.data.readers.own import OwnRecords, Read, candidate_text, language_of, query_text
 from panglot.data.readers.qrels import read_qrels
-from panglot.data.readers.rows import Names, Row
+from panglot.data.readers.rows import Names, Row, identified
+from panglot.data.readers.tables import is_table, read_table
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 
@@ -67,16 +68,20 @@ def read_with_remarks(paths: Mapping[str, Path], detect: str = "") -> Read:
     :raises BadData: see `read_folder`.
     """
     records = OwnRecords()
-    for row in read_json_lines(paths["corpus.jsonl"], CORPUS):
+    for row in _items(paths["corpus.jsonl"], CORPUS):
         records.candidates[row.id] = Candidate(row.id, candidate_text(row, "text"), language_of(row))
         records.candidate_rows[row.id] = row
-    for row in read_json_lines(paths["queries.jsonl"], QUERIES):
+    for row in _items(paths["queries.jsonl"], QUERIES):
         records.queries[row.id] = _query(row, records.candidates)
         records.query_rows[row.id] = row
         if not row.optional_flag("answerable", True):
             records.unanswered.add(row.id)
-    records.judgements += _relevant(paths["qrels.tsv"], records)
+    records.judgements += _relevant(paths, records)
     return records.to_pool(detect)
+
+
+def _items(path: Path, names: Names) -> Iterator[Row]:
+    return identified((read_table if is_table(path.name) else read_json_lines)(path, names))
 
 
 def _query(row: Row, candidates: Mapping[str, Candidate]) -> Query:
@@ -87,18 +92,19 @@ def _query(row: Row, candidates: Mapping[str, Candidate]) -> Query:
     return Query(row.id, query_text(row, "text"), language_of(row), group, excluded=excluded, cluster=cluster)
 
 
-def _relevant(path: Path, records: OwnRecords) -> Iterator[Judgement]:
+def _relevant(paths: Mapping[str, Path], records: OwnRecords) -> Iterator[Judgement]:
     """Yield the judgements of relevant candidates.
 
     :raises BadData: a judgement names an unknown id, or a relevant candidate that is excluded.
     """
-    for judged in read_qrels(path):
+    corpus, queries = paths["corpus.jsonl"].name, paths["queries.jsonl"].name
+    for judged in read_qrels(paths["qrels.tsv"]):
         query = records.queries.get(judged.query)
         if query is None:
-            raise BadData(f"{judged.where}: no query in queries.jsonl has this id.")
+            raise BadData(f"{judged.where}: no query in {queries} has this id.")
         if judged.candidate not in records.candidates:
-            raise BadData(f"{judged.where}: no candidate in corpus.jsonl has this id.")
+            raise BadData(f"{judged.where}: no candidate in {corpus} has this id.")
         if judged.grade > 0:
             if query.excluded == judged.candidate:
-                raise BadData(f"{judged.where}: the candidate is relevant, but queries.jsonl excludes it.")
+                raise BadData(f"{judged.where}: the candidate is relevant, but {queries} excludes it.")
             yield Judgement(judged.query, judged.candidate, judged.grade)

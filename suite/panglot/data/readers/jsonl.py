@@ -1,4 +1,4 @@
-"""Read JSON Lines written by users: one object with an id per line."""
+"""Read JSON Lines written by users: one object per line."""
 
 from __future__ import annotations
 
@@ -7,39 +7,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from panglot.data.readers.rows import Names, Row, fault_of_name, fields_of, shown
+from panglot.data.readers.rows import Names, Row, fields_of, shown
 from panglot.errors import BadData
 from panglot.lines import read_lines
+
+_EXPECTED = "Each line must be one JSON object."
 
 
 def read_json_lines(path: Path, names: Names) -> Iterator[Row]:
     """Yield the JSON objects of a file, one per line; blank lines are skipped.
 
-    :param names: the fields, with other usual names; one of them is `_id`.
+    :param names: the fields, with other usual names.
     :raises MissingData: the file does not exist.
-    :raises BadData: a line is not a JSON object, has a duplicate field or no valid `_id`; or two lines share an id.
+    :raises BadData: a line is not a JSON object, or has a duplicate field; or there is none.
     """
-    first: dict[str, int] = {}
+    empty = True
     for number, line in read_lines(path):
         try:
             values = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
-            raise BadData(f"{path}, line {number}: not JSON. {error}.") from error
+            raise BadData(f"{path}, line {number}: not JSON. {error}. {_EXPECTED}") from error
         if not isinstance(values, dict):
-            raise BadData(f"{path}, line {number}: expected a JSON object, found {shown(values)}.")
+            raise BadData(f"{path}, line {number}: not a JSON object, but {shown(values)}. {_EXPECTED}")
         try:
             fields = fields_of(tuple(values), names)
         except ValueError as error:
             raise BadData(f"{path}, line {number}: the fields {error}. Rename one of them.") from error
-        id_ = values.get(fields.get("_id", ""))
-        fault = fault_of_name(id_) if id_ is not None else "is missing"
-        if fault:
-            raise BadData(f"{path}, line {number}: the field '_id' {fault}.")
-        found = Row(path, number, str(id_), {field: values[heading] for field, heading in fields.items()})
-        if first.setdefault(found.id, number) != number:
-            raise found.error(f"duplicate id, first used in line {first[found.id]}. Ids must be unique.")
-        yield found
-    if not first:
+        empty = False
+        yield Row(path, number, "", {field: values[heading] for field, heading in fields.items()})
+    if empty:
         raise BadData(f"{path} is empty.")
 
 

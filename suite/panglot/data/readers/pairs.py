@@ -89,7 +89,7 @@ def _columns(path: Path) -> list[str]:
     if others := renamed(fields.items()):
         remarks.append(f"{path}: read {others}.")
     if unread := [name for name in headings if name not in fields.values()]:
-        remarks.append(f"{path}: columns that were not read: {', '.join(name[:40] for name in unread[:20])}.")
+        remarks.append(f"{path}: columns that were not read: {', '.join(repr(name[:40]) for name in unread[:20])}.")
     return remarks
 
 

@@ -2,6 +2,8 @@
 
 query-id  corpus-id  score        three columns separated by tabs (BEIR); the header can use other common names
 query  0  candidate  grade        four columns separated by tabs or spaces (TREC)
+
+A table in CSV or Parquet has the columns of BEIR, with a header.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from panglot.data.readers.rows import simplified
+from panglot.data.readers.rows import Names, simplified
+from panglot.data.readers.tables import PARQUET, read_table
 from panglot.errors import BadData
 from panglot.lines import parse_number, read_lines
 
@@ -28,6 +31,7 @@ _HEADINGS = (
     GRADES,
 )
 """Column names of queries, candidates and grades, in the form of `simplified`."""
+_COLUMNS: Names = tuple(zip(("query-id", "corpus-id", "score"), _HEADINGS, strict=True))
 
 
 class Judged(NamedTuple):
@@ -45,7 +49,28 @@ def read_qrels(path: Path) -> Iterator[Judged]:
     :raises MissingData: the file does not exist.
     :raises BadData: a line is not a judgement, a grade is invalid, or a pair is judged twice.
     """
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str], str] = {}
+    table = path.name.lower().removesuffix(".gz").endswith((".csv", PARQUET))
+    for place, query, candidate, grade in (_from_table if table else _from_lines)(path):
+        where = f"{path}, {place} ('{query[:80]}', '{candidate[:80]}')"
+        seen = first.setdefault((query, candidate), place)
+        if seen != place:
+            raise BadData(f"{where}: duplicate judgement, first given in {seen}. Remove one of them.")
+        yield Judged(where, query, candidate, parse_grade(where, grade))
+    if not first:
+        raise BadData(f"{path} has no judgements.")
+
+
+def _from_table(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    for row in read_table(path, _COLUMNS):
+        query, candidate = row.optional_name("query-id"), row.optional_name("corpus-id")
+        grade = row.values.get("score")
+        if query is None or candidate is None or grade is None:
+            raise row.error("expected the columns query-id, corpus-id and score, each with a value.")
+        yield f"{row.unit} {row.number}", query, candidate, str(grade)
+
+
+def _from_lines(path: Path) -> Iterator[tuple[str, str, str, str]]:
     columns: Sequence[int] = ()
     width = 0
     for number, line in read_lines(path):
@@ -58,13 +83,7 @@ def read_qrels(path: Path) -> Iterator[Judged]:
         if len(fields) != width or not columns:
             raise BadData(f"{path}, line {number}: expected {_EXPECTED}, found {line[:200]!r}.")
         query, candidate, grade = (fields[column] for column in columns)
-        where = f"{path}, line {number} ('{query[:80]}', '{candidate[:80]}')"
-        seen = first.setdefault((query, candidate), number)
-        if seen != number:
-            raise BadData(f"{where}: duplicate judgement, first given in line {seen}. Remove one of them.")
-        yield Judged(where, query, candidate, parse_grade(where, grade))
-    if not first:
-        raise BadData(f"{path} has no judgements.")
+        yield f"line {number}", query, candidate, grade
 
 
 def _columns_of_heading(fields: Sequence[str]) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,14 +83,34 @@ class Row:
         value = self.values.get(field)
         if value is None:
             return default
+        if isinstance(value, str):  # as in tables
+            value = {"true": True, "false": False}.get(value.lower(), value)
         if not isinstance(value, bool):
             raise self.error(f"the field '{field}' must be true or false, not {shown(value)}.")
         return value
 
 
+def identified(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows with their ids, which are in the field `_id`.
+
+    :raises BadData: a row has no valid id, or that of another row.
+    """
+    first: dict[str, int] = {}
+    for row in rows:
+        id_ = row.optional_name("_id")
+        if id_ is None:
+            raise row.error("the field '_id' is missing.")
+        found = Row(row.path, row.number, id_, row.values, row.unit)
+        if first.setdefault(id_, row.number) != row.number:
+            raise found.error(f"duplicate id, first used in {row.unit} {first[id_]}. Ids must be unique.")
+        yield found
+
+
 @lru_cache(maxsize=1024)
 def fields_of(headings: tuple[str, ...], names: Names) -> Mapping[str, str]:
     """Return the heading that holds each field, for the fields that have one: its own name, or another usual one.
+
+    Case, hyphens, underscores and spaces are ignored unless a heading is exactly the field's name.
 
     :raises ValueError: a field has no heading of its own name and several other usual ones.
     """
@@ -99,7 +119,8 @@ def fields_of(headings: tuple[str, ...], names: Names) -> Mapping[str, str]:
         simple.setdefault(simplified(heading), []).append(heading)
     found = {}
     for field, others in names:
-        usual = [heading for other in others for heading in simple.get(other, ())]
+        names_of_field = dict.fromkeys((simplified(field), *others))
+        usual = [heading for name in names_of_field for heading in simple.get(name, ())]
         if field in headings:
             found[field] = field
         elif len(usual) > 1:
@@ -116,7 +137,11 @@ def simplified(heading: str) -> str:
 
 def renamed(fields: Iterable[tuple[str, str]]) -> str:
     """Say which headings were read as which fields; empty if all have the names of their fields."""
-    return ", ".join(f"'{heading[:40]}' as {field.strip('_')}" for field, heading in fields if heading != field)
+    return ", ".join(
+        f"'{heading[:40]}' as {field.strip('_')}"
+        for field, heading in fields
+        if simplified(heading) != simplified(field)
+    )
 
 
 def fault_of_name(value: Any) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from panglot.data.readers.rows import Names, Row, fields_of
 from panglot.errors import BadData, MissingData
-from panglot.lines import read_all_lines
+from panglot.lines import BLANKS, read_all_lines
 
 DELIMITERS = ",;\t|"
 PARQUET = ".parquet"
-SUFFIXES = (".csv", ".tsv", PARQUET)
-"""Names of tables end like this, or like this and `.gz`."""
+SUFFIXES = (".tsv", ".csv", PARQUET)
+"""Names of tables end like this, or like this and `.gz`, but for Parquet, which is compressed inside."""
 
 LONGEST_CELL = 10_000_000
 """Maximum length of a text in a CSV file in characters; a quotation mark that is never closed would take the rest."""
@@ -22,7 +23,8 @@ LONGEST_CELL = 10_000_000
 
 def is_table(name: str) -> bool:
     """Whether a file name is that of a table."""
-    return name.lower().removesuffix(".gz").endswith(SUFFIXES)
+    name = name.lower()
+    return name.endswith(SUFFIXES) or name.endswith(tuple(f"{suffix}.gz" for suffix in SUFFIXES if suffix != PARQUET))
 
 
 def read_headings(path: Path) -> tuple[str, ...]:
@@ -33,8 +35,7 @@ def read_headings(path: Path) -> tuple[str, ...]:
     """
     if _is_parquet(path):
         return tuple(_open_parquet(path).schema_arrow.names)
-    _, _, heading = _csv(path)
-    return tuple(heading)
+    return tuple(_stripped(next(_cells(path))[1]))
 
 
 def read_table(path: Path, names: Names) -> Iterator[Row]:
@@ -54,28 +55,38 @@ def read_table(path: Path, names: Names) -> Iterator[Row]:
     yield from (_parquet_rows if _is_parquet(path) else _csv_rows)(path, fields)
 
 
-def _csv(path: Path) -> tuple[Iterator[tuple[int, str]], str, list[str]]:
-    """Open a CSV file: its remaining lines, its delimiter and its header."""
+def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
+    rows = _cells(path)
+    heading = _stripped(next(rows)[1])
+    places = [(field, heading.index(name)) for field, name in fields.items()]
+    for number, cells in rows:
+        row = Row(path, number, "", {field: cells[n] or None for field, n in places if n < len(cells)})
+        if len(cells) != len(heading):
+            raise row.error(
+                f"expected {len(heading)} columns as in the header, found {len(cells)}. A text that contains the "
+                "delimiter must be in quotation marks."
+            )
+        yield row
+
+
+def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row of a CSV file, the header included, with the number of its first line.
+
+    :raises BadData: the file is empty or not CSV.
+    """
     lines = read_all_lines(path)
-    first = next(((number, line) for number, line in lines if line.strip()), None)
+    first = next(((number, line) for number, line in lines if line.strip(BLANKS)), None)
     if first is None:
         raise BadData(f"{path} is empty.")
-    delimiter = max(DELIMITERS, key=first[1].count)
-    return lines, delimiter, [name.strip() for name in next(csv.reader([first[1]], delimiter=delimiter))]
-
-
-def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
-    lines, delimiter, heading = _csv(path)
-    places = [(field, heading.index(name)) for field, name in fields.items()]
     started = [0]
 
     def texts() -> Iterator[str]:
-        for number, line in lines:
+        for number, line in chain([first], lines):
             started[0] = started[0] or number
             yield line
 
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
+    reader = csv.reader(texts(), delimiter=max(DELIMITERS, key=first[1].count), strict=True)
     while True:
         started[0] = 0
         try:
@@ -87,15 +98,12 @@ def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
             ) from error
         if cells is None:
             return
-        if not any(cells):
-            continue
-        row = Row(path, started[0], "", {field: cells[n] or None for field, n in places if n < len(cells)})
-        if len(cells) != len(heading):
-            raise row.error(
-                f"expected {len(heading)} columns as in the header, found {len(cells)}. A text that contains the "
-                "delimiter must be in quotation marks."
-            )
-        yield row
+        if any(cells):
+            yield started[0], cells
+
+
+def _stripped(cells: Sequence[str]) -> list[str]:
+    return [cell.strip() for cell in cells]
 
 
 def _parquet_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
@@ -107,7 +115,7 @@ def _parquet_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
                 number += 1
                 yield Row(path, number, "", dict(zip(fields, values, strict=True)), "row")
     except (OSError, ValueError) as error:
-        raise BadData(f"{path} is damaged. {error}.") from error
+        raise BadData(f"{path} is damaged. {str(error).rstrip('.')}.") from error
 
 
 def _open_parquet(path: Path) -> Any:
@@ -118,7 +126,7 @@ def _open_parquet(path: Path) -> Any:
     except FileNotFoundError as error:
         raise MissingData(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:
-        raise BadData(f"{path} is not a valid Parquet file. {error}.") from error
+        raise BadData(f"{path} is not a valid Parquet file. {str(error).rstrip('.')}.") from error
 
 
 def _is_parquet(path: Path) -> bool:
