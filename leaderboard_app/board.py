@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.formats import span
+from leaderboard_app.links import model_link
 from panglot.data.catalogue import suite_tasks
 from panglot.score.bias import MIX_DEPTH
 from panglot.score.bootstrap import Score
@@ -94,14 +96,19 @@ def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
     return found
 
 
+def names_of(entries: Sequence[Entry]) -> list[str]:
+    """How models that are shown together are called: by their names, or by their folders where these are the same."""
+    alike = Counter(entry.shown for entry in entries)
+    return [entry.shown if alike[entry.shown] == 1 else entry.folder for entry in entries]
+
+
 def model_scores(entries: Iterable[Entry], rows: Mapping[str, Row], names: Sequence[str]) -> pd.DataFrame:
     """A row for each setting or measure and model that has it: `setting, model, value, low, high`."""
     listed = list(entries)
-    same = [entry.shown for entry in listed]
     table = [
-        (name, entry.shown if same.count(entry.shown) == 1 else entry.folder, *rows[entry.id][name])
+        (name, called, *rows[entry.id][name])
         for name in names
-        for entry in listed
+        for entry, called in zip(listed, names_of(listed), strict=True)
         if name in rows.get(entry.id, {})
     ]
     return pd.DataFrame(table, columns=["setting", "model", "value", "low", "high"])
@@ -143,7 +150,9 @@ def overview(
             "licence": entry.licence,
             "texts per second": entry.texts_per_second,
             "revision": entry.revision,
+            "id": f"{entry.identity}@{entry.revision}",
             "folder": entry.folder,
+            "leads to": model_link(entry.task, entry.folder),
         }
         for entry in entries
     ]

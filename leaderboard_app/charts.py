@@ -7,14 +7,16 @@ of labels on the page is the theme's (`style.css`); ink on a coloured cell is ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
 from leaderboard_app.exports import harmless
 from leaderboard_app.formats import chart_format
+from leaderboard_app.labels import EXACT, FONT, GREY, name_layers
 from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, tip, unless
+from panglot.arrays import Floats
 from panglot.languages import language_label
 
 OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6d31")
@@ -32,19 +34,24 @@ TRUST_INKS = {
 INKS = SETTING_INKS | TRUST_INKS
 """What has a colour of its own has it in every chart."""
 
-ABOVE_BAR, BELOW_BAR = "#8073ac", "#e08214"
-"""Of PuOr like those of grids, light enough for a dark page."""
-GREY = "#8a8a8a"
-"""Marks for reference: floors, fronts, neutral lines."""
-
 FEW_PLACES = 8
 """Points of a line up to which the axis names each of them."""
 
 LONG_NAME = 16
 """Letters from which a legend has a line for each name, so that it fits a phone."""
 
-NAME_WIDTH, NAME_HEIGHT = 0.16, 0.06
-"""Share of the axes that a name takes."""
+MOST_NAMED = 10
+"""Best models of a scatter plot that it names, and as many that a reader looks for."""
+MANY = 60
+"""Models from which their marks are faint, so that names can be read on them."""
+
+ZOOM: Spec = {
+    "name": "zoom",
+    "select": {"type": "interval", "zoom": "wheel![event.ctrlKey || event.metaKey]"},
+    "bind": "scales",
+}
+ZOOM_HELP = "Drag to move, Ctrl and wheel to zoom, double-click to see all."
+"""The wheel alone scrolls the page."""
 
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
@@ -52,9 +59,9 @@ AXIS, LEGEND = 64, 44
 NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "ticks": False, "domain": False}
 
 
-def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False, y_falls: bool = False) -> list[bool]:
+def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False) -> list[bool]:
     """Whether each row is on the front: no other is at least as good in both and better in one."""
-    signed = table[[x, y]].to_numpy(float) * [-1 if x_falls else 1, -1 if y_falls else 1]
+    signed = table[[x, y]].to_numpy(float) * [-1 if x_falls else 1, 1]
     at_least = (signed[:, None] >= signed).all(axis=2)
     better = (signed[:, None] > signed).any(axis=2)
     return [bool(beaten) for beaten in ~(at_least & better).any(axis=0)]
@@ -68,58 +75,69 @@ def scatter(
     *,
     log_x: bool = False,
     x_falls: bool = False,
-    y_falls: bool = False,
+    sought: Collection[str] = (),
+    narrow: bool = False,
 ) -> Chart:
-    """Each model by two of its numbers, with the Pareto front; only models on it are named, the others by pointing.
+    """Each model by two of its numbers, better to the right and up, with the Pareto front.
 
-    Floors are grey marks for reference, and not on the front.
+    Named are the models of `sought`, by their folders, the best ten by `y`, and those on the front, as far as no name
+    lies on another; the others by pointing. Floors are grey marks for reference, and not on the front.
+
+    :param x_falls: whether the axis runs from large to small, since small is better
     """
-    there = savable(table.dropna(subset=[x, y])[list(dict.fromkeys(["model", "trust", x, y, "floor"]))])
-    floors, models = there[there["floor"]], there[~there["floor"]].copy()
-    models["on the front"] = pd.Series(pareto(models, x, y, x_falls, y_falls), models.index, bool)
-    front = models[models["on the front"]].sort_values(x)
-    named = front[apart(front, x, y, log_x)]
+    kept = list(dict.fromkeys(["model", "folder", "trust", x, y, "floor"]))
+    there = savable(table.dropna(subset=[x, y])[kept])
+    floors, models = there[there["floor"]], there[~there["floor"]].reset_index(drop=True)
+    models["on the front"] = pd.Series(pareto(models, x, y, x_falls), models.index, bool)
+    across, up = _scale(there[x], 0.12, log_x) | ({"reverse": True} if x_falls else {}), _scale(there[y], 0.08)
     axes = {
-        "x": number_of(x, title=titles[0], scale=_scale(there[x], 0.12, log_x), axis=_POWERS if log_x else _axis(8)),
-        "y": number_of(y, title=titles[1], scale=_scale(there[y], 0.08), axis=_axis(6)),
+        "x": number_of(x, title=titles[0], scale=across, axis=_POWERS if log_x else _axis(8)),
+        "y": number_of(y, title=titles[1], scale=up, axis=_axis(6)),
     }
     tips = [name_of("model"), name_of("trust")]
     tips += [
         number_of(name, title=title, format=",.0f" if log_x and name == x else chart_format(name))
         for name, title in zip((x, y), titles, strict=True)
     ]
+    order = _first_named(models, y, sought)
+    names, named = name_layers(models, order, _shares(models[x], across), _shares(models[y], up), axes, narrow)
     levels = [level for level in TRUST_INKS if level in set(models["trust"])]
-    text = {**axes, "text": name_of("model")}
     pointed = {**axes, "tooltip": tips}
-    line, cross = mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5), {"shape": "cross", "color": GREY}
-    above = mark("text", dy=-11, fontSize=11, limit=170)
-    beside = mark("text", align="left", dx=8, fontSize=11, limit=120, fontStyle="italic")
+    line, cross = mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5, clip=True), {"shape": "cross"}
+    opacity = 0.9 if len(models) <= MANY else 0.45
+    beside = mark("text", align="left", dx=8, fontSize=FONT, limit=120, fontStyle="italic", clip=True)
     layers = [
         {**data("front"), **line, "encoding": axes},
-        {**data("floors"), **mark("point", size=70, strokeWidth=2, **cross), "encoding": pointed},
+        {**data("floors"), **mark("point", size=70, strokeWidth=2, color=GREY, **cross), "encoding": pointed},
         {
             **data("models"),
-            **mark("point", filled=True, size=90, opacity=0.9),
+            **mark("point", filled=True, size=90, opacity=opacity),
             "encoding": pointed | _by("trust", levels),
+            "params": [ZOOM],
         },
-        {"name": "names", **data("named"), **above, "encoding": text},
-        {"name": "floors", **data("floors"), **beside, "encoding": text},
+        *names,
+        {"name": "floors", **data("floors"), **beside, "encoding": {**axes, "text": name_of("model")}},
     ]
+    front = models[models["on the front"]].sort_values(x)
     tables = {"models": models, "front": front, "floors": floors, "named": named}
-    return Chart({"layer": layers, "height": 340}, tables)
+    return Chart({"layer": layers, **EXACT}, tables)
 
 
-def apart(table: pd.DataFrame, x: str, y: str, log_x: bool = False) -> list[bool]:
-    """Which rows can be named without names on top of each other; of two that are close, the one with the larger y."""
-    across, up = np.log(table[x].to_numpy(float)) if log_x else table[x].to_numpy(float), table[y].to_numpy(float)
-    across, up = (values / (np.ptp(values) or 1.0) for values in (across, up)) if len(table) else (across, up)
-    kept: list[int] = []
-    for row in np.argsort(-up, kind="stable"):
-        if all(
-            abs(across[row] - across[other]) > NAME_WIDTH or abs(up[row] - up[other]) > NAME_HEIGHT for other in kept
-        ):
-            kept.append(int(row))
-    return [row in kept for row in range(len(table))]
+def _first_named(models: pd.DataFrame, y: str, sought: Collection[str]) -> list[int]:
+    """The rows that are to be named, the most important first."""
+    best = models[y].sort_values(ascending=False, kind="stable").index
+    wanted = [row for row in best if models.at[row, "folder"] in sought][:MOST_NAMED]
+    front = [row for row in best if models.at[row, "on the front"]]
+    return list(dict.fromkeys([*wanted, *best[:MOST_NAMED], *front[:MOST_NAMED]]))
+
+
+def _shares(values: pd.Series, scale: Spec) -> Floats:
+    """Where values are on an axis, from 0 to 1."""
+    numbers, ends = values.to_numpy(float), np.array(scale["domain"], float)
+    if scale.get("type") == "log":
+        numbers, ends = np.log(numbers), np.log(ends)
+    shares: Floats = (numbers - ends[0]) / (ends[1] - ends[0])
+    return 1 - shares if scale.get("reverse") else shares
 
 
 def dots(
@@ -156,23 +174,6 @@ def dots(
         tables["reference"] = _reference(*reference)
     height = (10 + 10 * len(names)) * len(order) + AXIS + _legend_pixels(names)
     return Chart({"layer": layers, "height": height}, tables)
-
-
-def bars(table: pd.DataFrame, category: str, value: str, title: str, neutral: float = 0.0) -> Chart:
-    """One bar a category, from the neutral value, purple above it and orange below."""
-    table = savable(_labelled(table, category))
-    encoding = {
-        "y": name_of(category, sort=list(table[category]), title=None, axis=NAMES),
-        "x": number_of(value, title=title, axis=_axis(8)),
-        "x2": {"field": "neutral"},
-        "color": unless(f"datum['{value}'] >= {neutral}", ABOVE_BAR, BELOW_BAR),
-        "tooltip": [name_of(category), number_of(value, format="+.2f")],
-    }
-    look = mark("bar", height={"band": 0.65})
-    height = 22 * len(table) + AXIS
-    return Chart(
-        {**data("rows"), **look, "encoding": encoding, "height": height}, {"rows": table.assign(neutral=neutral)}
-    )
 
 
 def lines(table: pd.DataFrame, x: str, y: str, series: str, titles: tuple[str, str], log_x: bool) -> Chart:

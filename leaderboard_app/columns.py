@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 from leaderboard_app.board import DISTANCE, OWN_LANGUAGE
@@ -24,11 +25,12 @@ SHORT = {DISTANCE: "norm. rank distance", OWN_LANGUAGE: "own language"}
 Better = Literal["higher", "lower", "blind"]
 """`blind`: the nearer to what a language-blind ranker gets."""
 
-HIGHER = ("balance", "mono", "cross", "multi", "image-text", "texts per second")
+HIGHER = ("balance", "mono", "cross", "multi", "image-text", "texts per second", "cross to it", "average precision")
 PIVOT = ("English pivot", "from English", "to English")
 
 BETTER: dict[str, Better] = {
-    **dict.fromkeys((*HIGHER, *PIVOT), "higher"),
+    **dict.fromkeys((*HIGHER, *PIVOT, "score", "mean", "worst", "best"), "higher"),
+    **dict.fromkeys(("best rank", "worst rank", "rank distance", "best − worst"), "lower"),
     "rank_distance": "lower",
     "normalised_rank_distance": "lower",
     "complete@20": "higher",
@@ -62,6 +64,12 @@ BETTER: dict[str, Better] = {
 DIRECTION = {name: "↑" if better == "higher" else "↓" for name, better in BETTER.items() if better != "blind"}
 """Which way a column is better, for its heading."""
 
+
+def headed(name: str, title: str = "") -> str:
+    """The name of a quantity, or its title, with an arrow that says which way it is better: `multi ↑`."""
+    return f"{title or name} {DIRECTION.get(name, '')}".strip()
+
+
 SAID: dict[Better, str] = {
     "higher": "Higher is better.",
     "lower": "Lower is better.",
@@ -77,6 +85,11 @@ def badness(name: str, value: float, blind: float | None) -> float:
     if "_ratio@" in name:
         return abs(math.log(value / blind)) if value > 0 and blind > 0 else math.inf
     return abs(value - blind)
+
+
+def best_of(name: str, values: Iterable[float]) -> float:
+    """The best of some values of a measure; of a ratio the one nearest to 1, which a language-blind ranker has."""
+    return min(values, key=lambda value: badness(name, value, 1.0))
 
 
 def falls(name: str) -> bool:

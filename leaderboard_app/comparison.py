@@ -7,14 +7,57 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from leaderboard_app.entries import Entry
 from leaderboard_app.formats import signed
 from leaderboard_app.recompute import query_values
+from panglot.numbers import listed
 from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.comparison import Comparison
 from panglot.score.comparison.contributions import Contributions, members_of
-from panglot.score.comparison.differences import Differences
+from panglot.score.comparison.differences import ALPHA, Differences
 
 MARK = "*"
+
+SIZES = ((0.01, "but tiny"), (0.05, "but small"), (0.10, "noticeable"), (float("inf"), "large"))
+"""What a significant difference is called, by its share of the lower score, up to which."""
+SIZES_HELP = (
+    "In words, by the share of the lower score: tiny below 1 %, small below 5 %, noticeable below 10 %, large from "
+    "there (Spärck Jones, 1974, calls 5 % noticeable and 10 % material)."
+)
+
+
+def size_in_words(one: float, other: float, found: bool) -> str:
+    """How large a difference is: `found, but tiny`; `not found` where it is not significant."""
+    if not found:
+        return "not found"
+    lower = min(abs(one), abs(other))
+    share = abs(other - one) / lower if lower else float("inf")
+    return f"found, {next(word for most, word in SIZES if share < most or most == float('inf'))}"
+
+
+def in_words(comparison: Comparison, names: tuple[str, str]) -> str:
+    """The result in a sentence or two, the models by their names."""
+    cells = comparison.by_setting
+    if comparison.least_p > ALPHA or np.isnan(cells.difference).all():
+        return comparison.sentence
+    better: dict[str, list[str]] = {names[1]: [], names[0]: []}
+    open_settings = []
+    for place, setting in enumerate(comparison.settings):
+        if cells.found[place]:
+            size = size_in_words(cells.one[place], cells.other[place], True).removeprefix("found, ")
+            better[names[int(cells.difference[place] > 0)]].append(f"{setting} ({size})")
+        elif not np.isnan(cells.difference[place]):
+            open_settings.append(setting)
+    words = [f"{name} is better in {listed(settings)}" for name, settings in better.items() if settings]
+    if open_settings:
+        words.append(f"{'no' if words else 'No'} difference was found in {listed(open_settings)}")
+    return f"{'; '.join(words)}."
+
+
+def sensible_pair(best_first: Sequence[Entry]) -> list[Entry]:
+    """The best model, and the next one that is not the same model in another state."""
+    first = best_first[0]
+    return [first, next((entry for entry in best_first[1:] if entry.identity != first.identity), best_first[1])]
 
 
 def setting_table(comparison: Comparison) -> pd.DataFrame:
@@ -90,5 +133,6 @@ def _cells(cells: Differences, named: Sequence[dict[str, str]]) -> pd.DataFrame:
         "p (Holm)": cells.adjusted,
         "smallest detectable": cells.detectable,
         "found": cells.found,
+        "in words": [size_in_words(*cell) for cell in zip(cells.one, cells.other, cells.found, strict=True)],
     }
     return pd.concat([pd.DataFrame(list(named)), pd.DataFrame(numbers)], axis=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import metadata
 
+import pandas as pd
+
 from panglot.data.task import Reference, Task
 from panglot.retrieve.evidence import COUNTED_ONCE, TIES
 from panglot.score.bias import MEASURES
@@ -66,6 +68,22 @@ def data(tasks: Sequence[Task]) -> dict[str, str]:
         parts = (f"Licence: {task.licence}", task.citation, task.note)
         names.setdefault(" ".join(f"{part.rstrip('.')}." for part in parts if part), []).append(task.name)
     return {", ".join(same): about for about, same in names.items()}
+
+
+def task_table(tasks: Sequence[Task]) -> pd.DataFrame:
+    """A row for each task: what it is, its languages and counts, its headline metric."""
+    rows = [
+        {
+            "task": task.name,
+            "what": task.title,
+            "languages": len(task.languages) - task.has_images,
+            "queries": task.queries,
+            "candidates": task.candidates,
+            "metric": task.headline,
+        }
+        for task in tasks
+    ]
+    return pd.DataFrame(rows)
 
 
 def bibtex(tasks: Sequence[Task]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 import pandas as pd
 import vl_convert
@@ -26,7 +27,7 @@ _REPLACED = re.compile(
     re.IGNORECASE,
 )
 """Inside of what Streamlit turns into a link, a logo, an arrow or a dash in the finished text, escaped or not."""
-_LATEX = str.maketrans({"–": "--", "→": r"$\to$"})
+_LATEX = str.maketrans({"–": "--", "→": r"$\to$", "±": r"$\pm$", "−": "$-$"})
 """Signs that not every LaTeX has; those that mean something to it are escaped by pandas."""
 
 
@@ -55,7 +56,7 @@ def as_csv(table: pd.DataFrame) -> str:
 
 def as_markdown(table: pd.DataFrame) -> str:
     """A table of GitHub's Markdown, numbers to the right."""
-    right = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
+    right = [_is_number(table[name]) for name in table.columns]
     lines = [
         [_escaped(str(name)) for name in table.columns],
         ["---:" if number else "---" for number in right],
@@ -66,7 +67,7 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 def as_latex(table: pd.DataFrame) -> str:
     """A tabular with the rules of booktabs."""
-    align = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in table.columns)
+    align = "".join("r" if _is_number(table[name]) else "l" for name in table.columns)
     cells = pd.DataFrame(_cells(table), columns=list(map(str, table.columns))).style.hide(axis="index")
     escaped = cells.format(_signs, escape="latex").format_index(_signs, escape="latex", axis="columns")
     latex: str = escaped.to_latex(column_format=align, hrules=True)
@@ -81,15 +82,15 @@ FORMATS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
 """By what the button says: the file's ending, its type, and what makes it."""
 
 
-def as_svg(chart: Chart) -> str:
-    """The chart as a drawing for a paper, black on white."""
-    svg: str = vl_convert.vegalite_to_svg(chart.saved(WIDTH))
+def as_svg(chart: Chart, title: str = "", about: str = "") -> str:
+    """The chart as a drawing for a paper, black on white; `about` says what it is of, and the day is added."""
+    svg: str = vl_convert.vegalite_to_svg(chart.saved(WIDTH, title, f"{about}, {date.today()}"))
     return svg
 
 
-def as_png(chart: Chart) -> bytes:
+def as_png(chart: Chart, title: str = "", about: str = "") -> bytes:
     """The same in pixels, two for each point."""
-    png: bytes = vl_convert.vegalite_to_png(chart.saved(WIDTH), scale=2)
+    png: bytes = vl_convert.vegalite_to_png(chart.saved(WIDTH, title, f"{about}, {date.today()}"), scale=2)
     return png
 
 
@@ -102,6 +103,11 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, float):
         return number(value, name)
     return NOTHING if value is None or value is pd.NA else str(value)
+
+
+def _is_number(column: pd.Series) -> bool:
+    """Whether a column stands to the right: numbers, or numbers with half of their intervals."""
+    return bool(pd.api.types.is_numeric_dtype(column) or column.astype(str).str.contains(" ± ").any())
 
 
 def _disarmed(column: pd.Series) -> pd.Series | None:

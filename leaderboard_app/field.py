@@ -13,6 +13,7 @@ import pandas as pd
 
 from leaderboard_app.board import SEEN
 from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.links import model_link, reported_link
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.interop.field import Reported
@@ -112,10 +113,17 @@ def standing(models: Sequence[Scored], languages: Sequence[str], task: str) -> S
     pivot = english_pivot(cells, [*languages, *images])
     both = np.isfinite(pivot.bridge)
     share, able = english_asks_better([each for each, whole in zip(cells, both, strict=True) if whole], languages)
-    return Standing(field_table(models, pivot), int(both.sum()), spearman(pivot.mono, pivot.english), share, able)
+    return Standing(field_table(models, pivot, task), int(both.sum()), spearman(pivot.mono, pivot.english), share, able)
 
 
-def field_table(models: Sequence[Scored], pivot: Pivot) -> pd.DataFrame:
+def link_of(model: Scored, task: str) -> str:
+    """Where all that is known of a model on a task is shown."""
+    if model.is_reported:
+        return reported_link(task, model.identity, str(model.facts["revision"]))
+    return model_link(model.facts["task"], model.facts["folder"])
+
+
+def field_table(models: Sequence[Scored], pivot: Pivot, task: str) -> pd.DataFrame:
     """One row a model with its means and facts, the best by `mono` first; means that a model lacks are missing."""
     both = np.isfinite(pivot.mono) & np.isfinite(pivot.english)
     within, across = (places(np.where(both, values, np.nan)) for values in (pivot.mono, pivot.english))
@@ -137,6 +145,8 @@ def field_table(models: Sequence[Scored], pivot: Pivot) -> pd.DataFrame:
             **{name: model.facts.get(name) or "" for name in (*TEXTS, *ORIGIN)},
             "languages": len({query for query, _ in model.cells}),
             "folder": model.id,
+            "id": f"{model.identity}@{model.facts.get('revision') or ''}",
+            "leads to": link_of(model, task),
             "floor": False,
         }
         for model in models

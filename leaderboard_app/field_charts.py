@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from leaderboard_app.charts import GREY, TRUST_INKS, apart
+from leaderboard_app.charts import TRUST_INKS, ZOOM
 from leaderboard_app.exports import harmless
+from leaderboard_app.labels import EXACT, GREY, name_layers
 from leaderboard_app.vega import Chart, data, mark, name_of, number_of
 
 NAMED = 4
 """Models at either end that the chart names; the others by pointing."""
 
 
-def islands_and_bridges(table: pd.DataFrame) -> Chart:
+def islands_and_bridges(table: pd.DataFrame, narrow: bool = False) -> Chart:
     """The place of each model within languages and across English; on the line both are the same."""
     numbers = ["mono", "English pivot", "place within", "place across", "bridge"]
     there = table.dropna(subset=["bridge"]).sort_values("bridge", kind="stable")
-    there = harmless(there[["model", "trust", "folder", *numbers]])
+    there = harmless(there[["model", "trust", "folder", *numbers]]).reset_index(drop=True)
     last = max(len(there), 2)
     ends = pd.DataFrame({"place within": [1, last], "place across": [1, last]})
     look = {
@@ -32,19 +33,18 @@ def islands_and_bridges(table: pd.DataFrame) -> Chart:
     levels = [level for level in TRUST_INKS if level in set(there["trust"])]
     scale = {"domain": levels, "range": [TRUST_INKS[level] for level in levels]}
     colour = name_of("trust", scale=scale, legend={"orient": "top", "title": None} if len(levels) > 1 else None)
-    named = pd.concat([there.head(NAMED), there.tail(NAMED)]).drop_duplicates("folder")
-    named = named[apart(named, "place within", "place across")]
-    left = named["place within"] > last / 2
+    order = dict.fromkeys([*range(min(NAMED, len(there))), *reversed(range(len(there))[-NAMED:])])
+    across, up = (1 - there[name].to_numpy(float) / (last + 1) for name in ("place within", "place across"))
+    names, named = name_layers(there, list(order), across, up, axes, narrow)
     layers = [
-        {**data("ends"), **mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5), "encoding": axes},
+        {**data("ends"), **mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5, clip=True), "encoding": axes},
         {
             **data("models"),
             **mark("point", filled=True, size=60, opacity=0.85),
             "encoding": {**axes, "tooltip": tips, "color": colour},
+            "params": [ZOOM],
         },
+        *names,
     ]
-    for name, align in (("bridges", "left"), ("islands", "right")):
-        text = mark("text", align=align, fontSize=11, limit=260, dy=12)
-        layers.append({"name": name, **data(name), **text, "encoding": {**axes, "text": name_of("model")}})
-    tables = {"models": there, "ends": ends, "bridges": named[left], "islands": named[~left]}
-    return Chart({"layer": layers, "height": 440}, tables)
+    tables = {"models": there, "ends": ends, "named": named}
+    return Chart({"layer": layers, **EXACT}, tables)

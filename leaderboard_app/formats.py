@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pandas as pd
 
 from panglot.numbers import NOTHING
@@ -14,6 +16,13 @@ DIFFERENCES = frozenset({"difference", "B − A", "smallest detectable"})
 """Differences of scores, which can be far smaller than these."""
 
 
+MINUS = "−"
+"""As wide as a digit; and a spreadsheet does not take a text that begins with it for a formula."""
+
+Ends = Mapping[str, tuple[str, str]]
+"""Of columns that have an interval, the columns of its ends."""
+
+
 def decimals(name: str) -> int:
     """Digits behind the point of a quantity: one of ranks, four of differences, three of everything else."""
     name = name.removesuffix(" low").removesuffix(" high")
@@ -24,15 +33,32 @@ def number(value: float | None, name: str = "") -> str:
     """A value of the quantity `name`; never a negative zero."""
     if value is None or pd.isna(value):
         return NOTHING
-    return f"{_rounded(value, decimals(name)):.{decimals(name)}f}"
+    return f"{_rounded(value, decimals(name)):,.{decimals(name)}f}".replace("-", MINUS)
 
 
 def plus_minus(value: float | None, low: float | None, high: float | None, name: str = "") -> str:
     """A value with half the width of its interval, as in `0.487 ± .013`; the value alone where it has no interval."""
     if value is None or low is None or high is None or pd.isna(value) or pd.isna(low) or pd.isna(high):
         return number(value, name)
-    half = f"{(high - low) / 2:.{decimals(name)}f}"
-    return f"{number(value, name)} ± {half.removeprefix('0')}"
+    half = number((high - low) / 2, name)
+    return f"{number(value, name)} ± {half.removeprefix('0') if half.startswith('0.') else half}"
+
+
+def ends_of(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Of the columns that have an interval, the columns of its ends: `mono low`, or `low` of a `value`."""
+    there = list(names)
+    found = {name: (f"{name} low", f"{name} high") for name in there if f"{name} low" in there}
+    of = next((name for name in ("value", "difference") if name in there), "")
+    return found | ({of: ("low", "high")} if of and "low" in there else {})
+
+
+def with_intervals(table: pd.DataFrame, ends: Ends) -> pd.DataFrame:
+    """The table with scores as texts, as in `0.487 ± .013`."""
+    texts = {}
+    for name, (low, high) in ends.items():
+        cells = zip(*(table[each].tolist() for each in (name, low, high)), strict=True)
+        texts[name] = [plus_minus(value, least, most, name) for value, least, most in cells]
+    return table.assign(**texts)
 
 
 def span(low: int, high: int) -> str:
@@ -55,7 +81,7 @@ def column_format(name: str) -> str:
 
 def chart_format(name: str) -> str:
     """The same for an axis or a tooltip, as D3 has it."""
-    return f".{decimals(name)}f"
+    return f",.{decimals(name)}f"
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 from leaderboard_app.board import SCORES, Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.formats import plus_minus, span
+from leaderboard_app.links import address_of, model_link, reported_link
 from panglot.arrays import Floats
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
@@ -122,7 +122,7 @@ def front_of_entries(
                 cell = Cell(rows[entry.id][setting], placed.get(entry.id))
                 models.setdefault(entry.folder, {})[task] = cell
         if here:
-            tasks.append(Task(task, f"{here[0].headline}, {setting}", _link("overview", task=task)))
+            tasks.append(Task(task, f"{here[0].headline}, {setting}", address_of("overview", task=task)))
     lines = [
         Line(
             firsts[folder].shown,
@@ -140,12 +140,12 @@ def front_of_field(field: Field) -> Front:
     lines: dict[str, Line] = {}
     tasks = []
     for task in (name for name in suite_tasks() if name in field.models()):
-        tasks.append(Task(task, f"{REPORTED_BY}, mono", _link("field", on=task)))
+        tasks.append(Task(task, f"{REPORTED_BY}, mono", address_of("field", on=task)))
         for (model, revision), (value, parameters) in _means(field, task).items():
             id_ = f"{model}@{revision}"
             organisation, _, name = model.rpartition("/")
             if id_ not in lines:
-                link = _link("field", on=task, search=name, rows=id_)
+                link = reported_link(task, model, revision)
                 lines[id_] = Line(name, _note(organisation, parameters), link, {})
             cells = {**lines[id_].cells, task: Cell(Score(value, None, None))}
             lines[id_] = lines[id_]._replace(cells=cells)
@@ -258,12 +258,3 @@ def number_of_parameters(parameters: int) -> str:
         (scale, unit) for scale, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1, "")) if parameters >= scale
     )
     return f"{parameters / scale:.3g} {unit}".strip()
-
-
-def model_link(task: str, folder: str) -> str:
-    """Where all that is known of a model on a task is shown."""
-    return _link("model", task=task, model=folder)
-
-
-def _link(page: str, **query: Any) -> str:
-    return f"{page}?{urlencode(query)}"

@@ -5,7 +5,7 @@ Ink on a coloured cell is chosen by the cell, so that it can be read on each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -37,10 +37,15 @@ def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("va
     return _grid(shown, colour, ink, [number_of(name, format=".3f") for name in tips], AXIS)
 
 
-def language_map(table: pd.DataFrame) -> Chart:
-    """A grid of values by `language`, down, and `model`; numbers × 100. Both come in the order of the table."""
+def language_map(table: pd.DataFrame, group: Callable[[str], str] | None = None) -> Chart:
+    """A grid of values by `language`, down, and `model`; numbers × 100. Both come in the order of the table.
+
+    :param group: what languages are grouped by, which their labels say
+    """
     low, high = float(table["value"].min()), float(table["value"].max())
     names = {code: language_label(code) for code in dict.fromkeys(table["language"])}
+    if group:
+        names = {code: f"{group(code)} · {name}" for code, name in names.items()}
     rows = savable(table.assign(language=table["language"].map(names), shown=table["value"].map(_shown)))
     axis = {
         "orient": "top",
@@ -52,7 +57,7 @@ def language_map(table: pd.DataFrame) -> Chart:
     }
     encoding = {
         "x": name_of("model", sort=list(dict.fromkeys(rows["model"])), title=None, axis=axis),
-        "y": name_of("language", sort=list(names.values()), title=None, axis=NAMES),
+        "y": name_of("language", sort=list(names.values()), title=None, axis={**NAMES, "labelLimit": 300}),
         "tooltip": [name_of("model"), name_of("language"), number_of("value", format=".3f")],
     }
     colour = number_of("value", scale={"scheme": "viridis", "domain": [low, high]}, legend=None)

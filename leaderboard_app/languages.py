@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +30,11 @@ MEANINGS = {
 }
 """What a number of a model in a language is."""
 
-HARDEST, BY_NAME, BY_SCRIPT = "hardest first", "name", "script"
-ORDERS = (HARDEST, BY_NAME, BY_SCRIPT)
+HARDEST, BY_NAME, BY_SCRIPT, BY_FAMILY = "hardest first", "name", "script", "family"
+ORDERS = (HARDEST, BY_NAME, BY_SCRIPT, BY_FAMILY)
+OTHER = "other"
+
+FAMILIES = Path(__file__).with_name("families.toml")
 
 
 def scores_by_language(scores: pd.DataFrame, metric: str, setting: str) -> dict[str, dict[str, float]]:
@@ -63,6 +69,7 @@ def grid_of(models: Mapping[str, ByLanguage], order: str) -> pd.DataFrame:
         HARDEST: lambda code: (float(ease[code]),),
         BY_NAME: lambda code: (language_name(code), code),
         BY_SCRIPT: lambda code: (script_of(code), language_name(code), code),
+        BY_FAMILY: lambda code: (family_of(code), language_name(code), code),
     }
     languages = {code: place for place, code in enumerate(sorted(ease.index, key=keys[order]))}
     best = {name: place for place, name in enumerate(best_first(models))}
@@ -106,9 +113,46 @@ def spread_table(models: Mapping[str, ByLanguage]) -> pd.DataFrame:
 
 
 def script_of(code: str) -> str:
-    """The script of a language, as ISO 15924 calls it; empty where that is unknown."""
+    """The script of a language, as ISO 15924 calls it; `other` where that is unknown."""
     language = parse_language(code)
-    return language.script if language else ""
+    return (language.script if language else "") or OTHER
+
+
+def family_of(code: str) -> str:
+    """The family of a language, as Glottolog has it; `other` where the table has none."""
+    language = parse_language(code)
+    return _families().get(language.code, OTHER) if language else OTHER
+
+
+GROUPS: Mapping[str, Callable[[str], str]] = {BY_SCRIPT: script_of, BY_FAMILY: family_of}
+"""What languages are grouped by in some of the orders."""
+
+
+def group_table(models: Mapping[str, ByLanguage], order: str) -> pd.DataFrame:
+    """A row for each script or family: how many languages, the mean over models and languages, the hardest language.
+
+    The hardest group comes first.
+    """
+    groups: dict[str, dict[str, float]] = {}
+    for code, mean in hardest(models, most=10_000):
+        groups.setdefault(GROUPS[order](code), {})[code] = mean
+    rows = [
+        {
+            order: group,
+            "languages": len(codes),
+            "mean": float(np.mean(list(codes.values()))),
+            "worst": min(codes.values()),
+            "worst language": language_name(min(codes, key=lambda code: codes[code])),
+        }
+        for group, codes in groups.items()
+    ]
+    return pd.DataFrame(rows).sort_values("mean", ignore_index=True, kind="stable")
+
+
+@cache
+def _families() -> dict[str, str]:
+    table = tomllib.loads(FAMILIES.read_text(encoding="utf-8"))
+    return {code: family for family, codes in table.items() for code in codes}
 
 
 def hardest(models: Mapping[str, ByLanguage], most: int = 5) -> list[tuple[str, float]]:

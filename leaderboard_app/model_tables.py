@@ -10,10 +10,12 @@ import pandas as pd
 from leaderboard_app.board import SEEN, Row
 from leaderboard_app.entries import Entry
 from leaderboard_app.formats import signed
+from leaderboard_app.links import model_link
 from panglot.languages import language_name
 from panglot.numbers import NOTHING
 from panglot.results.result_record import ResultRecord
 
+ENDS = ("", " low", " high")
 RECORDED = "as recorded by the keepers of these submissions, not found on this machine"
 """Said of a level of trust."""
 
@@ -134,13 +136,21 @@ def curve_table(result: ResultRecord) -> pd.DataFrame:
 def bias_table(
     entries: Iterable[Entry], rows: Mapping[str, Row], blind: Mapping[str, float], names: Sequence[str]
 ) -> pd.DataFrame:
-    """All bias measures of several models, one row each, below what a language-blind ranker gets."""
-    table = [{"model": "language-blind", **{name: blind.get(name) for name in names}}]
+    """All bias measures of several models, one row each, below what a language-blind ranker gets.
+
+    Intervals stand in columns of their own (`rank_distance low`, `rank_distance high`).
+    """
+    table: list[dict[str, object]] = [{"model": "language-blind", **blind, "id": "", "leads to": "about"}]
     for entry in entries:
-        row = rows.get(entry.id)
-        if row:
-            table.append({"model": entry.shown, **{name: row[name].value if name in row else None for name in names}})
-    return pd.DataFrame(table).astype(dict.fromkeys(names, float))
+        row = rows.get(entry.id, {})
+        cells = {
+            f"{name}{end}": value for name in names if name in row for end, value in zip(ENDS, row[name], strict=True)
+        }
+        if cells:
+            same = {"id": f"{entry.identity}@{entry.revision}", "leads to": model_link(entry.task, entry.folder)}
+            table.append({"model": entry.shown, **cells, **same})
+    numbers = [f"{name}{end}" for name in names for end in ENDS]
+    return pd.DataFrame(table, columns=["model", *numbers, "id", "leads to"]).astype(dict.fromkeys(numbers, float))
 
 
 def _facts(facts: dict[str, str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import streamlit as st
 
 from leaderboard_app import address
-from leaderboard_app.board import Row
+from leaderboard_app.board import Row, names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.field_store import field_of
@@ -119,7 +119,10 @@ def pick_metric(headline: str) -> str:
 def pick_model(index: Index, entries: Sequence[Entry], why: Mapping[str, str] = MappingProxyType({})) -> Entry:
     """One of the entries of a task, named in the address by its folder; the best of them unless chosen otherwise."""
     by_folder = {entry.folder: entry for entry in entries}
-    return by_folder[address.select("Model", list(by_folder), "model", best_entry(index, entries).folder, why=why)]
+    names = dict(zip(by_folder, names_of(list(by_folder.values())), strict=True))
+    best = best_entry(index, entries).folder
+    chosen = address.select("Model", list(by_folder), "model", best, why=why, format_func=names.__getitem__)
+    return by_folder[chosen]
 
 
 def pick_language(

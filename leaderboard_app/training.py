@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from leaderboard_app.columns import SHORT, best_of, headed
+from leaderboard_app.formats import plus_minus
 from panglot.errors import BadResult
+from panglot.numbers import NOTHING, listed
+from panglot.score.comparison.differences import ALPHA
 from panglot.train.ablation.experiment import Experiment, read_experiment
 
 FOLDER = Path(__file__).with_name("experiments")
@@ -55,3 +61,57 @@ def difference_table(experiment: Experiment, task: str) -> pd.DataFrame:
     if any(row.detectable is not None for row in experiment.tests):
         shown.add("detectable")
     return pd.DataFrame([row.model_dump(include=shown) for row in experiment.tests if row.task == task])
+
+
+def conclusion(experiment: Experiment, task: str) -> str:
+    """What the ablation found on a task: the best arm by balance, and what tests found of the best arm that has any.
+
+    Empty where no arm has a score.
+    """
+    setting = "balance" if any("balance" in row.means for row in experiment.means if row.task == task) else "multi"
+    means = {row.arm: row.means[setting] for row in experiment.means if row.task == task and setting in row.means}
+    if not means:
+        return ""
+    best = max(means, key=means.__getitem__)
+    said = f"{best} has the highest {setting} ({means[best]:.3f})"
+    tests = [row for row in experiment.tests if row.task == task and row.setting == setting]
+    tested = {arm for row in tests for arm in (row.one, row.other)} & set(means)
+    if not tested:
+        return f"{said}."
+    first = max(tested, key=means.__getitem__)
+    of_first = [row for row in tests if first in (row.one, row.other)]
+    won = [row.other if row.one == first else row.one for row in of_first if row.p <= ALPHA]
+    tied = [row.other if row.one == first else row.one for row in of_first if row.p > ALPHA]
+    found = ([f"significantly better than {listed(won)}"] if won else []) + (
+        [f"not distinguishable from {listed(tied)}"] if tied else []
+    )
+    which = "It" if first == best else f"Of the arms that were tested against others, {first} ({means[first]:.3f})"
+    return f"{said}. {which} is {' and '.join(found)}."
+
+
+def arms_html(experiment: Experiment, task: str, measures: Sequence[str]) -> str:
+    """Each arm with what it is and its scores, as a table like those of the first page; the best in bold."""
+    scores = arm_scores(experiment, task, measures)
+    there = [name for name in measures if name in set(scores["measure"])]
+    best = {name: best_of(name, scores["value"][scores["measure"] == name]) for name in there}
+    cells = {(row.arm, row.measure): row for row in scores.itertuples(index=False)}
+    heads = "".join(f'<th scope="col">{html.escape(headed(name, SHORT.get(name, name)))}</th>' for name in there)
+    body = ""
+    for arm in experiment.arms:
+        if any((arm.name, name) in cells for name in there):
+            shown = (_cell(cells.get((arm.name, name)), name, best[name]) for name in there)
+            body += (
+                f'<tr><th scope="row">{html.escape(arm.name)}<small>{html.escape(arm.title)}</small></th>'
+                f"{''.join(shown)}</tr>"
+            )
+    return (
+        '<div class="front" role="region" aria-label="Arms" tabindex="0"><table><thead><tr><th scope="col">arm</th>'
+        f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(row: Any, name: str, best: float) -> str:
+    if row is None:
+        return f"<td>{NOTHING}</td>"
+    shown = plus_minus(row.value, row.low, row.high, name)
+    return f"<td><b>{shown}</b></td>" if row.value == best else f"<td>{shown}</td>"

@@ -27,10 +27,18 @@ class Chart(NamedTuple):
         """For Streamlit, which sends tables to the browser in a form of its own."""
         return {**self.spec, "datasets": dict(self.tables)}
 
-    def saved(self, width: int) -> Spec:
-        """For a file: all in one, `width` points wide without the axes."""
+    def saved(self, width: int, title: str = "", subtitle: str = "") -> Spec:
+        """For a file: all in one, `width` points wide without the axes, below its title."""
         tables = {name: json.loads(table.to_json(orient="records")) for name, table in self.tables.items()}
-        return {**self.spec, "width": width, "datasets": tables}
+        heading = {
+            "text": title,
+            "subtitle": subtitle,
+            "anchor": "start",
+            "frame": "group",
+            "offset": 12,
+            "limit": width,
+        }
+        return {**self.spec, "width": width, "datasets": tables, **({"title": heading} if title else {})}
 
 
 def data(name: str) -> Spec:

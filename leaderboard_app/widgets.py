@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
+from pandas.api.types import is_float_dtype as is_float
 
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.columns import DIRECTION, SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, literal
-from leaderboard_app.formats import column_format, number, plus_minus
+from leaderboard_app.formats import Ends, column_format, decimals, ends_of, number, with_intervals
 from leaderboard_app.strangers import is_regular, read_regular
 from leaderboard_app.vega import Chart
 from panglot.numbers import NOTHING
@@ -42,6 +44,11 @@ table.facts th { width: 11rem; }
 
 FALLING, RISING = "falling", "rising"
 
+LINK = "leads to"
+"""The column of a table that says where the names of its models lead."""
+_NAME_AS_LINK = {"type_config": COLUMN.LinkColumn(display_text="#(.*)$")["type_config"]}
+_NUMBERS_AS_TEXT = {"type_config": COLUMN.TextColumn()["type_config"], "alignment": "right"}
+
 Config = Mapping[str, object]
 
 
@@ -53,37 +60,45 @@ def show_table(
     order: Sequence[str] | None = None,
     ids: str = "",
     mode: Literal["single-row", "multi-row"] = "multi-row",
-    spread: Sequence[str] = (),
+    spread: Sequence[str] | None = None,
 ) -> list[str]:
     """A table with its downloads. A click on a heading sorts by it, a second click the other way round.
+
+    Scores that have intervals, in columns of their own, are shown with half of these. Where the table has a column
+    `leads to`, the names in `model` lead there.
 
     :param key: what the address calls the table
     :param order: the columns that are shown; a CSV file has the others, too
     :param ids: the column whose values name the rows that are ticked; without it no row can be
-    :param spread: columns of scores that are shown with half of their intervals, which have columns of their own
+    :param spread: the scores that are shown with their intervals; all of them unless given
     :returns: those values, of the rows that are ticked
     """
-    shown, arrows = _sorted(table, key, order)
-    seen = shown if order is None else shown[list(dict.fromkeys([*order, *([ids] if ids else [])]))]
-    columns = list(harmless(seen).columns)
+    ends = {column: found for column, found in ends_of(table).items() if spread is None or column in spread}
+    folded = {LINK, *(end for found in ends.values() for end in found)}
+    listed = list(order) if order is not None else [column for column in table if column not in folded]
+    shown, arrows = _sorted(table, key, listed)
+    wanted = list(dict.fromkeys([*listed, *([ids] if ids else [])]))
+    texts = [column for column in wanted if column in ends or (decimals(column) == 1 and is_float(shown[column]))]
+    seen = harmless(_as_texts(shown, texts, ends)[wanted])
+    columns = dict(zip(seen.columns, wanted, strict=True))
     names = [str(value) for value in shown[ids]] if ids else []
     ticked = address.hold(key, names) if ids else []
     rows = [names.index(name) for name in ticked]
     widget = f"table-{key}"
     st.session_state[widget] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     st.dataframe(
-        harmless(_spread(seen, shown, spread)),
+        seen.assign(model=_linked(shown)) if LINK in shown else seen,
         hide_index=True,
-        column_order=order,
-        column_config=_headed(seen, config or {}, arrows),
+        column_order=[column for column in seen if columns[column] in listed],
+        column_config=_headed(listed, config or {}, arrows, texts, LINK in shown),
         placeholder=NOTHING,
         alt=name,
         height="content" if len(shown) <= MOST_ROWS else ROW_PIXELS * MOST_ROWS,
         key=widget,
         selection_mode=[mode, "single-column"] if ids else "single-column",
-        on_select=partial(_selected, key, tuple(names), dict(zip(columns, seen.columns, strict=True))),
+        on_select=partial(_selected, key, tuple(names), columns),
     )
-    downloads(shown, name, order)
+    downloads(shown.drop(columns=LINK, errors="ignore"), name, listed)
     return ticked
 
 
@@ -98,21 +113,32 @@ def number_columns(names: Sequence[str], of: str = "") -> dict[str, object]:
     return {name: COLUMN.NumberColumn(format=column_format(of or name)) for name in names}
 
 
-def downloads(table: pd.DataFrame, name: str, order: Sequence[str] | None = None) -> None:
-    """Three small buttons; the text is made when one is pressed. Columns that are not in `order` are in CSV alone."""
-    first = list(order or table.columns)
-    whole = table[[*first, *(column for column in table if column not in first)]]
+def downloads(table: pd.DataFrame, name: str, order: Sequence[str]) -> None:
+    """Three small buttons; the text is made when one is pressed.
+
+    CSV has all columns with all digits; the others have those of `order`, scores with half of their intervals, and the
+    full id of each model where the table has it.
+    """
+    whole = table[[*order, *(column for column in table if column not in order)]]
+    paper = [*order, *(["id"] if "id" in table and "id" not in order else [])]
     with st.container(horizontal=True, gap="small"):
         for label, (ending, kind, write) in FORMATS.items():
-            _download(label, f"{name}.{ending}", kind, partial(write, whole if label == "CSV" else table[first]))
+            make = partial(write, whole) if label == "CSV" else partial(_for_paper, write, table, paper)
+            _download(label, f"{name}.{ending}", kind, make)
+
+
+def _for_paper(write: Callable[[pd.DataFrame], str], table: pd.DataFrame, order: Sequence[str]) -> str:
+    """Some columns of a table as text, scores with half of their intervals."""
+    ends = {name: found for name, found in ends_of(table).items() if name in order}
+    return write(with_intervals(table, ends)[list(order)])
 
 
 def show_chart(chart: Chart, name: str, about: str) -> None:
-    """A chart with its downloads; `about` is what a screen reader says of it."""
+    """A chart with its downloads; `about` is what a screen reader says of it, and the title of what is saved."""
     st.vega_lite_chart(chart.drawn(), alt=about)
     with st.container(horizontal=True, gap="small"):
-        _download("SVG", f"{name}.svg", "image/svg+xml", partial(as_svg, chart))
-        _download("PNG", f"{name}.png", "image/png", partial(as_png, chart))
+        _download("SVG", f"{name}.svg", "image/svg+xml", partial(as_svg, chart, about, name))
+        _download("PNG", f"{name}.png", "image/png", partial(as_png, chart, about, name))
 
 
 def link_to(page: str, label: str, icon: str, query: Mapping[str, str | Sequence[str]], unless: str = "") -> None:
@@ -170,24 +196,33 @@ def _sorted(table: pd.DataFrame, key: str, order: Sequence[str] | None) -> tuple
     return table.sort_values(column, ascending=way == RISING, kind="stable", ignore_index=True), arrow
 
 
-def _headed(table: pd.DataFrame, config: Config, arrows: Mapping[str, str]) -> dict[str, object]:
+def _as_texts(table: pd.DataFrame, texts: Sequence[str], ends: Ends) -> pd.DataFrame:
+    """The table with numbers as texts: scores with half of their intervals, ranks with thousands apart."""
+    ranks = {name: [number(value, name) for value in table[name]] for name in texts if name not in ends}
+    return with_intervals(table, ends).assign(**ranks)
+
+
+def _linked(table: pd.DataFrame) -> list[str]:
+    """Where each name leads, and behind `#` the name that is shown of it."""
+    return [f"{link}#{quote(name, safe='')}" for link, name in zip(table[LINK], table["model"], strict=True)]
+
+
+def _headed(
+    listed: Sequence[str], config: Config, arrows: Mapping[str, str], texts: Collection[str], linked: bool
+) -> dict[str, object]:
     """The configuration of the columns; headings say which way is better, and of one that the table is sorted by it."""
     headed = dict(config)
-    for name in table:
+    for name in listed:
+        known = cast("dict[str, object]", headed.get(name) or COLUMN.Column())
         signs = [sign for sign in (DIRECTION.get(name, ""), arrows.get(name, "")) if sign]
         if signs:
-            known = cast("dict[str, object]", headed.get(name) or COLUMN.Column())
-            headed[name] = {**known, "label": " ".join([str(known.get("label") or name), *signs])}
+            known = {**known, "label": " ".join([str(known.get("label") or name), *signs])}
+        if name in texts:
+            known = {**known, **_NUMBERS_AS_TEXT}
+        if linked and name == "model":
+            known = {**known, **_NAME_AS_LINK}
+        headed[name] = known
     return headed
-
-
-def _spread(seen: pd.DataFrame, whole: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The table with columns of scores as texts, as in `0.487 ± .013`."""
-    texts = {}
-    for name in names:
-        ends = zip(*(whole[end].tolist() for end in (name, f"{name} low", f"{name} high")), strict=True)
-        texts[name] = [plus_minus(value, low, high, name) for value, low, high in ends]
-    return seen.assign(**texts)
 
 
 def _selected(key: str, names: Sequence[str], columns: Mapping[str, str]) -> None:

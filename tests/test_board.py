@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import altair as alt
@@ -267,15 +268,36 @@ def test_differences_equal_those_of_compare(made: Path) -> None:
     assert table["difference"].tolist() == found.by_setting.difference.tolist()
     assert len(comparison.pair_table(found)) == 121
     assert len(comparison.language_table(found)) == 33
+    assert set(table["in words"]) <= {"not found", *(f"found, {word}" for _, word in comparison.SIZES)}
+    said = comparison.in_words(found, ("bm25", "use"))
+    assert said.startswith("use is better in")
+    assert "(large)" in said
     differing = comparison.query_differences(one, other, "map", "multi", "de")
     assert differing["B − A"].abs().is_monotonic_decreasing
     assert set(differing["language"]) == {"de"}
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "found", "words"),
+    [
+        (0.5, 0.504, True, "found, but tiny"),
+        (0.52, 0.5, True, "found, but small"),
+        (0.5, 0.53, True, "found, noticeable"),
+        (0.5, 0.55, True, "found, large"),
+        (0.0, 0.01, True, "found, large"),
+        (0.5, 0.9, False, "not found"),
+    ],
+)
+def test_difference_is_called_by_its_share_of_the_lower_score(
+    one: float, other: float, found: bool, words: str
+) -> None:
+    assert comparison.size_in_words(one, other, found) == words
+
+
 def test_no_model_dominates_the_pareto_front() -> None:
     table = pd.DataFrame({"x": [1.0, 2.0, 3.0, 2.0], "y": [1.0, 3.0, 2.0, 3.0]})
     assert charts.pareto(table, "x", "y") == [False, True, True, True]
-    assert charts.pareto(table, "x", "y", y_falls=True) == [True, False, True, False]
+    assert charts.pareto(table, "y", "x", x_falls=True) == [True, False, True, False]
 
 
 def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
@@ -287,11 +309,10 @@ def test_charts_are_made_of_the_tables(index: Index, made: Path) -> None:
     grid = board.pairs(own, "map", entries[0].languages)
     long = board.long_form(board.language_scores(own, "map", entries[0].languages), ("mono", "multi"))
     made_charts = [
-        charts.scatter(board.overview(entries, rows), "multi", board.DISTANCE, ("multi", "bias"), y_falls=True),
+        charts.scatter(board.overview(entries, rows), board.DISTANCE, "multi", ("bias", "multi"), x_falls=True),
         grids.heat_map(grid),
         charts.dots(long, "language", "setting", "map", ("language-blind", 0.5), ["de"]),
         grids.deviation_map(model_tables.mix_table(result, [10.0] * 11), 0, 4, "ratio"),
-        charts.bars(model_tables.standing_of_languages(result), "language", "pushed", "places"),
         charts.lines(long, "value", "low", "setting", ("value", "low"), log_x=True),
         charts.histogram(pd.DataFrame({"start": [-0.5, 0.0], "end": [0.0, 0.5], "count": [3, 4]}), "difference"),
     ]
@@ -370,10 +391,12 @@ def test_untrusted_text_is_escaped_in_latex() -> None:
 
 
 def test_charts_export_as_svg() -> None:
-    chart = charts.bars(pd.DataFrame({"language": ["de <b>"], "pushed": [0.5]}), "language", "pushed", "places")
-    svg = as_svg(chart)
+    rows = pd.DataFrame({"model": ["de <b>"], "setting": "multi", "value": 0.5, "low": 0.4, "high": 0.6})
+    chart = charts.dots(rows, "model", "setting", "map")
+    svg = as_svg(chart, "Scores of all models", "panglot xquad-r map")
     assert svg.startswith("<svg")
-    assert "de &lt;b&gt;" in svg
+    for words in ("de &lt;b&gt;", "Scores of all models", f"panglot xquad-r map, {date.today()}"):
+        assert words in svg
     assert as_png(chart).startswith(b"\x89PNG")
 
 

@@ -287,12 +287,13 @@ def test_unknown_names_in_url_are_ignored(seen: Seen) -> None:
 SCRIPT = """
 import pandas as pd
 import streamlit as st
-from leaderboard_app.charts import bars
+from leaderboard_app.charts import dots
 from leaderboard_app.widgets import show_chart, show_table
 
 table = pd.DataFrame({"model": ['=HYPERLINK("http://evil.example")', " @x", "plain"], "value": [-0.5, 0.5, 1.0]})
 show_table(table, "odd names", "rows")
-show_chart(bars(table, "model", "value", "value"), "odd names", "a chart of odd names")
+drawn = table.assign(series="one", low=table["value"], high=table["value"])
+show_chart(dots(drawn, "model", "series", "value"), "odd names", "a chart of odd names")
 """
 NO_FORMULAS = ['\'=HYPERLINK("http://evil.example")', "' @x", "plain"]
 

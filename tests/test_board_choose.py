@@ -11,7 +11,7 @@ from leaderboard_app.field import Scored
 from leaderboard_app.field_store import scored_on
 from leaderboard_app.index import Index
 from tests.helpers.command import json_of
-from tests.helpers.pages import Open, page_opener
+from tests.helpers.pages import Open, named, page_opener
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -28,7 +28,7 @@ def test_page_and_command_make_the_same_list(open_page: Open, tmp_path: Path, di
     assert not page.exception
     check, command = (shlex.split(code.value) for code in page.code[-2:])
     listed = json_of(*command[1:], "--top", "15", "--json")
-    shown = page.dataframe[0].value
+    shown = named(page.dataframe[0].value)
     assert shown["model"].tolist() == [model["model"].rpartition("/")[2] for model in listed["models"]]
     assert [text.partition(" ")[0] for text in shown["score"]] == [f"{m['score'][0]:.3f}" for m in listed["models"]]
     assert shown["as good as the best"].tolist() == [model["tied"] for model in listed["models"]]
@@ -48,7 +48,7 @@ def test_scores_without_verified_evidence_are_not_recommended(
     page = open_page("choose", tmp_path)
     assert not page.exception
     assert len(page.dataframe[0].value) == 15
-    assert "best" not in page.dataframe[0].value["model"].tolist()
+    assert "best" not in named(page.dataframe[0].value)["model"].tolist()
     assert "reported" in set(page.dataframe[0].value["trust"])
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from leaderboard_app import board, charts, grids
+from leaderboard_app import board, charts, grids, labels
 from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, falls
 from leaderboard_app.entries import Entry
 from leaderboard_app.filtering import Filters
@@ -86,13 +87,51 @@ def test_a_model_of_unknown_size_passes_a_size_filter() -> None:
 def test_floors_are_not_on_a_front() -> None:
     floors = [entry(name) for name in sorted(FLOORS)]
     assert {"random", "constant", "language-id"} == FLOORS
-    chart = charts.scatter(overview(*floors, entry("model")), "multi", board.DISTANCE, ("x", "y"), y_falls=True)
+    chart = charts.scatter(overview(*floors, entry("model")), board.DISTANCE, "multi", ("x", "y"), x_falls=True)
     front, grey, models = (chart.tables[name] for name in ("front", "floors", "models"))
     assert front["model"].tolist() == models["model"].tolist() == ["model"]
     assert set(grey["model"]) == FLOORS
     best = board.best_first([*floors, entry("model")], {})
     assert best[0].name == "model"
     assert not any(each.ranked for each in floors)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_names_of_a_thousand_models_do_not_overlap(narrow: bool) -> None:
+    """The best ten and those on the front, as far as there is room; the one that is looked for is named first."""
+    random = np.random.default_rng(0)
+    across, up = random.uniform(0.02, 0.98, 1000), random.beta(5, 2, 1000) * 0.9 + 0.05
+    names = [f"organisation-{row}/multilingual-model" for row in range(1000)]
+    order = [7, *np.argsort(-up)[:10].tolist()]
+    placed = labels.place(across, up, names, order, narrow)
+    assert next(iter(placed)) == 7
+    assert len(placed) >= (4 if narrow else 7)
+    width = labels.PHONE_WIDTH if narrow else labels.WIDTH
+    long = min(len(names[0]) * labels.LETTER, labels.LIMIT)
+    boxes = []
+    for row, label in placed.items():
+        around = labels._boxes(across[row] * width, (1 - up[row]) * labels.HEIGHT, long, width)
+        boxes.append(next(box for other, box in around if other == label))
+    assert not any(one.hits(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert all(box.inside and box.right <= width for box in boxes)
+
+
+def test_a_chart_names_what_is_looked_for_and_the_good_corner_is_top_right() -> None:
+    entries = [entry(f"model-{place:02d}") for place in range(30)]
+    rows = {
+        each.id: {
+            "multi": board.Score(0.9 - 0.01 * place, None, None),
+            board.DISTANCE: board.Score(0.1 + 0.01 * (place % 7), None, None),
+        }
+        for place, each in enumerate(entries)
+    }
+    table = board.overview(entries, rows)
+    chart = charts.scatter(table, board.DISTANCE, "multi", ("bias ↓", "multi ↑"), x_falls=True, sought=["model-29@1"])
+    assert chart.tables["named"]["model"].iloc[0] == "model-29"
+    assert "model-00" in set(chart.tables["named"]["model"])
+    encoding = chart.spec["layer"][2]["encoding"]
+    assert encoding["x"]["scale"]["reverse"]
+    assert "reverse" not in encoding["y"]["scale"]
 
 
 def test_an_action_that_cannot_be_done_says_why() -> None:

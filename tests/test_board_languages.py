@@ -13,7 +13,9 @@ from leaderboard_app import languages
 from leaderboard_app.field import languages_of, scored_by_others
 from leaderboard_app.grids import language_map
 from leaderboard_app.index import update
+from panglot.data.catalogue import all_tasks
 from panglot.interop.field import reported_on, shipped_field
+from panglot.languages import parse_language
 from panglot.results.result_record import read_result_record
 from tests.helpers.boards import path_of, verified_index
 from tests.helpers.pages import Open, page_opener
@@ -37,6 +39,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
         (languages.HARDEST, ["ben_Latn", "deu_Latn", "ben_Beng"]),
         (languages.BY_NAME, ["ben_Beng", "ben_Latn", "deu_Latn"]),
         (languages.BY_SCRIPT, ["ben_Beng", "ben_Latn", "deu_Latn"]),
+        (languages.BY_FAMILY, ["ben_Beng", "ben_Latn", "deu_Latn"]),
     ],
 )
 def test_languages_stand_in_the_order_asked_for(order: str, expected: list[str]) -> None:
@@ -45,6 +48,24 @@ def test_languages_stand_in_the_order_asked_for(order: str, expected: list[str])
     assert list(dict.fromkeys(grid["model"])) == ["good", "bad"]
     spec = language_map(grid).spec
     assert spec["layer"][0]["encoding"]["y"]["sort"][0].startswith("Bengali")
+    labelled = language_map(grid, languages.family_of).spec["layer"][0]["encoding"]["y"]["sort"]
+    assert labelled[0].startswith("Indo-European · Bengali")
+
+
+def test_hardest_scripts_and_families_come_first() -> None:
+    by_script = languages.group_table(MODELS, languages.BY_SCRIPT)
+    assert by_script["script"].tolist() == ["Latn", "Beng"]
+    assert by_script["mean"].tolist() == pytest.approx([0.45, 0.6])
+    assert by_script["worst language"][0] == "Bengali, Latin"
+    assert languages.group_table(MODELS, languages.BY_FAMILY)["languages"].tolist() == [3]
+
+
+def test_every_language_of_a_task_has_a_script_and_a_family() -> None:
+    codes = {code for task in all_tasks() for code in task.languages if parse_language(code)}
+    assert {
+        code for code in codes if languages.OTHER in (languages.script_of(code), languages.family_of(code))
+    } == set()
+    assert [languages.family_of(code) for code in ("tur_Latn", "zxx", "tlh")] == ["Turkic", "other", "other"]
 
 
 def test_models_are_ordered_by_languages_that_all_have() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from panglot.results.record import write_record
 from panglot.results.result_record import read_result_record
 from panglot.trust.submission import card_of, write_card
 from tests.helpers.boards import path_of, verified_index
-from tests.helpers.pages import Open, page_opener
+from tests.helpers.pages import Open, named, page_opener
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -109,7 +110,8 @@ def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) ->
 
 def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
     test = open_page("overview", index.folder, task="starter", search="bm25")
-    assert test.dataframe[0].value["model"].tolist() == ["bm25"]
+    shown = test.dataframe[0].value["model"].tolist()
+    assert [re.fullmatch(r"model\?task=starter&model=bm25%40[^#]+#(.*)", link)[1] for link in shown] == ["bm25"]  # type: ignore[index]
     test.text_input(key="search").set_value("no such model").run()
     assert "No model matches" in test.info[-1].value
     test.text_input(key="search").set_value("").run()
@@ -144,7 +146,7 @@ def test_each_page_marks_name_of_another_model(open_page: Open, imitated: Path, 
 def test_choosing_languages_computes_again(open_page: Open, index: Index, made: Path) -> None:
     test = open_page("overview", index.folder, task="starter", pool=["de", "en"])
     assert not test.exception
-    shown = test.dataframe[0].value.set_index("model")
+    shown = named(test.dataframe[0].value).set_index("model")
     row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
     assert shown.loc["bm25", "multi"] == row["multi"].value
     assert shown["rank"].dropna().tolist() == [1, 2]
@@ -160,7 +162,7 @@ def test_ranks_are_those_of_what_is_verified(open_page: Open, copy: Path) -> Non
     path_of(copy, "bm25").touch()
     update(copy)
     page = open_page("overview", copy, task="starter")
-    shown = page.dataframe[0].value.set_index("model")
+    shown = named(page.dataframe[0].value).set_index("model")
     assert shown["rank"].dropna().to_dict() == {"use-multilingual": 1}
     assert any("among the 1 verified so far; 1 is not verified yet" in caption.value for caption in page.caption)
 

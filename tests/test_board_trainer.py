@@ -82,6 +82,12 @@ def test_tables_say_what_the_file_says(experiment: Experiment) -> None:
     assert curve["value"].tolist() == [0.1, 0.2, 0.3, 0.25]
     assert training.difference_table(experiment, "xquad-r")["difference"].tolist() == [0.05]
     assert training.difference_table(experiment, "mlqa-r").empty
+    best = experiment.model_copy(update={"means": experiment.means[:4]})
+    said = "hybrid has the highest multi (0.300). It is significantly better than mono."
+    assert training.conclusion(best, "xquad-r") == said
+    said = "Of the arms that were tested against others, hybrid (0.300) is significantly better than mono."
+    assert training.conclusion(experiment, "xquad-r") == f"image has the highest multi (0.400). {said}"
+    assert training.conclusion(best, "mlqa-r") == ""
 
 
 def test_the_ablations_that_come_with_the_board_are_in_the_order_of_their_grids() -> None:
@@ -102,7 +108,10 @@ def test_the_page_shows_an_ablation(experiment: Experiment, tmp_path: Path, monk
     assert page.selectbox(key="on").value == "xquad-r"
     shown = page.dataframe[0].value
     assert shown["arm"].tolist() == list(SCORES)
-    assert shown.set_index("arm")["value"].to_dict() == SCORES
+    assert shown.set_index("arm")["value"].to_dict() == {arm: f"{value:.3f} ± .010" for arm, value in SCORES.items()}
+    assert "image has the highest multi (0.400)" in page.markdown[1].value.replace("\\", "")
+    arms = next(each.proto.body for each in page.get("html") if "the arm hybrid" in each.proto.body)
+    assert arms.count("<b>0.400 ± .010</b>") == 1
 
 
 def test_a_task_without_measures_of_bias_has_no_such_section(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from panglot.cli.view.shortlist import check_command
+from panglot.cli.view.shortlist import check_command, how_to_check, shortlist_json
 from panglot.errors import PanglotError
 from panglot.interop.field import Reported, reported_on, shipped_field
 from panglot.interop.shortlist import Wishes, cells_of, parse_parameters, shortlist
@@ -125,6 +125,21 @@ def test_command_gives_what_the_function_gives() -> None:
     assert read["models_in_all"] == len(found.choices) > 90
     assert all(each["parameters"] <= 600_000_000 for each in read["models"])
     assert read["check"] == f"panglot run {read['models'][0]['model']} --tasks ./pairs.csv --languages de,tr"
+
+
+def test_closed_model_is_not_suggested_to_be_run() -> None:
+    wishes = Wishes(("de", "tr"), max_parameters=20_000_000)
+    assert how_to_check(shortlist(MODELS, LANGUAGES, wishes)) == [
+        "The weights of weak are closed. If its provider has an OpenAI-compatible endpoint, measure it on your own "
+        "data as openai:MODEL@https://HOST/v1."
+    ]
+    closed = _noisy("closed", 0.95, 0.01, 6, weights="closed")
+    found = shortlist([closed, *MODELS], LANGUAGES, Wishes(("de", "tr")))
+    assert found.choices[0].model is closed
+    assert how_to_check(found)[1] == "Check large, the best that can be run, on your own data:"
+    assert shortlist_json("belebele", "ndcg@10", Wishes(("de", "tr")), found, 3)["check"].startswith(
+        "panglot run large "
+    )
 
 
 def test_table_says_what_a_model_gives_up() -> None:

@@ -14,8 +14,10 @@ from leaderboard_app.definitions import (
     bibtex,
     data,
     metrics,
+    task_table,
 )
 from leaderboard_app.exports import literal
+from leaderboard_app.widgets import COLUMN, show_table
 from panglot.data.catalogue import all_tasks
 from panglot.score.settings import MEANINGS
 from panglot.trust import levels
@@ -28,42 +30,71 @@ def listed(meanings: Mapping[str, str]) -> None:
     st.markdown("\n".join(f"- **{literal(name)}**: {literal(meaning)}" for name, meaning in meanings.items()))
 
 
-with st.container(width=WIDTH):
-    st.title("About")
-    st.caption("Generated from the code that computes the numbers.")
+SECTIONS = {
+    "tasks": "Tasks",
+    "settings": "Settings",
+    "metrics": "Metrics",
+    "bias": "Language bias",
+    "rules": "Rules",
+    "trust": "Trust",
+    "reproduce": "Reproduce a number",
+    "data": "Data and licences",
+    "cite": "Cite",
+}
+"""Headings, by their anchors."""
 
-    st.header("Settings", anchor="settings")
+
+def head(anchor: str) -> None:
+    """The heading of a section."""
+    st.header(SECTIONS[anchor], anchor=anchor)
+
+
+st.title("About")
+st.caption("Generated from the code that computes the numbers.")
+st.markdown(" · ".join(f"[{title}](#{anchor})" for anchor, title in SECTIONS.items()))
+
+head("tasks")
+tasks = task_table(all_tasks())
+config = {
+    "task": COLUMN.TextColumn(width=170),
+    "what": COLUMN.TextColumn(width=420),
+    **{name: COLUMN.NumberColumn(format="localized") for name in ("languages", "queries", "candidates")},
+}
+show_table(tasks, "panglot tasks", "tasks", config)
+
+with st.container(width=WIDTH):
+    head("settings")
     listed(MEANINGS)
 
-    st.header("Metrics", anchor="metrics")
+    head("metrics")
     listed(metrics())
 
-    st.header("Language bias", anchor="bias")
+    head("bias")
     st.write("In the pool of all languages, each beside the value that a language-blind ranker gets.")
     listed(bias_measures())
 
-    st.header("Rules", anchor="rules")
+    head("rules")
     for subject, text in RULES.items():
         st.subheader(subject, anchor=False)
         st.markdown(text)
 
-    st.header("Trust", anchor="trust")
+    head("trust")
     st.write(
         "Determined from the files whenever they change, whatever a submission claims: on this machine, or, where a "
         "level is marked as recorded, by the keepers of these submissions."
     )
     listed(levels.MEANINGS)
 
-    st.header("Reproduce a number", anchor="reproduce")
+    head("reproduce")
     for what, command in COMMANDS.items():
         st.write(f"{what}:")
         st.code(command, language=None, wrap_lines=True)
     st.write("Scores in a pool of chosen languages:")
     st.code(SUBSET, language=None)
 
-    st.header("Data and licences", anchor="data")
+    head("data")
     listed(data(all_tasks()))
 
-    st.header("Cite", anchor="cite")
+    head("cite")
     st.write("The suite, and the data of the tasks that you report:")
     st.code(bibtex(all_tasks()), language=None, wrap_lines=True)

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address, board
-from leaderboard_app.charts import bars, dots
-from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness
+from leaderboard_app.charts import dots
+from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, headed
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.formats import column_format, number
@@ -22,9 +22,11 @@ from leaderboard_app.overview_table import model_pixels
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
 from leaderboard_app.store import bias_of, result_of
 from leaderboard_app.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
+from panglot.languages import language_label
 from panglot.results.result_record import ResultRecord
 from panglot.score.summary import BIAS_NAMES
 
+ALONE = "none"
 MOST_DRAWN = 40
 """Models in the chart; floors are drawn below them."""
 
@@ -43,9 +45,12 @@ def show_measure(
 ) -> None:
     """One measure of all models beside what a language-blind ranker gets."""
     models, floors = [entry for entry in there if not entry.floor], [entry for entry in there if entry.floor]
-    drawn = board.model_scores([*models[:MOST_DRAWN], *floors], rows, [measure])
+    listed = [*models[:MOST_DRAWN], *floors]
+    drawn = board.model_scores(listed, rows, [measure])
     reference = ("language-blind", blind[measure]) if measure in blind else None
-    chart = dots(drawn, "model", "setting", measure, reference, [entry.shown for entry in floors])
+    called = measure.replace("_", " ")
+    title = headed(measure, called) if BETTER[measure] != "blind" else f"→ {called} ← nearer to the line is better"
+    chart = dots(drawn, "model", "setting", title, reference, board.names_of(listed)[len(listed) - len(floors) :])
     show_chart(chart, f"panglot {task} {measure}", f"{measure} of all models, best first")
     said = []
     if reference:
@@ -65,29 +70,53 @@ def show_measures(task: str, table: pd.DataFrame, named: list[str]) -> None:
         for name in named
     }
     config["model"] = COLUMN.TextColumn(pinned=on_phone(), width=model_pixels(on_phone()))
-    show_table(table, f"panglot {task} bias", "rows", config)
+    show_table(table, f"panglot {task} bias", "rows", config, ["model", *named], spread=())
     with st.expander("What each measure means", icon=":material/menu_book:"):
         text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))
 
 
-def show_languages(result: ResultRecord, name: str) -> None:
-    """Which languages one model pushes up or down."""
-    chart = bars(standing_of_languages(result), "language", "pushed", "ranks above the mean")
-    show_chart(chart, f"{name} winners", "Languages pushed up or down.")
+def pick_beside(entry: Entry, there: list[Entry]) -> Entry | None:
+    """The model beside it: the best other one unless chosen otherwise."""
+    others = {other.folder: other for other in there if other.folder != entry.folder}
+    if not others:
+        return None
+    names = {ALONE: ALONE} | dict(zip(others, board.names_of(list(others.values())), strict=True))
+    chosen = address.select("Beside it", list(names), "beside", next(iter(others)), format_func=names.__getitem__)
+    return others.get(chosen)
+
+
+def show_languages(chosen: list[Entry], results: list[ResultRecord], task: str) -> None:
+    """Which languages one or two models push up or down: in one picture, then pair by pair, side by side."""
+    names = board.names_of(chosen)
+    pushed = pd.concat(
+        [standing_of_languages(result).assign(model=name) for name, result in zip(names, results, strict=True)]
+    )
+    pushed = pushed.rename(columns={"pushed": "value"}).assign(low=float("nan"), high=float("nan"))
+    first, *_, last = (literal(language_label(code)) for code in pushed["language"][pushed["model"] == names[0]])
+    st.markdown(f"**{literal(names[0])} favours {first} most, and {last} least.**")
+    title = "← ranked lower · mean of the answers · ranked higher →"
+    name = f"panglot {task} {' '.join(entry.folder for entry in chosen)}"
+    chart = dots(pushed, "language", "model", title, ("language-blind", 0.0))
+    show_chart(chart, f"{name} winners", f"Languages pushed up or down, {task}.")
     st.caption(
         "Among the parallel answers to one question, how many ranks above their mean a language's answer is, averaged "
         "over the query languages. A language-blind model gets 0 for every language."
     )
-    ranks = rank_table(result)
-    largest = float(ranks["value"].abs().max()) or 1.0
-    about = "Ranks above the mean by query and candidate language."
-    show_chart(deviation_map(ranks, 0, largest, "ranks above the mean"), f"{name} ranks", about)
+    tables = [rank_table(result) for result in results]
+    largest = max(float(table["value"].abs().max()) for table in tables) or 1.0
+    for column, entry, called, table in zip(st.columns(len(chosen)), chosen, names, tables, strict=True):
+        with column:
+            st.markdown(f"**{literal(called)}**")
+            about = f"{called}: ranks above the mean by query and candidate language."
+            chart = deviation_map(table, 0, largest, "ranks above the mean")
+            show_chart(chart, f"panglot {task} {entry.folder} ranks", about)
+            numbers = table.drop(columns=["shown"]).rename(columns={"value": "ranks above the mean"})
+            columns = number_columns(["mean rank", "ranks above the mean"])
+            fold_table(numbers, f"panglot {task} {entry.folder} ranks", f"ranks-{chosen.index(entry)}", columns)
     st.caption(
         "The same for each query language. Rows: query language; columns: candidate language; purple is ranked higher, "
         "orange lower."
     )
-    ranks = ranks.drop(columns=["shown"]).rename(columns={"value": "ranks above the mean"})
-    fold_table(ranks, f"{name} ranks", "ranks", number_columns(["mean rank", "ranks above the mean"]))
 
 
 def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, board.Row], named: list[str]) -> None:
@@ -107,9 +136,18 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
     if not measured:
         st.info("No model on this task has verified evidence.")
         return
-    entry = pick_model(index, measured)
-    with failures_shown(entry):
-        show_languages(result_of(index, entry), f"{entry.folder} {task}")
+    left, right = st.columns(2)
+    with left:
+        entry = pick_model(index, measured)
+    with right:
+        beside = pick_beside(entry, [other for other in there if other in measured])
+    chosen, results = [], []
+    for each in filter(None, (entry, beside)):
+        with failures_shown(each):
+            results.append(result_of(index, each))
+            chosen.append(each)
+    if chosen:
+        show_languages(chosen, results, task)
 
 
 def main() -> None:

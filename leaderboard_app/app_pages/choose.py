@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.exports import literal
-from leaderboard_app.field import Scored, entries_of, languages_of
+from leaderboard_app.field import Scored, entries_of, languages_of, link_of
 from leaderboard_app.field_store import field_of, scored_on
 from leaderboard_app.filtering import SIZES
 from leaderboard_app.formats import plus_minus
 from leaderboard_app.notices import tell_imitations
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.widgets import COLUMN, number_columns, show_table
-from panglot.cli.view.shortlist import check_command
+from panglot.cli.view.shortlist import check_command, how_to_check
 from panglot.data.image import IMAGES
 from panglot.interop.field import METRICS, Reported
 from panglot.interop.shortlist import DIRECTIONS, Choice, Direction, Interval, Shortlist, Wishes, shortlist
@@ -79,6 +80,7 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
             "licence": choice.model.facts.get("licence") or "",
             "trust": choice.model.facts.get("trust") or "reported",
             "id": f"{choice.model.model}@{choice.model.revision}",
+            "leads to": choice.model.facts["leads to"],
         }
         for choice in choices
     ]
@@ -100,18 +102,17 @@ def said_of(found: Shortlist) -> str:
 def show_choices(found: Shortlist, task: str, metric: str) -> None:
     """The list, and what it leaves out."""
     st.markdown(said_of(found))
-    config = number_columns(("weakest",), "mono") | {
+    config: dict[str, object] = number_columns(("weakest",), "mono") | {
         "model": COLUMN.TextColumn("model", width=260),
-        "score": COLUMN.TextColumn(f"{metric} ↑", width=110, alignment="right"),
-        "behind the best": COLUMN.TextColumn(width=120, alignment="right"),
+        "score": COLUMN.NumberColumn(metric, width=110),
+        "behind the best": COLUMN.NumberColumn("behind the best ↓", width=130),
         "as good as the best": COLUMN.CheckboxColumn(width=130, help="Whether the interval of what it lacks holds 0."),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
         "max_length": COLUMN.NumberColumn("max tokens", format="%d", width=85),
     }
-    table, spread = table_of(found.choices[:MOST]), ("score", "behind the best")
-    hidden = {"id", *(f"{name} {end}" for name in spread for end in ("low", "high"))}
-    order = [name for name in table if name not in hidden]
-    show_table(table, f"panglot choice {task} {metric}", "choices", config, order, spread=spread)
+    table = table_of(found.choices[:MOST])
+    order = [name for name in table if name not in ("id", "leads to") and not name.endswith((" low", " high"))]
+    show_table(table, f"panglot choice {task} {metric}", "choices", config, order)
     st.caption(
         f"{count(len(found.choices), 'model')} to choose from; {found.excluded:,} beyond a limit, {found.incomplete:,} "
         "without these languages. ± is half of a 95 % interval over languages (of fewer than five, with those that "
@@ -119,14 +120,14 @@ def show_choices(found: Shortlist, task: str, metric: str) -> None:
     )
 
 
-def candidates_of(models: list[Scored]) -> list[Reported]:
+def candidates_of(models: list[Scored], task: str) -> list[Reported]:
     """The models of a task as the suite has them."""
     return [
         Reported(
             model.identity,
             str(model.facts["revision"]),
             dict(model.cells),
-            {**model.facts, "trust": model.trust, "shown": model.name},
+            {**model.facts, "trust": model.trust, "shown": model.name, "leads to": link_of(model, task)},
         )
         for model in models
     ]
@@ -145,13 +146,17 @@ def main() -> None:
     # Anybody can hand in scores under any name: what the page recommends was verified, or is in the field.
     models = [model for model in scored_on(index, task, metric) if model.is_reported or model.trust in HOLDS]
     across = any(query != candidate for model in models[:1] for query, candidate in model.cells)
-    wishes = pick_wishes(languages_of(models, task), not across)
-    found = shortlist(candidates_of(models), KNOWN[task].languages, wishes)
+    languages = languages_of(models, task)
+    wishes = pick_wishes(languages, not across)
+    found = shortlist(candidates_of(models, task), KNOWN[task].languages, wishes)
     tell_imitations(entry for entry in entries_of(index.entries, task) if entry.trust in HOLDS)
     if found.choices:
         show_choices(found, task, metric)
-        st.write("Check the first on your own questions and passages:")
-        st.code(check_command(found.choices[0], wishes), language=None, wrap_lines=True)
+        for advice in how_to_check(found):
+            st.markdown(literal(advice))
+        if found.first_to_run:
+            own = wishes if len(wishes.languages) < len(languages) else replace(wishes, languages=())
+            st.code(check_command(found.first_to_run, own), language=None, wrap_lines=True)
     else:
         st.info("No model meets all of this. Drop a limit or a language.")
     st.write("The same list in a terminal:")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address, board
 from leaderboard_app.charts import dots, histogram
+from leaderboard_app.columns import headed
 from leaderboard_app.comparison import (
+    SIZES_HELP,
+    in_words,
     language_table,
     pair_table,
     query_differences,
     question_histogram,
+    sensible_pair,
     setting_table,
 )
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
+from leaderboard_app.formats import column_format
 from leaderboard_app.grids import deviation_map
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
@@ -29,16 +36,15 @@ from leaderboard_app.pickers import (
     pick_task,
     tell_divided,
 )
+from leaderboard_app.side_by_side import side_by_side
 from leaderboard_app.store import comparison_of, contributions_of, evidence_of, scores_of, texts_of
-from leaderboard_app.widgets import fold_table, link_to, number_columns, show_chart, show_table
+from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table
 from panglot.errors import BadResult
 from panglot.score.comparison.comparison import Comparison
 
 MOST_QUERIES = 200
 SCORES = number_columns(("value", "low", "high"))
-TESTS = number_columns(("A", "B", "p (Holm)")) | number_columns(
-    ("difference", "low", "high", "smallest detectable", "B − A"), of="difference"
-)
+DIFFERENCES = ("difference", "low", "high", "smallest detectable", "B − A")
 
 
 def link_queries(task: str, entries: list[Entry], query: str, language: str) -> None:
@@ -57,14 +63,16 @@ def pick_models(index: Index, task: str, entries: list[Entry], metric: str) -> l
         st.info("A comparison needs two models with verified evidence; this task does not have them yet.")
         return []
     rows = board.values(scores_of(index, [task], [metric], overall=True), metric)
-    best = [entry.folder for entry in board.best_first(with_evidence.values(), rows)]
+    pair = sensible_pair(board.best_first(with_evidence.values(), rows))
+    names = dict(zip(with_evidence, board.names_of(list(with_evidence.values())), strict=True))
     folders = address.select_many(
-        f"Models, at most {MOST_COMPARED}; the first is A",
+        f"Models, two to {MOST_COMPARED}",
         sorted(with_evidence),
         "models",
-        best[:2],
+        [entry.folder for entry in pair],
         why={entry.folder: why_no_evidence(entry) for entry in entries},
         max_selections=MOST_COMPARED,
+        format_func=names.__getitem__,
     )
     notices(index, task)
     if len(folders) < 2:
@@ -76,92 +84,124 @@ def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bo
     """The scores of the chosen models; gives whether the task has no pool of all languages."""
     rows = board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True, entries=chosen), metric)
     divided = tell_divided({entry.id: rows.get(entry.id, {}) for entry in chosen})
-    st.subheader("Scores", anchor=False)
+    st.html(side_by_side(chosen, rows, board.names_of(chosen)))
+    st.caption(f"{literal(metric)}; ± is half of a 95 % interval. In bold: the best. ↑: higher is better; ↓: lower is.")
     long = board.model_scores(chosen, rows, board.SCORES)
     name = f"panglot {task} {metric}"
-    show_chart(dots(long, "setting", "model", metric), f"{name} scores", "Scores with 95 % intervals.")
+    title = headed("score", metric)
+    show_chart(dots(long, "setting", "model", title), f"{name} scores", "Scores with 95 % intervals.")
     fold_table(long, f"{name} scores", "scores", SCORES)
     return divided
 
 
-def pick_pair(chosen: list[Entry]) -> tuple[Entry, Entry]:
+class Pair(NamedTuple):
+    """The two models that are tested, and how they are called."""
+
+    one: Entry
+    other: Entry
+    names: tuple[str, str]
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """Columns of two scores, headed by the models' names, of their difference and of p."""
+        scores = {
+            column: COLUMN.NumberColumn(name, format=column_format(column))
+            for column, name in zip("AB", self.names, strict=True)
+        }
+        return scores | number_columns(("p (Holm)",)) | number_columns(DIFFERENCES, of="difference")
+
+
+def pick_pair(chosen: list[Entry]) -> Pair:
     """The first model, and the one it is tested against."""
     others = {entry.folder: entry for entry in chosen[1:]}
     against = next(iter(others))
     if len(others) > 1:
-        against = address.segments("Against A", list(others), "other", against, fixed=False)
-    return chosen[0], others[against]
+        against = address.segments(
+            f"Test {literal(chosen[0].shown)} against", list(others), "other", against, fixed=False
+        )
+    pair = [chosen[0], others[against]]
+    names = board.names_of(pair)
+    return Pair(pair[0], pair[1], (names[0], names[1]))
 
 
-def show_tests(comparison: Comparison, name: str, divided: bool) -> None:
+def show_tests(comparison: Comparison, pair: Pair, name: str, divided: bool) -> None:
     """The paired tests of two models, by setting, pair of languages and query language."""
-    st.markdown(f"**{literal(comparison.sentence)}**")
-    show_table(setting_table(comparison).dropna(subset=["A"]), f"{name} settings", "settings", TESTS)
+    one, other = map(literal, pair.names)
+    st.markdown(f"**{literal(in_words(comparison, pair.names))}**")
+    table = setting_table(comparison).dropna(subset=["A"])
+    order = ["setting", "A", "B", "difference", "in words", "p (Holm)", "smallest detectable"]
+    show_table(table, f"{name} settings", "settings", pair.columns, order)
     st.caption(
-        "difference: B − A with its 95 % bootstrap interval. found: significant at 5 % in a paired permutation test "
-        f"over clusters of questions ({comparison.clusters:,}), Holm-corrected over the table. smallest detectable: "
-        "the difference that one such test finds in 80 % of samples."
+        f"difference: {other} minus {one}; ± is half of its 95 % bootstrap interval. found: significant at 5 % in a "
+        f"paired permutation test over clusters of questions ({comparison.clusters:,}), Holm-corrected over the table. "
+        f"{literal(SIZES_HELP)} smallest detectable: the difference that one such test finds in 80 % of samples."
     )
     if not divided:
         st.subheader("Every pair of languages", anchor=False)
         pairs = pair_table(comparison)
-        chart = deviation_map(pairs, 0, float(pairs["value"].abs().max()) or 1.0, "B − A, × 100")
-        show_chart(chart, f"{name} pairs", "Difference of every pair of languages.")
-        st.caption("B − A, × 100. Purple: B is better; orange: A is better. A star marks a significant difference.")
-        fold_table(pairs.drop(columns=["value", "shown", "note"]), f"{name} pairs", "pairs", TESTS)
+        chart = deviation_map(pairs, 0, float(pairs["value"].abs().max()) or 1.0, "difference × 100")
+        show_chart(chart, f"{name} pairs", f"{pair.names[1]} minus {pair.names[0]} × 100, every pair of languages")
+        st.caption(
+            f"Difference × 100. **Purple: {other} is better; orange: {one} is.** A star marks a significant one."
+        )
+        fold_table(pairs.drop(columns=["value", "shown", "note"]), f"{name} pairs", "pairs", pair.columns)
 
     st.subheader("Every query language", anchor=False)
     languages = language_table(comparison)
     spread = languages.rename(columns={"difference": "value"})[["language", "setting", "value", "low", "high"]].dropna()
-    chart = dots(spread, "language", "setting", "B − A", ("no difference", 0.0))
-    show_chart(chart, f"{name} languages", "Differences by query language.")
-    fold_table(languages.dropna(subset=["difference"]), f"{name} languages", "languages", TESTS)
+    title = f"← {pair.names[0]} is better · {pair.names[1]} is better →"
+    chart = dots(spread, "language", "setting", title, ("no difference", 0.0))
+    show_chart(chart, f"{name} languages", f"{pair.names[1]} minus {pair.names[0]} by query language")
+    fold_table(languages.dropna(subset=["difference"]), f"{name} languages", "languages", pair.columns)
 
 
-def show_disagreements(index: Index, task: str, pair: tuple[Entry, Entry], comparison: Comparison, metric: str) -> None:
+def show_disagreements(index: Index, task: str, pair: Pair, comparison: Comparison, metric: str, name: str) -> None:
     """The queries on which two models differ most."""
     st.subheader("Where they disagree most", anchor=False)
-    evidence = [evidence_of(index, entry) for entry in pair]
-    added = [contributions_of(index, entry, metric) for entry in pair]
+    entries = [pair.one, pair.other]
+    evidence = [evidence_of(index, entry) for entry in entries]
+    added = [contributions_of(index, entry, metric) for entry in entries]
     with st.container(horizontal=True):
         settings = ["mono"] if evidence[0].divided else list(comparison.language_settings)
         setting = address.segments("Setting", settings, "setting", settings[-1])
         language = pick_language("Query language", [EVERY, *comparison.query_languages], width=200)
-    spread = histogram(question_histogram(added[0], added[1], setting), f"B − A in {setting}")
-    name = f"panglot {task} {metric}"
+    title = f"← {pair.names[0]} is better in {setting} · {pair.names[1]} is better →"
+    spread = histogram(question_histogram(added[0], added[1], setting), title)
     show_chart(spread, f"{name} questions", f"How the difference in {setting} is spread over questions.")
     differing = query_differences(evidence[0], evidence[1], metric, setting, None if language == EVERY else language)
-    texts = texts_of(pair[0].task, pair[0].languages).queries
+    texts = texts_of(pair.one.task, pair.one.languages).queries
     shown = differing.head(MOST_QUERIES)
     if texts:
         shown = shown.assign(text=pd.Series([texts.get(id_, "") for id_ in shown["query"]], dtype=object))
-    picked = show_table(shown, f"{name} queries", "rows", TESTS, ids="query", mode="single-row")
+    config = pair.columns | {"B − A": COLUMN.NumberColumn("difference", format="%.4f")}
+    picked = show_table(shown, f"{name} queries", "rows", config, ids="query", mode="single-row")
     st.caption(
-        f"The {len(shown):,} of {len(differing):,} queries with the largest differences. Select one to see its results."
+        f"The {len(shown):,} of {len(differing):,} queries with the largest differences. Tick one to see its results."
     )
     if picked:
         asked_in = str(shown.loc[shown["query"] == picked[0], "language"].iloc[0])
-        link_queries(task, list(pair), picked[0], asked_in)
+        link_queries(task, entries, picked[0], asked_in)
 
 
-def show_pair(index: Index, task: str, pair: tuple[Entry, Entry], metric: str, divided: bool) -> None:
-    """Two models side by side."""
-    st.header(literal(f"A {pair[0].folder}  ·  B {pair[1].folder}"), anchor=False)
+def show_pair(index: Index, task: str, pair: Pair, metric: str, divided: bool) -> None:
+    """Two models tested against each other."""
+    st.header(literal(f"{pair.names[0]} against {pair.names[1]}"), anchor=False)
     readable = 0
-    for entry in pair:
+    for entry in (pair.one, pair.other):
         with failures_shown(entry):
             contributions_of(index, entry, metric)
             evidence_of(index, entry)
             readable += 1
-    if readable < len(pair):
+    if readable < 2:
         return
     try:
-        comparison = comparison_of(index, *pair, metric)
+        comparison = comparison_of(index, pair.one, pair.other, metric)
     except BadResult as error:
         st.warning(literal(str(error)))
         return
-    show_tests(comparison, f"panglot {task} {metric}", divided)
-    show_disagreements(index, task, pair, comparison, metric)
+    name = f"panglot {task} {metric} {pair.one.folder} {pair.other.folder}"
+    show_tests(comparison, pair, name, divided)
+    show_disagreements(index, task, pair, comparison, metric, name)
 
 
 def main() -> None:

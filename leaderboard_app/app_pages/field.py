@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address
-from leaderboard_app.charts import scatter
+from leaderboard_app.charts import ZOOM_HELP, scatter
+from leaderboard_app.columns import headed
 from leaderboard_app.exports import literal
 from leaderboard_app.field import (
     MEANS,
@@ -132,8 +133,8 @@ def show_model(model: Scored, chosen: Choices) -> None:
     """Facts and languages of one model."""
     st.subheader(literal(model.name), anchor=False)
     if not model.is_reported:
-        folder, _, task = model.id.partition("/")
-        link_to("model", "Open the model", "open_in_full", {"task": task, "model": folder})
+        where = {"task": model.facts["task"], "model": model.facts["folder"]}
+        link_to("model", "Open the model", "open_in_full", where)
     text_table(origin_table(model))
     cells = language_means(model, chosen.languages, chosen.task)
     show_table(cells, f"{model.name} {chosen.task} languages", "cells", number_columns(list(cells)[1:], "mono"))
@@ -166,7 +167,7 @@ def show_bridges(found: Standing, task: str) -> None:
         return
     st.subheader("Islands and bridges", anchor=False)
     about = "Place within languages against place across English; below the line are islands, above it bridges."
-    show_chart(islands_and_bridges(found.table), f"panglot {task} islands and bridges", about)
+    show_chart(islands_and_bridges(found.table, on_phone()), f"panglot {task} islands and bridges", about)
     said = (
         f"{found.whole} models with both means; Spearman's correlation of the two orders is {found.correlation:.3f}. "
         f"{MEANINGS['bridge'].replace('`', '')}"
@@ -180,17 +181,21 @@ def show_bridges(found: Standing, task: str) -> None:
     st.caption(literal(said))
 
 
-def show_size(table: pd.DataFrame, chosen: Choices) -> None:
+def show_size(table: pd.DataFrame, chosen: Choices, sought: Collection[str]) -> None:
     """Quality against size."""
     by = "English pivot" if table["English pivot"].notna().any() else "mono"
     sized = table.dropna(subset=["parameters", by])
     if sized.empty:
         return
     st.subheader("Quality against size", anchor=False)
-    titles = ("parameters", f"{chosen.metric}, {by}")
-    chart = scatter(sized.astype({"parameters": float}), "parameters", by, titles, log_x=True, x_falls=True)
-    show_chart(chart, f"panglot field {chosen.task} size", f"{by} against parameters.")
-    st.caption("Left and up is better. The dashed line joins the models that no other beats in both.")
+    titles = ("parameters ↓", headed(by, f"{chosen.metric}, {by}"))
+    sized = sized.astype({"parameters": float})
+    chart = scatter(sized, "parameters", by, titles, log_x=True, x_falls=True, sought=sought, narrow=on_phone())
+    show_chart(chart, f"panglot field {chosen.task} size", f"{by} against parameters; right and up is better.")
+    st.caption(
+        "**Right and up is better.** The dashed line joins the models that no other beats in both. Named are the best "
+        f"ten, those on the line, and those that you searched for. {ZOOM_HELP}"
+    )
 
 
 def main() -> None:
@@ -203,7 +208,8 @@ def main() -> None:
         st.warning(literal(f"The imported rows are not shown. {fault}"))
     found = standing_on(index, chosen.task, chosen.metric, chosen.languages)
     table = found.table
-    shown = chosen.filters.keep(table, MEANS)
+    everyone = chosen.filters._replace(search="").keep(table, MEANS)
+    shown = chosen.filters.keep(everyone, MEANS) if chosen.filters.search else everyone
     if shown.empty:
         st.info(
             "No model has all cells of the chosen languages and matches. Remove a filter or choose other languages."
@@ -220,7 +226,7 @@ def main() -> None:
     same = mteb_cells().of(chosen.task)
     st.caption(f":material/info: {literal(KNOWN[chosen.task].title)}. {literal(same.remark) if same else ''}")
     show_bridges(found, chosen.task)
-    show_size(shown, chosen)
+    show_size(everyone, chosen, set(shown["folder"]) if chosen.filters.search else ())
     show_differences(models, chosen.task)
     with st.expander("What the numbers mean, and where they are from", icon=":material/menu_book:"):
         for term, sentence in MEANINGS.items():

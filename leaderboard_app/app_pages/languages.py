@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from leaderboard_app import address
+from leaderboard_app.board import names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.field import languages_of
@@ -15,12 +16,14 @@ from leaderboard_app.grids import heat_map, language_map
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.languages import (
+    GROUPS,
     MEANINGS,
     ORDERS,
     ByLanguage,
     best_first,
     cells_by_language,
     grid_of,
+    group_table,
     hardest,
     mean_pairs,
     scores_by_language,
@@ -50,12 +53,7 @@ def measured_on(index: Index, task: str, metric: str, kind: str) -> dict[str, By
     if not entries:
         return {}
     found = scores_by_language(scores_of(index, [task], [metric], entries=entries), metric, kind)
-    alike = [entry.shown for entry in entries]
-    return {
-        entry.shown if alike.count(entry.shown) == 1 else entry.folder: found[entry.id]
-        for entry in entries
-        if entry.id in found
-    }
+    return {name: found[entry.id] for entry, name in zip(entries, names_of(entries), strict=True) if entry.id in found}
 
 
 def reported_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
@@ -77,11 +75,17 @@ def show_models(models: Mapping[str, ByLanguage], order: str, name: str, metric:
     worst = ", ".join(f"{language_name(code)} ({mean:.3f})" for code, mean in hardest(models))
     st.markdown(f"**Hardest:** {literal(worst)}. Means over {count(len(models), 'model')}.")
     grid = grid_of({model: models[model] for model in drawn}, order)
-    show_chart(language_map(grid), f"{name} languages", f"{metric} × 100 of each model in each language.")
+    show_chart(
+        language_map(grid, GROUPS.get(order)), f"{name} languages", f"{metric} × 100 of each model in each language."
+    )
     said = f"{metric} × 100. Rows: languages; columns: models, the best first."
     if len(drawn) < len(models):
         said += f" The best {len(drawn)} of {len(models):,} models; the table has all."
     st.caption(literal(said))
+    if order in GROUPS:
+        st.subheader(f"By {order}", anchor=False)
+        groups = group_table(models, order)
+        show_table(groups, f"{name} by {order}", "groups", number_columns(("mean", "worst"), "mono"))
     st.subheader("Best and worst languages", anchor=False)
     table = spread_table(models)
     show_table(table, f"{name} spread", "rows", number_columns(("mean", "worst", "best", "best − worst"), "mono"))

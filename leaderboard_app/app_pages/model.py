@@ -12,10 +12,11 @@ from leaderboard_app.charts import dots, lines
 from leaderboard_app.columns import SENTENCES
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
-from leaderboard_app.front import Task, model_link, place_html, tasks_html, usual_setting
+from leaderboard_app.front import Task, place_html, tasks_html, usual_setting
 from leaderboard_app.front_store import front_here
 from leaderboard_app.grids import deviation_map, heat_map
 from leaderboard_app.index import Index
+from leaderboard_app.links import model_link
 from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address, board
-from leaderboard_app.charts import scatter
-from leaderboard_app.columns import SHORT
+from leaderboard_app.charts import ZOOM_HELP, scatter
+from leaderboard_app.columns import headed
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.exports import literal
@@ -41,11 +41,12 @@ from leaderboard_app.pickers import (
 from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.widgets import link_to, show_chart, show_table
 
-AGAINST = {
-    "parameters": ("parameters", True),
-    "texts per second": ("texts per second", False),
-    "dimension": ("dimension", True),
-}
+AGAINST = {"parameters": True, "texts per second": False, "dimension": True}
+"""What a model costs, and whether less of it is better."""
+READ = (
+    "**Right and up is better.** The dashed line joins the models that no other beats in both. Named are the best ten, "
+    "those on the line, and the models that you searched for or ticked."
+)
 
 
 def show_actions(task: str, ticked: Sequence[str], entries: Sequence[Entry]) -> None:
@@ -62,38 +63,38 @@ def show_actions(task: str, ticked: Sequence[str], entries: Sequence[Entry]) -> 
         st.caption(literal(" ".join(dict.fromkeys(filter(None, whys)))))
 
 
-def show_bias(table: pd.DataFrame, task: str, metric: str) -> None:
+def show_bias(table: pd.DataFrame, task: str, metric: str, sought: Collection[str]) -> None:
     """Quality against bias."""
     st.subheader("Quality against bias")
     if table[["multi", board.DISTANCE]].dropna().empty:
         st.info("No model here has both a score in the pool of all languages and a rank distance.")
         return
+    titles = (headed(board.DISTANCE, "normalised rank distance"), headed("multi", f"{metric}, multi"))
     show_chart(
-        scatter(table, "multi", board.DISTANCE, (f"{metric}, multi", SHORT[board.DISTANCE]), y_falls=True),
+        scatter(table, board.DISTANCE, "multi", titles, x_falls=True, sought=sought, narrow=on_phone()),
         f"panglot {task} quality and bias",
-        "Score in the pool of all languages against normalised rank distance; right and down is better.",
+        "Score in the pool of all languages against language bias; right and up is better.",
     )
-    st.caption(
-        "Right and down is better. The dashed line joins the models that no other beats in both; "
-        "floors, in grey, are for reference."
-    )
+    st.caption(f"{READ} Floors, in grey, are for reference. {ZOOM_HELP}")
 
 
-def show_cost(table: pd.DataFrame, task: str, metric: str, ranked_by: str) -> None:
+def show_cost(table: pd.DataFrame, task: str, metric: str, ranked_by: str, sought: Collection[str]) -> None:
     """Quality against what a model costs."""
     st.subheader("Quality against cost")
     against = address.segments("Against", list(AGAINST), "against", "parameters")
-    column, falls = AGAINST[against]
-    costly = table.dropna(subset=[column, ranked_by])
+    falls = AGAINST[against]
+    costly = table.dropna(subset=[against, ranked_by])
     if costly.empty:
         st.info(f"No model here states its {against}.")
         return
-    titles = (against, f"{metric}, {ranked_by}")
+    titles = (f"{against} {'↓' if falls else '↑'}", headed(ranked_by, f"{metric}, {ranked_by}"))
+    table = costly.astype({against: float})
     show_chart(
-        scatter(costly.astype({column: float}), column, ranked_by, titles, log_x=True, x_falls=falls),
+        scatter(table, against, ranked_by, titles, log_x=True, x_falls=falls, sought=sought, narrow=on_phone()),
         f"panglot {task} quality and {against}",
-        f"{ranked_by} against {against}.",
+        f"{ranked_by} against {against}; right and up is better.",
     )
+    st.caption(READ)
 
 
 class Choices(NamedTuple):
@@ -152,21 +153,28 @@ def rows_of(
     return board.values(scores_of(index, [chosen.task], [chosen.metric, *board.BIAS]), chosen.metric, chosen.view)
 
 
-def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry], divided: bool) -> None:
-    """The table, what can be done with its rows, and its charts."""
+def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry]) -> list[str]:
+    """The table, and what can be done with its rows; gives those that are ticked."""
     order, config = overview_columns(table, chosen.intervals, on_phone())
     spread = spread_columns(table) if chosen.intervals else ()
     name = f"panglot {chosen.task} {chosen.metric}"
+    above = st.container()
     ticked = show_table(table, name, "rows", config, order, ids="folder", spread=spread)
-    show_actions(chosen.task, ticked, entries)
+    with st.container() if on_phone() else above:  # on a phone a score has to be in view without scrolling
+        show_actions(chosen.task, ticked, entries)
     st.caption(
         "Ranks and their 95 % intervals are among all models with verified evidence, whatever the filters. Models that "
-        "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Floors are not ranked. Select "
-        "rows to open or compare them; select a heading to sort by it."
+        "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Floors are not ranked. Click "
+        "a name to open the model, tick rows to compare them, click a heading to sort by it."
     )
+    return ticked
+
+
+def show_charts(everyone: pd.DataFrame, chosen: Choices, sought: Collection[str], divided: bool) -> None:
+    """All models that the filters keep, those that a reader looks for named."""
     if not divided:
-        show_bias(table, chosen.task, chosen.metric)
-    show_cost(table, chosen.task, chosen.metric, chosen.ranked_by)
+        show_bias(everyone, chosen.task, chosen.metric, sought)
+    show_cost(everyone, chosen.task, chosen.metric, chosen.ranked_by, sought)
 
 
 def main() -> None:
@@ -191,11 +199,15 @@ def main() -> None:
     if chosen.pool or not any(chosen.view):
         ranked = standings_of(index, entries, chosen.metric, chosen.ranked_by, chosen.pool)
     tell_ranked(ranked, entries)
-    table = chosen.filters.keep(board.overview(entries, rows, ranked.models, image_text_of(index), chosen.ranked_by))
+    filters = chosen.filters
+    whole = board.overview(entries, rows, ranked.models, image_text_of(index), chosen.ranked_by)
+    everyone = filters._replace(search="").keep(whole)
+    table = filters.keep(everyone) if filters.search else everyone
     if table.empty:
         st.info("No model matches. Remove a filter or clear the search.")
-    else:
-        show_models(table, chosen, entries, divided)
+        return
+    ticked = show_models(table, chosen, entries)
+    show_charts(everyone, chosen, {*ticked, *(table["folder"] if filters.search else ())}, divided)
 
 
 main()

@@ -13,10 +13,14 @@ from leaderboard_app.overview_table import why_no_evidence
 from leaderboard_app.pickers import entries_on, open_board, pick_language, pick_model, pick_task
 from leaderboard_app.recompute import best_candidates, query_table, relevants_of
 from leaderboard_app.store import evidence_of, texts_of
-from leaderboard_app.texts import cell, texts_table
+from leaderboard_app.texts import Texts, cell, texts_table
 from leaderboard_app.widgets import COLUMN, number_columns, show_table
+from panglot.languages import language_label
 from panglot.results.result_record import DIVIDED
+from panglot.retrieve.evidence import Evidence
 
+LONGEST = 90
+"""Letters of a query by which it is picked."""
 ORDERS = {
     "largest rank distance": ("rank distance", False),
     "smallest rank distance": ("rank distance", True),
@@ -25,58 +29,86 @@ ORDERS = {
 }
 
 
-def show_queries(index: Index, task: str, entry: Entry) -> None:
-    """The queries of one language in a table, and one of them with its relevant candidates."""
-    evidence = evidence_of(index, entry)
-    if evidence.divided:
-        st.info(DIVIDED)
+def found_in(table: pd.DataFrame, texts: Texts, searched: str) -> pd.DataFrame:
+    """The queries whose text or id holds what a reader searches for."""
+    wanted = searched.casefold()
+    there = [wanted in f"{texts.of_query(id_)} {id_}".casefold() for id_ in table["query"]]
+    return table[there].reset_index(drop=True) if searched else table
+
+
+def pick_query(task: str, entry: Entry, evidence: Evidence, texts: Texts) -> str:
+    """The queries of one language in a table, and which of them is looked at; empty where none is found."""
     asking = [name for place, name in enumerate(evidence.languages) if (evidence.query_language == place).any()]
     left, middle, right = st.columns(3)
     with left:
         language = pick_language("Query language", asking)
     table = query_table(evidence, language)
-    orders = [name for name, (column, _) in ORDERS.items() if table[column].any()]
+    orders = [name for name, (column, _) in ORDERS.items() if table[column].any()] or list(ORDERS)
     with middle:
-        orders = orders or list(ORDERS)
         order = address.select("Order", orders, "order", orders[0])
+    with right:
+        searched = address.text("Search", "search", 80, placeholder="words of a query, or its id")
     column, rising = ORDERS[order]
     table = table.sort_values(column, ascending=rising, kind="stable", ignore_index=True)
-    texts = texts_of(entry.task, entry.languages)
+    table = found_in(table, texts, searched)
+    if table.empty:
+        st.info("No query matches. Clear the search.")
+        return ""
+    said = {id_: f"{texts.of_query(id_)[:LONGEST]} · {id_}" if texts.queries else id_ for id_ in table["query"]}
+    query = address.select("Query", list(said), "id", table["query"][0], format_func=said.__getitem__)
     if texts.queries:
-        table["text"] = pd.Series([texts.queries.get(id_) or "image" for id_ in table["query"]], dtype=object)
-    with right:
-        query = address.select("Query", list(table["query"]), "id", table["query"][0])
+        table["text"] = pd.Series([texts.of_query(id_) for id_ in table["query"]], dtype=object)
     config = {
         **number_columns(["average precision"]),
+        **{name: COLUMN.NumberColumn(format="localized") for name in ("best rank", "worst rank", "rank distance")},
         "text": COLUMN.TextColumn(width=480),
         "query": COLUMN.TextColumn(width=150),
     }
     names = ["query", *(["text"] if "text" in table else []), *table.columns.drop(["query", "text"], errors="ignore")]
     show_table(table, f"{entry.folder} {task} {language} queries", "id", config, names, ids="query", mode="single-row")
+    return query
 
+
+def show_query(evidence: Evidence, texts: Texts, query: str) -> None:
+    """One query, its relevant candidates, and the model's best candidates."""
+
+    def inside(id_: str, said: dict[str, str]) -> str:
+        return cell(said, texts.images, id_, texts.labels.get(id_, ""))
+
+    language = evidence.languages[evidence.query_language[evidence.query_ids.index(query)]]
     st.subheader("The query", anchor=False)
-    asked = cell(texts.queries, texts.images, query)
-    st.html(texts_table(["id", "language", "query"], [[query, language, asked]], [False], 2))
+    asked = [query, language_label(language), inside(query, texts.queries)]
+    st.html(texts_table(["id", "language", "query"], [asked], [False], 2))
     if not texts.queries:
         st.info("The task's data is not on this machine, so ids are shown instead of texts.")
+    best = best_candidates(evidence, query)
+    right = sum(item.relevant for item in best)
     for heading, listed, marked in (
-        (
-            "Relevant candidates" if evidence.divided else "Relevant candidates in all languages",
-            relevants_of(evidence, query),
-            False,
-        ),
-        ("The model's top 10", best_candidates(evidence, query), True),
+        (f"The model's top 10: {right} relevant", best, True),
+        (f"Relevant candidates{'' if evidence.divided else ' in all languages'}", relevants_of(evidence, query), False),
     ):
         st.subheader(heading, anchor=False)
         rows = [
-            [str(item.rank), item.language, cell(texts.candidates, texts.images, item.candidate)] for item in listed
+            [f"{item.rank:,}", language_label(item.language), inside(item.candidate, texts.candidates)]
+            for item in listed
         ]
         answers = [marked and item.relevant for item in listed]
         st.html(texts_table(["rank", "language", "text"], rows, answers, 2))
     st.caption(
-        "Relevant candidates in the top 10 are in bold. Ranks are those in the pool of "
+        "Green, with ✓: relevant. Ranks are those in the pool of "
         f"{'its language' if evidence.divided else 'all languages'}; ties count against the model."
     )
+
+
+def show_queries(index: Index, task: str, entry: Entry) -> None:
+    """The queries of one language in a table, and one of them with its candidates."""
+    evidence = evidence_of(index, entry)
+    if evidence.divided:
+        st.info(DIVIDED)
+    texts = texts_of(entry.task, entry.languages)
+    query = pick_query(task, entry, evidence, texts)
+    if query:
+        show_query(evidence, texts, query)
 
 
 def main() -> None:

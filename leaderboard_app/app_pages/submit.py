@@ -69,11 +69,13 @@ st.title("Submit")
 st.caption(
     "Every score is recomputed from its evidence. Submissions that pass go to an inbox, never straight onto the board."
 )
-st.write("Pack the folder that `panglot run` wrote, and upload the zip:")
+st.subheader("1. Measure", anchor=False)
+st.code("panglot run MODEL --tasks xquad-r", None, wrap_lines=True)
+st.subheader("2. Pack the folder that this wrote", anchor=False)
 st.code(
     "panglot submit submissions/MODEL@REVISION --licence Apache-2.0 --training xquad-r=zero-shot", None, wrap_lines=True
 )
-
+st.subheader("3. Upload the zip", anchor=False)
 upload = st.file_uploader("Zip file", type="zip", on_change=forget)
 count = st.session_state.get("uploads", 0)
 if count >= MOST_UPLOADS:
@@ -81,6 +83,8 @@ if count >= MOST_UPLOADS:
 if st.button("Check", type="primary", disabled=upload is None or count >= MOST_UPLOADS) and upload is not None:
     st.session_state["uploads"] = count + 1
     st.session_state["outcome"] = check_upload(upload.getbuffer())
+st.subheader("4. Read the verdict", anchor=False)
+st.caption("It appears here, with a preview of the board. A maintainer then reviews what passed.")
 
 outcome: Outcome | None = st.session_state.get("outcome")
 if outcome:

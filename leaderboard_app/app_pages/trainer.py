@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from leaderboard_app import address
+from leaderboard_app.board import BIAS
 from leaderboard_app.charts import dots, lines
-from leaderboard_app.columns import SENTENCES
+from leaderboard_app.columns import SENTENCES, headed
 from leaderboard_app.exports import literal
-from leaderboard_app.training import alpha_curve, arm_scores, difference_table, read_experiments
-from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table, text_table
+from leaderboard_app.training import alpha_curve, arm_scores, arms_html, conclusion, difference_table, read_experiments
+from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.score.settings import SCORES
 
 st.title("Trainer")
@@ -35,24 +35,35 @@ st.markdown(
 )
 name = f"panglot {name} {task}"
 
-st.subheader("Every arm", anchor=False)
+if found := conclusion(experiment, task):
+    st.markdown(f"**{literal(found)}**")
 scores = arm_scores(experiment, task, SCORES)
-measures = scores["measure"].unique()
-title = f"{measures[0]}, {metric}" if len(measures) == 1 else metric
-show_chart(dots(scores, "arm", "measure", title), f"{name} arms", "Scores of every arm.")
+settings = [setting for setting in SCORES if setting in set(scores["measure"])]
+st.html(arms_html(experiment, task, [*settings, *BIAS]))
 st.caption(
-    "Means over seeds; intervals are 95 % bootstrap intervals over parallel questions. Questions of one article are "
-    "not independent, so intervals are too narrow and p below is too small; newer ablations go by article."
+    f"{literal(metric)}, means over seeds; ± is half of a 95 % bootstrap interval over parallel questions. Questions "
+    "of one article are not independent, so intervals are too narrow and p below is too small; newer ablations go by "
+    "article. In bold: the best."
 )
 fold_table(scores, f"{name} arms", "arms", number_columns(("value", "low", "high")))
-with st.expander("What the arms are", icon=":material/menu_book:"):
-    text_table(pd.DataFrame([(arm.name, arm.title) for arm in experiment.arms], columns=["arm", "what"]))
+
+st.subheader("Each setting on its own scale", anchor=False)
+for place in range(0, len(settings), 2):
+    for setting, half in zip(settings[place : place + 2], st.columns(2), strict=False):
+        with half:
+            own = scores[scores["measure"] == setting]
+            title = headed(setting, f"{setting}, {metric}")
+            show_chart(dots(own, "arm", "measure", title), f"{name} {setting}", f"{setting} of every arm")
 
 curve = alpha_curve(experiment, task, SCORES)
 if curve["alpha"].nunique() > 2:
     st.subheader("From cross-lingual to monolingual batches", anchor=False)
-    titles = ("alpha: share of monolingual batches", metric)
-    show_chart(lines(curve, "alpha", "value", "measure", titles, False), f"{name} alpha", "Scores over alpha.")
+    for setting, part in zip(settings, st.columns(len(settings)), strict=True):
+        with part:
+            own = curve[curve["measure"] == setting]
+            titles = ("cross-lingual ← alpha → monolingual", f"{setting}, {metric} ↑")
+            about = f"{setting} over alpha, the share of monolingual batches"
+            show_chart(lines(own, "alpha", "value", "measure", titles, False), f"{name} {setting} alpha", about)
 
 given = dict.fromkeys(measure for row in experiment.means if row.task == task for measure in row.means)
 biases = [measure for measure in given if measure in SENTENCES and measure not in SCORES]
@@ -60,8 +71,8 @@ if biases:
     st.subheader("Bias", anchor=False)
     measure = address.segments("Measure", biases, "measure", biases[0])
     st.caption(literal(SENTENCES[measure]))
-    found = arm_scores(experiment, task, [measure])
-    show_chart(dots(found, "arm", "measure", measure), f"{name} {measure}", f"{measure} of every arm.")
+    measured = arm_scores(experiment, task, [measure])
+    show_chart(dots(measured, "arm", "measure", headed(measure)), f"{name} {measure}", f"{measure} of every arm.")
 
 differences = difference_table(experiment, task)
 if not differences.empty:

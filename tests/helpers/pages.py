@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -18,6 +20,11 @@ PAGES = ROOT / "leaderboard_app" / "app_pages"
 
 Open: TypeAlias = Callable[..., AppTest]
 """Runs a page by its name, on a folder of submissions, with choices in its address."""
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of a page with the names that its links show in place of these."""
+    return table.assign(model=[unquote(link.partition("#")[2]) for link in table["model"]])
 
 
 def page_opener(monkeypatch: pytest.MonkeyPatch) -> Open:

@@ -98,6 +98,11 @@ class Shortlist(NamedTuple):
         known = [each for each in self.choices if each.tied and each.model.facts.get("parameters")]
         return min(known, key=lambda each: each.model.facts["parameters"], default=None)
 
+    @property
+    def first_to_run(self) -> Choice | None:
+        """The best model that `panglot run` can load: one whose weights are not closed."""
+        return next((each for each in self.choices if each.model.facts.get("weights") != "closed"), None)
+
 
 def shortlist(models: Sequence[Reported], languages: Sequence[str], wishes: Wishes) -> Shortlist:
     """Choose among models with scores on a task whose languages are `languages`.

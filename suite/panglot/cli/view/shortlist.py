@@ -38,7 +38,7 @@ def shortlist_json(task: str, metric: str, wishes: Wishes, found: Shortlist, top
         "best_of_all": found.best_of_all.model if found.best_of_all else None,
         "best_of_all_ahead": _ends(found.price) if found.price else None,
         "smallest_tied": found.smallest_tied.model.model if found.smallest_tied else None,
-        "check": check_command(found.choices[0], wishes) if found.choices else None,
+        "check": check_command(found.first_to_run, wishes) if found.first_to_run else None,
     }
 
 
@@ -69,17 +69,31 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
                 "",
             )
         )
-    lines.append(prose("Check it on your own data:", ""))
-    lines.append(Text(check_command(found.choices[0], wishes), style="bold"))
+    lines.extend(prose(advice, "") for advice in how_to_check(found))
+    if found.first_to_run:
+        lines.append(Text(check_command(found.first_to_run, wishes), style="bold"))
     return Group(*lines)
 
 
+def how_to_check(found: Shortlist) -> list[str]:
+    """How to measure models of the list on one's own data, in sentences; the last leads to the command, if any."""
+    first, runs = found.choices[0], found.first_to_run
+    closed = (
+        f"The weights of {first.model.model} are closed. If its provider has an OpenAI-compatible endpoint, measure it "
+        "on your own data as openai:MODEL@https://HOST/v1."
+    )
+    if runs is first:
+        return ["Check it on your own data:"]
+    return [closed, f"Check {runs.model.model}, the best that can be run, on your own data:"] if runs else [closed]
+
+
 def check_command(choice: Choice, wishes: Wishes) -> str:
-    """The command that measures the model on one's own data."""
+    """The command that measures the model on one's own data, in all of its languages unless some are wished for."""
     codes = [parsed.code if (parsed := parse_language(name)) else name for name in wishes.languages]
     languages = ",".join(dict.fromkeys(codes))
     # Whoever submits a result chooses its name: quoted, it is one word of the command, whatever it holds.
-    return shlex.join(["panglot", "run", choice.model.model, "--tasks", "./pairs.csv", "--languages", languages])
+    chosen = ["--languages", languages] if languages else []
+    return shlex.join(["panglot", "run", choice.model.model, "--tasks", "./pairs.csv", *chosen])
 
 
 def _row(choice: Choice) -> list[Text]:
