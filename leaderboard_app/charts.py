@@ -43,7 +43,7 @@ LONG_NAME = 16
 MOST_NAMED = 10
 """Best models of a scatter plot that it names, and as many that a reader looks for."""
 MANY = 60
-"""Models from which their marks are faint, so that names can be read on them."""
+"""Models from which marks without a name are small and faint, so that names can be read on them."""
 
 ZOOM: Spec = {
     "name": "zoom",
@@ -104,17 +104,19 @@ def scatter(
     levels = [level for level in TRUST_INKS if level in set(models["trust"])]
     pointed = {**axes, "tooltip": tips}
     line, cross = mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5, clip=True), {"shape": "cross"}
-    opacity = 0.9 if len(models) <= MANY else 0.45
+    few = len(models) <= MANY
+    coloured = pointed | _by("trust", levels)
     beside = mark("text", align="left", dx=8, fontSize=FONT, limit=120, fontStyle="italic", clip=True)
     layers = [
         {**data("front"), **line, "encoding": axes},
         {**data("floors"), **mark("point", size=70, strokeWidth=2, color=GREY, **cross), "encoding": pointed},
         {
             **data("models"),
-            **mark("point", filled=True, size=90, opacity=opacity),
-            "encoding": pointed | _by("trust", levels),
+            **mark("point", filled=True, size=90 if few else 40, opacity=0.9 if few else 0.4),
+            "encoding": coloured,
             "params": [ZOOM],
         },
+        {**data("named"), **mark("point", filled=True, size=90, opacity=1, clip=True), "encoding": coloured},
         *names,
         {"name": "floors", **data("floors"), **beside, "encoding": {**axes, "text": name_of("model")}},
     ]

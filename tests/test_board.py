@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app import board, charts, comparison, grids, model_tables, recompute
+from leaderboard_app import board, charts, comparison, grids, model_tables, recompute, texts
 from leaderboard_app.entries import ALL, Entry
 from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, literal
@@ -26,6 +26,8 @@ from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, update
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
 from leaderboard_app.verification import verify_new
+from panglot.data.image import Image
+from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
@@ -404,6 +406,23 @@ def test_texts_come_with_the_data() -> None:
     texts = read_texts("starter", TASKS["starter"].languages)
     assert len(texts.queries) == TASKS["starter"].queries
     assert read_texts("no such task", ("de",)) == Texts({}, {}, {})
+
+
+PICTURE = Image("0" * 64, lambda: b"not a picture")
+
+
+def test_images_are_labelled_by_their_english_caption() -> None:
+    pool = Pool.of(
+        ["de", "en", "zxx"],
+        [Query("a", "Hund", "de", "1"), Query("b", "dog", "en", "1"), Query("c", "Katze", "de", "2")],
+        [Candidate("x", "", "zxx", PICTURE), Candidate("y", "", "zxx", PICTURE)],
+        [Judgement("a", "x"), Judgement("b", "x"), Judgement("c", "y")],
+    )
+    assert texts._labels(pool) == {"x": "dog", "y": "Katze"}
+    assert cell({}, {"x": PICTURE}, "x", "dog") == "dog"
+    table = texts_table(["rank", "text"], [["1,204", "a"], ["2", "b"]], [True, False], 1)
+    assert table.count("✓") == table.count('class="answer"') == 1
+    assert table.count('class="number"') == 2
 
 
 Open = Callable[..., AppTest]

@@ -18,7 +18,7 @@ from panglot.interop.field import reported_on, shipped_field
 from panglot.languages import parse_language
 from panglot.results.result_record import read_result_record
 from tests.helpers.boards import path_of, verified_index
-from tests.helpers.pages import Open, page_opener
+from tests.helpers.pages import Open, named, page_opener
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -82,7 +82,7 @@ def test_page_shows_the_numbers_of_the_result_file(open_page: Open, starter_resu
     verified_index(starter_results)
     page = open_page("languages", starter_results, task="starter", setting=setting)
     assert not page.exception
-    table = page.dataframe[0].value.set_index("model")
+    table = named(page.dataframe[0].value).set_index("model")
     result = read_result_record(path_of(starter_results, "bm25"))
     values = [scores[setting]["map"][0] for scores in result.languages.values() if setting in scores]
     row = table.loc["bm25"]
@@ -106,7 +106,7 @@ def test_scores_without_verified_evidence_are_in_no_mean(
 def test_reported_models_are_shown_where_none_was_measured(open_page: Open, tmp_path: Path) -> None:
     page = open_page("languages", tmp_path, task="belebele", setting="from English")
     assert not page.exception
-    table = page.dataframe[0].value.set_index("model")
+    table = named(page.dataframe[0].value).set_index("model")
     models = scored_by_others(reported_on(shipped_field(), "belebele", "ndcg@10"))
     model = next(each for each in models if each.name == "Qwen3-Embedding-8B")
     cells = languages.cells_by_language(model, languages_of(models, "belebele"), "from English")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from leaderboard_app import address
 from leaderboard_app.board import names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
-from leaderboard_app.field import languages_of
+from leaderboard_app.field import languages_of, link_of
 from leaderboard_app.field_store import scored_on
 from leaderboard_app.grids import heat_map, language_map
 from leaderboard_app.in_browser import on_phone
@@ -29,10 +29,11 @@ from leaderboard_app.languages import (
     scores_by_language,
     spread_table,
 )
+from leaderboard_app.links import model_link
 from leaderboard_app.notices import notices
 from leaderboard_app.pickers import KNOWN, counts_of, entries_on, open_board, task_label, task_pixels
 from leaderboard_app.store import scores_of
-from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
+from leaderboard_app.widgets import LINK, fold_table, number_columns, show_chart, show_table
 from panglot.interop.field import METRICS
 from panglot.languages import language_name
 from panglot.numbers import count
@@ -47,30 +48,40 @@ def _counts(entry: Entry) -> bool:
     return entry.ranked or entry.trust == "published"
 
 
-def measured_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
-    """The models with verified evidence or from papers, by name; floors are left out."""
+class Read(NamedTuple):
+    """Models by name: their scores by language, and where all of each is shown."""
+
+    scores: dict[str, ByLanguage]
+    links: dict[str, str]
+
+
+def measured_on(index: Index, task: str, metric: str, kind: str) -> Read:
+    """The models with verified evidence or from papers; floors are left out."""
     entries = [entry for entry in entries_on(index, task) if _counts(entry)]
     if not entries:
-        return {}
+        return Read({}, {})
     found = scores_by_language(scores_of(index, [task], [metric], entries=entries), metric, kind)
-    return {name: found[entry.id] for entry, name in zip(entries, names_of(entries), strict=True) if entry.id in found}
+    named = {name: entry for name, entry in zip(names_of(entries), entries, strict=True) if entry.id in found}
+    links = {name: model_link(task, entry.folder) for name, entry in named.items()}
+    return Read({name: found[entry.id] for name, entry in named.items()}, links)
 
 
-def reported_on(index: Index, task: str, metric: str, kind: str) -> dict[str, ByLanguage]:
-    """The models of the field that have every language, by name."""
+def reported_on(index: Index, task: str, metric: str, kind: str) -> Read:
+    """The models of the field that have every language."""
     models = [model for model in scored_on(index, task, metric) if model.is_reported]
     languages = languages_of(models, task)
     found: dict[str, ByLanguage] = {}
-    most = 0
+    links: dict[str, str] = {}
     for model in models:
-        values = cells_by_language(model, languages, kind)
-        most = max(most, len(values))
-        found[model.name if model.name not in found else model.id] = values
-    return {name: values for name, values in found.items() if values and len(values) == most}
+        name = model.name if model.name not in found else model.id
+        found[name], links[name] = cells_by_language(model, languages, kind), link_of(model, task)
+    most = max(map(len, found.values()), default=0)
+    return Read({name: values for name, values in found.items() if values and len(values) == most}, links)
 
 
-def show_models(models: Mapping[str, ByLanguage], order: str, name: str, metric: str) -> None:
+def show_models(read: Read, order: str, name: str, metric: str) -> None:
     """The heat map, the hardest languages in words, and what each model's best and worst languages are."""
+    models = read.scores
     drawn = best_first(models)[: MOST_ON_PHONE if on_phone() else MOST_DRAWN]
     worst = ", ".join(f"{language_name(code)} ({mean:.3f})" for code, mean in hardest(models))
     st.markdown(f"**Hardest:** {literal(worst)}. Means over {count(len(models), 'model')}.")
@@ -88,6 +99,7 @@ def show_models(models: Mapping[str, ByLanguage], order: str, name: str, metric:
         show_table(groups, f"{name} by {order}", "groups", number_columns(("mean", "worst"), "mono"))
     st.subheader("Best and worst languages", anchor=False)
     table = spread_table(models)
+    table[LINK] = table["model"].map(read.links)
     show_table(table, f"{name} spread", "rows", number_columns(("mean", "worst", "best", "best − worst"), "mono"))
 
 
@@ -123,7 +135,7 @@ def main() -> None:
             order = address.select("Languages by", list(ORDERS), "order", ORDERS[0], fixed=True)
     settings = ["mono", "cross", "multi"] if own else ["mono", "from English", "to English"]
     read = measured_on if own else reported_on
-    there = {kind: models for kind in settings if (models := read(index, task, metric, kind))}
+    there = {kind: models for kind in settings if (models := read(index, task, metric, kind)).scores}
     if not there:
         st.info("There are no scores of single languages on this task.")
         return
