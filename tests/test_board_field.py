@@ -20,7 +20,7 @@ from panglot.files import data_from
 from panglot.interop.field import FILE, SCALE, reported_on, shipped_field, write_field
 from panglot.interop.mteb_import import read_mteb
 from tests.helpers.belebele import write_twin
-from tests.helpers.pages import Open, page_opener
+from tests.helpers.pages import Open, named, page_opener
 from tests.helpers.required import DATA_FOLDER
 from tests.helpers.tasks import TASKS
 
@@ -189,7 +189,7 @@ def test_imported_rows_and_filters_show(open_page: Open, tmp_path: Path) -> None
     (source / "MIRACLRetrievalHardNegatives.json").write_text(json.dumps(content))
     write_field(tmp_path / "board" / FILE, read_mteb(tmp_path / "results", all_tasks()).field)
     page = open_page("field", tmp_path / "board", on="miracl-hn", languages=list(codes), search="mine")
-    table = page.dataframe[0].value
+    table = named(page.dataframe[0].value)
     assert table[["model", "mono"]].to_numpy().tolist() == [["mine", 0.5]]
     page = open_page("field", tmp_path / "board", on="miracl-hn", search="no such model")
     assert any("No model" in info.value for info in page.info)
