@@ -33,7 +33,7 @@ def one_question(fixed_scores: type[FixedScores]) -> Evidence:
 
 
 def _statistic(evidence: Evidence, name: str) -> list[float]:
-    return bias.statistics(evidence, BIAS_NAMES)[name][:, 0].tolist()
+    return bias.statistics(evidence, [evidence], BIAS_NAMES)[name][:, 0].tolist()
 
 
 def test_rank_distances_equal_hand_computed_values(one_question: Evidence) -> None:
@@ -49,7 +49,7 @@ def test_rank_distances_equal_hand_computed_values(one_question: Evidence) -> No
     # For the German query e1 stands below d1, a German non-relevant, and below e0, an English one.
     assert _statistic(one_question, "strong") == [0, 0]
     assert _statistic(one_question, "weak") == [0, 0]
-    assert bias.statistics(one_question, [])["mix"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert bias.statistics(one_question, [one_question], [])["mix"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_strong_and_weak_alignment_by_hand(fixed_scores: type[FixedScores]) -> None:
@@ -101,7 +101,10 @@ def test_lists_emptied_by_language_choice_are_not_counted(fixed_scores: type[Fix
     whole = collect_evidence(pool, fixed_scores(np.array([[9, 8, 4, 3, 2, 1], [4, 3, 1, 2, 9, 8]])), depth=2)
     evidence = whole.only(["en", "es"])
     assert _statistic(evidence, "own_ratio") == pytest.approx([np.nan, 2], nan_ok=True)
-    assert bias.statistics(evidence, [])["mix"].tolist() == [pytest.approx([np.nan] * 2, nan_ok=True), [0, 1]]
+    assert bias.statistics(evidence, [evidence], [])["mix"].tolist() == [
+        pytest.approx([np.nan] * 2, nan_ok=True),
+        [0, 1],
+    ]
     scores = score_evidence(evidence, "map", draws=3)
     assert scores.bias["same_language_ratio@10"].value == 2
     assert "same_language_ratio@10" not in scores.languages["en"]["bias"]

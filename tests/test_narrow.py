@@ -20,7 +20,7 @@ from panglot.results.parquet import LIMITS, Limits
 from panglot.results.result_record import TaskRecord
 from panglot.retrieve.evidence import ASKED, NARROW, TOGETHER, WITHIN, Evidence, narrow_counts
 from panglot.retrieve.ranking import DEPTH, collect_evidence
-from panglot.score.summary import Scores, score_evidence
+from panglot.score.summary import Grid, Scores, score_evidence
 from panglot.trust.evidence_check import check_evidence
 from tests.helpers import naive
 from tests.helpers.tasks import TASKS
@@ -124,6 +124,29 @@ def test_narrow_evidence_gives_no_other_pool(narrow: Evidence) -> None:
     assert narrow.only(LANGUAGES) is narrow
     with pytest.raises(BadResult, match=r"covers 40 languages and cannot be reduced .* --languages l00,l01"):
         narrow.only(["l00", "l01"])
+
+
+def test_scores_computed_in_parts_are_those_of_the_whole(narrow: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = score(narrow)
+    monkeypatch.setattr("panglot.retrieve.evidence.PART_PAIRS", 1000)
+    for module in ("bootstrap", "setting_means", "summary"):
+        monkeypatch.setattr(f"panglot.score.{module}.MOST_MEANS", 30_000)
+    assert len(narrow.parts()) == -(-len(narrow.query) // 1000)
+    parts = score(narrow)
+    for name in ("settings", "balance", "bias", "blind", "languages", "pairs"):
+        one, other = (_numbers(getattr(scores, name)) for scores in (whole, parts))
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12, err_msg=name)
+    np.testing.assert_allclose(whole.language_rank, parts.language_rank)
+    np.testing.assert_allclose(whole.language_mix, parts.language_mix)
+
+
+def _numbers(value: object) -> list[float]:
+    """All numbers in nested scores, in order; NaN where there is none."""
+    if isinstance(value, dict):
+        return [number for each in value.values() for number in _numbers(each)]
+    if isinstance(value, Grid):
+        return value.values.ravel().tolist()
+    return [np.nan if number is None else number for number in np.atleast_1d(value).tolist()]
 
 
 def test_narrow_evidence_survives_its_files(narrow: Evidence, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -40,6 +41,11 @@ def divide(value: np.ndarray, base: np.ndarray) -> Floats:
     """Return `value / base` with numpy broadcasting, and NaN where `base` is 0."""
     shape = np.broadcast_shapes(value.shape, base.shape)
     return np.divide(value, base, out=np.full(shape, np.nan), where=base != 0)
+
+
+def joined_up(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays one after the other; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def lengths(rows: Floats) -> Floats:

@@ -10,8 +10,9 @@ three. Every setting, metric and measure of the whole pool follows from them, bu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,9 @@ NOBODY = -1
 
 WIDEST = 32
 """Maximum number of languages for which counts per language are kept."""
+
+PART_PAIRS = 1_000_000
+"""Relevant pairs in a part of evidence."""
 
 NARROW = ("within", "asked", "together")
 """Narrow counts: in the candidate's language, in the query's language, and in the whole pool."""
@@ -139,6 +143,29 @@ class Evidence:
     def together(self) -> Ranking:
         """Ranks in the pool of all languages; cell = query."""
         return rank_cells(self.query.astype(np.int64), 1 + self.above_together, self.gain, self.queries)
+
+    def parts(self) -> list[Evidence]:
+        """Return the evidence of consecutive queries, in parts of about `PART_PAIRS` pairs, which rank in less memory.
+
+        Only what is stated per query or per pair is divided; `group` and `cluster` keep their numbers.
+        """
+        count = -(-len(self.query) // PART_PAIRS)
+        if count <= 1:
+            return [self]
+        first_pair = np.searchsorted(self.query, np.arange(self.queries + 1))
+        cuts = np.linspace(0, self.queries, count + 1).astype(int).tolist()
+        return [self._part(slice(*pair), slice(*first_pair[list(pair)])) for pair in pairwise(cuts)]
+
+    def _part(self, queries: slice, pairs: slice) -> Evidence:
+        per_query = ("query_language", "group", "cluster", "top", "top_language", "top_score")
+        per_pair = ("candidate", "language", "gain", "score", "above")
+        return replace(
+            self,
+            query_ids=self.query_ids[queries],
+            query=self.query[pairs] - queries.start,
+            **{name: getattr(self, name)[queries] for name in per_query},
+            **{name: getattr(self, name)[pairs] for name in per_pair},
+        )
 
     def only(self, languages: Sequence[str]) -> Evidence:
         """Return the evidence that the same model would give on a pool of these languages only.

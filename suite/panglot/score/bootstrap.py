@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
@@ -31,6 +32,9 @@ INTERVALS = (
 
 DRAWS = 1000
 """Bootstrap draws."""
+
+MOST_MEANS = 3_000_000
+"""Means computed at a time (24 MB)."""
 SEED = 20240820
 LEVEL = 0.95
 """Coverage of the intervals."""
@@ -72,6 +76,14 @@ class Sample:
     def rows(self) -> int:
         """Rows of every result: the data itself and its draws."""
         return len(self._weights)
+
+    def parts(self, width: int) -> Iterator[Sample]:
+        """Yield the rows in parts, whose means of `width` columns are at most `MOST_MEANS`; row 0 is in the first."""
+        rows = max(1, MOST_MEANS // (width * len(self._queries)))
+        for first in range(0, self.rows, rows):
+            part = copy(self)
+            part._weights = self._weights[first : first + rows]
+            yield part
 
     def means(self, values: Mapping[str, Floats]) -> dict[str, Floats]:
         """Mean of each of `values` [queries, width] over the queries of each language, [1 + draws, languages, width].

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Floats
+from panglot.arrays import Floats, joined_up
 from panglot.data.image import IMAGES
 from panglot.retrieve.evidence import Evidence
 from panglot.score import bias
-from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
-from panglot.score.metrics import NAMES, parse_metric
-
-MOST_MEANS = 16_000_000
-"""Language-pair means held in memory at a time (128 MB)."""
+from panglot.score.bootstrap import DRAWS, MOST_MEANS, Sample, Score, as_score, effective, macro, score_of, scores_of
+from panglot.score.metrics import NAMES
+from panglot.score.setting_means import means_by_metric, overall_means, weights_of
 
 BIAS_NAMES = (*(measure.name for measure in bias.MEASURES), "language_spread", "language_deviation")
 """The bias measures, in the order of all tables; the last two use each language's headline score in the full pool."""
@@ -73,11 +71,12 @@ def score_evidence(
     """
     sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
     languages = _Languages(evidence.languages)
-    found = _score_settings(evidence, sample, headline, metrics, languages)
-    statistics = bias.statistics(evidence, measures)
-    means = sample.means(statistics) | bias.of_the_whole(evidence, sample.rows)
+    parts = evidence.parts()
+    found = _score_settings(evidence, parts, sample, headline, metrics, languages)
+    statistics = bias.statistics(evidence, parts, measures)
+    drawn, means = _drawn_measures(evidence, sample, statistics, measures)
     parallel = sample.weights(statistics["distance"])[..., 0]
-    measured, blind = _bias(evidence, means, parallel, found, languages, measures)
+    measured, blind = _bias(evidence, drawn, means, parallel, found, languages, measures)
     return Scores(
         clusters=sample.clusters,
         settings={setting: scores for setting, scores in found.settings.items() if scores},
@@ -107,53 +106,41 @@ class _Settings(NamedTuple):
 
 
 def _score_settings(
-    evidence: Evidence, sample: Sample, headline: str, metrics: Sequence[str], languages: _Languages
+    evidence: Evidence,
+    parts: Sequence[Evidence],
+    sample: Sample,
+    headline: str,
+    metrics: Sequence[str],
+    languages: _Languages,
 ) -> _Settings:
     """Every metric in every setting. The means of language pairs can be large, so they are freed on return."""
     wanted = _settings_of(evidence)
     by_language: Floats = np.empty((0, 0))
-    weights = _weights(evidence, sample, headline)
+    weights = weights_of(evidence, parts, sample, headline)
     clusters = {setting: effective(of_mean) for setting, of_mean in weights.items()}
-    behind = {setting: effective(of_mean) for setting, of_mean in _overall(weights).items()}
+    behind = {setting: effective(of_mean) for setting, of_mean in overall_means(weights).items()}
     compared = "cross_to" if _has_only_image_queries(evidence) else "multi"
     found = _Settings({setting: {} for setting in wanted}, {}, {}, by_language, weights[compared])
-    for metric, drawn in _by_metric(evidence, sample, metrics):
-        overall = _overall(drawn)
+    for metric, drawn in means_by_metric(evidence, parts, sample, metrics, headline):
+        overall = {setting: drawn[f"overall {setting}"] for setting in behind}
         for setting in wanted:
             _store(found.settings[setting], metric, overall[setting], behind[setting])
             languages.add(setting, metric, drawn[setting], clusters[setting])
         if "cross" in wanted:
             _store(found.balance, metric, _harmonic_mean(np.stack(list(overall.values()))), min(behind.values()))
             languages.add("cross_to", metric, drawn["cross_to"], clusters["cross_to"])
-        if metric == headline or not evidence.narrow:
-            found.pairs[metric] = Grid(scores_of(drawn["pairs"], clusters["pairs"]))
+        if "pairs" in drawn:
+            found.pairs[metric] = _grid(drawn["pairs"], clusters["pairs"])
         if metric == headline:
             by_language = drawn[compared].copy()
     return found._replace(by_language=by_language)
 
 
-def _weights(evidence: Evidence, sample: Sample, headline: str) -> dict[str, Floats]:
-    """Weights of the clusters in the means of `_settings`, [clusters, ...], averaged in the same way as the scores."""
-    values = _per_query(evidence, [headline])
-    return _settings(evidence, {name: sample.weights(value) for name, value in values.items()}, headline)
-
-
-def _overall(by_language: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The settings' means over languages or language pairs, [rows], from the result of `_settings`."""
-    return {
-        "mono": macro(by_language["mono"]),
-        "cross": _pair_mean(by_language["pairs"]),
-        "multi": macro(by_language["multi"]),
-    }
-
-
-def _by_metric(evidence: Evidence, sample: Sample, metrics: Sequence[str]) -> Iterator[tuple[str, dict[str, Floats]]]:
-    """Each metric's means over queries; `MOST_MEANS` limits how many metrics one matrix product covers."""
-    together = max(1, MOST_MEANS // (sample.rows * len(evidence.languages) ** 2))
-    for first in range(0, len(metrics), together):
-        names = metrics[first : first + together]
-        means = sample.means(_per_query(evidence, names))
-        yield from ((name, _settings(evidence, means, name)) for name in names)
+def _grid(pairs: Floats, clusters: Floats) -> Grid:
+    """The scores of language pairs, from their means [1 + draws, languages, languages], a few rows at a time."""
+    rows = max(1, MOST_MEANS // (len(pairs) * pairs.shape[2]))
+    starts = range(0, pairs.shape[1], rows)
+    return Grid(joined_up([scores_of(pairs[:, row : row + rows], clusters[row : row + rows]) for row in starts]))
 
 
 def _settings_of(evidence: Evidence) -> tuple[str, ...]:
@@ -170,33 +157,31 @@ def _has_only_image_queries(evidence: Evidence) -> bool:
     return {evidence.languages[place] for place in np.unique(evidence.query_language).tolist()} == {IMAGES}
 
 
-def _per_query(evidence: Evidence, metrics: Sequence[str]) -> dict[str, Floats]:
-    """Each metric per query: in the pool of each language with candidates [queries, pools], and in all [queries, 1]."""
-    values, has_candidates = {}, evidence.sizes > 0
-    for name in metrics:
-        compute = parse_metric(name).compute
-        values[f"within {name}"] = compute(evidence.within).reshape(evidence.queries, -1)[:, has_candidates]
-        values[f"together {name}"] = compute(evidence.together)[:, None]
-    return values
+def _drawn_measures(
+    evidence: Evidence, sample: Sample, statistics: bias.Statistics, measures: Collection[str]
+) -> tuple[dict[str, tuple[Floats, Floats]], bias.Statistics]:
+    """Each bias measure overall [1 + draws] and by language [1 + draws, languages], and the means of the data.
 
-
-def _settings(evidence: Evidence, means: bias.Statistics, metric: str) -> dict[str, Floats]:
-    """One metric's means over queries: `pairs` [rows, languages, languages], the others [rows, languages]."""
-    within, languages = means[f"within {metric}"], len(evidence.languages)
-    pairs = np.full((len(within), languages, languages), np.nan)
-    pairs[:, :, evidence.sizes > 0] = within
-    others = np.where(np.eye(pairs.shape[2], dtype=bool), np.nan, pairs)
-    return {
-        "pairs": pairs,
-        "mono": np.diagonal(pairs, axis1=1, axis2=2),
-        "cross": macro(others, 2),
-        "cross_to": macro(others, 1),
-        "multi": means[f"together {metric}"][..., 0],
-    }
+    The means of all statistics can be large, so they are computed for some draws at a time.
+    """
+    wanted = [measure for measure in bias.measures_of(evidence) if measure.name in measures]
+    whole = bias.of_the_whole(evidence, sample.rows)
+    found: dict[str, list[tuple[Floats, Floats]]] = {measure.name: [] for measure in wanted}
+    of_data: bias.Statistics = {}
+    row = 0
+    for part in sample.parts(sum(value.shape[1] for value in statistics.values())):
+        means = part.means(statistics) | {name: value[row : row + part.rows] for name, value in whole.items()}
+        for measure in wanted:
+            found[measure.name].append((measure.overall(means), measure.by_language(means)))
+        of_data = of_data or {name: value[:1].copy() for name, value in means.items()}
+        row += part.rows
+    joined = {name: tuple(map(joined_up, zip(*each, strict=True))) for name, each in found.items()}
+    return {name: (overall, by_language) for name, (overall, by_language) in joined.items()}, of_data
 
 
 def _bias(
     evidence: Evidence,
+    drawn: Mapping[str, tuple[Floats, Floats]],
     means: bias.Statistics,
     parallel: Floats,
     found: _Settings,
@@ -205,8 +190,9 @@ def _bias(
 ) -> tuple[dict[str, Score], dict[str, float]]:
     """The bias measures and the values of a language-blind ranker; empty if no query has parallel relevant candidates.
 
-    In text-to-image retrieval the captions themselves are parallel. `parallel` [clusters, languages] holds the
-    clusters' weights among the queries with parallel relevant candidates.
+    In text-to-image retrieval the captions themselves are parallel. `drawn` holds each measure's values, `means` the
+    means of the statistics; `parallel` [clusters, languages] holds the clusters' weights among the queries with
+    parallel relevant candidates.
     """
     measured: dict[str, Score] = {}
     blind: dict[str, float] = {}
@@ -214,9 +200,10 @@ def _bias(
         return measured, blind
     weights = found.weights if np.isnan(parallel).all() else parallel
     clusters, behind = effective(weights), effective(macro(weights))
-    for measure in (measure for measure in bias.measures_of(evidence) if measure.name in measures):
-        _store(measured, measure.name, measure.overall(means), behind)
-        languages.add("bias", measure.name, measure.by_language(means), clusters)
+    for measure in (measure for measure in bias.measures_of(evidence) if measure.name in drawn):
+        overall, by_language = drawn[measure.name]
+        _store(measured, measure.name, overall, behind)
+        languages.add("bias", measure.name, by_language, clusters)
         if measure.blind and measure.name in measured:
             blind[measure.name] = float(measure.blind(means)[0])
     scores, fewest = found.by_language, effective(found.weights)[~np.isnan(found.by_language[0])].min()
@@ -228,12 +215,6 @@ def _bias(
         _store(measured, name, spreads[name], fewest)
         blind[name] = 0.0
     return measured, blind
-
-
-def _pair_mean(pairs: Floats) -> Floats:
-    """Mean over all ordered pairs of different languages, [rows]."""
-    different = ~np.eye(pairs.shape[2], dtype=bool)
-    return macro(pairs[:, different])
 
 
 def _harmonic_mean(values: Floats) -> Floats:

@@ -12,7 +12,7 @@ MIX_DEPTH = 10
 
 
 def top_languages(evidence: Evidence) -> dict[str, Floats]:
-    """Language mix of the top list and of the pool [queries, languages], and own-language share relative to the pool.
+    """Language mix of the top list [queries, languages], and own-language share relative to the pool.
 
     `own_ratio` [queries, 1] is the share of the top list in the query's language divided by that language's share of
     the pool.
@@ -23,7 +23,13 @@ def top_languages(evidence: Evidence) -> dict[str, Floats]:
     pool = evidence.sizes / evidence.sizes.sum()
     own = evidence.query_language
     ratio = divide(mix[np.arange(evidence.queries), own], pool[own])
-    return {"mix": mix, "pool": np.broadcast_to(pool, mix.shape), "own_ratio": ratio[:, None]}
+    return {"mix": mix, "own_ratio": ratio[:, None]}
+
+
+def pool_mix(evidence: Evidence) -> Floats:
+    """Language mix of the pool, the same for every query, [queries, languages]."""
+    pool = evidence.sizes / evidence.sizes.sum()
+    return np.broadcast_to(pool, (evidence.queries, len(pool)))
 
 
 def consistency(evidence: Evidence) -> dict[str, Floats]:

@@ -42,12 +42,10 @@ def within_query_ranks(evidence: Evidence) -> dict[str, Floats]:
     centred = ranking.middle - (ranking.relevants[ranking.cell] + 1) / 2
     at = ranking.cell * languages + evidence.language[ranking.pair]
     shape = (evidence.queries, languages)
-    count = _sums(at, np.ones(len(at)), shape)
     return {
-        "rank_sum": _sums(at, centred, shape),
-        "rank_count": count,
+        "rank_sum": _sums(at, centred, shape).astype(np.float32),  # multiples of a half, exact
+        "rank_count": _sums(at, np.ones(len(at)), shape).astype(np.float32),
         "rank_square": _sums(ranking.cell, centred**2, (evidence.queries, 1)),
-        "blind_w": _blind_agreement(evidence, count)[:, None],
     }
 
 
@@ -138,7 +136,7 @@ def _sums(at: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
     return total.reshape(shape)
 
 
-def _blind_agreement(evidence: Evidence, count: Floats) -> Floats:
+def blind_agreement(evidence: Evidence, count: Floats) -> Floats:
     """Kendall's W of a language-blind ranker, [queries], from counts of relevant candidates [queries, languages]."""
     languages = len(evidence.languages)
     own = evidence.query_language

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from panglot.arrays import Floats
+from panglot.arrays import Floats, joined_up
 from panglot.data.image import IMAGES
 from panglot.retrieve.evidence import Evidence
-from panglot.score.bias.lists import MIX_DEPTH, consistency, hubs, top_hits, top_languages
+from panglot.score.bias.lists import MIX_DEPTH, consistency, hubs, pool_mix, top_hits, top_languages
 from panglot.score.bias.measures import MEASURES, TOP_HITS, BiasMeasure
 from panglot.score.bias.modality import modalities, modality_statistics
 from panglot.score.bias.ranks import (
     COMPLETE_DEPTHS,
     ENGLISH_DEPTH,
     alignments,
+    blind_agreement,
     distances,
     english_pool,
     first_hits,
@@ -36,11 +38,12 @@ _IMAGE_QUERY_MEASURES = frozenset(
 _CONSISTENCY_MEASURES = frozenset({f"consistency@{MIX_DEPTH}"})
 _HUB_MEASURES = frozenset({f"hubness@{MIX_DEPTH}", f"hub_share@{MIX_DEPTH}"})
 _MODALITY_MEASURES = frozenset({"modality_gap", f"same_modality_ratio@{MIX_DEPTH}"})
-_OPTIONAL_STATISTICS: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset[str]] = {
+Statistic: TypeAlias = Callable[[Evidence], dict[str, Floats]]
+
+_OPTIONAL_STATISTICS: Mapping[Statistic, frozenset[str]] = {
     alignments: frozenset({"strong_alignment", "weak_alignment", "alignment_gap"}),
     first_hits: frozenset({"first_hit_own_language"}),
     remove_one_target: frozenset({"remove_one_target"}),
-    consistency: _CONSISTENCY_MEASURES,
     modality_statistics: _MODALITY_MEASURES,
     top_hits: frozenset(f"top_hit_{name}" for name, *_ in TOP_HITS),
     english_pool: frozenset(
@@ -50,12 +53,23 @@ _OPTIONAL_STATISTICS: Mapping[Callable[[Evidence], dict[str, Floats]], frozenset
 """Costly statistics and the measures that need them; they are computed only if one of these measures is requested."""
 
 
-def statistics(evidence: Evidence, measures: Collection[str]) -> dict[str, Floats]:
-    """The per-query statistics that these measures need, each [queries, width]; NaN where undefined."""
+def statistics(evidence: Evidence, parts: Sequence[Evidence], measures: Collection[str]) -> dict[str, Floats]:
+    """The per-query statistics that these measures need, each [queries, width]; NaN where undefined.
+
+    `parts` are those of the evidence: most statistics of a query depend on no other query.
+    """
+    wanted = [compute for compute, needed_by in _OPTIONAL_STATISTICS.items() if needed_by.intersection(measures)]
+    found = [_of_part(part, wanted) for part in parts]
+    joined = {name: joined_up([part.pop(name) for part in found]) for name in [*found[0]]}
+    joined["blind_w"] = blind_agreement(evidence, joined["rank_count"])[:, None]
+    joined["pool"] = pool_mix(evidence)
+    return joined | (consistency(evidence) if _CONSISTENCY_MEASURES.intersection(measures) else {})
+
+
+def _of_part(evidence: Evidence, wanted: Sequence[Statistic]) -> dict[str, Floats]:
     found = {**distances(evidence), **within_query_ranks(evidence), **top_languages(evidence)}
-    for compute, needed_by in _OPTIONAL_STATISTICS.items():
-        if needed_by.intersection(measures):
-            found |= compute(evidence)
+    for compute in wanted:
+        found |= compute(evidence)
     return found
 
 
