@@ -7,6 +7,7 @@ An ablation whose file is missing has not been run: the page then says so and sh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from panglot.train.ablation.errors import LEVEL
 from panglot.train.ablation.grid import read_ablation
 
 PAGE = Path(__file__).with_name("experiments.md")
+LOOKALIKES = Path(__file__).with_name("experiments") / "lookalikes.json"
 COLUMNS = {"mono": "mono", "cross": "cross", "multi": "multi", "rank_distance": "rank distance"}
 CLAIMS = (
     ("X-Y costs quality within languages", "mono", "cross", "mono", -1),
@@ -197,6 +199,21 @@ def images() -> list[str]:
     return as_table(("images", "ablation", "arm", "nDCG@10", "95 %"), sorted(lines, key=lambda line: line[0]))
 
 
+def lookalikes() -> list[str]:
+    """Whether emoji are found because others like them were trained on."""
+    found = json.loads(LOOKALIKES.read_text(encoding="utf-8"))
+    rows = [
+        (model, *(f"{_plain(value)} ({_plain(low)} to {_plain(high)})" for value, low, high in parts.values()))
+        for model, parts in found["ndcg@10"].items()
+    ]
+    return [
+        f"{found['lookalikes']} of {found['images']} unseen emoji have a look-alike in training: one with nearly the "
+        "same outline and a word of its name, such as another heart, clock or face.",
+        "",
+        *as_table(("nDCG@10 (95 %)", "with a look-alike", "others"), rows),
+    ]
+
+
 def damage() -> list[str]:
     """What language bias is like in the intact encoder, not trained, and in the damaged ones with hybrid batches."""
     models = {
@@ -233,7 +250,7 @@ TABLES = {
     function.__name__: function
     for function in (
         *(answer, intact_tests, intact_scores, seeds_tests, seeds_scores, static_tests, static_scores),
-        *(layers_tests, layers_scores, claims, images, damage),
+        *(layers_tests, layers_scores, claims, images, lookalikes, damage),
     )
 }
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image, ImageDraw
 from scipy.stats import t as student
 
 from docs import experiments_tables as tables
 from docs import experiments_tests
+from docs.experiments_lookalikes import lookalikes
 from docs.experiments_tests import FOLDER, INTACT, LAYERS, SEEDS, STATIC, named
 from docs.tables import with_tables
 from panglot.train.ablation.experiment import ArmTitle, Experiment, read_experiment
@@ -90,3 +96,24 @@ def test_page_has_room_for_the_experiments_to_come(monkeypatch: pytest.MonkeyPat
         shift for shift in named(SEEDS) if (shift.one, shift.other, shift.measure) == ("mono", "hybrid", "multi")
     )
     assert f"{multi.detectable:.4f}".lstrip("0") in made["answer"][3]
+
+
+def _png(colour: str, ellipse: bool) -> bytes:
+    picture, file = Image.new("RGBA", (64, 64)), io.BytesIO()
+    draw = ImageDraw.Draw(picture)
+    (draw.ellipse if ellipse else draw.rectangle)((4, 4, 60, 60), fill=colour)
+    picture.save(file, "png")
+    return file.getvalue()
+
+
+def test_lookalikes_share_an_outline_and_a_word(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "name_en": "red button", "split": "train", "png": _png("red", True)},
+        {"id": "b", "name_en": "blue circle", "split": "train", "png": _png("blue", True)},
+        {"id": "same outline, no word", "name_en": "orange button", "split": "test", "png": _png("orange", True)},
+        {"id": "same word, other outline", "name_en": "Circle", "split": "test", "png": _png("red", False)},
+        {"id": "both", "name_en": "orange circle", "split": "test", "png": _png("orange", True)},
+        {"id": "neither trained on", "name_en": "square", "split": "valid", "png": _png("red", False)},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "images.parquet")
+    assert lookalikes(tmp_path / "images.parquet") == ({"both"}, 3)
