@@ -63,13 +63,20 @@ class Seen:
     """A page, with what the browser complained of and the addresses that it asked for."""
 
     def __init__(self, browser: Browser, address: str) -> None:
-        self.page: Page = new_page(browser, viewport={"width": 1280, "height": 1400})
+        self.page: Page = new_page(browser)
         self.address = address
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
         self.page.on("console", lambda message: message.type == "error" and self._note(message.text, message.location))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self._ask(request.url))
+
+    def begin(self) -> None:
+        """Forget what was before."""
+        self.page.set_viewport_size({"width": 1280, "height": 1400})
+        self.page.emulate_media(color_scheme="light")
+        self.errors.clear()
+        self.elsewhere.clear()
 
     def _note(self, text: str, location: object) -> None:
         # Streamlit looks for its own endpoints below a page's address before it finds them at the root.
@@ -97,11 +104,18 @@ class Seen:
         assert wide <= self.page.viewport_size["width"]  # type: ignore[index]
 
 
-@pytest.fixture
-def seen(browser: Browser, address: str) -> Iterator[Seen]:
+@pytest.fixture(scope="module")
+def only(browser: Browser, address: str) -> Iterator[Seen]:
+    """One page for all tests: what was open in it before does not matter."""
     opened = Seen(browser, address)
     yield opened
-    opened.page.close()
+    opened.page.context.close()
+
+
+@pytest.fixture
+def seen(only: Seen) -> Seen:
+    only.begin()
+    return only
 
 
 def download(page: Page, label: str, place: int = 0) -> str:
