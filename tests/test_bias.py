@@ -120,8 +120,16 @@ def _bias(scores: Scores) -> dict[str, float]:
     return {name: score.value for name, score in scores.bias.items()}
 
 
-def test_perfect_scores_on_xquad_r(xquad_r: Pool) -> None:
-    scores = _scores(xquad_r, Perfect)
+@pytest.fixture(scope="module")
+def third(xquad_r: Pool) -> Pool:
+    """XQuAD-R with every third question, in all languages among all candidates."""
+    questions = sorted(set(xquad_r.groups))[::3]
+    asked = np.flatnonzero(np.isin(xquad_r.groups, questions))
+    return xquad_r.part(asked, np.arange(len(xquad_r.candidates)))
+
+
+def test_perfect_scores_on_xquad_r(third: Pool) -> None:
+    scores = _scores(third, Perfect)
     assert {setting: values["map"].value for setting, values in scores.settings.items()} == {
         "mono": 1,
         "cross": 1,
@@ -137,37 +145,37 @@ def test_perfect_scores_on_xquad_r(xquad_r: Pool) -> None:
     assert found["remove_one_target"] == pytest.approx(0, abs=1e-12)
 
 
-def test_random_scores_on_xquad_r(xquad_r: Pool) -> None:
-    scores = _scores(xquad_r, Random)
+def test_random_scores_on_xquad_r(third: Pool) -> None:
+    scores = _scores(third, Random)
     found = _bias(scores)
     assert scores.settings["multi"]["map"].value == pytest.approx(0.0015, abs=0.0002)
     assert found["rank_distance"] == pytest.approx(10_846, rel=0.01)
     assert found["normalised_rank_distance"] == pytest.approx(1, abs=0.01)
     assert found["same_language_ratio@10"] == pytest.approx(1, abs=0.05)
     assert found["language_jsd@10"] < 0.001
-    assert found["kendall_w"] == pytest.approx(1 / 1190, abs=0.0005)
+    assert found["kendall_w"] == pytest.approx(1 / 397, abs=0.001)
     assert found["first_hit_own_language"] == pytest.approx(1 / 11, abs=0.01)
     assert found["consistency@10"] < 0.01
 
 
-def test_a_constant_encoder_on_xquad_r_gets_the_floor(xquad_r: Pool) -> None:
-    scores = _scores(xquad_r, Constant)
+def test_a_constant_encoder_on_xquad_r_gets_the_floor(third: Pool) -> None:
+    scores = _scores(third, Constant)
     last = 13_014 - 11 + np.arange(1, 12)
     assert scores.settings["multi"]["map"].value == pytest.approx((np.arange(1, 12) / last).mean())
-    assert scores.settings["mono"]["map"].value == pytest.approx((1 / xquad_r.sizes).mean())
+    assert scores.settings["mono"]["map"].value == pytest.approx((1 / third.sizes).mean())
     found = _bias(scores)
     assert (found["rank_distance"], found["max_rank"], found["kendall_w"]) == (10, 13_014, 0)
     assert found["same_language_ratio@10"] == pytest.approx(1, abs=0.1)
     assert found["consistency@10"] == pytest.approx(1)
 
 
-def test_language_id_on_xquad_r_is_all_bias(xquad_r: Pool) -> None:
-    evidence = collect_evidence(xquad_r, LanguageId().scores(xquad_r, silent))
+def test_language_id_on_xquad_r_is_all_bias(third: Pool) -> None:
+    evidence = collect_evidence(third, LanguageId().scores(third, silent))
     scores = score_evidence(evidence, "map", ["map"], draws=10)
-    assert scores.settings["mono"]["map"].value == pytest.approx((1 / xquad_r.sizes).mean())
+    assert scores.settings["mono"]["map"].value == pytest.approx((1 / third.sizes).mean())
     found = _bias(scores)
-    own = 13_014 / xquad_r.sizes
-    ratios = [scores.languages[name]["bias"]["same_language_ratio@10"].value for name in xquad_r.languages]
+    own = 13_014 / third.sizes
+    ratios = [scores.languages[name]["bias"]["same_language_ratio@10"].value for name in third.languages]
     assert ratios == pytest.approx(own.tolist())
     assert np.median(ratios) == pytest.approx(10.7, abs=0.05)
     assert found["same_language_ratio@10"] == pytest.approx(own.mean())
