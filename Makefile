@@ -14,6 +14,11 @@ export PANGLOT_DATA ?= $(wildcard ../shared/data)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
+# Modules are compiled when they are first imported: tests import few of the 26,000 that they install. The variable is
+# emptied, since compiled modules are kept only where it is not set.
+DEV_PIP := $(PIP) --no-compile
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check coverage mutation bench board docs readme dist package clean
 
 demo: $(VENV)/.core
@@ -73,7 +78,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[dev]'
+	$(DEV_PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -42,8 +42,9 @@ settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  
 
 
 SLOWEST = (
-    *("train_model", "bridge_encoder", "board_address", "board_strangers", "published", "bias", "runner", "train_cli"),
-    *("plain_text", "board_browser", "train_encoders", "board_submit", "docs"),
+    *("board_browser", "board_address", "docs", "bridge_encoder", "train_model", "sentence_transformer"),
+    *("train_layers", "board_quiet", "board_pages", "board_strangers", "streaming", "train_cli", "board_submit"),
+    *("deploy", "verify"),
 )
 """Files that begin first: at the end, one process would run a long one while the others have nothing left."""
 
