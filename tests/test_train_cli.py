@@ -101,7 +101,7 @@ def test_help_names_every_option(verb: str) -> None:
         ("sampler.alpha=2", "less than or equal to 1"),
         ("sampler.gamma=0.5", "gamma > 0 needs an image set"),
         ("evaluation=['xquad']", "did you mean"),
-        ("training.step=3", "Extra inputs are not permitted"),
+        ("training.step=3", "training.step: unknown key (did you mean steps?)"),
     ],
 )
 def test_mistakes_are_reported_before_torch_is_loaded(tmp_path: Path, change: str, said: str) -> None:

@@ -342,7 +342,7 @@ def test_default_checkpoints_are_a_tenth_of_the_steps_at_most_500() -> None:
         ({"lora": {"merged": False}, "layers": 2}, {}, "needs the whole base"),
         ({"kind": "static", "base": None}, {"layer_decay": 0.9}, "layer_decay is not allowed"),
         ({}, {"lr_scheduler_type": "nothing"}, "lr_scheduler_type"),
-        ({}, {"output_dir": "x"}, "Extra inputs"),
+        ({}, {"output_dir": "x"}, "output_dir: unknown key"),
     ],
 )
 def test_settings_that_do_not_fit_are_reported(

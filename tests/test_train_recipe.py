@@ -65,7 +65,8 @@ def test_captions_for_images_need_no_image_tower() -> None:
         ({"loss": {"mini_batch": 8}}, "mini_batch needs an encoder"),
         ({"data": [{"name": "ntrex"}, {"name": "ntrex"}]}, "two data sets have the same name"),
         ({"data": [{"name": "own", "source": "rows.parquet"}]}, "set either language"),
-        ({"training": {"stepps": 3}}, "training.stepps: Extra inputs"),
+        ({"name": "../elsewhere"}, "'../elsewhere' cannot be the name of a folder"),
+        ({"training": {"stepps": 3}}, "training.stepps: unknown key \\(did you mean steps\\?\\)"),
     ],
 )
 def test_mistakes_are_reported_from_the_recipe_alone(parts: dict[str, Any], said: str) -> None:

@@ -49,7 +49,7 @@ class TomlFile:
         try:
             return model.model_validate_json(content, strict=True)
         except ValidationError as error:
-            raise self._faults(error, _fields(model)) from error
+            raise self._faults(error, known_keys(model)) from error
 
     def error(self, keys: Keys, message: str) -> BadData:
         """An error about one key."""
@@ -65,7 +65,9 @@ class TomlFile:
 
     def _faults(self, error: ValidationError, known: Sequence[str]) -> BadData:
         """What a model finds wrong, as an error."""
-        found = [(self._keys(_location(fault)), _said(fault, known)) for fault in error.errors(include_url=False)]
+        found = [
+            (self._keys(_location(fault)), fault_message(fault, known)) for fault in error.errors(include_url=False)
+        ]
         said = [self._fault(*fault) for fault in sorted(found, key=lambda fault: self.line(fault[0]))]
         more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
         return BadData(f"{self.path}, {'; '.join(said[:SHOWN])}{more}.")
@@ -164,8 +166,8 @@ def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
     return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
-def _fields(model: type[BaseModel]) -> list[str]:
-    """The names of all keys that a model and its parts know."""
+def known_keys(model: type[BaseModel]) -> list[str]:
+    """Return the names of all keys of a model and its parts, sorted."""
     schema = model.model_json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
     return sorted({name for part in parts for name in part.get("properties", ())})
@@ -178,8 +180,8 @@ def _location(fault: ErrorDetails) -> Keys:
     return [key for key in fault["loc"] if key != "[key]"]
 
 
-def _said(fault: ErrorDetails, known: Sequence[str]) -> str:
-    """What is wrong with a key, in a sentence."""
+def fault_message(fault: ErrorDetails, known: Sequence[str]) -> str:
+    """Say what is wrong with a key; `known` are the keys that an unknown one may stand for."""
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     match fault["type"]:
         case "missing" | "union_tag_not_found":

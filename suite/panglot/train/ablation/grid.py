@@ -121,7 +121,7 @@ def read_ablation(path: Path) -> Ablation:
     try:
         return Ablation.model_validate(content)
     except ValidationError as error:
-        raise BadData(f"{path} is not a valid ablation grid: {faults(error)}.") from error
+        raise BadData(f"{path} is not a valid ablation grid: {faults(error, Ablation)}.") from error
 
 
 def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[Planned]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from panglot.train.recipes.names import IMAGE_SETS, TEXT_SETS, check_no_evaluation_set
 from panglot.train.recipes.part import Part, Positive, Share
@@ -25,6 +26,9 @@ LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 Kind: TypeAlias = Literal["mono", "cross", "mixed", "image", "captions"]
 """Kinds of batches; `captions` replaces `image` if captions are paired with captions."""
 
+
+LONGEST_NAME = 100
+"""Characters of the name of a model."""
 
 PATHS = {"base", "source", "translator"}
 """Settings that may name a local file or folder."""
@@ -70,19 +74,8 @@ class Origin(Part):
             raise ValueError(f"{self.name}: set either language (a column) or only_language")
 
 
-OF_SOURCE = {
-    "split",
-    "config",
-    "revision",
-    "data_files",
-    "language",
-    "only_language",
-    "bad_rows",
-    "query",
-    "passage",
-    "group",
-}
-OF_SOURCE |= {"negative", "image", "caption"}
+_TABLE = ("language", "only_language", "bad_rows", "query", "passage", "group", "negative", "image", "caption")
+OF_SOURCE = {"split", "config", "revision", "data_files", *_TABLE}
 """Settings that are only allowed with a custom source."""
 
 
@@ -203,6 +196,7 @@ class Recipe(Part):
     """The complete definition of a model and its training."""
 
     name: str
+    """Of the model and its folder: letters, digits, spaces, `.`, `_`, `+` and `-`."""
     licence: str | None = None
     """Licence of the trained model, as named on the Hub, such as `apache-2.0`."""
     seed: Annotated[int, Field(ge=0)] = 1
@@ -218,6 +212,16 @@ class Recipe(Part):
     prompts: Prompts = Prompts()
     evaluation: tuple[str, ...] = ()
     """Tasks on which the trained model is evaluated."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if len(name) > LONGEST_NAME or not re.fullmatch(r"\w[\w .+-]*", name):
+            raise ValueError(
+                f"'{name[:LONGEST_NAME]}' cannot be the name of a folder: use at most {LONGEST_NAME} letters, digits, "
+                "hyphens and underscores"
+            )
+        return name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:

@@ -9,9 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from panglot.errors import BadData, MissingData
+from panglot.toml import fault_message, known_keys, read_toml
 from panglot.train.recipes.recipe import Recipe
 
 
@@ -38,10 +39,7 @@ def read_content(path: Path) -> dict[str, Any]:
     if not found.is_file():
         known = ", ".join(sorted(file.stem for file in packaged.parent.glob("*.toml")))
         raise MissingData(f"{path} does not exist. Recipes in the package: {known}.")
-    try:
-        return tomllib.loads(found.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadData(f"{path} is not valid TOML: {error}.") from error
+    return read_toml(found).content
 
 
 def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: str = "the recipe") -> Recipe:
@@ -58,7 +56,7 @@ def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), where: 
     try:
         return Recipe.model_validate(changed)
     except ValidationError as error:
-        raise BadData(f"{where}: {faults(error)}.") from error
+        raise BadData(f"{where}: {faults(error, Recipe)}.") from error
 
 
 def set_value(content: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -86,12 +84,13 @@ def _value(text: str) -> Any:
         return text
 
 
-def faults(error: ValidationError) -> str:
-    """All faults of a validation, each with its location."""
-    return "; ".join(_message(fault) for fault in error.errors(include_url=False, include_context=False))
+def faults(error: ValidationError, model: type[BaseModel]) -> str:
+    """All faults that the validation of a model found, each with its location."""
+    known = known_keys(model)
+    return "; ".join(_message(fault, known) for fault in error.errors(include_url=False))
 
 
-def _message(fault: Any) -> str:
+def _message(fault: Any, known: Sequence[str]) -> str:
     where = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
+    message = fault_message(fault, known)
     return f"{where}: {message}" if where else message

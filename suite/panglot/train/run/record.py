@@ -114,9 +114,14 @@ def _data_records(pairs: Pairs) -> Iterator[DataRecord]:
         )
 
 
+def work_folder(folder: Path) -> Path:
+    """The folder for checkpoints, logs and the record of the run that makes the model in `folder`."""
+    return folder.with_name(f"{folder.name}.training")
+
+
 def read_training(recipe: Recipe, folder: Path) -> TrainingRecord | None:
     """The training record of the model in a folder; None if it is unfinished or of another recipe or version."""
-    path = folder.with_name(f"{folder.name}.training") / TRAINING
+    path = work_folder(folder) / TRAINING
     try:
         training = TrainingRecord.model_validate_json(path.read_bytes()) if path.is_file() else None
     except ValidationError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import PrinterCallback
@@ -23,13 +23,14 @@ from panglot.train.data.leak import NOT_CHECKED, LeakCheck
 from panglot.train.data.pairs import Pairs
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.run.card import write_card
+from panglot.train.run.folder import claimed, replace_folder
 from panglot.train.run.record import RECIPE, TRAINING, TrainingRecord
 from panglot.train.steps.arguments import arguments, check_rates, training_precision
 from panglot.train.steps.batches import BatchDrawer, BatchSampler
 from panglot.train.steps.callbacks import KeepState, ShowProgress, last_checkpoint
 from panglot.train.steps.inputs import Collator, PairRows, check_negatives
 from panglot.train.steps.loss import HybridLoss
-from panglot.train.steps.trainer import HybridTrainer
+from panglot.train.steps.trainer import HybridTrainer, writing
 from panglot.train.steps.validate import Validator, read_validator
 from panglot.train.towers.build import build_model, finished
 from panglot.train.towers.frozen_cache import cache_frozen_layers
@@ -61,11 +62,17 @@ def train(
         the recipe needs, or this machine does not support the precision.
     :raises BadEncoder: the base cannot be trained.
     """
-    work = folder.with_name(f"{folder.name}.training")
     hide_loading_bars()
     training_precision(recipe)
     check_negatives(pairs, recipe, int(os.environ.get("WORLD_SIZE", "1")))
-    _claim(recipe, folder, work)
+    with claimed(recipe, folder) as work:
+        return Trained(folder, _train(recipe, folder, pairs, leaks, work, progress))
+
+
+def _train(
+    recipe: Recipe, folder: Path, pairs: Pairs, leaks: LeakCheck, work: Path, progress: Progress
+) -> TrainingRecord:
+    """Train into a folder that no other run uses; see `train`."""
     drawer = BatchDrawer(pairs, recipe)
     vision, features = _images(recipe, pairs, work.parent, progress)
     validator = read_validator(recipe)
@@ -82,32 +89,12 @@ def train(
         recipe, pairs, drawer, leaks, trainer.state, seconds, training_precision(recipe), trainer.loss.scales()
     )
     if trainer.is_world_process_zero():
-        _save(recipe, finished(trainer.model, recipe), training, folder)
+        save = partial(_save, recipe, finished(trainer.model, recipe), training)
+        replace_folder(folder, save)
         write_record(work / TRAINING, training)
         for checkpoint in work.glob("checkpoint-*"):
             shutil.rmtree(checkpoint)
-    return Trained(folder, training)
-
-
-def _claim(recipe: Recipe, folder: Path, work: Path) -> None:
-    """Record the recipe in the work folder.
-
-    :raises BadData: the folder belongs to another recipe.
-    """
-    record = work / RECIPE
-    if record.is_file() and _digest_of(record) != recipe.digest:
-        raise BadData(f"{work} belongs to a run of another recipe. Choose another folder with --out, or delete it.")
-    folder.mkdir(parents=True, exist_ok=True)
-    work.mkdir(parents=True, exist_ok=True)
-    write_record(record, recipe)
-
-
-def _digest_of(record: Path) -> str:
-    """The digest of a stored recipe; empty if another version wrote it."""
-    try:
-        return Recipe.model_validate_json(record.read_bytes()).digest
-    except ValidationError:
-        return ""
+    return training
 
 
 def _whole_texts(recipe: Recipe, validator: Validator | None) -> list[str]:
@@ -184,21 +171,14 @@ def _fit(
 
 
 def _save(recipe: Recipe, model: SentenceTransformer, training: TrainingRecord, folder: Path) -> None:
-    """Replace the folder by the finished model with its card, curves and recipe."""
+    """Write the finished model to a new folder, with its card, curves and recipe."""
     from panglot.train.run.curves import draw_curves  # takes a second to import
 
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-    model.save_pretrained(str(unfinished), create_model_card=False)
-    write_record(unfinished / RECIPE, recipe.public)
-    draw_curves(training.history, unfinished / "curves.png")
-    write_card(unfinished, recipe, training)
-    shutil.rmtree(folder)
-    unfinished.rename(folder)
-
-
-def is_first_process() -> bool:
-    """Whether this is the process that writes files and prints messages."""
-    return os.environ.get("RANK", "0") == "0"
+    with writing(folder):
+        model.save_pretrained(str(folder), create_model_card=False)
+        write_record(folder / RECIPE, recipe.public)
+        draw_curves(training.history, folder / "curves.png")
+        write_card(folder, recipe, training)
 
 
 def stored_layers(recipe: Recipe, folder: Path) -> tuple[int, Path] | None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from panglot.files import write_whole
 from panglot.progress import Progress
 from panglot.train.steps.loss import HybridLoss
 
@@ -33,8 +34,10 @@ class KeepState(TrainerCallback):
         return self._before + perf_counter() - self._start
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Start the clock."""
+        """Start the clock; a resumed run finds the best checkpoint where the folder is now."""
         self._start = perf_counter()
+        if state.best_model_checkpoint:
+            state.best_model_checkpoint = str(Path(args.output_dir, Path(state.best_model_checkpoint).name))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Ask for a checkpoint when one is due."""
@@ -46,7 +49,8 @@ class KeepState(TrainerCallback):
         if state.is_world_process_zero:
             scales = {kind: scale.item() for kind, scale in self._loss.log_scale.items()}
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            (folder / STATE).write_text(json.dumps({"scales": scales, "seconds": self.seconds}), encoding="utf-8")
+            content = json.dumps({"scales": scales, "seconds": self.seconds})
+            write_whole(folder / STATE, lambda path: path.write_text(content, encoding="utf-8"))
 
     def restore(self, checkpoint: Path) -> None:
         """Restore scales and seconds of a checkpoint."""

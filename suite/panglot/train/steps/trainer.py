@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from torch.utils.data import DataLoader
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from panglot.encode.checkpoints.loading import one_line
+from panglot.errors import PanglotError
 from panglot.train.steps.batches import BatchSampler
 
 WEIGHTS = "trained.safetensors"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Report failures to write a checkpoint or a model; torch and safetensors have no OSError for a full disk.
+
+    :raises PanglotError: a file cannot be written; what is incomplete was deleted.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise PanglotError(
+            f"{folder} cannot be written. {one_line(error)} If the disk is full, free some space. Run the same command "
+            "again to resume at the last checkpoint."
+        ) from error
 
 
 class HybridTrainer(SentenceTransformerTrainer):
@@ -35,6 +58,10 @@ class HybridTrainer(SentenceTransformerTrainer):
         trained = {name: weight.detach() for name, weight in self.model.named_parameters() if weight.requires_grad}
         trained |= dict(self.model.named_buffers())
         save_file({name: tensor.contiguous() for name, tensor in trained.items()}, folder / WEIGHTS)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with writing(Path(self.args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"):
+            super()._save_checkpoint(model, trial)
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
         self.model.load_state_dict(load_file(Path(checkpoint_path) / WEIGHTS), strict=False)
