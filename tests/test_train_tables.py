@@ -157,6 +157,24 @@ def test_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, said: 
         entries(tmp_path / name)
 
 
+@pytest.mark.parametrize("cell", ["what, then", ",", ""])
+def test_unquoted_delimiter_is_a_bad_row(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(f"q,p,lang,id,wrong\nwho,he,en,1,\nwhat,{cell},en,2,\n", encoding="utf-8")
+    data = TextData(name="own", source=str(path), bad_rows="skip", **COLUMNS)
+    skipped: list[str] = []
+    assert [entry.query for entry in table_entries(data, ("en",), skipped)] == ["who"]
+    expected = "expected 5 cells, found 6; put texts that contain the delimiter in quotes"
+    assert (expected if cell else "expected a text, found an empty text") in skipped[0]
+
+
+def test_rows_in_other_languages_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.parquet", [GOOD, GOOD | {"lang": "fr"}, GOOD | {"lang": "dee"}])
+    skipped: list[str] = []
+    assert len(list(table_entries(TextData(name="own", source=str(path), **COLUMNS), ("en",), skipped))) == 1
+    assert skipped == [f"own: {path}: skipped 2 rows in languages outside the recipe: dee, fr."]
+
+
 def test_languages_are_matched_in_any_spelling(tmp_path: Path) -> None:
     rows = [GOOD | {"lang": code} for code in ("eng", "en", "eng_Latn", "fr")]
     found = entries(write(tmp_path / "own.parquet", rows), ("en", "de"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections import deque
@@ -32,6 +33,11 @@ class Image:
 
     sha256: str
     read: Callable[[], bytes] = field(compare=False, repr=False)
+
+
+def in_memory(data: bytes) -> Image:
+    """Return an image file in memory."""
+    return Image(hashlib.sha256(data).hexdigest(), lambda: data)
 
 
 def decode(image: Image) -> Picture:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from panglot.data.image import Image, find_damaged
+from panglot.data.image import find_damaged, in_memory
 from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.data.pairs import ImageCaption
@@ -47,6 +46,7 @@ def own_captions(data: ImageData, languages: Sequence[str], skipped: list[str] |
     rows: dict[str, list[Row]] = {}
     seen = set()
     for row in table.rows:
+        table.check_width(row)
         language = table.text(row, data.language) if data.language else data.only_language or ""
         caption = table.text(row, data.caption)
         seen.add(language)
@@ -58,7 +58,7 @@ def own_captions(data: ImageData, languages: Sequence[str], skipped: list[str] |
             files[id_] = image
             rows.setdefault(id_, []).append(Row(row.place, {}))
             captions.append(ImageCaption(id_, spelling[canonical(language)], caption))
-    for id_, fault in find_damaged([Image(id_, partial(bytes, file)) for id_, file in files.items()]).items():
+    for id_, fault in find_damaged([in_memory(file) for file in files.values()]).items():
         for row in rows[id_]:
             table.note(row, data.image, "an image", fault)
         del files[id_]

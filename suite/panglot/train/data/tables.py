@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from panglot.errors import BadData, MissingData
 from panglot.hub import patiently
 from panglot.languages import canonical
+from panglot.numbers import count
 from panglot.train.data.pairs import TextPair
 from panglot.train.recipes.recipe import Origin, TextData
 
@@ -34,6 +36,8 @@ class Row(NamedTuple):
 
     place: int
     cells: Mapping[str, Any]
+    extra: int = 0
+    """Cells of a text table beyond its columns."""
 
 
 @dataclass
@@ -86,6 +90,16 @@ class Table:
             found = found or _described(row.cells.get(column))
             self.first_fault = f"{self.unit} {row.place}, column '{column}': expected {expected}, found {found}"
 
+    def check_width(self, row: Row) -> None:
+        """Note a row of a text table with more cells than columns: an unquoted delimiter has shifted its cells."""
+        if row.extra:
+            self.bad.add(row.place)
+            columns = len(row.cells)
+            self.first_fault = self.first_fault or (
+                f"{self.unit} {row.place}: expected {columns} cells, found {columns + row.extra}; put texts that "
+                "contain the delimiter in quotes"
+            )
+
     def optional_text(self, row: Row, column: str | None) -> str | None:
         """The text in a cell that may be empty."""
         value = row.cells.get(column) if column else None
@@ -108,7 +122,7 @@ class Table:
         if not self.bad:
             return ""
         if self.skips:
-            rows = "1 invalid row" if len(self.bad) == 1 else f"{len(self.bad):,} invalid rows"
+            rows = count(len(self.bad), "invalid row")
             return f"{self.name}: {self.source}: skipped {rows}. First: {self.first_fault}."
         others = f" {len(self.bad) - 1} more rows are invalid." if len(self.bad) > 1 else ""
         raise BadData(
@@ -132,7 +146,8 @@ def _described(value: Any) -> str:
 def table_entries(data: TextData, languages: Sequence[str], skipped: list[str] | None = None) -> Iterator[TextPair]:
     """The rows of a custom table in the given languages, under any of their codes, as they are read.
 
-    If invalid rows are skipped, a message with their number is added to `skipped`.
+    Messages with the numbers of rows in other languages and of invalid rows, if these are skipped, are added to
+    `skipped`.
 
     :raises MissingData: the source is neither a file nor an accessible Hub data set.
     :raises BadData: a column is missing, a row is invalid and not skipped, or no row is in one of the languages.
@@ -141,9 +156,10 @@ def table_entries(data: TextData, languages: Sequence[str], skipped: list[str] |
     table = read_table(data.name, data, columns)
     table.check_columns(*columns)
     spelling = {canonical(language): language for language in languages}
-    seen = set()
+    others = Counter[str]()
     found = False
     for row in table.rows:
+        table.check_width(row)
         language = table.text(row, data.language) if data.language else data.only_language or ""
         entry = TextPair(
             group=table.key(row, data.group) if data.group else None,
@@ -152,18 +168,27 @@ def table_entries(data: TextData, languages: Sequence[str], skipped: list[str] |
             passage=table.text(row, data.passage),
             negative=table.optional_text(row, data.negative),
         )
-        seen.add(language)
-        if entry.language and row.place not in table.bad:
+        if row.place in table.bad:
+            continue
+        if entry.language:
             found = True
             yield entry
+        else:
+            others[language] += 1
     report = table.check_rows()
-    if report and skipped is not None:
-        skipped.append(report)
     if not found and report:
         raise BadData(f"{data.name}: {table.source} has no valid row in the recipe's languages. {report}")
     if not found:
         raise BadData(
-            f"{data.name}: {table.source} is in {first_few(seen)}; the recipe's languages are {first_few(languages)}."
+            f"{data.name}: {table.source} is in {first_few(others)}; the recipe's languages are {first_few(languages)}."
+        )
+    skipped = [] if skipped is None else skipped
+    if report:
+        skipped.append(report)
+    if others:
+        rows = count(others.total(), "row")
+        skipped.append(
+            f"{data.name}: {table.source}: skipped {rows} in languages outside the recipe: {first_few(others)}."
         )
 
 
@@ -222,7 +247,8 @@ def _from_csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, delimiter=DELIMITERS[path.suffix])
         for row in reader:
-            yield Row(reader.line_num, row)
+            extra = len(row.pop(None, ()))
+            yield Row(reader.line_num, row, extra)
 
 
 def _from_jsonl(path: Path) -> Iterator[Row]:

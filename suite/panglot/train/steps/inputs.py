@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from panglot.data.image import decode
+from panglot.data.image import decode, in_memory
 from panglot.errors import BadData
 from panglot.train.data.pairs import NO_INDEX, Pairs
 from panglot.train.recipes.recipe import Kind, Recipe
 from panglot.train.towers.build import FEATURES
-from panglot.train.towers.vision import in_memory
 
 
 class PairRows(Dataset[dict[str, Any]]):

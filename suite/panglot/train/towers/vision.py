@@ -21,7 +21,7 @@ from sentence_transformers.base.modules import Transformer
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, EfficientNetConfig, EfficientNetModel
 from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
 
-from panglot.data.image import Image, decode
+from panglot.data.image import decode, in_memory
 from panglot.errors import BadEncoder, require
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
@@ -116,11 +116,6 @@ def _encode(vision: Vision, images: Sequence[bytes], progress: Progress) -> np.n
             found.append(model.encode(pictures, batch_size=BATCH, show_progress_bar=False))
             advance(len(pictures))
     return np.concatenate(found).astype(np.float32)
-
-
-def in_memory(data: bytes) -> Image:
-    """An image file in memory."""
-    return Image(hashlib.sha256(data).hexdigest(), lambda: data)
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
