@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from panglot.cli.interruption import on_interrupt
 from panglot.cli.names import DataDir, find_task
 from panglot.cli.options import Changes
 from panglot.cli.output import AsJson, open_console, print_json
 from panglot.errors import require
 from panglot.files import check_writable
+
+if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
+    from panglot.train.recipes.recipe import Recipe
+    from panglot.train.run.record import TrainingRecord
 
 
 def train(
@@ -39,40 +48,28 @@ def train(
     check_writable(results, "--results")
     from rich.text import Text
 
-    from panglot.train.data.read import read_pairs
-    from panglot.train.run.card import write_card
+    from panglot.train.run.folder import is_first_process
     from panglot.train.run.record import read_training
 
     folder = out / chosen.name
-    training = read_training(chosen, folder)
     console = open_console(aside=as_json)
+    training = read_training(chosen, folder)
     if training:
         said = f"{folder} is finished and is not trained again. To train it anew, delete it and {folder}.training."
         console.print(Text(said, "dim"), soft_wrap=True)
     else:
-        pairs = read_pairs(chosen)  # before loading torch and models, so bad rows are reported at once
-
-    from panglot.cli.view.terminal import progress_bar, score_table
-    from panglot.data.catalogue import known_tasks
-    from panglot.encode.checkpoints.precision import FELL_BACK
-    from panglot.interop.mteb_export import model_index
-    from panglot.results.result_record import read_result_record
-    from panglot.train.data.leak_cache import check_leaks_once
-    from panglot.train.run.score import score_folder
-    from panglot.train.run.train import is_first_process, stored_layers, train
-    from panglot.train.steps.arguments import training_precision
-
-    if not training:
-        for report in pairs.skipped:
-            console.print(Text(report, "yellow"), soft_wrap=True)
-        leaks = check_leaks_once(pairs, known_tasks().values())
-        console.print(Text(str(leaks), "dim"), soft_wrap=True)
-        if training_precision(chosen) != chosen.training.precision:
-            console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
-        training = train(chosen, folder, pairs, leaks, progress_bar).training
+        training = _trained(chosen, folder, console)
     if not is_first_process():
         return
     console.print(Text(str(folder)).append(f"  {training.effort}", "dim"), soft_wrap=True)
+
+    from panglot.cli.view.terminal import progress_bar, score_table
+    from panglot.interop.mteb_export import model_index
+    from panglot.results.result_record import read_result_record
+    from panglot.train.run.card import write_card
+    from panglot.train.run.score import score_folder
+    from panglot.train.run.train import stored_layers
+
     stored = stored_layers(chosen, folder)
     paths = score_folder(folder, tasks, results, progress_bar, precision=training.precision, frozen=stored)
     scored = [read_result_record(path) for path in paths]
@@ -82,3 +79,44 @@ def train(
         print_json({"folder": str(folder), "results": [result.to_dict() for result in scored]})
     elif scored:
         console.print(score_table(scored))
+
+
+def _trained(recipe: Recipe, folder: Path, console: PlainConsole) -> TrainingRecord:
+    """Read the data, check it, and train the model or resume its training."""
+    from rich.text import Text
+
+    from panglot.train.data.read import read_pairs
+    from panglot.train.run.record import work_folder
+
+    on_interrupt(f"Checkpoints are kept in {work_folder(folder)}; run the same command again to resume.")
+    with _collection_paused():
+        pairs = read_pairs(recipe)  # before loading torch and models, so bad rows are reported at once
+        for report in pairs.skipped:
+            console.print(Text(report, "yellow"), soft_wrap=True)
+
+        from panglot.cli.view.terminal import progress_bar
+        from panglot.data.catalogue import known_tasks
+        from panglot.encode.checkpoints.precision import FELL_BACK
+        from panglot.train.data.leak_cache import check_leaks_once
+        from panglot.train.run.train import train
+        from panglot.train.steps.arguments import training_precision
+
+        leaks = check_leaks_once(pairs, known_tasks().values())
+    console.print(Text(str(leaks), "dim"), soft_wrap=True)
+    if training_precision(recipe) != recipe.training.precision:
+        console.print(Text(FELL_BACK, "yellow"), soft_wrap=True)
+    return train(recipe, folder, pairs, leaks, progress_bar).training
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Pause the garbage collector while libraries and data are loaded, and let it ignore them afterwards.
+
+    Otherwise it goes through their millions of objects again and again, which takes a tenth of the time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

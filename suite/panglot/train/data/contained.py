@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,12 +103,12 @@ def _ranges(first: Ints, counts: Ints) -> Ints:
 
 def _contained(asked: Ints, read: Ints, texts: Texts, unspaced: bool) -> Ints:
     """Which passages contain which queries, as places in `read` and `asked`, [2, found]; texts are read in chunks."""
-    heads = _heads([_hashed(part, unspaced) for _, part in texts.chunks(asked)])
+    heads = _heads([_hashed(lines, len(part), unspaced) for part, lines in texts.lines(asked)])
     by_size = [(size, own, Known(own.head)) for size in HEADS[unspaced] if len((own := heads.of_size(size)).head)]
     found = [np.empty((2, 0), np.int64)]
     before = 0
-    for _, part in texts.chunks(read):
-        units = Units.of(part, unspaced)
+    for part, lines in texts.lines(read):
+        units = Units.of(lines, unspaced)
         hashes = RunHashes(units.numbers)
         for size, own, known in by_size:
             starts = np.flatnonzero(known.has(hashes.all(size)))
@@ -133,10 +134,10 @@ class _Heads(NamedTuple):
         return _Heads(*(column[self.size == size] for column in self))
 
 
-def _hashed(queries: Sequence[str], unspaced: bool) -> tuple[Ints, Ints, Ints, Ints]:
-    """The sizes, units, heads and whole hashes of some queries; size 0 if one is too short to be looked up."""
+def _hashed(queries: bytes, count: int, unspaced: bool) -> tuple[Ints, Ints, Ints, Ints]:
+    """The sizes, units, heads and whole hashes of `count` queries; size 0 if one is too short to be looked up."""
     units = Units.of(queries, unspaced)
-    counts = np.bincount(units.text, minlength=len(queries))
+    counts = np.bincount(units.text, minlength=count)
     sizes = np.array([0, *HEADS[unspaced]])[np.searchsorted(HEADS[unspaced], counts, side="right")]
     hashes, starts = RunHashes(units.numbers), np.cumsum(counts) - counts
     return sizes, counts, hashes.of(starts, sizes), hashes.of(starts, counts)
@@ -174,7 +175,7 @@ def without_query(query: str, passage: str, language: str, share: float) -> str:
     This is the inverse cloze task of ORQA (arXiv 1906.00300), which removes nine of ten sentences. Which pairs are
     chosen depends only on their texts. A passage that would become empty is not changed.
     """
-    if query not in passage or not query.strip() or _share_of(query, passage) >= share:
+    if query == passage or query not in passage or not query.strip() or _share_of(query, passage) >= share:
         return passage
     rest, *others = passage.split(query)
     for part in others:
@@ -184,6 +185,7 @@ def without_query(query: str, passage: str, language: str, share: float) -> str:
     return rest if any(map(_is_word, rest)) else passage
 
 
+@cache
 def _is_word(character: str) -> bool:
     """Whether a character is part of a word; False for an empty string."""
     return any(map(is_kept, unicodedata.normalize("NFKC", character)))

@@ -22,10 +22,12 @@ from panglot.data.task import Task
 from panglot.errors import BadData
 from panglot.languages import canonical
 from panglot.train.data.pairs import Pairs
-from panglot.train.data.words import Known, Units, long_runs, normalised
+from panglot.train.data.words import Known, Units, as_lines, long_runs, normalised
 
 FEW = 5
 """Most unavailable tasks that a message lists; the model card lists all."""
+
+_NONE = np.empty(0, np.int64)
 
 
 class Leak(NamedTuple):
@@ -45,16 +47,20 @@ class _Compared:
     """One language of a task: hashes of its normalised texts and of their runs, and what training texts share."""
 
     def __init__(self, task: str, language: str, texts: Sequence[str]) -> None:
-        distinct = sorted(set(normalised(texts)) - {""})
+        distinct = as_lines(sorted(set(normalised(texts)) - {""}))
         self._task, self._language = task, language
-        self._texts, self._runs = Known(_hashes(distinct)), Known(long_runs(distinct, language).numbers)
+        self._texts, self._runs = (
+            Known(_hashes(distinct) if distinct else _NONE),
+            Known(long_runs(distinct, language).numbers),
+        )
         self._exact = self._overlapping = self._trained = 0
 
     def add(self, texts: Ints, runs: Units) -> None:
         """Compare some training texts, given by hashes of them and their runs."""
         self._trained += len(texts)
         self._exact += int(self._texts.has(texts).sum())
-        self._overlapping += len(np.unique(runs.text[self._runs.has(runs.numbers)]))
+        shared = runs.text[self._runs.has(runs.numbers)]
+        self._overlapping += int(np.count_nonzero(np.diff(shared, prepend=-1)))
 
     def leak(self) -> Leak:
         """What was found."""
@@ -84,7 +90,7 @@ NOT_CHECKED = LeakCheck()
 def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
     """Compare the training data with every task whose data is available locally; nothing is downloaded.
 
-    Tasks with images are compared only if the training data has images.
+    Tasks with images are compared only if the training data has images. A lite tier is compared with its whole task.
 
     :raises BadData: the training data contains a whole text or an image of an evaluation task, or a task's data is
         damaged.
@@ -96,6 +102,9 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
     absent: list[str] = []
     for task in tasks:
         if task.has_images and not pairs.images:
+            continue
+        if task.whole in compared:
+            compared.append(task.name)
             continue
         spoken = [name for name in task.languages if name == IMAGES or canonical(name) in texts]
         pool = _local(task, spoken) if spoken else None
@@ -115,12 +124,12 @@ def check_leaks(pairs: Pairs, tasks: Iterable[Task]) -> LeakCheck:
 
 
 def _local(task: Task, languages: Sequence[str]) -> Pool | None:
-    """The pool of a task in some languages, or whole if no query is answered in these alone; None if it is not here.
+    """The pool of a task in some languages, or whole if it cannot be read in these alone; None if it is not here.
 
     :raises BadData: its data is damaged.
     """
     try:
-        return local_pool(task, languages)
+        return local_pool(task, languages, checked=False)
     except BadData:
         return local_pool(task)
 
@@ -136,15 +145,16 @@ def _texts_of(pairs: Pairs) -> dict[str, Ints]:
 def _shared_texts(pairs: Pairs, texts: Mapping[str, Ints], known: Mapping[str, list[_Compared]]) -> Iterator[Leak]:
     """The overlap in each language that a task and the training data share; training texts are read in chunks."""
     for language in known.keys() & texts.keys():
-        for _, trained in pairs.plain.chunks(texts[language]):
+        for _, trained in pairs.plain.lines(texts[language]):
             hashes, runs = _hashes(trained), long_runs(trained, language)
             for compared in known[language]:
                 compared.add(hashes, runs)
     yield from (compared.leak() for language, own in known.items() if language in texts for compared in own)
 
 
-def _hashes(texts: Sequence[str]) -> Ints:
-    return np.fromiter(map(hash, texts), np.int64, len(texts))
+def _hashes(lines: bytes) -> Ints:
+    """The hashes of texts, each a line."""
+    return np.array([*map(hash, lines.split(b"\n"))], np.int64)
 
 
 def _shared_pictures(task: str, pool: Pool, pairs: Pairs) -> Leak:

@@ -14,7 +14,7 @@ from panglot.files import cache_dir, write_whole
 from panglot.train.data.leak import LeakCheck, check_leaks
 from panglot.train.data.pairs import Pairs
 
-FORMAT = 2
+FORMAT = 3
 """Increase it when the check or the normalisation of texts changes."""
 
 _CHECK = TypeAdapter(LeakCheck)
@@ -40,10 +40,10 @@ def check_leaks_once(pairs: Pairs, tasks: Iterable[Task], folder: Path | None = 
 def _key(pairs: Pairs, tasks: Iterable[Task]) -> str:
     """A hash of the training texts by language, the images, and the tasks with their local files."""
     digest = hashlib.sha256(f"{FORMAT}".encode())
+    digest.update(pairs.texts.digest)
     for place, language in enumerate(pairs.languages):
         digest.update(f"\0{language}\0".encode())
-        for _, texts in pairs.texts.chunks(pairs.texts_of(place)):
-            digest.update("\0".join([*texts, ""]).encode(errors="surrogatepass"))
+        digest.update(pairs.texts_of(place).tobytes())
     for image in pairs.images:
         digest.update(hashlib.sha256(image).digest())
     for task in tasks:

@@ -88,7 +88,9 @@ class Pairs:
         """The distinct texts of one language, as indices."""
         queries = self.query[self.query_language == language]
         passages = self.whole[self.passage_language == language]
-        return np.unique(np.concatenate([queries, passages]))
+        found = np.zeros(len(self.texts), bool)
+        found[queries] = found[passages] = True
+        return np.flatnonzero(found)
 
 
 class PairsBuilder:

@@ -54,7 +54,7 @@ def text_entries(data: TextData, languages: Sequence[str], skipped: list[str] | 
 
     A message about skipped rows is added to `skipped` when the entries have been read.
     """
-    entries = table_entries(data, languages, skipped) if data.source else TEXTS[data.name]()
+    entries = table_entries(data, languages, skipped) if data.source else TEXTS[data.name](languages)
     if not data.translate_to:
         return entries
     from panglot.train.data.translate import translated

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from array import array
 from collections.abc import Iterator, Sequence
-from tempfile import TemporaryFile
+from contextlib import contextmanager
+from tempfile import TemporaryFile, gettempdir
 from typing import overload
 from weakref import finalize
 
 import numpy as np
 
 from panglot.arrays import Ints
+from panglot.errors import PanglotError
 from panglot.train.data.words import normalised
 
 CHUNK = 1 << 20
@@ -47,6 +50,13 @@ class Texts(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         return (text for _, texts in self.chunks(np.arange(len(self))) for text in texts)
 
+    @property
+    def digest(self) -> bytes:
+        """A hash of all texts."""
+        found = hashlib.sha256(self._bounds.tobytes())
+        found.update(self._data)
+        return found.digest()
+
     def take(self, places: Ints) -> list[str]:
         """The texts at these places."""
         starts, ends = self._bounds[:-1][places].tolist(), self._bounds[1:][places].tolist()
@@ -54,17 +64,41 @@ class Texts(Sequence[str]):
 
     def chunks(self, places: Ints) -> Iterator[tuple[Ints, list[str]]]:
         """The texts at these places, a few megabytes at a time, with the places of each chunk."""
+        return ((part, self.take(part)) for part in self._parts(places))
+
+    def lines(self, places: Ints) -> Iterator[tuple[Ints, bytes]]:
+        """The same as `chunks`, in UTF-8 with a line feed between texts, which must have none of their own."""
+        for part in self._parts(places):
+            starts, ends = self._bounds[:-1][part].tolist(), self._bounds[1:][part].tolist()
+            yield part, b"\n".join([self._data[start:end] for start, end in zip(starts, ends, strict=True)])
+
+    def _parts(self, places: Ints) -> list[Ints]:
+        """The places in parts with about `CHUNK` bytes of texts each."""
         sizes = np.cumsum(np.diff(self._bounds)[places])
-        cuts = np.flatnonzero(np.diff(sizes // CHUNK)) + 1
-        for part in np.split(places, cuts):
-            yield part, self.take(part)
+        return np.split(places, np.flatnonzero(np.diff(sizes // CHUNK)) + 1)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Say where temporary files are if they cannot be written.
+
+    :raises PanglotError: the disk is full, or the folder is not writable.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise PanglotError(
+            f"Temporary files cannot be written to {gettempdir()}: {error.strerror}. Free some space there, or set "
+            "TMPDIR to another folder."
+        ) from error
 
 
 class TextFile:
     """A temporary file to which texts are added, one after another."""
 
     def __init__(self) -> None:
-        self._file = TemporaryFile()  # noqa: SIM115
+        with _writing():
+            self._file = TemporaryFile()  # noqa: SIM115
         finalize(self, self._file.close)
         self._ends = array("q")
 
@@ -76,11 +110,13 @@ class TextFile:
         coded = [text.encode(*_CODE) for text in texts]
         written = self._ends[-1] if self._ends else 0
         self._ends.frombytes((written + np.cumsum([len(text) for text in coded], dtype=np.int64)).tobytes())
-        self._file.write(b"".join(coded))
+        with _writing():
+            self._file.write(b"".join(coded))
 
     def texts(self) -> Texts:
         """All texts that were added."""
-        self._file.flush()
+        with _writing():
+            self._file.flush()
         empty = not self._ends or not self._ends[-1]
         data = b"" if empty else mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return Texts(data, np.array(self._ends, np.int64))

@@ -13,6 +13,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from panglot.arrays import Bools, Ints
 from panglot.languages import parse_language
@@ -27,7 +28,6 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 """Base of the polynomial hash of a run; odd, so that every unit affects the hash."""
 _INVERSE = np.uint64(pow(int(_FACTOR), -1, 2**64))
 _MIXER = np.uint64(0xD6E8FEB86659FD93)
-"""Spreads characters over 64 bits, as `hash` spreads words."""
 _CODE = "utf-32-le"
 _SPACE, _LINE = np.uint32(ord(" ")), np.uint32(ord("\n"))
 _UNSEEN = np.uint32(0xFFFFFFFF)
@@ -43,18 +43,10 @@ class Units(NamedTuple):
     text: Ints
 
     @classmethod
-    def of(cls, texts: Sequence[str], unspaced: bool) -> Units:
-        """The units of these texts."""
-        if unspaced:
-            together = [text.replace(" ", "") for text in texts]
-            codes = np.frombuffer("".join(together).encode(_CODE, "surrogatepass"), "<u4").astype(np.uint64) * _MIXER
-            numbers = ((codes ^ (codes >> np.uint64(32))) * _MIXER).view(np.int64)
-            counts = list(map(len, together))
-        else:
-            words = " ".join(filter(None, texts)).split()
-            numbers = np.fromiter(map(hash, words), np.int64, len(words))
-            counts = [text.count(" ") + 1 if text else 0 for text in texts]
-        return cls(numbers, np.repeat(np.arange(len(texts)), counts))
+    def of(cls, lines: bytes, unspaced: bool) -> Units:
+        """The units of normalised texts; see `as_lines`."""
+        numbers, counts = _characters(lines) if unspaced else _words(lines)
+        return cls(numbers, np.repeat(np.arange(len(counts)), counts))
 
     def runs(self, size: int) -> Units:
         """Every run of `size` units within a text, in order, as one number each."""
@@ -66,8 +58,8 @@ class Units(NamedTuple):
 class RunHashes:
     """64-bit hashes of runs of any size, each from two of the sums of all units times powers of a factor."""
 
-    def __init__(self, numbers: Ints) -> None:
-        weighted = numbers.view(np.uint64) * _powers(_FACTOR, len(numbers))
+    def __init__(self, numbers: Ints | npt.NDArray[np.uint8]) -> None:
+        weighted = numbers.astype(np.uint64) * _powers(_FACTOR, len(numbers))
         self._sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(weighted, dtype=np.uint64)])
         self._inverse = _powers(_INVERSE, len(numbers) + 1)
 
@@ -81,18 +73,55 @@ class RunHashes:
         return ((self._sums[starts + sizes] - self._sums[starts]) * self._inverse[starts]).view(np.int64)
 
 
+def as_lines(texts: Sequence[str]) -> bytes:
+    """Normalised texts in UTF-8, one a line."""
+    return "\n".join(texts).encode(errors="surrogatepass")
+
+
+def _words(lines: bytes) -> tuple[Ints, Ints]:
+    """Hashes of all words, and the number of words of each line."""
+    data = np.frombuffer(b"\n" + lines + b"\n", np.uint8)
+    breaks = data == ord("\n")  # no byte of another character equals it, nor a space
+    bounds = np.flatnonzero(breaks | (data == ord(" ")))
+    starts, ends = bounds[:-1] + 1, bounds[1:]
+    found = ends > starts
+    last = np.searchsorted(ends, np.flatnonzero(breaks)[1:])
+    hashes = RunHashes(data).of(starts[found], (ends - starts)[found])
+    return _mixed(hashes.view(np.uint64)), np.diff(np.cumsum(found)[last], prepend=0)
+
+
+def _characters(lines: bytes) -> tuple[Ints, Ints]:
+    """Hashes of all characters except spaces, and the number of them in each line."""
+    codes = np.frombuffer(lines.decode(errors="surrogatepass").encode(_CODE, "surrogatepass"), "<u4")
+    codes = codes[codes != _SPACE]
+    breaks = np.flatnonzero(codes == _LINE)
+    counts = np.diff(np.r_[-1, breaks, len(codes)]) - 1
+    return _mixed(np.delete(codes, breaks).astype(np.uint64)), counts
+
+
+def _mixed(numbers: np.ndarray) -> Ints:
+    """Numbers spread over 64 bits, as `hash` spreads words."""
+    numbers = numbers * _MIXER
+    return ((numbers ^ (numbers >> np.uint64(32))) * _MIXER).view(np.int64)
+
+
+_kept_powers: dict[np.uint64, np.ndarray] = {}
+
+
 def _powers(factor: np.uint64, count: int) -> np.ndarray:
-    """The first powers of a number modulo 2^64, from the zeroth."""
-    powers = np.full(count, factor)
-    powers[:1] = 1
-    return np.cumprod(powers, dtype=np.uint64)
+    """The first powers of a number modulo 2^64, from the zeroth; the longest list is kept."""
+    if len(_kept_powers.get(factor, ())) < count:
+        powers = np.full(1 << count.bit_length(), factor)
+        powers[0] = 1
+        _kept_powers[factor] = np.cumprod(powers, dtype=np.uint64)
+    return _kept_powers[factor][:count] if count else np.empty(0, np.uint64)
 
 
 class Known:
     """Numbers among which others are looked up: a table of their last bits rules out nearly all that are not there."""
 
     def __init__(self, numbers: Ints) -> None:
-        self._numbers = np.unique(numbers)
+        self._numbers = np.sort(numbers)
         self._table = np.zeros(1 << max(16, 4 + len(self._numbers).bit_length()), bool)
         self._table[self._numbers & (len(self._table) - 1)] = True
 
@@ -152,9 +181,9 @@ def is_kept(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
-def long_runs(texts: Sequence[str], language: str) -> Units:
+def long_runs(lines: bytes, language: str) -> Units:
     """Every run of eight words in normalised texts; of 13 or 30 characters in languages written without spaces."""
     known = parse_language(language)
     if known and known.is_unspaced:
-        return Units.of(texts, unspaced=True).runs(CHARACTERS.get(known.script, CHARACTERS_OTHERWISE))
-    return Units.of(texts, unspaced=False).runs(WORDS)
+        return Units.of(lines, unspaced=True).runs(CHARACTERS.get(known.script, CHARACTERS_OTHERWISE))
+    return Units.of(lines, unspaced=False).runs(WORDS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from panglot.files import write_whole
-from panglot.results.result_record import ResultRecord
-from panglot.score.bootstrap import Score
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.run.record import LeakRecord, TrainingRecord
+
+if TYPE_CHECKING:
+    from panglot.results.result_record import ResultRecord
+    from panglot.score.bootstrap import Score
 
 LICENCES = {
     "ntrex": "NTREX-128, CC BY-SA 4.0",

@@ -15,9 +15,6 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from panglot.arrays import Floats
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.errors import BadData
-from panglot.retrieve.ranking import collect_evidence
-from panglot.retrieve.similarity import DenseScores
-from panglot.score.summary import score_evidence
 from panglot.train.data.training_sets import read_rows, validation_documents
 from panglot.train.recipes.recipe import Recipe
 
@@ -132,6 +129,10 @@ def accuracy(model: Any, texts: Sequence[Sequence[str]]) -> float:
 
 def balance(model: Any, pool: Pool) -> float:
     """Balance of MAP on a pool: the harmonic mean over the settings that it has."""
+    from panglot.retrieve.ranking import collect_evidence
+    from panglot.retrieve.similarity import DenseScores
+    from panglot.score.summary import score_evidence
+
     evidence = collect_evidence(pool, DenseScores(*_vectors(model, pool.queries.texts, pool.candidates.texts)))
     found = score_evidence(evidence, "map", ["map"], draws=2, measures=())
     return found.balance["map"].value

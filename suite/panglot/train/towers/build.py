@@ -5,8 +5,10 @@ All modules of a finished model are from sentence-transformers, so a saved folde
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -37,6 +39,7 @@ LEARNT_FROM = 10_000
 """Number of texts that a vocabulary is learnt from."""
 DEFAULT_VOCABULARY = 20_000
 LONGEST_PIECE = 10
+_PARALLEL = "TOKENIZERS_PARALLELISM"
 
 _WEIGHTS = {"dtype": torch.float32}
 """Half-precision checkpoints are trained in single precision: Adam's updates are too small for float16."""
@@ -207,8 +210,21 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=["<unk>"], max_token_length=LONGEST_PIECE, show_progress=False
     )
-    tokenizer.train_from_iterator(texts[::step], trainer)
+    with _one_thread():
+        tokenizer.train_from_iterator(texts[::step], trainer)
     return tokenizer
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let tokenizers learn in one thread: several take half as much processor time again, and save little."""
+    before = os.environ.get(_PARALLEL)
+    os.environ[_PARALLEL] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(_PARALLEL)
+        os.environ.update({} if before is None else {_PARALLEL: before})
 
 
 def sif_weights(counts: Counter[int], size: int) -> Floats:
