@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from panglot.data.pool import Pool
-from panglot.encode.checkpoints.devices import Call, Here, Processes
+from panglot.encode.checkpoints.devices import Here
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.load import load_model
 from panglot.encode.model import CountsTokens
@@ -165,44 +162,6 @@ def test_vectors_and_texts_are_truncated(texts: list[str], plain: np.ndarray) ->
     assert cosines(found, plain[:, :64]).min() < 0.95
     assert short.encode([LONG], "query") == pytest.approx(short.encode([2 * LONG], "query"), abs=1e-5)
     assert short.count_tokens([LONG], "passage").tolist() == [362]
-
-
-def test_several_devices_take_whole_batches(starter: Pool) -> None:
-    """Two processes, which both work, and each batch is one call; a process that dies is reported."""
-    pool = starter.only(["en", "zh"])
-    encoder = load(MINILM, device="cpu, cpu", batch_tokens=400)
-    found = encode_items(encoder, pool, "query").vectors
-    assert found == pytest.approx(encode_items(load(MINILM), pool, "query").vectors, abs=1e-5)
-    assert encoder.lanes == 4
-    assert encoder.hardware == "cpu, cpu, sdpa attention"
-    processes = encoder._run._executor._processes
-    assert len(processes) == 2
-    os.kill(next(iter(processes)), signal.SIGKILL)
-    with pytest.raises(BadEncoder, match="A process on one of the devices cpu, cpu ended unexpectedly"):
-        encode_items(encoder, pool, "query")
-
-
-class Large:
-    """Stands for a model with more beside its weights than a pipe holds."""
-
-    def __init__(self) -> None:
-        self.vocabulary = "x" * 1_000_000
-
-    def to(self, device: str) -> Large:
-        return self
-
-    def share_memory(self) -> None: ...
-
-
-def test_process_that_ends_while_it_starts_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """New processes run the main module again, for example a script that starts processes without a guard."""
-    main = tmp_path / "main.py"
-    main.write_text("raise SystemExit(3)\n", encoding="utf-8")
-    module = ModuleType("__main__")
-    module.__file__ = str(main)
-    monkeypatch.setitem(sys.modules, "__main__", module)
-    with pytest.raises(BadEncoder, match="A process on one of the devices cpu, cpu ended unexpectedly"):
-        Processes(Large(), ["cpu", "cpu"])(Call("encode", ["bee"], "", autocast=False))
 
 
 def test_threads_share_a_model_as_on_a_gpu(starter: Pool) -> None:

@@ -113,8 +113,8 @@ class Pool:
             raise BadData("Judgements must be ordered by query.")
         if not np.all(np.isfinite(self.gain) & (self.gain > 0)):
             raise BadData("Gains must be finite and greater than 0; list relevant pairs only.")
-        pairs, first = np.unique(self.query.astype(np.int64) * len(self.candidates) + self.candidate, return_index=True)
-        if len(pairs) != len(self.query):
+        pairs = self.query.astype(np.int64) * len(self.candidates) + self.candidate
+        if np.any(pairs[1:] <= pairs[:-1]) and len(first := np.unique(pairs, return_index=True)[1]) != len(pairs):
             again = np.setdiff1d(np.arange(len(self.query)), first)
             query, candidate = self.queries.ids[self.query[again[0]]], self.candidates.ids[self.candidate[again[0]]]
             raise BadData(f"{len(again)} duplicate judgements; the first is ('{query}', '{candidate}').")

@@ -1,0 +1,99 @@
+"""Devices that no machine at hand has, imitated by sleeping: batches that grow, two devices, tokenizing ahead.
+
+A device takes `CALL` seconds for each batch and `TOKEN` seconds for each token; the pipeline around it is the real one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.conftest import Claim
+from panglot.arrays import Floats
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.encode.budget import TokenBudget
+from panglot.encode.checkpoints.devices import Call, Here, Processes
+from panglot.encode.lanes import in_lanes
+from panglot.encode.vectors import encode_items
+from tests.helpers.devices import FakeEncoder, FakeModel
+
+CALL, TOKEN = 1e-2, 4e-5
+BATCH = 4096
+
+
+def passages(count: int) -> Pool:
+    """Distinct passages of 8 to 40 words."""
+    texts = [f"{number} " + "word " * (7 + number % 33) for number in range(count)]
+    return Pool.of(
+        ["en"],
+        [Query("q", "question", "en", "q")],
+        [Candidate(f"c{number}", text, "en") for number, text in enumerate(texts)],
+        [Judgement("q", "c0")],
+    )
+
+
+def seconds(encoder: FakeEncoder, pool: Pool) -> float:
+    """Wall-clock time of encoding."""
+    start = time.perf_counter()
+    encode_items(encoder, pool, "passage")
+    return time.perf_counter() - start
+
+
+def alone(call: Callable[[Call], Floats], budget: TokenBudget) -> FakeEncoder:
+    return FakeEncoder(call, budget, lanes=1)
+
+
+def test_budget(benchmark: BenchmarkFixture, claim: Claim) -> None:
+    """The tokens spent until the budget is settled, and the rate of the settled budget."""
+    pool, model = passages(24_000), FakeModel(CALL, TOKEN)
+    spent: list[tuple[int, bool]] = []
+    budget = TokenBudget()
+
+    def call(batch: Call) -> Floats:
+        spent.append((sum(len(text.split()) for text in batch.inputs), budget.is_settled))
+        return model.encode(batch.inputs)
+
+    benchmark.pedantic(seconds, (alone(call, budget), pool), rounds=1)
+    searched = sum(tokens for tokens, is_settled in spent if not is_settled)
+    claim(
+        "share of the tokens spent on finding the budget", searched / sum(tokens for tokens, _ in spent), at_most=0.05
+    )
+    rate = budget.tokens / (CALL + TOKEN * budget.tokens)
+    claim("rate at the budget found ÷ that of endless batches", rate * TOKEN, at_least=0.9, tokens=budget.tokens)
+
+
+def on_devices(count: int, folder: Path, pool: Pool) -> float:
+    """Wall-clock time of as many devices, all of which have started."""
+    folder.mkdir()
+    run = Processes(FakeModel(CALL, TOKEN, folder=folder, devices=count), ["cpu"] * count)
+    list(in_lanes(run, [Call("encode", ["start"], "", autocast=False)] * run.lanes, run.lanes))
+    return seconds(FakeEncoder(run, TokenBudget(fixed=BATCH), run.lanes), pool)
+
+
+def test_two_devices(benchmark: BenchmarkFixture, claim: Claim, tmp_path: Path) -> None:
+    pool = passages(6000)
+    one, two = (on_devices(count, tmp_path / str(count), pool) for count in (1, 2))
+    benchmark.pedantic(lambda: None, rounds=1)
+    claim("wall-clock time of two devices ÷ one", two / one, at_most=0.55, one=f"{one:.2f} s", two=f"{two:.2f} s")
+
+
+def test_tokenizing_is_hidden(benchmark: BenchmarkFixture, claim: Claim) -> None:
+    """Tokenizing takes half the time of the device, once in the same thread and once ahead, as on a GPU."""
+    pool, reading = passages(6000), TOKEN / 2
+    device = FakeModel(CALL, TOKEN)
+    bare = seconds(alone(lambda call: device.encode(call.inputs), TokenBudget(fixed=BATCH)), pool)
+    run = Here(FakeModel(CALL, TOKEN, reading), "cuda")
+    ahead = seconds(FakeEncoder(run, TokenBudget(fixed=BATCH), run.lanes), pool)
+    benchmark.pedantic(lambda: None, rounds=1)
+    words = sum(len(text.split()) for text in pool.candidates.texts)
+    claim(
+        "wall-clock time with tokenizing ÷ that of the device alone",
+        ahead / bare,
+        at_most=1.1,
+        device=f"{bare:.2f} s",
+        tokenizing=f"{np.float64(words * reading):.2f} s",
+    )
