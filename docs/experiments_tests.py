@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
+from panglot.arrays import Floats
 from panglot.score.comparison.differences import holm
-from panglot.train.ablation.contrasts import contrasts
-from panglot.train.ablation.errors import LEVEL, POWER, pooled
-from panglot.train.ablation.experiment import Experiment, TestRow, read_experiment
+from panglot.train.ablation.errors import Arm, Difference, difference, pooled
+from panglot.train.ablation.experiment import Experiment, read_experiment
 
 FOLDER = Path(__file__).parents[1] / "leaderboard_app" / "experiments"
+INFLUENCES = Path(__file__).with_name("experiments") / "influences.json"
 STATIC, SEEDS, LAYERS, INTACT = "static", "static-seeds", "transformer", "e5-intact"
 NAMED = ("mono", "multi", "rank_distance")
 """Measures of the named tests."""
@@ -24,7 +26,10 @@ EQUAL_STEPS = ("image-frozen", "hybrid-fewer")
 
 
 class Shift(NamedTuple):
-    """The difference `other` - `one` of two arms: 95 % interval, p after Holm, smallest detectable effect."""
+    """The difference `other` - `one` of two arms: 95 % interval, p after Holm, smallest detectable effect.
+
+    `articles` says whether its error is that of seeds and articles, and not of seeds alone.
+    """
 
     one: str
     other: str
@@ -34,6 +39,7 @@ class Shift(NamedTuple):
     high: float
     p: float
     detectable: float
+    articles: bool
 
 
 @cache
@@ -44,17 +50,13 @@ def experiment(name: str) -> Experiment | None:
 
 
 def tests(name: str, task: str, asked: Sequence[tuple[str, str, str]]) -> list[Shift]:
-    """Differences of (one, other, measure), Holm-corrected together.
-
-    Their error is that of clusters and seeds, or of seeds alone if the file has no influences.
-    """
-    found = known(name)
-    if not any(run.influence for run in found.runs if run.task == task):
-        return _over_seeds(found, task, asked)
-    pairs = list(dict.fromkeys((one, other) for one, other, _ in asked))
-    measures = list(dict.fromkeys(measure for *_, measure in asked))
-    rows = [_shift(row) for row in contrasts(found.arms, found.runs, pairs, measures, (task,))]
-    return [find(rows, *wanted) for wanted in asked]
+    """Differences of (one, other, measure), Holm-corrected together."""
+    changes = [_difference(name, task, *wanted) for wanted in asked]
+    corrected = holm(np.array([change.p for change in changes]))
+    return [
+        Shift(*wanted, change.value, *change.interval, p, change.detectable(len(asked)), change.clusters_error > 0)
+        for wanted, change, p in zip(asked, changes, corrected.tolist(), strict=True)
+    ]
 
 
 def known(name: str) -> Experiment:
@@ -64,27 +66,32 @@ def known(name: str) -> Experiment:
     return found
 
 
-def _shift(row: TestRow) -> Shift:
-    low, high, detectable = (np.nan if value is None else value for value in (row.low, row.high, row.detectable))
-    return Shift(row.one, row.other, row.setting, row.difference, low, high, row.p, detectable)
+def _difference(name: str, task: str, one: str, other: str, measure: str) -> Difference:
+    """With the error of clusters and seeds; of seeds alone if the influences of either arm are not known."""
+    varies = {arm.name: arm.varies for arm in known(name).arms}
+    scores: dict[str, list[float]] = {}
+    influences: dict[str, list[Floats]] = {}
+    for run in known(name).runs:
+        if run.task == task and measure in run.scores:
+            scores.setdefault(run.arm, []).append(run.scores[measure])
+            if measure in run.influence:
+                influences.setdefault(run.arm, []).append(np.array(run.influence[measure]))
+    if task == "xquad-r" and not influences:
+        influences = {arm: [np.array(own[measure])] for arm, own in _submitted(name).items()}
+    seeds = pooled({arm: own for arm, own in scores.items() if varies[arm]})
+    if {one, other} <= influences.keys():
+        arms = (Arm(scores[arm], influences[arm], varies[arm]) for arm in (one, other))
+        return difference(*arms, seeds)
+    value = float(np.mean(scores[other]) - np.mean(scores[one]))
+    error = float(np.sqrt(seeds.variance * sum(1 / len(scores[arm]) for arm in (one, other))))
+    return Difference(value, 0.0, error, seeds.freedom, 2 * float(student.sf(abs(value) / error, seeds.freedom)))
 
 
-def _over_seeds(found: Experiment, task: str, asked: Sequence[tuple[str, str, str]]) -> list[Shift]:
-    shifts = []
-    for one, other, measure in asked:
-        scores: dict[str, list[float]] = {}
-        for run in found.runs:
-            if run.task == task and measure in run.scores:
-                scores.setdefault(run.arm, []).append(run.scores[measure])
-        seeds = pooled(scores)
-        error = float(np.sqrt(seeds.variance * (1 / len(scores[one]) + 1 / len(scores[other]))))
-        value = float(np.mean(scores[other]) - np.mean(scores[one]))
-        half = float(student.ppf(1 - LEVEL / 2, seeds.freedom)) * error
-        p = 2 * float(student.sf(abs(value) / error, seeds.freedom))
-        strictest = student.ppf(1 - LEVEL / 2 / len(asked), seeds.freedom) + student.ppf(POWER, seeds.freedom)
-        shifts.append(Shift(one, other, measure, value, value - half, value + half, p, float(strictest) * error))
-    corrected = holm(np.array([shift.p for shift in shifts]))
-    return [shift._replace(p=float(p)) for shift, p in zip(shifts, corrected, strict=True)]
+@cache
+def _submitted(name: str) -> dict[str, dict[str, list[float]]]:
+    """Influences on XQuAD-R by arm and measure, of the models of the first seed that were submitted."""
+    found = json.loads(INFLUENCES.read_text(encoding="utf-8"))
+    return {arm.split()[1]: own for arm, own in found.items() if arm.split()[0] == name}
 
 
 def find(shifts: Iterable[Shift], one: str, other: str, measure: str) -> Shift:

@@ -17,8 +17,9 @@ from scipy.stats import t as student
 from docs import experiments_tables as tables
 from docs import experiments_tests
 from docs.experiments_lookalikes import lookalikes
-from docs.experiments_tests import FOLDER, INTACT, LAYERS, SEEDS, STATIC, named
+from docs.experiments_tests import FOLDER, INTACT, LAYERS, NAMED, SEEDS, STATIC, find, named
 from docs.tables import with_tables
+from panglot.train.ablation.contrasts import contrasts
 from panglot.train.ablation.experiment import ArmTitle, Experiment, read_experiment
 
 OWN = {".547", ".593", ".755", ".792", ".798", ".65", ".80", ".05"}
@@ -40,8 +41,9 @@ def test_page_has_no_measured_number_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("name", [STATIC, LAYERS])
-def test_named_tests_over_seeds_follow_from_the_scores(name: str) -> None:
+def test_named_tests_follow_from_scores_and_influences(name: str) -> None:
     runs = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["runs"]
+    submitted = json.loads(experiments_tests.INFLUENCES.read_text(encoding="utf-8"))
     found = named(name)
     ps = []
     for shift in found:
@@ -51,12 +53,19 @@ def test_named_tests_over_seeds_follow_from_the_scores(name: str) -> None:
                 scores.setdefault(run["arm"], []).append(run["scores"][shift.measure])
         repeated = [own for own in scores.values() if len(own) > 1]
         freedom = sum(len(own) - 1 for own in repeated)
-        variance = sum((len(own) - 1) * np.var(own, ddof=1) for own in repeated) / freedom
-        error = np.sqrt(variance * 2 / 3)
+        by_seeds = sum((len(own) - 1) * np.var(own, ddof=1) for own in repeated) / freedom * 2 / 3
+        one, other = (submitted.get(f"{name} {arm}") for arm in (shift.one, shift.other))
+        by_articles = 0.0
+        if one and other:
+            change = np.subtract(other[shift.measure], one[shift.measure])
+            by_articles = (change**2).sum() * 48 / 47
+        assert shift.articles == bool(one and other) == (shift.other == "hybrid")
+        variance = by_seeds + by_articles
+        freedom = variance**2 / (by_seeds**2 / freedom + by_articles**2 / 47)
         value = np.mean(scores[shift.other]) - np.mean(scores[shift.one])
-        reach = student.ppf(0.975, freedom) * error
+        reach = student.ppf(0.975, freedom) * np.sqrt(variance)
         assert (shift.value, shift.low, shift.high) == pytest.approx((value, value - reach, value + reach))
-        ps.append(2 * student.sf(abs(value) / error, freedom))
+        ps.append(2 * student.sf(abs(value) / np.sqrt(variance), freedom))
     holm, highest = {}, 0.0
     for place, number in enumerate(np.argsort(ps)):
         highest = max(highest, min(1.0, ps[number] * (len(ps) - place)))
@@ -96,6 +105,11 @@ def test_page_has_room_for_the_experiments_to_come(monkeypatch: pytest.MonkeyPat
         shift for shift in named(SEEDS) if (shift.one, shift.other, shift.measure) == ("mono", "hybrid", "multi")
     )
     assert f"{multi.detectable:.4f}".lstrip("0") in made["answer"][3]
+    arms, runs = known[SEEDS].arms, known[SEEDS].runs
+    pairs = list(dict.fromkeys((shift.one, shift.other) for shift in named(SEEDS)))
+    for row in contrasts(arms, runs, pairs, NAMED, ("xquad-r",)):
+        same = find(named(SEEDS), row.one, row.other, row.setting)
+        assert (same.value, same.p, same.detectable) == pytest.approx((row.difference, row.p, row.detectable))
 
 
 def _png(colour: str, ellipse: bool) -> bytes:
