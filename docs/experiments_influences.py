@@ -14,11 +14,18 @@ from pathlib import Path
 from docs.experiments_tests import INFLUENCES, LAYERS, NAMED, STATIC, known
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import read_result_record
+from panglot.retrieve.evidence import Evidence
 from panglot.score.comparison.contributions import contributions
 from panglot.train.ablation.influence import influences
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 MEASURES = ("cross", *NAMED)
+
+
+def of_evidence(evidence: Evidence) -> dict[str, list[float]]:
+    """The influence of each article by measure, rounded."""
+    found = influences(evidence, contributions(evidence, "map"))
+    return {measure: [float(f"{value:.4g}") for value in found[measure]] for measure in MEASURES}
 
 
 def main() -> None:
@@ -32,10 +39,7 @@ def main() -> None:
                 for setting in ("mono", "cross", "multi"):
                     score = result.settings[setting]["map"].value
                     assert abs(score - run.scores[setting]) < 1e-4, f"{paths[0]}: {score}, not {run.scores[setting]}"
-                influence = influences(evidence, contributions(evidence, "map"))
-                found[f"{name} {run.arm}"] = {
-                    measure: [float(f"{value:.4g}") for value in influence[measure]] for measure in MEASURES
-                }
+                found[f"{name} {run.arm}"] = of_evidence(evidence)
     lines = ",\n".join(f" {json.dumps(arm)}: {json.dumps(own)}" for arm, own in found.items())
     INFLUENCES.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 

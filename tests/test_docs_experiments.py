@@ -16,9 +16,11 @@ from scipy.stats import t as student
 
 from docs import experiments_tables as tables
 from docs import experiments_tests
+from docs.experiments_influences import SUBMISSIONS, of_evidence
 from docs.experiments_lookalikes import lookalikes
 from docs.experiments_tests import FOLDER, INTACT, LAYERS, NAMED, SEEDS, STATIC, find, named
 from docs.tables import with_tables
+from panglot.results.evidence_file import read_evidence
 from panglot.train.ablation.contrasts import contrasts
 from panglot.train.ablation.experiment import ArmTitle, Experiment, read_experiment
 
@@ -73,9 +75,15 @@ def test_named_tests_follow_from_scores_and_influences(name: str) -> None:
     assert [shift.p for shift in found] == pytest.approx([holm[number] for number in range(len(ps))])
 
 
-def _with_influences() -> Experiment:
+def test_influences_follow_from_submitted_evidence() -> None:
+    stored = json.loads(experiments_tests.INFLUENCES.read_text(encoding="utf-8"))
+    (path,) = SUBMISSIONS.glob(f"{LAYERS}-mixed-1@*/xquad-r.json")
+    for measure, values in of_evidence(read_evidence(path)).items():
+        assert values == pytest.approx(stored[f"{LAYERS} mixed"][measure], rel=1e-3, abs=1e-9)
+
+
+def _with_influences(found: Experiment) -> Experiment:
     """The static encoders as if their evidence had been kept, with an arm that does not depend on the seed."""
-    found = read_experiment(FOLDER / f"{STATIC}.json")
     arms = tuple(arm._replace(name="image-frozen") if arm.name == "hybrid-fewer" else arm for arm in found.arms)
     random = np.random.default_rng(0)
     runs = []
@@ -93,22 +101,18 @@ def _with_influences() -> Experiment:
 
 def test_page_has_room_for_the_experiments_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """With their files, nothing on the page says any more that they were not run, and their tests lead the answer."""
-    known = {SEEDS: _with_influences(), INTACT: _with_influences()}
+    known = {name: read_experiment(FOLDER / f"{name}.json") for name in (STATIC, LAYERS)}
+    known[SEEDS] = known[INTACT] = _with_influences(known[STATIC])
     for module in (experiments_tests, tables):
-        monkeypatch.setattr(
-            module, "experiment", lambda name: known.get(name) or read_experiment(FOLDER / f"{name}.json")
-        )
+        monkeypatch.setattr(module, "experiment", known.get)
     made = {name: table() for name, table in tables.TABLES.items()}
     assert not any("ot run" in line or "not been run" in line for lines in made.values() for line in lines)
     assert sum("start+centre" in line for line in made["seeds_tests"]) == 3
-    (multi,) = (
-        shift for shift in named(SEEDS) if (shift.one, shift.other, shift.measure) == ("mono", "hybrid", "multi")
-    )
-    assert f"{multi.detectable:.4f}".lstrip("0") in made["answer"][3]
-    arms, runs = known[SEEDS].arms, known[SEEDS].runs
-    pairs = list(dict.fromkeys((shift.one, shift.other) for shift in named(SEEDS)))
-    for row in contrasts(arms, runs, pairs, NAMED, ("xquad-r",)):
-        same = find(named(SEEDS), row.one, row.other, row.setting)
+    shifts = named(SEEDS)
+    assert f"{find(shifts, 'mono', 'hybrid', 'multi').detectable:.4f}".lstrip("0") in made["answer"][3]
+    pairs = list(dict.fromkeys((shift.one, shift.other) for shift in shifts))
+    for row in contrasts(known[SEEDS].arms, known[SEEDS].runs, pairs, NAMED, ("xquad-r",)):
+        same = find(shifts, row.one, row.other, row.setting)
         assert (same.value, same.p, same.detectable) == pytest.approx((row.difference, row.p, row.detectable))
 
 
