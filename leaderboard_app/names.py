@@ -21,7 +21,7 @@ def known_models() -> frozenset[str]:
 
 
 def mark_imitations(entries: Sequence[Entry], taken: AbstractSet[str] = frozenset()) -> list[Entry]:
-    """The entries, each with the model that it could be taken for by its name.
+    """The entries, those marked that could be taken for another model by their name.
 
     A model that is called by its own id is not blamed for one that is not; where both are, both are marked, unless the
     id of one is `taken`. An id without an organisation is that of a copy, which only models on the board contest. Rows
@@ -32,7 +32,15 @@ def mark_imitations(entries: Sequence[Entry], taken: AbstractSet[str] = frozense
     for entry in entries:
         for name in _names(entry):
             known.setdefault(name, {})[entry.identity] = skeleton(_last(entry.identity)) == name
-    return [entry.model_copy(update={"imitates": _imitated(entry, known, taken, here)}) for entry in entries]
+    return [_marked(entry, _imitated(entry, known, taken, here)) for entry in entries]
+
+
+def _marked(entry: Entry, imitated: str) -> Entry:
+    """The entry with what it imitates, if anything, and without an organisation that only its card claims."""
+    if not imitated:
+        return entry
+    own = entry.identity.startswith(f"{entry.organisation}/")
+    return entry.model_copy(update={"imitates": imitated, "organisation": entry.organisation if own else ""})
 
 
 def _imitated(

@@ -112,6 +112,9 @@ def test_known_model_is_never_marked_and_model_with_its_name_shows_whole_id(iden
     *real, marked = mark_imitations([*board, imitating], {f"intfloat/{REAL}"})
     assert [each.imitates for each in real] == [""] * len(board)
     assert marked.shown == f"{identity} (named like intfloat/{REAL})"
+    assert marked.organisation == "imp"
+    (claiming,) = mark_imitations([entry(identity, REAL, "intfloat")], {f"intfloat/{REAL}"})
+    assert claiming.organisation == ""
 
 
 def test_copy_without_organisation_has_the_name_of_a_known_model() -> None:

@@ -127,9 +127,9 @@ def _check_there(path: Path) -> None:
     if missing:
         lacks = "handed in without evidence" if len(missing) == len(files) else "handed in without all of its evidence"
         raise NoEvidence(
-            f"{path}: {lacks} ({' and '.join(missing)} missing), so it cannot be ranked, compared, rescored or "
-            "exported query by query; panglot show prints its scores. Put the evidence beside it, or score the model "
-            "again with panglot run."
+            f"{path}: {lacks} ({' and '.join(missing)} missing), so it cannot be ranked, compared or rescored, nor "
+            "exported to mteb or query by query; panglot show prints its scores. Put the evidence beside it, or score "
+            "the model again with panglot run."
         )
 
 
