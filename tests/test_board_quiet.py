@@ -57,7 +57,8 @@ def test_no_request_leaves_the_machine(browser: Browser, tmp_path: Path, name: s
         page.goto(f"http://127.0.0.1:{port}/about")
         expect(page.get_by_role("heading", level=1, name="About")).to_be_visible()
         settle(page)
-        for link, title in (("Home", "Panglot"), ("By task", "By task"), ("Field", "The field")):
+        visited = (("Home", "Panglot"), ("By task", "By task"), ("Field", "The field"))
+        for link, title in visited if name == "panglot board" else visited[:1]:
             page.get_by_role("link", name=link, exact=True).click()
             expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
             settle(page)
