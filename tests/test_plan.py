@@ -15,27 +15,29 @@ from panglot.cli.names import find_suite
 from panglot.data.corpus import StreamedTask
 from panglot.data.pool import Pool
 from panglot.data.readers.captions import image_to_text
+from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.load import load_model
+from panglot.encode.options import Options
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
-from panglot.evaluate.plan import SAMPLE, plan_run
-from panglot.retrieve.ranking import BLOCK_SCORES
+from panglot.evaluate.plan import BYTES_PER_SCORE, plan_run
+from panglot.evaluate.speed import BATCHES, Speed, faster_settings, measure_speed
 from tests.helpers.images import image_text
 from tests.helpers.pools import PoolMaker
 from tests.helpers.tiny import bare
 
 
 class Words:
-    """Counts words as tokens, of which it takes three; remembers what it was asked."""
+    """Counts words as tokens, of which it takes three; remembers how many texts it was asked at once."""
 
     def __init__(self) -> None:
         self.card = ModelCard(name="words", revision="1", library="none", max_length=3)
-        self.asked: list[str] = []
+        self.batches: list[int] = []
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
-        self.asked += texts
+        self.batches.append(len(texts))
         return np.ones((len(texts), 5))
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> np.ndarray:
@@ -57,7 +59,7 @@ def test_plan_counts_tokens_truncation_and_bytes(make_pool: PoolMaker) -> None:
     assert plan.seconds == queries.seconds + candidates.seconds > 0
     assert plan.dimension == 5
     assert plan.disk_bytes == 4 * 5 * (6 + 9)
-    assert plan.memory_bytes == 2 * plan.disk_bytes + 12 * BLOCK_SCORES
+    assert plan.memory_bytes == 2 * plan.disk_bytes + BYTES_PER_SCORE * 6 * 9
 
 
 def _with_texts(pool: Pool, texts: tuple[str, ...]) -> Pool:
@@ -66,13 +68,47 @@ def _with_texts(pool: Pool, texts: tuple[str, ...]) -> Pool:
     return replace(pool, candidates=replace(pool.candidates, texts=texts))
 
 
-def test_a_few_texts_are_encoded_for_the_speed(make_pool: PoolMaker) -> None:
+def test_a_few_batches_of_those_of_a_run_are_encoded_for_the_speed(make_pool: PoolMaker) -> None:
     pool = make_pool(questions=200, distractors=0)
     encoder = Words()
+    encoder.budget = TokenBudget(fixed=30)
     plan = plan_run(encoder, pool, None)
     assert plan is not None
     assert [role.texts for role in plan.roles] == [600, 600]
-    assert 2 * SAMPLE <= len(encoder.asked) <= 4 * SAMPLE
+    assert plan.roles[0].tokens_per_second == 1800 / plan.roles[0].seconds
+    assert encoder.batches == 2 * [1, *BATCHES * [10]]  # one text first, which may take longer
+
+
+@pytest.mark.parametrize(("lanes", "measured"), [(1, BATCHES), (3, 6), (40, 60)])
+def test_speed_is_measured_with_as_many_batches_at_once_as_a_run(lanes: int, measured: int) -> None:
+    encoder = Words()
+    encoder.budget, encoder.lanes = TokenBudget(fixed=3), lanes
+    measure_speed(encoder, [f"text number {number}" for number in range(60)], "passage")
+    assert encoder.batches == [1] * (1 + measured)
+
+
+def test_plan_names_settings_that_are_faster_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each setting takes a known time; one is not supported, and one is hardly faster."""
+    seconds = {("torch", "fp32"): 10.0, ("torch", "bf16"): 9.5, ("openvino", "bf16"): 4.0}
+
+    class Setting(Words):
+        device, hardware = "cpu", "cpu"
+
+        def __init__(self, options: Options) -> None:
+            super().__init__()
+            self.seconds = seconds[options.backend, options.precision or "fp32"]
+
+    def load(name: str, options: Options) -> Setting:
+        if (options.backend, options.precision) not in seconds:
+            raise BadEncoder("not supported")
+        return Setting(options)
+
+    monkeypatch.setattr("panglot.evaluate.speed.find_spec", lambda name: True)
+    monkeypatch.setattr("panglot.evaluate.speed.load_model", load)
+    monkeypatch.setattr("panglot.evaluate.speed.measure_speed", lambda model, texts, role: Speed(model.seconds, 5))
+    found = faster_settings("words", Options(), Setting(Options()), ["text"])
+    assert found == [("--backend openvino --precision bf16", 2.5)]
+    assert faster_settings("words", Options(), load_model("random"), ["text"]) == []
 
 
 def test_plan_after_the_run_has_nothing_left(make_pool: PoolMaker, tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
 from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Scorer, SeesImages, cut_at
 from panglot.encode.pairs import score_pairs
-from panglot.encode.vectors import encode_sample
 from panglot.errors import BadEncoder, PanglotError, spelled
+from panglot.evaluate.speed import measure_speed
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SAMPLE = 64
-"""Texts encoded in each role to measure the speed."""
+"""Images encoded, or pairs scored, to measure the speed."""
 
 BYTES_PER_TOKEN = 3
 """Conservative estimate for encoders that do not count tokens."""
@@ -30,6 +30,8 @@ BYTES_PER_TOKEN = 3
 PAIR_BYTES = 28
 """Bytes on disk of a pair's score: its key, two numbers and a token count."""
 MEMORY_PER_PAIR = 20
+
+BYTES_PER_SCORE = 6
 
 
 class RolePlan(NamedTuple):
@@ -46,6 +48,11 @@ class RolePlan(NamedTuple):
     tokens: int
     seconds: float
     truncated: dict[str, float]
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens encoded in a second, as measured; None if nothing is left to encode, and for images."""
+        return self.tokens / self.seconds if self.tokens and self.seconds else None
 
 
 class Plan(NamedTuple):
@@ -74,7 +81,7 @@ class Plan(NamedTuple):
 def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None:
     """Plan a run; None for models without vectors, which take only seconds.
 
-    Encodes `SAMPLE` texts of each role, evenly spaced by length, to measure the speed and the dimension.
+    Encodes a few batches of each role, of those that a run would have, to measure the speed and the dimension.
 
     :raises BadEncoder: the pool has images and the model cannot encode them, or the model fails.
     """
@@ -89,7 +96,7 @@ def plan_run(model: Model, pool: Pool, cache: VectorCache | None) -> Plan | None
         queries, dimension = _plan_role(model, pool, pool.queries, "query", cache)
         candidates, _ = _plan_role(model, pool, pool.candidates, "passage", cache)
     vectors = 4 * dimension * (len(pool.queries) + len(pool.candidates))
-    return Plan((queries, candidates), dimension, vectors, 2 * vectors + 12 * BLOCK_SCORES)
+    return Plan((queries, candidates), dimension, vectors, 2 * vectors + _block_bytes(pool))
 
 
 def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None) -> Plan:
@@ -97,7 +104,7 @@ def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None) -> Pla
 
     Scores `SAMPLE` pairs of queries and candidates, evenly spaced, to measure the speed.
     """
-    first = plan_run(model.members[0], pool, cache) or Plan((), 0, 0, 12 * BLOCK_SCORES)
+    first = plan_run(model.members[0], pool, cache) or Plan((), 0, 0, _block_bytes(pool))
     pairs = len(pool.queries) * min(model.depth, len(pool.candidates))
     query, candidate = (np.linspace(0, len(items) - 1, SAMPLE, dtype=int) for items in (pool.queries, pool.candidates))
     score_pairs(model.pair_scorer, pool, query[:1], candidate[:1])
@@ -109,6 +116,11 @@ def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None) -> Pla
     role = RolePlan("pair", pairs, pairs, 0, tokens, seconds, {})
     disk = first.disk_bytes + PAIR_BYTES * pairs
     return Plan((*first.roles, role), first.dimension, disk, first.memory_bytes + MEMORY_PER_PAIR * pairs)
+
+
+def _block_bytes(pool: Pool) -> int:
+    """Bytes of the largest block of scores, and of what is counted in it."""
+    return BYTES_PER_SCORE * min(BLOCK_SCORES, len(pool.queries) * len(pool.candidates))
 
 
 def _captions(pool: Pool) -> Items:
@@ -153,7 +165,7 @@ def _plan_role(
     stored = cache.shelf(encoder.card, role).find(texts) if cache else None
     missing = [text for index, text in enumerate(texts) if stored is None or not stored.there[index]]
     tokens = _tokens(encoder, missing, role)
-    seconds, dimension = _measure(encoder, missing or texts[:1], role)
+    seconds, dimension = measure_speed(encoder, missing or texts[:1], role)
     plan = RolePlan(
         role=role,
         items=len(items),
@@ -164,16 +176,6 @@ def _plan_role(
         truncated=_truncated(encoder, items, pool.languages, role),
     )
     return plan, dimension
-
-
-def _measure(encoder: Encoder, texts: list[str], role: Role) -> tuple[float, int]:
-    """Estimated seconds to encode these texts, from a sample, and the dimension of their vectors."""
-    sample = texts[:: max(1, len(texts) // SAMPLE)]
-    encode_sample(encoder, sample[:1], role)
-    start = perf_counter()
-    vectors = np.concatenate([encode_sample(encoder, sample[at : at + 8], role) for at in range(0, len(sample), 8)])
-    elapsed = perf_counter() - start
-    return elapsed * sum(map(len, texts)) / max(sum(map(len, sample)), 1), vectors.shape[1]
 
 
 def _tokens(encoder: Encoder, texts: list[str], role: Role) -> Ints:

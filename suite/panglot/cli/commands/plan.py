@@ -54,18 +54,21 @@ def plan(
     batch_tokens: BatchTokens = None,
     trust_remote_code: TrustRemoteCode = False,
     texts_per_request: TextsPerRequest = None,
+    try_settings: Annotated[
+        bool, typer.Option("--try-settings", help="Also measure other precisions and backends on this machine.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the time, memory, disk space and cost of a run.
 
-    Encodes a small sample of texts, with the options that the run will have; writes nothing.
+    Encodes a few batches of texts, with the options that the run will have; keeps no vectors.
 
     Example: panglot plan use-multilingual --tasks xquad-r,mlqa-r
 
     Example: panglot plan use-multilingual --tasks miracl --workers 8
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks)
-    from panglot.cli.view.listing import list_plans, list_stream_plan
+    from panglot.cli.view.listing import list_faster, list_plans, list_stream_plan
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
     from panglot.encode.cache import open_cache
@@ -74,6 +77,7 @@ def plan(
     from panglot.encode.options import Options
     from panglot.evaluate.plan import plan_run
     from panglot.evaluate.shards.plan import plan_stream
+    from panglot.evaluate.speed import faster_settings
 
     options = Options(
         query_prompt=query_prompt,
@@ -93,19 +97,25 @@ def plan(
     opened = open_cache(cache, no_cache=False)
     corpora = [task for task in chosen if isinstance(task, StreamedTask)]
     large = {task.name: plan_stream(loaded, task, split(languages)) for task in corpora}
-    plans = {
-        task.name: plan_run(loaded, read_pool(task, split(languages)), opened)
-        for task in chosen
-        if task.name not in large
-    }
+    plans, texts = dict[str, "Plan | None"](), list[str]()
+    for task in chosen:
+        if task.name not in large:
+            pool = read_pool(task, split(languages))
+            plans[task.name] = plan_run(loaded, pool, opened)
+            if try_settings and not texts:
+                texts = [text for text in pool.candidates.texts if text]
+    faster = faster_settings(model, options, loaded, texts) if try_settings else None
     if as_json:
-        print_json({**_records(plans, price), **_stream_records(large, workers, price)})
+        records = {**_records(plans, price), **_stream_records(large, workers, price)}
+        print_json(records if faster is None else records | {"faster_settings": [each._asdict() for each in faster]})
         return
     console = open_console()
     if plans:
         console.print(list_plans(plans, price))
     for name, stream in large.items():
         console.print(list_stream_plan(name, stream, workers, price))
+    if faster is not None:
+        console.print(list_faster(faster))
 
 
 def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from panglot.encode.registry import Kind
     from panglot.evaluate.plan import Plan
     from panglot.evaluate.shards.plan import StreamPlan
+    from panglot.evaluate.speed import Setting
 
 DISK_FORMS = ("fp32", "fp16", "int8")
 
@@ -104,7 +105,7 @@ def list_shelves(rows: Sequence[Mapping[str, Any]], root: Path) -> RenderableTyp
 
 def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType:
     """Estimated cost of each task."""
-    table = _table("task,role", numbers="texts,cached,tokens,time,most truncated")
+    table = _table("task,role", numbers="texts,cached,tokens,tokens/s,time,most truncated")
     lines: list[RenderableType] = [table]
     for name, plan in plans.items():
         if plan is None:
@@ -113,7 +114,8 @@ def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType
         for role in plan.roles:
             worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
             cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
-            numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}")
+            speed = f"{role.tokens_per_second:,.0f}" if role.tokens_per_second else "–"
+            numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}", speed)
             table.add_row(name, role.role, *numbers, str(timedelta(seconds=round(role.seconds))), cut)
         stored = f"{plan.dimension}-dimensional vectors" if plan.dimension else "the scores of pairs"
         needs = f"{name}: {stored} take {plan.disk_bytes / 1e6:,.0f} MB on disk; "
@@ -139,6 +141,14 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
         f"{plan.dimension}-dimensional vectors take {disk}.{cost}"
     )
     return Group(table, prose(legend, ""))
+
+
+def list_faster(settings: Sequence[Setting]) -> RenderableType:
+    """Settings that encode faster on this machine than the given ones."""
+    if not settings:
+        return prose("No other precision or backend was faster on this machine.", "")
+    lines = [f"{setting.options} encodes {setting.gain:.1f} times as fast on this machine." for setting in settings]
+    return Group(*(prose(line, "") for line in lines))
 
 
 def _table(names: str, prose: str = "", numbers: str = "") -> FoldingTable:
