@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panglot.data.duplicates import near_duplicates
+from panglot.data.load import read_pool
+from panglot.data.own import own_task
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.quality import KINDS, Kind, inspect
 from tests.helpers.command import json_of, panglot
@@ -118,6 +120,19 @@ def test_changed_words_are_found_among_many_passages() -> None:
     before = time.process_time()
     assert near_duplicates(texts) == [[place, 2500 + place] for place in range(100)]
     assert time.process_time() - before < 60 / 20 * 2
+
+
+def test_text_that_most_passages_share_costs_no_more(tmp_path: Path) -> None:
+    """Each pair of copies was listed once, and a set of all queries was made for each query."""
+    boilerplate = "All our offices are open from nine to five and no call is ever answered on a Sunday. " * 2
+    rows = "".join(f"question {number},{boilerplate}{number}\n" for number in range(2000))
+    (tmp_path / "mine.csv").write_text("query,passage\n" + rows, encoding="utf-8")
+    before = time.process_time()
+    found = {finding.kind: finding for finding in inspect(read_pool(own_task(str(tmp_path / "mine.csv")))).findings}
+    assert time.process_time() - before < 5
+    assert found["near-duplicate passages"].total == 1999
+    assert found["probable false negatives: copies"].total == 2000
+    assert found["probable false negatives: copies"].examples[0] == ("q2", "p3", "p2")
 
 
 def test_exit_status_and_json(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from panglot.data.duplicates import near_duplicates
@@ -75,7 +76,7 @@ def inspect(pool: Pool) -> Quality:
         "passages in several languages": _in_several_languages(pool.candidates),
         "duplicate queries": _pairs(_equal(pool.queries), pool.queries),
         "queries equal to passages": _equal_to_passages(pool),
-        "probable false negatives: copies": _unjudged_copies(pool, relevant, [*exact, *near]),
+        "probable false negatives: copies": _unjudged_copies(pool, relevant, exact, near),
         "probable false negatives: translations": _unjudged_translations(pool, relevant),
     }
     listed = ((kind, list(dict.fromkeys(found[kind]))) for kind in KINDS)
@@ -160,20 +161,23 @@ def _relevant(pool: Pool) -> list[set[int]]:
 
 
 def _unjudged_copies(
-    pool: Pool, relevant: Sequence[set[int]], groups: Iterable[Sequence[int]]
+    pool: Pool, relevant: Sequence[set[int]], exact: Sequence[list[int]], near: Iterable[Sequence[int]]
 ) -> Iterator[tuple[str, ...]]:
-    twins: dict[int, set[int]] = defaultdict(set)
-    for group in groups:
-        for number in group:
-            twins[number].update(group)
+    """The first passage not judged of each group of copies of which a query has a relevant one.
+
+    One for each group, since a text that most passages share would make a pair of any two of them.
+    """
+    equal = {group[0]: group for group in exact}
+    groups = [[copy for number in group for copy in equal.pop(number, [number])] for group in near]
+    groups += equal.values()
+    group_of = {number: place for place, group in enumerate(groups) for number in group}
     for query, own in enumerate(relevant):
-        excluded = pool.excluded[query] if len(pool.excluded) else None
-        for number in sorted(own):
-            yield from (
-                (pool.queries.ids[query], pool.candidates.ids[twin], pool.candidates.ids[number])
-                for twin in sorted(twins.get(number, ()))
-                if twin not in own and twin != excluded
-            )
+        judged = own | ({int(pool.excluded[query])} if len(pool.excluded) else set())
+        first = {group_of[number]: number for number in sorted(own, reverse=True) if number in group_of}
+        for place, number in sorted(first.items(), key=itemgetter(1)):
+            twin = next((copy for copy in groups[place] if copy not in judged), None)
+            if twin is not None:
+                yield pool.queries.ids[query], pool.candidates.ids[twin], pool.candidates.ids[number]
 
 
 def _unjudged_translations(pool: Pool, relevant: Sequence[set[int]]) -> Iterator[tuple[str, ...]]:

@@ -76,6 +76,7 @@ def read_with_remarks(paths: Mapping[str, Path], detect: str = "") -> Read:
         records.query_rows[row.id] = row
         if not row.optional_flag("answerable", True):
             records.unanswered.add(row.id)
+    records.check_groups()
     records.judgements += _relevant(paths, records)
     return records.to_pool(detect)
 

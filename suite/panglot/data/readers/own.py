@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ANY = "all"
 """The value of `detect` for any language that the detector knows."""
 
+MOST_VERSIONS = 1_000
+"""Most queries in a group: versions of one question. All passages of a group in a table answer all its queries."""
+
 SHOWN = 5
 """Most languages, and most doubtful texts, that a remark names."""
 
@@ -49,6 +52,19 @@ class OwnRecords:
     query_rows: dict[str, Row] = field(default_factory=dict)
     candidate_rows: dict[str, Row] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+
+    def check_groups(self) -> None:
+        """Check that no group has too many queries to be versions of one question.
+
+        :raises BadData: one has, as when the group is a category or a document.
+        """
+        group, size = Counter(query.group for query in self.queries.values()).most_common(1)[0]
+        if size > MOST_VERSIONS:
+            row = next(self.query_rows[id_] for id_, query in self.queries.items() if query.group == group)
+            raise row.error(
+                f"the group '{group[:80]}' has {size:,} queries, but a group is one question in several languages. "
+                "Name the field 'cluster' if its queries only belong together."
+            )
 
     def to_pool(self, languages: str) -> Read:
         """Build the pool, with languages in alphabetical order.
@@ -132,7 +148,8 @@ class OwnRecords:
             self.remarks.append(f"{len(doubtful):,} languages are doubtful: {', '.join(named)}{more}.{advice}")
 
     def _remark_on_items(self, kept: Sequence[Query], answered: set[str]) -> None:
-        dropped = [row for id_, row in self.query_rows.items() if id_ not in answered | self.unanswered]
+        explained = answered | self.unanswered
+        dropped = [row for id_, row in self.query_rows.items() if id_ not in explained]
         declared = [row for id_, row in self.query_rows.items() if id_ in self.unanswered]
         blank = [self.candidate_rows[id_] for id_, item in self.candidates.items() if not item.text.strip()]
         repeated = [self.query_rows[query.id] for query in kept if self._is_offered_to_itself(query)]

@@ -67,6 +67,7 @@ def read_with_remarks(paths: Mapping[str, Path], detect: str = "") -> Read:
         table.add(row)
     if not table.records.queries:
         raise BadData(f"{path} has no rows with a query.")
+    table.records.check_groups()
     table.judge()
     return table.records.to_pool(detect)
 
