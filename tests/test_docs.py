@@ -20,7 +20,7 @@ import yaml
 from typer.core import TyperGroup
 
 from panglot.cli.main import app
-from tests.helpers.command import panglot
+from tests.helpers.command import panglot, program
 from tests.helpers.documents import PAGES, ROOT, Block, blocks, name
 from tests.helpers.processes import completed
 
@@ -72,19 +72,19 @@ def _numbers(text: str) -> list[float]:
 
 
 def _runs(block: Block, folder: Path) -> list[Callable[[], str]]:
-    """What a block does, step by step; most lines are of our own command, which needs no process."""
+    """What a block does, step by step; only what needs a shell needs a process."""
     if block.language == "python":
-        return [partial(_run, [sys.executable, "-W", "error", "-c", block.text], folder)]
+        return [partial(program, block.text, folder, **OFFLINE)]
     return [
-        partial(_run, ["bash", "-c", line], folder) if SHELL.search(line) else partial(_run_here, line, folder)
+        partial(_run, line, folder) if SHELL.search(line) else partial(_run_here, line, folder)
         for line in (block.lines if block.language == "sh" else ())
     ]
 
 
-def _run(command: list[str], folder: Path) -> str:
+def _run(line: str, folder: Path) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = completed(command, cwd=folder, env=os.environ | OFFLINE | {"PATH": path, "COLUMNS": "100"})
-    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
+    done = completed(["bash", "-c", line], cwd=folder, env=os.environ | OFFLINE | {"PATH": path, "COLUMNS": "100"})
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 

@@ -30,7 +30,7 @@ from panglot.train.recipes.recipe_file import make_recipe
 from panglot.train.recipes.towers_table import ImageTower
 from panglot.train.run.record import read_training
 from panglot.train.run.score import CachedFeatures, score_folder
-from panglot.train.run.train import train
+from panglot.train.run.train import Trained, train
 from panglot.train.steps.loss import HybridLoss
 from panglot.train.towers.build import learn_vocabulary, sif_weights
 from panglot.train.towers.smaller import trim_vocabulary
@@ -41,10 +41,10 @@ from tests.helpers.tasks import TASKS
 LANGUAGES = ("de", "en", "zh")
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty parallel questions with passages in three languages."""
-    path = tmp_path / "rows.parquet"
+    path = tmp_path_factory.mktemp("rows") / "rows.parquet"
     made = [
         {"query": f"{x} question{n}", "passage": f"{x} answer{n} of {x} question{n}", "lang": x, "id": str(n)}
         for n in range(40)
@@ -71,11 +71,18 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return SentenceTransformer(str(folder), device="cpu", trust_remote_code=False).state_dict()
 
 
-@pytest.mark.parametrize("step", [3, 4, 6, 11])
-def test_killed_run_resumes_to_the_same_weights(rows: Path, tmp_path: Path, step: int) -> None:
+@pytest.fixture(scope="module")
+def whole(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """What a run that nobody stops trains."""
+    recipe = small(rows, loss={"learned": True})
+    return train(recipe, tmp_path_factory.mktemp("whole") / "small", read_pairs(recipe))
+
+
+@pytest.mark.parametrize("step", [3, 4, 11])
+def test_killed_run_resumes_to_the_same_weights(rows: Path, whole: Trained, tmp_path: Path, step: int) -> None:
+    """Before the first checkpoint, at it, and before the last step."""
     recipe = small(rows, loss={"learned": True})
     pairs = read_pairs(recipe)
-    whole = train(recipe, tmp_path / "whole" / "small", pairs)
     with pytest.raises(Killed):
         train(recipe, tmp_path / "cut" / "small", pairs, progress=killing_at(step))
     resumed = train(recipe, tmp_path / "cut" / "small", pairs)

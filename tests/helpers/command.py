@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -53,6 +54,21 @@ def panglot_process(*arguments: str, cwd: Path | None = None, **environment: str
     """The same, in a process of its own."""
     variables = {**os.environ, "COLUMNS": "100", **environment}
     return completed([PANGLOT, *arguments], cwd=cwd, env=variables)
+
+
+def program(text: str, cwd: Path, **environment: str) -> str:
+    """What a program of Python prints, run in this process as one that lies in a folder; a warning is an error."""
+    said = io.StringIO()
+    with ExitStack() as stack:
+        stack.enter_context(chdir(cwd))
+        stack.enter_context(mock.patch.dict(os.environ, {"COLUMNS": "100", **environment}))
+        stack.enter_context(_as_before(cwd))
+        stack.enter_context(warnings.catch_warnings())
+        stack.enter_context(redirect_stdout(said))
+        warnings.simplefilter("error")
+        sys.path.insert(0, str(cwd))
+        exec(compile(text, "program", "exec"), {"__name__": "__main__"})
+    return said.getvalue()
 
 
 def json_of(*arguments: str, code: int = 0) -> Any:
