@@ -11,6 +11,7 @@ import pytest
 
 from panglot.cli.names import find_tasks
 from panglot.data.pool import Pool
+from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import VectorCache
 from panglot.encode.load import load_model
 from panglot.encode.scoring import reduced
@@ -114,6 +115,7 @@ def test_reduced_vectors_equal_hand_computed_values() -> None:
 
 def test_a_plan_encodes_a_sample_and_writes_nothing(starter: Pool, tmp_path: Path) -> None:
     encoder = Counting()
+    encoder.budget = TokenBudget(fixed=100)
     cache = VectorCache(tmp_path)
     plan = plan_run(encoder, starter, cache)
     assert plan
