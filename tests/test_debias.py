@@ -328,6 +328,13 @@ def test_languages_of_the_file_are_spelled_as_those_of_the_pool() -> None:
     assert texts.spelled_as(("zh-Hans", "zh-Hant")).counts == {"zh": 1, "eng": 1, "fr": 1}
 
 
+def test_query_among_the_texts_is_refused() -> None:
+    pool = _parallel_pool()
+    texts = FitTexts("f.jsonl", (("de", "another text"), ("en", pool.queries.texts[3])))
+    with pytest.raises(BadData, match=r"f\.jsonl: 1 of 2 texts are queries of the task, such as "):
+        Debias(parse_method("centre"), texts).score_pool(_Marked(), pool)
+
+
 def test_of_a_fusion_the_members_with_vectors_change() -> None:
     pool = _parallel_pool()
     fusion = FusedModel([load_model("bm25"), _Marked()])

@@ -29,10 +29,10 @@ LANGUAGES = ("de", "en", "th")
 
 @pytest.fixture
 def texts(starter: Pool, tmp_path: Path) -> Path:
-    """Some questions of the starter set with their languages, and one language that no pool here has."""
+    """Texts like some questions of the starter set, but no question itself; one language is in no pool here."""
     queries = starter.queries
     rows = [
-        {"language": starter.languages[place], "text": text}
+        {"language": starter.languages[place], "text": f"FAQ: {text}"}
         for place, text in zip(queries.language.tolist(), queries.texts, strict=True)
         if starter.languages[place] in (*LANGUAGES, "tr")
     ][::4]

@@ -64,6 +64,7 @@ class Debias:
         """Score the pool with debiased vectors; in a fusion, only the members that make vectors change.
 
         :raises BadEncoder: the model does not produce vectors, the method cannot be fitted, or vectors become zero.
+        :raises BadData: a query is among the texts that the method is fitted on.
         """
         changed: list[Model] = []
 
@@ -86,6 +87,7 @@ class Debias:
         query_language, candidate_language = self._query_languages(pool), pool.candidates.language
         unit = model.card.similarity == "cosine"
         if self.texts:
+            self.texts.check_apart(pool.queries)
             texts = self.texts.spelled_as(languages)
             known = (*languages, *(name for name in texts.counts if name not in languages))
             vectors, place = texts.encode(model, known, cache, progress)

@@ -62,6 +62,19 @@ class FitTexts:
         """Number of texts in each language."""
         return dict(Counter(language for language, _ in self.rows))
 
+    def check_apart(self, queries: Items) -> None:
+        """Check that no query is among the texts, so that what is taken out of a query was learned from others.
+
+        :raises BadData: a query is among them.
+        """
+        asked = {text for number, text in enumerate(queries.texts) if number not in queries.images}
+        shared = [text for _, text in self.rows if text in asked]
+        if shared:
+            raise BadData(
+                f"{self.name}: {len(shared):,} of {len(self.rows):,} texts are queries of the task, such as "
+                f"{shared[0][:80]!r}. Fit the method on other texts."
+            )
+
     def encode(
         self, model: Model, languages: Sequence[str], cache: VectorCache | None, progress: Progress = silent
     ) -> tuple[dict[Role, Floats], Ints]:
