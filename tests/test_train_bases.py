@@ -16,7 +16,7 @@ from panglot.errors import BadEncoder
 from panglot.train.data.pairs import PairsBuilder, TextPair
 from panglot.train.recipes.recipe_file import make_recipe
 from panglot.train.run.train import train
-from tests.helpers.tiny import bare, change_weights, saved, tokenizer
+from tests.helpers.tiny import bare, change_json, change_weights, saved, tokenizer
 
 
 def modules_of(folder: Path) -> list[Any]:
@@ -61,6 +61,25 @@ def frozen(folder: Path) -> Path:
     return folder / "adapter"
 
 
+def reranker(folder: Path) -> Path:
+    """A cross-encoder as transformers saves it."""
+    made = bare(folder / "reranker", max_position_embeddings=64)
+    change_json(made / "config.json", architectures=["BertForSequenceClassification"])
+    return made
+
+
+def sparse(folder: Path) -> Path:
+    made = saved(folder / "sparse", *modules_of(bare(folder / "bare", max_position_embeddings=64)))
+    change_json(made / "config_sentence_transformers.json", model_type="SparseEncoder")
+    return made
+
+
+def incomplete(folder: Path) -> Path:
+    made = bare(folder / "incomplete", max_position_embeddings=64)
+    change_weights(made / "model.safetensors", lambda all_: {n: t for n, t in all_.items() if "attention" not in n})
+    return made
+
+
 def nothing(folder: Path) -> Path:
     return folder / "nothing"
 
@@ -83,6 +102,9 @@ def outcome(base: Path, folder: Path, **text: Any) -> int:
         (short_roberta, "has 16 positions, not 32. Set text.length to 16"),
         (broken, "does not return finite vectors"),
         (frozen, "has no trainable weights. If it is a LoRA adapter"),
+        (reranker, "is a BertForSequenceClassification, not an encoder"),
+        (sparse, "is a SparseEncoder, not an encoder"),
+        (incomplete, "lacks weights that its vectors depend on"),
         (nothing, "cannot be loaded"),
     ],
 )

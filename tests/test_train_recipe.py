@@ -65,6 +65,10 @@ def test_captions_for_images_need_no_image_tower() -> None:
         ({"loss": {"mini_batch": 8}}, "mini_batch needs an encoder"),
         ({"data": [{"name": "ntrex"}, {"name": "ntrex"}]}, "two data sets have the same name"),
         ({"data": [{"name": "own", "source": "rows.parquet"}]}, "set either language"),
+        (
+            {"text": {"base": "x", "lora": {"merged": False}}, "image": {}},
+            "lora.merged = false is not allowed with .image.",
+        ),
         ({"name": "../elsewhere"}, "'../elsewhere' cannot be the name of a folder"),
         ({"training": {"stepps": 3}}, "training.stepps: unknown key \\(did you mean steps\\?\\)"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -65,10 +66,11 @@ class Checkpoint:
         """Return a sentence for the model card about each added token."""
         return [f"{token} added as tokenizer_config.json says" for token in self._added]
 
-    def check(self, name: str, *encode: Callable[[], Any]) -> None:
+    def check(self, name: str, *encode: Callable[[], Any], fill: float = math.nan) -> None:
         """Reject a model whose vectors depend on a tensor that is missing from its files.
 
-        Each function in `encode` returns an array, a tensor, or a list of them.
+        Each function in `encode` returns an array, a tensor, or a list of them. Missing tensors on which no vector
+        depends are filled with `fill`; NaN stops a later run that depends on one after all.
 
         :raises BadEncoder: tensors are missing or quantised without a configuration, or the tokenizer cannot add the
             tokens that its configuration requires.
@@ -83,7 +85,7 @@ class Checkpoint:
                 f"{name} has integers in place of floating-point weights: {_list(self._whole)}. They are quantised, "
                 "but config.json does not say how. Get the weights that match config.json."
             )
-        if not self._absent or not self._matter(encode):
+        if not self._absent or not self._matter(encode, fill):
             return
         named = _list(sorted(self._absent.values()))
         elsewhere = f" Unexpected tensors in the files: {_list(self._unknown)}." if self._unknown else ""
@@ -92,11 +94,8 @@ class Checkpoint:
             f"{elsewhere} Download the files again, or check that config.json matches them."
         )
 
-    def _matter(self, encode: Sequence[Callable[[], Any]]) -> bool:
-        """Whether vectors depend on the values of the missing tensors; those of an unused pooler, for example, do not.
-
-        Afterwards the tensors are filled with NaN, so that a dependency that was not detected stops the run.
-        """
+    def _matter(self, encode: Sequence[Callable[[], Any]], fill: float) -> bool:
+        """Whether vectors depend on the missing tensors; not on those of an unused pooler, for example."""
         import torch
 
         tensors = [getattr(module, leaf) for module, leaf in self._holes]
@@ -111,7 +110,7 @@ class Checkpoint:
                     one.copy_(torch.randn(one.shape, generator=chance))
                 made.append([vector for call in encode for vector in _tensors(call())])
             for one in floats:
-                one.fill_(torch.nan)
+                one.fill_(fill)
         return not all(torch.allclose(*pair, rtol=1e-3, atol=1e-6) for pair in zip(*made, strict=True))
 
 

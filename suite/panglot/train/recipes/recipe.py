@@ -242,6 +242,8 @@ class Recipe(Part):
             raise ValueError("a data set and an image set, or two image sets, have the same name")
         if self.text.frozen_for_images and self.image is None:
             raise ValueError("frozen_for_images needs an image tower: add [image]")
+        if self.text.lora and not self.text.lora.merged and self.image:
+            raise ValueError("lora.merged = false is not allowed with [image]: the saved model could not be loaded")
         return self
 
     @model_validator(mode="after")

@@ -56,7 +56,7 @@ def model_card(
         *([] if recipe.licence else ["No licence is stated: set `licence` in the recipe."]),
         *(["## Scores", _scores(results)] if results else []),
         "## Training data",
-        _data(training),
+        _data(recipe, training),
         "## Leak check",
         _leaks(training),
         "## Recipe",
@@ -128,11 +128,13 @@ def _with_interval(score: Score | None) -> str:
     return f"{score.value:.3f}" + ("" if score.low is None else f" ({score.low:.3f} to {score.high:.3f})")
 
 
-def _data(training: TrainingRecord) -> str:
+def _data(recipe: Recipe, training: TrainingRecord) -> str:
+    own = {data.name: data.source for data in (*recipe.data, *recipe.images) if data.source}
+    sources = {**LICENCES, **{name: source if _on_hub(source) else f"own: {source}" for name, source in own.items()}}
     lines = ["| set | monolingual pairs | cross-lingual pairs | image pairs | sources |", "|---|---|---|---|---|"]
     lines += [
         f"| {found.name} | {found.same_language:,} | {found.crossing:,} | {found.with_image:,} "
-        f"| {LICENCES.get(found.name, 'see its card')} |"
+        f"| {sources.get(found.name, '–')} |"
         for found in training.data
     ]
     if training.left_out:

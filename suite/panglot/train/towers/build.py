@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -22,8 +22,10 @@ from sentence_transformers.util import is_sentence_transformer_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from panglot.arrays import Floats
+from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
 from panglot.encode.checkpoints.loading import PROBE, fetch_model, one_line
 from panglot.encode.checkpoints.tokens import positions, prepare
+from panglot.encode.kinds.encoder_classes import stated_kind
 from panglot.errors import BadEncoder
 from panglot.hub import patiently
 from panglot.train.recipes.recipe import Recipe
@@ -90,18 +92,34 @@ def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
 
 def _encoder(text: TextTower, texts: Sequence[str], whole: Sequence[str]) -> list[Any]:
     """The modules of a base, reduced in layers and vocabulary as the recipe says."""
-    modules = _loaded(text)
+    with watched() as checkpoint:
+        modules = _loaded(text)
     _check_reads(text, modules[0])
+    _check_kind(str(text.base))
     if text.layers:
         keep_layers(modules[0], text.layers)
     if text.vocabulary or whole:
         keep_tokens(modules[0], texts, text.vocabulary, whole)
     modules[0].max_seq_length = text.length
-    _check_encodes(text, modules)
+    _check_encodes(text, modules, checkpoint)
     if text.frozen_layers is not None:
         freeze(modules[0], text.frozen_layers)
     add_lora(modules[0], text)
     return modules
+
+
+def _check_kind(base: str) -> None:
+    """Check that a base was not saved as a model of another kind, which loads but is a poor start.
+
+    :raises BadEncoder: it is a cross-encoder, a classifier or a sparse encoder.
+    """
+    kind, architectures = stated_kind("text.base", base)
+    for found in (kind, *architectures):
+        if found in ("CrossEncoder", "SparseEncoder") or found.endswith("ForSequenceClassification"):
+            raise BadEncoder(
+                f"text.base: {base} is a {found}, not an encoder with one vector a text. Choose a transformers or "
+                "sentence-transformers encoder."
+            )
 
 
 def _check_reads(text: TextTower, first: Any) -> None:
@@ -128,15 +146,20 @@ def _check_reads(text: TextTower, first: Any) -> None:
         )
 
 
-def _check_encodes(text: TextTower, modules: Sequence[Any]) -> None:
+def _check_encodes(text: TextTower, modules: Sequence[Any], checkpoint: Checkpoint) -> None:
     """Check that a base makes finite vectors of short and long texts, and the same when saved and loaded for scoring.
 
-    :raises BadEncoder: encoding, saving or loading fails, or the vectors are not finite or not the same.
+    :raises BadEncoder: the base lacks weights; encoding, saving or loading fails; or the vectors are not finite or not
+        the same.
     """
     texts = [PROBE, f"{PROBE} " * text.length]
     model = SentenceTransformer(modules=modules, device="cpu")
+    encode = partial(model.encode, texts, show_progress_bar=False)
     try:
-        vectors = np.asarray(model.encode(texts, show_progress_bar=False))
+        checkpoint.check(f"text.base: {text.base}", encode, fill=0)
+        vectors = np.asarray(encode())
+    except BadEncoder:
+        raise
     except Exception as error:
         raise BadEncoder(f"text.base: {text.base} cannot encode texts. {one_line(error)}") from error
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
