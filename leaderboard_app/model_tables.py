@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from leaderboard_app.board import SEEN, Row
@@ -14,6 +15,7 @@ from leaderboard_app.links import model_link
 from panglot.languages import language_name
 from panglot.numbers import NOTHING
 from panglot.results.result_record import ResultRecord
+from panglot.score.bootstrap import Score
 
 ENDS = ("", " low", " high")
 RECORDED = "as recorded by the keepers of these submissions, not found on this machine"
@@ -140,17 +142,19 @@ def bias_table(
 
     Intervals stand in columns of their own (`rank_distance low`, `rank_distance high`).
     """
-    table: list[dict[str, object]] = [{"model": "language-blind", **blind, "id": "", "leads to": "about"}]
-    for entry in entries:
-        row = rows.get(entry.id, {})
-        cells = {
-            f"{name}{end}": value for name in names if name in row for end, value in zip(ENDS, row[name], strict=True)
-        }
-        if cells:
-            same = {"id": f"{entry.identity}@{entry.revision}", "leads to": model_link(entry.task, entry.folder)}
-            table.append({"model": entry.shown, **cells, **same})
-    numbers = [f"{name}{end}" for name in names for end in ENDS]
-    return pd.DataFrame(table, columns=["model", *numbers, "id", "leads to"]).astype(dict.fromkeys(numbers, float))
+    there = [entry for entry in entries if rows.get(entry.id)]
+    facts: dict[str, object] = {
+        "model": ["language-blind", *(entry.shown for entry in there)],
+        "id": ["", *(f"{entry.identity}@{entry.revision}" for entry in there)],
+        "leads to": ["about", *(model_link(entry.task, entry.folder) for entry in there)],
+    }
+    nothing = Score(math.nan, None, None)
+    for name in names:  # by column: a frame made of rows takes five times as long
+        scores = [rows[entry.id].get(name, nothing) for entry in there]
+        first = (blind.get(name), None, None)
+        cells = zip(ENDS, first, zip(*scores, strict=True) if scores else ((), (), ()), strict=True)
+        facts |= {f"{name}{end}": np.array([blank, *column], float) for end, blank, column in cells}
+    return pd.DataFrame(facts)
 
 
 def _facts(facts: dict[str, str]) -> pd.DataFrame:

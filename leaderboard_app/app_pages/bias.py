@@ -140,7 +140,7 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
     with left:
         entry = pick_model(index, measured)
     with right:
-        beside = pick_beside(entry, [other for other in there if other in measured])
+        beside = pick_beside(entry, [other for other in there if other.verified])
     chosen, results = [], []
     for each in filter(None, (entry, beside)):
         with failures_shown(each):
