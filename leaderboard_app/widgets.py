@@ -61,6 +61,7 @@ def show_table(
     ids: str = "",
     mode: Literal["single-row", "multi-row"] = "multi-row",
     spread: Sequence[str] | None = None,
+    rows: int = MOST_ROWS,
 ) -> list[str]:
     """A table with its downloads. A click on a heading sorts by it, a second click the other way round.
 
@@ -71,6 +72,7 @@ def show_table(
     :param order: the columns that are shown; a CSV file has the others, too
     :param ids: the column whose values name the rows that are ticked; without it no row can be
     :param spread: the scores that are shown with their intervals; all of them unless given
+    :param rows: how many are in view at once; longer tables scroll
     :returns: those values, of the rows that are ticked
     """
     ends = {column: found for column, found in ends_of(table).items() if spread is None or column in spread}
@@ -83,9 +85,9 @@ def show_table(
     columns = dict(zip(seen.columns, wanted, strict=True))
     names = [str(value) for value in shown[ids]] if ids else []
     ticked = address.hold(key, names) if ids else []
-    rows = [names.index(name) for name in ticked]
+    marked = [names.index(name) for name in ticked]
     widget = f"table-{key}"
-    st.session_state[widget] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    st.session_state[widget] = {"selection": {"rows": marked, "columns": [], "cells": []}}
     st.dataframe(
         seen.assign(model=_linked(shown)) if LINK in shown else seen,
         hide_index=True,
@@ -93,7 +95,7 @@ def show_table(
         column_config=_headed(listed, config or {}, arrows, texts, LINK in shown),
         placeholder=NOTHING,
         alt=name,
-        height="content" if len(shown) <= MOST_ROWS else ROW_PIXELS * MOST_ROWS,
+        height="content" if len(shown) <= rows else ROW_PIXELS * rows,
         key=widget,
         selection_mode=[mode, "single-column"] if ids else "single-column",
         on_select=partial(_selected, key, tuple(names), columns),

@@ -7,6 +7,7 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.entries import Entry
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import why_no_evidence
@@ -21,6 +22,8 @@ from panglot.retrieve.evidence import Evidence
 
 LONGEST = 90
 """Letters of a query by which it is picked."""
+IN_VIEW = 8
+"""Queries of the table that are in view at once, so that the one that is looked at is not far below."""
 ORDERS = {
     "largest rank distance": ("rank distance", False),
     "smallest rank distance": ("rank distance", True),
@@ -61,11 +64,13 @@ def pick_query(task: str, entry: Entry, evidence: Evidence, texts: Texts) -> str
     config = {
         **number_columns(["average precision"]),
         **{name: COLUMN.NumberColumn(format="localized") for name in ("best rank", "worst rank", "rank distance")},
-        "text": COLUMN.TextColumn(width=480),
-        "query": COLUMN.TextColumn(width=150),
+        "text": COLUMN.TextColumn(width=300 if on_phone() else 480),
+        "query": COLUMN.TextColumn("id", width=150),
     }
-    names = ["query", *(["text"] if "text" in table else []), *table.columns.drop(["query", "text"], errors="ignore")]
-    show_table(table, f"{entry.folder} {task} {language} queries", "id", config, names, ids="query", mode="single-row")
+    numbers = list(table.columns.drop(["query", "text"], errors="ignore"))
+    names = ["text", *numbers, "query"] if "text" in table else ["query", *numbers]
+    name = f"{entry.folder} {task} {language} queries"
+    show_table(table, name, "id", config, names, ids="query", mode="single-row", rows=IN_VIEW)
     return query
 
 

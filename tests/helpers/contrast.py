@@ -51,8 +51,8 @@ _FAINT = """
 def check_contrast(page: Page) -> None:
     """Wait until no text of a page has less than 4.5:1 between it and what is behind.
 
-    Colours fade over when a page is drawn or its theme changes, and it is drawn again when its width has changed. Disabled controls are left out, as WCAG does, and
-    numbers on the coloured cells of a chart.
+    Colours fade over when a page is drawn or its theme changes, and a page is drawn again when its width has changed.
+    Disabled controls are left out, as WCAG does, and numbers on the coloured cells of a chart.
     """
     try:
         page.wait_for_function(f"({_FAINT})().length === 0", timeout=WAIT, polling=500)
