@@ -30,6 +30,16 @@ def read_experiments() -> tuple[dict[str, Experiment], dict[str, str]]:
     return found, refused
 
 
+def interval_note(experiment: Experiment) -> str:
+    """What the intervals of the arms are over; of files of earlier versions, that they are too narrow."""
+    if any(run.influence for run in experiment.runs):
+        return "over clusters of questions."
+    return (
+        "over parallel questions. Questions of one article are not independent, so intervals are too narrow and p "
+        "below is too small; newer ablations go by article."
+    )
+
+
 def arm_scores(experiment: Experiment, task: str, measures: Sequence[str]) -> pd.DataFrame:
     """A row for each arm and measure: `arm, measure, value, low, high, seeds`; ends where an interval is known."""
     rows = []
@@ -66,7 +76,8 @@ def difference_table(experiment: Experiment, task: str) -> pd.DataFrame:
 def conclusion(experiment: Experiment, task: str) -> str:
     """What the ablation found on a task: the best arm by balance, and what tests found of the best arm that has any.
 
-    Empty where no arm has a score.
+    Tests of earlier versions do not count: as if other seeds and articles could not change the outcome, they find too
+    much. Empty where no arm has a score.
     """
     setting = "balance" if any("balance" in row.means for row in experiment.means if row.task == task) else "multi"
     means = {row.arm: row.means[setting] for row in experiment.means if row.task == task and setting in row.means}
@@ -74,7 +85,7 @@ def conclusion(experiment: Experiment, task: str) -> str:
         return ""
     best = max(means, key=means.__getitem__)
     said = f"{best} has the highest {setting} ({means[best]:.3f})"
-    tests = [row for row in experiment.tests if row.task == task and row.setting == setting]
+    tests = [row for row in experiment.tests if (row.task, row.setting) == (task, setting) and row.clusters_error]
     tested = {arm for row in tests for arm in (row.one, row.other)} & set(means)
     if not tested:
         return f"{said}."

@@ -67,6 +67,7 @@ def experiment() -> Experiment:
                 high=0.09,
                 p=0.01,
                 agreeing=1,
+                clusters_error=0.01,
             ),
         ),
     )
@@ -88,6 +89,15 @@ def test_tables_say_what_the_file_says(experiment: Experiment) -> None:
     said = "Of the arms that were tested against others, hybrid (0.300) is significantly better than mono."
     assert training.conclusion(experiment, "xquad-r") == f"image has the highest multi (0.400). {said}"
     assert training.conclusion(best, "mlqa-r") == ""
+    (row,) = best.tests
+    earlier = best.model_copy(update={"tests": (row.model_copy(update={"clusters_error": None}),)})
+    assert training.conclusion(earlier, "xquad-r") == "hybrid has the highest multi (0.300)."
+
+
+def test_note_says_what_intervals_are_over(experiment: Experiment) -> None:
+    assert "too narrow" in training.interval_note(experiment)
+    run = experiment.runs[0].model_copy(update={"influence": {"multi": (0.1, -0.1)}})
+    assert "over clusters" in training.interval_note(experiment.model_copy(update={"runs": (run,)}))
 
 
 def test_the_ablations_that_come_with_the_board_are_in_the_order_of_their_grids() -> None:

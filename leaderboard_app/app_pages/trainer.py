@@ -9,7 +9,15 @@ from leaderboard_app.board import BIAS
 from leaderboard_app.charts import dots, lines
 from leaderboard_app.columns import SENTENCES, headed
 from leaderboard_app.exports import literal
-from leaderboard_app.training import alpha_curve, arm_scores, arms_html, conclusion, difference_table, read_experiments
+from leaderboard_app.training import (
+    alpha_curve,
+    arm_scores,
+    arms_html,
+    conclusion,
+    difference_table,
+    interval_note,
+    read_experiments,
+)
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.score.settings import SCORES
 
@@ -41,9 +49,8 @@ scores = arm_scores(experiment, task, SCORES)
 settings = [setting for setting in SCORES if setting in set(scores["measure"])]
 st.html(arms_html(experiment, task, [*settings, *BIAS]))
 st.caption(
-    f"{literal(metric)}, means over seeds; ± is half of a 95 % bootstrap interval over parallel questions. Questions "
-    "of one article are not independent, so intervals are too narrow and p below is too small; newer ablations go by "
-    "article. In bold: the best."
+    f"{literal(metric)}, means over seeds; ± is half of a 95 % bootstrap interval {interval_note(experiment)} "
+    "In bold: the best."
 )
 fold_table(scores, f"{name} arms", "arms", number_columns(("value", "low", "high")))
 
