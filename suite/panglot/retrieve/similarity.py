@@ -54,7 +54,14 @@ class DenseScores:
 
 
 def _first_of_equal(vectors: Floats) -> np.ndarray:
-    """Return for each row the index of the first byte-identical row, [rows]."""
-    rows = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.shape[1] * vectors.itemsize))).ravel()
-    seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault(row.tobytes(), index) for index, row in enumerate(rows)], np.intp)
+    """Return for each row the index of the first byte-identical row, [rows].
+
+    Only rows that share their first two numbers with another one are compared whole.
+    """
+    beginning = np.ascontiguousarray(vectors[:, :2])
+    bits = beginning.view(np.uint64 if beginning.shape[1] == 2 else np.uint32)
+    _, key, count = np.unique(bits.ravel(), return_inverse=True, return_counts=True)
+    first, seen = np.arange(len(vectors)), dict[bytes, int]()
+    for row in np.flatnonzero(count[key] > 1).tolist():
+        first[row] = seen.setdefault(vectors[row].tobytes(), row)
+    return first
