@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -43,9 +42,20 @@ def divide(value: np.ndarray, base: np.ndarray) -> Floats:
     return np.divide(value, base, out=np.full(shape, np.nan), where=base != 0)
 
 
-def joined_up(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return arrays one after the other; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def joined_up(parts: list[np.ndarray]) -> np.ndarray:
+    """Return arrays one after the other; the list is emptied on the way, so that memory does not hold all of it twice.
+
+    A single array is returned as it is.
+    """
+    if len(parts) == 1:
+        return parts.pop()
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), np.result_type(*parts))
+    start = 0
+    while parts:
+        part = parts.pop(0)
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return whole
 
 
 def lengths(rows: Floats) -> Floats:

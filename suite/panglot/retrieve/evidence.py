@@ -248,7 +248,8 @@ def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
     length = np.diff(tie, append=len(cell))
     into_tie = (np.arange(len(cell)) - np.repeat(tie, length)).astype(np.int32)
     spread = np.repeat(length.astype(np.int32), length)
-    ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), gain[order], cells)
+    gain = gain[order] if np.any(gain != gain[:1]) else np.broadcast_to(gain[:1], gain.shape)
+    ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), gain, cells)
     return ranking._replace(middle=(ranking.place - into_tie + (spread - 1) / 2).astype(np.float32))
 
 

@@ -175,7 +175,7 @@ def _drawn_measures(
             found[measure.name].append((measure.overall(means), measure.by_language(means)))
         of_data = of_data or {name: value[:1].copy() for name, value in means.items()}
         row += part.rows
-    joined = {name: tuple(map(joined_up, zip(*each, strict=True))) for name, each in found.items()}
+    joined = {name: [joined_up(list(values)) for values in zip(*each, strict=True)] for name, each in found.items()}
     return {name: (overall, by_language) for name, (overall, by_language) in joined.items()}, of_data
 
 
