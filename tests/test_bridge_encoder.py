@@ -24,6 +24,8 @@ FITTED = ("de", "en", "zh")
 """The bridge is fitted on texts in these languages only, which takes a quarter of the time of all eleven."""
 EVERY = 3
 """Of the emoji, every third is looked at: to see all of them takes a minute more."""
+SIDE = 160
+"""Pixels, of which there are half as many as the classifier was trained on."""
 KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
 """Languages that USE was trained on."""
 TRIED = ("ar", "de", "en", "fr", "ru", "th")
@@ -38,6 +40,7 @@ def bridge(data_dir: Path) -> Iterator[Model]:
         patch.syspath_prepend(str(Path(__file__).parents[1]))
         patch.setattr("examples.bridge_encoder.LANGUAGES", FITTED)
         patch.setattr("examples.bridge_encoder._train", _train)
+        patch.setattr("examples.bridge_encoder.SIDE", SIDE)
         yield load_model("py:examples.bridge_encoder:make")
 
 
