@@ -2,7 +2,8 @@
 
     python docs/lite.py choose            the eight languages of belebele-lite, by the models to choose by
     python docs/lite.py belebele          its agreement with the whole on the other models: a table in docs/lite.md
-    python docs/lite.py xquad-r MODEL …   agreement of xquad-r-lite with the whole on models with committed results
+    python docs/lite.py xquad-r FOLDER    agreement of xquad-r-lite with the whole on models with committed results, and
+                                          results of `panglot run MODEL --tasks xquad-r-lite --out FOLDER`
 
 Models are those of the shipped field with all cells of Belebele. Organisations, not models, are divided by a hash of
 their name: versions of one model score alike, so a model would help to choose for its own sister.
@@ -19,9 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+import panglot
 from panglot.arrays import Floats
 from panglot.data.catalogue import suite_tasks
 from panglot.interop.field import Reported, reported_on, shipped_field
+from panglot.results.result import Result
 from panglot.score.pivot import Pivot, english_pivot, spearman
 
 LANGUAGES = 8
@@ -119,19 +122,27 @@ def belebele(chosen: Sequence[str]) -> dict[str, Agreement]:
     return {"mono": agreement(part.mono, whole.mono), "English pivot": agreement(part.english, whole.english)}
 
 
-def xquad_r(names: Sequence[str]) -> dict[str, Agreement]:
-    """Agreement of the settings on models with a committed result on xquad-r; they are encoded on the lite tier."""
-    import panglot
+def xquad_r(folder: Path) -> dict[str, Agreement]:
+    """Agreement of the settings on models with a result on xquad-r-lite in a folder, and a committed one on xquad-r.
 
-    committed = [panglot.read_result(path) for path in sorted(SUBMISSIONS.glob("*/xquad-r.json"))]
-    whole = {(result.model.name, result.model.settings): result.scores for result in committed}
-    results = [panglot.run(name, "xquad-r-lite") for name in names]
-    pairs = [(result.scores, whole[result.model.name, result.model.settings]) for result in results]
+    The evidence of a result has counts by language, not by paragraph, so the lite tier must be run.
+    """
+    part, whole = _results(folder, "xquad-r-lite"), _results(SUBMISSIONS, "xquad-r")
+    pairs = [(part[model].scores, whole[model].scores) for model in sorted(part.keys() & whole.keys())]
     return {
         setting: agreement(
             *(np.array([scores[setting]["map"].value for scores in side]) for side in zip(*pairs, strict=True))
         )
         for setting in ("mono", "cross", "multi", "balance")
+    }
+
+
+def _results(folder: Path, task: str) -> dict[tuple[str, ...], Result]:
+    """Results by model: its name, and its settings but for prompts, which can also be part of its files."""
+    results = [panglot.read_result(path) for path in folder.glob(f"*/{task}.json")]
+    return {
+        (result.model.name, *(setting for setting in result.model.settings if "_prompt=" not in setting)): result
+        for result in results
     }
 
 
@@ -151,7 +162,7 @@ def main(verb: str, *names: str) -> None:
     elif verb == "belebele":
         _print(belebele(suite_tasks()["belebele-lite"].languages))
     else:
-        _print(xquad_r(names))
+        _print(xquad_r(Path(*names)))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ def test_tasks_and_models_are_listed() -> None:
     listed = panglot("tasks").stdout
     assert all(word in listed for word in ("xquad-r", "13,090", "mlqa-r", "20,534", "starter"))
     assert "1,148" in panglot("tasks", "mlqa-r").stdout
+    described = panglot("tasks", "mkqa").stdout
+    assert (described.count("Not read here yet"), described.count("mkqa-")) == (1, 26)
     rows = json.loads(panglot("tasks", "--json").stdout)
     sizes = {row["name"]: row["candidates"] for row in rows}
     assert list(sizes) == [task.name for task in all_tasks()]

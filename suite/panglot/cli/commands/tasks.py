@@ -52,14 +52,14 @@ def tasks(
             raise PanglotError("--export needs a task name, e.g. panglot tasks starter --export items.jsonl")
         _export(find_task(name), export, as_json)
         return
-    from panglot.cli.view.listing import describe, list_suites, list_tasks, task_facts
+    from panglot.cli.view.listing import describe_all, list_suites, list_tasks, task_facts
     from panglot.data.catalogue import groups, known_tasks, suites
 
     chosen = find_tasks(name) if name else list(known_tasks().values())
     if as_json:
         print_json([task_facts(task) for task in chosen])
     elif name:
-        open_console().print(*map(describe, chosen))
+        open_console().print(describe_all(name, chosen))
     else:
         open_console().print(list_tasks(chosen, groups()), list_suites(suites()))
 

@@ -77,10 +77,25 @@ def describe(task: Task) -> RenderableType:
     for language, size in task.sizes.items():
         table.add_row(language_label(language), *(f"{number:,}" for number in size))
     table.add_row("all", f"{task.queries:,}", f"{task.candidates:,}", style="bold")
-    title = Text(task.name, style="bold").append(f"  {task.title}", style="not bold")
+    return _about(task.name, task.title, task, table)
+
+
+def describe_all(name: str, tasks: Sequence[Task]) -> RenderableType:
+    """Describe the tasks of a name; a set with one task per language is described once."""
+    if not _share_no_language(tasks) or len({task.note for task in tasks}) > 1:
+        return Group(*map(describe, tasks))
+    table = _table("task,language", numbers="queries,candidates")
+    for task in tasks:
+        for language, size in task.sizes.items():
+            table.add_row(task.name, language_label(language), *(f"{number:,}" for number in size))
+    return _about(name, tasks[0].title.rpartition(" (")[0] or tasks[0].title, tasks[0], table)
+
+
+def _about(name: str, title: str, task: Task, table: RenderableType) -> RenderableType:
+    heading = Text(name, style="bold").append(f"  {title}", style="not bold")
     known = {"headline": task.headline, "licence": task.licence, "cite": task.citation, "fingerprint": task.fingerprint}
     stated = facts((name, value) for name, value in known.items() if value)
-    return Group(title, *([prose(task.note, "")] if task.note else []), stated, table)
+    return Group(heading, *([prose(task.note, "")] if task.note else []), stated, table)
 
 
 def list_kinds(kinds: Iterable[Kind]) -> RenderableType:
