@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,11 +21,7 @@ from panglot.encode.options import Options
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra
 from tests.helpers.minilm import MINILM
-from tests.helpers.processes import completed
-from tests.helpers.required import DATA_FOLDER, absent
 from tests.helpers.tiny import bare
-
-STARTER = Path(__file__).parents[1] / "tasks" / "starter"
 
 LONG = "bees and flowers " * 120
 """More tokens than the model reads."""
@@ -46,20 +41,6 @@ def plain(texts: list[str]) -> np.ndarray:
     return SentenceTransformer(str(MINILM), device="cpu").encode(texts)
 
 
-@pytest.fixture(scope="module")
-def e5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Multilingual E5 small with two of its layers, and the vocabulary of the starter set."""
-    tool = DATA_FOLDER.parent / "tools" / "build_multilingual_e5_small.py"
-    if not tool.is_file():
-        absent(f"{tool} is not there")
-    out = tmp_path_factory.mktemp("models") / "e5"
-    trim = ["--trim-with", *sorted(map(str, STARTER.glob("*.json"))), "--max-vocab", "12000", "--layers", "2"]
-    built = completed([sys.executable, tool, "--out", out, *trim])
-    if built.returncode:
-        absent(f"multilingual-e5-small cannot be built here: {built.stderr.strip()[-200:]}")
-    return out
-
-
 @pytest.fixture
 def changed(tmp_path: Path) -> Callable[..., Path]:
     """A copy of MiniLM without some files, or with some files changed."""
@@ -74,6 +55,13 @@ def changed(tmp_path: Path) -> Callable[..., Path]:
     return change
 
 
+@pytest.fixture
+def prompted(changed: Callable[..., Path]) -> Path:
+    """MiniLM with the prompts of E5, named as E5's folders name them."""
+    prompts = {"query": "query: ", "document": "passage: ", "passage": "passage: "}
+    return changed(config_sentence_transformers__json=json.dumps({"prompts": prompts}))
+
+
 def load(folder: Path | str, **options: Any) -> SentenceTransformerEncoder:
     model = load_model(f"st:{folder}", Options(**({"device": "cpu"} | options)))
     assert isinstance(model, SentenceTransformerEncoder)
@@ -84,18 +72,19 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-def test_e5_equals_sentence_transformers_with_its_own_prompts(e5: Path, texts: list[str]) -> None:
+def test_model_with_prompts_equals_sentence_transformers_with_them(prompted: Path, texts: list[str]) -> None:
     from sentence_transformers import SentenceTransformer
 
-    encoder, plain = load(e5), SentenceTransformer(str(e5), device="cpu")
+    encoder, plain = load(prompted), SentenceTransformer(str(prompted), device="cpu")
     assert encoder.card.prompts == {"query": "query: ", "passage": "passage: "}
     assert cosines(encoder.encode(texts, "query"), plain.encode_query(texts)).min() > 1 - 1e-5
     assert cosines(encoder.encode(texts, "passage"), plain.encode_document(texts)).min() > 1 - 1e-5
     assert cosines(encoder.encode(texts, "query"), plain.encode(texts)).min() < 1 - 1e-4
 
 
-def test_prompts_of_the_person_come_first(e5: Path, texts: list[str]) -> None:
-    encoder, without = load(e5, query_prompt="ask: ", passage_prompt=""), load(e5, query_prompt="", passage_prompt="")
+def test_prompts_of_the_person_come_first(prompted: Path, texts: list[str]) -> None:
+    encoder = load(prompted, query_prompt="ask: ", passage_prompt="")
+    without = load(prompted, query_prompt="", passage_prompt="")
     assert encoder.card.prompts == {"query": "ask: "}
     assert without.card.prompts == {}
     asked = without.encode([f"ask: {text}" for text in texts], "query")
