@@ -42,6 +42,11 @@ def divide(value: np.ndarray, base: np.ndarray) -> Floats:
     return np.divide(value, base, out=np.full(shape, np.nan), where=base != 0)
 
 
+def compact(values: Floats) -> Floats:
+    """Return values [n] in the memory of one if all are equal, read-only; otherwise as they are."""
+    return values if np.any(values != values[:1]) else np.broadcast_to(values[:1].copy(), values.shape)
+
+
 def joined_up(parts: list[np.ndarray]) -> np.ndarray:
     """Return arrays one after the other; the list is emptied on the way, so that memory does not hold all of it twice.
 

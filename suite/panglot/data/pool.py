@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from panglot.arrays import Floats, Ints
+from panglot.arrays import Floats, Ints, compact
 from panglot.data.items import NO_ITEMS, Items, items_of, of_languages
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
@@ -98,7 +98,7 @@ class Pool:
             clusters=tuple(query.group if query.cluster is None else query.cluster for query in query_list),
             query=np.array(query, np.int32)[order],
             candidate=np.array(candidate, np.int32)[order],
-            gain=np.array(gain, np.float64)[order],
+            gain=compact(np.array(gain, np.float64)[order]),
             excluded=_excluded(query_list, candidate_at),
             task=task,
             is_whole=is_whole,

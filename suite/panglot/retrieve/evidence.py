@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Bools, Floats, Ints
+from panglot.arrays import Bools, Floats, Ints, compact
 from panglot.errors import BadResult
 
 COUNTED_ONCE = (
@@ -248,8 +248,7 @@ def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
     length = np.diff(tie, append=len(cell))
     into_tie = (np.arange(len(cell)) - np.repeat(tie, length)).astype(np.int32)
     spread = np.repeat(length.astype(np.int32), length)
-    gain = gain[order] if np.any(gain != gain[:1]) else np.broadcast_to(gain[:1], gain.shape)
-    ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), gain, cells)
+    ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), compact(gain[order]), cells)
     return ranking._replace(middle=(ranking.place - into_tie + (spread - 1) / 2).astype(np.float32))
 
 

@@ -33,8 +33,8 @@ INTERVALS = (
 DRAWS = 1000
 """Bootstrap draws."""
 
-MOST_MEANS = 3_000_000
-"""Means computed at a time (24 MB)."""
+MOST_MEANS = 1_500_000
+"""Means computed at a time (12 MB)."""
 SEED = 20240820
 LEVEL = 0.95
 """Coverage of the intervals."""
