@@ -186,3 +186,9 @@ def bf16_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages opened in this process start no other that verifies submissions: it would outlive the test."""
     monkeypatch.setattr("leaderboard_app.store.start_checks", lambda index: None)
+
+
+@pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are trained without the picture of their losses, which takes a third of the time of a tiny one."""
+    monkeypatch.setattr("panglot.train.run.curves.draw_curves", lambda history, path: None)

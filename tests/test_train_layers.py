@@ -35,6 +35,8 @@ from tests.helpers.killing import Killed, killing_at
 from tests.helpers.tasks import TASKS
 from tests.helpers.tiny import bare, change_json, change_weights
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 TEXTS = ["a b", "c d a b a", "b", "d c b a"]
 
 

@@ -31,6 +31,8 @@ from tests.helpers.letters import (
     save_letters,
 )
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
