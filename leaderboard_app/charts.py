@@ -89,7 +89,8 @@ def scatter(
     there = savable(table.dropna(subset=[x, y])[kept])
     floors, models = there[there["floor"]], there[~there["floor"]].reset_index(drop=True)
     models["on the front"] = pd.Series(pareto(models, x, y, x_falls), models.index, bool)
-    across, up = _scale(there[x], 0.12, log_x) | ({"reverse": True} if x_falls else {}), _scale(there[y], 0.08)
+    across = _with_edge(_scale(there[x], 0.12, log_x)) | ({"reverse": True} if x_falls else {})
+    up = _with_edge(_scale(there[y], 0.08))
     axes = {
         "x": number_of(x, title=titles[0], scale=across, axis=_POWERS if log_x else _axis(8)),
         "y": number_of(y, title=titles[1], scale=up, axis=_axis(6)),
@@ -222,7 +223,9 @@ def _labelled(table: pd.DataFrame, category: str) -> pd.DataFrame:
 def _by(series: str, names: Sequence[str]) -> Spec:
     """Colour of a series, its own where it has one; no legend where there is one alone."""
     inks = [INKS.get(name, OTHERS[place % len(OTHERS)]) for place, name in enumerate(names)]
-    legend: Spec | None = {"orient": "top", "title": None, "labelLimit": 300} if len(names) > 1 else None
+    legend: Spec | None = (
+        {"orient": "top", "title": None, "labelLimit": 300, "symbolOpacity": 1} if len(names) > 1 else None
+    )
     if legend and max(map(len, names)) > LONG_NAME:
         legend["columns"] = 1
     return {"color": name_of(series, scale={"domain": list(names), "range": inks}, legend=legend)}
@@ -243,6 +246,14 @@ def _scale(values: pd.Series, around: float, log: bool = False) -> Spec:
     room = (largest - least) * around or abs(largest) * around or around
     start = least - room
     return {"zero": False, "nice": False, "domain": [max(start, 0.0) if least >= 0 else start, largest + room]}
+
+
+def _with_edge(scale: Spec) -> Spec:
+    """The same with some room before its start, so that a mark at 0 is seen whole."""
+    if scale.get("type") == "log":
+        return scale
+    start, end = scale["domain"]
+    return {**scale, "domain": [start - 0.04 * (end - start), end]}
 
 
 def _axis(ticks: int) -> Spec:

@@ -66,7 +66,7 @@ def pick_models(index: Index, task: str, entries: list[Entry], metric: str) -> l
     pair = sensible_pair(board.best_first(with_evidence.values(), rows))
     names = dict(zip(with_evidence, board.names_of(list(with_evidence.values())), strict=True))
     folders = address.select_many(
-        f"Models, two to {MOST_COMPARED}",
+        f"Models, 2 to {MOST_COMPARED}",
         sorted(with_evidence),
         "models",
         [entry.folder for entry in pair],
