@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from functools import partial
@@ -134,6 +135,7 @@ def _fit(
     progress: Progress,
 ) -> tuple[HybridTrainer, float]:
     """Train, and return the trainer and the seconds that it took."""
+    logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)  # says if checkpoints come within a second
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(work / "tensorboard")
     settings = arguments(recipe, work, layer_rates(model, recipe))
     if recipe.training.batch % settings.world_size:
