@@ -107,7 +107,7 @@ def show_languages(chosen: list[Entry], results: list[ResultRecord], task: str) 
     for column, entry, called, table in zip(st.columns(len(chosen)), chosen, names, tables, strict=True):
         with column:
             st.markdown(f"**{literal(called)}**")
-            about = f"{called}: ranks above the mean by query and candidate language."
+            about = f"{entry.folder}: ranks above the mean by query and candidate language."
             chart = deviation_map(table, 0, largest, "ranks above the mean")
             show_chart(chart, f"panglot {task} {entry.folder} ranks", about)
             numbers = table.drop(columns=["shown"]).rename(columns={"value": "ranks above the mean"})

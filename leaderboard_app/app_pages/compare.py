@@ -140,7 +140,9 @@ def show_tests(comparison: Comparison, pair: Pair, name: str, divided: bool) -> 
         st.subheader("Every pair of languages", anchor=False)
         pairs = pair_table(comparison)
         chart = deviation_map(pairs, 0, float(pairs["value"].abs().max()) or 1.0, "difference × 100")
-        show_chart(chart, f"{name} pairs", f"{pair.names[1]} minus {pair.names[0]} × 100, every pair of languages")
+        show_chart(
+            chart, f"{name} pairs", f"{pair.other.folder} minus {pair.one.folder} × 100, every pair of languages"
+        )
         st.caption(
             f"Difference × 100. **Purple: {other} is better; orange: {one} is.** A star marks a significant one."
         )
@@ -151,7 +153,7 @@ def show_tests(comparison: Comparison, pair: Pair, name: str, divided: bool) -> 
     spread = languages.rename(columns={"difference": "value"})[["language", "setting", "value", "low", "high"]].dropna()
     title = f"← {pair.names[0]} is better · {pair.names[1]} is better →"
     chart = dots(spread, "language", "setting", title, ("no difference", 0.0))
-    show_chart(chart, f"{name} languages", f"{pair.names[1]} minus {pair.names[0]} by query language")
+    show_chart(chart, f"{name} languages", f"{pair.other.folder} minus {pair.one.folder} by query language")
     fold_table(languages.dropna(subset=["difference"]), f"{name} languages", "languages", pair.columns)
 
 
