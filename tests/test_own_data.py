@@ -192,6 +192,10 @@ def test_tables_stand_in_for_the_files_of_beir(tmp_path: Path, ending: str) -> N
     pool = read_pool(task)
     assert _relevant(pool) == {("Which?", "Whales\nThe blue whale."), ("Welcher?", "Der Wal.")}
     assert (set(pool.candidates.ids), pool.unanswered.texts, set(pool.gain)) == ({"7", "8"}, ("Who?",), {2.0, 1.0})
+    (tmp_path / f"queries.{ending}").unlink()
+    (tmp_path / "queries.csv").write_text("_id,text\n", encoding="utf-8")
+    with pytest.raises(BadData, match=r"queries\.csv has no rows"):
+        own_task(str(tmp_path))
 
 
 def _beir(folder: Path, corpus: str, queries: str, **splits: str) -> str:

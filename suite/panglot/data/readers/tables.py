@@ -42,7 +42,7 @@ def read_table(path: Path, names: Names) -> Iterator[Row]:
     """Yield the rows of a table; empty cells are None, and columns that are no field are ignored.
 
     :raises MissingData: the file does not exist.
-    :raises BadData: the file is not a table, has two columns of one name, or a row is not like the header.
+    :raises BadData: the file is not a table, has two columns of one name or no rows, or a row is not like the header.
     """
     headings = read_headings(path)
     if len(set(headings)) < len(headings):
@@ -52,7 +52,12 @@ def read_table(path: Path, names: Names) -> Iterator[Row]:
         fields = fields_of(headings, names)
     except ValueError as error:
         raise BadData(f"{path}: the columns {error}. Rename one of them.") from error
-    yield from (_parquet_rows if _is_parquet(path) else _csv_rows)(path, fields)
+    empty = True
+    for row in (_parquet_rows if _is_parquet(path) else _csv_rows)(path, fields):
+        empty = False
+        yield row
+    if empty:
+        raise BadData(f"{path} has no rows.")
 
 
 def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
