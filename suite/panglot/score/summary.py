@@ -121,6 +121,7 @@ def _score_settings(
     behind = {setting: effective(of_mean) for setting, of_mean in overall_means(weights).items()}
     compared = "cross_to" if _has_only_image_queries(evidence) else "multi"
     found = _Settings({setting: {} for setting in wanted}, {}, {}, by_language, weights[compared])
+    del weights  # those of language pairs are large
     for metric, drawn in means_by_metric(evidence, parts, sample, metrics, headline):
         overall = {setting: drawn[f"overall {setting}"] for setting in behind}
         for setting in wanted:
