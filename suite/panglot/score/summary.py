@@ -74,6 +74,7 @@ def score_evidence(
     parts = evidence.parts()
     found = _score_settings(evidence, parts, sample, headline, metrics, languages)
     statistics = bias.statistics(evidence, parts, measures)
+    del parts  # with the rankings that they keep
     drawn, means = _drawn_measures(evidence, sample, statistics, measures)
     parallel = sample.weights(statistics["distance"])[..., 0]
     measured, blind = _bias(evidence, drawn, means, parallel, found, languages, measures)
