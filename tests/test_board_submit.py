@@ -247,7 +247,7 @@ def test_the_page_shows_a_preview_to_one_person_only(
     page = _upload(_page(inbox.board, inbox, monkeypatch), pack(sent, tmp_path / "bm25.zip").read_bytes())
     kept = _kept(inbox)[0]
     assert kept.name in page.success[0].value
-    assert page.code[1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  self-reported"]
+    assert page.code[-1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  self-reported"]
     table = page.dataframe[0].value
     assert dict(zip(table["model"], table["yours"], strict=True)) == {"bm25": "▶", "constant": ""}
     own = table.iloc[0]
@@ -302,11 +302,11 @@ def test_the_page_says_what_is_wrong(
     (copy / "card.json").write_text("{}", encoding="utf-8")
     page = _upload(_page(inbox.board, inbox, monkeypatch), pack(copy, tmp_path / "x.zip").read_bytes())
     assert "refused" in page.error[0].value
-    assert "card.json  failed" in page.code[1].value
+    assert "card.json  failed" in page.code[-1].value
     page.file_uploader[0].upload("other.zip", b"PK").run()
     assert not page.error
     _upload(page, b"hello")
-    assert "cannot be unpacked" in page.code[1].value
+    assert "cannot be unpacked" in page.code[-1].value
     assert _kept(inbox) == []
 
 
