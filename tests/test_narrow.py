@@ -131,6 +131,7 @@ def test_scores_computed_in_parts_are_those_of_the_whole(narrow: Evidence, monke
     monkeypatch.setattr("panglot.retrieve.evidence.PART_PAIRS", 1000)
     for module in ("bootstrap", "setting_means", "summary"):
         monkeypatch.setattr(f"panglot.score.{module}.MOST_MEANS", 30_000)
+    monkeypatch.setattr("panglot.score.bootstrap.FEWEST_ROWS", 2)
     assert len(narrow.parts()) == -(-len(narrow.query) // 1000)
     parts = score(narrow)
     for name in ("settings", "balance", "bias", "blind", "languages", "pairs"):

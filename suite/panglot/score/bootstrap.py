@@ -35,6 +35,8 @@ DRAWS = 1000
 
 MOST_MEANS = 1_500_000
 """Means computed at a time (12 MB)."""
+FEWEST_ROWS = 128
+"""Draws computed at a time at least, since what they share is prepared anew each time."""
 SEED = 20240820
 LEVEL = 0.95
 """Coverage of the intervals."""
@@ -78,8 +80,8 @@ class Sample:
         return len(self._weights)
 
     def parts(self, width: int) -> Iterator[Sample]:
-        """Yield the rows in parts, whose means of `width` columns are at most `MOST_MEANS`; row 0 is in the first."""
-        rows = max(1, MOST_MEANS // (width * len(self._queries)))
+        """Yield the rows in parts, whose means of `width` columns are about `MOST_MEANS`; row 0 is in the first."""
+        rows = max(FEWEST_ROWS, MOST_MEANS // (width * len(self._queries)))
         for first in range(0, self.rows, rows):
             part = copy(self)
             part._weights = self._weights[first : first + rows]
