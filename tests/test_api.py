@@ -153,7 +153,7 @@ def test_saved_result_reads_back_with_its_evidence(result: panglot.Result, tmp_p
     assert again.evidence is again.evidence
     for file in tmp_path.glob("*/*.parquet"):
         file.unlink()
-    with pytest.raises(BadResult, match="cannot be read"):
+    with pytest.raises(BadResult, match="handed in without evidence"):
         _ = panglot.read_result(next(tmp_path.glob("*/*.json"))).evidence
 
 

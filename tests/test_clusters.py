@@ -182,5 +182,5 @@ def test_a_score_says_that_too_few_clusters_are_behind_it(evidence: Evidence) ->
 
 def test_statistics_do_not_look_at_clusters(evidence: Evidence) -> None:
     names = frozenset({"consistency@10", "top_hit_right_own", "english_pool_own_first"})
-    one, other = (statistics(each, names) for each in (evidence, replace(evidence, cluster=evidence.group)))
+    one, other = (statistics(each, [each], names) for each in (evidence, replace(evidence, cluster=evidence.group)))
     assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
