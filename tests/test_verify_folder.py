@@ -64,7 +64,7 @@ def test_no_file_of_a_submission_may_be_a_link(written: Path, name: str, tmp_pat
 
 def test_devices_pipes_and_folders_are_not_read(written: Path) -> None:
     """A device never ends; `rank` and `show` do not read one either."""
-    for name in ("zero.json", "zero.evidence.parquet"):
+    for name in ("zero.json", "zero.evidence.parquet", "zero.top10.parquet"):
         (written.parent / name).symlink_to("/dev/zero")
     os.mkfifo(written.parent / "pipe.json")
     (written.parent / "folder.json").mkdir()
