@@ -67,6 +67,19 @@ def test_a_base_is_found_from_the_working_folder(tmp_path: Path, monkeypatch: py
     assert folder_revision(Path("lora")) != before
 
 
+@pytest.mark.parametrize("path", [".", "./", "1_Pooling"])
+def test_a_module_is_in_the_folder_of_its_model(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """model2vec writes `.`; the working folder may have a folder of the same name."""
+    folder, here = tmp_path / "model", tmp_path / "here"
+    for each in (folder, here):
+        (each / path).mkdir(parents=True, exist_ok=True)
+    (folder / "modules.json").write_text(json.dumps([{"path": path, "type": "x"}]))
+    monkeypatch.chdir(here)
+    before = folder_revision(folder)
+    (here / path / "weights").write_bytes(b"1")
+    assert folder_revision(folder) == before
+
+
 def test_words_of_a_configuration_are_not_taken_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a folder that is called like a model type, nor where a model came from, nor how it was fetched."""
     folder = tmp_path / "model"

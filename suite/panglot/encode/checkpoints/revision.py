@@ -120,9 +120,10 @@ def _bases(folder: Path, files: list[Path]) -> list[str]:
 
 
 def _named(content: Any, home: Path, key: str = "") -> Iterator[str]:
-    """Yield named base models, and existing folders relative to the working directory or to the configuration.
+    """Yield named base models, and existing folders relative to the configuration or to the working directory.
 
-    Folders are expected only under keys that end in `path`; elsewhere, for example among tokens, `/` is not a path.
+    Folders are expected only under keys that end in `path`; elsewhere, for example among tokens, `/` is not a path. The
+    base of an adapter is looked for in the working directory first, as by its library; a module's `.` is its folder.
     """
     if isinstance(content, dict):
         for inner, value in content.items():
@@ -131,6 +132,7 @@ def _named(content: Any, home: Path, key: str = "") -> Iterator[str]:
         for value in content:
             yield from _named(value, home, key)
     elif isinstance(content, str) and content and key.endswith("path") and key not in ORIGIN:
-        there = [path for path in (content, str(home / content)) if os.path.isdir(path)]
+        places = [str(home / content), content]
+        there = [path for path in (places[::-1] if key == BASE else places) if os.path.isdir(path)]
         if there or key == BASE:
             yield (there or [content])[0]
