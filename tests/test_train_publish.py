@@ -119,10 +119,21 @@ def test_push_uploads_the_model_and_nothing_else(trained: Trained, hub: HubServe
     assert b'SentenceTransformer("org/small")' in kept["README.md"]
 
 
-def test_rejection_by_the_hub_is_reported(trained: Trained) -> None:
-    api = HfApi(endpoint="http://127.0.0.1:9", token="hf_test")
-    with pytest.raises(PanglotError, match="org/small cannot be written on the Hub"):
-        push(trained.folder, "org/small", files_of(trained.folder), api=api)
+def test_rejection_by_the_hub_is_reported(trained: Trained, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise ValueError("You have no rights to create it.")
+
+    monkeypatch.setattr(HfApi, "create_repo", refuse)
+    with pytest.raises(PanglotError, match="org/small cannot be written on the Hub. .*You have no rights"):
+        push(trained.folder, "org/small", files_of(trained.folder))
+
+
+def test_push_without_a_network_says_so_at_once(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_hub("http://127.0.0.1:9", tmp_path, monkeypatch)
+    with pytest.raises(PanglotError, match=r"Hub cannot be reached: 127\.0\.0\.1: Connection refused"):
+        push(trained.folder, "org/small", files_of(trained.folder))
 
 
 def test_dry_run_lists_what_would_be_uploaded(trained: Trained) -> None:

@@ -75,23 +75,29 @@ def check_reachable(name: str) -> None:
 
     :raises MissingData: it cannot, or the environment forbids it.
     """
-    from urllib.request import getproxies, proxy_bypass
-
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         raise MissingData(f"{name} is on the Hugging Face Hub, but HF_HUB_OFFLINE is set. Unset it, or {_ELSEWHERE}.")
+    if fault := connection_fault():
+        raise MissingData(
+            f"{name} is on the Hugging Face Hub, which cannot be reached: {fault}. Check the network, or {_ELSEWHERE}."
+        )
+
+
+def connection_fault() -> str:
+    """Return why no connection to the Hub, or to the proxy before it, can be made; empty if it can."""
+    from urllib.request import getproxies, proxy_bypass
+
+    from huggingface_hub import constants
+
     endpoint = urlsplit(constants.ENDPOINT)
     proxy = getproxies().get(endpoint.scheme) or getproxies().get("all")
     if proxy and not proxy_bypass(endpoint.hostname or ""):
         endpoint = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     address = endpoint.hostname or "", endpoint.port or (80 if endpoint.scheme == "http" else 443)
     fault = _connect(address)
-    if fault:
-        raise MissingData(
-            f"{name} is on the Hugging Face Hub, which cannot be reached: {address[0]}: {fault}. Check the network, or "
-            f"{_ELSEWHERE}."
-        )
+    return fault and f"{address[0]}: {fault}"
 
 
 def _connect(address: tuple[str, int]) -> str:

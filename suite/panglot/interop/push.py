@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panglot.errors import BadEncoder, PanglotError, require, spelled
-from panglot.hub import patiently
+from panglot.hub import connection_fault, patiently
 
 OF_TRAINING = (
     "checkpoint-*",
@@ -57,7 +57,7 @@ def push(folder: Path, repository: str, files: Sequence[Path], private: bool = F
 
     :param files: see `files_of`.
     :param api: a `huggingface_hub.HfApi`; by default one with the user's own login.
-    :raises PanglotError: the name is not of the form ORG/NAME, or the Hub refuses.
+    :raises PanglotError: the name is not of the form ORG/NAME, or the Hub cannot be reached or refuses.
     :raises MissingExtra: huggingface_hub is not installed.
     """
     check_repository(repository)
@@ -68,6 +68,8 @@ def push(folder: Path, repository: str, files: Sequence[Path], private: bool = F
         CommitOperationAdd(path.relative_to(folder).as_posix(), _content(path, folder, repository)) for path in files
     ]
     api = api or HfApi()
+    if fault := connection_fault():
+        raise PanglotError(f"{folder} cannot be uploaded: the Hugging Face Hub cannot be reached: {fault}.")
     try:
         address = patiently(lambda: api.create_repo(repository, private=private, exist_ok=True))
         patiently(lambda: api.create_commit(repository, added, commit_message="Upload with panglot push"))
