@@ -3,10 +3,12 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
-# As many processes as there are cores, a file in one of them: what a file makes once, it shares. The slowest files begin
-# first (tests/conftest.py), not those with the most tests. A process that hangs ends (pyproject.toml), and the run with it:
-# another would run the same file again, and hang.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+# One process more than there are cores, since tests wait for browsers, servers and children a quarter of their time; a file
+# in one of them: what a file makes once, it shares. The slowest files begin first (tests/conftest.py), not those with the
+# most tests. A process that hangs ends (pyproject.toml), and the run with it: another would run the same file again, and
+# hang.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # A data folder beside the checkout is used where there is one; see README, "Data".
 export PANGLOT_DATA ?= $(wildcard ../shared/data)
 

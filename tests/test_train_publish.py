@@ -124,7 +124,7 @@ def test_rejection_by_the_hub_is_reported(trained: Trained, hub: HubServer, monk
         raise ValueError("You have no rights to create it.")
 
     monkeypatch.setattr(HfApi, "create_repo", refuse)
-    with pytest.raises(PanglotError, match="org/small cannot be written on the Hub. .*You have no rights"):
+    with pytest.raises(PanglotError, match=r"org/small cannot be written on the Hub. .*You have no rights"):
         push(trained.folder, "org/small", files_of(trained.folder))
 
 
