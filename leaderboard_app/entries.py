@@ -246,7 +246,7 @@ def _measured(path: Path, result: ResultRecord, card: SubmissionCard | None) -> 
         task=path.stem,
         trust="not checked",
         identity=model.name,
-        revision=" ".join(model.state.split())[:LONGEST_LINE],  # prompts may have many lines
+        revision=model.state[:LONGEST_LINE].strip(),  # it has whole prompts
         headline=result.task.headline,
         languages=result.task.languages,
         fingerprint=result.task.fingerprint,

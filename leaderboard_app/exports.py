@@ -11,15 +11,12 @@ import vl_convert
 
 from leaderboard_app.formats import number
 from leaderboard_app.vega import Chart
-from panglot.fields import FORMULA
+from panglot.fields import no_formula
 from panglot.numbers import NOTHING
 
 WIDTH = 640
 """Points of a chart that is saved, axes left out."""
 
-_FORMULA = re.compile(rf"(^|[;\t\r\n])([\s\"'`]*[{re.escape(FORMULA)}])")
-"""Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a
-formula."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@/^=])")
 _JOINER = "\u2060"
 _REPLACED = re.compile(
@@ -46,7 +43,7 @@ def _escaped(text: str) -> str:
 def harmless(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before whatever text a spreadsheet would take for a formula, headings too."""
     odd = {name: texts for name in table if (texts := _disarmed(table[name])) is not None}
-    return (table.assign(**odd) if odd else table).rename(columns=_no_formula)
+    return (table.assign(**odd) if odd else table).rename(columns=no_formula)
 
 
 def as_csv(table: pd.DataFrame) -> str:
@@ -114,12 +111,8 @@ def _disarmed(column: pd.Series) -> pd.Series | None:
     """A column of texts without formulas; none if it has no such text, as almost every one."""
     if pd.api.types.is_numeric_dtype(column):
         return None
-    odd = {value: safe for value in set(column.dropna()) if (safe := _no_formula(value)) != value}
+    odd = {value: safe for value in set(column.dropna()) if (safe := no_formula(value)) != value}
     return column.map(lambda value: odd.get(value, value), na_action="ignore") if odd else None
-
-
-def _no_formula(value: object) -> object:
-    return _FORMULA.sub(r"\1'\2", value) if isinstance(value, str) else value
 
 
 def _signs(text: str) -> str:

@@ -27,11 +27,14 @@ def mark_imitations(entries: Sequence[Entry], taken: AbstractSet[str] = frozense
     id of one is `taken`. An id without an organisation is that of a copy, which only models on the board contest. Rows
     of papers are left out: they name no model that could be had.
     """
-    known = {skeleton(_last(identity)): {identity: True} for identity in sorted(taken)}
+    known: dict[str, dict[str, bool]] = {}
+    for identity in sorted(taken):
+        for name in _of_id(identity):
+            known.setdefault(name, {})[identity] = True
     here = {entry.identity for entry in entries if entry.trust != "published"}
     for entry in entries:
         for name in _names(entry):
-            known.setdefault(name, {})[entry.identity] = skeleton(_last(entry.identity)) == name
+            known.setdefault(name, {})[entry.identity] = name in _of_id(entry.identity)
     return [_marked(entry, _imitated(entry, known, taken, here)) for entry in entries]
 
 
@@ -61,8 +64,9 @@ def _imitated(
 def _names(entry: Entry) -> set[str]:
     if entry.trust == "published":
         return set()
-    return {skeleton(entry.name), skeleton(_last(entry.identity))} - {""}
+    return {skeleton(entry.name), *_of_id(entry.identity)} - {""}
 
 
-def _last(identity: str) -> str:
-    return identity.rpartition("/")[2]
+def _of_id(identity: str) -> tuple[str, str]:
+    """What a reader may take an id for: that without its organisation, and all of it."""
+    return skeleton(identity.rpartition("/")[2]), skeleton(identity)

@@ -38,6 +38,7 @@ IMITATING_TASKS = (
     "xqu\u0430d-r",
     "xquad\u200b-r",
     "\uff58quad-r",
+    "xquad-r\u3164",
     "mlqa_r",
     "m1qa-r",
 )
@@ -115,6 +116,15 @@ def test_known_model_is_never_marked_and_model_with_its_name_shows_whole_id(iden
     assert marked.organisation == "imp"
     (claiming,) = mark_imitations([entry(identity, REAL, "intfloat")], {f"intfloat/{REAL}"})
     assert claiming.organisation == ""
+
+
+@pytest.mark.parametrize(
+    ("identity", "name"), [("imp/x", f"intfloat/{REAL}"), (f"imp/intfloat-{REAL}", "x"), (f"intfloat/{REAL}/", "x")]
+)
+def test_model_called_by_the_whole_id_of_another_is_marked(identity: str, name: str) -> None:
+    assert marks(REAL_ONE, entry(identity, name))[identity] == f"intfloat/{REAL}"
+    known = mark_imitations([REAL_ONE, entry(identity, name)], {f"intfloat/{REAL}"})
+    assert [each.imitates for each in known] == ["", f"intfloat/{REAL}"]
 
 
 def test_copy_without_organisation_has_the_name_of_a_known_model() -> None:

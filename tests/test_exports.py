@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import io
 import json
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,6 +30,7 @@ from panglot.evaluate.provenance import provenance
 from panglot.interop import mteb_own
 from panglot.interop.every_eval_ever import aggregate, model_id, path_of, samples
 from panglot.interop.hub_eval import hub_entries, yaml_lines
+from panglot.interop.mteb_export import model_index
 from panglot.interop.mteb_import import read_mteb
 from panglot.interop.mteb_own import mteb_own_result
 from panglot.interop.tidy import query_rows, score_rows, table_lines
@@ -232,6 +235,29 @@ def test_tables_read_back_as_the_scores(path: Path, outcome: Result, tmp_path: P
     assert {(row["task"], row["model"], row["fingerprint"]) for row in rows} == {
         ("starter", "bm25", outcome.record.task.fingerprint)
     }
+
+
+def test_ids_are_no_formulas_in_csv_and_are_plain_json_otherwise(outcome: Result) -> None:
+    ids = ("=1+1", "a\u00a0b", "\x85c", "\u2028", *outcome.evidence.query_ids[4:])
+    named = replace(outcome.evidence, query_ids=ids)
+    record = outcome.record.model_copy(
+        update={"task": outcome.record.task.model_copy(update={"name": "Pr\u00e9nom\u00a0: a"})}
+    )
+    rows = list(query_rows(record, named))
+    lines = list(table_lines(rows, "jsonl"))
+    assert [json.loads(line)["query_id"] for line in lines] == [row["query_id"] for row in rows]
+    table = list(csv.DictReader(io.StringIO("\n".join(table_lines(rows, "csv")), newline="")))
+    assert {row["query_id"] for row in table} == {"'=1+1", *ids[1:]}
+    for text in (
+        *lines,
+        *samples(record, named),
+        *yaml_lines(hub_entries([record])),
+        *model_index([record]).splitlines(),
+    ):
+        assert text.isprintable()
+    assert yaml.safe_load(model_index([record]))["model-index"][0]["results"][0]["dataset"]["type"] == (
+        f"panglot/{record.task.name}"
+    )
 
 
 def test_queries_average_to_the_scores(path: Path, outcome: Result, tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
 from panglot.trust.recorded import record_verification
+from panglot.trust.rescore import rescore
 from panglot.trust.verify import verify, verify_folder
+from tests.helpers import command
 from tests.helpers.tasks import TASKS
 
 STARTER = TASKS["starter"]
@@ -111,6 +113,17 @@ def test_evidence_of_something_else_is_not_read(
     assert read_evidence_of(path, result, STARTER).queries == 572
 
 
+@pytest.mark.parametrize("task", [STARTER, AWAY], ids=["data is here", "data is away"])
+def test_a_lie_about_where_the_data_is_from_is_refused(
+    task: object, outcome: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`panglot export --format hub-eval` names that data set."""
+    monkeypatch.setattr("panglot.data.catalogue.all_tasks", lambda: (task,))
+    lie = outcome.record.task.model_copy(update={"origin": f"hub:imp/x@{'0' * 40}"})
+    path = Result(outcome.record.model_copy(update={"task": lie}), outcome.evidence, outcome.stem).save(tmp_path)
+    assert [finding.partition(":")[0] for finding in verify(path).findings] == ["task.origin"]
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -137,6 +150,9 @@ def test_evidence_that_nothing_can_be_computed_from_is_not_read(
     write_table(table.set_column(place, column, pa.array(values, table[column].type)), file)
     with pytest.raises(BadResult, match="is impossible"):
         read_evidence_of(path, read_result_record(path))
+    with pytest.raises(BadResult, match="is impossible"):
+        rescore(path)
+    assert "is impossible" in command.panglot("whatif", str(path)).stdout
     assert verify(path).level == "failed"
 
 

@@ -19,7 +19,7 @@ from panglot.evaluate.run import run
 from panglot.plain import plain
 from panglot.results.result_record import read_result_record
 from panglot.trust.verify import verify
-from tests.helpers.odd_records import Odd, odd_results, without_evidence
+from tests.helpers.odd_records import Odd, odd_results, with_options, without_evidence
 from tests.helpers.tasks import TASKS
 
 PANGLOT = get_command(app)
@@ -40,7 +40,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def records(made: Path) -> list[Odd]:
-    return list(odd_results((made / "random@1" / "starter.de-en.json").read_text(encoding="utf-8"), ODD))
+    text = (made / "random@1" / "starter.de-en.json").read_text(encoding="utf-8")
+    return [*odd_results(text, ODD - ODD // 3), *odd_results(with_options(text), ODD // 3, seed=1)]
 
 
 def _commands(path: Path, other: Path) -> Iterator[list[str]]:
@@ -50,7 +51,7 @@ def _commands(path: Path, other: Path) -> Iterator[list[str]]:
         yield ["rank", str(path), str(other), *as_json]
         yield ["compare", str(path), str(other), *(as_json or ["--matrix"])]
         yield ["compare", str(other), str(path), *as_json]
-    for form in ("mteb", "model-index", "trec"):
+    for form in ("mteb", "model-index", "trec", "hub-eval", "eee", "csv", "jsonl"):
         yield ["export", str(path), "--format", form]
 
 

@@ -23,10 +23,13 @@ from rich.text import Text
 from panglot.cli.main import main
 from panglot.cli.output import echo, print_json
 from panglot.cli.view.console import PlainConsole
+from panglot.encode.card import ModelCard
 from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
-from panglot.plain import plain, plain_lines
+from panglot.fields import check_text
+from panglot.plain import plain, plain_json, plain_lines
+from panglot.results.result import Result
 from panglot.trust.submission import card_of, pack, write_card
 from tests.helpers.tasks import TASKS
 
@@ -46,8 +49,10 @@ EVERY = bool(os.environ.get("PANGLOT_EVERY"))
 def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model's folder as `panglot submit` leaves it, small."""
     outcome = run(TASKS["starter"], load_model("random"), ["de", "en"])
-    path = outcome.save(tmp_path_factory.mktemp("made"))
-    write_card(path.parent, card_of(outcome.record.model, ["starter"], {}))
+    more = {"settings": ("max_length=64",), "prompts": {"query": "q: "}, "backend": "torch", "note": "n"}
+    record = outcome.record.model_copy(update={"model": outcome.record.model.model_copy(update=more)})
+    path = Result(record, outcome.evidence, outcome.stem).save(tmp_path_factory.mktemp("made"))
+    write_card(path.parent, card_of(record.model, ["starter"], {}))
     return path.parent
 
 
@@ -59,7 +64,9 @@ def _verbs(folder: Path, result: Path, tmp_path: Path) -> Iterator[tuple[str, ..
     yield ("rank", str(result))
     yield ("compare", str(result), str(result))
     yield ("submit", str(folder), "--out", str(tmp_path / "made.zip"))
-    for form in ("mteb", "model-index", "trec"):
+    yield ("rank", str(folder))
+    yield ("show", str(folder), "--markdown")
+    for form in ("mteb", "model-index", "trec", "hub-eval", "eee", "csv", "jsonl"):
         yield ("export", str(result), "--format", form)
     yield ("receive", str(tmp_path / "sent.zip"), "--into", str(tmp_path / "board"))
 
@@ -142,6 +149,31 @@ def test_names_of_files_are_shown_plain(
     for verb in verbs if EVERY else verbs[number % 3 :: 3]:
         shown = _typed(verb, capsys, monkeypatch)
         assert _is_plain(shown), (verb, shown)
+
+
+def test_state_of_a_model_is_one_line_whatever_its_prompts_hold() -> None:
+    card = ModelCard(name="m", revision="1", library="", settings=("query_prompt=a\n\u200cb",))
+    assert card.label == r"m@1+query_prompt=a\n\u200cb"
+
+
+@pytest.mark.parametrize("text", ["::error::x", "a ::warning file=b::c", "##[group]x", "x##vso[task.debug]y"])
+def test_text_that_a_runner_takes_for_a_command_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="begins a command"):
+        check_text(text)
+
+
+@pytest.mark.parametrize("char", ["\u2028", "\u2029", "\u3164", "\u115f"])
+def test_letters_and_separators_that_show_nothing_are_refused(char: str) -> None:
+    with pytest.raises(ValueError, match="invisible"):
+        check_text(f"a{char}b")
+    assert check_text("std::vector :: # ## [a] 한국어 e\u0301")
+
+
+@given(st.text())
+def test_plain_json_says_the_same(text: str) -> None:
+    line = plain_json(json.dumps({"a": text}, ensure_ascii=False))
+    assert plain(line) == line
+    assert json.loads(line) == {"a": text}
 
 
 @given(st.text())

@@ -107,6 +107,15 @@ def test_curve_without_a_setting_is_refused(older: Path) -> None:
         rescore(older)
 
 
+@pytest.mark.parametrize(
+    "more", [{"settings": []}, {"settings": {"mono": 1}}, {"bias": None}, {"evidence": None}, {"blind": [1.0, "a", {}]}]
+)
+def test_parts_of_another_type_are_refused(more: dict[str, Any], older: Path) -> None:
+    edit(older, lambda record: record.update(more))
+    with pytest.raises(BadResult):
+        rescore(older)
+
+
 def test_what_is_not_derived_is_kept(older: Path) -> None:
     def change(record: dict[str, Any]) -> None:
         record["curve"] = [{"dimension": 8, "form": "int8", "scores": CURVE_SCORES}]

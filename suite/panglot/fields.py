@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -26,10 +26,18 @@ CLOCK_SKEW = timedelta(hours=1)
 FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 """Characters that start a formula in some spreadsheet; it reads their wide forms alike."""
 
+_FORMULA = re.compile(rf"(^|[;\t\r\n])([\s\"'`]*[{re.escape(FORMULA)}])")
+"""Where a text begins, or goes on behind what divides cells in some countries, as some spreadsheet takes for a
+formula."""
+
 LINK = r"https://[A-Za-z0-9.-]{4,253}(:[0-9]{1,5})?([/?#][!-~]{0,300})?"
 """A page on the web, with a plain host: what stands before an @ could be taken for one."""
 
 _MOMENT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
+_BLANK = "\u2028\u2029\u115f\u1160\u3164\uffa0"
+"""Line and paragraph separators, and fillers of Korean syllables, which are letters and show nothing."""
+_COMMAND = re.compile(r"(?:^|\s)::[A-Za-z]+|##\w*\[")
+"""What the runner of some CI takes for a command where it begins a line or, as `##[`, anywhere; lines can be folded."""
 _JOINERS = "\u200c\u200d"
 """Invisible, but part of the spelling in Persian, Hindi and other languages."""
 
@@ -37,18 +45,25 @@ _JOINERS = "\u200c\u200d"
 def check_text(text: str, allowed: str = f"\n\t{_JOINERS}") -> str:
     """Return the text if it is short enough and has no invisible characters except those in `allowed`.
 
-    :raises ValueError: the text is too long, has control, zero-width or bidirectional characters, or towers of marks.
+    :raises ValueError: the text is too long, has control, zero-width or bidirectional characters, or towers of marks,
+        or begins a command of CI.
     """
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"is longer than {LONGEST_TEXT:,} characters")
     kinds = "".join(map(unicodedata.category, text))  # two letters for each character
-    if "C" in kinds:
-        odd = next((char for char in text if char not in allowed and unicodedata.category(char)[0] == "C"), None)
+    if "C" in kinds or not text.isascii():
+        odd = next((char for char in text if char not in allowed and _is_invisible(char)), None)
         if odd is not None:
             raise ValueError(f"contains the invisible character U+{ord(odd):04X}")
+    if command := _COMMAND.search(text):
+        raise ValueError(f"contains {command[0].strip()}, which begins a command in the logs of some CI")
     if "Mn" * (MOST_MARKS + 1) in kinds.replace("Me", "Mn"):
         raise ValueError(f"has more than {MOST_MARKS} combining marks on one character, which cover others")
     return text
+
+
+def _is_invisible(char: str) -> bool:
+    return char in _BLANK or unicodedata.category(char)[0] == "C"
 
 
 def check_line(line: str) -> str:
@@ -74,6 +89,11 @@ def check_label(label: str) -> str:
     if first and first in FORMULA:
         raise ValueError(f"must not begin with {first}, which starts a formula in spreadsheets")
     return check_line(label)
+
+
+def no_formula(value: Any) -> Any:
+    """The value of a cell with an apostrophe before whatever text a spreadsheet would take for a formula."""
+    return _FORMULA.sub(r"\1'\2", value) if isinstance(value, str) else value
 
 
 def check_name(name: str) -> str:

@@ -23,7 +23,7 @@ def skeleton(name: str) -> str:
     plain = plain.casefold().translate(_LATIN)
     for seen, meant in _ALIKE.items():
         plain = plain.replace(seen, meant)
-    return re.sub(r"[\W_]", "", plain)
+    return re.sub(r"[\W_\u115f\u1160]", "", plain)  # the last two are letters that show nothing
 
 
 def imitated(name: str, known: Iterable[str]) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 def plain(text: str) -> str:
     """Escape every non-printable character, for example as `\\x1b`; the result is one line.
@@ -11,6 +13,13 @@ def plain(text: str) -> str:
     printable according to Unicode (`str.isprintable`).
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def plain_json(text: str) -> str:
+    """Escape every non-printable character of a JSON text as JSON does, so that it still says the same."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def plain_lines(text: str) -> str:

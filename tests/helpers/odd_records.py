@@ -53,6 +53,17 @@ def _odd(text: str, number: int, rng: Random) -> Odd:
     return Odd("; ".join(done), json.dumps(data, ensure_ascii=rng.random() < 0.5).replace("\ud800", "\\ud800"))
 
 
+def with_options(text: str) -> str:
+    """The text of a valid result with all that a result need not have, so that this is odd in places as well."""
+    data = json.loads(text)
+    found = {"answered": 5, "unanswered": 7, "auroc": [0.5, 0.4, 0.6], "threshold": 0.1, "kept": 0.5, "rejected": 0.6}
+    data["no_answer"] = {"overall": found, "languages": {data["task"]["languages"][0]: found}}
+    data["model"] |= {"settings": ["query_prompt=a\nb"], "prompts": {"query": "a\nb"}, "backend": "torch"}
+    data["model"] |= {"parameters": 10, "max_length": 512}
+    data["run"]["rank_device"] = "cuda:0"
+    return json.dumps(data)
+
+
 def without_evidence(text: str) -> str:
     """The same result for a folder that has no evidence."""
     try:

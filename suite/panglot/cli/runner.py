@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from panglot.plain import plain
+
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
     from panglot.data.task import Task
@@ -73,7 +75,7 @@ class Runner:
         from rich.text import Text
 
         shown = Text(f"{task.name} failed: ", style="bold red")
-        shown.append(f"{message or f'{type(error).__name__}: {error}'} ", "not bold")
+        shown.append(f"{plain(message or f'{type(error).__name__}: {error}')} ", "not bold")
         log = self._write_log(task, error)
         self.console.print(shown.append(log, "dim"), soft_wrap=True)
         self._failed = 1 if message is None or self._failed == 1 else 2

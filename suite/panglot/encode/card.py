@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from panglot.fields import Dimension, Label, Line, Parameters, Text, Tokens
+from panglot.plain import plain
 
 Role: TypeAlias = Literal["query", "passage"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
@@ -45,8 +46,8 @@ class ModelCard(BaseModel):
 
     @property
     def state(self) -> str:
-        """The revision and the changed settings, such as `1a2b+precision=bf16`."""
-        return "+".join((self.revision, *self.settings))
+        """The revision and the changed settings, such as `1a2b+precision=bf16`; one line, whatever a prompt holds."""
+        return plain("+".join((self.revision, *self.settings)))
 
     @property
     def label(self) -> str:

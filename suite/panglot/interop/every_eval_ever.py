@@ -17,6 +17,7 @@ import numpy as np
 
 from panglot.data.catalogue import known_tasks
 from panglot.interop.about import INTERVAL
+from panglot.plain import plain_json
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import NOBODY, Evidence
 from panglot.score.bias import MEASURES
@@ -106,7 +107,7 @@ def samples(record: ResultRecord, evidence: Evidence) -> Iterator[str]:
     for query, cell in enumerate(cells.tolist()):
         listed = [number for number in evidence.top[query, :LISTED].tolist() if number != NOBODY]
         key = json.dumps([evidence.query_ids[query], sorted(relevant[query])], ensure_ascii=False)
-        yield json.dumps(
+        line = json.dumps(
             {
                 "schema_version": f"instance_level_eval_{VERSION}",
                 "evaluation_id": _evaluation_id(record),
@@ -131,6 +132,7 @@ def samples(record: ResultRecord, evidence: Evidence) -> Iterator[str]:
             ensure_ascii=False,
             allow_nan=False,
         )
+        yield plain_json(line)
 
 
 def _results(record: ResultRecord) -> Iterator[dict[str, Any]]:

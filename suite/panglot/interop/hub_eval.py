@@ -11,6 +11,7 @@ from typing import Any
 
 from panglot.data.catalogue import known_tasks
 from panglot.interop.about import notes, repository
+from panglot.plain import plain_json
 from panglot.results.result_record import ResultRecord
 from panglot.score.settings import SCORES
 
@@ -60,7 +61,11 @@ def yaml_lines(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         for key, value in entry.items():
             if isinstance(value, Mapping):
                 yield f"{mark}{key}:"
-                yield from (f"    {inner}: {json.dumps(each, ensure_ascii=False)}" for inner, each in value.items())
+                yield from (f"    {inner}: {_quoted(each)}" for inner, each in value.items())
             else:
-                yield f"{mark}{key}: {json.dumps(value, ensure_ascii=False)}"
+                yield f"{mark}{key}: {_quoted(value)}"
             mark = "  "
+
+
+def _quoted(value: Any) -> str:
+    return plain_json(json.dumps(value, ensure_ascii=False))

@@ -9,6 +9,7 @@ from typing import Any
 
 from panglot.data.image import IMAGES
 from panglot.languages import alpha3_with_script
+from panglot.plain import plain_json
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import NAMES
@@ -153,4 +154,4 @@ def _entry(result: ResultRecord, setting: str, values: dict[str, float]) -> list
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return plain_json(json.dumps(text, ensure_ascii=False))

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from panglot.fields import no_formula
+from panglot.plain import plain_json
 from panglot.results.frame import ALL, COLUMNS, rows
 from panglot.results.result_record import ResultRecord
 from panglot.retrieve.evidence import Evidence
@@ -72,17 +74,20 @@ def _measured(record: ResultRecord) -> dict[str, str]:
 
 
 def table_lines(table: Iterable[Row], form: Literal["csv", "jsonl"]) -> Iterator[str]:
-    """Yield the lines of a table without line ends; missing values are empty in CSV and null in JSON Lines."""
+    """Yield the lines of a table without line ends; missing values are empty in CSV and null in JSON Lines.
+
+    In CSV, an id that a spreadsheet would take for a formula gets an apostrophe in front; JSON Lines has it as it is.
+    """
     header: list[str] = []
     for row in table:
         values = {name: None if value != value else value for name, value in row.items()}  # NaN
         if form == "jsonl":
-            yield json.dumps(values, ensure_ascii=False, allow_nan=False)
+            yield plain_json(json.dumps(values, ensure_ascii=False, allow_nan=False))
             continue
         if not header:
             header = list(values)
             yield _csv(header)
-        yield _csv([values.get(name) for name in header])
+        yield _csv([no_formula(values.get(name)) for name in header])
 
 
 def _csv(values: Sequence[Any]) -> str:

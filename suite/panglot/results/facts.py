@@ -31,12 +31,12 @@ def read_evidence_of(path: Path, result: ResultRecord, task: Task | None = None)
     evidence = read_evidence(path)
     if evidence.queries != result.task.queries:
         raise BadResult(f"{path}: its evidence has {evidence.queries:,} queries, the result {result.task.queries:,}.")
-    if not _can_be_scored(evidence):
+    if not can_be_scored(evidence):
         raise BadResult(f"{path}: its evidence is impossible. For details: panglot verify {path}")
     return evidence
 
 
-def _can_be_scored(evidence: Evidence) -> bool:
+def can_be_scored(evidence: Evidence) -> bool:
     """Whether every number is one that scores can be computed from; whether it is possible, `verify` finds out."""
     numbers, counts = np.concatenate([evidence.group, evidence.cluster]), evidence.above
     listed = evidence.top != NOBODY

@@ -27,6 +27,7 @@ from panglot.results.shape import (
     check_languages,
     check_metric,
     check_names,
+    check_number,
     check_pairs,
     check_settings,
     check_table,
@@ -87,6 +88,13 @@ class EncodingRecord(Record):
     """The devices of torch that encoded, and the implementation of attention; None if the model does not say."""
     queries: dict[Label, dict[Reading, Amount]]
     candidates: dict[Label, dict[Reading, Amount]]
+
+    @model_validator(mode="after")
+    def _check(self) -> EncodingRecord:
+        for role, languages in (("queries", self.queries), ("candidates", self.candidates)):
+            for language, reading in languages.items():
+                check_number(f"{role}.{language}.truncated", reading.get("truncated", 0.0), SHARE)
+        return self
 
 
 class CurvePoint(Record):

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from panglot.data.catalogue import suite_tasks
 from panglot.data.local import remembered_pool
@@ -27,6 +27,7 @@ from panglot.results.evidence_file import (
     read_older_evidence,
     write_pairs,
 )
+from panglot.results.facts import can_be_scored
 from panglot.results.no_answer import NoAnswerRecord
 from panglot.results.record import Record, first_fault, read_record, record_text, write_record
 from panglot.results.result_record import CurvePoint, ResultRecord, RunRecord, TaskRecord
@@ -44,7 +45,7 @@ _TABLES = ("language_mix", "language_rank")
 
 
 class Measured(Record):
-    """What a result holds that does not follow from its evidence, whatever else stands in the file."""
+    """What a result holds that does not follow from its evidence, and the rest only as far as it is compared."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -53,6 +54,9 @@ class Measured(Record):
     curve: tuple[CurvePoint, ...] = ()
     no_answer: NoAnswerRecord | None = None
     run: RunRecord
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    bias: dict[str, Any] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(default_factory=dict)
 
 
 class Rescored(NamedTuple):
@@ -87,6 +91,8 @@ def rescore(path: Path, metrics: Sequence[str] = (), allow_moves: bool = False) 
         evidence, complete = read_evidence(path), True
     except OlderEvidence:
         evidence, complete = _with_clusters(path, measured.task), False
+    if not can_be_scored(evidence):
+        raise BadResult(f"{path}: its evidence is impossible. For details: panglot verify {path}")
     names = dict.fromkeys([*NAMES, *_held(before), *metrics])
     scores = score_evidence(evidence, measured.task.headline, list(names))
     try:
@@ -156,7 +162,7 @@ def _numbers(record: Any, where: str = "") -> Iterator[tuple[str, list[float | N
 
 
 def _is_score(values: list[Any]) -> bool:
-    return len(values) == 3 and isinstance(values[0], float | int)
+    return len(values) == 3 and values[0] is not None and all(isinstance(value, float | int | None) for value in values)
 
 
 def _by_place(record: dict[str, Any]) -> dict[str, list[float | None]]:

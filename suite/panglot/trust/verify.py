@@ -197,7 +197,7 @@ class _Check:
         record = self._result.task
         known: dict[str, Any] = {}
         if task:
-            known["headline"] = task.headline
+            known |= {"headline": task.headline, "origin": task.origin}
             known["candidates"] = sum(task.sizes[name].candidates for name in record.languages)
         if pool:
             known |= {"fingerprint": pool.fingerprint, "queries": len(pool.queries)}

@@ -41,6 +41,8 @@ def demo(as_json: AsJson = False) -> None:
     out = _folder()
     check_writable(out, "XDG_CACHE_HOME")
 
+    from rich.text import Text
+
     from panglot.cli.names import find_task
     from panglot.cli.view.terminal import pair_matrix, progress_bar, score_table
     from panglot.encode.load import load_model
@@ -55,7 +57,7 @@ def demo(as_json: AsJson = False) -> None:
     console = open_console()
     console.print(score_table([result.record]))
     console.print(pair_matrix(result.record))
-    console.print(NEXT.format(folder=path.parent, command=_command(), model=MODEL), soft_wrap=True)
+    console.print(Text(NEXT.format(folder=path.parent, command=_command(), model=MODEL)), soft_wrap=True)
 
 
 def _folder() -> Path:

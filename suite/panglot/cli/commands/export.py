@@ -12,6 +12,7 @@ import typer
 
 from panglot.cli.output import echo
 from panglot.errors import PanglotError
+from panglot.plain import plain_json
 
 Form: TypeAlias = Literal["mteb", "model-index", "hub-eval", "eee", "csv", "jsonl", "trec"]
 
@@ -158,7 +159,7 @@ def _export_eee(path: Path, folder: Path | None, per_query: bool, by: str) -> No
     if folder is None and per_query:
         raise PanglotError("--per-query writes two files. Name a folder for them with --out.")
     lines = list(samples(result, read_evidence_of(path, result))) if per_query else None
-    record = json.dumps(aggregate(result, by, lines), indent=1, ensure_ascii=False, allow_nan=False)
+    record = plain_json(json.dumps(aggregate(result, by, lines), indent=1, ensure_ascii=False, allow_nan=False))
     if folder is None:
         for line in record.splitlines():
             echo(line)

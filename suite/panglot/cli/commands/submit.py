@@ -105,7 +105,7 @@ def submit(
         return
     console.print(plain(str(folder / CARD)), soft_wrap=True)
     console.print(Text(plain(str(target))).append(f"  {target.stat().st_size / 1e6:.1f} MB", "dim"), soft_wrap=True)
-    console.print(NEXT.format(zip=plain(str(target))), soft_wrap=True)
+    console.print(Text(NEXT.format(zip=plain(str(target)))), soft_wrap=True)
 
 
 def _verify_results(folder: Path) -> tuple[Verdict, ...]:

@@ -37,7 +37,7 @@ def whatif(
     from panglot.cli.view.remedies import COLUMNS, remedies_view
     from panglot.errors import BadResult, UnknownName
     from panglot.remedies.whatif import as_records, what_if
-    from panglot.results.evidence_file import read_evidence
+    from panglot.results.facts import read_evidence_of
     from panglot.results.result_record import find_results, read_result_record
 
     if by_language and by_language not in COLUMNS:
@@ -50,7 +50,7 @@ def whatif(
     for path, result in chosen.items():
         model = result.model.label
         try:
-            answers = what_if(read_evidence(path), split(policy))
+            answers = what_if(read_evidence_of(path, result), split(policy))
         except BadResult as error:
             reasons.append(f"{model} on {result.task.name}: {error}")
             continue

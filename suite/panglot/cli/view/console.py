@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from panglot.cli.view.tables import UNBOUNDED
-from panglot.plain import plain_lines
+from panglot.plain import plain, plain_lines
 
 
 class PlainConsole(Console):
@@ -23,6 +24,10 @@ class PlainConsole(Console):
         super().__init__(stderr=aside, highlight=False, markup=False, emoji=False)
         if not self.is_terminal and "COLUMNS" not in os.environ:
             self.width = UNBOUNDED
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does; a string is one line, whatever path or message of an error is in it."""
+        super().print(*(plain(each) if isinstance(each, str) else each for each in objects), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, with plain text in every other segment."""
