@@ -26,7 +26,7 @@ Values = dict[str, list[str]]
 CARRIED = ("task", "metric", "model")
 """What goes along from page to page."""
 
-_SHOWN, _BEFORE, _START = "address shown", "address before", "address start"
+_SHOWN, _BEFORE, _START, _NOTES = "address shown", "address before", "address start", "address notes"
 _EMPTY = [""]
 """How the address says that everything was taken out of a list."""
 
@@ -39,6 +39,12 @@ def begin(page: str) -> None:
     st.session_state[_BEFORE] = before if same else {}
     st.session_state[_START] = start
     st.session_state[_SHOWN] = {}
+    st.session_state.pop(_NOTES, None)
+
+
+def show_notes_here() -> None:
+    """Say here what a link asks for in vain: a picker may be folded away."""
+    st.session_state[_NOTES] = st.container()
 
 
 def query_string() -> str:
@@ -79,13 +85,25 @@ def select(
     _show(key, [str(value)], hide)
     st.session_state[key] = value
     chosen: T = widget(label, options, key=key, on_change=_write, args=(key, hide), **look)
-    _tell_missing([name for name in asked[-1:] if name not in named], why)
+    _tell_missing(label, [name for name in asked[-1:] if name not in named], why)
     return chosen
 
 
-def segments(label: str, options: Sequence[T], key: str, default: T, *, fixed: bool = True) -> T:
+def segments(
+    label: str,
+    options: Sequence[T],
+    key: str,
+    default: T,
+    *,
+    fixed: bool = True,
+    named: Mapping[T, str] = MappingProxyType({}),
+) -> T:
     """One of a few options, all of them visible; unlike a menu, Streamlit reads them as Markdown."""
-    widget = partial(st.segmented_control, format_func=lambda option: literal(str(option)), required=True)
+
+    def text_of(option: T) -> str:
+        return literal(named.get(option, str(option)))
+
+    widget = partial(st.segmented_control, format_func=text_of, required=True)
     return select(label, options, key, default, fixed=fixed, widget=widget)
 
 
@@ -107,7 +125,7 @@ def select_many(
     _show(key, [str(option) for option in value], hide)
     st.session_state[key] = value
     chosen: list[T] = st.multiselect(label, options, key=key, on_change=_write, args=(key, hide), **look)
-    _tell_missing([name for name in asked if name and name not in named], why)
+    _tell_missing(label, [name for name in asked if name and name not in named], why)
     return chosen
 
 
@@ -156,11 +174,12 @@ def clear(keys: Iterable[str]) -> None:
     st.query_params.from_dict({key: values for key, values in _complete().items() if key not in set(keys)})
 
 
-def _tell_missing(names: Iterable[str], why: Mapping[str, str]) -> None:
+def _tell_missing(label: str, names: Iterable[str], why: Mapping[str, str]) -> None:
     """Say what a link asks for in vain, so that nothing else is shown in its place without a word."""
+    place = st.session_state.get(_NOTES, st)
     for name in names:
-        said = why.get(name) or f"The link asks for {name}, which is not available here."
-        st.caption(f":material/link_off: {literal(said)}")
+        said = why.get(name) or f"{label}: the link asks for {name}, which is not available here."
+        place.caption(f":material/link_off: {literal(said)}")
 
 
 def _read(key: str) -> list[str]:

@@ -123,17 +123,16 @@ def overview(
 ) -> pd.DataFrame:
     """One row a model with all that the overview can show or filter by, the best in the setting `by` first.
 
+    Models that can have a rank come before those without evidence, these before published rows, and floors come last.
     Intervals stand in columns of their own (`mono low`, `mono high`); what a result lacks is missing.
     """
+    listed = list(entries)
     standing = {model.name: model for model in standings}
     table = [
         {
             "rank": standing[entry.id].place if entry.id in standing else None,
-            "rank 95 %": span(standing[entry.id].low, standing[entry.id].high)
-            if entry.id in standing
-            else FLOOR
-            if entry.floor
-            else None,
+            "rank 95 %": _why_unranked(entry)
+            or (span(standing[entry.id].low, standing[entry.id].high) if entry.id in standing else None),
             "alike": " ".join(standing[entry.id].letters) if entry.id in standing else None,
             "model": entry.shown,
             "organisation": entry.organisation,
@@ -154,15 +153,30 @@ def overview(
             "folder": entry.folder,
             "leads to": model_link(entry.task, entry.folder),
         }
-        for entry in entries
+        for entry in listed
     ]
     if not table:
         return pd.DataFrame()
     whole = dict.fromkeys(("rank", "parameters", "dimension"), "Int64")
     frame = pd.DataFrame(table).astype(whole)
+    frame["group"] = [_group(entry) for entry in listed]
     numbers = [name for name in frame if frame[name].isna().all() and name not in whole]
     frame[numbers] = frame[numbers].astype(float)
-    return frame.sort_values([by, *reversed(SCORES)], ascending=False, ignore_index=True, kind="stable")
+    keys = [by, *reversed(SCORES)]
+    ascending = [True, *([False] * len(keys))]
+    return frame.sort_values(["group", *keys], ascending=ascending, ignore_index=True, kind="stable").drop(
+        columns="group"
+    )
+
+
+def _why_unranked(entry: Entry) -> str:
+    """What stands in place of a rank where a result can have none; empty where it can."""
+    return FLOOR if entry.floor else "" if entry.ranked else entry.trust
+
+
+def _group(entry: Entry) -> int:
+    """Ranked models come first, then those without evidence, then what papers printed, then floors."""
+    return 3 if entry.floor else 2 if entry.trust == "published" else 0 if entry.ranked else 1
 
 
 def language_scores(scores: pd.DataFrame, metric: str, languages: Sequence[str]) -> pd.DataFrame:

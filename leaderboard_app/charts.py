@@ -14,7 +14,7 @@ import pandas as pd
 
 from leaderboard_app.exports import harmless
 from leaderboard_app.formats import chart_format
-from leaderboard_app.labels import EXACT, FONT, GREY, name_layers
+from leaderboard_app.labels import EXACT, GREY, name_layers
 from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, tip, unless
 from panglot.arrays import Floats
 from panglot.languages import language_label
@@ -57,6 +57,8 @@ AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
 NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "ticks": False, "domain": False}
+ON_PHONE = 125
+"""Pixels of a name beside a chart on a phone, half of those in a legend."""
 
 
 def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False) -> list[bool]:
@@ -80,8 +82,8 @@ def scatter(
 ) -> Chart:
     """Each model by two of its numbers, better to the right and up, with the Pareto front.
 
-    Named are the models of `sought`, by their folders, the best ten by `y`, and those on the front, as far as no name
-    lies on another; the others by pointing. Floors are grey marks for reference, and not on the front.
+    Named are the models of `sought`, by their folders, the best ten by `y`, those on the front, and floors, as far as
+    no name lies on another; the others by pointing. Floors are grey marks for reference, and not on the front.
 
     :param x_falls: whether the axis runs from large to small, since small is better
     """
@@ -100,14 +102,14 @@ def scatter(
         number_of(name, title=title, format=",.0f" if log_x and name == x else chart_format(name))
         for name, title in zip((x, y), titles, strict=True)
     ]
-    order = _first_named(models, y, sought)
-    names, named = name_layers(models, order, _shares(models[x], across), _shares(models[y], up), axes, narrow)
+    marks = pd.concat([models, floors], ignore_index=True)
+    order = [*_first_named(models, y, sought), *range(len(models), len(marks))]
+    names, named = name_layers(marks, order, _shares(marks[x], across), _shares(marks[y], up), axes, narrow)
     levels = [level for level in TRUST_INKS if level in set(models["trust"])]
     pointed = {**axes, "tooltip": tips}
     line, cross = mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5, clip=True), {"shape": "cross"}
     few = len(models) <= MANY
     coloured = pointed | _by("trust", levels)
-    beside = mark("text", align="left", dx=8, fontSize=FONT, limit=120, fontStyle="italic", clip=True)
     layers = [
         {**data("front"), **line, "encoding": axes},
         {**data("floors"), **mark("point", size=70, strokeWidth=2, color=GREY, **cross), "encoding": pointed},
@@ -117,12 +119,12 @@ def scatter(
             "encoding": coloured,
             "params": [ZOOM],
         },
-        {**data("named"), **mark("point", filled=True, size=90, opacity=1, clip=True), "encoding": coloured},
+        {**data("marked"), **mark("point", filled=True, size=90, opacity=1, clip=True), "encoding": coloured},
         *names,
-        {"name": "floors", **data("floors"), **beside, "encoding": {**axes, "text": name_of("model")}},
     ]
     front = models[models["on the front"]].sort_values(x)
-    tables = {"models": models, "front": front, "floors": floors, "named": named}
+    marked = named[~named["floor"].astype(bool)]
+    tables = {"models": models, "front": front, "floors": floors, "named": named, "marked": marked}
     return Chart({"layer": layers, **EXACT}, tables)
 
 
@@ -150,8 +152,12 @@ def dots(
     title: str,
     reference: tuple[str, float] | None = None,
     floors: Sequence[str] = (),
+    narrow: bool = False,
 ) -> Chart:
-    """Values with their intervals, a row for each category and a colour for each series; floors are grey."""
+    """Values with their intervals, a row for each category and a colour for each series; floors are grey.
+
+    :param narrow: whether names are cut so that values have room beside them on a phone
+    """
     table = savable(_labelled(table, category))
     order, names = list(dict.fromkeys(table[category])), list(dict.fromkeys(table[series]))
     look = _by(series, names)
@@ -159,11 +165,13 @@ def dots(
         grey = {"field": category, "oneOf": list(floors)}
         look["color"] = unless(grey, GREY, INKS.get(names[0], OTHERS[0]))
     encoding = {
-        "y": name_of(category, sort=order, title=None, axis=NAMES),
+        "y": name_of(category, sort=order, title=None, axis=NAMES | ({"labelLimit": ON_PHONE} if narrow else {})),
         "yOffset": name_of(series, sort=names),
         "tooltip": [name_of(category), name_of(series), *(tip(end, title) for end in ("value", "low", "high"))],
         **look,
     }
+    if narrow and look["color"].get("legend"):
+        look["color"]["legend"]["labelLimit"] = 2 * ON_PHONE
     values = table[["value", "low", "high"]].stack().tolist() + ([reference[1]] if reference else [])
     scale = _scale(pd.Series(values), 0.04)
     point = {**encoding, "x": number_of("value", title=title, scale=scale, axis=_axis(8))}

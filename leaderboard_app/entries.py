@@ -38,7 +38,7 @@ class Entry(Record):
     task: str
     trust: Shown
     recorded: bool = False
-    """Whether the keepers of the folder found that level, and not this machine."""
+    """Whether the maintainers of the folder found that level, and not this machine."""
     name: Label
     """The name for people."""
     identity: Label

@@ -18,7 +18,7 @@ from panglot.results.result_record import ResultRecord
 from panglot.score.bootstrap import Score
 
 ENDS = ("", " low", " high")
-RECORDED = "as recorded by the keepers of these submissions, not found on this machine"
+RECORDED = "as recorded by the maintainers of these submissions, not found on this machine"
 """Said of a level of trust."""
 
 
@@ -35,7 +35,7 @@ def card_table(entry: Entry) -> pd.DataFrame:
         "made for": ", ".join(map(language_name, entry.made_for)),
         "this task's data": SEEN[entry.training],
         "trust": f"{entry.trust}, {RECORDED}" if entry.recorded else entry.trust,
-        "link": entry.link,
+        "link": "" if entry.link.startswith("https://") else entry.link,  # of those the page has a button
         "source": entry.source,
     }
     return _facts(facts)

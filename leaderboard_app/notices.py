@@ -40,8 +40,8 @@ def notices(index: Index, name: str) -> None:
         _waiting()
     if index.recorded:
         sample = "." if index.pending else "; this machine verified a sample of them."
-        keepers = f"the keepers of {literal(index.folder.resolve().name)}"
-        st.caption(f"Trust of {count(index.recorded, 'result')}: as recorded by {keepers}{sample}")
+        whose = f"the maintainers of {literal(index.folder.resolve().name)}"
+        st.caption(f"The trust levels of {count(index.recorded, 'result')} were recorded by {whose}{sample}")
     if index.refused:
         with st.expander(f"{count(len(index.refused), 'file is', 'files are')} not shown", icon=":material/report:"):
             text_table(pd.DataFrame(list(index.refused.items()), columns=["file", "why"]))

@@ -47,7 +47,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False)
     return [name for name in order if name in table], config | {
         "rank": COLUMN.NumberColumn("rank", width=46, help="Place among all models with verified evidence."),
         "rank 95 %": COLUMN.TextColumn(
-            "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws. Floors are not ranked."
+            "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws, or why there is none."
         ),
         "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
         "model": COLUMN.TextColumn("model", pinned=narrow, width=model_pixels(narrow)),

@@ -33,6 +33,7 @@ def open_board(title: str, sentence: str) -> Index:
     st.title(title)
     if not on_phone():  # where a score has to be in view without scrolling
         st.caption(sentence)
+    address.show_notes_here()
     index = read_board()
     if all(entry.source for entry in index.entries):
         st.info("No results measured here yet: everything shown was published elsewhere. To measure a model, run:")

@@ -30,7 +30,7 @@ def side_by_side(entries: Sequence[Entry], rows: Mapping[str, Row], names: Seque
         if any(value != NOTHING for value in values):
             body += _line(fact, [html.escape(value) for value in values])
     return (
-        '<div class="front" role="region" aria-label="Side by side" tabindex="0"><table><thead><tr>'
+        '<div class="front beside" role="region" aria-label="Side by side" tabindex="0"><table><thead><tr>'
         f'<th scope="col">score, bias, cost</th>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 

@@ -188,7 +188,7 @@ def trusted(index: Index) -> str:
     """How far what is shown was verified, and where."""
     here = sum(entry.trust not in ("not checked", "published") for entry in index.entries) - index.recorded
     counts = {
-        f"as recorded by the keepers of {index.folder.resolve().name}": index.recorded,
+        f"as recorded by the maintainers of {index.folder.resolve().name}": index.recorded,
         "verified here": here,
         "still to be verified": index.waiting,
     }

@@ -52,6 +52,20 @@ def test_scores_without_verified_evidence_are_not_recommended(
     assert "reported" in set(page.dataframe[0].value["trust"])
 
 
+def test_command_names_the_models_measured_here(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_a_result(index: Index, task: str, metric: str) -> list[Scored]:
+        found = scored_on(index, task, metric)
+        facts = {**found[0].facts, "task": task, "folder": "mine@1"}
+        return [found[0]._replace(trust="recomputed", facts=facts), *found]
+
+    monkeypatch.setattr("leaderboard_app.field_store.scored_on", with_a_result)
+    page = open_page("choose", tmp_path, languages=["deu_Latn"])
+    assert not page.exception
+    assert shlex.split(page.code[-1].value)[:3] == ["panglot", "shortlist", str(tmp_path / "mine@1")]
+
+
 def test_page_says_so_where_no_model_meets_all_limits(open_page: Open, tmp_path: Path) -> None:
     page = open_page("choose", tmp_path, size="50 M", length="32,768", licence="true", weights="true")
     assert not page.exception

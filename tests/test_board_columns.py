@@ -134,6 +134,20 @@ def test_a_chart_names_what_is_looked_for_and_the_good_corner_is_top_right() -> 
     assert "reverse" not in encoding["y"]["scale"]
 
 
+def test_rows_without_a_rank_are_below_those_with_one_and_floors_last() -> None:
+    listed = [
+        entry("random"),
+        entry("paper", "published", source="a paper"),
+        entry("claim", "self-reported"),
+        entry("better"),
+        entry("worse"),
+    ]
+    rows = {each.id: {"balance": board.Score(0.9 - 0.1 * place, None, None)} for place, each in enumerate(listed)}
+    rows["worse@1/t"] = {"balance": board.Score(0.55, None, None)}
+    table = board.overview(listed, rows)
+    assert table["model"].tolist() == ["better", "worse", "claim", "paper", "random"]
+
+
 def test_an_action_that_cannot_be_done_says_why() -> None:
     entries = {
         each.folder: each

@@ -108,6 +108,13 @@ def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) ->
     assert test.selectbox(key="metric").value == "map"
 
 
+def test_a_folded_away_choice_that_a_link_asks_for_in_vain_is_told_in_view(open_page: Open, index: Index) -> None:
+    test = open_page("overview", index.folder, task="starter", size="700 M")
+    said = "link asks for 700 M"
+    assert any(said in caption.value.replace("\\", "") for caption in test.caption)
+    assert not any(said in caption.value.replace("\\", "") for fold in test.expander for caption in fold.caption)
+
+
 def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
     test = open_page("overview", index.folder, task="starter", search="bm25")
     shown = test.dataframe[0].value["model"].tolist()

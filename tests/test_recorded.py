@@ -171,7 +171,7 @@ def test_a_sample_is_verified_once_and_reported(board: Path) -> None:
     assert verify_new(board) == ""
     index = read_index(board)
     assert not index.pending
-    assert trusted(index) == "Results: 3 as recorded by the keepers of board."
+    assert trusted(index) == "Results: 3 as recorded by the maintainers of board."
 
 
 @pytest.mark.usefixtures("no_checks")
@@ -187,12 +187,13 @@ def test_board_says_that_keepers_recorded_a_level(
     assert verify_new(board).endswith("no difference was found.")
     entry = next(entry for entry in read_index(board).entries if entry.id == name)
     assert card_table(entry).set_index("fact").loc["trust"].item() == (
-        "reproduced, as recorded by the keepers of these submissions, not found on this machine"
+        "reproduced, as recorded by the maintainers of these submissions, not found on this machine"
     )
     monkeypatch.setattr("sys.argv", ["board", str(board)])
     page = AppTest.from_file(str(OVERVIEW), default_timeout=LONGEST).run()
     said = [caption.value for caption in page.caption]
-    assert "Trust of 3 results: as recorded by the keepers of board; this machine verified a sample of them." in said
+    told = "The trust levels of 3 results were recorded by the maintainers of board; this machine verified a sample"
+    assert f"{told} of them." in said
 
 
 def test_a_record_that_lies_is_found_by_the_sample_and_forgotten(

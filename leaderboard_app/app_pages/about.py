@@ -81,7 +81,7 @@ with st.container(width=WIDTH):
     head("trust")
     st.write(
         "Determined from the files whenever they change, whatever a submission claims: on this machine, or, where a "
-        "level is marked as recorded, by the keepers of these submissions."
+        "level is marked as recorded, by the maintainers of these submissions."
     )
     listed(levels.MEANINGS)
 

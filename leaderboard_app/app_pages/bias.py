@@ -50,7 +50,8 @@ def show_measure(
     reference = ("language-blind", blind[measure]) if measure in blind else None
     called = measure.replace("_", " ")
     title = headed(measure, called) if BETTER[measure] != "blind" else f"→ {called} ← nearer to the line is better"
-    chart = dots(drawn, "model", "setting", title, reference, board.names_of(listed)[len(listed) - len(floors) :])
+    grey = board.names_of(listed)[len(listed) - len(floors) :]
+    chart = dots(drawn, "model", "setting", title, reference, grey, on_phone())
     show_chart(chart, f"panglot {task} {measure}", f"{measure} of all models, best first")
     said = []
     if reference:
@@ -96,7 +97,7 @@ def show_languages(chosen: list[Entry], results: list[ResultRecord], task: str) 
     st.markdown(f"**{literal(names[0])} favours {first} most, and {last} least.**")
     title = "← ranked lower · mean of the answers · ranked higher →"
     name = f"panglot {task} {' '.join(entry.folder for entry in chosen)}"
-    chart = dots(pushed, "language", "model", title, ("language-blind", 0.0))
+    chart = dots(pushed, "language", "model", title, ("language-blind", 0.0), narrow=on_phone())
     show_chart(chart, f"{name} winners", f"Languages pushed up or down, {task}.")
     st.caption(
         "Among the parallel answers to one question, how many ranks above their mean a language's answer is, averaged "
@@ -126,7 +127,8 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
     for entry in measured[:1]:
         with failures_shown(entry):
             blind = result_of(index, entry).blind
-    measure = address.select("Measure", named, "measure", board.DISTANCE if board.DISTANCE in named else named[0])
+    first = board.DISTANCE if board.DISTANCE in named else named[0]
+    measure = address.select("Measure", named, "measure", first, format_func=lambda name: name.replace("_", " "))
     st.markdown(literal(f"{SENTENCES[measure]} {SAID[BETTER[measure]]}"))
     there = best_by(measure, entries, rows, blind)
     show_measure(task, measure, there, rows, blind)

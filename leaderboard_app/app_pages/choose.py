@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -14,8 +16,10 @@ from leaderboard_app.field import Scored, entries_of, languages_of, link_of
 from leaderboard_app.field_store import field_of, scored_on
 from leaderboard_app.filtering import SIZES
 from leaderboard_app.formats import plus_minus
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.notices import tell_imitations
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
+from leaderboard_app.store import submissions
 from leaderboard_app.widgets import COLUMN, number_columns, show_table
 from panglot.cli.view.shortlist import check_command, how_to_check
 from panglot.data.image import IMAGES
@@ -28,6 +32,7 @@ from panglot.trust.levels import HOLDS
 MOST = 15
 LENGTHS = {"any": None, "512": 512, "2,048": 2048, "8,192": 8192, "32,768": 32768}
 """Tokens that a model must read."""
+WAYS: dict[Direction, str] = {"within": "within a language", "english": "English questions", "all": "all pairs"}
 
 
 def pick_wishes(languages: list[str], divided: bool) -> Wishes:
@@ -37,7 +42,7 @@ def pick_wishes(languages: list[str], divided: bool) -> Wishes:
     )
     ways: list[Direction] = ["within"] if divided else list(DIRECTIONS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        direction = address.segments("Direction", ways, "direction", "within")
+        direction = address.segments("Direction", ways, "direction", "within", named=WAYS)
         with st.container(width=150):
             size = SIZES[address.select("Parameters, at most", list(SIZES), "size", "any", fixed=True)]
         with st.container(width=150):
@@ -50,9 +55,9 @@ def pick_wishes(languages: list[str], divided: bool) -> Wishes:
     return Wishes(tuple(chosen or languages), direction, round(size) if size else None, licence, weights, length)
 
 
-def command_of(task: str, metric: str, wishes: Wishes) -> str:
-    """What makes the same list in a terminal."""
-    parts = ["panglot", "shortlist", "--languages", ",".join(wishes.languages)]
+def command_of(task: str, metric: str, wishes: Wishes, measured: Sequence[Path]) -> str:
+    """What makes the same list in a terminal; `measured` are the folders of the models measured here."""
+    parts = ["panglot", "shortlist", *map(str, measured), "--languages", ",".join(wishes.languages)]
     parts += ["--task", task, "--metric", metric, "--direction", wishes.direction]
     parts += ["--max-parameters", str(wishes.max_parameters)] if wishes.max_parameters else []
     parts += ["--licence", "open"] if wishes.open_licence else []
@@ -103,7 +108,7 @@ def show_choices(found: Shortlist, task: str, metric: str) -> None:
     """The list, and what it leaves out."""
     st.markdown(said_of(found))
     config: dict[str, object] = number_columns(("weakest",), "mono") | {
-        "model": COLUMN.TextColumn("model", width=260),
+        "model": COLUMN.TextColumn("model", pinned=on_phone(), width=190 if on_phone() else 260),
         "score": COLUMN.NumberColumn(metric, width=110),
         "behind the best": COLUMN.NumberColumn("behind the best ↓", width=130),
         "as good as the best": COLUMN.CheckboxColumn(width=130, help="Whether the interval of what it lacks holds 0."),
@@ -159,8 +164,12 @@ def main() -> None:
             st.code(check_command(found.first_to_run, own), language=None, wrap_lines=True)
     else:
         st.info("No model meets all of this. Drop a limit or a language.")
+    if len(wishes.languages) == len(languages):  # more names than anybody would copy
+        st.caption("Choose your languages to see the command that makes the same list in a terminal.")
+        return
     st.write("The same list in a terminal:")
-    st.code(command_of(task, metric, wishes), language=None, wrap_lines=True)
+    measured = [submissions() / str(model.facts["folder"]) for model in models if not model.is_reported]
+    st.code(command_of(task, metric, wishes, measured), language=None, wrap_lines=True)
 
 
 def _words(found: Interval) -> str:

@@ -114,10 +114,11 @@ class Pair(NamedTuple):
 def pick_pair(chosen: list[Entry]) -> Pair:
     """The first model, and the one it is tested against."""
     others = {entry.folder: entry for entry in chosen[1:]}
+    called = dict(zip((entry.folder for entry in chosen), board.names_of(chosen), strict=True))
     against = next(iter(others))
     if len(others) > 1:
         against = address.segments(
-            f"Test {literal(chosen[0].shown)} against", list(others), "other", against, fixed=False
+            f"Test {literal(chosen[0].shown)} against", list(others), "other", against, fixed=False, named=called
         )
     pair = [chosen[0], others[against]]
     names = board.names_of(pair)

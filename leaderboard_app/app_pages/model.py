@@ -9,7 +9,7 @@ import streamlit as st
 
 from leaderboard_app import address, board
 from leaderboard_app.charts import dots, lines
-from leaderboard_app.columns import SENTENCES
+from leaderboard_app.columns import SENTENCES, headed
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.front import Task, place_html, tasks_html, usual_setting
@@ -73,7 +73,9 @@ def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> N
     if long.empty:
         st.info("There are no scores of single languages.")
         return
-    show_chart(dots(long, "language", "setting", metric), f"{name} languages", f"{metric} by query language.")
+    show_chart(
+        dots(long, "language", "setting", headed("score", metric)), f"{name} languages", f"{metric} by query language."
+    )
     fold_table(by_language, f"{name} languages", "languages", number_columns(list(by_language)[1:]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pandas as pd
 import streamlit as st
 
@@ -42,14 +44,11 @@ def found_in(table: pd.DataFrame, texts: Texts, searched: str) -> pd.DataFrame:
 def pick_query(task: str, entry: Entry, evidence: Evidence, texts: Texts) -> str:
     """The queries of one language in a table, and which of them is looked at; empty where none is found."""
     asking = [name for place, name in enumerate(evidence.languages) if (evidence.query_language == place).any()]
-    left, middle, right = st.columns(3)
-    with left:
-        language = pick_language("Query language", asking)
-    table = query_table(evidence, language)
-    orders = [name for name, (column, _) in ORDERS.items() if table[column].any()] or list(ORDERS)
-    with middle:
-        order = address.select("Order", orders, "order", orders[0])
-    with right:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        language = pick_language("Query language", asking, width=125 if on_phone() else 220)
+        table = query_table(evidence, language)
+        orders = [name for name, (column, _) in ORDERS.items() if table[column].any()] or list(ORDERS)
+        order = address.select("Order", orders, "order", orders[0], width=217 if on_phone() else 260)
         searched = address.text("Search", "search", 80, placeholder="words of a query, or its id")
     column, rising = ORDERS[order]
     table = table.sort_values(column, ascending=rising, kind="stable", ignore_index=True)
@@ -64,7 +63,7 @@ def pick_query(task: str, entry: Entry, evidence: Evidence, texts: Texts) -> str
     config = {
         **number_columns(["average precision"]),
         **{name: COLUMN.NumberColumn(format="localized") for name in ("best rank", "worst rank", "rank distance")},
-        "text": COLUMN.TextColumn(width=300 if on_phone() else 480),
+        "text": COLUMN.TextColumn(width=170 if on_phone() else 480),
         "query": COLUMN.TextColumn("id", width=150),
     }
     numbers = list(table.columns.drop(["query", "text"], errors="ignore"))
@@ -82,8 +81,10 @@ def show_query(evidence: Evidence, texts: Texts, query: str) -> None:
 
     language = evidence.languages[evidence.query_language[evidence.query_ids.index(query)]]
     st.subheader("The query", anchor=False)
-    asked = [query, language_label(language), inside(query, texts.queries)]
-    st.html(texts_table(["id", "language", "query"], [asked], [False], 2))
+    asked = [language_label(language), inside(query, texts.queries)]
+    if texts.queries:
+        asked[1] += f'<small dir="ltr">{html.escape(query)}</small>'
+    st.html(texts_table(["language", "query"], [asked], [False], 1))
     if not texts.queries:
         st.info("The task's data is not on this machine, so ids are shown instead of texts.")
     best = best_candidates(evidence, query)

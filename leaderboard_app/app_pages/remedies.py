@@ -6,6 +6,7 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.charts import dots
+from leaderboard_app.columns import headed
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
@@ -28,6 +29,7 @@ from leaderboard_app.remedies import (
 from leaderboard_app.store import answers_of, is_answered, result_of
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, text_table
 from panglot.remedies.whatif import POOL
+from panglot.score.metrics import NAMES
 
 MOST_DRAWN = 40
 """Models in the chart of gains."""
@@ -75,10 +77,13 @@ def rungs_of(index: Index, entry: Entry, entries: list[Entry]) -> list[Rung]:
 
 def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
     """Each remedy beside the model as measured, then what each needs, then every query language."""
-    table = ladder_table(rungs, measure)
+    table, title = (
+        ladder_table(rungs, measure),
+        headed("score" if measure in NAMES else measure, measure.replace("_", " ")),
+    )
     reference = (rungs[0].remedy, float(table["value"].iloc[0]))
     show_chart(
-        dots(table.assign(measure=measure), "remedy", "measure", measure, reference),
+        dots(table.assign(measure=measure), "remedy", "measure", title, reference),
         f"{name} {measure}",
         f"{measure} under each remedy",
     )
@@ -94,7 +99,7 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
     wanted = [shown for shown in names if shown in (names[0], INTERLEAVE)]
     chosen = address.select_many("Remedies", names, "remedy", wanted)
     languages = language_table([rung for rung in rungs if rung.remedy in (chosen or wanted)], measure)
-    show_chart(dots(languages, "language", "remedy", measure), f"{name} languages", f"{measure} by query language")
+    show_chart(dots(languages, "language", "remedy", title), f"{name} languages", f"{measure} by query language")
     fold_table(languages, f"{name} languages", "languages", number_columns(["value", "low", "high"]))
 
 
@@ -140,7 +145,8 @@ def main() -> None:
         st.info("No model on this task has verified evidence.")
         return
     entry = pick_model(index, verified)
-    measure = address.segments("Measure", list(MEASURES), "measure", "map")
+    spelt = {name: name.replace("_", " ") for name in MEASURES}
+    measure = address.segments("Measure", list(MEASURES), "measure", "map", named=spelt)
     with failures_shown(entry):
         rungs = rungs_of(index, entry, verified)
         if rungs:

@@ -76,10 +76,15 @@ given = dict.fromkeys(measure for row in experiment.means if row.task == task fo
 biases = [measure for measure in given if measure in SENTENCES and measure not in SCORES]
 if biases:
     st.subheader("Bias", anchor=False)
-    measure = address.segments("Measure", biases, "measure", biases[0])
+    spelt = {name: name.replace("_", " ") for name in biases}
+    measure = address.segments("Measure", biases, "measure", biases[0], named=spelt)
     st.caption(literal(SENTENCES[measure]))
     measured = arm_scores(experiment, task, [measure])
-    show_chart(dots(measured, "arm", "measure", headed(measure)), f"{name} {measure}", f"{measure} of every arm.")
+    show_chart(
+        dots(measured, "arm", "measure", headed(measure, spelt[measure])),
+        f"{name} {measure}",
+        f"{measure} of every arm.",
+    )
 
 differences = difference_table(experiment, task)
 if not differences.empty:
