@@ -78,12 +78,12 @@ def values(scores: pd.DataFrame, metric: str, view: View = OVERALL) -> dict[str,
 
 
 def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]:
-    """Entries by balance, then by the other settings; published rows and floors come last."""
+    """Entries by balance, then by the other settings, those that can have a rank before all others."""
 
-    def order(entry: Entry) -> tuple[bool, bool, list[float]]:
+    def order(entry: Entry) -> tuple[int, list[float]]:
         row = rows.get(entry.id, {})
         scores = [-row.get(setting, NO_SCORE).value for setting in ("balance", "multi", "mono")]
-        return entry.floor, entry.trust == "published", scores
+        return group_of(entry), scores
 
     return sorted(entries, key=order)
 
@@ -159,7 +159,7 @@ def overview(
         return pd.DataFrame()
     whole = dict.fromkeys(("rank", "parameters", "dimension"), "Int64")
     frame = pd.DataFrame(table).astype(whole)
-    frame["group"] = [_group(entry) for entry in listed]
+    frame["group"] = [group_of(entry) for entry in listed]
     numbers = [name for name in frame if frame[name].isna().all() and name not in whole]
     frame[numbers] = frame[numbers].astype(float)
     keys = [by, *reversed(SCORES)]
@@ -174,8 +174,8 @@ def _why_unranked(entry: Entry) -> str:
     return FLOOR if entry.floor else "" if entry.ranked else entry.trust
 
 
-def _group(entry: Entry) -> int:
-    """Ranked models come first, then those without evidence, then what papers printed, then floors."""
+def group_of(entry: Entry) -> int:
+    """Models that can have a rank come first, then those without evidence, what papers printed, and floors."""
     return 3 if entry.floor else 2 if entry.trust == "published" else 0 if entry.ranked else 1
 
 

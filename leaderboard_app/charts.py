@@ -56,7 +56,7 @@ ZOOM_HELP = "Drag to move, Ctrl and wheel to zoom, double-click to see all."
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
-NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "ticks": False, "domain": False}
+NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "labelFlush": False, "ticks": False, "domain": False}
 ON_PHONE = 125
 """Pixels of a name beside a chart on a phone, half of those in a legend."""
 

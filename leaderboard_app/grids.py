@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from leaderboard_app.charts import AXIS, LEGEND, NAMES, savable
+from leaderboard_app.labels import GREY
 from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, unless
 from panglot.languages import language_label
 
@@ -26,6 +27,13 @@ BLACK_FROM = 0.43
 """Share of viridis from which black ink reads better than white."""
 WHITE_ABOVE, WHITE_BELOW = 0.68, 0.96
 """Shares of the way to purple and to orange from which white ink reads better than black."""
+
+
+SQUARES: Spec = {
+    **{"orient": "bottom", "type": "symbol", "symbolType": "square", "symbolSize": 150, "tickCount": 5},
+    **{"symbolOpacity": 1, "symbolStrokeColor": GREY, "symbolStrokeWidth": 1},
+}
+"""A legend of a few colours: the browser loses a gradient, which has the page's address, when this is completed."""
 
 
 def heat_map(table: pd.DataFrame, times: float = 100, tips: Sequence[str] = ("value", "low", "high")) -> Chart:
@@ -76,7 +84,7 @@ def deviation_map(table: pd.DataFrame, middle: float, largest: float, legend: st
     scale = {"domain": [ends[0], middle, ends[1]], "range": [BELOW, NEUTRAL, ABOVE], "clamp": True}
     above, below = middle + WHITE_ABOVE * largest, middle - WHITE_BELOW * largest
     ink = unless(f"datum.value > {above} || datum.value < {below}", "white", "black")
-    colour = number_of("value", scale=scale, title=legend, legend={"orient": "bottom", "gradientLength": 200})
+    colour = number_of("value", scale=scale, title=legend, legend=SQUARES)
     tips = [number_of("value", format="+.2f"), *([name_of("note")] if "note" in table else [])]
     return _grid(table, colour, ink, tips, AXIS + LEGEND)
 

@@ -58,7 +58,7 @@ def _trusted(found: Found, report: Report) -> Found:
 
 
 def preview(entries: Sequence[Entry], scores: Sequence[pd.DataFrame], found: Found, task: str) -> pd.DataFrame:
-    """The overview of a task as it would be with the upload in it: the upload first, then the best balance.
+    """The overview of a task as it would be with the upload in it: the upload first, then its order.
 
     Only results with verified evidence have a rank, and no floors, as on the board. `entries` and `scores` are the
     board's on this task, of its headline metric and `board.BIAS`; there may be none.

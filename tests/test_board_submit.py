@@ -282,7 +282,7 @@ def test_a_preview_ranks_verified_models_and_shows_the_upload_first() -> None:
     others = [entry for name, entry in entries.items() if name != "mine"]
     found = Found([entries["mine"]], [], {})
     table = preview(others, [pd.DataFrame(rows, columns=columns)], found, "starter")
-    assert table["model"].tolist() == ["mine", "paper", "claimed", "constant", "better", "worse"]
+    assert table["model"].tolist() == ["mine", "better", "worse", "claimed", "paper", "constant"]
     assert table.set_index("model")["rank"].dropna().to_dict() == {"mine": 2, "better": 1, "worse": 3}
     assert place_in_words(table) == "Place 2 of 3 by balance."
 

@@ -34,9 +34,13 @@ MOST_DRAWN = 40
 def best_by(
     measure: str, entries: list[Entry], rows: Mapping[str, board.Row], blind: Mapping[str, float]
 ) -> list[Entry]:
-    """The entries that have a measure, best first, and the floors behind them."""
+    """The entries that have a measure, best first: the verified ones, then those without evidence, papers, floors."""
     there = [entry for entry in entries if measure in rows.get(entry.id, {})]
-    there.sort(key=lambda entry: (entry.floor, badness(measure, rows[entry.id][measure].value, blind.get(measure))))
+
+    def order(entry: Entry) -> tuple[int, float]:
+        return board.group_of(entry), badness(measure, rows[entry.id][measure].value, blind.get(measure))
+
+    there.sort(key=order)
     return there
 
 
@@ -58,6 +62,8 @@ def show_measure(
         said.append(f"The dashed line is what a language-blind ranker gets: {number(blind[measure], measure)}.")
     if len(models) > MOST_DRAWN:
         said.append(f"The best {MOST_DRAWN} of {len(models):,} models.")
+    if len(set(map(board.group_of, models))) > 1:
+        said.append("Verified models come first, then those without verified evidence, then rows of papers.")
     if floors:
         said.append("Floors, in grey, are for reference.")
     st.caption(" ".join(said))
