@@ -146,6 +146,14 @@ def test_rows_without_a_rank_are_below_those_with_one_and_floors_last() -> None:
     rows["worse@1/t"] = {"balance": board.Score(0.55, None, None)}
     table = board.overview(listed, rows)
     assert table["model"].tolist() == ["better", "worse", "claim", "paper", "random"]
+    assert [each.name for each in board.best_first(listed, rows)] == table["model"].tolist()
+
+
+def test_legend_of_a_grid_is_no_gradient() -> None:
+    """A gradient is named with the address of the page, and lost when the address changes under it."""
+    table = pd.DataFrame({"query": ["de"], "candidate": ["en"], "value": [0.1], "shown": ["+10"]})
+    rect, _ = grids.deviation_map(table, 0, 1, "difference").spec["layer"]
+    assert rect["encoding"]["color"]["legend"]["type"] == "symbol"
 
 
 def test_an_action_that_cannot_be_done_says_why() -> None:
