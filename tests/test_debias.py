@@ -330,7 +330,7 @@ def test_languages_of_the_file_are_spelled_as_those_of_the_pool() -> None:
 
 def test_query_among_the_texts_is_refused() -> None:
     pool = _parallel_pool()
-    texts = FitTexts("f.jsonl", (("de", "another text"), ("en", pool.queries.texts[3])))
+    texts = FitTexts("f.jsonl", (("de", "another text"), ("en", f" {pool.queries.texts[3]}\n")))
     with pytest.raises(BadData, match=r"f\.jsonl: 1 of 2 texts are queries of the task, such as "):
         Debias(parse_method("centre"), texts).score_pool(_Marked(), pool)
 

@@ -104,6 +104,8 @@ def test_equal_images_are_one(folder: Path) -> None:
         ("../outside.png,en,x", "'../outside.png', which is not a file in"),
         ("{outside},en,x", "which is not a file in"),
         ("link.png,en,x", "'link.png', which is not a file in"),
+        (f"{'A long caption. ' * 20},en,x", "'A long caption. A"),
+        ("a\0b,en,x", r"'a\x00b', which is not a file in"),
         ("files/broken.png,en,x", "an image that cannot be decoded"),
         (",en,x", "found an empty text"),
     ],

@@ -106,6 +106,12 @@ def test_search_without_validation_is_refused(tmp_path: Path) -> None:
         plan(_ablation(), tmp_path)
 
 
+def test_search_with_too_many_combinations_is_refused(folder: Path) -> None:
+    ablation = _ablation().model_copy(update={"search": {"seed": tuple(range(9)), "loss.scale": (1, 2, 3)}})
+    with pytest.raises(BadData, match="search has 27 combinations of values, but at most 26"):
+        plan(ablation, folder)
+
+
 def test_arms_of_the_intact_encoder_share_data_and_vocabulary() -> None:
     recipes = {model.arm: model.recipe for model in plan(read_ablation(Path("e5-intact")), Path())}
     for arm, recipe in recipes.items():

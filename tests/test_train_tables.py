@@ -144,11 +144,13 @@ def test_text_tables_name_their_lines(tmp_path: Path, ending: str) -> None:
     [
         ("own.parquet", b"PAR1 or not", "cannot be read"),
         ("own.txt", b"who\the", "Expected Parquet, or a "),
-        ("own.csv", b"q,p\n\xff\xfe,x", "cannot be read"),
-        ("own.csv", b"", "has no rows"),
+        ("own.csv", b"q,p\n\xff\xfe,x", "line 2: not UTF-8"),
+        ("own.csv", b"", "is empty"),
+        ("own.csv", b'q,p,lang,id,wrong\nwho,he,en,1,"open\nwhat,it,en,2,\n', "line 2: not valid CSV"),
         ("own.csv", b"q,p,lang,id,wrong\n", "has no rows"),
-        ("own.jsonl", json.dumps(GOOD).encode() + b"\n{", "Line 2 is not JSON"),
-        ("own.jsonl", b"[1]", "Line 1 is not a JSON object"),
+        ("own.jsonl", json.dumps(GOOD).encode() + b"\n{", "line 2 is not JSON"),
+        ("own.jsonl", b"[" * 100_000, "line 1 is not JSON"),
+        ("own.jsonl", b"[1]", "line 1 is not a JSON object"),
     ],
 )
 def test_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:

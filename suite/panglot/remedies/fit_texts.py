@@ -67,8 +67,8 @@ class FitTexts:
 
         :raises BadData: a query is among them.
         """
-        asked = {text for number, text in enumerate(queries.texts) if number not in queries.images}
-        shared = [text for _, text in self.rows if text in asked]
+        asked = {_words(text) for number, text in enumerate(queries.texts) if number not in queries.images}
+        shared = [text for _, text in self.rows if _words(text) in asked]
         if shared:
             raise BadData(
                 f"{self.name}: {len(shared):,} of {len(self.rows):,} texts are queries of the task, such as "
@@ -107,6 +107,11 @@ def fit_roles(method: Method, vectors: dict[Role, Floats], language: Ints, langu
         return {role: method.fit(own, language, languages) for role, own in vectors.items()}
     together = np.concatenate(list(vectors.values()))
     return dict.fromkeys(vectors, method.fit(together, np.tile(language, len(vectors)), languages))
+
+
+def _words(text: str) -> str:
+    """A text as models read it: white space around it, or how much of it is between words, makes no difference."""
+    return " ".join(text.split())
 
 
 def _read_rows(path: Path) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,7 @@ def read_headings(path: Path) -> tuple[str, ...]:
     """
     if _is_parquet(path):
         return tuple(_open_parquet(path).schema_arrow.names)
-    return tuple(_stripped(next(_cells(path))[1]))
+    return tuple(_stripped(next(read_cells(path))[1]))
 
 
 def read_table(path: Path, names: Names) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def read_table(path: Path, names: Names) -> Iterator[Row]:
 
 
 def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
-    rows = _cells(path)
+    rows = read_cells(path)
     heading = _stripped(next(rows)[1])
     places = [(field, heading.index(name)) for field, name in fields.items()]
     for number, cells in rows:
@@ -74,7 +74,7 @@ def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
         yield row
 
 
-def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row of a CSV file, the header included, with the number of its first line.
 
     :raises BadData: the file is empty or not CSV.

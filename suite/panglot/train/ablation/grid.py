@@ -145,6 +145,11 @@ def plan(ablation: Ablation, beside: Path, changes: Sequence[str] = ()) -> list[
     planned = []
     for name, arm in ablation.arms.items():
         settings = _combinations(ablation.search) if arm.searched else []
+        if len(settings) > len(ascii_lowercase):
+            raise BadData(
+                f"{ablation.name}: search has {len(settings)} combinations of values, but at most "
+                f"{len(ascii_lowercase)} are supported."
+            )
         suffixes = [f"-{letter}" for letter in ascii_lowercase[: len(settings)]]
         trials, *others = [
             tuple(made(name, seed, own, suffix) for own, suffix in zip(settings, suffixes, strict=True))

@@ -81,8 +81,11 @@ def _image_of(table: Table, row: Row, column: str, folder: Path | None) -> bytes
     if not folder or not isinstance(value, str) or not value:
         table.note(row, column, "an image")
         return b""
-    path = (folder / value).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
-        table.note(row, column, "an image", f"'{value[:80]}', which is not a file in {folder}")
-        return b""
-    return path.read_bytes()
+    try:
+        path = (folder / value).resolve()
+        if path.is_relative_to(folder.resolve()) and path.is_file():
+            return path.read_bytes()
+    except (OSError, ValueError):  # no file has such a name: it is too long or has a null character
+        pass
+    table.note(row, column, "an image", f"{value[:80]!r}, which is not a file in {folder}")
+    return b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,9 +13,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from panglot.data.readers.tables import read_cells
 from panglot.errors import BadData, MissingData
 from panglot.hub import patiently
 from panglot.languages import canonical
+from panglot.lines import read_lines
 from panglot.numbers import count
 from panglot.train.data.pairs import TextPair
 from panglot.train.recipes.recipe import Origin, TextData
@@ -26,13 +27,12 @@ LONGEST = 60
 
 SHOWN = 10
 """Most languages that a message lists."""
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 BATCH = 10_000
 """Rows of a Parquet file that are in memory at a time."""
 
 
 class Row(NamedTuple):
-    """A row, with its number or, in text files, the line number of its end, from 1."""
+    """A row, with its number or, in text files, the number of its first line, from 1."""
 
     place: int
     cells: Mapping[str, Any]
@@ -210,7 +210,7 @@ def read_table(name: str, origin: Origin, columns: Iterable[str | None]) -> Tabl
     skips = origin.bad_rows == "skip"
     if not path.is_file():
         return Table(name, source, _from_hub(name, origin, columns), skips=skips)
-    if path.suffix in DELIMITERS:
+    if path.suffix in (".csv", ".tsv"):
         rows, unit = _from_csv(path), "line"
     elif path.suffix in (".jsonl", ".ndjson"):
         rows, unit = _from_jsonl(path), "line"
@@ -223,7 +223,9 @@ def _readable(name: str, source: str, rows: Iterator[Row]) -> Iterator[Row]:
     """The rows, with errors of the file and its format as messages."""
     try:
         yield from rows
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+    except BadData as error:
+        raise BadData(f"{name}: {error}") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0][:200]
         raise BadData(
             f"{name}: {source} cannot be read: {reason}. Expected Parquet, or a .csv, .tsv or .jsonl file."
@@ -244,24 +246,22 @@ def _numbered(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def _from_csv(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=DELIMITERS[path.suffix])
-        for row in reader:
-            extra = len(row.pop(None, ()))
-            yield Row(reader.line_num, row, extra)
+    rows = read_cells(path)
+    heading = [name.strip() for name in next(rows)[1]]
+    for number, cells in rows:
+        missing = [None] * (len(heading) - len(cells))
+        yield Row(number, dict(zip(heading, [*cells, *missing], strict=False)), max(0, len(cells) - len(heading)))
 
 
 def _from_jsonl(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise ValueError(f"Line {number} is not JSON: {error}") from error
-                if not isinstance(row, dict):
-                    raise ValueError(f"Line {number} is not a JSON object")
-                yield Row(number, row)
+    for number, line in read_lines(path):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadData(f"{path}, line {number} is not JSON: {error}.") from error
+        if not isinstance(row, dict):
+            raise BadData(f"{path}, line {number} is not a JSON object.")
+        yield Row(number, row)
 
 
 def _from_hub(name: str, origin: Origin, columns: Iterable[str | None]) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from panglot.arrays import Floats
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
 from panglot.encode.checkpoints.loading import PROBE, fetch_model, one_line
-from panglot.encode.checkpoints.tokens import positions, prepare
+from panglot.encode.checkpoints.tokens import positions, prepare, tokenize
 from panglot.encode.kinds.encoder_classes import stated_kind
 from panglot.errors import BadEncoder
 from panglot.hub import patiently
@@ -149,8 +149,8 @@ def _check_reads(text: TextTower, first: Any) -> None:
 def _check_encodes(text: TextTower, modules: Sequence[Any], checkpoint: Checkpoint) -> None:
     """Check that a base makes finite vectors of short and long texts, and the same when saved and loaded for scoring.
 
-    :raises BadEncoder: the base lacks weights; encoding, saving or loading fails; or the vectors are not finite or not
-        the same.
+    :raises BadEncoder: the base lacks weights; encoding, saving or loading fails; or the vectors are not finite, do not
+        depend on the whole text, or are not the same.
     """
     texts = [PROBE, f"{PROBE} " * text.length]
     model = SentenceTransformer(modules=modules, device="cpu")
@@ -165,6 +165,12 @@ def _check_encodes(text: TextTower, modules: Sequence[Any], checkpoint: Checkpoi
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise BadEncoder(
             f"text.base: {text.base} does not return finite vectors; its output has shape {vectors.shape}."
+        )
+    whole = len(tokenize(modules[0].tokenizer, [PROBE])[0]) < text.length
+    if whole and np.allclose(*vectors, rtol=0, atol=1e-5 * np.abs(vectors).max()):
+        raise BadEncoder(
+            f"text.base: {text.base} returns the same vector for all texts that start alike. With cls pooling, a "
+            "decoder reads only the first token: set text.pooling to mean, or choose another base."
         )
     try:
         with TemporaryDirectory() as folder:
