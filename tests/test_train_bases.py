@@ -123,7 +123,7 @@ def test_decoder_without_a_padding_token_is_padded_by_its_last(tmp_path: Path) -
 
 def test_decoder_pooled_at_its_first_token_is_refused(tmp_path: Path) -> None:
     base = bare(tmp_path / "decoder", model="Llama", num_key_value_heads=2, max_position_embeddings=64)
-    with pytest.raises(BadEncoder, match="same vector for all texts that start alike. .* set text.pooling to mean"):
+    with pytest.raises(BadEncoder, match=r"same vector for all texts that start alike\. .* set text\.pooling to mean"):
         outcome(base, tmp_path, pooling="cls")
 
 
