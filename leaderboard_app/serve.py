@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leaderboard_app.index import read_index, update
 from leaderboard_app.verification import trusted
+from panglot.cli.interruption import end_plainly
 from panglot.cli.output import echo
 from panglot.cli.view.terminal import progress_bar
 
@@ -26,4 +27,4 @@ def main(submissions: str, inbox: str, address: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    end_plainly(lambda: main(*sys.argv[1:]))

@@ -27,6 +27,7 @@ from leaderboard_app.home import home_of, save, stamps_of
 from leaderboard_app.index import Index, read_index, update
 from leaderboard_app.strangers import contained
 from leaderboard_app.verified import FILE, LOCK, Checked, Checks, digest_of_record, load_checks
+from panglot.cli.interruption import end_plainly, on_interrupt
 from panglot.errors import BadResult
 from panglot.files import data_variable
 from panglot.numbers import count
@@ -225,4 +226,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    on_interrupt("What was verified is kept; the same command goes on from there.")
+    end_plainly(lambda: main(sys.argv[1:]))

@@ -74,7 +74,7 @@ def _verbs(folder: Path, result: Path, tmp_path: Path) -> Iterator[tuple[str, ..
 def _typed(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     """What a person sees who types this; a traceback is an error of the test."""
     monkeypatch.setattr(sys, "argv", ["panglot", *arguments])
-    monkeypatch.setattr("panglot.cli.main.watch_signals", lambda: None)  # those of the test runner stay
+    monkeypatch.setattr("panglot.cli.interruption.watch_signals", lambda: None)  # those of the test runner stay
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code in (0, 1, 2)

@@ -133,7 +133,15 @@ def _short(file: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-NO_SPACE = "The disk is full. Free some space or choose another folder with --out or --cache; the run then resumes."
+NO_SPACE = (
+    "The disk is full. Free some space or choose another folder (--out, --into, --cache, XDG_CACHE_HOME); a run then "
+    "resumes where it stopped."
+)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a disk is full, or somebody's share of it."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def fixable(error: Exception) -> str | None:
@@ -142,7 +150,7 @@ def fixable(error: Exception) -> str | None:
         return str(error)
     if not isinstance(error, OSError):
         return None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return f"{error.filename or 'A file'} cannot be written. {NO_SPACE}"
     if error.filename is None:
         return None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from io import TextIOWrapper
 from shutil import get_terminal_size
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -38,10 +36,8 @@ from panglot.cli.commands.train import train
 from panglot.cli.commands.verify import verify
 from panglot.cli.commands.whatif import whatif
 from panglot.cli.help import Verb, Verbs
-from panglot.cli.interruption import Interrupted, kept, watch_signals
-from panglot.cli.output import echo, open_console
-from panglot.errors import PanglotError, fixable
-from panglot.plain import plain
+from panglot.cli.interruption import end_plainly
+from panglot.cli.output import echo
 
 WIDEST_HELP = 80
 
@@ -93,24 +89,4 @@ app.add_typer(import_, name="import", rich_help_panel=SHARE)
 
 def main() -> None:
     """Run the command. Errors that the user can fix are printed as one message with exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # limited terminals show question marks
-    watch_signals()
-    try:
-        app()
-    except (PanglotError, OSError) as error:
-        message = fixable(error)
-        if message is None:
-            raise
-        _stop("Error: ", message)
-    except Interrupted as interrupted:
-        _stop("", kept(), interrupted.code)
-
-
-def _stop(heading: str, message: str, code: int = 2) -> NoReturn:
-    from rich.text import Text
-
-    text = Text(heading, style="bold red").append(plain(message), style="not bold")
-    open_console(aside=True).print(text, soft_wrap=True)
-    sys.exit(code)
+    end_plainly(app)

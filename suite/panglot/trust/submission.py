@@ -16,7 +16,7 @@ from typing import IO, Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from panglot.encode.card import ModelCard
-from panglot.errors import BadResult
+from panglot.errors import BadResult, is_full
 from panglot.fields import LINK, Dimension, Label, Line, Name, Parameters, Tokens
 from panglot.files import write_whole
 from panglot.results.naming import CARD as CARD
@@ -151,6 +151,8 @@ def unpack(path: Path, into: Path) -> Path:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
+        if is_full(error):
+            raise
         raise BadResult(f"{path} cannot be unpacked: {str(error)[:200] or type(error).__name__}") from error
     return into / folder
 
