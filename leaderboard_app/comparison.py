@@ -76,9 +76,14 @@ def language_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def pair_table(comparison: Comparison) -> pd.DataFrame:
-    """A row for each ordered pair; `value` is the difference × 100, `shown` says it with a star where it was found."""
+    """A row for each ordered pair; `value` is the difference × 100, `shown` says it with a star where it was found.
+
+    Candidate languages without any score, such as those of texts where images are ranked, are left out.
+    """
     named = [{"query": q, "candidate": c} for q in comparison.query_languages for c in comparison.languages]
     table = _cells(comparison.by_pair.reshape(-1), named)
+    scored = table["difference"].notna().groupby(table["candidate"]).transform("any")
+    table = table[scored].reset_index(drop=True)
     table["value"] = 100 * table["difference"]
     largest = float(table["value"].abs().max())
     digits = 0 if largest >= 10 else 1 if largest >= 1 else 2

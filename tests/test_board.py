@@ -269,6 +269,8 @@ def test_differences_equal_those_of_compare(made: Path) -> None:
     table = comparison.setting_table(found)
     assert table["difference"].tolist() == found.by_setting.difference.tolist()
     assert len(comparison.pair_table(found)) == 121
+    found.by_pair.difference[:, 0] = np.nan
+    assert set(comparison.pair_table(found)["candidate"]) == set(found.languages[1:])
     assert len(comparison.language_table(found)) == 33
     assert set(table["in words"]) <= {"not found", *(f"found, {word}" for _, word in comparison.SIZES)}
     said = comparison.in_words(found, ("bm25", "use"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,17 @@ def test_page_shows_the_ladder_of_whichever_configuration_is_picked(
         "Who gains",
     ]
     assert test.multiselect(key="remedy").options[-2:] == ["centre, corpus", "centre, corpus, interleave"]
+
+
+def test_page_says_that_a_pool_with_images_has_no_remedy(
+    open_page: Callable[..., AppTest], index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [entry.model_copy(update={"languages": (*entry.languages, "zxx")}) for entry in index.entries]
+    monkeypatch.setattr("leaderboard_app.store.read_index", lambda folder: replace(index, entries=entries))
+    test = open_page(task=_path(index, debiased=False).stem)
+    assert not [*test.exception, *test.warning]
+    assert [box.label for box in test.selectbox] == ["Task"]
+    assert any("no remedy applies" in info.value for info in test.info)
 
 
 def test_page_says_why_a_pool_of_one_language_has_no_remedy(open_page: Callable[..., AppTest]) -> None:

@@ -24,6 +24,7 @@ from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.formats import column_format
 from leaderboard_app.grids import deviation_map
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.overview_table import MOST_COMPARED, why_no_evidence
@@ -89,7 +90,9 @@ def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bo
     long = board.model_scores(chosen, rows, board.SCORES)
     name = f"panglot {task} {metric}"
     title = headed("score", metric)
-    show_chart(dots(long, "setting", "model", title), f"{name} scores", "Scores with 95 % intervals.")
+    show_chart(
+        dots(long, "setting", "model", title, narrow=on_phone()), f"{name} scores", "Scores with 95 % intervals."
+    )
     fold_table(long, f"{name} scores", "scores", SCORES)
     return divided
 
@@ -137,9 +140,9 @@ def show_tests(comparison: Comparison, pair: Pair, name: str, divided: bool) -> 
         f"paired permutation test over clusters of questions ({comparison.clusters:,}), Holm-corrected over the table. "
         f"{literal(SIZES_HELP)} smallest detectable: the difference that one such test finds in 80 % of samples."
     )
-    if not divided:
+    pairs = pair_table(comparison)
+    if not divided and pairs["candidate"].nunique() > 1:
         st.subheader("Every pair of languages", anchor=False)
-        pairs = pair_table(comparison)
         chart = deviation_map(pairs, 0, float(pairs["value"].abs().max()) or 1.0, "difference × 100")
         show_chart(
             chart, f"{name} pairs", f"{pair.other.folder} minus {pair.one.folder} × 100, every pair of languages"

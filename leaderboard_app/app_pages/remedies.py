@@ -9,6 +9,7 @@ from leaderboard_app.charts import dots
 from leaderboard_app.columns import headed
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.notices import failures_shown, notices
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
@@ -28,6 +29,7 @@ from leaderboard_app.remedies import (
 )
 from leaderboard_app.store import answers_of, is_answered, result_of
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, text_table
+from panglot.data.image import IMAGES
 from panglot.remedies.whatif import POOL
 from panglot.score.metrics import NAMES
 
@@ -126,7 +128,7 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
         return
     drawn = table.head(MOST_DRAWN).assign(policy=policy)
     title = f"difference in {measure}"
-    show_chart(dots(drawn, "model", "policy", title, ("no change", 0.0)), f"{task} {policy}", title)
+    show_chart(dots(drawn, "model", "policy", title, ("no change", 0.0), narrow=on_phone()), f"{task} {policy}", title)
     st.caption(
         f"{literal(policy)} minus the model as measured, with 95 % intervals. p: paired sign-flip test over clusters "
         "of questions, Holm-corrected over the policies."
@@ -143,6 +145,9 @@ def main() -> None:
     verified = [entry for entry in entries if entry.verified]
     if not verified:
         st.info("No model on this task has verified evidence.")
+        return
+    if IMAGES in verified[0].languages:
+        st.info("The pool has images, which have no language, so no remedy applies.")
         return
     entry = pick_model(index, verified)
     spelt = {name: name.replace("_", " ") for name in MEASURES}
