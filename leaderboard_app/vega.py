@@ -17,6 +17,10 @@ from leaderboard_app.formats import chart_format
 Spec = dict[str, Any]
 
 
+_AS_SVG: Spec = {"embedOptions": {"renderer": "svg"}}
+"""Streamlit draws thousands of marks on a canvas, whose labels have no ink of the page's style."""
+
+
 class Chart(NamedTuple):
     """A specification, and the tables that its layers name."""
 
@@ -25,7 +29,7 @@ class Chart(NamedTuple):
 
     def drawn(self) -> Spec:
         """For Streamlit, which sends tables to the browser in a form of its own."""
-        return {**self.spec, "datasets": dict(self.tables)}
+        return {**self.spec, "usermeta": _AS_SVG, "datasets": dict(self.tables)}
 
     def saved(self, width: int, title: str = "", subtitle: str = "") -> Spec:
         """For a file: all in one, `width` points wide without the axes, below its title."""

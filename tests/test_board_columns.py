@@ -149,6 +149,14 @@ def test_rows_without_a_rank_are_below_those_with_one_and_floors_last() -> None:
     assert [each.name for each in board.best_first(listed, rows)] == table["model"].tolist()
 
 
+def test_a_chart_of_thousands_of_marks_has_labels_in_the_ink_of_the_page() -> None:
+    """Which `style.css` gives to SVG alone."""
+    languages = [f"{first}{second}" for first in "abcdefghij" for second in "abcdefghij"]
+    rows = [(language, f"model-{place}", 0.5) for language in languages for place in range(25)]
+    drawn = grids.language_map(pd.DataFrame(rows, columns=["language", "model", "value"])).drawn()
+    assert drawn["usermeta"]["embedOptions"]["renderer"] == "svg"
+
+
 def test_legend_of_a_grid_is_no_gradient() -> None:
     """A gradient is named with the address of the page, and lost when the address changes under it."""
     table = pd.DataFrame({"query": ["de"], "candidate": ["en"], "value": [0.1], "shown": ["+10"]})
