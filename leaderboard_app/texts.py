@@ -22,11 +22,11 @@ SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF
 STYLE = """<style>
 table.texts { border-collapse: collapse; max-width: 100%; font-size: .9rem; }
 table.texts th { text-align: start; font-weight: 600; opacity: .75; padding: .25rem .6rem; }
-table.texts td { border-top: 1px solid rgba(128, 128, 128, .25); }
+table.texts td { overflow-wrap: anywhere; min-width: 5.5rem; border-top: 1px solid rgba(128, 128, 128, .25); }
 table.texts td { padding: .35rem .6rem; vertical-align: top; line-height: 1.45; }
-table.texts td.text { width: 70ch; max-width: 70ch; overflow-wrap: anywhere; }
+table.texts td.text { width: 70ch; max-width: 70ch; }
 table.texts small { display: block; font-size: .78rem; opacity: .75; }
-table.texts td.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
+table.texts td.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; min-width: 0; }
 table.texts tr.answer td { background: rgba(0, 158, 115, .16); }
 table.texts tr.answer td:first-child { box-shadow: inset 4px 0 #009e73; }
 table.texts img { height: 72px; max-width: 160px; object-fit: contain; vertical-align: middle; }
