@@ -22,7 +22,7 @@ SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF
 STYLE = """<style>
 table.texts { border-collapse: collapse; max-width: 100%; font-size: .9rem; }
 table.texts th { text-align: start; font-weight: 600; opacity: .75; padding: .25rem .6rem; }
-table.texts td { overflow-wrap: anywhere; min-width: 5.5rem; border-top: 1px solid rgba(128, 128, 128, .25); }
+table.texts td { overflow-wrap: anywhere; min-width: 6.2rem; border-top: 1px solid rgba(128, 128, 128, .25); }
 table.texts td { padding: .35rem .6rem; vertical-align: top; line-height: 1.45; }
 table.texts td.text { width: 70ch; max-width: 70ch; }
 table.texts small { display: block; font-size: .78rem; opacity: .75; }
