@@ -55,7 +55,7 @@ class View(NamedTuple):
 
 OVERALL = View()
 FLOOR = "floor"
-"""What stands in place of a rank where a model knows nothing of the text."""
+"""What is shown instead of a rank where a model knows nothing of the text."""
 NO_SCORE = Score(0.0, 0.0, 0.0)
 
 Row = dict[str, Score]
@@ -124,7 +124,7 @@ def overview(
     """One row a model with all that the overview can show or filter by, the best in the setting `by` first.
 
     Models that can have a rank come before those without evidence, these before published rows, and floors come last.
-    Intervals stand in columns of their own (`mono low`, `mono high`); what a result lacks is missing.
+    Intervals have columns of their own (`mono low`, `mono high`); what a result lacks is missing.
     """
     listed = list(entries)
     standing = {model.name: model for model in standings}
@@ -170,7 +170,7 @@ def overview(
 
 
 def _why_unranked(entry: Entry) -> str:
-    """What stands in place of a rank where a result can have none; empty where it can."""
+    """What is shown instead of a rank where a result can have none; empty where it can."""
     return FLOOR if entry.floor else "" if entry.ranked else entry.trust
 
 

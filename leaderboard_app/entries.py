@@ -70,7 +70,7 @@ class Entry(Record):
     def shown(self) -> str:
         """The name, and before it the name that the model was measured under, unless the name begins with that.
 
-        What follows a comma or stands in brackets says more of the same model: "bm25, centred on the corpus". A model
+        Text after a comma or in brackets only describes the same model further: "bm25, centred on the corpus". A model
         whose name could be taken for another's is shown by what it was measured under alone, and marked.
         """
         if self.imitates:

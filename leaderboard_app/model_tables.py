@@ -140,7 +140,7 @@ def bias_table(
 ) -> pd.DataFrame:
     """All bias measures of several models, one row each, below what a language-blind ranker gets.
 
-    Intervals stand in columns of their own (`rank_distance low`, `rank_distance high`).
+    Intervals have columns of their own (`rank_distance low`, `rank_distance high`).
     """
     there = [entry for entry in entries if rows.get(entry.id)]
     facts: dict[str, object] = {

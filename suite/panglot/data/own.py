@@ -29,7 +29,7 @@ TEST = "test"
 SETTINGS = ("split", "detect")
 
 _ENDINGS = {".jsonl": (".jsonl", *SUFFIXES), ".tsv": SUFFIXES}
-"""Endings that stand in for that of a file of the BEIR layout."""
+"""Endings that may replace that of a file in the BEIR layout."""
 _SPLIT = re.compile(r"\w[\w.-]*")
 
 

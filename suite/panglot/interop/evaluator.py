@@ -47,7 +47,7 @@ BIAS = ("rank_distance", *HEADLINES)
 """The bias measures that are logged."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""A name that can stand in the name of a file."""
+"""A name that can be part of a file name."""
 
 logger = logging.getLogger(__name__)
 
