@@ -194,7 +194,7 @@ def test_efficientnet_lite0_is_its_package_s_own(pictures: list[Pillow.Image]) -
     pixels = torch.stack([torch.from_numpy((side - 127) / 128).permute(2, 0, 1) for side in sides])
     with torch.no_grad():
         expected = package.eval().extract_features(pixels).mean((2, 3))
-    found = SentenceTransformer(modules=[load_vision(ImageTower()).module], device="cpu").encode(pictures)
+    found = SentenceTransformer(modules=list(load_vision(ImageTower()).modules), device="cpu").encode(pictures)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
 
 

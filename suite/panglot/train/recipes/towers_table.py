@@ -69,6 +69,9 @@ class TextTower(Part):
         return self
 
 
+LITE0 = "efficientnet-lite0"
+
+
 class ImageTower(Part):
     """The image tower with a projection.
 
@@ -76,6 +79,18 @@ class ImageTower(Part):
     model, or a CLIP or SigLIP model, of which only the vision encoder is used.
     """
 
-    base: str = "efficientnet-lite0"
-    frozen: bool = True
-    """Whether only the projection is trained; image features are then computed once."""
+    base: str = LITE0
+    pooling: tuple[Literal["mean", "max"], ...] = ()
+    """How the features of all places of an image are pooled, both ways side by side; by default as the model does."""
+    frozen_layers: Annotated[int, Field(ge=0)] | Literal["all"] = "all"
+    """Number of first layers that are not trained, nor are the embeddings; 0 freezes only the embeddings. With `all`,
+    only the projection is trained, and image features are computed once."""
+    projection: Literal["random", "class-names"] = "random"
+    """What the projection starts from: random weights, or a regression of the training images on the names of the
+    ImageNet classes that EfficientNet-Lite0 sees in them, as the text tower encodes these."""
+
+    @model_validator(mode="after")
+    def _has_classes(self) -> ImageTower:
+        if self.projection == "class-names" and self.base != LITE0:
+            raise ValueError(f"projection = 'class-names' needs the classes of {LITE0}: remove it or base")
+        return self

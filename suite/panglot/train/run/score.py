@@ -29,6 +29,7 @@ from panglot.remedies.debiased import Debias
 from panglot.results.naming import result_folder, stem_of
 from panglot.train.towers.frozen_cache import cache_frozen_layers
 from panglot.train.towers.layers import text_module
+from panglot.train.towers.vision import vision_digest
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -75,11 +76,8 @@ class CachedFeatures:
         self.card = inner.card
         self._inner = inner
         router = SentenceTransformer(str(folder), device="cpu")[0]
-        self._vision, self._projection = router.sub_modules["image"]
-        digest = hashlib.sha256()
-        for name, weight in sorted(self._vision.state_dict().items()):
-            digest.update(name.encode() + weight.numpy().tobytes())
-        self._path = features / f"{digest.hexdigest()[:24]}.npz"
+        *self._vision, self._projection = router.sub_modules["image"]
+        self._path = features / f"{vision_digest(self._vision).hexdigest()[:24]}.npz"
         self._known: dict[str, np.ndarray] = {}
         if self._path.is_file():
             with np.load(self._path, allow_pickle=False) as stored:
@@ -104,7 +102,7 @@ class CachedFeatures:
             return self._projection({"sentence_embedding": features})["sentence_embedding"].numpy()
 
     def _add_features(self, names: list[str], images: list[Picture]) -> None:
-        model = SentenceTransformer(modules=[self._vision], device="cpu")
+        model = SentenceTransformer(modules=self._vision, device="cpu")
         found = model.encode(images, batch_size=len(images), show_progress_bar=False)
         self._known |= dict(zip(names, np.asarray(found, np.float32), strict=True))
         self._path.parent.mkdir(parents=True, exist_ok=True)

