@@ -83,7 +83,7 @@ def scatter(
     """Each model by two of its numbers, better to the right and up, with the Pareto front.
 
     Named are the models of `sought`, by their folders, the best ten by `y`, those on the front, and floors, as far as
-    no name lies on another; the others by pointing. Floors are grey marks for reference, and not on the front.
+    no name or line lies on another; the others by pointing. Floors are grey marks for reference, and not on the front.
 
     :param x_falls: whether the axis runs from large to small, since small is better
     """
@@ -104,11 +104,14 @@ def scatter(
     ]
     marks = pd.concat([models, floors], ignore_index=True)
     order = [*_first_named(models, y, sought), *range(len(models), len(marks))]
-    names, named = name_layers(marks, order, _shares(marks[x], across), _shares(marks[y], up), axes, narrow)
+    front = models[models["on the front"]].sort_values(x)
+    shares = _shares(marks[x], across), _shares(marks[y], up)
+    few = len(models) <= MANY
+    marked = range(len(marks)) if few else order
+    names, named = name_layers(marks, order, *shares, axes, narrow, marked, joined=front.index.tolist())
     levels = [level for level in TRUST_INKS if level in set(models["trust"])]
     pointed = {**axes, "tooltip": tips}
     line, cross = mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5, clip=True), {"shape": "cross"}
-    few = len(models) <= MANY
     coloured = pointed | _by("trust", levels)
     layers = [
         {**data("front"), **line, "encoding": axes},
@@ -122,9 +125,8 @@ def scatter(
         {**data("marked"), **mark("point", filled=True, size=90, opacity=1, clip=True), "encoding": coloured},
         *names,
     ]
-    front = models[models["on the front"]].sort_values(x)
-    marked = named[~named["floor"].astype(bool)]
-    tables = {"models": models, "front": front, "floors": floors, "named": named, "marked": marked}
+    tables = {"models": models, "front": front, "floors": floors, "named": named}
+    tables["marked"] = named[~named["floor"].astype(bool)]
     return Chart({"layer": layers, **EXACT}, tables)
 
 

@@ -35,7 +35,7 @@ def islands_and_bridges(table: pd.DataFrame, narrow: bool = False) -> Chart:
     colour = name_of("trust", scale=scale, legend={"orient": "top", "title": None} if len(levels) > 1 else None)
     order = dict.fromkeys([*range(min(NAMED, len(there))), *reversed(range(len(there))[-NAMED:])])
     across, up = (1 - there[name].to_numpy(float) / (last + 1) for name in ("place within", "place across"))
-    names, named = name_layers(there, list(order), across, up, axes, narrow)
+    names, named = name_layers(there, list(order), across, up, axes, narrow, marked=range(len(there)))
     layers = [
         {**data("ends"), **mark("line", strokeDash=[4, 3], color=GREY, strokeWidth=1.5, clip=True), "encoding": axes},
         {

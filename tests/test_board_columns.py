@@ -97,23 +97,41 @@ def test_floors_are_not_on_a_front() -> None:
 
 
 @pytest.mark.parametrize("narrow", [False, True])
-def test_names_of_a_thousand_models_do_not_overlap(narrow: bool) -> None:
-    """The best ten and those on the front, as far as there is room; the one that is looked for is named first."""
+@pytest.mark.parametrize("models", [20, 1000])
+def test_no_name_or_line_in_a_chart_lies_on_another(models: int, narrow: bool) -> None:
+    """Whatever the width of the drawing. The one that is looked for is named first."""
     random = np.random.default_rng(0)
-    across, up = random.uniform(0.02, 0.98, 1000), random.beta(5, 2, 1000) * 0.9 + 0.05
-    names = [f"organisation-{row}/multilingual-model" for row in range(1000)]
-    order = [7, *np.argsort(-up)[:10].tolist()]
-    placed = labels.place(across, up, names, order, narrow)
+    across, up = random.uniform(0.02, 0.98, models), random.beta(5, 2, models) * 0.9 + 0.05
+    across[3:6], up[3:6] = across[3], [0.9, 0.9, 0.89]  # one on another, and one close by
+    names = [f"organisation-{row}/multilingual-model" for row in range(models)]
+    order = [7, *np.argsort(-up)[:10].tolist(), 3, 4, 5]
+    order = list(dict.fromkeys(order))
+    placed = labels.place(across, up, names, order, narrow, order, joined=[7, 3])
     assert next(iter(placed)) == 7
-    assert len(placed) >= (4 if narrow else 7)
-    width = labels.PHONE_WIDTH if narrow else labels.WIDTH
-    long = min(len(names[0]) * labels.LETTER, labels.LIMIT)
-    boxes = []
-    for row, label in placed.items():
-        around = labels._boxes(across[row] * width, (1 - up[row]) * labels.HEIGHT, long, width)
-        boxes.append(next(box for other, box in around if other == label))
-    assert not any(one.hits(other) for place, one in enumerate(boxes) for other in boxes[:place])
-    assert all(box.inside and box.right <= width for box in boxes)
+    assert len(placed) >= (3 if narrow else 5)
+    assert any(label.dy for label in placed.values())
+    for width in labels.PHONE_WIDTHS if narrow else labels.WIDTHS:
+        boxes: list[tuple[float, ...]] = []
+        for row, label in placed.items():
+            x, y, long = across[row] * width, (1 - up[row]) * labels.HEIGHT, min(len(names[row]) * 6.4, 190)
+            left = x + label.dx - (long if label.align == "right" else 0)
+            assert 0 <= left <= left + long <= width
+            boxes.append((left, y + label.dy - 6, left + long, y + label.dy + 6))
+            if label.dy:  # the line ends at the edge of the name, and begins at that of the mark
+                assert 6 <= abs(label.dy) - abs(label.line) <= 7
+                ends = sorted((y + np.copysign(labels.MARK, label.dy), y + label.line))
+                boxes.append((x - 0.5, ends[0], x + 0.5, ends[1]))
+        for place, one in enumerate(boxes):
+            for other in boxes[:place]:
+                apart = one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+                assert apart, (width, one, other)
+
+
+def test_names_keep_off_the_line_of_the_front_where_there_is_room() -> None:
+    across, up = np.array([0.2, 0.8, 0.5]), np.array([0.8, 0.2, 0.5])
+    free = labels.place(across, up, ["one", "other", "between"], [2], False, range(3))
+    assert free[2].dy == 0
+    assert labels.place(across, up, ["one", "other", "between"], [2], False, range(3), joined=[0, 1])[2].dy != 0
 
 
 def test_a_chart_names_what_is_looked_for_and_the_good_corner_is_top_right() -> None:

@@ -193,8 +193,9 @@ def show_size(table: pd.DataFrame, chosen: Choices, sought: Collection[str]) -> 
     chart = scatter(sized, "parameters", by, titles, log_x=True, x_falls=True, sought=sought, narrow=on_phone())
     show_chart(chart, f"panglot field {chosen.task} size", f"{by} against parameters; right and up is better.")
     st.caption(
-        "**Right and up is better.** The dashed line joins the models that no other beats in both. Named are the best "
-        f"ten, those on the line, and those that you searched for. {ZOOM_HELP}"
+        "**Right and up is better.** The dashed line joins the models that no other beats in both. Named, where there "
+        "is room, are the models that you searched for, the best ten, and those on the line; point at a mark for its "
+        f"name. {ZOOM_HELP}"
     )
 
 

@@ -44,8 +44,9 @@ from leaderboard_app.widgets import link_to, show_chart, show_table
 AGAINST = {"parameters": True, "texts per second": False, "dimension": True}
 """What a model costs, and whether less of it is better."""
 READ = (
-    "**Right and up is better.** The dashed line joins the models that no other beats in both. Named are the best ten, "
-    "those on the line, and the models that you searched for or ticked."
+    "**Right and up is better.** The dashed line joins the models that no other beats in both. Named, where there is "
+    "room, are the models that you searched for or ticked, the best ten, and those on the line; point at a mark for "
+    "its name."
 )
 
 
@@ -75,7 +76,8 @@ def show_bias(table: pd.DataFrame, task: str, metric: str, sought: Collection[st
         f"panglot {task} quality and bias",
         "Score in the pool of all languages against language bias; right and up is better.",
     )
-    st.caption(f"{READ} Floors, in grey, are for reference. {ZOOM_HELP}")
+    floors = "Floors, in grey, are for reference. " if table["floor"].any() else ""
+    st.caption(f"{READ} {floors}{ZOOM_HELP}")
 
 
 def show_cost(table: pd.DataFrame, task: str, metric: str, ranked_by: str, sought: Collection[str]) -> None:
