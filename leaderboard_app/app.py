@@ -6,6 +6,7 @@ import streamlit as st
 
 from leaderboard_app import address
 from leaderboard_app.in_browser import finish_page
+from leaderboard_app.store import verify_pending
 
 PAGES = {
     "home": "Home",
@@ -40,3 +41,4 @@ try:
 finally:  # also where a page stops early
     with link:
         finish_page(page.url_path, address.query_string(), address.complete_query_string())
+    verify_pending()

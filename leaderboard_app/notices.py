@@ -13,7 +13,7 @@ from leaderboard_app.evidence_store import Ranked
 from leaderboard_app.exports import literal
 from leaderboard_app.index import Index
 from leaderboard_app.pickers import KNOWN
-from leaderboard_app.store import read_board
+from leaderboard_app.store import verify_pending
 from leaderboard_app.strangers import contained
 from leaderboard_app.widgets import text_table
 from panglot.data.image import IMAGES
@@ -80,7 +80,7 @@ def tell_ranked(ranked: Ranked, entries: Sequence[Entry]) -> None:
 @st.fragment(run_every="3s")
 def _waiting() -> None:
     """How many results are still to be verified; the page is drawn again when half of what was left is done."""
-    left = read_board().waiting
+    left = verify_pending().waiting
     before = st.session_state["waiting"]
     if left > before or left <= before // 2 < before:
         st.rerun()

@@ -5,19 +5,22 @@ python -m leaderboard_app.serve SUBMISSIONS INBOX ADDRESS PORT
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
-from leaderboard_app.index import read_index, update
-from leaderboard_app.verification import trusted
 from panglot.cli.interruption import end_plainly
-from panglot.cli.output import echo
-from panglot.cli.view.terminal import progress_bar
 
 
 def main(submissions: str, inbox: str, address: str, port: str) -> None:
     """Serve the pages until the process is told to stop; all other settings are in `.streamlit/config.toml`."""
+    gc.set_threshold(50_000)  # what is imported and read at the start stays: looking through it takes half a second
     from streamlit.web.cli import main as streamlit
+
+    from leaderboard_app.index import read_index, update
+    from leaderboard_app.verification import trusted
+    from panglot.cli.output import echo
+    from panglot.cli.view.terminal import progress_bar
 
     folder = Path(submissions)
     update(folder, progress_bar)

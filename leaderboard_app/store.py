@@ -52,13 +52,18 @@ def submissions() -> Path:
 
 
 def read_board() -> Index:
-    """The index of the submissions, brought up to date; what is not verified yet is verified in another process."""
+    """The index of the submissions, brought up to date."""
     folder = submissions()
     home = home_of(folder)
     if not _is_current(str(folder), str(home)):
         update(folder, _bar)
         _is_current.clear()
-    index = _index(str(folder), stamp_of_index(home))
+    return _index(str(folder), stamp_of_index(home))
+
+
+def verify_pending() -> Index:
+    """The same; what is not verified yet is verified in another process, so this comes after what a page shows."""
+    index = read_board()
     if index.pending:
         start_checks(index)
     return index

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from leaderboard_app import verification
 from leaderboard_app.evidence_store import stored_standings
+from leaderboard_app.front import Front, as_html
 from leaderboard_app.home import home_of
 from leaderboard_app.index import read_index, update
 from leaderboard_app.model_tables import card_table
@@ -34,7 +37,8 @@ from panglot.trust.verify import verify_folder
 from tests.helpers.boards import path_of
 from tests.helpers.processes import LONGEST
 
-OVERVIEW = Path(__file__).parents[1] / "leaderboard_app" / "app_pages" / "overview.py"
+APP = Path(__file__).parents[1] / "leaderboard_app"
+OVERVIEW = APP / "app_pages" / "overview.py"
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +176,25 @@ def test_a_sample_is_verified_once_and_reported(board: Path) -> None:
     index = read_index(board)
     assert not index.pending
     assert trusted(index) == "Results: 3 as recorded by the maintainers of board."
+
+
+def test_first_page_shows_recorded_ranks_before_the_sample_is_verified(
+    board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = []
+    monkeypatch.setattr("leaderboard_app.store.start_checks", lambda index: happened.append(index.pending))
+    monkeypatch.setattr("leaderboard_app.front.as_html", partial(_note_ranks, as_html, happened))
+    monkeypatch.setattr("sys.argv", ["board", str(board)])
+    page = AppTest.from_file(str(APP / "app.py"), default_timeout=LONGEST).run()
+    assert not page.exception
+    assert happened == ["ranks", True]
+
+
+def _note_ranks(draw: Callable[..., str], happened: list[object], front: Front, name: str, most: int) -> str:
+    html = draw(front, name, most)
+    if "rank " in html:
+        happened.append("ranks")
+    return html
 
 
 @pytest.mark.usefixtures("no_checks")
