@@ -112,9 +112,9 @@ def tell_divided(rows: Mapping[str, Row]) -> bool:
 
 def pick_metric(headline: str) -> str:
     """A metric; the task's headline unless chosen otherwise."""
-    default = headline if headline in NAMES else NAMES[0]
-    sentences = "  \n".join(f"**{literal(name)}** {literal(parse_metric(name).sentence)}" for name in NAMES)
-    return address.select("Metric", NAMES, "metric", default, help=sentences)
+    names = NAMES if headline in NAMES else (headline, *NAMES)
+    sentences = "  \n".join(f"**{literal(name)}** {literal(parse_metric(name).sentence)}" for name in names)
+    return address.select("Metric", names, "metric", headline, help=sentences)
 
 
 def pick_model(index: Index, entries: Sequence[Entry], why: Mapping[str, str] = MappingProxyType({})) -> Entry:

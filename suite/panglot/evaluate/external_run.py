@@ -140,7 +140,8 @@ def _score(
             f"'{next(iter(ordered))[:80]}', the task's is '{questions.queries[0].id}'. Use the task's ids."
         )
     ranking = _ranking(questions, ordered)
-    values = np.stack([parse_metric(name).compute(ranking) for name in NAMES], axis=1)
+    names = tuple(dict.fromkeys([*NAMES, task.headline]))
+    values = np.stack([parse_metric(name).compute(ranking) for name in names], axis=1)
     sample = _sample(questions, languages)
     drawn, weights = sample.means({"metrics": values})["metrics"], sample.weights(values[:, :1])[..., 0]
     return RunScores(
@@ -152,10 +153,10 @@ def _score(
         queries_without_list=len(known - set(ordered)),
         relevant=len(ranking.rank),
         relevant_not_listed=int(np.isinf(ranking.rank).sum()),
-        scores=_named_scores(macro(drawn, 1), effective(macro(weights))),
-        all_queries=dict(zip(NAMES, values.mean(axis=0).tolist(), strict=True)),
+        scores=_named_scores(names, macro(drawn, 1), effective(macro(weights))),
+        all_queries=dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
         by_language={
-            language: _named_scores(drawn[:, place], effective(weights[:, place]))
+            language: _named_scores(names, drawn[:, place], effective(weights[:, place]))
             for place, language in enumerate(languages)
         },
     )
@@ -183,9 +184,9 @@ def _sample(questions: Questions, languages: Sequence[str]) -> Sample:
     return Sample(np.unique(clusters, return_inverse=True)[1], language_of, len(languages))
 
 
-def _named_scores(drawn: Floats, clusters: Floats) -> dict[str, Score]:
+def _named_scores(names: Sequence[str], drawn: Floats, clusters: Floats) -> dict[str, Score]:
     """The score of each metric, from values [1 + draws, metrics] and the effective number of clusters."""
-    scores = {name: score_of(drawn[:, place], clusters) for place, name in enumerate(NAMES)}
+    scores = {name: score_of(drawn[:, place], clusters) for place, name in enumerate(names)}
     return {name: score for name, score in scores.items() if score}
 
 

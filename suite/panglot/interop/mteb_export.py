@@ -123,7 +123,7 @@ def model_index(results: Sequence[ResultRecord]) -> str:
 def _card_scores(result: ResultRecord) -> dict[str, dict[str, float]]:
     """The scores of a model card: settings, balance and bias."""
     headline = result.task.headline
-    names = [name for name in NAMES if name == headline or name in CARD_METRICS]
+    names = [name for name in dict.fromkeys([*NAMES, headline]) if name == headline or name in CARD_METRICS]
     chosen = {setting: (result.settings[setting], names) for setting in SETTINGS if setting in result.settings}
     chosen |= {"balance": (result.balance, [headline]), "bias": (result.bias, ["normalised_rank_distance"])}
     found = {

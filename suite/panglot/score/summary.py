@@ -64,11 +64,12 @@ def score_evidence(
 ) -> Scores:
     """Score the evidence of one model: settings, metrics and bias measures, with intervals.
 
-    :param headline: the metric of language spreads and of the worst language.
+    :param headline: the metric of language spreads and of the worst language; it is always among the scores.
     :param draws: bootstrap draws.
     :param measures: names of the bias measures to compute.
     :raises UnknownName: there is no such metric.
     """
+    metrics = metrics if headline in metrics else [*metrics, headline]
     sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
     languages = _Languages(evidence.languages)
     parts = evidence.parts()
