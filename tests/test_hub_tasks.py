@@ -17,7 +17,7 @@ from panglot.data.task_file import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.files import DATA_VARIABLE
 from tests.helpers.command import panglot
-from tests.helpers.hub_server import HubServer, Rows, use_hub
+from tests.helpers.hub_server import HubServer, Repository, Rows, use_hub
 from tests.helpers.images import numbered
 
 Tables = dict[str, dict[str, Rows]]
@@ -108,6 +108,18 @@ def test_pages_that_all_languages_share_are_fetched_once(hub: HubServer) -> None
     assert [pool.candidates.images[place].read() for place in range(4)] == [numbered(number) for number in range(4)]
     corpora = [file for file in hub.sent() if "corpus" in file and file.endswith(".parquet")]
     assert corpora == ["org/set/french-corpus/test-00000-of-00001.parquet"]
+
+
+def test_set_in_json_lines_is_read(hub: HubServer) -> None:
+    tables = _subset("de", _text("de"))
+    card = "---\nconfigs:\n" + "".join(
+        f"- config_name: {part}\n  data_files:\n  - split: test\n    path: {part}.jsonl\n" for part in tables
+    )
+    files = {f"{part}.jsonl": "".join(f"{json.dumps(row)}\n" for row in rows["test"]) for part, rows in tables.items()}
+    files["README.md"] = f"{card}---\n"
+    hub.repositories["datasets", "org/set"] = Repository({name: text.encode() for name, text in files.items()})
+    (task,) = load_tasks("hub:org/set?language=de")
+    assert task.sizes == {"de": Size(3, 4)}
 
 
 def test_mixed_corpus_has_images_and_texts(hub: HubServer) -> None:

@@ -10,9 +10,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
-from panglot.errors import MissingData, require
+from panglot.errors import BadData, MissingData, require
 from panglot.hub import WAITS, check_reachable, is_transient, patiently, refusal
 
 Outcome = TypeVar("Outcome")
@@ -79,6 +80,24 @@ class HubData:
 
         return self._patiently(lambda: str(HfApi().dataset_info(self.path, revision=self.revision).sha), None)
 
+    def file(self, name: str, folder: Path, largest: int) -> Path:
+        """Download a file into a folder and return its path; a download that was interrupted goes on.
+
+        :raises MissingExtra: the library datasets is not installed.
+        :raises MissingData: the Hub cannot be reached, or does not have the data or the file.
+        :raises BadData: the file has more than `largest` bytes.
+        """
+        from huggingface_hub import HfApi, hf_hub_download
+
+        place: Mapping[str, Any] = {"repo_id": self.path, "repo_type": "dataset", "revision": self.revision}
+        found = self._patiently(lambda: HfApi().get_paths_info(paths=[name], **place), None)
+        size = next((getattr(entry, "size", None) for entry in found), None)
+        if size is None:
+            raise MissingData(f"{self.path} has no file '{name}' at revision {self.revision}.")
+        if size > largest:
+            raise BadData(f"{self.path}: '{name}' has {size:,} bytes, more than the limit of {largest:,}.")
+        return Path(self._patiently(lambda: hf_hub_download(filename=name, local_dir=folder, **place), None))
+
     def _open(self, config: str | None) -> Mapping[str, Any]:
         """Return the splits of a configuration as streams of rows; the files of the data set are listed once."""
         from datasets import load_dataset
@@ -92,7 +111,9 @@ class HubData:
         if split not in splits:
             raise ValueError(f"it has no split '{split}', but {', '.join(splits)}")
         rows = splits[split].select_columns(list(columns)) if columns else splits[split]
-        return iter(rows.decode(False).skip(skipped))
+        if rows.features is not None:  # else they are of JSON or CSV, which have no images to leave undecoded
+            rows = rows.decode(False)
+        return iter(rows.skip(skipped))
 
     def _patiently(self, call: Callable[[], Outcome], config: str | None) -> Outcome:
         self._check()
