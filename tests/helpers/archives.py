@@ -52,7 +52,7 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
     handler = type("Handler", (_Counting,), {"asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from panglot.data.sources import Table
+from panglot.data.source_base import Table
 from panglot.data.task import Task
 from panglot.data.task_file import Sets, read_task_file
 from panglot.errors import BadData, PanglotError, UnknownName, spelled

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from panglot.data.builders.emoji import EmojiSources
 from panglot.data.builders.storybooks import StorybookSources
+from panglot.data.hub_sources import CaptionArchive, HubCaptions, HubRetrieval, HubRows, HubSource
 from panglot.data.origins.archive import Archive
-from panglot.data.origins.hub import HubSet
-from panglot.data.origins.hub_tables import HubTables
-from panglot.data.readers.belebele import HubLanguages
+from panglot.data.source_base import LANGUAGE, Built, Inside, Table, Url
 from panglot.data.task import Build, Source
 from panglot.fields import Count, Label, Sha256
 from panglot.toml import TomlFile
-
-LANGUAGE = "{language}"
-"""Placeholder for the language code in file, split and column names."""
-
-
-def check_path(path: str) -> str:
-    """Return the path if it stays inside the folder of the task file.
-
-    :raises ValueError: the path is absolute, or contains `..` or a backslash.
-    """
-    if PurePosixPath(path).is_absolute() or ".." in path.split("/") or "\\" in path:
-        raise ValueError("must be a relative path inside the folder of this file")
-    return path
-
-
-Url: TypeAlias = Annotated[Label, Field(pattern=r"^(https?|file)://")]
-Inside: TypeAlias = Annotated[Label, AfterValidator(check_path)]
-HubId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
-Revision: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-"""A commit hash, since branches and tags can move."""
-
-
-class Table(BaseModel):
-    """A table of a task file: unknown keys are rejected, and values must have exactly the declared types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Download(Table):
@@ -59,94 +31,6 @@ class Folder(Table):
     kind: Literal["folder"]
     path: Inside
     files: Mapping[str, Inside] = {}
-
-
-class Built(Table):
-    """Files that are built in the user's cache."""
-
-    reencoded: bool = False
-    """Whether images are re-encoded, so that they may differ from the published ones."""
-
-    @property
-    def page(self) -> str:
-        """URL of a page about the data set; empty if none."""
-        return ""
-
-    def builder(self, languages: Sequence[str]) -> Build:
-        """Return the function that builds the files for these languages."""
-        raise NotImplementedError
-
-
-class HubSource(Built):
-    """A data set on the Hugging Face Hub."""
-
-    hub: HubId
-    revision: Revision
-
-    @property
-    def page(self) -> str:
-        """URL of the data set's page on the Hub."""
-        return f"https://huggingface.co/datasets/{self.hub}"
-
-    @property
-    def pinned(self) -> str:
-        """The data set with its commit."""
-        return f"{self.hub}@{self.revision}"
-
-
-class HubRows(HubSource):
-    """Rows from the Hugging Face Hub, with one configuration per language."""
-
-    kind: Literal["hub-rows"]
-
-    def builder(self, languages: Sequence[str]) -> Build:
-        """Return the function that fetches the rows of each language."""
-        return HubLanguages(self.hub, self.revision)
-
-
-class HubCaptions(HubSource):
-    """Images and captions from the Hugging Face Hub; names of splits and columns can contain `{language}`."""
-
-    kind: Literal["hub-captions"]
-    split: Label
-    captions: Label
-    """Column with the captions: a string or a list of strings."""
-    id: str = ""
-    """Column with the image id; by default the row number is the id."""
-    locale: str = ""
-    """Column with the language of the place where an image was taken."""
-    shared: bool = False
-    """Whether all splits have the same images."""
-
-    def builder(self, languages: Sequence[str]) -> Build:
-        """Return the function that fetches the images and captions."""
-        columns: dict[str, dict[str, str]] = {}
-        for language in languages:
-            split, column = (name.replace(LANGUAGE, language) for name in (self.split, self.captions))
-            columns.setdefault(split, {})[language] = column
-        return HubSet(self.hub, self.revision, columns, self.id, self.locale, self.shared).fetch
-
-
-class HubRetrieval(HubSource):
-    """A retrieval set from the Hugging Face Hub in the form of mteb: corpus, queries and qrels for each subset."""
-
-    kind: Literal["hub-retrieval"]
-    split: Label = "test"
-    subset: str = LANGUAGE
-    """Name of the subset of each language; empty if the set has no subsets."""
-    subsets: Mapping[str, Label] = {}
-    """Subsets that are named otherwise, by language."""
-    configs: Annotated[tuple[Label, ...], Field(min_length=3, max_length=3)] | None = None
-    """Names of the configurations with corpus, queries and qrels, if they are not those of mteb."""
-    images: str = ""
-    """Name of the configuration with the images of the corpus, if they are apart; names can contain `{subset}`."""
-    shared: bool = False
-    """Whether all subsets have the same candidates."""
-
-    def tables(self, languages: Sequence[str]) -> HubTables:
-        """Return what fetches the tables of these languages."""
-        subsets = {name: self.subsets.get(name, self.subset.replace(LANGUAGE, name)) for name in languages}
-        return HubTables(self.hub, self.revision, self.split, subsets, self.shared, self.configs, self.images)
 
 
 class ArchiveTable(Table):
@@ -204,7 +88,7 @@ class StorybookArchives(Built):
 
 
 AnySource: TypeAlias = Annotated[
-    Download | Folder | HubRows | HubCaptions | HubRetrieval | EmojiArchives | StorybookArchives,
+    Download | Folder | HubRows | HubCaptions | CaptionArchive | HubRetrieval | EmojiArchives | StorybookArchives,
     Field(discriminator="kind"),
 ]
 
@@ -221,6 +105,9 @@ def list_files(
 
     :raises BadData: a part is unknown, or a file to download has no hash.
     """
+    if isinstance(source, CaptionArchive) and (other := sorted(source.captions.keys() ^ by_language.keys())):
+        way = ("source", "captions", other[0]) if other[0] in source.captions else ("languages", other[0])
+        raise document.error(way, "source.captions and languages must name the same languages")
     renamed = source.files if isinstance(source, Download | Folder) else {}
     _check_parts(document, ("source", "files"), renamed, parts)
     _check_parts(document, ("sha256",), sha256, [part for part, file in parts.items() if LANGUAGE not in file])

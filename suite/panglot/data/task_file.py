@@ -15,11 +15,13 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from panglot.data.corpus import StreamedTask, refuse_to_hold
+from panglot.data.hub_sources import HubRetrieval
 from panglot.data.image import IMAGES
 from panglot.data.readers.captions import reader
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.readers.registry import Format, find_format, with_settings
-from panglot.data.sources import AnySource, HubRetrieval, Table, list_files
+from panglot.data.source_base import Table
+from panglot.data.sources import AnySource, list_files
 from panglot.data.task import Direction, Reader, Reference, Size, Source, Task
 from panglot.data.task_tables import (
     CaptionsTable,
@@ -236,6 +238,9 @@ class RetrievalFile(TaskFile):
         rows = dict(sorted(self.languages.items()))
         if self.source.shared or self.settings.get("parallel"):
             return {self.name: (self._task(self.name, self.title, rows, read),)}
+        if asking := [name for name, row in rows.items() if not row.candidates]:
+            reason = "has no candidates, which only a language of a parallel set can lack (settings.parallel = true)"
+            raise document.error(("languages", asking[0]), reason)
         tasks = [
             self._task(f"{self.name}-{name.lower()}", f"{self.title} ({name})", {name: row}, read)
             for name, row in rows.items()
@@ -243,7 +248,8 @@ class RetrievalFile(TaskFile):
         return {self.name: tuple(tasks)}
 
     def _task(self, name: str, title: str, rows: Mapping[str, RetrievalTable], read: Reader) -> Task:
-        tables = self.source.tables(list(rows))
+        asking = () if self.source.shared else tuple(name for name, row in rows.items() if not row.candidates)
+        tables = self.source.tables(list(rows), asking)
         single = next(iter(rows.values())) if len(rows) == 1 else None
         return Task(
             name=name,

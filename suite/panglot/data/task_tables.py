@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from panglot.data.image import IMAGES
-from panglot.data.sources import HubId, Revision, Table
+from panglot.data.source_base import HubId, Revision, Table
 from panglot.fields import Count, Label, Line, Positive, Sha256
 
 

@@ -7,8 +7,8 @@ languages: `de-corpus`, `de-queries`, `de-qrels`. Each is written to one Parquet
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -47,8 +47,10 @@ class Configs(NamedTuple):
 class HubTables:
     """The location of a retrieval set: a data set at a commit, the split, and the subset of each language.
 
-    The subset is empty if the set has no subsets. If `shared`, all languages have the candidates of the first subset.
-    `configs` and `images` name the configurations, with `{subset}` for the subset, if they are not those of mteb.
+    The subset is empty if the set has no subsets. If `shared`, all languages have the candidates of the first subset;
+    languages in `asking` have queries only. `configs` and `images` name the configurations if they are not those of
+    mteb; like `split`, they can contain `{subset}`. `judged` is the data set, and its commit, with the queries and the
+    qrels if they are not with the corpus. `columns` has, for each part, the columns that are not named as in mteb.
     """
 
     path: str
@@ -58,6 +60,9 @@ class HubTables:
     shared: bool = False
     configs: Sequence[str] | None = None
     images: str = ""
+    asking: Collection[str] = ()
+    judged: tuple[str, str] | None = None
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def files(self) -> dict[str, tuple[str, str]]:
         """Return the file of each part, without a hash.
@@ -66,7 +71,11 @@ class HubTables:
         """
         folders = {language: subset or WHOLE for language, subset in self.subsets.items()}
         parts = [part for part in Configs._fields if not (self.shared and part == "corpus")]
-        files = {f"{language}.{part}": f"{folders[language]}/{part}.parquet" for language in folders for part in parts}
+        files = {
+            f"{language}.{part}": f"{folder}/{part}.parquet"
+            for language, folder in folders.items()
+            for part in (("queries",) if language in self.asking else parts)
+        }
         if self.shared:
             files["corpus"] = f"{next(iter(folders.values()))}/corpus.parquet"
         return {part: (file, "") for part, file in files.items()}
@@ -80,28 +89,36 @@ class HubTables:
         """
         subset, _, file = name.rpartition("/")
         subset, part = subset if subset in self.subsets.values() else "", file.removesuffix(".parquet")
-        data = HubData(self.path, self.revision)
+        data = HubData(*(self.judged if self.judged and part != "corpus" else (self.path, self.revision)))
         config = self._config(data, subset, part)
-        where = f"{self.path} ({config})"
+        where = f"{data.path} ({config})"
         with progress(f"fetching {where}", 0) as advance:
-            rows = self._rows(data, config)
+            rows = self._rows(data, config, subset)
             if part == "corpus" and self.images:
-                rows = _with_images(rows, self._rows(data, self._named(self.images, subset)))
+                rows = _with_images(rows, self._rows(data, _named(self.images, subset), subset))
             read, columns = (_judgement, JUDGEMENT) if part == "qrels" else (_item, ITEM)
-            write_whole(folder / name, partial(_write, _checked(rows, read, where, advance), columns))
+            named = partial(_renamed, read, self.columns.get(part, {}))
+            write_whole(folder / name, partial(_write, _checked(rows, named, where, advance), columns))
 
     def _config(self, data: HubData, subset: str, part: str) -> str:
         if self.configs:
-            return self._named(self.configs[Configs._fields.index(part)], subset)
+            return _named(self.configs[Configs._fields.index(part)], subset)
         found: str = getattr(configs_of(data.configs() if not subset else (), subset), part)
         return found
 
-    def _rows(self, data: HubData, config: str) -> Iterator[Mapping[str, Any]]:
-        return data.rows(config, choose_split(data.splits(config), self.split, f"{self.path} ({config})"))
+    def _rows(self, data: HubData, config: str, subset: str) -> Iterator[Mapping[str, Any]]:
+        wanted = _named(self.split, subset)
+        return data.rows(config, choose_split(data.splits(config), wanted, f"{data.path} ({config})"))
 
-    @staticmethod
-    def _named(name: str, subset: str) -> str:
-        return name.replace("{subset}", subset)
+
+def _named(name: str, subset: str) -> str:
+    return name.replace("{subset}", subset)
+
+
+def _renamed(
+    read: Callable[[Mapping[str, Any]], Sequence[Any]], columns: Mapping[str, str], row: Mapping[str, Any]
+) -> Sequence[Any]:
+    return read({**row, **{name: row[column] for name, column in columns.items()}})
 
 
 def _with_images(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from panglot.data.image import IMAGES, Image
 from panglot.data.readers.parquet import read_files, read_rows
+from panglot.data.readers.rows import fault_of_name
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.data.task import Direction, Reader
 from panglot.errors import BadData
@@ -173,15 +174,18 @@ def read_storybooks(paths: Mapping[str, Path]) -> ImageText:
 
 
 def read_hub(paths: Mapping[str, Path], *, first_only: bool = False) -> ImageText:
-    """Read a data set fetched by `panglot.data.origins.hub`, with all captions or the first in each language."""
+    """Read a data set fetched from the Hub, with all captions or the first in each language.
+
+    :raises BadData: a table is not of this form, or the id of an image is not a valid name.
+    """
     own = defaultdict[tuple[str, str], list[str]](list)
     for row in read_rows(paths["texts"], "id", "lang", "text"):
         own[row["id"], row["lang"]].append(row["text"])
+    images = list(read_files(paths["images"], "image", "id", "locale"))
+    if faults := [fault for row, _ in images if (fault := fault_of_name(row["id"]))]:
+        raise BadData(f"{paths['images']}: the id of an image {faults[0]}.")
     return ImageText(
-        [
-            Shown(row["id"], image, row["id"], row["locale"])
-            for row, image in read_files(paths["images"], "image", "id", "locale")
-        ],
+        [Shown(row["id"], image, row["id"], row["locale"]) for row, image in images],
         [
             caption
             for (image, language), texts in own.items()

@@ -5,8 +5,8 @@
     qrels    query, candidate, gain
 
 The files are Parquet tables, written by `panglot.data.origins.hub_tables`. In a `parallel` set, the same id means the
-same query, and the same candidate, in every language: what is relevant in one is relevant in all. Panglot's ids begin
-with the language, as in `de:17`.
+same query, and the same candidate, in every language: what is relevant in one is relevant in all, and a language can
+have queries only. Panglot's ids begin with the language, as in `de:17`.
 """
 
 from __future__ import annotations
@@ -66,14 +66,15 @@ def read_retrieval(paths: Mapping[str, Path], *, parallel: bool = False, candida
 def _subset(paths: Mapping[str, Path], language: str, shared: dict[str, Candidate] | None, asked: str) -> Subset:
     candidates = shared
     if candidates is None:
-        candidates = _candidates(paths[f"{language}.corpus"], language)
+        corpus = paths.get(f"{language}.corpus")
+        candidates = _candidates(corpus, language) if corpus else {}
     queries = {
         id_: Query(f"{item.language}:{id_}", item.text, item.language, id_, item.image)
         for id_, item in _candidates(paths[f"{language}.queries"], asked or language).items()
     }
-    path = paths[f"{language}.qrels"]
+    path = paths.get(f"{language}.qrels")
     grades = defaultdict[str, dict[str, float]](dict)
-    for number, row in enumerate(read_rows(path, "query", "candidate", "gain")):
+    for number, row in enumerate(read_rows(path, "query", "candidate", "gain") if path else ()):
         query, candidate, gain = row["query"], row["candidate"], row["gain"]
         if query not in queries or candidate not in candidates:
             kind, name = ("query", query) if query not in queries else ("candidate", candidate)

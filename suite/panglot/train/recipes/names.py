@@ -21,6 +21,8 @@ EVALUATION_SETS = (
     "xm3600",
     "crossmodal-3600",
     "multi30k",
+    "xtd-10",
+    "xtd10",
     "xflickr",
     "iglue",
     "mteb/wit",

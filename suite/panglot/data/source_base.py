@@ -1,0 +1,54 @@
+"""What the kinds of sources in a task file share: fields, and the table itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from panglot.data.task import Build
+from panglot.fields import Label
+
+LANGUAGE = "{language}"
+"""Placeholder for the language code in file, split and column names."""
+
+
+def check_path(path: str) -> str:
+    """Return the path if it stays inside the folder of the task file.
+
+    :raises ValueError: the path is absolute, or contains `..` or a backslash.
+    """
+    if PurePosixPath(path).is_absolute() or ".." in path.split("/") or "\\" in path:
+        raise ValueError("must be a relative path inside the folder of this file")
+    return path
+
+
+Url: TypeAlias = Annotated[Label, Field(pattern=r"^(https?|file)://")]
+Inside: TypeAlias = Annotated[Label, AfterValidator(check_path)]
+HubId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
+Revision: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+"""A commit hash, since branches and tags can move."""
+
+
+class Table(BaseModel):
+    """A table of a task file: unknown keys are rejected, and values must have exactly the declared types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+class Built(Table):
+    """Files that are built in the user's cache."""
+
+    reencoded: bool = False
+    """Whether images are re-encoded, so that they may differ from the published ones."""
+
+    @property
+    def page(self) -> str:
+        """URL of a page about the data set; empty if none."""
+        return ""
+
+    def builder(self, languages: Sequence[str]) -> Build:
+        """Return the function that builds the files for these languages."""
+        raise NotImplementedError
