@@ -20,6 +20,7 @@ from panglot.encode.model import CountsTokens
 from panglot.encode.options import Options
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra
+from tests.helpers.devices import imitate_gpu
 from tests.helpers.minilm import MINILM
 from tests.helpers.tiny import bare
 
@@ -153,11 +154,12 @@ def test_vectors_and_texts_are_truncated(texts: list[str], plain: np.ndarray) ->
     assert short.count_tokens([LONG], "passage").tolist() == [362]
 
 
-def test_threads_share_a_model_as_on_a_gpu(starter: Pool) -> None:
+def test_threads_share_a_model_as_on_a_gpu(starter: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads on one device: tokenizers set their padding in every call, so one at a time tokenizes."""
     pool = starter.only(["en", "zh"])
     encoder = load(MINILM, batch_tokens=300)
     alone = encode_items(encoder, pool, "query").vectors
+    imitate_gpu(monkeypatch)
     encoder._run = Here(encoder._model, "cuda")
     encoder.lanes = encoder._run.lanes
     assert encoder.lanes == 2

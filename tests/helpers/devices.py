@@ -6,10 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard
@@ -42,18 +45,21 @@ class FakeModel:
 
     def share_memory(self) -> None: ...
 
-    def preprocess(self, texts: Sequence[str]) -> int:
-        """Count words, which takes the time that tokenizing takes."""
-        words = sum(len(text.split()) for text in texts)
-        time.sleep(self._reading * words)
-        return words
+    def preprocess(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Count letters and words, which takes the time that tokenizing takes."""
+        vectors = torch.tensor([[len(text), len(text.split()), os.getpid()] for text in texts], dtype=torch.float32)
+        time.sleep(self._reading * float(vectors[:, 1].sum()))
+        return {"vectors": vectors}
 
-    def encode(self, texts: Sequence[str], **_: Any) -> np.ndarray:
-        words = self.preprocess(texts)
+    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+        """Take the time that computing takes."""
         with _device:
             self._meet()
-            time.sleep(self._call + self._token * words)
-        return np.array([[len(text), len(text.split()), os.getpid()] for text in texts], np.float32)
+            time.sleep(self._call + self._token * float(features["vectors"][:, 1].sum()))
+        return {"sentence_embedding": features["vectors"]}
+
+    def encode(self, texts: Sequence[str], **_: Any) -> np.ndarray:
+        return self.forward(self.preprocess(texts))["sentence_embedding"].numpy()
 
     encode_query = encode_document = encode
 
@@ -77,3 +83,42 @@ class FakeEncoder:
 
     def encode(self, texts: Sequence[str], role: str) -> np.ndarray:
         return self._run(Call("encode", texts, "", autocast=False))
+
+
+def imitate_gpu(patch: pytest.MonkeyPatch) -> list[str]:
+    """Let the CPU take what is meant for a GPU; return a list that fills with what is asked of it."""
+    asked: list[str] = []
+    move = torch.Tensor.to
+
+    class Stream:
+        def __init__(self, device: object = None) -> None: ...
+
+        def wait_stream(self, other: object) -> None:
+            asked.append("wait for the batch")
+
+    class Event:
+        def __init__(self, blocking: bool) -> None: ...
+
+        def record(self, stream: object) -> None: ...
+
+        def synchronize(self) -> None:
+            asked.append("wait for the vectors")
+
+    def to(tensor: torch.Tensor, *where: Any, non_blocking: bool = False, **settings: Any) -> torch.Tensor:
+        if not non_blocking:
+            return move(tensor, *where, **settings)
+        asked.append(f"copy to {where[0]}")
+        return tensor.clone()
+
+    def pin_memory(tensor: torch.Tensor) -> torch.Tensor:
+        asked.append("pin")
+        return tensor
+
+    patch.setattr(torch.Tensor, "to", to)
+    patch.setattr(torch.Tensor, "pin_memory", pin_memory)
+    patch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
+    patch.setattr(torch.cuda, "Stream", Stream)
+    patch.setattr(torch.cuda, "Event", Event)
+    patch.setattr(torch.cuda, "stream", nullcontext)
+    patch.setattr(torch.cuda, "current_stream", Stream)
+    return asked

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
+from queue import Queue
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from panglot.arrays import Floats
 from panglot.encode.budget import BATCH_IMAGES, MOST_IMAGES, START, TokenBudget
-from panglot.errors import BadEncoder
+from panglot.encode.checkpoints.overlap import LANES, overlap
+from panglot.errors import BadEncoder, spelled
 
 Method = Literal["encode", "encode_query", "encode_document"]
 
@@ -36,8 +39,8 @@ class Call:
     prompt: str
     autocast: bool
 
-    def run(self, model: Any, device: str | None) -> Floats:
-        """Return the vectors [inputs, dim] computed by a model on a device; None for where the model is."""
+    def run(self, model: Any) -> Floats:
+        """Return the vectors [inputs, dim] computed by a model where it is."""
         import torch
 
         with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
@@ -47,7 +50,6 @@ class Call:
                 batch_size=max(len(self.inputs), 1),
                 show_progress_bar=False,
                 convert_to_numpy=True,
-                device=device,
             )
         return np.asarray(vectors, np.float32)
 
@@ -64,32 +66,34 @@ class Runner(Protocol):
 class Here:
     """The device that the model is on.
 
-    On a GPU, one thread tokenizes the next batch while another waits for the device. Tokenizers set their own padding
-    in each call, so only one thread tokenizes at a time. On a CPU, two threads would compete for the same cores.
+    On a GPU, one thread prepares the next batch while another waits for the vectors of the last one. On a CPU, two
+    threads would compete for the same cores.
     """
 
     def __init__(self, model: Any, device: str) -> None:
         self._model = model
-        self.lanes = 2 if device.startswith("cuda") else 1
-        if self.lanes > 1:
-            model.preprocess = _one_at_a_time(model.preprocess)
+        self.lanes = 1
+        if device.startswith("cuda"):
+            self.lanes = LANES
+            overlap(model, device)
 
     def __call__(self, call: Call) -> Floats:
         """Return the vectors of one call, [inputs, dim]."""
-        return call.run(self._model, None)
+        return call.run(self._model)
 
 
 class Processes:
     """One process for each device, started at the first call; all share the weights in memory until they copy them.
 
-    Each process has a batch waiting while it computes one.
+    Each process has as many lines as a GPU needs to be busy. A batch goes out on the line that has been free for the
+    longest time, and the line is taken until the vectors are back.
     """
 
     def __init__(self, model: Any, devices: Sequence[str]) -> None:
         self._model, self._devices = model, list(devices)
-        self._executor: ProcessPoolExecutor | None = None  # stops its processes when it is collected
+        self._free: Queue[Connection] | None = None  # processes end when it is collected, and so closes their lines
         self._lock = threading.Lock()
-        self.lanes = 2 * len(devices)
+        self.lanes = LANES * len(devices)
 
     def __call__(self, call: Call) -> Floats:
         """Return the vectors of one call, [inputs, dim].
@@ -97,16 +101,24 @@ class Processes:
         :raises BadEncoder: a process ended, for example because the system ran out of memory.
         """
         with self._lock:
-            if self._executor is None:
-                self._executor = _start(self._model, self._devices)
+            if self._free is None:
+                self._free = start(self._model, self._devices)
+        line = self._free.get()
         try:
-            return self._executor.submit(_run, call).result()
-        except BrokenProcessPool as error:
+            line.send(call)
+            found = line.recv()
+        except (EOFError, OSError) as error:
             raise BadEncoder(
                 f"A process on one of the devices {', '.join(self._devices)} ended unexpectedly. If memory is "
                 "short, use fewer devices or a smaller --batch-tokens. In a script, put the call under "
                 '`if __name__ == "__main__":`, since each process runs the rest of the script too.'
             ) from error
+        finally:
+            self._free.put(line)
+        if isinstance(found, Exception):
+            raise found
+        vectors: Floats = found
+        return vectors
 
 
 def runner_of(model: Any, devices: Sequence[str]) -> Here | Processes:
@@ -141,25 +153,24 @@ def describe(model: Any, devices: Sequence[str]) -> str:
     return ", ".join([*named, *([f"{attention} attention"] if isinstance(attention, str) else [])])
 
 
-def _one_at_a_time(call: Any) -> Any:
-    lock = threading.Lock()
-
-    def locked(*args: Any, **kwargs: Any) -> Any:
-        with lock:
-            return call(*args, **kwargs)
-
-    return locked
-
-
-def _start(model: Any, devices: list[str]) -> ProcessPoolExecutor:
+def start(model: Any, devices: Sequence[str]) -> Queue[Connection]:
+    """Start a process for each device and return the lines to all of them, those of different devices in turn."""
     import torch.multiprocessing  # noqa: F401 - lets weights travel through shared memory
 
     model.to("cpu").share_memory()
     context = get_context("spawn")
-    waiting = context.SimpleQueue()
+    lines: list[list[Connection]] = []
     for device in devices:
-        waiting.put(device)
-    return ProcessPoolExecutor(len(devices), context, initializer=_settle, initargs=(_Packed(model), waiting))
+        pairs = [context.Pipe() for _ in range(LANES)]
+        theirs = [pair[1] for pair in pairs]
+        context.Process(target=_serve, args=(_Packed(model), device, theirs), daemon=True).start()
+        for line in theirs:  # of which the process has its own copies, and only they keep a line open
+            line.close()
+        lines.append([pair[0] for pair in pairs])
+    free: Queue[Connection] = Queue()
+    for line in chain.from_iterable(zip(*lines, strict=True)):
+        free.put(line)
+    return free
 
 
 class _Packed:
@@ -187,15 +198,38 @@ def _unpacked(content: Any) -> Any:
     return pickle.loads(content.numpy().tobytes())  # noqa: S301 - from the process that started this one
 
 
-_own: list[Any] = []
-"""In a process for one device: the model and the device."""
+def _serve(model: Any, device: str, lines: Sequence[Connection]) -> None:
+    """Answer the calls of all lines on a device, in a process of its own, until they are closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the process that asks, which closes the lines
+    run = Here(model.to(device), device)
+    turns = threading.Semaphore(run.lanes)
+    threads = [threading.Thread(target=_answer, args=(line, run, turns)) for line in lines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
-def _settle(model: Any, devices: Any) -> None:
-    """Take the next device in a new process, and move the model there."""
-    device = devices.get()
-    _own[:] = [model.to(device), device]
+def _answer(line: Connection, run: Here, turns: threading.Semaphore) -> None:
+    """Answer the calls of one line, with vectors or with the error, until it is closed."""
+    with line:
+        try:
+            while True:
+                call = line.recv()
+                with turns:
+                    found = _result(run, call)
+                line.send(found)
+        except (EOFError, OSError):
+            return
 
 
-def _run(call: Call) -> Floats:
-    return call.run(*_own)
+def _result(run: Here, call: Call) -> Floats | Exception:
+    """Return the vectors of a call, or the error; as text if an error of its type cannot be sent."""
+    try:
+        return run(call)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - made in this line
+        except Exception:
+            return RuntimeError(spelled(error))
+        return error

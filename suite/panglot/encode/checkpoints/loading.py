@@ -18,7 +18,8 @@ from panglot.hub import check_reachable, patiently
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 """Prompt names used in model configurations, in the order of precedence of sentence-transformers."""
 
-PROBE = "A text of several words, to try a model: 1, 2, 3."
+PROBES = ("A text of several words, to try a model: 1, 2, 3.", "A shorter one")
+PROBE = PROBES[0]
 
 TYPES: dict[Precision | None, str] = {None: "auto", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """Data types of weights, as transformers takes them; `auto` is that of the checkpoint."""
@@ -143,9 +144,9 @@ def _needed(files: Sequence[str]) -> list[str]:
 
 
 def vectors_of(model: Any) -> list[Callable[[], Any]]:
-    """Return functions that encode a probe text in either role, and a probe image if the model supports images."""
+    """Return functions that encode probe texts in either role, and a probe image if the model supports images."""
     roles = (model.encode_query, model.encode_document)
-    calls: list[Callable[[], Any]] = [partial(encode, [PROBE], show_progress_bar=False) for encode in roles]
+    calls: list[Callable[[], Any]] = [partial(encode, list(PROBES), show_progress_bar=False) for encode in roles]
     if model.supports("image"):
         from PIL import Image
 

@@ -13,6 +13,7 @@ import numpy as np
 from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard, Role
+from panglot.encode.checkpoints.attention import use_flash
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
 from panglot.encode.checkpoints.devices import Call, Method, describe, first_budget, image_budget, runner_of
 from panglot.encode.checkpoints.loading import (
@@ -103,6 +104,8 @@ class SentenceTransformerEncoder:
             compile_with_openvino(name, revision, model[0], precision)
             library += f", openvino {version('openvino')}"
         self._model = model
+        if options.backend == "torch":
+            use_flash(model, precision, devices)
         self._run = runner_of(model, devices)
         self.device, self.hardware = devices[0], describe(model, devices)
         self.lanes = self._run.lanes
