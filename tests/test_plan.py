@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import panglot
+from panglot.cli.commands.plan import plan
+from panglot.cli.commands.run import run
 from panglot.cli.main import app
 from panglot.cli.names import find_suite
 from panglot.data.corpus import StreamedTask
@@ -153,6 +157,22 @@ def test_plan_measures_with_the_options_of_the_run(tmp_path: Path) -> None:
     asked = ["plan", f"hf:{bare(tmp_path / 'tiny')}?pooling=mean", "--truncate-dim", "8", "--device", "cpu", "--json"]
     done = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert json.loads(done.stdout)["starter"]["dimension"] == 8
+
+
+def test_plan_takes_every_option_of_a_run_that_moves_the_time_of_encoding() -> None:
+    scoring = {"dims", "quantise", "debias", "debias_fit", "debias_language", "rank_device", "skip_damaged"}
+    writing = {"out", "matrix", "retry_failed", "budget"}
+    shards = {"shards", "half", "allow_missing", "engine", "address", "gpus"}
+    missing = set(inspect.signature(run).parameters) - set(inspect.signature(plan).parameters)
+    assert missing == scoring | writing | shards
+
+
+def test_plan_without_the_cache_plans_to_encode_everything(tmp_path: Path) -> None:
+    asked = ["plan", "random", "--languages", "en", "--cache", str(tmp_path / "cache"), "--json"]
+    panglot.run("random", "starter", languages="en", cache=tmp_path / "cache")
+    for options, cached in ([], 52), (["--no-cache"], 0):
+        done = CliRunner().invoke(app, [*asked, *options], catch_exceptions=False)
+        assert json.loads(done.stdout)["starter"]["roles"][0]["cached"] == cached
 
 
 def test_plan_rejects_what_the_run_would_reject() -> None:

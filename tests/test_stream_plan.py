@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from panglot.cli.view.listing import list_stream_plan
+from panglot.encode.budget import TokenBudget
 from panglot.encode.card import Role
 from panglot.encode.kinds.floors import RandomVectors
 from panglot.encode.load import load_model
@@ -46,6 +47,14 @@ def test_every_language_is_measured_with_texts_as_long_as_its_passages() -> None
         assert part.encode_seconds > 0
     assert plan.passages == 131_924 + 49_043
     assert plan.tokens == sum(part.tokens for part in plan.languages)
+
+
+@pytest.mark.usefixtures("real_data")
+def test_batches_are_as_large_as_those_of_a_run() -> None:
+    encoder, length = Counting(), MIRACL.characters["yo"] // MIRACL.sizes["yo"].candidates
+    encoder.budget = TokenBudget(fixed=100 * length)
+    plan_stream(encoder, MIRACL, ["yo"], seconds=0)
+    assert len(encoder.seen) > 1 + 100
 
 
 @pytest.mark.usefixtures("real_data")

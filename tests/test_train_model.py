@@ -15,8 +15,10 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer, models
 
 from panglot.data.load import read_pool
+from panglot.encode.kinds.floors import RandomVectors
 from panglot.encode.load import load_model
 from panglot.encode.model import SeesImages
+from panglot.encode.options import Options
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadData
 from panglot.results.result_record import read_result_record
@@ -126,6 +128,22 @@ def test_a_finished_folder_is_scored_as_any_model(rows: Path, tmp_path: Path) ->
     assert paths[0].is_file()
     in_bfloat16 = score_folder(folder, [TASKS["starter"]], tmp_path / "results", precision="bf16")
     assert in_bfloat16[0].parent.name == f"{paths[0].parent.name}+precision-bf16"
+
+
+@pytest.mark.parametrize(
+    ("processes", "gpu", "expected"), [("2", True, "cuda:0,cuda:1"), ("2", False, None), ("1", True, None)]
+)
+def test_model_is_scored_on_the_gpus_that_trained_it(
+    processes: str, gpu: bool, expected: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Options] = []
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr(
+        "panglot.train.run.score.load_model", lambda name, options: asked.append(options) or RandomVectors()
+    )
+    assert score_folder(tmp_path, [], tmp_path) == []
+    assert asked == [Options(precision="fp32", device=expected)]
 
 
 def test_bf16_that_the_processor_lacks_is_trained_and_scored_in_fp32(

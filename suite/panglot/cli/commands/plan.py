@@ -13,13 +13,16 @@ from panglot.cli.options import (
     Backend,
     BatchTokens,
     Cache,
+    Detect,
     Device,
     Languages,
     MaxLength,
     ModelName,
+    NoCache,
     PassagePrompt,
     Precision,
     QueryPrompt,
+    Split,
     TaskNames,
     TextsPerRequest,
     TruncateDim,
@@ -40,8 +43,11 @@ def plan(
         typer.Option(metavar="NAME", help="Plan a suite instead: murec or m2m.", autocompletion=complete_suite),
     ] = "",
     languages: Languages = "",
+    split_: Split = "",
+    detect: Detect = "",
     data_dir: DataDir = None,
     cache: Cache = None,
+    no_cache: NoCache = False,
     price: Annotated[float, typer.Option(metavar="MONEY", min=0, help="API price per million tokens.")] = 0.0,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Number of machines or GPUs like this one.")] = 1,
     query_prompt: QueryPrompt = None,
@@ -67,7 +73,7 @@ def plan(
 
     Example: panglot plan use-multilingual --tasks miracl --workers 8
     """
-    chosen = find_suite(suite) if suite else find_tasks(tasks)
+    chosen = find_suite(suite) if suite else find_tasks(tasks, split=split_, detect=detect.replace(",", "+"))
     from panglot.cli.view.listing import list_faster, list_plans, list_stream_plan
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
@@ -94,7 +100,7 @@ def plan(
     loaded = load_model(model, options)
     if suite and not sees_images(loaded):
         chosen = [task for task in chosen if not task.has_images]
-    opened = open_cache(cache, no_cache=False)
+    opened = open_cache(cache, no_cache)
     corpora = [task for task in chosen if isinstance(task, StreamedTask)]
     large = {task.name: plan_stream(loaded, task, split(languages)) for task in corpora}
     plans, texts = dict[str, "Plan | None"](), list[str]()

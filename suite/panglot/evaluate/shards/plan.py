@@ -15,7 +15,7 @@ import numpy as np
 from panglot.arrays import Floats
 from panglot.data.corpus import StreamedTask
 from panglot.encode.batches import count_tokens
-from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Scorer
+from panglot.encode.model import Composite, CountsTokens, Encoder, HasBudget, Model, Scorer
 from panglot.encode.vectors import encode_sample
 from panglot.errors import BadEncoder
 from panglot.evaluate.plan import BYTES_PER_TOKEN
@@ -26,6 +26,8 @@ SECONDS = 30.0
 """Duration of the measurement, all languages together."""
 
 BATCH = 16
+"""Texts encoded at a time; more if the model has a budget of tokens for them, as on a GPU."""
+
 FORMS = {"fp32": 4, "fp16": 2, "int8": 1}
 """Bytes of one vector component in each form."""
 
@@ -88,7 +90,7 @@ def plan_stream(
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} does not produce vectors, which the streamed task {task.name} needs.")
     samples = {language: _Sample(task, language) for language in task.choose(languages)}
-    dimension = encode_sample(model, [next(iter(samples.values())).batch()[0]], "passage").shape[1]
+    dimension = encode_sample(model, next(iter(samples.values())).texts(1), "passage").shape[1]
     stop = perf_counter() + seconds
     for place, sample in enumerate(cycle(samples.values())):
         if place >= len(samples) and perf_counter() > stop:
@@ -109,13 +111,14 @@ class _Sample:
         self._words = cycle(" ".join(texts) + " ")
         self._texts, self._tokens, self._seconds = 0, 0, 0.0
 
-    def batch(self) -> list[str]:
+    def texts(self, count: int) -> list[str]:
         """The next texts."""
-        return ["".join(next(self._words) for _ in range(self._length)) for _ in range(BATCH)]
+        return ["".join(next(self._words) for _ in range(self._length)) for _ in range(count)]
 
     def measure(self, encoder: Encoder) -> None:
         """Encode one batch."""
-        texts = self.batch()
+        budget = encoder.budget.tokens if isinstance(encoder, HasBudget) and isinstance(encoder, CountsTokens) else 0
+        texts = self.texts(max(BATCH, budget // _estimate_tokens(self.texts(1))))
         start = perf_counter()
         encode_sample(encoder, texts, "passage")
         self._seconds += perf_counter() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -55,10 +56,12 @@ def score_folder(
     :raises BadEncoder: the folder is not a model.
     :raises PanglotError: see `panglot.evaluate.run.run`.
     """
-    loaded = load_model(str(folder), Options(precision=precision))
+    seen = features if features and _has_vision(folder) else None
+    device = None if frozen or seen else gpus_of_processes()
+    loaded = load_model(str(folder), Options(precision=precision, device=device))
     if frozen and isinstance(loaded, SentenceTransformerEncoder):
         cache_frozen_layers(text_module(loaded.model), *frozen)
-    model: Model = CachedFeatures(loaded, folder, features) if features and _has_vision(folder) else loaded
+    model: Model = CachedFeatures(loaded, folder, seen) if seen else loaded
     card = debias.card(model.card) if debias else model.card
     paths = []
     for task in tasks:
@@ -69,11 +72,22 @@ def score_folder(
     return paths
 
 
+def gpus_of_processes() -> str | None:
+    """The GPUs of this machine on which torchrun has trained, as `--device` takes them; None if it did not use several.
+
+    Their processes have ended when the first one scores the model.
+    """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    several = processes > 1 and torch.cuda.is_available()
+    return ",".join(f"cuda:{number}" for number in range(processes)) if several else None
+
+
 class CachedFeatures:
     """A model with a frozen vision tower: stores the features of each image and computes only the projection."""
 
     def __init__(self, inner: Any, folder: Path, features: Path) -> None:
-        self.card = inner.card
+        self.card, self.budget = inner.card, inner.budget
+        self.device, self.hardware = inner.device, inner.hardware
         self._inner = inner
         router = SentenceTransformer(str(folder), device="cpu")[0]
         *self._vision, self._projection = router.sub_modules["image"]
@@ -102,7 +116,7 @@ class CachedFeatures:
             return self._projection({"sentence_embedding": features})["sentence_embedding"].numpy()
 
     def _add_features(self, names: list[str], images: list[Picture]) -> None:
-        model = SentenceTransformer(modules=self._vision, device="cpu")
+        model = SentenceTransformer(modules=self._vision, device=self.device)
         found = model.encode(images, batch_size=len(images), show_progress_bar=False)
         self._known |= dict(zip(names, np.asarray(found, np.float32), strict=True))
         self._path.parent.mkdir(parents=True, exist_ok=True)
