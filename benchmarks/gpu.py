@@ -1,8 +1,9 @@
 """What a GPU gains, in one table: `python benchmarks/gpu.py`, in less than six minutes.
 
-Needs torch, transformers, sentence-transformers, numpy and pydantic, but no network, data or weights: the model has the
-shape of XLM-R large with random weights, and the pools have the shapes of XQuAD-R and Belebele. Without a GPU, or with
-`--tiny`, everything is small; that only shows that the script works. Rows that cannot be measured say why.
+Needs torch, transformers and sentence-transformers, which bring numpy and pydantic; neither network, data, weights nor an
+installed Panglot: the model has the shape of XLM-R large with random weights, and the pools have those of XQuAD-R and
+Belebele. Without a GPU, or with `--tiny`, everything is small; that only shows that the script works. Rows that cannot
+be measured say why. A part that fails leaves its traceback on standard error, and the others go on.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,11 +37,13 @@ from panglot.retrieve.evidence import Evidence  # noqa: E402
 from panglot.retrieve.ranking import collect_evidence  # noqa: E402
 from panglot.retrieve.similarity import DenseScores  # noqa: E402
 from panglot.score.metrics import parse_metric  # noqa: E402
-from panglot.score.summary import score_evidence  # noqa: E402
+from panglot.score.summary import BIAS_NAMES, score_evidence  # noqa: E402
 
 CLOSE = 1e-6
 """Scores of unit vectors that differ by less may change places between two libraries."""
 
+MEASURES = [name for name in BIAS_NAMES if not name.startswith("english_pool")]
+"""Measures of language bias; the languages of the pools have no names, so none of them is English."""
 
 LEAST_SECONDS = 30
 """Time that a part of the table must have left to begin, and that repetitions leave to the parts after them."""
@@ -171,14 +175,16 @@ def make_model(folder: Path, size: Size, texts: list[str], dtype: torch.dtype) -
     return folder / "model"
 
 
-def encoding(size: Size, device: str, clock: Clock, pool: Pool) -> Iterator[Row]:
+def all_texts(pool: Pool) -> list[str]:
+    """The distinct texts of a pool."""
+    return sorted({*pool.queries.texts, *pool.candidates.texts})
+
+
+def encoding(size: Size, device: str, clock: Clock, pool: Pool, model: Path, dtype: torch.dtype) -> Iterator[Row]:
     """Encode the pool of XQuAD-R's shape, plainly and with the suite; then the whole run."""
-    texts = sorted({*pool.queries.texts, *pool.candidates.texts})
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    with TemporaryDirectory() as folder:
-        path = make_model(Path(folder), size, texts[:5000], dtype)
-        ours = load_model(f"st:{path}", Options(device=device))
-        plain = sentence_transformers.SentenceTransformer(str(path), device=device, model_kwargs={"dtype": dtype})
+    texts = all_texts(pool)
+    ours = load_model(f"st:{model}", Options(device=device))
+    plain = sentence_transformers.SentenceTransformer(str(model), device=device, model_kwargs={"dtype": dtype})
     assert isinstance(ours, SentenceTransformerEncoder)
     ours.encode(texts[:8], "query")
     plain.encode(texts[:8], show_progress_bar=False)
@@ -186,8 +192,11 @@ def encoding(size: Size, device: str, clock: Clock, pool: Pool) -> Iterator[Row]
     encoded = scored.queries.texts + scored.candidates.texts
     rate = encoded / took
     millions = (ours.card.parameters or 0) / 1e6
-    facts = f"{ours.card.precision}, {millions:,.0f} M parameters, batches of {ours.budget.tokens:,} tokens"
-    yield Row(f"Panglot encodes {encoded:,} texts ({facts})", f"{took:.1f} s, {rate:,.0f} texts/s")
+    facts = f"{ours.hardware}, {ours.card.precision}, {millions:,.0f} M parameters"
+    yield Row(
+        f"Panglot encodes {encoded:,} texts ({facts}, batches of {ours.budget.tokens:,} tokens)",
+        f"{took:.1f} s, {rate:,.0f} texts/s",
+    )
     best = 0.0
     for batch in size.batches:
         if clock.left < 4 * LEAST_SECONDS:
@@ -198,12 +207,30 @@ def encoding(size: Size, device: str, clock: Clock, pool: Pool) -> Iterator[Row]
         compared = f"Panglot {rate * seconds / len(texts):.2f} ×"
         yield Row(f"plain `encode`, batch {batch}", f"{seconds:.1f} s, {len(texts) / seconds:,.0f} texts/s; {compared}")
     yield Row("Panglot's rate ÷ plain `encode` at its best batch", f"{rate / best:.2f}" if best else "not measured")
-    rest, _ = clock.seconds(lambda: score_evidence(collect_evidence(pool, scored.scores, device=device), "map"))
+
+    def finish() -> None:
+        score_evidence(collect_evidence(pool, scored.scores, device=device), "map", measures=MEASURES)
+
+    rest, _ = clock.seconds(finish)
     yield Row(
         "whole run (encoding, ranking on the device, all scores with intervals) ÷ encoding alone",
         f"{(took + rest) / took:.2f} ({rest:.1f} s more; files and start not included)",
         "≤ 1.15",
     )
+
+
+def several_devices(clock: Clock, pool: Pool, model: Path) -> Iterator[Row]:
+    """The same texts on one GPU and on all of them, each with a process that has started."""
+    measured, count = "encoding on all GPUs ÷ on one, wall clock", torch.cuda.device_count()
+    if count < 2:
+        yield Row(measured, f"not measured: {count} GPU")
+        return
+    took = []
+    for devices in ("cuda:0", ",".join(f"cuda:{number}" for number in range(count))):
+        encoder = load_model(f"st:{model}", Options(device=devices))
+        score_pool(encoder, parallel_pool(2, 2000, 2000))  # starts the processes, and finds the size of batches
+        took.append(clock.seconds(lambda: score_pool(encoder, pool))[0])  # noqa: B023
+    yield Row(measured, f"{took[1] / took[0]:.2f} ({count} GPUs)", f"≤ {1.1 / count:.2f}")
 
 
 def against_mteb() -> Iterator[Row]:
@@ -216,8 +243,7 @@ def agreement(device: str, pool: Pool, dimension: int) -> Iterator[Row]:
     """The same vectors ranked on the processor and on the device."""
     scores = planted_vectors(pool, dimension)
     here, there = collect_evidence(pool, scores), collect_evidence(pool, scores, device=device)
-    changed = np.flatnonzero((here.above != there.above).any(axis=1))
-    unexplained = sum(_is_unexplained(scores, here, there, pair) for pair in changed.tolist())
+    unexplained = sum(_unexplained(scores, here, there))
     gap = np.abs(_map(here) - _map(there)).max()
     yield Row(
         "counts that differ from the processor's", f"{(here.above != there.above).sum():,} of {here.above.size:,}"
@@ -232,11 +258,25 @@ def _map(evidence: Evidence) -> Floats:
     return parse_metric("map").compute(evidence.together)
 
 
-def _is_unexplained(scores: DenseScores, here: Evidence, there: Evidence, pair: int) -> bool:
-    """Whether a pair's counts differ by more candidates than have nearly its score."""
-    query = int(here.query[pair])
-    close = np.abs(scores.block(query, query + 1)[0] - here.score[pair]) < CLOSE
-    return bool(np.abs(here.above[pair] - there.above[pair]).max() > close.sum())
+def _unexplained(scores: DenseScores, here: Evidence, there: Evidence, rows: int = 512) -> Iterator[int]:
+    """Yield how many pairs of some queries have counts that differ by more candidates than have nearly their score."""
+    changed = np.flatnonzero((here.above != there.above).any(axis=1))
+    for start in range(0, here.queries, rows):
+        pairs = changed[(here.query[changed] >= start) & (here.query[changed] < start + rows)]
+        block = scores.block(start, min(start + rows, here.queries))
+        close = (np.abs(block[here.query[pairs] - start] - here.score[pairs, None]) < CLOSE).sum(axis=1)
+        yield int((np.abs(here.above[pairs] - there.above[pairs]).max(axis=1, initial=0) > close).sum())
+
+
+def precision(device: str, dimension: int) -> Iterator[Row]:
+    """Products of unit vectors on the device, against float64; TF32 would be a hundred times as far from it."""
+    random = np.random.default_rng(3)
+    one, other = (random.standard_normal((1024, dimension), np.float32) for _ in range(2))
+    to_unit_length(one)
+    to_unit_length(other)
+    found = product(torch.from_numpy(one).to(device), torch.from_numpy(other).to(device)).cpu().numpy()
+    error = np.abs(found - one.astype(np.float64) @ other.astype(np.float64).T).max()
+    yield Row("largest error of a product of unit vectors", f"{error:.1e}", "< 1e-6: no TF32")
 
 
 def ranking(size: Size, device: str, clock: Clock) -> Iterator[Row]:
@@ -260,8 +300,8 @@ def ranking(size: Size, device: str, clock: Clock) -> Iterator[Row]:
     )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Measure and print the table, row by row."""
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print the table, row by row; return 1 if a part failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--tiny", action="store_true", help="small sizes, as without a GPU")
@@ -275,20 +315,36 @@ def main(arguments: list[str] | None = None) -> None:
     if size is TINY:
         print("The sizes are tiny: the table shows that the script works, its figures mean nothing.")
     print("\n| measurement | figure | goal |\n|---|---|---|", flush=True)
-    pool = parallel_pool(*size.xquad)
-    parts = {
-        "encoding": encoding(size, given.device, clock, pool),
-        "agreement with the processor": agreement(given.device, pool, size.dimension),
-        "ranking": ranking(size, given.device, clock),
-        "mteb": against_mteb(),
-    }
+    pool, dtype = parallel_pool(*size.xquad), torch.bfloat16 if on_gpu else torch.float32
+    with TemporaryDirectory() as folder:
+        model = make_model(Path(folder), size, all_texts(pool)[:5000], dtype)
+        failed = measure(clock, {
+            "encoding": encoding(size, given.device, clock, pool, model, dtype),
+            "precision of products": precision(given.device, size.dimension),
+            "agreement with the processor": agreement(given.device, pool, size.dimension),
+            "ranking": ranking(size, given.device, clock),
+            "several devices": several_devices(clock, pool, model),
+            "mteb": against_mteb(),
+        })  # fmt: skip
+    return int(failed)
+
+
+def measure(clock: Clock, parts: dict[str, Iterator[Row]]) -> bool:
+    """Print the rows of all parts as they are measured; return whether a part failed, which does not end the others."""
+    failed = False
     for name, rows in parts.items():
-        if clock.left < LEAST_SECONDS:
-            print(Row(name, "not measured: no time left"), flush=True)
-            continue
-        for row in rows:
-            print(row, flush=True)
+        try:
+            if clock.left < LEAST_SECONDS:
+                print(Row(name, "not measured: no time left"), flush=True)
+                continue
+            for row in rows:
+                print(row, flush=True)
+        except Exception as error:
+            print(Row(name, f"not measured: {type(error).__name__}: {' '.join(str(error).split())[:200]}"), flush=True)
+            traceback.print_exc()
+            failed = True
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,19 +152,38 @@ def test_too_little_memory_for_one_query_is_an_error_with_advice() -> None:
         list(in_blocks(count, 20, 16))
 
 
-def test_products_are_float32_whatever_the_process_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_float32_matmul_precision("medium")
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        (torch, "float32_matmul_precision", "medium"),
+        (torch.backends.cuda.matmul, "fp32_precision", "tf32"),
+        (torch.backends, "fp32_precision", "tf32"),
+        (torch.backends.cuda.matmul, "allow_tf32", True),
+    ],
+)
+def test_products_are_float32_whatever_the_process_has_chosen(
+    where: Any, name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.mkldnn.matmul)
+    before = [part.fp32_precision for part in parts]
+    used: list[list[str]] = []
+
+    def multiply(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        used.append([part.fp32_precision for part in parts])
+        return one
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", multiply)
     try:
-        used: list[str] = []
-        vectors = torch.ones(2, 2)
-        monkeypatch.setattr(
-            torch.Tensor, "__matmul__", lambda one, _: used.append(torch.get_float32_matmul_precision()) or one
-        )
-        product(vectors, vectors)
-        assert used == ["highest"]
-        assert torch.get_float32_matmul_precision() == "medium"
+        torch.set_float32_matmul_precision(value) if where is torch else setattr(where, name, value)
+        chosen = [part.fp32_precision for part in parts]
+        product(torch.ones(2, 2), torch.ones(2, 2))
+        assert used == [["ieee"] * 3]
+        assert [part.fp32_precision for part in parts] == chosen
+        assert chosen[0] == "tf32"
     finally:
-        torch.set_float32_matmul_precision("highest")
+        torch.backends.fp32_precision = "none"
+        for part, precision in zip(parts, before, strict=True):
+            part.fp32_precision = precision
 
 
 def test_run_ranks_on_the_requested_device_and_records_it() -> None:

@@ -7,6 +7,7 @@ libraries: about 1e-6 for vectors of unit length. Products are true float32, nev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -173,14 +174,30 @@ def in_blocks(count: Callable[[int, int], None], total: int, rows: int) -> Itera
 
 def product(queries: Any, candidates: Any) -> Any:
     """Return the scores [queries, candidates] of vectors [queries, dim] and [candidates, dim], in true float32."""
+    with true_float32():
+        return queries @ candidates.T
+
+
+@contextmanager
+def true_float32() -> Iterator[None]:
+    """Compute products and convolutions of float32 in float32, not in TF32 or bf16, whatever the process has chosen.
+
+    By default, PyTorch convolves in TF32, and some containers let it multiply in TF32.
+    """
     import torch
 
-    chosen = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    switches: list[tuple[Any, str, Any]] = [(matmul, "allow_tf32", False), (cudnn, "allow_tf32", False)]
+    if hasattr(matmul, "fp32_precision"):  # since torch 2.9, which then refuses to read the switches of before
+        switches = [(part, "fp32_precision", "ieee") for part in (matmul, cudnn.conv, torch.backends.mkldnn.matmul)]
+    chosen = [getattr(part, name) for part, name, _ in switches]
+    for part, name, value in switches:
+        setattr(part, name, value)
     try:
-        return queries @ candidates.T
+        yield
     finally:
-        torch.set_float32_matmul_precision(chosen)
+        for (part, name, _), value in zip(switches, chosen, strict=True):
+            setattr(part, name, value)
 
 
 def products_are_finite(queries: Any, candidates: Any) -> bool:

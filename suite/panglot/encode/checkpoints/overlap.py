@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from panglot.retrieve.device import true_float32
+
 LANES = 2
 """Threads that keep a GPU busy: one waits for the vectors of a batch, the other prepares the next one."""
 
@@ -26,7 +28,7 @@ def overlap(model: Any, device: str) -> None:
         return {name: send(value, device) for name, value in features.items()}
 
     def forward(*inputs: Any, **settings: Any) -> dict[str, Any]:
-        with launching:
+        with launching, true_float32():
             vectors, arrived = fetch(compute(*inputs, **settings)["sentence_embedding"])
         arrived.synchronize()
         return {"sentence_embedding": vectors}

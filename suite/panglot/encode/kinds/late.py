@@ -17,6 +17,7 @@ from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, o
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress
+from panglot.retrieve.device import product
 from panglot.retrieve.similarity import ScoreBlocks
 
 CHUNK = 256
@@ -138,7 +139,7 @@ class LateScores:
         place = 0
         for alike in self._candidates:
             for part in alike.split(max(1, self._tile // (len(query_tokens) * alike.shape[1]))):
-                products = part.reshape(-1, part.shape[2]) @ query_tokens.T
+                products = product(part.reshape(-1, part.shape[2]), query_tokens)
                 largest = products.view(len(part), -1, len(query_tokens)).amax(dim=1)
                 found[:, place : place + len(part)] = largest.view(len(part), -1, tokens).sum(dim=2).T
                 place += len(part)
