@@ -259,6 +259,32 @@ def test_shift_takes_a_language_in_another_spelling() -> None:
     assert parse_method("shift:zh").learn(fit) == pytest.approx(parse_method("shift:zh-Hans").learn(fit))
 
 
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("shift:ENG", "shift:en"),
+        ("shift:eng_Latn", "shift:en"),
+        ("shift:zh-Hans", "shift:zh"),
+        ("shift:zho_Hant", "shift:zh-Hant"),
+        ("shift:ben_Latn", "shift:bn-Latn"),
+        ("shift:iw", "shift:he"),
+        ("shift:My_dialect", "shift:My_dialect"),
+        ("project:010", "project:10"),
+        ("lir:1", "lir:1"),
+    ],
+)
+def test_method_has_one_spelling_in_a_configuration(name: str, spelled: str) -> None:
+    card = Debias.parse(name).card(_Marked.card)
+    assert card.settings == Debias.parse(spelled).card(_Marked.card).settings
+    assert card.settings[0] == f"debias={spelled}"
+
+
+def test_shift_to_a_language_in_two_scripts_takes_the_usual_one() -> None:
+    fit = Fit(("zh-Hant", "zh-Hans"), np.array([1, 1]), np.array([[1.0, 0], [0, 1]]))
+    for name, moved in (("zh", [[1, -1], [0, 0]]), ("zho_Hans", [[1, -1], [0, 0]]), ("zh-Hant", [[0, 0], [-1, 1]])):
+        assert parse_method(f"shift:{name}").learn(fit).tolist() == moved
+
+
 def test_two_spellings_of_a_language_in_a_file_are_one(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     lines = (json.dumps({"text": "a", "language": code}) for code in ("de", "DE", "deu", "en_US", "zz-odd"))

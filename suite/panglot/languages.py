@@ -83,6 +83,17 @@ def canonical(code: str) -> str:
     return f"{language.code}-{language.script}" if language.script else language.code
 
 
+def shortest(code: str) -> str:
+    """Return the shortest code, without the usual script: `en` for `ENG` and `eng_Latn`, `bn-Latn` for `ben_Latn`.
+
+    Unknown codes are returned unchanged.
+    """
+    language = parse_language(code)
+    if language is None:
+        return code
+    return language.code if language.script == language.usual_script else canonical(code)
+
+
 def alpha3_with_script(code: str) -> str:
     """Return the ISO 639-3 and ISO 15924 codes, such as `tha-Thai`; `und` and `Zzzz` mean unknown.
 

@@ -23,7 +23,7 @@ import numpy as np
 from panglot.arrays import Floats, Ints
 from panglot.data.image import IMAGES
 from panglot.errors import BadEncoder, UnknownName
-from panglot.languages import match_language
+from panglot.languages import canonical, match_language, shortest
 from panglot.numbers import count
 
 
@@ -105,7 +105,7 @@ def remove(learned: Floats, vectors: Floats, language: Ints) -> Floats:
 
 
 def parse_method(name: str) -> Method:
-    """The method with this name: `parse_method("project:10")`.
+    """The method with this name: `parse_method("project:10")`. Its own name has one spelling of a language or number.
 
     :raises UnknownName: there is no such method, its argument is missing or invalid, or it takes no argument.
     """
@@ -114,10 +114,13 @@ def parse_method(name: str) -> Method:
         sentence = "Subtracts from each vector the mean of its language."
         return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean)
     if family == "shift" and argument:
-        sentence = f"Moves each language's vectors so that their mean is that of {argument}."
-        return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean - _mean_of(fit, argument))
+        target = shortest(argument)
+        sentence = f"Moves each language's vectors so that their mean is that of {target}."
+        name = f"{family}:{target}"
+        return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean - _mean_of(fit, target))
     if family in ("project", "lir") and _COUNT.fullmatch(argument):
         number = int(argument)
+        name = f"{family}:{number}"
         if family == "project":
             sentence = f"Removes the {number} leading directions between the means of the languages."
             return Method(name, sentence, _NEEDS_MATRIX, False, False, lambda fit: _between_languages(fit, number))
@@ -141,6 +144,8 @@ EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
 
 def _mean_of(fit: Fit, language: str) -> Floats:
     found = [language] if language in fit.languages else match_language(language, fit.languages)
+    if len(found) > 1:  # a code without a script means the usual one
+        found = [name for name in found if canonical(name) == canonical(language)]
     if len(found) != 1:
         raise UnknownName("language", language, fit.languages)
     place = fit.languages.index(found[0])
