@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from panglot.cli.view.shortlist import check_command, how_to_check, shortlist_json
+from panglot.encode.load import load_model
 from panglot.errors import PanglotError
+from panglot.evaluate.run import run
 from panglot.interop.field import Reported, reported_on, shipped_field
 from panglot.interop.shortlist import Wishes, cells_of, parse_parameters, shortlist
 from panglot.languages import canonical
+from panglot.trust.levels import HOLDS
 from tests.helpers.command import json_of, panglot
 from tests.helpers.tasks import TASKS
 
@@ -152,7 +158,9 @@ def test_table_says_what_a_model_gives_up() -> None:
         "panglot run ",
     ):
         assert part in done.stdout
-    done = panglot("shortlist", "submissions", "--languages", "de", "--task", "xquad-r", "--direction", "all")
+    done = panglot(
+        "shortlist", "submissions/bm25@0.3.16", "--languages", "de", "--task", "xquad-r", "--direction", "all"
+    )
     assert "on xquad-r" in done.stdout, done.stderr
 
 
@@ -169,6 +177,34 @@ def test_table_says_what_a_model_gives_up() -> None:
 def test_wishes_that_cannot_be_fulfilled_are_answered(arguments: list[str], code: int, message: str) -> None:
     done = panglot("shortlist", *arguments)
     assert (done.returncode, message in done.stdout + done.stderr) == (code, True)
+
+
+def test_results_that_do_not_hold_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    names = ("random", "language-id", "bm25")
+    invented, bare, kept = (
+        run(TASKS["starter"], load_model(name), languages=["de", "en"]).save(own).parent for name in names
+    )
+    record = json.loads((invented / "starter.de-en.json").read_bytes())
+    record["pairs"]["ndcg@10"][0][0] = [0.97, 0.96, 0.98]
+    (invented / "starter.de-en.json").write_text(json.dumps(record), encoding="utf-8")
+    (bare / "starter.de-en.evidence.parquet").unlink()
+    again = shutil.copytree(kept, tmp_path / "own" / "bm25@z") / "starter.de-en.json"
+    torn = shutil.copytree(kept, tmp_path / "own" / "torn@1") / "starter.de-en.json"
+    torn.write_text("{", encoding="utf-8")
+    read = json_of("shortlist", str(own), "--languages", "de,en", "--task", "starter")
+    assert [each["model"] for each in read["models"]] == ["bm25"]
+    assert read["models"][0]["trust"] in HOLDS
+    assert {Path(path).parent.name for path in read["left_out"]} == {invented.name, bare.name, "bm25@z", "torn@1"}
+    assert read["left_out"][str(invented / "starter.de-en.json")].startswith("failed. ")
+    assert "Put the evidence beside it" in read["left_out"][str(bare / "starter.de-en.json")]
+    assert "It is another result of bm25@" in read["left_out"][str(again)]
+    done = panglot("shortlist", str(invented), "--languages", "de", "--task", "starter")
+    assert done.returncode == 2
+    assert "there are none among the results given. " in done.stderr
+    assert "failed. " in done.stderr
+    done = panglot("field", str(own))
+    assert f"not listed: {torn}: " in done.stdout
 
 
 def test_name_of_a_stranger_is_one_word_of_the_command() -> None:

@@ -4,36 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from panglot.cli.view.console import PlainConsole
     from panglot.interop.field import Reported
+    from panglot.results.result_record import ResultRecord
 
 
-def measured(paths: Sequence[Path], task: str, metric: str) -> list[Reported]:
-    """The results among the paths that have cells of the task."""
-    from panglot.interop.field import Reported
+class Measured(NamedTuple):
+    """The models of result files, and why others are left out, by path."""
+
+    models: list[Reported]
+    left_out: dict[str, str]
+
+    def tell(self, console: PlainConsole) -> None:
+        """Say what is left out."""
+        for path, reason in self.left_out.items():
+            console.print(f"not listed: {path}: {reason}", soft_wrap=True)
+
+
+def measured(paths: Sequence[Path], task: str, metric: str) -> Measured:
+    """The results among the paths that have cells of the task; of two results of one model, the first.
+
+    Those that no record of a verification covers are verified now. A result whose scores do not follow from its
+    evidence is left out, as is one that cannot be read.
+    """
+    from panglot.errors import BadResult
     from panglot.results.result_record import find_results, read_result_record
+    from panglot.trust.levels import HOLDS, MEANINGS
     from panglot.trust.recorded import recorded_level
+    from panglot.trust.verify import verify
 
-    found = []
-    for path in find_results(paths):
-        record = read_result_record(path)
-        if record.task.name == task and metric in record.pairs:
-            names = record.task.languages
-            cells = {
-                (query, candidate): cell[0]
-                for query, row in zip(names, record.pairs[metric], strict=True)
-                for candidate, cell in zip(names, row, strict=True)
-                if cell
-            }
-            card = record.model
-            facts = {
-                "trust": recorded_level(path) or "not checked",
-                "parameters": card.parameters,
-                "dimension": card.dimension,
-                "max_length": card.max_length,
-                "licence": card.licence.lower(),
-            }
-            found.append(Reported(card.name, card.state, cells, facts))
-    return found
+    found: list[Reported] = []
+    left_out, seen = dict[str, str](), dict[str, str]()
+    for path in {path.resolve(): path for path in find_results(paths)}.values():
+        try:
+            record = read_result_record(path)
+        except BadResult as error:
+            left_out[str(path)] = str(error).removeprefix(f"{path}: ")
+            continue
+        if record.task.name != task or metric not in record.pairs:
+            continue
+        label = record.model.label
+        if label in seen:
+            left_out[str(path)] = f"It is another result of {label}, which is listed by {seen[label]}."
+            continue
+        level, findings = recorded_level(path), tuple[str, ...]()
+        if level is None:
+            verdict = verify(path)
+            level, findings = verdict.level, verdict.findings
+        if level not in HOLDS:
+            reason = findings[0].removeprefix(f"{path}: ") if findings else MEANINGS[level]
+            left_out[str(path)] = f"{level}. {reason}"
+            continue
+        seen[label] = str(path)
+        found.append(_as_reported(record, metric, level))
+    return Measured(found, left_out)
+
+
+def _as_reported(record: ResultRecord, metric: str, level: str) -> Reported:
+    from panglot.interop.field import Reported
+
+    names, card = record.task.languages, record.model
+    cells = {
+        (query, candidate): cell[0]
+        for query, row in zip(names, record.pairs[metric], strict=True)
+        for candidate, cell in zip(names, row, strict=True)
+        if cell
+    }
+    facts = {
+        "trust": level,
+        "parameters": card.parameters,
+        "dimension": card.dimension,
+        "max_length": card.max_length,
+        "licence": card.licence.lower(),
+    }
+    return Reported(card.name, card.state, cells, facts)

@@ -41,8 +41,11 @@ def field(
         raise UnknownName("reported metric", metric, list(METRICS))
     named = suite_tasks()[task]
     chosen = named.choose(split(languages)) if languages else named.languages
-    models = [*measured(paths or [], task, metric), *reported_on(shipped_field(), task, metric)]
+    own = measured(paths or [], task, metric)
+    models = [*own.models, *reported_on(shipped_field(), task, metric)]
     if as_json:
-        print_json(field_json(task, metric, models, chosen))
-    else:
-        open_console().print(field_view(task, metric, models, chosen))
+        print_json({**field_json(task, metric, models, chosen), "left_out": own.left_out})
+        return
+    console = open_console()
+    console.print(field_view(task, metric, models, chosen))
+    own.tell(console)

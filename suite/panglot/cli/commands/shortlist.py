@@ -35,8 +35,8 @@ def shortlist(
 ) -> None:
     """List the best models for your languages, size and licence, with intervals over languages.
 
-    Chooses among the scores that others reported and your own results, and ends with the command that checks the
-    choice on your own data.
+    Chooses among the scores that others reported and your own results whose scores follow from their evidence, and
+    ends with the command that checks the choice on your own data.
 
     Example: panglot shortlist --languages de,tr --max-parameters 600M --licence open
 
@@ -55,10 +55,12 @@ def shortlist(
         raise UnknownName("task", task, suite_tasks())
     if metric not in METRICS:
         raise UnknownName("reported metric", metric, list(METRICS))
-    models = [*measured(paths or [], task, metric), *reported_on(shipped_field(), task, metric)]
+    own = measured(paths or [], task, metric)
+    models = [*own.models, *reported_on(shipped_field(), task, metric)]
     if not models:
+        left = "".join(f" {path}: {reason}" for path, reason in list(own.left_out.items())[:3])
         raise PanglotError(
-            f"Nobody reported scores on {task}, and there are none among the results given. Reported: "
+            f"Nobody reported scores on {task}, and there are none among the results given.{left} Reported: "
             f"{', '.join(shipped_field().models())}."
         )
     named = suite_tasks()[task]
@@ -70,8 +72,10 @@ def shortlist(
     wishes = Wishes(chosen, direction, limit, licence == "open", weights == "open", min_length)
     found = choose(models, named.languages, wishes)
     if as_json:
-        print_json(shortlist_json(task, metric, wishes, found, top))
+        print_json({**shortlist_json(task, metric, wishes, found, top), "left_out": own.left_out})
     else:
-        open_console().print(shortlist_view(task, metric, wishes, found, top))
+        console = open_console()
+        console.print(shortlist_view(task, metric, wishes, found, top))
+        own.tell(console)
     if not found.choices:
         raise typer.Exit(1)
