@@ -21,7 +21,7 @@ export OMP_NUM_THREADS ?= 1
 DEV_PIP := $(PIP) --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check coverage mutation bench board docs readme dist package clean
+.PHONY: demo test check lint verify coverage mutation bench board docs readme dist package clean
 
 demo: $(VENV)/.core
 	@$(BIN)/panglot demo
@@ -29,13 +29,19 @@ demo: $(VENV)/.core
 test: $(VENV)/.dev
 	$(PYTEST)
 
+# Each of the first two takes one core.
 check: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint verify
+	$(PYTEST)
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST)
+
+verify: $(VENV)/.dev
 	$(BIN)/panglot verify submissions --check-record
 
 coverage: $(VENV)/.dev

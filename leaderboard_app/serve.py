@@ -26,6 +26,7 @@ def main(submissions: str, inbox: str, address: str, port: str) -> None:
     update(folder, progress_bar)
     echo(trusted(read_index(folder)))
     page = str(Path(__file__).with_name("app.py"))
+    gc.freeze()  # Streamlit looks for garbage after each run of a page: not in what is here by now
     streamlit(["run", page, f"--server.address={address}", f"--server.port={port}", "--", submissions, inbox])
 
 
