@@ -11,6 +11,7 @@ from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # two threads on a busy machine can be slower than one
     os.environ.setdefault(variable, "1")
+gc.set_threshold(50_000)  # imports leave much and no garbage: looking through all of it takes a third of the collection
 
 import numpy as np
 import pytest
