@@ -27,6 +27,9 @@ CARRIED = ("task", "metric", "model")
 """What goes along from page to page."""
 
 _SHOWN, _BEFORE, _START, _NOTES = "address shown", "address before", "address start", "address notes"
+MOST_TOLD, LONGEST = 3, 100
+"""Names that a link asks for in vain, of one kind, and letters of each, that a page repeats."""
+
 _EMPTY = [""]
 """How the address says that everything was taken out of a list."""
 
@@ -119,22 +122,28 @@ def select_many(
     """Any of several options, each by `str(option)` in the address; without a `default` nothing is selected."""
     named = {str(option): option for option in options}
     asked = _read(key)
-    value = [named[name] for name in dict.fromkeys(asked) if name in named] if asked else list(default)
-    value = value[: look.get("max_selections")]
+    there = [named[name] for name in dict.fromkeys(asked) if name in named] if asked else list(default)
+    most = look.get("max_selections") or len(there)
+    value = there[:most]
     hide = [str(option) for option in default] if list(default) in ([], list(options)) else None
     _show(key, [str(option) for option in value], hide)
     st.session_state[key] = value
     chosen: list[T] = st.multiselect(label, options, key=key, on_change=_write, args=(key, hide), **look)
     _tell_missing(label, [name for name in asked if name and name not in named], why)
+    if len(there) > most:
+        _tell(f"{label}: the link asks for {len(there):,}, of which the first {most:,} are shown.")
     return chosen
 
 
 def toggle(label: str, key: str) -> bool:
     """A switch that is off unless switched on."""
-    value = _read(key)[-1:] == ["true"]
+    asked = _read(key)[-1:]
+    value = asked == _spelt(True)
     _show(key, _spelt(value), _spelt(False))
     st.session_state[key] = value
-    return st.toggle(label, key=key, on_change=_write, args=(key, _spelt(False)))
+    on = st.toggle(label, key=key, on_change=_write, args=(key, _spelt(False)))
+    _tell_missing(label, [name for name in asked if name not in ("true", "false")])
+    return on
 
 
 def text(label: str, key: str, max_chars: int, **look: Any) -> str:
@@ -145,10 +154,15 @@ def text(label: str, key: str, max_chars: int, **look: Any) -> str:
     return st.text_input(label, key=key, max_chars=max_chars, on_change=_write, args=(key, _EMPTY), **look)
 
 
-def hold(key: str, names: Sequence[str]) -> list[str]:
-    """Those of the names that the address holds, in its order; for what has no widget of its own."""
-    known = set(names)
-    there = [name for name in dict.fromkeys(_read(key)) if name in known]
+def hold(key: str, names: Sequence[str], label: str) -> list[str]:
+    """Those of the names that the address holds, in its order; for what has no widget of its own.
+
+    Of a name that another widget has read, that one says whether it is missing.
+    """
+    known, asked = set(names), list(dict.fromkeys(_read(key)))
+    there = [name for name in asked if name in known]
+    if key not in st.session_state.get(_SHOWN, {}):
+        _tell_missing(label, [name for name in asked if name and name not in known])
     _show(key, there, [])
     return there
 
@@ -174,12 +188,16 @@ def clear(keys: Iterable[str]) -> None:
     st.query_params.from_dict({key: values for key, values in _complete().items() if key not in set(keys)})
 
 
-def _tell_missing(label: str, names: Iterable[str], why: Mapping[str, str]) -> None:
+def _tell_missing(label: str, names: Sequence[str], why: Mapping[str, str] = MappingProxyType({})) -> None:
     """Say what a link asks for in vain, so that nothing else is shown in its place without a word."""
-    place = st.session_state.get(_NOTES, st)
-    for name in names:
-        said = why.get(name) or f"{label}: the link asks for {name}, which is not available here."
-        place.caption(f":material/link_off: {literal(said)}")
+    for name in names[:MOST_TOLD]:
+        _tell(why.get(name) or f"{label}: the link asks for {name[:LONGEST]}, which is not available here.")
+    if len(names) > MOST_TOLD:
+        _tell(f"{label}: the link asks for {len(names) - MOST_TOLD:,} more that are not available here.")
+
+
+def _tell(said: str) -> None:
+    st.session_state.get(_NOTES, st).caption(f":material/link_off: {literal(said)}")
 
 
 def _read(key: str) -> list[str]:

@@ -71,8 +71,11 @@ class Entry(Record):
         """The name, and before it the name that the model was measured under, unless the name begins with that.
 
         Text after a comma or in brackets only describes the same model further: "bm25, centred on the corpus". A model
-        whose name could be taken for another's is shown by what it was measured under alone, and marked.
+        whose name could be taken for another's is shown by what it was measured under alone, and marked. So is a floor,
+        in tables as in charts: a cell of a table has no ink of its own.
         """
+        if self.floor:
+            return f"{self.identity} (floor)"
         if self.imitates:
             return f"{self.identity} (named like {self.imitates})"
         identity, name = self.identity.replace(" ", "-"), self.name.replace(" ", "-")

@@ -84,7 +84,7 @@ def show_table(
     seen = harmless(_as_texts(shown, texts, ends)[wanted])
     columns = dict(zip(seen.columns, wanted, strict=True))
     names = [str(value) for value in shown[ids]] if ids else []
-    ticked = address.hold(key, names) if ids else []
+    ticked = address.hold(key, names, "Selected rows") if ids else []
     marked = [names.index(name) for name in ticked]
     widget = f"table-{key}"
     st.session_state[widget] = {"selection": {"rows": marked, "columns": [], "cells": []}}
@@ -190,7 +190,8 @@ def _download(label: str, file: str, kind: str, make: partial[str] | partial[byt
 def _sorted(table: pd.DataFrame, key: str, order: Sequence[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
     """The table in the order that the address asks for, and the arrow of the column that it is sorted by."""
     names = [str(name) for name in order or table.columns]
-    asked = address.hold(f"{key}-sort", [f"{name} {way}" for name in names for way in (FALLING, RISING)])
+    orders = [f"{name} {way}" for name in names for way in (FALLING, RISING)]
+    asked = address.hold(f"{key}-sort", orders, "Order of the table")
     if not asked:
         return table, {}
     column, _, way = asked[0].rpartition(" ")

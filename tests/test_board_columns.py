@@ -90,7 +90,7 @@ def test_floors_are_not_on_a_front() -> None:
     chart = charts.scatter(overview(*floors, entry("model")), board.DISTANCE, "multi", ("x", "y"), x_falls=True)
     front, grey, models = (chart.tables[name] for name in ("front", "floors", "models"))
     assert front["model"].tolist() == models["model"].tolist() == ["model"]
-    assert set(grey["model"]) == FLOORS
+    assert set(grey["model"]) == {f"{name} (floor)" for name in FLOORS}
     best = board.best_first([*floors, entry("model")], {})
     assert best[0].name == "model"
     assert not any(each.ranked for each in floors)
@@ -163,8 +163,8 @@ def test_rows_without_a_rank_are_below_those_with_one_and_floors_last() -> None:
     rows = {each.id: {"balance": board.Score(0.9 - 0.1 * place, None, None)} for place, each in enumerate(listed)}
     rows["worse@1/t"] = {"balance": board.Score(0.55, None, None)}
     table = board.overview(listed, rows)
-    assert table["model"].tolist() == ["better", "worse", "claim", "paper", "random"]
-    assert [each.name for each in board.best_first(listed, rows)] == table["model"].tolist()
+    assert table["model"].tolist() == ["better", "worse", "claim", "paper", "random (floor)"]
+    assert [each.shown for each in board.best_first(listed, rows)] == table["model"].tolist()
 
 
 def test_a_chart_of_thousands_of_marks_has_labels_in_the_ink_of_the_page() -> None:

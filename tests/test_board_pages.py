@@ -115,6 +115,40 @@ def test_a_folded_away_choice_that_a_link_asks_for_in_vain_is_told_in_view(open_
     assert not any(said in caption.value.replace("\\", "") for fold in test.expander for caption in fold.caption)
 
 
+@pytest.mark.parametrize(
+    ("page", "key", "value", "said"),
+    [
+        ("overview", "rows", "no-such-model@1", "Selected rows: the link asks for no-such-model@1, which is not"),
+        ("overview", "rows-sort", "size upward", "Order of the table: the link asks for size upward, which is not"),
+        ("queries", "id", "no-such-query", "Query: the link asks for no-such-query, which is not"),
+        ("choose", "licence", "maybe", "Open licence: the link asks for maybe, which is not"),
+    ],
+)
+def test_a_page_says_what_a_link_asks_for_in_vain(
+    open_page: Open, index: Index, page: str, key: str, value: str, said: str
+) -> None:
+    test = open_page(page, index.folder, task="starter", **{key: value})
+    assert not test.exception
+    assert sum(said in caption.value.replace("\\", "") for caption in test.caption) == 1
+
+
+def _limited_page() -> None:
+    from leaderboard_app import address
+
+    address.select_many("Letters", list("abcde"), "letters", max_selections=2)
+
+
+def test_a_page_counts_what_a_link_asks_for_beyond_a_limit() -> None:
+    test = AppTest.from_function(_limited_page)
+    test.query_params["letters"] = [*"abc", *(f"x{place}" for place in range(9))]
+    said = [caption.value.replace("\\", "") for caption in test.run().caption]
+    assert test.multiselect(key="letters").value == ["a", "b"]
+    assert said[-2:] == [
+        ":material/link_off: Letters: the link asks for 6 more that are not available here.",
+        ":material/link_off: Letters: the link asks for 3, of which the first 2 are shown.",
+    ]
+
+
 def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
     test = open_page("overview", index.folder, task="starter", search="bm25")
     shown = test.dataframe[0].value["model"].tolist()

@@ -249,7 +249,7 @@ def test_the_page_shows_a_preview_to_one_person_only(
     assert kept.name in page.success[0].value
     assert page.code[-1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  self-reported"]
     table = page.dataframe[0].value
-    assert dict(zip(table["model"], table["yours"], strict=True)) == {"bm25": "▶", "constant": ""}
+    assert dict(zip(table["model"], table["yours"], strict=True)) == {"bm25": "▶", "constant (floor)": ""}
     own = table.iloc[0]
     result = read_result_record(sent / "starter.de-en.json")
     assert [own[name] for name in ("mono", "cross", "multi")] == [
@@ -282,7 +282,7 @@ def test_a_preview_ranks_verified_models_and_shows_the_upload_first() -> None:
     others = [entry for name, entry in entries.items() if name != "mine"]
     found = Found([entries["mine"]], [], {})
     table = preview(others, [pd.DataFrame(rows, columns=columns)], found, "starter")
-    assert table["model"].tolist() == ["mine", "better", "worse", "claimed", "paper", "constant"]
+    assert table["model"].tolist() == ["mine", "better", "worse", "claimed", "paper", "constant (floor)"]
     assert table.set_index("model")["rank"].dropna().to_dict() == {"mine": 2, "better": 1, "worse": 3}
     assert place_in_words(table) == "Place 2 of 3 by balance."
 

@@ -167,7 +167,7 @@ def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry]) 
     st.caption(
         "Ranks and their 95 % intervals are among all models with verified evidence, whatever the filters. Models that "
         "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Below the ranked models come "
-        "those without verified evidence, rows of papers, and floors. Click "
+        "those without verified evidence, rows of papers, and floors, which know nothing of the text. Click "
         "a name to open the model, tick rows to compare them, click a heading to sort by it."
     )
     return ticked

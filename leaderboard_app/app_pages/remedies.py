@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from leaderboard_app import address
+from leaderboard_app.board import names_of
 from leaderboard_app.charts import dots
 from leaderboard_app.columns import headed
 from leaderboard_app.entries import Entry
@@ -114,13 +115,11 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
     policies = [name for name in policies_for(verified[0].languages) if name != POOL]
     policy = address.segments("Policy", policies, "policy", INTERLEAVE)
     answers = {}
+    names = dict(zip(verified, names_of(verified), strict=True))
     with st.spinner("Serving the same index in other ways …"):
         for entry in answered(index, verified):
             with failures_shown(entry):
-                alike = [other for other in verified if other.shown == entry.shown]
-                answers[entry.shown if len(alike) == 1 else entry.folder] = answers_of(
-                    index, entry, policies_for(entry.languages)
-                )
+                answers[names[entry]] = answers_of(index, entry, policies_for(entry.languages))
     table = gains(answers, policy, measure)
     if table.empty:
         if answers:
@@ -128,7 +127,9 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
         return
     drawn = table.head(MOST_DRAWN).assign(policy=policy)
     title = f"difference in {measure}"
-    show_chart(dots(drawn, "model", "policy", title, ("no change", 0.0), narrow=on_phone()), f"{task} {policy}", title)
+    floors = [name for entry, name in names.items() if entry.floor]
+    chart = dots(drawn, "model", "policy", title, ("no change", 0.0), floors, on_phone())
+    show_chart(chart, f"{task} {policy}", title)
     st.caption(
         f"{literal(policy)} minus the model as measured, with 95 % intervals. p: paired sign-flip test over clusters "
         "of questions, Holm-corrected over the policies."
