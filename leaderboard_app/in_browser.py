@@ -1,8 +1,8 @@
 """What only the browser can do for a page: complete its address in place, copy it, name its grids, tell its width.
 
 What a page shows by default is written into the address without a step in the browser's history, unless the address is
-no longer the one that the page was drawn for. The grids inside tables get the names of their tables, which Streamlit
-gives to the frames around them alone.
+no longer the one that the page was drawn for. What takes the focus inside tables gets the names of these, which
+Streamlit gives to the frames around them alone.
 
 When Back is pressed twice, Streamlit runs the page in between, too, and when that page begins it pushes its address,
 although the reader is elsewhere by then; which ends what Forward could lead to. So only what a reader does on a page
@@ -34,9 +34,10 @@ JS = """
 const sorted = (query) => { const parts = new URLSearchParams(query); parts.sort(); return parts.toString() }
 
 const nameGrids = () => {
-  for (const grid of document.querySelectorAll('[data-testid="stDataFrame"] [role="grid"]:not([aria-label])')) {
-    const frame = grid.closest("[aria-label]")
-    if (frame) grid.setAttribute("aria-label", frame.getAttribute("aria-label"))
+  const parts = ':is([role="grid"], canvas[tabindex], .dvn-scroller):not([aria-label])'
+  for (const part of document.querySelectorAll(`[data-testid="stDataFrame"] ${parts}`)) {
+    const frame = part.closest("[aria-label]")
+    if (frame) part.setAttribute("aria-label", frame.getAttribute("aria-label"))
   }
 }
 

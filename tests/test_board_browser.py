@@ -22,6 +22,7 @@ from panglot.results.result_record import read_result_record
 from tests.helpers.boards import PAGES, path_of, verified_index
 from tests.helpers.browsing import eventually, new_page, open_browser, served, settle
 from tests.helpers.contrast import check_contrast
+from tests.helpers.keyboard import check_keyboard, walk
 from tests.helpers.processes import free_port
 
 PHONE = 390
@@ -141,7 +142,7 @@ def test_each_page_loads_without_errors(seen: Seen, path: str) -> None:
     page = seen.open(f"{path}?task=starter", PAGES[path])
     seen.check()
     keep_picture(page, path or "home")
-    expect(page.locator("[role=grid]:not([aria-label])")).to_have_count(0)
+    check_keyboard(page)
     check_contrast(page)
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": PHONE, "height": 1400})
@@ -204,7 +205,7 @@ def test_the_table_downloads_as_the_files_have_it(seen: Seen, submissions: Path)
     rows = csv_rows(page)
     assert [row["rank"] for row in rows] == ["1", "2", ""]
     for row in rows:
-        result = read_result_record(path_of(submissions, row["model"]))
+        result = read_result_record(path_of(submissions, row["model"].removesuffix(" (floor)")))
         for setting in ("mono", "cross", "multi"):
             assert float(row[setting]) == result.settings[setting]["map"].value
         assert float(row["balance"]) == result.balance["map"].value
@@ -266,6 +267,24 @@ def test_from_the_table_to_a_model_and_a_comparison(seen: Seen) -> None:
     page.get_by_role("link", name="Compare the selected models").click()
     expect(page.get_by_text("is better in").first).to_be_visible()
     seen.settle()
+    seen.check()
+
+
+def test_rows_can_be_ticked_sorted_and_left_with_the_keyboard(seen: Seen) -> None:
+    page = seen.open("overview?task=starter", "By task")
+    page.get_by_test_id("data-grid-canvas").first.focus()
+    for key in ("ArrowDown", "Shift+Space"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(re.compile("[?&]rows=bm25"))
+    seen.settle()
+    again = seen.open("overview?task=starter", "By task")
+    places = walk(again)
+    assert places[0] == places[-1] == "Skip to main content"
+    assert places.index("table") < places.index("download\n\nCSV")  # Tab leads out of the table again
+    assert "parameters" in places
+    page.get_by_test_id("data-grid-canvas").first.focus()
+    page.keyboard.press("Control+Space")
+    expect(page).to_have_url(re.compile("rows-sort="))
     seen.check()
 
 

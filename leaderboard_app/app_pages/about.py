@@ -57,7 +57,7 @@ head("tasks")
 tasks = task_table(all_tasks())
 config = {
     "task": COLUMN.TextColumn(width=170),
-    "what": COLUMN.TextColumn(width=420),
+    "what": COLUMN.TextColumn(width=500),
     **{name: COLUMN.NumberColumn(format="localized") for name in ("languages", "queries", "candidates")},
 }
 show_table(tasks, "panglot tasks", "tasks", config)

@@ -168,7 +168,8 @@ def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry]) 
         "Ranks and their 95 % intervals are among all models with verified evidence, whatever the filters. Models that "
         "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Below the ranked models come "
         "those without verified evidence, rows of papers, and floors, which know nothing of the text. Click "
-        "a name to open the model, tick rows to compare them, click a heading to sort by it."
+        "a name to open the model, tick rows to compare them, click a heading to sort by it. With the keyboard, "
+        "Shift+Space ticks a row and Ctrl+Space sorts by a column."
     )
     return ticked
 
