@@ -1,9 +1,9 @@
 """What a GPU gains, in one table: `python benchmarks/gpu.py`, in less than six minutes.
 
-Needs torch, transformers and sentence-transformers, which bring numpy and pydantic; neither network, data, weights nor an
-installed Panglot: the model has the shape of XLM-R large with random weights, and the pools have those of XQuAD-R and
-Belebele. Without a GPU, or with `--tiny`, everything is small; that only shows that the script works. Rows that cannot
-be measured say why. A part that fails leaves its traceback on standard error, and the others go on.
+Needs torch, transformers and sentence-transformers, which bring numpy and pydantic, but no network, data or weights.
+Panglot need not be installed. The model has the shape of XLM-R large with random weights, and the pools have those of
+XQuAD-R and Belebele. Without a GPU, or with `--tiny`, everything is small; that only shows that the script works. Rows
+that cannot be measured say why. A part that fails leaves its traceback on standard error, and the others go on.
 """
 
 from __future__ import annotations
