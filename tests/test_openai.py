@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from panglot.cli.main import app
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.cache import VectorCache
 from panglot.encode.endpoints.endpoint import YEAR, RequestPolicy, _retry_after
@@ -379,6 +382,14 @@ def test_meter_counts_and_budget_stops(server: ScriptedServer, url: str, monkeyp
     assert len(server.asked) == requests
     encoder.encode(["a"] * 40, "query")
     assert encoder.meter.cost == pytest.approx(0.91)
+
+
+def test_run_shows_tokens_per_second_unless_all_vectors_were_in_the_cache(url: str, tmp_path: Path) -> None:
+    asked = ["run", f"openai:tiny@{url}", "--tasks", "starter", "--languages", "en", "--out", str(tmp_path / "results")]
+    asked += ["--cache", str(tmp_path / "cache")]
+    first, second = (CliRunner().invoke(app, asked, catch_exceptions=False, env={"COLUMNS": "200"}) for _ in range(2))
+    assert re.search(r"starter: 1,300 tokens in \d+ requests, [\d,]+ tokens per second\n", first.output)
+    assert "tokens per second" not in second.output
 
 
 def test_a_budget_is_kept_while_requests_are_under_way(

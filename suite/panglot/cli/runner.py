@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from panglot.plain import plain
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
     from panglot.data.task import Task
+    from panglot.encode.endpoints.account import Meter
     from panglot.encode.model import Model
     from panglot.evaluate.measure import Measurement
     from panglot.results.result_record import ResultRecord
@@ -48,12 +49,30 @@ class Runner:
 
     def _run(self, task: Task) -> None:
         from panglot.cli.view.terminal import progress_bar
+        from panglot.encode.endpoints.account import Metered
+        from panglot.encode.model import Reranks
 
         self._warn_of_split_languages(task)
+        endpoint = self.model.pair_scorer if isinstance(self.model, Reranks) else self.model
+        before = replace(endpoint.meter) if isinstance(endpoint, Metered) else None
         result = self.measurement.run(task, self.model, progress_bar)
+        if before and isinstance(endpoint, Metered):
+            self._say_traffic(task, endpoint.meter.since(before), result.record.run.seconds.get("encode", 0.0))
         path = result.save(self.out)
         self.results[path] = result.record
         self._log(task).unlink(missing_ok=True)
+
+    def _say_traffic(self, task: Task, used: Meter, seconds: float) -> None:
+        """Print what was sent to an endpoint, and how fast it answered; nothing if all vectors were in the cache."""
+        from rich.text import Text
+
+        if not used.requests:
+            return
+        said = f"{used.tokens:,} tokens in {used.requests:,} requests"
+        said += f", {used.tokens / seconds:,.0f} tokens per second" if seconds else ""
+        said += f", {used.retries:,} sent again" if used.retries else ""
+        said += f", cost {used.cost:.4f}" if used.cost else ""
+        self.console.print(Text(f"{task.name}: {said}", "dim"), soft_wrap=True)
 
     def _warn_of_split_languages(self, task: Task) -> None:
         """Warn if queries in `zh-Hans` and candidates in `zh` would count as two languages."""

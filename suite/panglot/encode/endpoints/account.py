@@ -6,8 +6,9 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from threading import Lock
+from typing import Protocol, runtime_checkable
 
 from panglot.errors import BadEncoder
 
@@ -25,6 +26,19 @@ class Meter:
     tokens: int = 0
     cost: float = 0.0
     """In the currency of the price; 0 if the price is unknown."""
+
+    def since(self, earlier: Meter) -> Meter:
+        """Return what was added since an earlier state."""
+        return Meter(*(now - before for now, before in zip(astuple(self), astuple(earlier), strict=True)))
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A model or reranker behind an endpoint, which counts its requests and tokens."""
+
+    @property
+    def meter(self) -> Meter:
+        """Requests, retries, tokens and cost so far."""
 
 
 class Account:
