@@ -218,6 +218,7 @@ def test_unusable_judgement_is_refused_with_file_line_and_ids(qrels: str, messag
         "q 0 a 2\n",
         "q\tQ0\ta\t2e0\n",
         "q  0  a  2 \n",
+        "q 0\ta   2\n",
         "\n\ufeffq\ta\t2\n"[1:],
     ],
 )
@@ -328,6 +329,12 @@ def test_layout_of_beir_is_read(tmp_path: Path) -> None:
     task = own_task(str(folder))
     assert task.remarks == (f"{folder}: read corpus.jsonl, queries.jsonl, qrels/test.tsv.",)
     assert read_pool(task).fingerprint == task.fingerprint
+
+
+def test_judgements_can_be_in_a_text_file(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, qrels="q 0 a 1\n")
+    (folder / "qrels.tsv").rename(folder / "qrels.txt")
+    assert own_task(str(folder)).remarks == (f"{folder}: read corpus.jsonl, queries.jsonl, qrels.txt.",)
 
 
 def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:

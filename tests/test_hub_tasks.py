@@ -15,7 +15,7 @@ from panglot.data.load import read_pool
 from panglot.data.task import Size
 from panglot.data.task_file import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
-from panglot.files import DATA_VARIABLE
+from panglot.files import DATA_VARIABLE, cache_dir
 from tests.helpers.command import panglot
 from tests.helpers.hub_server import HubServer, Repository, Rows, use_hub
 from tests.helpers.images import numbered
@@ -170,6 +170,15 @@ def test_without_the_hub_the_cached_revision_is_named(hub: HubServer, monkeypatc
         load_tasks("hub:org/set")
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a" * 300, "CON", "de.", "a b"])
+def test_name_of_a_subset_is_no_path(hub: HubServer, name: str) -> None:
+    commit = hub.add_tables("org/set", {f"{name}-{part}": rows for part, rows in _subset("de", _text("de")).items()})
+    (task,) = load_tasks("hub:org/set?language=de")
+    (corpus,) = cache_dir("hub").rglob("corpus.parquet")
+    assert len(corpus.relative_to(cache_dir("hub", "org--set", commit, "test")).parent.name) == 16
+    assert load_tasks(task.origin)[0].fingerprint == task.fingerprint
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -219,6 +228,11 @@ def test_malformed_name_is_rejected(name: str, message: str) -> None:
             "row 0: the score must be a finite number, not nan",
         ),
         ({"queries": {"test": [{"_id": "q0", "text": "a\0b"}]}}, BadData, "NUL"),
+        (
+            {"qrels": {"test": [{"query-id": "q0", "corpus-id": "d0", "score": 1e30}]}},
+            BadData,
+            r"row 0: the grade '1e\+30' is not between",
+        ),
     ],
 )
 def test_malformed_table_is_rejected(hub: HubServer, change: Tables, error: type[PanglotError], message: str) -> None:

@@ -172,7 +172,7 @@ def test_only_table_of_a_folder_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["csv", "tsv.gz", "parquet"])
 def test_tables_stand_in_for_the_files_of_beir(tmp_path: Path, ending: str) -> None:
     tables = {
-        "corpus": "docid,Title,Text,lang\n7,Whales,The blue whale.,en\n8,,Der Wal.,de\n",
+        "corpus": "docid,Title,Text,lang\n7,Whales,The blue whale.,en\n8,,Der Wal.,de\n9,Only a title,,de\n",
         "queries": "_id,text,language,group,answerable\nq1,Which?,en,a,\nq2,Welcher?,de,a,true\nq3,Who?,en,,FALSE\n",
         "qrels/test": "query-id,corpus-id,score\nq1,7,2\nq2,8,1\nq2,7,0\n",
     }
@@ -191,10 +191,17 @@ def test_tables_stand_in_for_the_files_of_beir(tmp_path: Path, ending: str) -> N
     assert task.remarks[0] == f"{tmp_path}: read {files}, not more.csv."
     pool = read_pool(task)
     assert _relevant(pool) == {("Which?", "Whales\nThe blue whale."), ("Welcher?", "Der Wal.")}
-    assert (set(pool.candidates.ids), pool.unanswered.texts, set(pool.gain)) == ({"7", "8"}, ("Who?",), {2.0, 1.0})
+    assert pool.candidates.texts[pool.candidates.ids.index("9")] == "Only a title\n"
+    assert (set(pool.candidates.ids), pool.unanswered.texts, set(pool.gain)) == ({*"789"}, ("Who?",), {2.0, 1.0})
     (tmp_path / f"queries.{ending}").unlink()
     (tmp_path / "queries.csv").write_text("_id,text\n", encoding="utf-8")
     with pytest.raises(BadData, match=r"queries\.csv has no rows"):
+        own_task(str(tmp_path))
+    (tmp_path / "queries.csv").write_text("q1,Which?\nq2,Welcher?\n", encoding="utf-8")
+    with pytest.raises(BadData, match=r"queries\.csv: no column _id and no column text; found 'q1', 'Which\?'\."):
+        own_task(str(tmp_path))
+    (tmp_path / "queries.csv").unlink()
+    with pytest.raises(MissingData, match=r"lacks queries\.jsonl\. A data folder"):
         own_task(str(tmp_path))
 
 

@@ -28,7 +28,7 @@ TEST = "test"
 
 SETTINGS = ("split", "detect")
 
-_ENDINGS = {".jsonl": (".jsonl", *SUFFIXES), ".tsv": SUFFIXES}
+_ENDINGS = {".jsonl": (".jsonl", *SUFFIXES), ".tsv": (*SUFFIXES, ".txt")}
 """Endings that may replace that of a file in the BEIR layout."""
 _SPLIT = re.compile(r"\w[\w.-]*")
 
@@ -122,9 +122,11 @@ def _find(path: Path, split: str) -> tuple[Path, _Layout]:
             f"{path} does not exist. Give a table (.csv, .tsv, .parquet), or the folder that contains "
             f"{', '.join(beir.FILES)}."
         )
-    tables = sorted(name for name in os.listdir(path) if is_table(name) and not name.startswith((".", "qrels")))
+    inside = os.listdir(path)
+    tables = sorted(name for name in inside if is_table(name) and not name.startswith((".", "qrels")))
     items = [_named(path, file) for file in beir.FILES[:2]]
-    if tables and not all(items) and not any(".jsonl" in name for names in items for name in names):
+    judged = any(items) and any(name.startswith("qrels") for name in inside)
+    if tables and not all(items) and not judged and not any(".jsonl" in name for names in items for name in names):
         if len(tables) > 1:
             raise BadData(
                 f"{path} contains several tables, {', '.join(tables[:5])}. Give one, e.g. {path / tables[0]}."

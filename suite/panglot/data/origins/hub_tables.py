@@ -7,9 +7,11 @@ languages: `de-corpus`, `de-queries`, `de-qrels`. Each is written to one Parquet
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +32,8 @@ LONGEST_TEXT = 1_000_000
 LARGEST_IMAGE = 64 << 20
 MOST_BYTES = 64 << 30
 """Texts and images in one table; a set can declare any size, and the disk is the user's."""
+
+_PLAIN = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))\w(?:[\w.-]{0,98}[\w-])?", re.ASCII | re.IGNORECASE)
 
 ITEM = ("id", "text", "image")
 JUDGEMENT = ("query", "candidate", "gain")
@@ -69,7 +73,7 @@ class HubTables:
 
         Files are named by subset: two subsets can be of one language, and the language can be chosen by the user.
         """
-        folders = {language: subset or WHOLE for language, subset in self.subsets.items()}
+        folders = {language: _folder(subset) for language, subset in self.subsets.items()}
         parts = [part for part in Configs._fields if not (self.shared and part == "corpus")]
         files = {
             f"{language}.{part}": f"{folder}/{part}.parquet"
@@ -87,8 +91,9 @@ class HubTables:
         :raises MissingData: the Hub cannot be reached, or does not have the set, the configuration or the split.
         :raises BadData: a row is not of this form, or a limit is exceeded.
         """
-        subset, _, file = name.rpartition("/")
-        subset, part = subset if subset in self.subsets.values() else "", file.removesuffix(".parquet")
+        place, _, file = name.rpartition("/")
+        subset = next(subset for subset in self.subsets.values() if _folder(subset) == place)
+        part = file.removesuffix(".parquet")
         data = HubData(*(self.judged if self.judged and part != "corpus" else (self.path, self.revision)))
         config = self._config(data, subset, part)
         where = f"{data.path} ({config})"
@@ -109,6 +114,11 @@ class HubTables:
     def _rows(self, data: HubData, config: str, subset: str) -> Iterator[Mapping[str, Any]]:
         wanted = _named(self.split, subset)
         return data.rows(config, choose_split(data.splits(config), wanted, f"{data.path} ({config})"))
+
+
+def _folder(subset: str) -> str:
+    """The folder of a subset: its name, which the data set chose, or its hash if that can be no folder everywhere."""
+    return (subset if _PLAIN.fullmatch(subset) else sha256(subset.encode()).hexdigest()[:16]) if subset else WHOLE
 
 
 def _named(name: str, subset: str) -> str:

@@ -82,7 +82,7 @@ def read_with_remarks(paths: Mapping[str, Path], detect: str = "") -> Read:
 
 
 def _items(path: Path, names: Names) -> Iterator[Row]:
-    return identified((read_table if is_table(path.name) else read_json_lines)(path, names))
+    return identified(read_table(path, names, ("_id", "text")) if is_table(path.name) else read_json_lines(path, names))
 
 
 def _query(row: Row, candidates: Mapping[str, Candidate]) -> Query:

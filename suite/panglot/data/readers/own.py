@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from panglot.data.detection import UNKNOWN, detect, installed_detector
 from panglot.data.image import IMAGES
 from panglot.data.readers.rows import Row
+from panglot.data.readers.tables import is_table
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 from panglot.languages import code_of, is_unknown
@@ -189,11 +190,12 @@ def query_text(row: Row, field: str) -> str:
 
 
 def candidate_text(row: Row, field: str) -> str:
-    """Return the text of a candidate, its title before it.
+    """Return the text of a candidate, its title before it; an empty cell of a table is an empty text.
 
     :raises BadData: it is missing or not a string.
     """
-    title, text = row.optional_text("title"), row.text(field)
+    read = row.optional_text if is_table(row.path.name) else row.text
+    title, text = row.optional_text("title"), read(field)
     return f"{title}\n{text}" if title else text
 
 

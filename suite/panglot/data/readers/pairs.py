@@ -22,7 +22,7 @@ from panglot.data.readers.folder import CANDIDATE_IDS, LANGUAGE, QUERY_IDS
 from panglot.data.readers.own import OwnRecords, Read, candidate_text, language_of, query_text
 from panglot.data.readers.qrels import GRADES, parse_grade
 from panglot.data.readers.rows import Names, Row, fields_of, renamed
-from panglot.data.readers.tables import read_headings, read_table
+from panglot.data.readers.tables import check_columns, read_headings, read_table
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 
@@ -79,13 +79,7 @@ def _columns(path: Path) -> list[str]:
         fields = fields_of(headings, COLUMNS)
     except ValueError as error:
         raise BadData(f"{path}: the columns {error}. Rename one of them.") from error
-    missing = [name for name in ("query", "passage") if name not in fields]
-    if missing:
-        found = ", ".join(f"'{name[:40]}'" for name in headings[:20])
-        raise BadData(
-            f"{path}: no column {' and no column '.join(missing)}; found {found}. The first line must name the "
-            "columns, e.g. query,passage,language."
-        )
+    check_columns(path, headings, fields, ("query", "passage"))
     remarks = []
     if others := renamed(fields.items()):
         remarks.append(f"{path}: read {others}.")

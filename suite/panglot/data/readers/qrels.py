@@ -75,6 +75,8 @@ def _from_lines(path: Path) -> Iterator[tuple[str, str, str, str]]:
     width = 0
     for number, line in read_lines(path):
         fields = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+        if "\t" in line and len(fields) < 3:  # as trec_eval, which takes any white space
+            fields = re.split("[\t ]+", line.strip("\t "))
         if not width:
             width, heading = len(fields), _columns_of_heading(fields)
             columns = heading or _columns_without_heading(line, fields)
@@ -109,6 +111,15 @@ def parse_grade(where: str, text: str) -> float:
     grade = parse_number(text.strip(" "))
     if grade is None:
         raise BadData(f"{where}: the grade {text[:40]!r} is not a finite number.")
+    return as_grade(where, grade, text)
+
+
+def as_grade(where: str, grade: float, text: str = "") -> float:
+    """Return a finite grade rounded to 32 bits, as stored in evidence files; 0 if it is negative.
+
+    :raises BadData: it is too large, or too close to 0.
+    """
     if grade > LARGEST_GRADE or 0 < grade < SMALLEST_GRADE:
-        raise BadData(f"{where}: the grade {text[:40]!r} is not between {SMALLEST_GRADE:f} and {LARGEST_GRADE:,}.")
+        shown = (text or f"{grade:g}")[:40]
+        raise BadData(f"{where}: the grade {shown!r} is not between {SMALLEST_GRADE:f} and {LARGEST_GRADE:,}.")
     return float(struct.unpack("f", struct.pack("f", grade))[0]) if grade > 0 else 0.0

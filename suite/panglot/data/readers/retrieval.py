@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from panglot.data.image import IMAGES
 from panglot.data.readers.parquet import read_items, read_rows
+from panglot.data.readers.qrels import as_grade
 from panglot.data.readers.rows import fault_of_name
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
@@ -75,10 +76,11 @@ def _subset(paths: Mapping[str, Path], language: str, shared: dict[str, Candidat
     path = paths.get(f"{language}.qrels")
     grades = defaultdict[str, dict[str, float]](dict)
     for number, row in enumerate(read_rows(path, "query", "candidate", "gain") if path else ()):
-        query, candidate, gain = row["query"], row["candidate"], row["gain"]
+        query, candidate = row["query"], row["candidate"]
         if query not in queries or candidate not in candidates:
             kind, name = ("query", query) if query not in queries else ("candidate", candidate)
             raise BadData(f"{path}, row {number}: the {kind} '{str(name)[:80]}' is unknown.")
+        gain = as_grade(f"{path}, row {number}", row["gain"])
         if grades[query].setdefault(candidate, gain) != gain:
             raise BadData(f"{path}, row {number}: ('{query[:80]}', '{candidate[:80]}') has two different grades.")
     relevant = {query: {id_: gain for id_, gain in own.items() if gain > 0} for query, own in grades.items()}

@@ -38,11 +38,13 @@ def read_headings(path: Path) -> tuple[str, ...]:
     return tuple(_stripped(next(read_cells(path))[1]))
 
 
-def read_table(path: Path, names: Names) -> Iterator[Row]:
+def read_table(path: Path, names: Names, required: Sequence[str] = ()) -> Iterator[Row]:
     """Yield the rows of a table; empty cells are None, and columns that are no field are ignored.
 
+    :param required: fields that must have a column.
     :raises MissingData: the file does not exist.
-    :raises BadData: the file is not a table, has two columns of one name or no rows, or a row is not like the header.
+    :raises BadData: the file is not a table, lacks a column, has two of one name or no rows, or a row is not like the
+        header.
     """
     headings = read_headings(path)
     if len(set(headings)) < len(headings):
@@ -52,12 +54,26 @@ def read_table(path: Path, names: Names) -> Iterator[Row]:
         fields = fields_of(headings, names)
     except ValueError as error:
         raise BadData(f"{path}: the columns {error}. Rename one of them.") from error
+    check_columns(path, headings, fields, required)
     empty = True
     for row in (_parquet_rows if _is_parquet(path) else _csv_rows)(path, fields):
         empty = False
         yield row
     if empty:
         raise BadData(f"{path} has no rows.")
+
+
+def check_columns(path: Path, headings: Sequence[str], fields: Mapping[str, str], required: Sequence[str]) -> None:
+    """Check that fields have a column; `fields` has the heading of each that has one.
+
+    :raises BadData: one has none; the message names the columns of the table.
+    """
+    if missing := [name for name in required if name not in fields]:
+        found = ", ".join(f"'{name[:40]}'" for name in headings[:20])
+        raise BadData(
+            f"{path}: no column {' and no column '.join(missing)}; found {found}. The first line must name the "
+            f"columns, e.g. {','.join(required)},language."
+        )
 
 
 def _csv_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
