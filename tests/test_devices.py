@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from multiprocessing import Pipe, active_children
 from pathlib import Path
+from queue import Queue
 from types import ModuleType
 
 import numpy as np
@@ -68,6 +69,25 @@ def test_process_that_ends_while_it_starts_is_reported(tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, "__main__", module)
     with pytest.raises(BadEncoder, match="A process on one of the devices cpu, cpu ended unexpectedly"):
         Processes(Large(), ["cpu", "cpu"])(Call("encode", ["bee"], "", autocast=False))
+
+
+def test_line_is_not_used_again_after_an_interruption() -> None:
+    """Its answer would be taken for that of the next call."""
+    (ours, theirs), run = Pipe(), Processes(FakeModel(), ["cpu", "cpu"])
+
+    class Line:
+        def recv(self) -> None:
+            raise KeyboardInterrupt
+
+        send, close = ours.send, ours.close
+
+    run._free = Queue()
+    run._free.put(Line())
+    with pytest.raises(KeyboardInterrupt):
+        run(Call("encode", ["bee"], "", autocast=False))
+    assert run._free is None
+    assert ours.closed
+    theirs.close()
 
 
 class Failing(FakeModel):

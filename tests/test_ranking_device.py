@@ -19,7 +19,7 @@ from panglot.errors import BadEncoder, PanglotError
 from panglot.evaluate.measure import rank_device
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.counting import Counter, Tally
-from panglot.retrieve.device import DeviceColumns, find_device, in_blocks, product
+from panglot.retrieve.device import BYTES_PER_SCORE, DeviceColumns, find_device, in_blocks, product, rows_at_a_time
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
@@ -142,6 +142,14 @@ def test_blocks_shrink_until_they_fit_in_memory() -> None:
 
     assert list(in_blocks(count, 20, 16)) == [2] * 10
     assert counted == list(pairwise(range(0, 21, 2)))
+
+
+def test_memory_that_torch_keeps_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    free, reserved, allocated = 1 << 20, 5 << 20, 2 << 20
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free, 1 << 40))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: reserved)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda device: allocated)
+    assert rows_at_a_time(64, "cuda:0") == (free + reserved - allocated) // 4 // BYTES_PER_SCORE // 64
 
 
 def test_too_little_memory_for_one_query_is_an_error_with_advice() -> None:

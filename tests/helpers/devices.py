@@ -120,5 +120,6 @@ def imitate_gpu(patch: pytest.MonkeyPatch) -> list[str]:
     patch.setattr(torch.cuda, "Stream", Stream)
     patch.setattr(torch.cuda, "Event", Event)
     patch.setattr(torch.cuda, "stream", nullcontext)
+    patch.setattr(torch.cuda, "device", nullcontext)
     patch.setattr(torch.cuda, "current_stream", Stream)
     return asked

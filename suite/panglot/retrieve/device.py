@@ -143,8 +143,16 @@ def rows_at_a_time(width: int, device: str) -> int:
 
     fitting = MOST_SCORES
     if torch.device(device).type == "cuda":
-        fitting = min(fitting, torch.cuda.mem_get_info(device)[0] // 4 // BYTES_PER_SCORE)
+        fitting = min(fitting, free_memory(device) // 4 // BYTES_PER_SCORE)
     return max(1, fitting // width)
+
+
+def free_memory(device: str) -> int:
+    """Return the bytes of a GPU that this process can still use: free ones, and those that torch keeps to use again."""
+    import torch
+
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def in_blocks(count: Callable[[int, int], None], total: int, rows: int) -> Iterator[int]:

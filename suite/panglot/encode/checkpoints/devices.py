@@ -20,6 +20,7 @@ from panglot.arrays import Floats
 from panglot.encode.budget import BATCH_IMAGES, MOST_IMAGES, START, TokenBudget
 from panglot.encode.checkpoints.overlap import LANES, overlap
 from panglot.errors import BadEncoder, spelled
+from panglot.retrieve.device import free_memory
 
 Method = Literal["encode", "encode_query", "encode_document"]
 
@@ -86,12 +87,12 @@ class Processes:
     """One process for each device, started at the first call; all share the weights in memory until they copy them.
 
     Each process has as many lines as a GPU needs to be busy. A batch goes out on the line that has been free for the
-    longest time, and the line is taken until the vectors are back.
+    longest time, and the line is taken until the vectors are back. After a failure the processes are started again.
     """
 
     def __init__(self, model: Any, devices: Sequence[str]) -> None:
         self._model, self._devices = model, list(devices)
-        self._free: Queue[Connection] | None = None  # processes end when it is collected, and so closes their lines
+        self._free: Queue[Connection] | None = None  # processes end when it is collected, which closes their lines
         self._lock = threading.Lock()
         self.lanes = LANES * len(devices)
 
@@ -103,18 +104,23 @@ class Processes:
         with self._lock:
             if self._free is None:
                 self._free = start(self._model, self._devices)
-        line = self._free.get()
+            free = self._free
+        line = free.get()
         try:
             line.send(call)
             found = line.recv()
-        except (EOFError, OSError) as error:
-            raise BadEncoder(
-                f"A process on one of the devices {', '.join(self._devices)} ended unexpectedly. If memory is "
-                "short, use fewer devices or a smaller --batch-tokens. In a script, put the call under "
-                '`if __name__ == "__main__":`, since each process runs the rest of the script too.'
-            ) from error
+        except BaseException as error:
+            line.close()  # an answer that nobody has waited for must not become that of another call
+            self._free = None
+            if isinstance(error, EOFError | OSError):
+                raise BadEncoder(
+                    f"A process on one of the devices {', '.join(self._devices)} ended unexpectedly. If memory is "
+                    "short, use fewer devices or a smaller --batch-tokens. In a script, put the call under "
+                    '`if __name__ == "__main__":`, since each process runs the rest of the script too.'
+                ) from error
+            raise
         finally:
-            self._free.put(line)
+            free.put(line)
         if isinstance(found, Exception):
             raise found
         vectors: Floats = found
@@ -128,12 +134,10 @@ def runner_of(model: Any, devices: Sequence[str]) -> Here | Processes:
 
 def first_budget(model: Any, devices: Sequence[str]) -> int:
     """Return an estimate of the tokens that a batch should have: small on a CPU, as memory allows on a GPU."""
-    import torch
-
     if not all(device.startswith("cuda") for device in devices):
         return START
     width = int(getattr(model[0], "get_embedding_dimension", lambda: 0)() or 1024)
-    free = min(torch.cuda.mem_get_info(device)[0] for device in devices)
+    free = min(free_memory(device) for device in devices)
     fitting = free // 4 // (width * BYTES_PER_UNIT)
     return max(START, min(GPU_START, 1 << (int(fitting).bit_length() - 1)) if fitting else START)
 

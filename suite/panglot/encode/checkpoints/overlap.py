@@ -19,6 +19,8 @@ def overlap(model: Any, device: str) -> None:
     time, since each call sets the padding of the tokenizer, and launched one at a time, so that the vectors of one need
     not wait for kernels of the next.
     """
+    import torch
+
     read, compute = model.preprocess, model.forward
     reading, launching = threading.Lock(), threading.Lock()
 
@@ -28,7 +30,7 @@ def overlap(model: Any, device: str) -> None:
         return {name: send(value, device) for name, value in features.items()}
 
     def forward(*inputs: Any, **settings: Any) -> dict[str, Any]:
-        with launching, true_float32():
+        with launching, true_float32(), torch.cuda.device(device):  # where kernels of Triton run
             vectors, arrived = fetch(compute(*inputs, **settings)["sentence_embedding"])
         arrived.synchronize()
         return {"sentence_embedding": vectors}

@@ -42,9 +42,10 @@ def loaded_options(options: Options, model: Any) -> Options:
     """
     if options.precision:
         return options
-    stored = next((str(weight.dtype) for weight in model.parameters() if weight.is_floating_point()), "torch.float32")
-    precision = computed_precision(STORED.get(stored, "fp32"), options.device)
-    {"fp32": model.float, "bf16": model.bfloat16, "fp16": model.half}[precision]()
+    stored = [str(weight.dtype) for weight in model.parameters() if weight.is_floating_point()] or ["torch.float32"]
+    precision = computed_precision(STORED.get(stored[0], "fp32"), options.device)
+    if {STORED.get(dtype) for dtype in stored} != {precision}:  # weights that accelerate keeps elsewhere cannot change
+        {"fp32": model.float, "bf16": model.bfloat16, "fp16": model.half}[precision]()
     return replace(options, precision=precision)
 
 

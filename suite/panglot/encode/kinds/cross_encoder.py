@@ -29,7 +29,7 @@ from panglot.errors import BadEncoder, require
 from panglot.hub import patiently
 
 BATCH_PAIRS = 32
-"""Pairs in one forward pass."""
+"""Pairs in one forward pass on a CPU; a GPU takes the whole batch, which is split if it does not fit in memory."""
 
 
 def check_reranker(name: str) -> None:
@@ -73,6 +73,7 @@ class CrossEncoderScorer:
             )
         options = loaded_options(options, self._model)
         self._autocast = options.precision == "bf16" and devices == ["cpu"]
+        self._on_gpu = devices[0].startswith("cuda")
         is_classifier = getattr(self._model[0], "transformer_task", "") == "sequence-classification"
         labels = self._model.config.num_labels if is_classifier else 1
         if labels != 1:
@@ -100,7 +101,7 @@ class CrossEncoderScorer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
             scores = self._model.predict(
                 list(pairs),
-                batch_size=BATCH_PAIRS,
+                batch_size=self.batch if self._on_gpu else BATCH_PAIRS,
                 activation_fn=torch.nn.Identity(),
                 show_progress_bar=False,
                 convert_to_tensor=True,
