@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +16,10 @@ gc.set_threshold(50_000)  # imports leave much and no garbage: looking through a
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, Phase, settings
 
-from panglot.arrays import Floats
+from panglot.arrays import Floats, write_arrays
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.encode.card import Role
@@ -123,14 +125,29 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def use_reads_once() -> Iterator[None]:
-    """USE, which takes five seconds for the starter set, encodes each text once in all tests of a process."""
+def use_reads_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """USE, which takes five seconds for the starter set, encodes each text once in all tests of a process.
+
+    Of many texts, only one of the processes of pytest-xdist has to encode them.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    stored = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "use.npz"
     known: dict[str, Floats] = {}
     encode = UseMultilingual.encode
 
-    def remembered(model: UseMultilingual, texts: Sequence[str], role: Role) -> Floats:
+    def learn(model: UseMultilingual, texts: Sequence[str], role: Role) -> None:
         if new := [text for text in dict.fromkeys(texts) if text not in known]:
             known.update(zip(new, encode(model, new, role), strict=True))
+
+    def remembered(model: UseMultilingual, texts: Sequence[str], role: Role) -> Floats:
+        if len(set(texts) - known.keys()) > 100:
+            with FileLock(stored.with_suffix(".lock")):
+                if stored.exists():
+                    with np.load(stored) as arrays:
+                        known.update(zip(json.loads(arrays["texts"].item()), arrays["vectors"], strict=True))
+                learn(model, texts, role)
+                write_arrays(stored, texts=np.array(json.dumps([*known])), vectors=np.array([*known.values()]))
+        learn(model, texts, role)
         return np.array([known[text] for text in texts]) if texts else encode(model, texts, role)
 
     with pytest.MonkeyPatch.context() as patch:
