@@ -84,5 +84,5 @@ def _waiting() -> None:
     before = st.session_state["waiting"]
     if left > before or left <= before // 2 < before:
         st.rerun()
-    rest = count(left, "is", "are")
-    st.caption(f":material/hourglass_top: {rest} still being verified, and shown as *not checked* meanwhile.")
+    rest = count(left, "result is", "results are")
+    st.caption(f":material/hourglass_top: {rest} still being verified, and marked *not checked* until then.")

@@ -52,7 +52,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False)
         "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
         "model": COLUMN.TextColumn("model", pinned=narrow, width=model_pixels(narrow)),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
-        "dimension": COLUMN.NumberColumn("dim", format="%d", width=55, help="Dimension of its vectors."),
+        "dimension": COLUMN.NumberColumn("dim", format="localized", width=55, help="Dimension of its vectors."),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),
         "data": COLUMN.TextColumn("task's data", help="Whether the model was trained on this task's data.", width=100),
         "date": COLUMN.TextColumn("date", width=90),
@@ -87,7 +87,7 @@ def why_no_queries(ticked: Sequence[str], entries: Mapping[str, Entry]) -> str:
 def why_no_comparison(ticked: Sequence[str], entries: Mapping[str, Entry]) -> str:
     """Why what is selected cannot be compared; empty where it can."""
     if not 2 <= len(ticked) <= MOST_COMPARED:
-        return f"Select two to {MOST_COMPARED} rows to compare them."
+        return f"Select 2 to {MOST_COMPARED} rows to compare them."
     return _no_evidence(ticked, entries)
 
 

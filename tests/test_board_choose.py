@@ -27,7 +27,7 @@ def test_page_and_command_make_the_same_list(open_page: Open, tmp_path: Path, di
     page = open_page("choose", tmp_path, **asked)
     assert not page.exception
     check, command = (shlex.split(code.value) for code in page.code[-2:])
-    listed = json_of(*command[1:], "--top", "15", "--json")
+    listed = json_of(*command[1:], "--json")
     shown = named(page.dataframe[0].value)
     assert shown["model"].tolist() == [model["model"].rpartition("/")[2] for model in listed["models"]]
     assert [text.partition(" ")[0] for text in shown["score"]] == [f"{m['score'][0]:.3f}" for m in listed["models"]]
@@ -47,7 +47,7 @@ def test_scores_without_verified_evidence_are_not_recommended(
     monkeypatch.setattr("leaderboard_app.field_store.scored_on", with_a_claim)
     page = open_page("choose", tmp_path)
     assert not page.exception
-    assert len(page.dataframe[0].value) == 15
+    assert len(page.dataframe[0].value) == 10
     assert "best" not in named(page.dataframe[0].value)["model"].tolist()
     assert "reported" in set(page.dataframe[0].value["trust"])
 
@@ -75,4 +75,4 @@ def test_page_says_so_where_no_model_meets_all_limits(open_page: Open, tmp_path:
 def test_task_without_cells_across_languages_has_one_direction(open_page: Open, tmp_path: Path) -> None:
     page = open_page("choose", tmp_path, on="miracl-hn", direction="english")
     assert not page.exception
-    assert len(page.dataframe[0].value) == 15
+    assert len(page.dataframe[0].value) == 10

@@ -197,7 +197,7 @@ def test_an_action_that_cannot_be_done_says_why() -> None:
     assert "published scores only" in why_no_queries(["paper@1"], entries)
     assert "not verified yet" in why_no_queries(["new@1"], entries)
     assert why_no_queries(["one@1"], entries) == why_no_comparison(["one@1", "two@1"], entries) == ""
-    assert "two to 4" in why_no_comparison(["one@1"], entries)
+    assert "2 to 4" in why_no_comparison(["one@1"], entries)
     assert "published scores only" in why_no_comparison(["one@1", "paper@1"], entries)
 
 

@@ -99,6 +99,7 @@ def test_an_empty_board_shows_what_papers_printed(open_page: Open, tmp_path: Pat
     test = open_page(page, tmp_path)
     assert not test.exception
     assert test.selectbox(key="task").value in TASKS
+    assert "Every pair of languages" not in [heading.value for heading in test.subheader]  # papers printed no pair
 
 
 def test_an_unknown_name_in_the_url_is_dropped(open_page: Open, index: Index) -> None:

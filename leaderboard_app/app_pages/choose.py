@@ -29,7 +29,8 @@ from panglot.languages import language_label, language_name
 from panglot.numbers import count
 from panglot.trust.levels import HOLDS
 
-MOST = 15
+MOST = 10
+"""Models that are shown, as many as the command lists."""
 LENGTHS = {"any": None, "512": 512, "2,048": 2048, "8,192": 8192, "32,768": 32768}
 """Tokens that a model must read."""
 WAYS: dict[Direction, str] = {"within": "within a language", "english": "English questions", "all": "all pairs"}
@@ -43,10 +44,8 @@ def pick_wishes(languages: list[str], divided: bool) -> Wishes:
     ways: list[Direction] = ["within"] if divided else list(DIRECTIONS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         direction = address.segments("Direction", ways, "direction", "within", named=WAYS)
-        with st.container(width=150):
-            size = SIZES[address.select("Parameters, at most", list(SIZES), "size", "any", fixed=True)]
-        with st.container(width=150):
-            length = LENGTHS[address.select("Reads tokens, at least", list(LENGTHS), "length", "any", fixed=True)]
+        size = SIZES[address.segments("Parameters, at most", list(SIZES), "size", "any")]
+        length = LENGTHS[address.segments("Context length, at least", list(LENGTHS), "length", "any")]
     with st.container(horizontal=True):
         licence = address.toggle("Open licence", "licence")
         weights = address.toggle("Open weights", "weights")
@@ -113,7 +112,7 @@ def show_choices(found: Shortlist, task: str, metric: str) -> None:
         "behind the best": COLUMN.NumberColumn("behind the best ↓", width=130),
         "as good as the best": COLUMN.CheckboxColumn(width=130, help="Whether the interval of what it lacks holds 0."),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
-        "max_length": COLUMN.NumberColumn("max tokens", format="%d", width=85),
+        "max_length": COLUMN.NumberColumn("max tokens", format="localized", width=85),
     }
     table = table_of(found.choices[:MOST])
     order = [name for name in table if name not in ("id", "leads to") and not name.endswith((" low", " high"))]

@@ -62,7 +62,7 @@ def show_scores(entry: Entry, scores: pd.DataFrame, metric: str, name: str) -> N
     text_table(card_table(entry))
     divided = tell_divided({entry.id: row})
     grid = board.pairs(scores, metric, entry.languages)
-    if grid["candidate"].nunique() > 1 and not divided:
+    if grid.loc[grid["query"] != grid["candidate"], "value"].notna().any() and not divided:
         st.subheader("Every pair of languages", anchor=False)
         show_chart(heat_map(grid), f"{name} pairs", f"{metric} × 100 of every query and candidate language.")
         st.caption(f"{literal(metric)} × 100. Rows: query language; columns: candidate language; the diagonal is mono.")

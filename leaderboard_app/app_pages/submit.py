@@ -75,6 +75,10 @@ st.subheader("2. Pack the folder that this wrote", anchor=False)
 st.code(
     "panglot submit submissions/MODEL@REVISION --licence Apache-2.0 --training xquad-r=zero-shot", None, wrap_lines=True
 )
+st.caption(
+    "State the licence of the weights, and for each task whether the model was trained on its data: trained, parent "
+    "(on the data that the task was made from), zero-shot or unknown."
+)
 st.subheader("3. Upload the zip", anchor=False)
 upload = st.file_uploader("Zip file", type="zip", on_change=forget)
 count = st.session_state.get("uploads", 0)
