@@ -102,6 +102,13 @@ def test_unusable_files_are_named(hub: HubServer, xtd: Path) -> None:
         read_pool(task)
 
 
+def test_without_the_hub_no_url_is_asked_for(xtd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("panglot.data.origins.caption_files._download", lambda url: pytest.fail(url))
+    with pytest.raises(MissingData, match="Haon-Chen/XTD-10 is on the Hugging Face Hub, which cannot be reached"):
+        read_pool(read_task_file(xtd)["twin"][0])
+
+
 @pytest.mark.parametrize(
     ("line", "changed", "message"),
     [

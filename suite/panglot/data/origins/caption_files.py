@@ -46,6 +46,7 @@ class CaptionFiles:
         :raises BadData: a file is not of this form, an image is missing, or a limit is exceeded.
         """
         pieces, data = folder / "pieces", HubData(self.path, self.revision, "image")
+        data.check()
         pieces.mkdir(exist_ok=True)
         with progress(f"fetching {self.path}", len(self.captions) + 2) as advance:
             names = self._names(data, pieces)

@@ -38,7 +38,7 @@ class HubData:
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached, or does not have the data, configuration, split or columns.
         """
-        self._check()
+        self.check()
         count, failures = skipped, 0
         while True:
             try:
@@ -116,14 +116,18 @@ class HubData:
         return iter(rows.skip(skipped))
 
     def _patiently(self, call: Callable[[], Outcome], config: str | None) -> Outcome:
-        self._check()
+        self.check()
         try:
             return patiently(call)
         except Exception as error:
             raise self._error(config, error) from error
 
-    def _check(self) -> None:
-        """Check what `datasets` would take for something else, or find out after a minute only."""
+    def check(self) -> None:
+        """Check what `datasets` would take for something else, or find out after a minute only.
+
+        :raises MissingExtra: the library datasets is not installed.
+        :raises MissingData: the Hub cannot be reached, or a folder hides the data set.
+        """
         require("datasets", self.extra, f"The data set {self.path}")
         if os.path.isabs(self.path):
             return
