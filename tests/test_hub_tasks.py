@@ -162,6 +162,13 @@ def test_nothing_is_fetched_twice_and_a_fetched_set_needs_no_hub(hub: HubServer)
     assert hub.asked == []
 
 
+def test_fetched_set_is_not_said_to_be_the_published_one(hub: HubServer) -> None:
+    hub.add_tables("org/set", _subset("de", _text("de"), "de-"))
+    (task,) = load_tasks("hub:org/set")
+    assert panglot("fetch", "hub:org/set").stdout.endswith(f" candidates; fingerprint {task.fingerprint}\n")
+    assert json.loads(panglot("fetch", "hub:org/set", "--json").stdout)[0]["as_published"] is None
+
+
 def test_without_the_hub_the_cached_revision_is_named(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = hub.add_tables("org/set", _subset("de", _text("de"), "de-"))
     load_tasks("hub:org/set")

@@ -115,12 +115,26 @@ def _fetch(task: Task, languages: list[str]) -> Fetched:
         "candidates": len(pool.candidates),
         "languages": list(pool.languages),
         "fingerprint": pool.fingerprint,
-        "as_published": pool.fingerprint == task.fingerprint if pool.languages == task.languages else None,
+        "as_published": pool.fingerprint == task.fingerprint if _is_comparable(task, pool) else None,
     }
     return facts, f"{len(pool.queries):,} queries, {len(pool.candidates):,} candidates{_compared(task, pool)}"
 
 
+def _is_comparable(task: Task, pool: Pool) -> bool:
+    """Whether there is a fingerprint of the published data, and the pool is whole."""
+    return bool(task.fingerprint) and not _is_just_read(task) and pool.languages == task.languages
+
+
+def _is_just_read(task: Task) -> bool:
+    """Whether the fingerprint is that of what was just read: a set of the Hub, or data of one's own."""
+    from panglot.data.catalogue import suite_tasks
+
+    return bool(task.origin) or (bool(task.source.packaged) and task.name not in suite_tasks())
+
+
 def _compared(task: Task, pool: Pool) -> str:
+    if _is_just_read(task):
+        return f"; fingerprint {pool.fingerprint}"
     if not task.fingerprint:
         return f"; no reference fingerprint yet; this data has {pool.fingerprint}"
     if pool.languages != task.languages:
