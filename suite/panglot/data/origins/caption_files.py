@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from shutil import rmtree
 
@@ -119,9 +118,22 @@ def _write_images(packed: Iterator[Packed], ids: Mapping[str, str], path: Path) 
 
     schema = pa.schema({"id": pa.string(), "locale": pa.string(), "image": pa.binary()})
     with ParquetWriter(path, schema) as writer:
-        while chunk := list(islice(packed, ROW_GROUP)):
+        for chunk in _chunks(packed):
             rows = [{"id": ids[name], "locale": "", "image": content} for name, content in chunk]
             writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def _chunks(packed: Iterator[Packed]) -> Iterator[list[Packed]]:
+    """Yield row groups: fewer images if they are large."""
+    chunk, size = list[Packed](), 0
+    for file in packed:
+        chunk.append(file)
+        size += len(file.data)
+        if len(chunk) == ROW_GROUP or size > LARGEST_IMAGE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _write_texts(ids: Sequence[str], texts: Mapping[str, Sequence[str]], path: Path) -> None:
