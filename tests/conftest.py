@@ -47,7 +47,7 @@ settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.generate])  
 SLOWEST = (
     *("board_browser", "board_address", "docs", "bridge_encoder", "train_model", "sentence_transformer"),
     *("train_layers", "board_quiet", "board_pages", "board_strangers", "streaming", "train_cli", "board_submit"),
-    *("deploy", "verify"),
+    *("deploy", "verify", "recorded", "hub_tasks", "openai", "endpoint_errors"),
 )
 """Files that begin first: at the end, one process would run a long one while the others have nothing left."""
 

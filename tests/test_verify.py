@@ -52,9 +52,9 @@ def written(original: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["bm25", "language-id", "random", "constant"])
-def test_verify_accepts_what_run_writes(name: str, tmp_path: Path) -> None:
-    for languages in ((), ("de", "en", "th"), ("zh",)):
-        outcome = run(TASKS["starter"], load_model(name), languages)
+def test_verify_accepts_what_run_writes(name: str, starter_outcome: Callable[[str], Result], tmp_path: Path) -> None:
+    parts = (run(TASKS["starter"], load_model(name), languages) for languages in (("de", "en", "th"), ("zh",)))
+    for outcome in (starter_outcome(name), *parts):
         path = outcome.save(tmp_path)
         verdict = verify(path)
         assert (verdict.level, verdict.findings, verdict.unchecked) == ("recomputed", (), ())
@@ -376,11 +376,11 @@ def test_own_data_is_verified_but_compared_with_no_task(written: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["use-multilingual", "bm25", "random"])
-def test_rerun_reproduces_result(name: str, starter: Pool, tmp_path: Path) -> None:
-    model = load_model(name)
-    outcome = run(TASKS["starter"], model)
-    path = outcome.save(tmp_path)
-    attestation = rerun(path, read_result_record(path), model, starter, sample=20)
+def test_rerun_reproduces_result(
+    name: str, starter: Pool, starter_outcome: Callable[[str], Result], tmp_path: Path
+) -> None:
+    path = starter_outcome(name).save(tmp_path)
+    attestation = rerun(path, read_result_record(path), load_model(name), starter, sample=20)
     assert attestation.holds
     assert (len(attestation.queries), attestation.pairs) == (20, 220)
     write_attestation(path, attestation)
