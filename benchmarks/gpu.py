@@ -26,6 +26,9 @@ import sentence_transformers  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
+if tuple(map(int, sentence_transformers.__version__.split(".")[:2])) < (5, 4):
+    sys.exit(f"sentence-transformers 5.4 or later is needed; {sentence_transformers.__version__} is installed.")
+
 from panglot.arrays import Floats, to_unit_length  # noqa: E402
 from panglot.data.pool import Items, Pool  # noqa: E402
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder  # noqa: E402

@@ -98,8 +98,8 @@ class Counter:
 
     def add_there(self, start: int, scores: Any, columns: DeviceColumns, relevant: Ints | None = None) -> None:
         """Count like `add`, or like `add_whole` if `relevant` is given, with scores that are on a device."""
-        pairs, asked = self._pairs(start, len(scores)), self._asked[self._first_pair[start : start + len(scores)]]
-        relevants = np.diff(self._first_pair[start : start + len(scores) + 1])
+        first = self._first_pair[start : start + len(scores) + 1]
+        pairs, asked, relevants = slice(first[0], first[-1]), self._asked[first[:-1]], np.diff(first)
         if relevant is None:
             score, language = (send(part[pairs], scores.device) for part in (self.score, self._language))
         else:
