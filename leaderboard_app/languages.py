@@ -60,8 +60,11 @@ def cells_by_language(model: Scored, languages: Sequence[str], kind: str) -> dic
     return {language: value for language, value in found.items() if value is not None}
 
 
-def grid_of(models: Mapping[str, ByLanguage], order: str) -> pd.DataFrame:
-    """A row for each language and model that has it, languages and models in their order: the best model first."""
+def grid_of(models: Mapping[str, ByLanguage], order: str, most: int) -> pd.DataFrame:
+    """A row for each language and each of the best models that has it, languages and models in their order.
+
+    How hard a language is goes by all models.
+    """
     rows = [(language, model, value) for model, values in models.items() for language, value in values.items()]
     table = pd.DataFrame(rows, columns=["language", "model", "value"]).astype({"value": float})
     ease = table.groupby("language")["value"].mean()
@@ -72,7 +75,8 @@ def grid_of(models: Mapping[str, ByLanguage], order: str) -> pd.DataFrame:
         BY_FAMILY: lambda code: (family_of(code), language_name(code), code),
     }
     languages = {code: place for place, code in enumerate(sorted(ease.index, key=keys[order]))}
-    best = {name: place for place, name in enumerate(best_first(models))}
+    best = {name: place for place, name in enumerate(best_first(models)[:most])}
+    table = table[table["model"].isin(best)]
     places = pd.DataFrame({"language": table["language"].map(languages), "model": table["model"].map(best)})
     return table.loc[places.sort_values(["language", "model"]).index].reset_index(drop=True)
 

@@ -43,13 +43,20 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     ],
 )
 def test_languages_stand_in_the_order_asked_for(order: str, expected: list[str]) -> None:
-    grid = languages.grid_of(dict(reversed(MODELS.items())), order)
+    grid = languages.grid_of(dict(reversed(MODELS.items())), order, 2)
     assert list(dict.fromkeys(grid["language"])) == expected
     assert list(dict.fromkeys(grid["model"])) == ["good", "bad"]
     spec = language_map(grid).spec
     assert spec["layer"][0]["encoding"]["y"]["sort"][0].startswith("Bengali")
     labelled = language_map(grid, languages.family_of).spec["layer"][0]["encoding"]["y"]["sort"]
     assert labelled[0].startswith("Indo-European · Bengali")
+
+
+def test_hardest_languages_are_those_of_all_models_where_the_best_are_drawn() -> None:
+    models = {"best": {"de": 0.8, "th": 0.9}, "other": {"de": 0.7, "th": 0.1}}
+    grid = languages.grid_of(models, languages.HARDEST, 1)
+    assert grid["model"].tolist() == ["best", "best"]
+    assert grid["language"].tolist() == ["th", "de"] == [code for code, _ in languages.hardest(models)]
 
 
 def test_hardest_scripts_and_families_come_first() -> None:

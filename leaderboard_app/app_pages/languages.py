@@ -20,7 +20,6 @@ from leaderboard_app.languages import (
     MEANINGS,
     ORDERS,
     ByLanguage,
-    best_first,
     cells_by_language,
     grid_of,
     group_table,
@@ -82,16 +81,16 @@ def reported_on(index: Index, task: str, metric: str, kind: str) -> Read:
 def show_models(read: Read, order: str, name: str, metric: str) -> None:
     """The heat map, the hardest languages in words, and what each model's best and worst languages are."""
     models = read.scores
-    drawn = best_first(models)[: MOST_ON_PHONE if on_phone() else MOST_DRAWN]
+    most = MOST_ON_PHONE if on_phone() else MOST_DRAWN
     worst = ", ".join(f"{language_name(code)} ({mean:.3f})" for code, mean in hardest(models))
     st.markdown(f"**Hardest:** {literal(worst)}. Means over {count(len(models), 'model')}.")
-    grid = grid_of({model: models[model] for model in drawn}, order)
+    grid = grid_of(models, order, most)
     show_chart(
         language_map(grid, GROUPS.get(order)), f"{name} languages", f"{metric} × 100 of each model in each language."
     )
     said = f"{metric} × 100. Rows: languages; columns: models, the best first."
-    if len(drawn) < len(models):
-        said += f" The best {len(drawn)} of {len(models):,} models; the table has all."
+    if most < len(models):
+        said += f" The best {most} of {len(models):,} models, and how hard languages are for all; the table has all."
     st.caption(literal(said))
     if order in GROUPS:
         st.subheader(f"By {order}", anchor=False)

@@ -71,7 +71,10 @@ def rungs_of(index: Index, entry: Entry, entries: list[Entry]) -> list[Rung]:
             else:
                 base = answers
     if not base:
-        st.info("This model was submitted without its languages only. Submit it as it is, too, to see what changes.")
+        st.info(
+            "Only versions of this model with languages taken out were submitted. Submit the model as it is to see "
+            "what each remedy changes."
+        )
         return []
     for name, why in unanswered(base).items():
         st.caption(literal(f"{name}: {why}"))
