@@ -33,5 +33,5 @@ def verified_index(folder: Path) -> Index:
 
 
 def path_of(folder: Path, model: str) -> Path:
-    """The file of a model's result on the starter set."""
-    return next(folder.glob(f"{model}@*/starter.json"))
+    """The file of a model's result on the starter set, by its name or by what the board shows of it."""
+    return next(folder.glob(f"{model.removesuffix(' (floor)')}@*/starter.json"))
