@@ -310,6 +310,16 @@ def test_languages_that_are_not_codes_are_reported(tmp_path: Path) -> None:
     )
 
 
+def test_spellings_of_one_language_are_reported(tmp_path: Path) -> None:
+    """Varieties by script or region are languages of their own."""
+    names = ["de", "DE", "deu_Latn", "de-CH", "zh-Hans", "zh-Hant", "en-US", "en-GB", "no", "nb", "und", "UND"]
+    corpus = "".join(_line(_id=f"a{number}", language=name) for number, name in enumerate(names))
+    task = own_task(str(_folder(tmp_path, corpus=corpus + CORPUS)))
+    assert task.remarks == (
+        "'DE' and 'de' and 'deu_Latn' are codes of one language, but count as 3 languages. Use one of them everywhere.",
+    )
+
+
 def test_data_that_names_no_language_is_in_one(tmp_path: Path) -> None:
     task = own_task(str(_folder(tmp_path, '{"_id": "a", "text": "x"}\n', '{"_id": "q", "text": "x"}\n')))
     assert task.languages == ("und",)

@@ -76,8 +76,19 @@ def test_row_without_query_is_a_distractor_and_row_without_passage_has_no_answer
         (HEADING + PAIRS).replace("query,passage,language", "QUERY , Passage,Language"),
         (HEADING + PAIRS).replace("\n", ',"a\nb"\n'),
         ",,,\n" + (HEADING + PAIRS).replace("group", '"group"'),
+        "\ufeffsep=;\r\n" + (HEADING + PAIRS).replace(",", ";"),
     ],
-    ids=["byte order mark", "CRLF", "semicolons", "tabs", "other headings", "capitals", "line breaks", "blank rows"],
+    ids=[
+        "byte order mark",
+        "CRLF",
+        "semicolons",
+        "tabs",
+        "other headings",
+        "capitals",
+        "line breaks",
+        "blank rows",
+        "delimiter",
+    ],
 )
 def test_forms_of_csv_are_read_alike(text: str, tmp_path: Path) -> None:
     plain, task = own_task(_table(tmp_path / "plain", HEADING + PAIRS)), own_task(_table(tmp_path / "mine", text))

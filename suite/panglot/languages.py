@@ -157,6 +157,17 @@ def find_split_languages(sizes: Mapping[str, tuple[int, int]]) -> list[tuple[str
     ]
 
 
+def find_respelled_languages(codes: Iterable[str]) -> list[tuple[str, ...]]:
+    """Find codes of one language, script and region in several spellings, such as `de`, `DE` and `deu_Latn`."""
+    spellings: dict[tuple[object, ...], list[str]] = {}
+    for code in codes:
+        tag = _tag(code)
+        if tag is not None and parse_language(code):
+            own = (tag.language, canonical(code), tag.territory, *(tag.variants or ()), tag.private)
+            spellings.setdefault(own, []).append(code)
+    return [tuple(found) for found in spellings.values() if len(found) > 1]
+
+
 _NO_LANGUAGES = ("zxx", "und", "mul", "mis")
 """Valid codes that do not name a language; `zxx` is used for images."""
 

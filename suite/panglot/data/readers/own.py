@@ -16,7 +16,7 @@ from panglot.data.readers.rows import Row
 from panglot.data.readers.tables import is_table
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
-from panglot.languages import code_of, is_unknown
+from panglot.languages import code_of, find_respelled_languages, is_unknown
 
 if TYPE_CHECKING:
     from panglot.data.pool import Pool
@@ -93,6 +93,7 @@ class OwnRecords:
         spoken = {query.language for query in (*kept, *unanswered)}
         spoken |= {candidate.language for candidate in self.candidates.values()}
         self.remarks += _odd_languages(sorted(language for language in spoken if is_unknown(language)))
+        self.remarks += _respelled_languages(sorted(spoken))
         pool = Pool.of(sorted(spoken), kept, self.candidates.values(), self.judgements, unanswered=unanswered)
         return Read(pool, tuple(self.remarks))
 
@@ -222,6 +223,12 @@ def _odd_languages(languages: Sequence[str]) -> Iterator[str]:
         ]
         more = f" and {len(languages) - SHOWN} more" if len(languages) > SHOWN else ""
         yield f"Unknown language codes (expected ISO 639 or BCP 47): {', '.join(named)}{more}."
+
+
+def _respelled_languages(languages: Sequence[str]) -> Iterator[str]:
+    for found in find_respelled_languages(languages):
+        named = " and ".join(f"'{name}'" for name in found)
+        yield f"{named} are codes of one language, but count as {len(found)} languages. Use one of them everywhere."
 
 
 def _remark(what: str, rows: Sequence[Row], total: int) -> Iterator[str]:

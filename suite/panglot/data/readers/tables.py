@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,10 @@ SUFFIXES = (".tsv", ".csv", PARQUET)
 
 LONGEST_CELL = 10_000_000
 """Maximum length of a text in a CSV file in characters; a quotation mark that is never closed would take the rest."""
+
+
+_DELIMITER_LINE = re.compile(f"sep=([{re.escape(DELIMITERS)}])", re.IGNORECASE)
+"""A first line that tells Excel the delimiter."""
 
 
 def is_table(name: str) -> bool:
@@ -99,6 +104,9 @@ def read_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     first = next(((number, line) for number, line in lines if line.strip(BLANKS)), None)
     if first is None:
         raise BadData(f"{path} is empty.")
+    delimiter = max(DELIMITERS, key=first[1].count)
+    if named := _DELIMITER_LINE.fullmatch(first[1].strip()):
+        delimiter, first = named[1], next(lines, (first[0] + 1, ""))
     started = [0]
 
     def texts() -> Iterator[str]:
@@ -107,7 +115,7 @@ def read_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield line
 
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(texts(), delimiter=max(DELIMITERS, key=first[1].count), strict=True)
+    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
     while True:
         started[0] = 0
         try:
