@@ -75,14 +75,15 @@ class CandidateIds:
 class ColumnLayout:
     """Candidates as columns, grouped by language: how hits are counted, and the order of equal scores.
 
-    `sizes` [languages] counts the candidates, `first` is the number of the first one, and `ids` maps numbers to ids.
+    `sizes` [languages] counts the candidates, `bounds` [languages + 1] are the columns where the languages begin and
+    end, `first` is the number of the first candidate, and `ids` maps numbers to ids.
     """
 
     def __init__(self, sizes: Ints, ids: CandidateIds, first: int = 0) -> None:
         self.sizes, self.first = sizes, first
-        bounds = np.concatenate([[0], np.cumsum(sizes)])
-        self._width, self._ids = int(bounds[-1]), ids
-        self._byte, bit = np.divmod(bounds, 8)
+        self.bounds = np.concatenate([[0], np.cumsum(sizes)])
+        self._width, self._ids = int(self.bounds[-1]), ids
+        self._byte, bit = np.divmod(self.bounds, 8)
         self._earlier = (0xFF00 >> bit & 0xFF).astype(np.uint8)  # the bits of that byte that are before the bound
         self._bytes, self._place = np.unique(self._byte, return_inverse=True)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from panglot.arrays import Floats, Ints
+from panglot.arrays import Bools, Floats, Ints
 from panglot.data.pool import Pool
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.device import DeviceColumns, as_numpy, rows_of, send
@@ -26,6 +27,12 @@ COUNTED_TOGETHER = 128
 LISTED_PER_RELEVANT = 2
 MOST_LISTED = 1 / 64
 """Candidates sorted to count from, per relevant candidate of a query; at most this share of the pool."""
+
+WORTH_COMPILING = 100_000_000
+"""Scores in a pool from which the compiled kernel is used if numba is installed: loading it takes half a second."""
+
+Kernel: TypeAlias = Callable[..., Bools]
+"""Counts and lists scores like `panglot.retrieve.compiled.count_and_list`."""
 
 
 @dataclass(eq=False)
@@ -54,11 +61,12 @@ class Tally:
 class Counter:
     """Fills a tally, one block of queries against a part of the candidates at a time.
 
-    `pool` gives the relevant pairs; `score` [pairs] is the score of each relevant candidate.
+    `pool` gives the relevant pairs; `score` [pairs] is the score of each relevant candidate. `kernel` counts and lists
+    instead of numpy, with the same result.
     """
 
-    def __init__(self, pool: Pool, tally: Tally, score: Floats | None = None) -> None:
-        self.tally = tally
+    def __init__(self, pool: Pool, tally: Tally, score: Floats | None = None, kernel: Kernel | None = None) -> None:
+        self.tally, self._kernel = tally, kernel
         self.score = score if score is not None else np.empty(len(pool.query), np.float32)
         self._query = pool.query
         self._language, self._asked = pool.candidates.language[pool.candidate], pool.queries.language[pool.query]
@@ -69,9 +77,12 @@ class Counter:
 
         The scores of the relevant candidates are known.
         """
+        if self._kernel:
+            self._count_and_list(self._kernel, start, scores, columns, self.tally.top.depth)
+            return
         for first, strip in _strips(scores):
             self._count(start + first, strip, columns, self._pairs(start + first, len(strip)))
-            self.tally.top.update(start + first, strip, columns)
+            self.tally.top.update(_rows(start + first, strip), strip, columns)
 
     def add_whole(self, start: int, scores: Floats, columns: ColumnLayout, relevant: Ints) -> None:
         """Count the scores [queries of the block, candidates of the pool] of consecutive queries from `start`.
@@ -82,9 +93,12 @@ class Counter:
         pairs, top = self._pairs(start, len(scores)), self.tally.top
         row = self._query[pairs] - start
         self.score[pairs] = scores[row, relevant[pairs]]
+        if self._kernel:
+            self._count_and_list(self._kernel, start, scores, columns, self._sorted_at_once(scores.shape[1]))
+            return
         lists = TopLists.empty(len(scores), self._sorted_at_once(scores.shape[1]), top.ids)
         for first, strip in _strips(scores):
-            lists.update(first, strip, columns)
+            lists.update(_rows(first, strip), strip, columns)
             own = self._pairs(start + first, len(strip))
             is_listed = self.score[own] > lists.score[self._query[own] - start, -1]
             self._count(start + first, strip, columns, own[~is_listed])
@@ -113,7 +127,30 @@ class Counter:
         best[cut], number[cut] = -np.inf, NOBODY
         self.tally.top.add(slice(start, start + len(scores)), best, number)
         for place, strip in zip(cut.tolist(), tied[:, None], strict=True):
-            self.tally.top.update(start + place, strip, columns.layout)
+            self.tally.top.update(_rows(start + place, strip), strip, columns.layout)
+
+    def _count_and_list(self, kernel: Kernel, start: int, scores: Floats, columns: ColumnLayout, wanted: int) -> None:
+        """Let a kernel count and list the scores of consecutive queries from `start`; `wanted` as for the kernel."""
+        top, queries = self.tally.top, _rows(start, scores)
+        bounds = self._first_pair[queries.start : queries.stop + 1]
+        pairs = slice(bounds[0], bounds[-1])
+        is_listed = kernel(
+            np.require(scores, np.float32, ["C", "W"]),
+            columns.bounds,
+            columns.first,
+            wanted,
+            top.score[queries],
+            top.number[queries],
+            bounds - pairs.start,
+            self.score[pairs],
+            self._language[pairs].astype(np.int64),
+            self._asked[pairs].astype(np.int64),
+            self.tally.above[pairs],
+        )
+        left = np.flatnonzero(~is_listed)
+        rows = max(1, STRIP_SCORES // scores.shape[1])
+        for part in (left[first : first + rows] for first in range(0, len(left), rows)):
+            top.update(start + part, scores[part].astype(np.float32, copy=False), columns)
 
     def _pairs(self, start: int, rows: int) -> Ints:
         """The relevant pairs of consecutive queries from `start`."""
@@ -135,6 +172,25 @@ class Counter:
                 np.greater_equal(strip[row[begin]], score[begin:end], out=hits[begin:end, :-1])
             counts = columns.count(hits[: len(part)])
             self.tally.above[part] += narrow_counts(counts, self._language[part], self._asked[part])
+
+
+def kernel_for(scores: int) -> Kernel | None:
+    """Return the compiled kernel if it saves more time on this number of scores than it takes to load."""
+    return _compiled() if scores >= WORTH_COMPILING else None
+
+
+@cache
+def _compiled() -> Kernel | None:
+    """The compiled kernel; None if numba is not installed, or the compiled function cannot be kept or read."""
+    try:
+        from panglot.retrieve.compiled import count_and_list
+    except Exception:  # numpy gives the same result, so whatever is wrong with numba need not stop a run
+        return None
+    return count_and_list
+
+
+def _rows(start: int, strip: Floats) -> slice:
+    return slice(start, start + len(strip))
 
 
 def _strips(scores: Floats) -> Iterator[tuple[int, Floats]]:

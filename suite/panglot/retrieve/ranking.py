@@ -11,7 +11,7 @@ from panglot.data.pool import NO_CANDIDATE, Pool
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.retrieve.columns import ColumnLayout
-from panglot.retrieve.counting import Counter, Tally
+from panglot.retrieve.counting import Counter, Tally, kernel_for
 from panglot.retrieve.device import DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, send
 from panglot.retrieve.evidence import Evidence, self_counts
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
@@ -48,7 +48,7 @@ def collect_evidence(
     depth = depth or (DEPTH if total * DEPTH <= MOST_LISTED else SHORT_DEPTH)
     tally = Tally.empty(pool, min(depth, width - bool(len(pool.excluded))))
     tally.top.ids.add(0, pool.candidates.ids)
-    columns, counter = ColumnLayout(pool.sizes, tally.top.ids), Counter(pool, tally)
+    columns, counter = ColumnLayout(pool.sizes, tally.top.ids), Counter(pool, tally, kernel=kernel_for(total * width))
     if device and isinstance(scores, DenseScores):
         counted = _count_there(pool, DeviceScores(scores, device), counter, DeviceColumns(columns, device), block)
     else:

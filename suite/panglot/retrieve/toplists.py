@@ -37,9 +37,8 @@ class TopLists:
         """The length of a list."""
         return self.number.shape[1]
 
-    def update(self, start: int, strip: Floats, columns: ColumnLayout) -> None:
-        """Update the lists with scores [rows, columns] of consecutive queries from `start`."""
-        queries = slice(start, start + len(strip))
+    def update(self, queries: slice | Ints, strip: Floats, columns: ColumnLayout) -> None:
+        """Update the lists of some queries with their scores [rows, columns]."""
         row, column = self._reaching(queries, strip, columns)
         if not len(row):
             return
@@ -80,7 +79,7 @@ class TopLists:
         best = order[:, : self.depth]
         return np.take_along_axis(score, best, 1), np.take_along_axis(number, best, 1)
 
-    def _reaching(self, queries: slice, strip: Floats, columns: ColumnLayout) -> tuple[Ints, Ints]:
+    def _reaching(self, queries: slice | Ints, strip: Floats, columns: ColumnLayout) -> tuple[Ints, Ints]:
         """Return the rows and columns of scores that may enter a list, ordered by row."""
         floor = self._floor(queries, strip)
         reaching = np.flatnonzero(strip >= floor[:, None])
@@ -95,7 +94,7 @@ class TopLists:
         order = np.argsort(row)
         return row[order], column[order]
 
-    def _floor(self, queries: slice, strip: Floats) -> Floats:
+    def _floor(self, queries: slice | Ints, strip: Floats) -> Floats:
         """Return a lower bound for the top list of each query that few other scores reach, [rows].
 
         If the list is full, this is its last score. Otherwise columns are taken in groups: at least `depth` scores

@@ -14,7 +14,7 @@ from panglot.arrays import Floats, Ints
 from panglot.data.corpus import Passage
 from panglot.data.pool import Pool
 from panglot.retrieve.columns import ColumnLayout
-from panglot.retrieve.counting import Counter, Tally
+from panglot.retrieve.counting import Counter, Tally, kernel_for
 from panglot.retrieve.device import (
     DeviceColumns,
     as_numpy,
@@ -93,7 +93,8 @@ class ShardCounter:
         """Add the passages of one matrix product, using a buffer shared by all tiles."""
         here, there = self._known(passages, vectors)
         columns = ColumnLayout(np.array([len(passages)]), tally.top.ids, first)
-        counter = Counter(self.pool, tally, self.score)
+        kernel = kernel_for(len(self.queries) * (first + len(passages)))  # there are at least as many in all shards
+        counter = Counter(self.pool, tally, self.score, kernel)
         finite = self._finite and _products_are_finite(vectors)
         block = BLOCK_SCORES // len(passages)
         for start in range(0, len(self.queries), block):

@@ -1,0 +1,216 @@
+"""Counting and listing in one pass over each row of scores, compiled by numba; numpy in `counting` gives the same.
+
+A row stays in the CPU cache while a floor is found that its best scores reach, the scores that reach it are collected
+and sorted, and the relevant candidates are compared: with the collected scores if they reach the floor, otherwise with
+the whole row. Compiling takes a few seconds and is done once: the result is kept in the folder `compiled` of the user's
+cache, or in NUMBA_CACHE_DIR.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba import boolean, float32, int32, int64, types
+
+from panglot.arrays import Bools, Floats, Ints
+from panglot.files import cache_dir
+from panglot.retrieve.evidence import NOBODY, TOGETHER, WITHIN
+from panglot.retrieve.toplists import GROUPS, MANY_TIED, MOST_GROUPED
+
+CHUNK = 64
+"""Scores tested together, of which few reach the floor."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+LEAST = float32(np.finfo(np.float32).min)
+"""The least finite score; excluded candidates score less."""
+
+
+def _inner(function: Function) -> Function:
+    """Compile a function together with those that call it."""
+    compiled: Function = numba.njit(function)
+    return compiled
+
+
+def _kept(*arguments: Any) -> Callable[[Function], Function]:
+    """Compile a function for arguments of these types, or load it from the folder where it is kept."""
+
+    def compile_function(function: Function) -> Function:
+        chosen = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = chosen or str(_folder())
+        try:
+            compiled: Function = numba.njit(arguments, cache=True)(function)
+        finally:
+            numba.config.CACHE_DIR = chosen
+        return compiled
+
+    return compile_function
+
+
+def _folder() -> Path:
+    folder = cache_dir("compiled")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):  # numba would write beside this file instead
+        raise OSError(f"{folder} cannot be written")
+    return folder
+
+
+@_inner
+def _hits(scores: Floats, begin: int, end: int, least: float) -> int:
+    """Count the scores from `begin` to `end` that are at least `least`."""
+    part, hits = scores[begin:end], int32(0)
+    for place in range(len(part)):
+        hits = int32(hits + int32(part[place] >= least))
+    return hits
+
+
+@_inner
+def _floor(scores: Floats, wanted: int, maxima: Floats) -> float:
+    """Return a score that at least `wanted` others reach, and few more; as `TopLists` does, from maxima of groups."""
+    size = min(len(scores) // (GROUPS * wanted), MOST_GROUPED)
+    if size <= 1:
+        return LEAST
+    groups = len(scores) // size
+    for place in range(groups):
+        maxima[place] = LEAST
+    for number in range(size):
+        group = scores[number * groups : (number + 1) * groups]
+        for place in range(groups):
+            maxima[place] = group[place] if group[place] > maxima[place] else maxima[place]
+    return _nth_largest(maxima[:groups], wanted)
+
+
+@_inner
+def _nth_largest(values: Floats, nth: int) -> float:
+    """Return the n-th largest value by Hoare's quickselect, which reorders the values."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot, left, right = values[(low + high) // 2], low, high
+        while left <= right:
+            while values[left] > pivot:
+                left += 1
+            while values[right] < pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left, right = left + 1, right - 1
+        if nth - 1 <= right:
+            high = right
+        elif nth - 1 >= left:
+            low = left
+        else:
+            break
+    return values[nth - 1]
+
+
+@_inner
+def _collect(scores: Floats, bounds: Ints, floor: float, column: Ints, own: Ints) -> int:
+    """Collect the columns of the scores that reach the floor, and the bounds of the languages among them."""
+    found = 0
+    for language in range(len(bounds) - 1):
+        own[language] = found
+        for start in range(bounds[language], bounds[language + 1], CHUNK):
+            chunk = scores[start : min(start + CHUNK, bounds[language + 1])]
+            if _hits(chunk, 0, len(chunk), floor):
+                for place in range(len(chunk)):  # without a branch: what does not reach it is written over
+                    column[found] = start + place
+                    found += chunk[place] >= floor
+    own[len(bounds) - 1] = found
+    return found
+
+
+@_inner
+def _sort(score: Floats, number: Ints, total: int) -> None:
+    """Sort the first scores in descending order, and their numbers: Shell's sort, with the gaps of Ciura (2001)."""
+    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
+        for start in range(gap, total):
+            value, of, place = score[start], number[start], start
+            while place >= gap and score[place - gap] < value:
+                score[place], number[place] = score[place - gap], number[place - gap]
+                place -= gap
+            score[place], number[place] = value, of
+
+
+@_inner
+def _insert(listed: Floats, listed_number: Ints, score: Floats, number: Ints, found: int) -> bool:
+    """Insert what was found into a list, unless equal scores in or just below it need tie keys to order them."""
+    depth, total = len(listed), found
+    for place in range(depth):
+        if listed_number[place] != NOBODY:
+            score[total], number[total] = listed[place], listed_number[place]
+            total += 1
+    _sort(score, number, total)
+    for place in range(1, min(total, depth + 1)):
+        if score[place] == score[place - 1]:
+            return False
+    for place in range(min(total, depth)):
+        listed[place], listed_number[place] = score[place], number[place]
+    return True
+
+
+def _input(kind: Any, dimensions: int) -> Any:
+    """An array that is only read."""
+    return types.Array(kind, dimensions, "C", readonly=True)
+
+
+@_kept(
+    float32[:, ::1], int64[::1], int64, int64, float32[:, ::1], int64[:, ::1],
+    _input(int64, 1), _input(float32, 1), _input(int64, 1), _input(int64, 1), int32[:, ::1],
+)  # fmt: skip
+def count_and_list(
+    strip: Floats,
+    bounds: Ints,
+    first: int,
+    wanted: int,
+    listed: Floats,
+    number: Ints,
+    pairs: Ints,
+    score: Floats,
+    language: Ints,
+    asked: Ints,
+    above: Ints,
+) -> Bools:
+    """Count and list the scores `strip` [rows, candidates]; returns which rows were listed, [rows].
+
+    `bounds` [languages + 1] are the columns where the languages begin and end, `first` is the number of the first
+    candidate. `listed` and `number` [rows, depth] are the top lists. The rows' relevant candidates are `pairs`
+    [rows + 1] apart; `score`, `language`, `asked` and `above` [pairs, counts] are those of `Counter`. Rows with equal
+    scores in or just below their list are not listed: tie keys must order them.
+    """
+    rows, width = strip.shape
+    rows, width = strip.shape
+    depth = listed.shape[1]
+    most = MANY_TIED * depth
+    maxima, own, column = np.empty(width, float32), np.empty(len(bounds), int64), np.empty(width + 1, int64)
+    found_score, found_number = np.empty(width + depth, float32), np.empty(most + depth, int64)
+    languages, counts, is_listed = len(bounds) - 1, above.shape[1], np.ones(rows, boolean)
+    for row in range(rows):
+        scores = strip[row]
+        is_full = number[row, depth - 1] != NOBODY
+        floor = listed[row, depth - 1] if is_full else _floor(scores, wanted, maxima)
+        found = _collect(scores, bounds, floor, column, own)
+        for place in range(found):
+            found_score[place] = scores[column[place]]
+        for pair in range(pairs[row], pairs[row + 1]):
+            is_found = score[pair] >= floor
+            values, parts = (found_score, own) if is_found else (scores, bounds)
+            for place in range(counts):
+                if counts == languages:
+                    begin, end = place, place + 1
+                elif place == TOGETHER:
+                    begin, end = 0, languages
+                else:
+                    begin = language[pair] if place == WITHIN else asked[pair]
+                    end = begin + 1
+                above[pair, place] += _hits(values, parts[begin], parts[end], score[pair])
+        is_listed[row] = found <= most
+        if 0 < found <= most:
+            for place in range(found):
+                found_number[place] = first + column[place]
+            is_listed[row] = _insert(listed[row], number[row], found_score, found_number, found)
+    return is_listed
