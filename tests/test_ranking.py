@@ -227,7 +227,7 @@ def test_no_tie_key_is_made_where_nothing_ties(monkeypatch: pytest.MonkeyPatch) 
     strip = np.random.default_rng(0).permuted(np.tile(np.arange(16, dtype=np.float32), (2, 1)), axis=1)
     with monkeypatch.context() as patch:
         patch.delattr("panglot.retrieve.columns.tie_keys")
-        best.update(0, strip, ColumnLayout(np.array([16]), best.ids))
+        best.update(slice(len(strip)), strip, ColumnLayout(np.array([16]), best.ids))
     assert best.number.tolist() == np.argsort(-strip, axis=1)[:, :3].tolist()
     assert best.score.tolist() == [[15, 14, 13]] * 2
 

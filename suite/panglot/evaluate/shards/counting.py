@@ -14,7 +14,7 @@ from panglot.arrays import Floats, Ints
 from panglot.data.corpus import Passage
 from panglot.data.pool import Pool
 from panglot.retrieve.columns import ColumnLayout
-from panglot.retrieve.counting import Counter, Tally, kernel_for
+from panglot.retrieve.counting import Counter, Kernel, Tally, kernel_for
 from panglot.retrieve.device import (
     DeviceColumns,
     as_numpy,
@@ -63,9 +63,10 @@ class ShardCounter:
             self._count_there(tally, passages, vectors, first, self._device)
         else:
             memory = np.empty(BLOCK_SCORES, np.float32)
+            kernel = kernel_for(len(self.queries) * (first + len(passages)))  # all shards have at least as many scores
             for start in range(0, len(passages), TILE_PASSAGES):
                 tile = slice(start, start + TILE_PASSAGES)
-                self._count(tally, passages[tile], vectors[tile], first + start, memory)
+                self._count(tally, passages[tile], vectors[tile], first + start, memory, kernel)
         tally.top.forget()
 
     def _count_there(self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, device: str) -> None:
@@ -88,12 +89,17 @@ class ShardCounter:
             pass
 
     def _count(
-        self, tally: Tally, passages: Sequence[Passage], vectors: Floats, first: int, memory: np.ndarray
+        self,
+        tally: Tally,
+        passages: Sequence[Passage],
+        vectors: Floats,
+        first: int,
+        memory: np.ndarray,
+        kernel: Kernel | None,
     ) -> None:
         """Add the passages of one matrix product, using a buffer shared by all tiles."""
         here, there = self._known(passages, vectors)
         columns = ColumnLayout(np.array([len(passages)]), tally.top.ids, first)
-        kernel = kernel_for(len(self.queries) * (first + len(passages)))  # there are at least as many in all shards
         counter = Counter(self.pool, tally, self.score, kernel)
         finite = self._finite and _products_are_finite(vectors)
         block = BLOCK_SCORES // len(passages)
