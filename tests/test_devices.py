@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import sys
 import threading
 from collections import Counter
@@ -37,6 +39,10 @@ def test_several_devices_take_whole_batches(starter: Pool, tmp_path: Path) -> No
     assert found[:, :2].tolist() == encode_items(here, pool, "query").vectors[:, :2].tolist()
     assert len(np.unique(found[:, 2])) == len(list(tmp_path.iterdir())) == 2
     for process in active_children():
+        status = Path(f"/proc/{process.pid}/status")
+        if status.is_file():  # Linux; Ctrl-C is for the process that asks
+            (blocked,) = re.findall(r"SigBlk:\s*(\w+)", status.read_text())
+            assert int(blocked, 16) >> (signal.SIGINT - 1) & 1
         process.kill()
     with pytest.raises(BadEncoder, match="A process on one of the devices cpu, cpu ended unexpectedly"):
         encode_items(encoder, pool, "query")

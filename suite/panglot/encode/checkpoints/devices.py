@@ -5,10 +5,11 @@ from __future__ import annotations
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from queue import Queue
@@ -167,7 +168,8 @@ def start(model: Any, devices: Sequence[str]) -> Queue[Connection]:
     for device in devices:
         pairs = [context.Pipe() for _ in range(LANES)]
         theirs = [pair[1] for pair in pairs]
-        context.Process(target=_serve, args=(_Packed(model), device, theirs), daemon=True).start()
+        with _deaf():
+            context.Process(target=_serve, args=(_Packed(model), device, theirs), daemon=True).start()
         for line in theirs:  # of which the process has its own copies, and only they keep a line open
             line.close()
         lines.append([pair[0] for pair in pairs])
@@ -175,6 +177,20 @@ def start(model: Any, devices: Sequence[str]) -> Queue[Connection]:
     for line in chain.from_iterable(zip(*lines, strict=True)):
         free.put(line)
     return free
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that this thread starts hear no Ctrl-C: it ends the one that asks, and with it their lines."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # where it does not run yet, it would take the mask off
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Packed:
@@ -204,7 +220,6 @@ def _unpacked(content: Any) -> Any:
 
 def _serve(model: Any, device: str, lines: Sequence[Connection]) -> None:
     """Answer the calls of all lines on a device, in a process of its own, until they are closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the process that asks, which closes the lines
     run = Here(model.to(device), device)
     turns = threading.Semaphore(run.lanes)
     threads = [threading.Thread(target=_answer, args=(line, run, turns)) for line in lines]
