@@ -30,37 +30,48 @@ def measured(paths: Sequence[Path], task: str, metric: str) -> Measured:
     Those that no record of a verification covers are verified now. A result whose scores do not follow from its
     evidence is left out, as is one that cannot be read.
     """
+    from panglot.cli.view.terminal import progress_bar
     from panglot.errors import BadResult
     from panglot.results.result_record import find_results, read_result_record
+
+    found: list[Reported] = []
+    left_out, seen = dict[str, str](), dict[str, str]()
+    here = list({path.resolve(): path for path in find_results(paths)}.values()) if paths else []
+    with progress_bar("verifying", len(here)) as advance:
+        for path in here:
+            advance(1)
+            try:
+                record = read_result_record(path)
+            except BadResult as error:
+                left_out[str(path)] = str(error).removeprefix(f"{path}: ")
+                continue
+            if record.task.name != task or metric not in record.pairs:
+                continue
+            label = record.model.label
+            if label in seen:
+                left_out[str(path)] = f"It is another result of {label}, which is listed by {seen[label]}."
+                continue
+            level, reason = _level(path)
+            if reason:
+                left_out[str(path)] = f"{level}. {reason}"
+                continue
+            seen[label] = str(path)
+            found.append(_as_reported(record, metric, level))
+    return Measured(found, left_out)
+
+
+def _level(path: Path) -> tuple[str, str]:
+    """The level of trust of a result, and what is wrong if its scores do not follow from its evidence."""
     from panglot.trust.levels import HOLDS, MEANINGS
     from panglot.trust.recorded import recorded_level
     from panglot.trust.verify import verify
 
-    found: list[Reported] = []
-    left_out, seen = dict[str, str](), dict[str, str]()
-    for path in {path.resolve(): path for path in find_results(paths)}.values():
-        try:
-            record = read_result_record(path)
-        except BadResult as error:
-            left_out[str(path)] = str(error).removeprefix(f"{path}: ")
-            continue
-        if record.task.name != task or metric not in record.pairs:
-            continue
-        label = record.model.label
-        if label in seen:
-            left_out[str(path)] = f"It is another result of {label}, which is listed by {seen[label]}."
-            continue
-        level, findings = recorded_level(path), tuple[str, ...]()
-        if level is None:
-            verdict = verify(path)
-            level, findings = verdict.level, verdict.findings
-        if level not in HOLDS:
-            reason = findings[0].removeprefix(f"{path}: ") if findings else MEANINGS[level]
-            left_out[str(path)] = f"{level}. {reason}"
-            continue
-        seen[label] = str(path)
-        found.append(_as_reported(record, metric, level))
-    return Measured(found, left_out)
+    if recorded := recorded_level(path):
+        return recorded, "" if recorded in HOLDS else MEANINGS[recorded]
+    verdict = verify(path)
+    if verdict.level in HOLDS:
+        return verdict.level, ""
+    return verdict.level, verdict.findings[0].removeprefix(f"{path}: ") if verdict.findings else MEANINGS[verdict.level]
 
 
 def _as_reported(record: ResultRecord, metric: str, level: str) -> Reported:
