@@ -61,7 +61,7 @@ def test_flash_attention_is_used_where_it_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(attention, "FLASH", flash)
-    monkeypatch.setattr(attention, "PACKAGES", ("torch",) if installed else ("flash_attn_of_nobody",))
+    monkeypatch.setattr(attention, "PACKAGE", "torch" if installed else "flash_attn_of_nobody")
     model = SentenceTransformer(str(folder), device="cpu")
     before = model.encode(["a b c", "d"])
     use_flash(model, precision, [device])

@@ -14,8 +14,8 @@ from panglot.encode.checkpoints.loading import vectors_of
 
 FLASH = "flash_attention_2"
 
-PACKAGES = ("flash_attn", "kernels")
-"""Libraries that have it; `kernels` fetches it from the Hub, as transformers asks it to."""
+PACKAGE = "flash_attn"
+"""The package `kernels` has it as well, but would run code that it fetches from the Hub."""
 
 ALIKE = 0.99
 """Least cosine of the vectors of a probe with flash attention and without it; rounding to 16 bits changes far less."""
@@ -28,7 +28,7 @@ def use_flash(model: Any, precision: Precision, devices: Sequence[str]) -> None:
     sentence-transformers leaves out the padding; then the model stays as it was.
     """
     on_gpu = all(device.startswith("cuda") for device in devices)
-    if precision == "fp32" or not on_gpu or not any(map(find_spec, PACKAGES)):
+    if precision == "fp32" or not on_gpu or not find_spec(PACKAGE):
         return
     if len(devices) > 1:  # until its processes take it, the model is on the CPU
         model.to(devices[0])
