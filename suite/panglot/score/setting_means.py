@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from panglot.arrays import Floats, joined_up
+from panglot.arrays import Floats, joined_up, return_memory
 from panglot.retrieve.evidence import Evidence
 from panglot.score import bias
 from panglot.score.bootstrap import MOST_MEANS, Sample, macro
@@ -34,6 +34,8 @@ def means_by_metric(
                 if evidence.narrow and name != headline:
                     del drawn["pairs"]
                 found[name].append(drawn | overall)
+        if evidence.narrow:
+            return_memory()
         for name, rows in found.items():
             yield name, {key: joined_up([each.pop(key) for each in rows]) for key in [*rows[0]]}
 

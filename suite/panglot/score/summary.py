@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Floats, joined_up
+from panglot.arrays import Floats, joined_up, return_memory
 from panglot.data.image import IMAGES
 from panglot.retrieve.evidence import Evidence
 from panglot.score import bias
@@ -75,7 +75,8 @@ def score_evidence(
     parts = evidence.parts()
     found = _score_settings(evidence, parts, sample, headline, metrics, languages)
     statistics = bias.statistics(evidence, parts, measures)
-    del parts  # with the rankings that they keep
+    if evidence.narrow:
+        return_memory()
     drawn, means = _drawn_measures(evidence, sample, statistics, measures)
     parallel = sample.weights(statistics["distance"])[..., 0]
     measured, blind = _bias(evidence, drawn, means, parallel, found, languages, measures)
@@ -136,6 +137,7 @@ def _score_settings(
             found.pairs[metric] = _grid(drawn["pairs"], clusters["pairs"])
         if metric == headline:
             by_language = drawn[compared].copy()
+        del drawn  # can be large, and would last until the next means are known
     return found._replace(by_language=by_language)
 
 

@@ -53,13 +53,16 @@ _OPTIONAL_STATISTICS: Mapping[Statistic, frozenset[str]] = {
 """Costly statistics and the measures that need them; they are computed only if one of these measures is requested."""
 
 
-def statistics(evidence: Evidence, parts: Sequence[Evidence], measures: Collection[str]) -> dict[str, Floats]:
+def statistics(evidence: Evidence, parts: list[Evidence], measures: Collection[str]) -> dict[str, Floats]:
     """The per-query statistics that these measures need, each [queries, width]; NaN where undefined.
 
-    `parts` are those of the evidence: most statistics of a query depend on no other query.
+    `parts` are those of the evidence: most statistics of a query depend on no other query. The list is emptied on the
+    way, so that the rankings of a part are freed when its statistics are known.
     """
     wanted = [compute for compute, needed_by in _OPTIONAL_STATISTICS.items() if needed_by.intersection(measures)]
-    found = [_of_part(part, wanted) for part in parts]
+    found = []
+    while parts:
+        found.append(_of_part(parts.pop(0), wanted))
     joined = {name: joined_up([part.pop(name) for part in found]) for name in [*found[0]]}
     joined["blind_w"] = blind_agreement(evidence, joined["rank_count"])[:, None]
     joined["pool"] = pool_mix(evidence)
