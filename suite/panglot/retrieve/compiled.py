@@ -183,7 +183,6 @@ def count_and_list(
     scores in or just below their list are not listed: tie keys must order them.
     """
     rows, width = strip.shape
-    rows, width = strip.shape
     depth = listed.shape[1]
     most = MANY_TIED * depth
     maxima, own, column = np.empty(width, float32), np.empty(len(bounds), int64), np.empty(width + 1, int64)
