@@ -70,6 +70,16 @@ def test_captions_for_images_need_no_image_tower() -> None:
             "lora.merged = false is not allowed with .image.",
         ),
         ({"name": "../elsewhere"}, "'../elsewhere' cannot be the name of a folder"),
+        (
+            {"image": {"frozen_layers": "some"}},
+            r"image\.frozen_layers: must be a valid integer or must be 'all'\.$",
+        ),
+        ({"image": {"frozen_layers": True}}, r"image\.frozen_layers: must be a valid integer or must be 'all'\.$"),
+        ({"image": {"pooling": "max"}}, r"image\.pooling: must be an array\.$"),
+        (
+            {"text": {"base": "x", "lora": {"target_modules": 3}}},
+            r"text\.lora\.target_modules: must be an array or must be 'all-linear'\.$",
+        ),
         ({"training": {"stepps": 3}}, "training.stepps: unknown key \\(did you mean steps\\?\\)"),
     ],
 )

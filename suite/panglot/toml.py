@@ -195,6 +195,10 @@ def fault_message(fault: ErrorDetails, known: Sequence[str]) -> str:
             return f"'{fault['ctx']['tag']}' is not one of {fault['ctx']['expected_tags']}"
         case "value_error":
             return str(fault["ctx"]["error"])
+        case "int_parsing" | "int_from_float":
+            return "must be a valid integer"
+        case "tuple_type" | "list_type":
+            return "must be an array"
         case "string_pattern_mismatch":
             return f"{str(fault['input'])[:80]!r} does not match the pattern {fault['ctx']['pattern']}"
     return str(fault["msg"]).replace("Input should", "must")

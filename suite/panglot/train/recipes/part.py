@@ -6,8 +6,10 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Positive: TypeAlias = Annotated[int, Field(ge=1)]
+# Strict, so that `true` is not taken for 1.
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1, strict=True)]
+Count: TypeAlias = Annotated[int, Field(ge=0, strict=True)]
+Positive: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
 
 
 class Part(BaseModel):

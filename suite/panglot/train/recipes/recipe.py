@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from panglot.train.recipes.names import IMAGE_SETS, TEXT_SETS, check_no_evaluation_set
-from panglot.train.recipes.part import Part, Positive, Share
+from panglot.train.recipes.part import Count, Part, Positive, Share
 from panglot.train.recipes.towers_table import ImageTower, TextTower
 from panglot.train.recipes.training_table import NOT_OF_THE_MODEL, Schedule, Validation
 
@@ -199,7 +199,7 @@ class Recipe(Part):
     """Of the model and its folder: letters, digits, spaces, `.`, `_`, `+` and `-`."""
     licence: str | None = None
     """Licence of the trained model, as named on the Hub, such as `apache-2.0`."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Count = 1
     languages: tuple[str, ...] = LANGUAGES
     text: TextTower
     image: ImageTower | None = None

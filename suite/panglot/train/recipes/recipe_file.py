@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -14,6 +15,9 @@ from pydantic import BaseModel, ValidationError
 from panglot.errors import BadData, MissingData
 from panglot.toml import fault_message, known_keys, read_toml
 from panglot.train.recipes.recipe import Recipe
+
+_MEMBER = re.compile(r"constrained-\w+|(?:literal|tuple)\[.*\]")
+"""The name of a member of a union, which pydantic puts between the keys of a location."""
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
@@ -87,10 +91,8 @@ def _value(text: str) -> Any:
 def faults(error: ValidationError, model: type[BaseModel]) -> str:
     """All faults that the validation of a model found, each with its location."""
     known = known_keys(model)
-    return "; ".join(_message(fault, known) for fault in error.errors(include_url=False))
-
-
-def _message(fault: Any, known: Sequence[str]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    message = fault_message(fault, known)
-    return f"{where}: {message}" if where else message
+    found: dict[str, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        where = ".".join(str(part) for part in fault["loc"] if not _MEMBER.fullmatch(str(part)))
+        found.setdefault(where, []).append(fault_message(fault, known))
+    return "; ".join(f"{where}: {' or '.join(said)}" if where else "; ".join(said) for where, said in found.items())

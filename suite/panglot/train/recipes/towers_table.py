@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from panglot.train.recipes.part import Part, Positive, Share
+from panglot.train.recipes.part import Count, Part, Positive, Share
 
 
 class Lora(Part):
@@ -47,7 +47,7 @@ class TextTower(Part):
     """Pooling, if the base does not define it."""
     frozen_for_images: bool = False
     """Whether image batches train only the projection and not the text tower."""
-    frozen_layers: Annotated[int, Field(ge=0)] | None = None
+    frozen_layers: Count | None = None
     """Number of first layers that are not trained, nor are the embeddings; 0 freezes only the embeddings."""
     cache_frozen: bool = False
     """Whether the output of the frozen layers is stored on disk, so that each text passes through them only once."""
@@ -82,7 +82,7 @@ class ImageTower(Part):
     base: str = LITE0
     pooling: tuple[Literal["mean", "max"], ...] = ()
     """How the features of all places of an image are pooled, both ways side by side; by default as the model does."""
-    frozen_layers: Annotated[int, Field(ge=0)] | Literal["all"] = "all"
+    frozen_layers: Count | Literal["all"] = "all"
     """Number of first layers that are not trained, nor are the embeddings; 0 freezes only the embeddings. With `all`,
     only the projection is trained, and image features are computed once."""
     projection: Literal["random", "class-names"] = "random"

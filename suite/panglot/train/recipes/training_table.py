@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from panglot.train.recipes.part import Part, Positive, Share
+from panglot.train.recipes.part import Count, Part, Positive, Share
 
 Scheduler: TypeAlias = Literal[
     "linear",
@@ -37,7 +37,7 @@ class TrainerArguments(Part):
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     gradient_accumulation_steps: Positive = 1
     """Batches per step. Each batch has its own kind and its own negatives; their gradients are averaged."""
-    dataloader_num_workers: Annotated[int, Field(ge=0)] = 0
+    dataloader_num_workers: Count = 0
     torch_compile: bool = False
     report_to: tuple[str, ...] = ("tensorboard",)
     """Where metrics are reported: tensorboard, wandb, mlflow, trackio and others known to transformers."""
@@ -49,7 +49,7 @@ class Schedule(TrainerArguments):
     """Optimiser steps, batch size, learning rate, precision and checkpoints."""
 
     steps: Positive = 1000
-    batch: Annotated[int, Field(ge=2)] = 100
+    batch: Annotated[int, Field(ge=2, strict=True)] = 100
     length: Positive | None = None
     """Maximum length of texts in training, in tokens; that of the text tower by default."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -59,7 +59,7 @@ class Schedule(TrainerArguments):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = False
     """Whether activations are recomputed in the backward pass, which saves memory and takes time."""
-    checkpoint_every: Annotated[int, Field(ge=0)] | None = None
+    checkpoint_every: Count | None = None
     """Steps between checkpoints, in addition to one at each validation; 0 for none. By default a tenth of the steps, at
     most 500."""
 
@@ -84,7 +84,7 @@ class Validation(Part):
     """Steps between validations; by default none, and the last state is kept."""
     sentences: Positive = 200
     """Number of FLORES sentences."""
-    documents: Annotated[int, Field(ge=0)] = 0
+    documents: Count = 0
     """Number of NTREX documents that are kept out of training and validated on."""
     patience: Positive | None = None
     """Validations without improvement after which training stops."""
