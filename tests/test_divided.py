@@ -101,6 +101,8 @@ def test_empty_tables_give_the_reason(files: list[Path]) -> None:
     result = read_result_record(files[0])
     assert f"miracl: {DIVIDED}" in said(score_table([result]))
     assert DIVIDED in said(bias_table(result))
+    of_one_pool = result.model_copy(update={"settings": {**result.settings, "multi": result.settings["mono"]}})
+    assert "no query has relevant candidates in several languages" in said(bias_table(of_one_pool))
     for view in (score_table([result]), pair_matrix(result)):
         assert "nan" not in said(view)
 

@@ -182,6 +182,8 @@ def bias_table(result: ResultRecord) -> RenderableType:
     title = f"{result.task.name}, language bias in the pool of all languages"
     if result.divided:
         return _titled(title, prose(DIVIDED))
+    if not result.bias:
+        return _titled(title, prose("Nothing to measure: no query has relevant candidates in several languages."))
     table = FoldingTable()
     table.add_column("measure", no_wrap=True)
     for heading in ("value", "95 % interval", "language-blind"):
