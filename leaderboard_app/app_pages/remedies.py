@@ -94,8 +94,8 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
         f"{measure} under each remedy",
     )
     st.caption(
-        f"{literal(MEASURES[measure])} With 95 % intervals; the dashed line is the model as measured. only-own asks an "
-        "easier question than the others: its pool is smaller."
+        f"{literal(MEASURES[measure])} With 95 % intervals; the dashed line is the model without any remedy. only-own "
+        "asks an easier question than the others: its pool is smaller."
     )
     fold_table(table, f"{name} {measure}", "rungs", number_columns(["value", "difference", "low", "high"]))
     st.subheader("What each remedy needs", anchor=False)
