@@ -55,7 +55,7 @@ class CaptionFiles:
                 texts[language] = _lines(data, place, pieces, f"{language}.txt")
                 if len(texts[language]) != len(names):
                     lines = f"{place} has {len(texts[language]):,} lines"
-                    raise BadData(f"{lines}, but there are {len(names):,} images. Each needs a line.")
+                    raise BadData(f"{lines}, but there are {len(names):,} images. Each image needs one line.")
                 advance(1)
             archive = data.file(self.images, pieces, MOST_BYTES)
             packed = packed_files(archive, names.keys(), LARGEST_IMAGE, f"{self.path}: {self.images}")

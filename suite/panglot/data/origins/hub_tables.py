@@ -154,7 +154,7 @@ def choose_split(splits: Sequence[str], wanted: str, where: str) -> str:
     """
     if wanted in splits or len(splits) != 1:
         if wanted not in splits:
-            raise BadData(f"{where} has no split '{wanted}', but {', '.join(splits)}. Choose one by ?split=NAME.")
+            raise BadData(f"{where} has no split '{wanted}', but {', '.join(splits)}. Choose one with ?split=NAME.")
         return wanted
     return splits[0]
 
