@@ -124,6 +124,22 @@ def test_numpy_counts_where_numba_is_not_installed(not_loaded: pytest.MonkeyPatc
     assert kernel_for(counting.WORTH_COMPILING) is None
 
 
+def test_numpy_counts_where_numba_must_not_compile(not_loaded: pytest.MonkeyPatch) -> None:
+    not_loaded.setattr("numba.config.DISABLE_JIT", 1)
+    assert kernel_for(counting.WORTH_COMPILING) is None
+
+
+def test_numpy_counts_where_others_can_write_to_the_kept_functions(
+    not_loaded: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "panglot" / "compiled"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    not_loaded.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert kernel_for(counting.WORTH_COMPILING) is None
+    assert not any(folder.iterdir())
+
+
 def test_numpy_counts_where_nothing_can_be_kept(not_loaded: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "panglot").write_text("a file in place of the folder", encoding="utf-8")
     not_loaded.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -31,6 +31,10 @@ LEAST = float32(np.finfo(np.float32).min)
 """The least finite score; excluded candidates score less."""
 
 
+if numba.config.DISABLE_JIT:  # these functions are not for the interpreter
+    raise ImportError("NUMBA_DISABLE_JIT is set")
+
+
 def _inner(function: Function) -> Function:
     """Compile a function together with those that call it."""
     compiled: Function = numba.njit(function)
@@ -53,10 +57,14 @@ def _kept(*arguments: Any) -> Callable[[Function], Function]:
 
 
 def _folder() -> Path:
+    """Return the folder for compiled functions, which numba unpickles: nobody else may write there."""
     folder = cache_dir("compiled")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):  # numba would write beside this file instead
         raise OSError(f"{folder} cannot be written")
+    found = folder.stat()
+    if os.name == "posix" and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+        raise OSError(f"{folder} belongs to another user, or others can write to it")
     return folder
 
 
