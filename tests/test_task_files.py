@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.data import catalogue
+from panglot.data.builders.training.fetch import FOLDER as TRAINING
 from panglot.data.catalogue import FOLDER, ORDER, all_tasks, groups, load_tasks, suite_tasks, suites
 from panglot.data.check import check_task_file
 from panglot.data.image import IMAGES
@@ -26,9 +28,11 @@ from panglot.data.pool import Pool
 from panglot.data.readers.folder import read_folder
 from panglot.data.readers.registry import FORMATS, Format
 from panglot.data.task_file import read_task_file
+from panglot.encode.cache import VECTORS
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.evaluate.run import run
+from panglot.files import OTHER_CACHES
 from panglot.toml import LARGEST, read_toml
 from tests.helpers.layout import ROOT
 
@@ -268,10 +272,17 @@ class TestCheck:
         assert (checked.state, checked.findings, checked.fingerprint) == ("not here", (), "")
 
 
+def test_no_task_has_the_name_of_another_folder_in_the_cache() -> None:
+    sources = [path.read_text("utf-8") for top in ("suite", "leaderboard_app") for path in (ROOT / top).rglob("*.py")]
+    named = {name for text in sources for name in re.findall(r'cache_dir\("([a-z]+)"', text)}
+    assert named | {VECTORS, TRAINING} == OTHER_CACHES
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
+            ('"mine"', '"compiled"', "line 1: name: 'compiled' is reserved for another folder in the cache"),
             ("headline", "headlines", "line 3: headlines: unknown key (did you mean headline?)"),
             ('licence = "CC0 1.0"\n', "", "line 1: licence: this key is missing"),
             ('title = "Which', 'title = 3\nnote = "Which', "line 2: title: must be a valid string"),

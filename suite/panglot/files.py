@@ -13,6 +13,11 @@ from panglot.errors import PanglotError
 DATA_VARIABLE = "PANGLOT_DATA"
 """Environment variable with the path of the data folder."""
 
+OTHER_CACHES = frozenset(
+    {"attestations", "board", "compiled", "demo", "hub", "leaks", "openvino", "train", "translations", "vectors"}
+)
+"""Folders in the user's cache that do not hold the data of a task; some are trusted, so no task may be named so."""
+
 _data_from: ContextVar[Path | None] = ContextVar("data_from", default=None)
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from panglot.data.image import IMAGES
 from panglot.data.source_base import HubId, Revision, Table
 from panglot.fields import Count, Label, Line, Positive, Sha256
+from panglot.files import OTHER_CACHES
 
 
 def check_language(language: str) -> str:
@@ -22,8 +23,19 @@ def check_language(language: str) -> str:
     return language
 
 
+def check_set_name(name: str) -> str:
+    """Return the name of a data set, which is also that of its folder in the cache, unchanged.
+
+    :raises ValueError: a folder in the cache that holds other files has this name.
+    """
+    if name in OTHER_CACHES:
+        raise ValueError(f"'{name}' is reserved for another folder in the cache; choose another name")
+    return name
+
+
 Slug: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40)]
 """A name that is a valid file name on every platform."""
+SetName: TypeAlias = Annotated[Slug, AfterValidator(check_set_name)]
 Language: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*$", max_length=40), AfterValidator(check_language)
 ]
