@@ -126,7 +126,8 @@ def parse_method(name: str) -> Method:
             return Method(name, sentence, _NEEDS_MATRIX, False, False, lambda fit: _between_languages(fit, number))
         sentence = f"Removes the {number} leading components of the text's own language."
         return Method(name, sentence, _NEEDS_COMPONENTS, True, True, lambda fit: _leading_components(fit, number))
-    raise UnknownName("method of debiasing", name, EXAMPLES, "R is a positive integer of at most nine digits.")
+    hint = "In project:R and lir:R, R is a positive integer of at most nine digits."
+    raise UnknownName("method of debiasing", name, EXAMPLES, hint)
 
 
 _COUNT = re.compile(r"0*[1-9][0-9]{0,8}")
