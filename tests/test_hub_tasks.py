@@ -12,6 +12,7 @@ import pytest
 from panglot.data.catalogue import load_tasks
 from panglot.data.hub_task import HubName, languages_of
 from panglot.data.load import read_pool
+from panglot.data.origins.hub_tables import _checked
 from panglot.data.task import Size
 from panglot.data.task_file import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
@@ -354,3 +355,8 @@ def test_images_can_be_in_a_configuration_of_their_own(hub: HubServer, tmp_path:
     pool = read_pool(task)
     assert task.sizes == {"de": Size(3, 0), "zxx": Size(0, 4)}
     assert [pool.candidates.images[place].read() for place in range(4)] == [numbered(number) for number in range(4)]
+
+
+def test_table_without_rows_is_rejected() -> None:
+    with pytest.raises(BadData, match=r"org/set \(qrels\) has no rows"):
+        list(_checked(iter(()), tuple, "org/set (qrels)", lambda rows: None))

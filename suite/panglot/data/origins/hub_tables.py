@@ -166,7 +166,7 @@ def _checked(
     advance: Callable[[int], object],
 ) -> Iterator[Sequence[Any]]:
     """Yield what is read from each row, within the limits."""
-    total = 0
+    total, number = 0, -1
     for number, row in enumerate(rows):
         try:
             found = read(row)
@@ -179,6 +179,8 @@ def _checked(
             raise BadData(f"{where} has more than {limits}, which is the limit.")
         yield found
         advance(1)
+    if number < 0:
+        raise BadData(f"{where} has no rows.")
 
 
 def _item(row: Mapping[str, Any]) -> Sequence[Any]:
