@@ -18,7 +18,7 @@ from panglot.train.ablation.experiment import Experiment, read_experiment
 
 FOLDER = Path(__file__).parents[1] / "leaderboard_app" / "experiments"
 INFLUENCES = Path(__file__).with_name("experiments") / "influences.json"
-STATIC, SEEDS, LAYERS, INTACT = "static", "static-seeds", "transformer", "e5-intact"
+STATIC, SEEDS, LAYERS, INTACT, IMAGE_SIDE = "static", "static-seeds", "transformer", "e5-intact", "image-side"
 NAMED = ("mono", "multi", "rank_distance")
 """Measures of the named tests."""
 EQUAL_STEPS = ("image-frozen", "hybrid-fewer")

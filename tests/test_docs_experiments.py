@@ -18,7 +18,7 @@ from docs import experiments_tables as tables
 from docs import experiments_tests
 from docs.experiments_influences import SUBMISSIONS, of_evidence
 from docs.experiments_lookalikes import lookalikes
-from docs.experiments_tests import FOLDER, INTACT, LAYERS, NAMED, SEEDS, STATIC, find, named
+from docs.experiments_tests import FOLDER, IMAGE_SIDE, INTACT, LAYERS, NAMED, SEEDS, STATIC, find, named
 from docs.tables import with_tables
 from panglot.results.evidence_file import read_evidence
 from panglot.train.ablation.contrasts import contrasts
@@ -101,7 +101,7 @@ def _with_influences(found: Experiment) -> Experiment:
 
 def test_page_has_room_for_the_experiments_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """With their files, nothing on the page says any more that they were not run, and their tests lead the answer."""
-    known = {name: read_experiment(FOLDER / f"{name}.json") for name in (STATIC, LAYERS)}
+    known = {name: read_experiment(FOLDER / f"{name}.json") for name in (STATIC, LAYERS, IMAGE_SIDE)}
     known[SEEDS] = known[INTACT] = _with_influences(known[STATIC])
     for module in (experiments_tests, tables):
         monkeypatch.setattr(module, "experiment", known.get)
