@@ -88,7 +88,7 @@ def conclusion(experiment: Experiment, task: str) -> str:
     tests = [row for row in experiment.tests if (row.task, row.setting) == (task, setting) and row.clusters_error]
     tested = {arm for row in tests for arm in (row.one, row.other)} & set(means)
     if not tested:
-        return f"{said}."
+        return f"{said}, but no test says whether that is more than chance."
     first = max(tested, key=means.__getitem__)
     of_first = [row for row in tests if first in (row.one, row.other)]
     won = [row.other if row.one == first else row.one for row in of_first if row.p <= ALPHA]

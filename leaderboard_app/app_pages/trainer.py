@@ -21,6 +21,8 @@ from leaderboard_app.training import (
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.score.settings import SCORES
 
+FIRST = "static"  # the page opens with the ablation of all kinds of batches
+
 st.title("Trainer")
 st.caption("What monolingual, cross-lingual, hybrid and image-text batches do to a model: an ablation of the trainer.")
 experiments, refused = read_experiments()
@@ -32,11 +34,14 @@ if not experiments:
     st.stop()
 left, right = st.columns(2)
 with left:
-    name = address.select("Ablation", list(experiments), "experiment", next(iter(experiments)))
+    name = address.select(
+        "Ablation", list(experiments), "experiment", FIRST if FIRST in experiments else next(iter(experiments))
+    )
 experiment = experiments[name]
 with right:
     tasks = list(dict.fromkeys(row.task for row in experiment.means))
-    task = address.select("Task", tasks, "on", tasks[0])
+    tested = next((row.task for row in experiment.tests), tasks[0])
+    task = address.select("Task", tasks, "on", tested)
 metric = experiment.metric.get(task, "")
 st.markdown(
     literal(f"{experiment.title}. Started from {experiment.base}; seeds {', '.join(map(str, experiment.seeds))}.")
