@@ -155,9 +155,9 @@ def text(label: str, key: str, max_chars: int, **look: Any) -> str:
 
 
 def hold(key: str, names: Sequence[str], label: str) -> list[str]:
-    """Those of the names that the address holds, in its order; for what has no widget of its own.
+    """The given names that are in the address, in its order, for a choice without a widget of its own.
 
-    Of a name that another widget has read, that one says whether it is missing.
+    If another widget has read the key, that widget reports what is missing.
     """
     known, asked = set(names), list(dict.fromkeys(_read(key)))
     there = [name for name in asked if name in known]

@@ -72,7 +72,7 @@ class Entry(Record):
 
         Text after a comma or in brackets only describes the same model further: "bm25, centred on the corpus". A model
         whose name could be taken for another's is shown by what it was measured under alone, and marked. So is a floor,
-        in tables as in charts: a cell of a table has no ink of its own.
+        since single cells of a table cannot be greyed.
         """
         if self.floor:
             return f"{self.identity} (floor)"

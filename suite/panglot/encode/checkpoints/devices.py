@@ -111,7 +111,7 @@ class Processes:
             line.send(call)
             found = line.recv()
         except BaseException as error:
-            line.close()  # an answer that nobody has waited for must not become that of another call
+            line.close()  # a late answer must not be taken for that of the next call
             self._free = None
             if isinstance(error, EOFError | OSError):
                 raise BadEncoder(
