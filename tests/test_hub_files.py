@@ -307,7 +307,7 @@ def neuclir(hub: HubServer, tmp_path: Path) -> Path:
             for n in range(3)
         ]
         content = "".join(f"{json.dumps(row)}\n" for row in rows)
-        documents[f"data/{language}-00000-of-00001.jsonl.gz"] = gzip.compress(content.encode())
+        documents[f"data/{language}-00000-of-00001.jsonl.gz"] = gzip.compress(content.encode(), mtime=0)
     commits = {}
     for name, files in (("bench", bench), ("neuclir1", documents)):
         hub.repositories["datasets", f"neuclir/{name}"] = Repository(files)
@@ -332,6 +332,12 @@ def test_judgements_in_another_data_set_are_run(hub: HubServer, neuclir: Path) -
     hub.asked.clear()
     assert read_pool(task, ["eng", "zho"]).languages == ("eng", "zho")
     assert hub.asked == []
+
+
+@pytest.mark.parametrize("seed", [4, 11])
+def test_failing_requests_are_not_taken_for_missing_files(hub: HubServer, neuclir: Path, seed: int) -> None:
+    hub.rate, hub.seed = 0.3, seed
+    assert read_pool(read_task_file(neuclir)["twin"][0]).languages == ("eng", "rus", "zho")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -63,11 +64,16 @@ def is_transient(error: BaseException) -> bool:
         status = getattr(getattr(cause, "response", None), "status_code", None)
         if status is not None:
             return status in (408, 429) or status >= 500
-        if type(cause).__module__.split(".")[0] in HTTP_LIBRARIES:
+        if type(cause).__module__.split(".")[0] in HTTP_LIBRARIES or _is_swallowed(cause):
             return True
         if isinstance(cause, ConnectionError | TimeoutError) and not (cause.__cause__ or cause.__context__):
             return True
     return False
+
+
+def _is_swallowed(error: BaseException) -> bool:
+    """Whether `datasets` took a failed request for a missing file: it names nothing but a file that it has listed."""
+    return isinstance(error, FileNotFoundError) and re.fullmatch(r"(\w+://.*::)?hf://.*", str(error)) is not None
 
 
 def check_reachable(name: str) -> None:

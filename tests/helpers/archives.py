@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import threading
@@ -15,12 +16,14 @@ from typing import Any
 
 
 def tar_gz(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
-    """Write a .tar.gz with these files."""
-    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+    """Write a .tar.gz with these files; the time is left out, so that the same files give the same archive."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
         for name, data in members:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
+    path.write_bytes(gzip.compress(content.getvalue(), compresslevel=1, mtime=0))
     return path
 
 
