@@ -49,12 +49,16 @@ class Encodes:
     encode_document = encode_query
 
 
+WHOLE: Any = SimpleNamespace(encode=lambda items, role, encode, *_: encode(list(items.texts)))
+"""Encodes all texts in one batch."""
+
+
 class TestSparse:
     def test_weights_compared_by_cosine_have_unit_length(self, pool: Pool) -> None:
         import torch
 
         model = Encodes(lambda text: torch.tensor([3.0, 4.0 * text.startswith("text")]), torch.stack)
-        scores = SparseModel(model, _card("cosine")).scores(pool, silent).block(0, 2)
+        scores = SparseModel(model, _card("cosine"), WHOLE).scores(pool, silent).block(0, 2)
         assert scores == pytest.approx(np.full((2, 2), 0.6))
 
     def test_a_weight_that_is_not_a_number_is_rejected(self, pool: Pool) -> None:
@@ -62,7 +66,7 @@ class TestSparse:
 
         model = Encodes(lambda _: torch.tensor([1.0, np.nan]), torch.stack)
         with pytest.raises(BadEncoder, match="odd returned NaN, infinite or too large weights for 'question"):
-            SparseModel(model, _card()).scores(pool, silent)
+            SparseModel(model, _card(), WHOLE).scores(pool, silent)
 
     def test_another_comparison(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sparse, "stated_kind", lambda *_: ("SparseEncoder", []))
@@ -79,7 +83,7 @@ class TestLate:
         import torch
 
         model = Encodes(lambda text: torch.eye(2) if text.startswith("question") else torch.ones(3, 2), list)
-        late = LateModel(model, _card("late interaction"))
+        late = LateModel(model, _card("late interaction"), WHOLE)
         assert late.scores(pool, silent).block(0, 2).tolist() == [[2, 2], [2, 2]]
         model.similarity_fn_name = "meanmaxsim"
         assert late.scores(pool, silent).block(0, 2).tolist() == [[1, 1], [1, 1]]
@@ -90,7 +94,7 @@ class TestLate:
 
         model = Encodes(lambda _: torch.full((tokens, 2), np.inf), list)
         with pytest.raises(BadEncoder, match="no token vectors, or NaN, infinite or too large ones, for 'question"):
-            LateModel(model, _card("late interaction")).scores(pool, silent)
+            LateModel(model, _card("late interaction"), WHOLE).scores(pool, silent)
 
 
 class TestMteb:

@@ -305,6 +305,28 @@ def test_fusion_of_fewer_than_two_is_refused(name: str) -> None:
         load_model(name)
 
 
+@pytest.mark.parametrize("kind", ["sparse", "late"])
+def test_batches_have_the_tokens_of_the_budget_and_memory_that_runs_out_halves_them(
+    kind: str, request: pytest.FixtureRequest, pair: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{kind}:{request.getfixturevalue(kind)}"
+    expected = score_pool(load_model(name), pair).scores.block(0, 20)
+    model: Any = load_model(name, Options(batch_tokens=500))
+    encode, module = model._model.encode_document, model._model[0]
+    sizes = []
+
+    def within_memory(texts: list[str], **settings: Any) -> Any:
+        tokens = module.preprocess(texts)["input_ids"].numel()
+        if tokens > 300:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        sizes.append(tokens)
+        return encode(texts, **settings)
+
+    monkeypatch.setattr(model._model, "encode_document", within_memory)
+    assert score_pool(model, pair).scores.block(0, 20) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert 100 < max(sizes) <= 250
+
+
 @pytest.mark.parametrize("kind", ["sparse", "late", "model2vec"])
 def test_folders_that_hold_no_such_model(kind: str, tmp_path: Path) -> None:
     with pytest.raises(BadEncoder, match=f"{kind}:.*Expected a model|{kind}:.*Give a folder"):

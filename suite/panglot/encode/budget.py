@@ -63,3 +63,8 @@ class TokenBudget:
         self.tokens = int(self._best * self._factor)
         if not SMALLEST <= self.tokens <= self._most:
             self.tokens, self.is_settled = self._best, True
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, of the system or of a device, which torch says in words only."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()

@@ -10,6 +10,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array, lengths, to_unit_length
 from panglot.encode.batches import Batch, Inputs
+from panglot.encode.budget import is_out_of_memory
 from panglot.encode.cache import UNCOUNTED, Shelf, VectorCache
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.lanes import in_lanes
@@ -140,7 +141,7 @@ class Encoding:
         except PanglotError:
             raise
         except (Exception, SystemExit) as error:
-            if _is_out_of_memory(error) and len(batch.rows) > 1:
+            if is_out_of_memory(error) and len(batch.rows) > 1:
                 return None
             place = _first_failing(lambda part: as_array(self._inputs.encode(part)), batch.inputs)
             raise BadEncoder(f"{self._name} failed on {self._describe(batch.rows[place])}. {spelled(error)}") from error
@@ -199,10 +200,6 @@ class Encoding:
             keys = [self.keys[row] for row in self._fresh]
             self._shelf.add(keys, self.vectors[self._fresh], self.tokens[self._fresh])
         self._fresh, self._written = [], time.monotonic()
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
 
 
 def _first_failing(encode: Callable[[Sequence[Any]], Floats], batch: Sequence[Any]) -> int:

@@ -42,6 +42,9 @@ TORCH_OPTIONS = (
 )
 """Options of the kinds that run torch locally."""
 
+SCORER_OPTIONS = tuple(one for one in TORCH_OPTIONS if one not in ("backend", "truncate_dim"))
+"""Options of the kinds that run torch locally and score in other ways than by one vector per text."""
+
 API_OPTIONS = ("query_prompt", "passage_prompt", "truncate_dim", "max_length", "budget", "texts_per_request")
 """Options of the kinds behind an API; `max_length` counts characters there, since the tokenizer is unknown."""
 
@@ -88,13 +91,13 @@ KINDS: dict[str, Kind] = {
         "sparse:naver/splade-v3",
         "a learned sparse model (SPLADE) for sentence-transformers, from the Hub or a folder",
         "panglot.encode.kinds.sparse:load",
-        ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
+        SCORER_OPTIONS,
     ),
     "late": Kind(
         "late:jinaai/jina-colbert-v2",
         "a late interaction model (ColBERT) for sentence-transformers, from the Hub or a folder",
         "panglot.encode.kinds.late:load",
-        ("query_prompt", "passage_prompt", "precision", "max_length", "device", "trust_remote_code"),
+        SCORER_OPTIONS,
     ),
     "mteb": Kind(
         "mteb:intfloat/multilingual-e5-small",

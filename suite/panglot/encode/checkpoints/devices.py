@@ -133,11 +133,14 @@ def runner_of(model: Any, devices: Sequence[str]) -> Here | Processes:
     return Here(model, devices[0]) if len(devices) == 1 else Processes(model, devices)
 
 
-def first_budget(model: Any, devices: Sequence[str]) -> int:
-    """Return an estimate of the tokens that a batch should have: small on a CPU, as memory allows on a GPU."""
+def first_budget(model: Any, devices: Sequence[str], width: int | None = None) -> int:
+    """Return an estimate of the tokens that a batch should have: small on a CPU, as memory allows on a GPU.
+
+    `width` is the number of values for each token that take most memory, by default the dimension of the vectors.
+    """
     if not all(device.startswith("cuda") for device in devices):
         return START
-    width = int(getattr(model[0], "get_embedding_dimension", lambda: 0)() or 1024)
+    width = width or int(getattr(model[0], "get_embedding_dimension", lambda: 0)() or 1024)
     free = min(free_memory(device) for device in devices)
     fitting = free // 4 // (width * BYTES_PER_UNIT)
     return max(START, min(GPU_START, 1 << (int(fitting).bit_length() - 1)) if fitting else START)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from panglot.data.pool import Items
+from panglot.encode.budget import TokenBudget, is_out_of_memory
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import watched
 from panglot.encode.checkpoints.loading import PROMPT_NAMES, TYPES, explained, vectors_of
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
-from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader
+from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.hub import patiently
 from panglot.progress import Progress
 
-BATCH = 16
+MOST_TEXTS = 1024
+"""Texts in a batch, however short they are."""
 
 Vectors = TypeVar("Vectors")
 
@@ -108,19 +112,51 @@ def card(name: str, opened: Opened, similarity: Literal["cosine", "dot", "late i
     )
 
 
-def encode_distinct(
-    items: Items, encode: Callable[[list[str]], Sequence[Vectors]], chunk: int, label: str, progress: Progress
-) -> list[Vectors]:
-    """Encode each item's text; distinct texts are encoded once, longest first, `chunk` at a time.
+class TextEncoder:
+    """Encodes the distinct texts of a pool in batches of as many tokens as `budget` says, longest first."""
 
-    Surrounding white space is stripped, as for dense models.
-    """
-    texts = [text.strip() for text in items.texts]
-    unique = sorted(set(texts), key=lambda text: (-len(text), text))
-    made: dict[str, Vectors] = {}
-    with progress(label, len(unique)) as advance:
-        for start in range(0, len(unique), chunk):
-            part = unique[start : start + chunk]
-            made.update(zip(part, encode(part), strict=True))
-            advance(len(part))
-    return [made[text] for text in texts]
+    def __init__(self, name: str, opened: Opened, budget: TokenBudget, most_texts: int = MOST_TEXTS) -> None:
+        self._prompts, self._budget, self._most = opened.model.prompts, budget, most_texts
+        self._readers = {role: reader(name, opened.model, role) for role in TASKS}
+
+    def encode(
+        self,
+        items: Items,
+        role: Role,
+        encode: Callable[[list[str]], Sequence[Vectors]],
+        label: str,
+        progress: Progress,
+    ) -> list[Vectors]:
+        """Return what `encode` makes of the text of each item; surrounding white space is stripped.
+
+        A batch that does not fit in memory is halved, and so are all later ones.
+        """
+        texts = [text.strip() for text in items.texts]
+        unique = sorted(set(texts))
+        tokens = self.count_tokens(unique, role)
+        order = sorted(range(len(unique)), key=lambda row: -tokens[row])
+        made: dict[str, Vectors] = {}
+        with progress(label, len(unique)) as advance:
+            while len(made) < len(order):
+                longest = tokens[order[len(made)]]
+                size = min(self._most, max(1, self._budget.tokens // longest))
+                batch = [unique[row] for row in order[len(made) : len(made) + size]]
+                begun = time.monotonic()
+                try:
+                    vectors = encode(batch)
+                except Exception as error:
+                    if not is_out_of_memory(error) or len(batch) == 1:
+                        raise
+                    self._budget.exceed(longest * len(batch))
+                    continue
+                self._budget.record(longest * len(batch), time.monotonic() - begun)
+                made.update(zip(batch, vectors, strict=True))
+                advance(len(batch))
+        return [made[text] for text in texts]
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
+        """Count the tokens of each text with its prompt, as many as are not cut off, at least one."""
+        module, prompt = self._readers[role], self._prompts[PROMPT_NAMES[role][0]]
+        cut = limit(module, role) or sys.maxsize
+        found = tokenize(module.tokenizer, [prompt + text for text in texts])
+        return [min(max(len(tokens), 1), cut) for tokens in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,17 +11,16 @@ import numpy as np
 
 from panglot.arrays import Floats, lengths
 from panglot.data.pool import Items, Pool
-from panglot.encode.card import ModelCard
+from panglot.encode.budget import TokenBudget
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.checkpoints.devices import first_budget
 from panglot.encode.checkpoints.tokens import check_length, reader
-from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, open_model, stated_kind
+from panglot.encode.kinds.encoder_classes import TextEncoder, card, open_model, stated_kind
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress
 from panglot.retrieve.device import product
 from panglot.retrieve.similarity import ScoreBlocks
-
-CHUNK = 256
-"""Number of texts encoded at a time."""
 
 TILE = 1_000_000
 """Token similarities held at a time (4 MB), so that they stay in the CPU cache."""
@@ -49,14 +48,15 @@ def load(name: str, options: Options) -> LateModel:
     if options.max_length is not None:
         check_length(name, [passages], options.max_length)
         passages.document_length = options.max_length
-    return LateModel(opened.model, card(name, opened, "late interaction"))
+    budget = TokenBudget(first_budget(opened.model, [str(opened.model.device)]), options.batch_tokens)
+    return LateModel(opened.model, card(name, opened, "late interaction"), TextEncoder(name, opened, budget))
 
 
 class LateModel:
     """A scorer with one float32 vector per token."""
 
-    def __init__(self, model: Any, card: ModelCard) -> None:
-        self._model = model
+    def __init__(self, model: Any, card: ModelCard, texts: TextEncoder) -> None:
+        self._model, self._texts = model, texts
         self.card = card
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
@@ -64,17 +64,18 @@ class LateModel:
 
         :raises BadEncoder: a text has no token vectors, or one with NaN, infinite or too large values.
         """
-        queries = self._encode(pool.queries, self._model.encode_query, "encoding queries", progress)
-        candidates = self._encode(pool.candidates, self._model.encode_document, "encoding candidates", progress)
+        queries = self._encode(pool.queries, "query", "encoding queries", progress)
+        candidates = self._encode(pool.candidates, "passage", "encoding candidates", progress)
         if self._model.similarity_fn_name == "meanmaxsim":
             queries = [query / np.float32(len(query)) for query in queries]
         return LateScores(queries, candidates, str(self._model.device))
 
-    def _encode(self, items: Items, encode: Callable[..., Any], label: str, progress: Progress) -> list[Floats]:
+    def _encode(self, items: Items, role: Role, label: str, progress: Progress) -> list[Floats]:
         """Return the token vectors [tokens, dimension] of each item, float32."""
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
 
         def vectors(texts: list[str]) -> list[Floats]:
-            made = encode(texts, batch_size=BATCH, show_progress_bar=False)
+            made = encode(texts, batch_size=len(texts), show_progress_bar=False)
             found: list[Floats] = [tokens.float().cpu().numpy() for tokens in made]
             for text, tokens in zip(texts, found, strict=True):
                 if not (len(tokens) and np.isfinite(lengths(tokens)).all()):
@@ -83,7 +84,7 @@ class LateModel:
                     )
             return found
 
-        return encode_distinct(items, vectors, CHUNK, label, progress)
+        return self._texts.encode(items, role, vectors, label, progress)
 
 
 class LateScores:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from panglot.arrays import Floats, lengths, to_unit_length
 from panglot.data.pool import Items, Pool
-from panglot.encode.card import ModelCard
-from panglot.encode.kinds.encoder_classes import BATCH, card, encode_distinct, open_model, stated_kind
+from panglot.encode.budget import START, TokenBudget
+from panglot.encode.card import ModelCard, Role
+from panglot.encode.checkpoints.devices import BYTES_PER_UNIT, first_budget
+from panglot.encode.kinds.encoder_classes import TextEncoder, card, open_model, stated_kind
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 from panglot.progress import Progress
 from panglot.retrieve.similarity import ScoreBlocks
 
-CHUNK = 64
-"""Number of texts encoded at a time: with a vocabulary of 250,000 entries their dense form takes 64 MB."""
+MOST_TEXTS = 64
+"""Texts in a batch: with a vocabulary of 250,000 entries their dense form takes 64 MB."""
+
+MOST_WEIGHTS = 1 << 28
+"""Weights of all tokens in a batch on a CPU: 1 GiB, and as much again while they are pooled."""
+
+BYTES_PER_WEIGHT = 16
+"""Estimated bytes that each weight of a token takes on a GPU."""
 
 Csr = Any
 """A `scipy.sparse.csr_array`; scipy is a dependency of sentence-transformers, not of Panglot's core."""
@@ -42,14 +49,25 @@ def load(name: str, options: Options) -> SparseModel:
         raise BadEncoder(f"sparse:{name} uses the similarity {similarity}. Expected dot or cosine.")
     facts = card(name, opened, "cosine" if similarity == "cosine" else "dot")
     words = model.encode_document("a", convert_to_sparse_tensor=False, show_progress_bar=False).shape[-1]
-    return SparseModel(model, facts.model_copy(update={"dimension": words}))
+    budget = _budget(model, str(model.device), words, options.batch_tokens)
+    texts = TextEncoder(name, opened, budget, MOST_TEXTS)
+    return SparseModel(model, facts.model_copy(update={"dimension": words}), texts)
+
+
+def _budget(model: Any, device: str, words: int, fixed: int | None) -> TokenBudget:
+    """Return the budget of a model that gives each token a weight for each word, before it pools them."""
+    if device.startswith("cuda"):
+        most = first_budget(model, [device], words * BYTES_PER_WEIGHT // BYTES_PER_UNIT)
+        return TokenBudget(most, fixed, most)
+    most = max(1, MOST_WEIGHTS // words)
+    return TokenBudget(min(START, most), fixed, most)
 
 
 class SparseModel:
     """A scorer with sparse vectors."""
 
-    def __init__(self, model: Any, card: ModelCard) -> None:
-        self._model = model
+    def __init__(self, model: Any, card: ModelCard, texts: TextEncoder) -> None:
+        self._model, self._texts = model, texts
         self.card = card
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
@@ -57,18 +75,19 @@ class SparseModel:
 
         :raises BadEncoder: a weight is NaN, infinite or too large.
         """
-        queries = self._encode(pool.queries, self._model.encode_query, "encoding queries", progress)
-        candidates = self._encode(pool.candidates, self._model.encode_document, "encoding candidates", progress)
+        queries = self._encode(pool.queries, "query", "encoding queries", progress)
+        candidates = self._encode(pool.candidates, "passage", "encoding candidates", progress)
         return SparseScores(queries, candidates)
 
-    def _encode(self, items: Items, encode: Callable[..., Any], label: str, progress: Progress) -> Csr:
+    def _encode(self, items: Items, role: Role, label: str, progress: Progress) -> Csr:
         """Return weights [items, vocabulary], float32; normalised to unit length for cosine similarity."""
         from scipy.sparse import csr_array, vstack
 
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        settings = {"show_progress_bar": False, "convert_to_sparse_tensor": False, "save_to_cpu": True}
+
         def rows(texts: list[str]) -> list[Csr]:
-            dense = encode(
-                texts, batch_size=BATCH, show_progress_bar=False, convert_to_sparse_tensor=False, save_to_cpu=True
-            )
+            dense = encode(texts, batch_size=len(texts), **settings)
             weights: Floats = dense.float().numpy()
             bad = ~np.isfinite(weights).all(axis=1)
             if self.card.similarity == "dot":
@@ -80,7 +99,7 @@ class SparseModel:
                 to_unit_length(weights)
             return [csr_array(weight[None]) for weight in weights]
 
-        return vstack(encode_distinct(items, rows, CHUNK, label, progress), format="csr")
+        return vstack(self._texts.encode(items, role, rows, label, progress), format="csr")
 
 
 class SparseScores:
