@@ -23,7 +23,7 @@ from panglot.data.origins.packed import packed_files
 from panglot.data.task import Size
 from panglot.data.task_file import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError
-from panglot.files import DATA_VARIABLE, cache_dir
+from panglot.files import DATA_VARIABLE, data_cache
 from tests.helpers.archives import served, tar_gz, zipped
 from tests.helpers.command import panglot
 from tests.helpers.hub_server import HubServer, Repository, use_hub
@@ -76,7 +76,7 @@ def test_images_in_an_archive_and_captions_in_text_files_are_run(hub: HubServer,
     image = pool.candidates.images[pool.candidates.ids.index(f"zxx:{NAMES[2]}")]
     assert image.read() == numbered(2)
     assert {checked.state for checked in check_task_file(xtd)} == {"as stated"}
-    assert sorted(path.name for path in cache_dir("twin").iterdir()) == ["images.parquet", "texts.parquet"]
+    assert sorted(path.name for path in data_cache("twin").iterdir()) == ["images.parquet", "texts.parquet"]
     hub.asked.clear()
     assert panglot("fetch", str(xtd)).returncode == 0
     assert hub.asked == []

@@ -15,7 +15,7 @@ from panglot.data.origins.fetch import fetch_file
 from panglot.data.origins.hub_rows import HubData
 from panglot.encode.load import load_model
 from panglot.errors import BadEncoder, MissingData
-from panglot.files import DATA_VARIABLE, cache_dir
+from panglot.files import DATA_VARIABLE, data_cache
 from tests.helpers import tiny
 from tests.helpers.belebele import write_twin
 from tests.helpers.command import panglot
@@ -130,7 +130,7 @@ def test_killed_fetch_of_images_goes_on_with_the_next_split(hub: HubServer) -> N
 
     with pytest.raises(KeyboardInterrupt):
         fetch_file(task, "images", killed)
-    assert not cache_dir("xm3600").exists()
+    assert not data_cache("xm3600").exists()
     before = _data(hub)
     hub.asked.clear()
     fetch_file(task, "images")
@@ -162,7 +162,7 @@ def test_a_corpus_is_fetched_and_goes_on_after_being_killed(
     done = panglot("fetch", "miracl-hn", "--languages", "yo")
     assert done.returncode == 0, done.stderr
     assert _failed(hub)
-    assert sorted(path.name for path in cache_dir("miracl-hn", "yo").glob("*.gz")) == [
+    assert sorted(path.name for path in data_cache("miracl-hn", "yo").glob("*.gz")) == [
         f"docs-0000{n}.jsonl.gz" for n in range(3)
     ]
     hub.asked.clear()

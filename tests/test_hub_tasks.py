@@ -16,7 +16,7 @@ from panglot.data.origins.hub_tables import _checked
 from panglot.data.task import Size
 from panglot.data.task_file import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
-from panglot.files import DATA_VARIABLE, cache_dir
+from panglot.files import DATA_VARIABLE, data_cache
 from tests.helpers.command import panglot
 from tests.helpers.hub_server import HubServer, Repository, Rows, use_hub
 from tests.helpers.images import numbered
@@ -182,8 +182,8 @@ def test_without_the_hub_the_cached_revision_is_named(hub: HubServer, monkeypatc
 def test_name_of_a_subset_is_no_path(hub: HubServer, name: str) -> None:
     commit = hub.add_tables("org/set", {f"{name}-{part}": rows for part, rows in _subset("de", _text("de")).items()})
     (task,) = load_tasks("hub:org/set?language=de")
-    (corpus,) = cache_dir("hub").rglob("corpus.parquet")
-    assert len(corpus.relative_to(cache_dir("hub", "org--set", commit, "test")).parent.name) == 16
+    (corpus,) = data_cache().rglob("corpus.parquet")
+    assert len(corpus.relative_to(data_cache("org--set", commit, "test")).parent.name) == 16
     assert load_tasks(task.origin)[0].fingerprint == task.fingerprint
 
 

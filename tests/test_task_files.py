@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +18,6 @@ from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.data import catalogue
-from panglot.data.builders.training.fetch import FOLDER as TRAINING
 from panglot.data.catalogue import FOLDER, ORDER, all_tasks, groups, load_tasks, suite_tasks, suites
 from panglot.data.check import check_task_file
 from panglot.data.image import IMAGES
@@ -28,11 +26,9 @@ from panglot.data.pool import Pool
 from panglot.data.readers.folder import read_folder
 from panglot.data.readers.registry import FORMATS, Format
 from panglot.data.task_file import read_task_file
-from panglot.encode.cache import VECTORS
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.evaluate.run import run
-from panglot.files import OTHER_CACHES
 from panglot.toml import LARGEST, read_toml
 from tests.helpers.layout import ROOT
 
@@ -272,17 +268,11 @@ class TestCheck:
         assert (checked.state, checked.findings, checked.fingerprint) == ("not here", (), "")
 
 
-def test_no_task_has_the_name_of_another_folder_in_the_cache() -> None:
-    sources = [path.read_text("utf-8") for top in ("suite", "leaderboard_app") for path in (ROOT / top).rglob("*.py")]
-    named = {name for text in sources for name in re.findall(r'cache_dir\("([a-z]+)"', text)}
-    assert named | {VECTORS, TRAINING} == OTHER_CACHES
-
-
 class TestMistakes:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ('"mine"', '"compiled"', "line 1: name: 'compiled' is reserved for another folder in the cache"),
+            ('"mine"', '"com1"', "line 1: name: 'com1' is reserved in Windows"),
             ("headline", "headlines", "line 3: headlines: unknown key (did you mean headline?)"),
             ('licence = "CC0 1.0"\n', "", "line 1: licence: this key is missing"),
             ('title = "Which', 'title = 3\nnote = "Which', "line 2: title: must be a valid string"),
@@ -328,12 +318,6 @@ class TestMistakes:
     def test_a_download_needs_its_hash(self, mine: Path) -> None:
         change(mine, 'kind = "folder"\npath = "animals"', 'kind = "download"\nurl = "https://example.org/animals"')
         with pytest.raises(BadData, match=r"line 1: sha256\.corpus\.jsonl: the sha256 of corpus\.jsonl is missing"):
-            load_tasks(str(mine))
-
-    @pytest.mark.parametrize("url", ["file:///etc", "ftp://example.org", "/etc"])
-    def test_a_download_is_from_the_web(self, mine: Path, url: str) -> None:
-        change(mine, 'kind = "folder"\npath = "animals"', f'kind = "download"\nurl = "{url}"')
-        with pytest.raises(BadData, match=r"line 9: source\.url"):
             load_tasks(str(mine))
 
     def test_an_unknown_headline_is_reported_before_anything_runs(self, mine: Path) -> None:

@@ -13,10 +13,8 @@ from panglot.errors import PanglotError
 DATA_VARIABLE = "PANGLOT_DATA"
 """Environment variable with the path of the data folder."""
 
-OTHER_CACHES = frozenset(
-    {"attestations", "board", "compiled", "demo", "hub", "leaks", "openvino", "train", "translations", "vectors"}
-)
-"""Folders in the user's cache that do not hold the data of a task; some are trusted, so no task may be named so."""
+DEVICES = r"con|prn|aux|nul|com\d|lpt\d"
+"""Pattern of the names that Windows takes for devices, in any case and before any ending."""
 
 _data_from: ContextVar[Path | None] = ContextVar("data_from", default=None)
 
@@ -26,6 +24,15 @@ def cache_dir(*parts: str) -> Path:
     import pooch
 
     return Path(pooch.os_cache("panglot"), *parts)
+
+
+def data_cache(*parts: str) -> Path:
+    """Return the folder of a task's data in the user's cache, such as `~/.cache/panglot/data/xquad-r`.
+
+    A task file, which can come from anyone, chooses the names of folders and files in here and nowhere else: other
+    folders of the cache hold what is trusted, such as compiled code.
+    """
+    return cache_dir("data", *parts)
 
 
 def data_root() -> Path | None:

@@ -11,7 +11,7 @@ from panglot.data.origins.caption_files import CaptionFiles
 from panglot.data.origins.hub import HubSet
 from panglot.data.origins.hub_tables import HubTables
 from panglot.data.readers.belebele import HubLanguages
-from panglot.data.source_base import LANGUAGE, Built, HubId, Inside, Revision, Table
+from panglot.data.source_base import LANGUAGE, Built, HubId, Inside, Revision, Table, Url
 from panglot.data.task import Build
 from panglot.fields import Label
 
@@ -19,7 +19,7 @@ Part: TypeAlias = Annotated[str, Field(pattern=r"^(corpus|queries|qrels)$")]
 Column: TypeAlias = Annotated[str, Field(pattern=r"^(id|text|title|image|query-id|corpus-id|score)$")]
 Branch: TypeAlias = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|main)$")]
 """A commit, or the branch, which moves, if the commit is not known."""
-FileOrUrl: TypeAlias = Annotated[str, Field(pattern=r"^https?://[!-~]+$")] | Inside
+FileOrUrl: TypeAlias = Url | Inside
 
 
 class HubSource(Built):

@@ -23,7 +23,7 @@ from panglot.data.origins.hub_tables import HubTables
 from panglot.data.readers.retrieval import read_retrieval
 from panglot.data.task import Source, Task
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
-from panglot.files import cache_dir, write_whole
+from panglot.files import data_cache, write_whole
 from panglot.hub import is_transient
 from panglot.languages import code_of, is_unknown, parse_language
 
@@ -140,7 +140,8 @@ def _commit(wanted: HubName) -> str:
 
 
 def _folder(wanted: HubName, commit: str) -> Path:
-    return cache_dir("hub", wanted.path.replace("/", "--"), commit)
+    # No task file can name its data so: two hyphens are not part of a slug.
+    return data_cache(wanted.path.replace("/", "--"), commit)
 
 
 def _subsets(wanted: HubName, commit: str) -> list[str]:
@@ -180,7 +181,7 @@ def _task(wanted: HubName, commit: str, subsets: Sequence[str]) -> Task:
         title=f"{wanted.path} on the Hub" + (f": {', '.join(filter(None, subsets))}" if any(subsets) else ""),
         sizes={},
         source=Source(
-            str(folder.relative_to(cache_dir())),
+            str(folder.relative_to(data_cache())),
             tables.files(),
             url=f"https://huggingface.co/datasets/{wanted.path}",
             build=tables,

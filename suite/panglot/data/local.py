@@ -11,7 +11,7 @@ from panglot.data.load import read_files, read_pool
 from panglot.data.pool import Pool
 from panglot.data.task import Task
 from panglot.errors import MissingData
-from panglot.files import cache_dir, data_from, data_root
+from panglot.files import data_cache, data_from, data_root
 
 
 def local_pool(task: Task, languages: Sequence[str] = (), checked: bool = True) -> Pool | None:
@@ -68,7 +68,7 @@ def _remembered(wanted: _Wanted) -> Pool:
 
 def places(task: Task, languages: Sequence[str]) -> Iterator[Path | None]:
     """Yield data folders with which `read_pool` needs no download."""
-    root, cache = data_root(), cache_dir()
+    root, cache = data_root(), data_cache()
     if task.source.packaged:
         yield None
         return

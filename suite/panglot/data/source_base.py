@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from panglot.data.task import Build
-from panglot.fields import Label
+from panglot.fields import LONGEST_LINE, Label
 
 LANGUAGE = "{language}"
 """Placeholder for the language code in file, split and column names."""
@@ -18,16 +18,17 @@ LANGUAGE = "{language}"
 def check_path(path: str) -> str:
     """Return the path if it stays inside the folder of the task file.
 
-    :raises ValueError: the path is absolute, or contains `..` or a backslash.
+    :raises ValueError: the path is absolute, or contains `..`, a backslash or a colon, as drives and URLs do.
     """
-    if PurePosixPath(path).is_absolute() or ".." in path.split("/") or "\\" in path:
+    if PurePosixPath(path).is_absolute() or ".." in path.split("/") or "\\" in path or ":" in path:
         raise ValueError("must be a relative path inside the folder of this file")
     return path
 
 
-Url: TypeAlias = Annotated[Label, Field(pattern=r"^(https?|file)://")]
+Url: TypeAlias = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=LONGEST_LINE)]
+"""An address on the web; `file://` would read any file of whoever runs the task."""
 Inside: TypeAlias = Annotated[Label, AfterValidator(check_path)]
-HubId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
+HubId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
 Revision: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 """A commit hash, since branches and tags can move."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -21,7 +23,7 @@ class Download(Table):
     """Files below one URL; `files` maps parts to file names that differ from the reader's defaults."""
 
     kind: Literal["download"]
-    url: Annotated[Label, Field(pattern=r"^https?://")]
+    url: Url
     files: Mapping[str, Inside] = {}
 
 
@@ -103,7 +105,7 @@ def list_files(
 ) -> Source:
     """List the files of a data set: `parts` has the file name of each part, `sha256` and `by_language` the hashes.
 
-    :raises BadData: a part is unknown, or a file to download has no hash.
+    :raises BadData: a part is unknown, a file to download has no hash, or a link leads out of the folder of the file.
     """
     if isinstance(source, CaptionArchive) and (other := sorted(source.captions.keys() ^ by_language.keys())):
         way = ("source", "captions", other[0]) if other[0] in source.captions else ("languages", other[0])
@@ -126,6 +128,8 @@ def list_files(
             own = f"{language}.{part}" if len(parts) > 1 else language
             files[own] = (file.replace(LANGUAGE, language), hashes if isinstance(hashes, str) else hashes.get(part, ""))
             _check_hash(document, source, files[own], keys)
+    if isinstance(source, Folder):
+        _check_links(document, source, (file for file, _ in files.values()))
     return Source(
         name,
         files,
@@ -142,6 +146,17 @@ def _check_parts(document: TomlFile, keys: tuple[str, ...], named: Iterable[str]
         if part not in known:
             parts = f"it has {', '.join(known)}" if known else "it has none that contains all languages"
             raise document.error((*keys, part), f"the reader has no part '{part}'; {parts}")
+
+
+def _check_links(document: TomlFile, source: Folder, files: Iterable[str]) -> None:
+    """Refuse links to what is not beside the task file: it can come from anyone, and must not choose what is read."""
+    own = {os.path.realpath(document.path.parent), os.path.dirname(os.path.realpath(document.path))}
+    for file in files:
+        path = document.path.parent / source.path / file
+        real = os.path.realpath(path)
+        if not any(Path(real).is_relative_to(folder) for folder in own):
+            reason = f"{path} is a link to {real}, outside of the folder of this file; copy the data into that folder"
+            raise document.error(("source", "path"), reason)
 
 
 def _check_hash(document: TomlFile, source: AnySource, file: tuple[str, str], keys: tuple[str, ...]) -> None:

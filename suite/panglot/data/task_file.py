@@ -34,7 +34,6 @@ from panglot.data.task_tables import (
     LanguageTable,
     ReferenceTable,
     RetrievalTable,
-    SetName,
     Slug,
 )
 from panglot.errors import PanglotError
@@ -54,7 +53,7 @@ Sets: TypeAlias = Mapping[str, tuple[Task, ...]]
 class TaskFile(Table):
     """The keys of every task file."""
 
-    name: SetName
+    name: Slug
     title: Label
     headline: Annotated[str, Field(pattern=r"^[a-z0-9_/-]+(@[1-9][0-9]*)?$")]
     licence: Label

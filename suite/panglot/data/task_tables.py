@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from panglot.data.image import IMAGES
-from panglot.data.source_base import HubId, Revision, Table
+from panglot.data.source_base import HubId, Revision, Table, Url
 from panglot.fields import Count, Label, Line, Positive, Sha256
-from panglot.files import OTHER_CACHES
+from panglot.files import DEVICES
 
 
 def check_language(language: str) -> str:
@@ -23,19 +24,20 @@ def check_language(language: str) -> str:
     return language
 
 
-def check_set_name(name: str) -> str:
-    """Return the name of a data set, which is also that of its folder in the cache, unchanged.
+def check_file_name(name: str) -> str:
+    """Return the name of a data set, which is also that of its folder, unchanged.
 
-    :raises ValueError: a folder in the cache that holds other files has this name.
+    :raises ValueError: it is the name of a device in Windows.
     """
-    if name in OTHER_CACHES:
-        raise ValueError(f"'{name}' is reserved for another folder in the cache; choose another name")
+    if re.fullmatch(DEVICES, name):
+        raise ValueError(f"'{name}' is reserved in Windows; choose another name")
     return name
 
 
-Slug: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40)]
+Slug: TypeAlias = Annotated[
+    str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=40), AfterValidator(check_file_name)
+]
 """A name that is a valid file name on every platform."""
-SetName: TypeAlias = Annotated[Slug, AfterValidator(check_set_name)]
 Language: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*$", max_length=40), AfterValidator(check_language)
 ]
@@ -51,7 +53,7 @@ class ReferenceTable(Table):
     year: Annotated[int, Field(ge=1000, le=2999)] | None = None
     venue: Line = ""
     arxiv: Annotated[str, Field(pattern=r"^(\d{4}\.\d{4,5})?$")] = ""
-    url: Line = ""
+    url: Url | Literal[""] = ""
 
 
 class LanguageTable(Table):

@@ -9,7 +9,7 @@ from shutil import rmtree
 
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
-from panglot.files import DATA_VARIABLE, cache_dir, data_root
+from panglot.files import DATA_VARIABLE, data_cache, data_root
 from panglot.progress import Progress, silent
 
 
@@ -47,7 +47,7 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
     """
     from filelock import FileLock
 
-    folder = cache_dir(task.source.folder)
+    folder = data_cache(task.source.folder)
     if task.source.build is None or (folder / name).is_file():
         return folder / name
     unfinished = folder.with_name(f"{folder.name}.unfinished")
@@ -77,7 +77,7 @@ def _download(task: Task, name: str, sha256: str) -> Path:
             f"{task.name}: set --data-dir or {DATA_VARIABLE} to a folder that contains {task.source.folder}/{name}, or "
             f"{_other_way(task)}"
         )
-    cache = cache_dir(task.source.folder)
+    cache = data_cache(task.source.folder)
     url = f"{task.source.url}/{name}"
     pooch.get_logger().setLevel("ERROR")
     try:

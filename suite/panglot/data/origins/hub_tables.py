@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from panglot.data.origins.hub_rows import HubData
 from panglot.errors import BadData
-from panglot.files import write_whole
+from panglot.files import DEVICES, write_whole
 from panglot.progress import Progress
 
 ROW_GROUP = 64
@@ -33,7 +33,7 @@ LARGEST_IMAGE = 64 << 20
 MOST_BYTES = 64 << 30
 """Texts and images in one table; a set can declare any size, and the disk is the user's."""
 
-_PLAIN = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))\w(?:[\w.-]{0,98}[\w-])?", re.ASCII | re.IGNORECASE)
+_PLAIN = re.compile(rf"(?!(?:{DEVICES})(?:\.|$))\w(?:[\w.-]{{0,98}}[\w-])?", re.ASCII | re.IGNORECASE)
 
 ITEM = ("id", "text", "image")
 JUDGEMENT = ("query", "candidate", "gain")

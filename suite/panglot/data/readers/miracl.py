@@ -27,7 +27,7 @@ from panglot.data.origins.hub_rows import HubData
 from panglot.data.records import Judgement, Query
 from panglot.data.task import Task
 from panglot.errors import BadData, MissingData
-from panglot.files import cache_dir, data_root, write_whole
+from panglot.files import data_cache, data_root, write_whole
 from panglot.lines import open_unpacked
 from panglot.progress import Progress
 
@@ -212,7 +212,7 @@ def _folder(task: Task) -> Path:
     root = data_root()
     if root and (root / task.name).is_dir():
         return root / task.name
-    return cache_dir(task.name)
+    return data_cache(task.name)
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from panglot.data.builders.training.fetch import FOLDER as TRAINING
 from panglot.errors import MissingData
-from panglot.files import DATA_VARIABLE, cache_dir, data_root
+from panglot.files import DATA_VARIABLE, cache_dir, data_cache, data_root
 from panglot.train.data.pairs import ImageCaption, TextPair
 from panglot.train.data.sample import SAMPLE
 from panglot.train.recipes.recipe import ImageData
@@ -28,7 +29,9 @@ def read_rows(file: str, folder: Path | None = None, languages: Collection[str] 
     :param languages: the values of `lang` to read; all by default.
     :raises MissingData: there is no such file.
     """
-    places = [folder] if folder else [place for place in (data_root(), cache_dir()) if place]
+    # Task files choose folders in the cache of their data, so training sets have another; a data folder has both.
+    cached = cache_dir() if file.startswith(f"{TRAINING}/") else data_cache()
+    places = [folder] if folder else [place for place in (data_root(), cached) if place]
     path = next((place / file for place in places if (place / file).is_file()), None)
     if path is None:
         raise MissingData(
