@@ -99,7 +99,7 @@ def test_memory_and_time(benchmark: BenchmarkFixture, claim: Claim, tmp_path: Pa
     claim(
         "peak memory of a whole run on 122 languages, 109,800 queries, 13.4 M relevant pairs, MiB",
         found.peak,
-        at_most=1800,
+        at_most=1536,
         read=found.read,
         score=found.score,
         write=found.write,
