@@ -25,6 +25,9 @@ from panglot.retrieve.toplists import GROUPS, MANY_TIED, MOST_GROUPED
 CHUNK = 64
 """Scores tested together, of which few reach the floor."""
 
+BISECTIONS = 24
+"""Most steps to a floor; far fewer do unless scores are of very different sizes."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LEAST = float32(np.finfo(np.float32).min)
@@ -79,7 +82,7 @@ def _hits(scores: Floats, begin: int, end: int, least: float) -> int:
 
 @_inner
 def _floor(scores: Floats, wanted: int, maxima: Floats) -> float:
-    """Return a score that at least `wanted` others reach, and few more; as `TopLists` does, from maxima of groups."""
+    """Return a score that at least `wanted` others reach, and few more: bisected between maxima of groups."""
     size = min(len(scores) // (GROUPS * wanted), MOST_GROUPED)
     if size <= 1:
         return LEAST
@@ -90,30 +93,17 @@ def _floor(scores: Floats, wanted: int, maxima: Floats) -> float:
         group = scores[number * groups : (number + 1) * groups]
         for place in range(groups):
             maxima[place] = group[place] if group[place] > maxima[place] else maxima[place]
-    return _nth_largest(maxima[:groups], wanted)
-
-
-@_inner
-def _nth_largest(values: Floats, nth: int) -> float:
-    """Return the n-th largest value by Hoare's quickselect, which reorders the values."""
-    low, high = 0, len(values) - 1
-    while low < high:
-        pivot, left, right = values[(low + high) // 2], low, high
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left, right = left + 1, right - 1
-        if nth - 1 <= right:
-            high = right
-        elif nth - 1 >= left:
-            low = left
-        else:
+    low, high = maxima[:groups].min(), maxima[:groups].max()
+    for _ in range(BISECTIONS):
+        middle = low / float32(2) + high / float32(2)
+        reaching = _hits(maxima, 0, groups, middle)
+        if reaching < wanted:
+            high = middle
+            continue
+        low = middle
+        if reaching <= wanted + wanted // 8:
             break
-    return values[nth - 1]
+    return low
 
 
 @_inner
@@ -133,31 +123,28 @@ def _collect(scores: Floats, bounds: Ints, floor: float, column: Ints, own: Ints
 
 
 @_inner
-def _sort(score: Floats, number: Ints, total: int) -> None:
-    """Sort the first scores in descending order, and their numbers: Shell's sort, with the gaps of Ciura (2001)."""
-    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
-        for start in range(gap, total):
-            value, of, place = score[start], number[start], start
-            while place >= gap and score[place - gap] < value:
-                score[place], number[place] = score[place - gap], number[place - gap]
-                place -= gap
-            score[place], number[place] = value, of
+def _insert(listed: Floats, listed_number: Ints, score: Floats, number: Ints, found: int, best: Ints) -> bool:
+    """Insert what was found into a list, unless equal scores in or just below it need tie keys to order them.
 
-
-@_inner
-def _insert(listed: Floats, listed_number: Ints, score: Floats, number: Ints, found: int) -> bool:
-    """Insert what was found into a list, unless equal scores in or just below it need tie keys to order them."""
+    The rank of a score is the number of scores that are at least as high: equal ones share the last of their ranks and
+    leave the others empty.
+    """
     depth, total = len(listed), found
     for place in range(depth):
         if listed_number[place] != NOBODY:
             score[total], number[total] = listed[place], listed_number[place]
             total += 1
-    _sort(score, number, total)
-    for place in range(1, min(total, depth + 1)):
-        if score[place] == score[place - 1]:
+    filled = min(total, depth)
+    best[:] = NOBODY
+    for place in range(total):
+        rank = _hits(score, 0, total, score[place]) - 1
+        if rank < filled:
+            best[rank] = place
+    for rank in range(filled):
+        if best[rank] == NOBODY:
             return False
-    for place in range(min(total, depth)):
-        listed[place], listed_number[place] = score[place], number[place]
+    for rank in range(filled):
+        listed[rank], listed_number[rank] = score[best[rank]], number[best[rank]]
     return True
 
 
@@ -195,6 +182,7 @@ def count_and_list(
     most = MANY_TIED * depth
     maxima, own, column = np.empty(width, float32), np.empty(len(bounds), int64), np.empty(width + 1, int64)
     found_score, found_number = np.empty(width + depth, float32), np.empty(most + depth, int64)
+    best = np.empty(depth, int64)
     languages, counts, is_listed = len(bounds) - 1, above.shape[1], np.ones(rows, boolean)
     for row in range(rows):
         scores = strip[row]
@@ -219,5 +207,5 @@ def count_and_list(
         if 0 < found <= most:
             for place in range(found):
                 found_number[place] = first + column[place]
-            is_listed[row] = _insert(listed[row], number[row], found_score, found_number, found)
+            is_listed[row] = _insert(listed[row], number[row], found_score, found_number, found, best)
     return is_listed

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -45,7 +44,8 @@ NARROW = ("within", "asked", "together")
 WITHIN, ASKED, TOGETHER = range(3)
 
 
-class Ranking(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Ranking:
     """Ranks of relevant candidates in cells (one query in one pool), ordered by cell and then by rank.
 
     `cell`, `pair`, `rank`, `middle` and `gain` are aligned, [pairs]. `pair` is the row in the evidence; `middle` is the
@@ -66,9 +66,9 @@ class Ranking(NamedTuple):
         first = (np.cumsum(relevants) - relevants).astype(np.int32)
         return np.arange(1, len(self.cell) + 1, dtype=np.int32) - np.repeat(first, relevants)
 
-    @property
+    @cached_property
     def relevants(self) -> Ints:
-        """Number of relevant candidates in each cell, [cells]."""
+        """Number of relevant candidates in each cell, [cells]; most metrics divide by it."""
         return np.bincount(self.cell, minlength=self.cells)
 
 
@@ -252,7 +252,7 @@ def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
     into_tie = (np.arange(len(cell)) - np.repeat(tie, length)).astype(np.int32)
     spread = np.repeat(length.astype(np.int32), length)
     ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), compact(gain[order]), cells)
-    return ranking._replace(middle=(ranking.place - into_tie + (spread - 1) / 2).astype(np.float32))
+    return replace(ranking, middle=(ranking.place - into_tie + (spread - 1) / 2).astype(np.float32))
 
 
 def _pack(values: np.ndarray, kept: Bools, fill: float) -> np.ndarray:

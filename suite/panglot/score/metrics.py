@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -31,7 +32,7 @@ def average_precision(ranking: Ranking, at: int | None = None) -> Floats:
 def ndcg(ranking: Ranking, at: int | None = None) -> Floats:
     """Gain discounted by log2(rank + 1) in the top `at`, divided by that of the ideal order."""
     ideal = np.lexsort((-ranking.gain, ranking.cell))
-    best = ranking._replace(rank=ranking.place, gain=ranking.gain[ideal])
+    best = replace(ranking, rank=ranking.place, gain=ranking.gain[ideal])
     return _ratio(_discounted_gain(ranking, at), _discounted_gain(best, at))
 
 

@@ -107,7 +107,7 @@ def _parallel_lists(evidence: Evidence) -> tuple[Ints, Ints]:
     languages = len(evidence.languages)
     questions = int(evidence.group.max()) + 1
     place = evidence.group * languages + evidence.query_language
-    listed = np.full((questions * languages, MIX_DEPTH), NOBODY)
+    listed = np.full((questions * languages, MIX_DEPTH), NOBODY, np.int32)
     width = min(MIX_DEPTH, evidence.top.shape[1])
     listed[place[::-1], :width] = evidence.top[::-1, :width]
     return listed.reshape(questions, languages, MIX_DEPTH), place
