@@ -12,59 +12,141 @@ import pytest
 from typer.testing import CliRunner
 
 from panglot.cli.main import app
+from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.errors import BadResult
 from panglot.remedies.policies import parse_policy
-from panglot.remedies.whatif import POLICIES, what_if
+from panglot.remedies.whatif import POLICIES, as_records, sign_flip, what_if
 from panglot.results.evidence_file import read_evidence
-from panglot.retrieve.evidence import Evidence
+from panglot.retrieve.evidence import Evidence, Ranking
+from panglot.retrieve.ranking import collect_evidence
 from panglot.score.comparison.differences import holm
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
+from tests.helpers.scores import FixedScores
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 
 
+LANGUAGES = ("de", "en", "es", "th")
+
+
 @pytest.fixture(scope="module")
-def evidence(starter_results: Path) -> Evidence:
-    return read_evidence(starter_results / "use-multilingual@0.2.1" / "starter.json")
+def evidence() -> Evidence:
+    """An encoder that favours the query's language; every fourth question has an answer in its own language only."""
+    pool = Pool.of(
+        LANGUAGES,
+        [Query(f"{x}:q{n}", "", x, f"q{n}") for x in LANGUAGES for n in range(14)],
+        [Candidate(f"{x}:c{n}", "", x) for x in LANGUAGES for n in range(24)],
+        [
+            Judgement(f"{x}:q{n}", f"{y}:c{n}")
+            for x, y in product(LANGUAGES, LANGUAGES)
+            for n in range(14)
+            if n % 4 or x == y
+        ],
+    )
+    scores = np.random.default_rng(2).random((len(pool.queries), len(pool.candidates)))
+    scores[pool.query, pool.candidate] += 0.3
+    scores += 0.2 * (pool.queries.language[:, None] == pool.candidates.language)
+    return collect_evidence(pool, FixedScores(scores))
 
 
 def test_pool_scores_are_those_of_the_result(evidence: Evidence) -> None:
-    (pool, *_) = what_if(evidence, [])
-    scores = score_evidence(evidence, "map")
+    (pool, *_) = what_if(evidence, [], draws=40)
+    scores = score_evidence(evidence, "map", draws=40)
     for name in ("map", "ndcg@10", "recall@20"):
         assert pool.scores[name] == pytest.approx(scores.settings["multi"][name], abs=1e-12)
         assert pool.languages["de"][name] == pytest.approx(scores.languages["de"]["multi"][name], abs=1e-12)
     for name in ("rank_distance", "complete@20"):
         assert pool.scores[name] == pytest.approx(scores.bias[name], abs=1e-9)
-    assert pool.difference == pool.p == {}
+        assert pool.languages["th"][name] == pytest.approx(scores.languages["th"]["bias"][name], abs=1e-9)
+    own = [scores.languages[name]["bias"]["same_language_ratio@10"].value / 4 for name in LANGUAGES]
+    assert pool.scores["own_share@10"].value == pytest.approx(np.mean(own))  # each language is a quarter of the pool
+    assert (pool.difference, pool.p) == ({}, {})
+    assert pool.policy.name == "pool"
+
+
+def test_complete_and_distance_of_two_queries_by_hand() -> None:
+    """Answers at ranks 1 and 20, then at 2 and 21; a query with one answer has neither."""
+    pool = Pool.of(
+        ("de", "en"),
+        [Query(f"q{n}", "", "de", f"q{n}") for n in range(3)],
+        [Candidate(f"c{n}", "", "de" if n % 2 else "en") for n in range(24)],
+        [*(Judgement(f"q{n}", f"c{answer}") for n in (0, 1) for answer in (n, n + 19)), Judgement("q2", "c5")],
+    )
+    scores = np.tile([-float(name[1:]) for name in pool.candidates.ids], (3, 1))
+    (answer,) = what_if(collect_evidence(pool, FixedScores(scores)), [], draws=5)
+    assert answer.scores["rank_distance"].value == 19
+    assert answer.scores["complete@20"].value == 0.5
+    assert answer.languages["de"]["complete@20"].value == 0.5
+    assert answer.languages["en"] == {}
+
+
+def _distances(ranking: Ranking) -> np.ndarray:
+    """Rank distance of each query; NaN if it has one relevant candidate."""
+    ranks = [ranking.rank[ranking.cell == query] for query in range(ranking.cells)]
+    return np.array([np.ptp(own) if len(own) > 1 else np.nan for own in ranks])
 
 
 def test_difference_is_that_of_the_scores_and_tested_by_clusters(evidence: Evidence) -> None:
-    """Six clusters, so that every swap can be made by hand."""
-    few = evidence.only(evidence.languages[:4])
-    cluster = few.group % 6
-    few = replace(few, cluster=cluster)
-    answers = what_if(few, ["interleave", "own-first:2"])
-    by_policy = {answer.policy.name: answer for answer in answers}
-    raw = {}
-    for name in ("interleave", "own-first:2"):
-        change, pool = (
-            parse_metric("map").compute(parse_policy(policy).serve(few).ranking) for policy in (name, "pool")
-        )
-        delta = change - pool
-        share = np.zeros(6)
-        for language in range(4):
-            own = few.query_language == language
-            share += np.bincount(cluster[own], delta[own], 6) / own.sum() / 4
-        assert by_policy[name].difference["map"].value == pytest.approx(share.sum())
-        expected = by_policy[name].scores["map"].value - by_policy["pool"].scores["map"].value
-        assert by_policy[name].difference["map"].value == pytest.approx(expected)
-        every = np.array([np.dot(signs, share) for signs in product((1, -1), repeat=6)])
-        raw[name] = (np.abs(every) >= abs(share.sum()) - 1e-12).mean()
-    corrected = dict(zip(raw, holm(np.array(list(raw.values()))), strict=True))
-    for name, p in corrected.items():
-        assert by_policy[name].p["map"] == pytest.approx(p)
+    """Six clusters, so that every swap can be made by hand; queries without a value are left out."""
+    cluster = evidence.group % 6
+    few = replace(evidence, cluster=cluster)
+    names = ("interleave", "own-first:2")
+    pool, *answers = what_if(few, names)
+    served = {name: parse_policy(name).serve(few).ranking for name in ("pool", *names)}
+    for measure, values in (("map", parse_metric("map").compute), ("rank_distance", _distances)):
+        raw = []
+        for name, answer in zip(names, answers, strict=True):
+            delta = values(served[name]) - values(served["pool"])
+            share = np.zeros(6)
+            for language in range(4):
+                own = (few.query_language == language) & ~np.isnan(delta)
+                share += np.bincount(cluster[own], delta[own], 6) / own.sum() / 4
+            assert answer.difference[measure].value == pytest.approx(share.sum())
+            expected = answer.scores[measure].value - pool.scores[measure].value
+            assert answer.difference[measure].value == pytest.approx(expected)
+            every = np.array([np.dot(signs, share) for signs in product((1, -1), repeat=6)])
+            raw.append((np.abs(every) >= abs(share.sum()) - 1e-9).mean())
+        assert [answer.p[measure] for answer in answers] == pytest.approx(holm(np.array(raw)))
+
+
+def test_difference_has_the_interval_of_the_changes(evidence: Evidence) -> None:
+    """With perfect answers in its own language, `only-own` always scores 1: what changes is what the pool lacks."""
+    perfect = replace(evidence, above=np.where(evidence.language[:, None] == np.arange(4), 0, evidence.above))
+    pool, own = what_if(perfect, ["only-own"], draws=60)
+    assert own.scores["map"] == (1, 1, 1)
+    value, low, high = pool.scores["map"]
+    assert low is not None
+    assert high is not None
+    assert own.difference["map"] == pytest.approx((1 - value, 1 - high, 1 - low))
+    assert own.p.keys() == own.difference.keys() == own.scores.keys()
+    assert "rank_distance" not in own.p
+
+
+def test_p_counts_the_observed_signs_however_large_the_ranks() -> None:
+    """Distances of millions have rounding errors beyond those of scores: no p is below that of one swap and its mirror.
+
+    Here every cluster changes in the same direction, so no other swap reaches the observed difference.
+    """
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        change = rng.uniform(1e6, 9e6, 10)
+        weights = np.full((10, 1), 0.1)
+        assert sign_flip(np.arange(10), np.zeros(10, int), change, weights) == 2 / 2**10
+
+
+def test_records_hold_scores_and_the_reason_for_none(evidence: Evidence) -> None:
+    pool, unknown = as_records("model", "task", what_if(evidence, ["without:fr"], draws=5))
+    assert (pool["model"], pool["task"], pool["policy"]) == ("model", "task", "pool")
+    assert pool.keys() == {"model", "task", "policy", "scores", "difference", "p", "languages"}
+    assert pool["languages"].keys() == set(LANGUAGES)
+    assert {name: unknown[name] for name in ("scores", "difference", "p", "languages")} == {
+        "scores": {},
+        "difference": {},
+        "p": {},
+        "languages": {},
+    }
+    assert "language 'fr'" in unknown["why"]
 
 
 def test_policy_that_cannot_be_answered_says_why_and_others_go_on(evidence: Evidence) -> None:

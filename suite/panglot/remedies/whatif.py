@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Floats, divide
+from panglot.arrays import Floats, Ints, divide
 from panglot.errors import BadResult, UnknownName
 from panglot.remedies.policies import Policy, Served, parse_policy
 from panglot.retrieve.evidence import Evidence, Ranking
@@ -126,25 +126,25 @@ def _answer(
         weights = sample.weights(change)[..., 0]
         _store(difference, name, score_of(macro(drawn), effective(macro(weights))))
         if name in difference:
-            p[name] = _sign_flip(evidence, change[:, 0], weights)
+            p[name] = sign_flip(evidence.cluster, evidence.query_language, change[:, 0], weights)
     return Answer(policy, scores, difference, p, languages)
 
 
-def _sign_flip(evidence: Evidence, change: Floats, weights: Floats) -> float:
+def sign_flip(cluster: Ints, language: Ints, change: Floats, weights: Floats) -> float:
     """Two-sided p of the mean over languages of the mean of `change` [queries], flipping the sign of whole clusters.
 
-    `weights` [clusters, languages] is each cluster's share of a language's queries that have a value.
+    `cluster` and `language` [queries] index `weights` [clusters, languages], each cluster's share of a language's
+    queries that have a value. Sums that differ by rounding count as equal.
     """
     there = ~np.isnan(change)
-    languages = len(evidence.languages)
-    at = evidence.cluster[there] * languages + evidence.query_language[there]
+    at = cluster[there] * weights.shape[1] + language[there]
     size = weights.size
     mean = divide(np.bincount(at, change[there], size), np.bincount(at, minlength=size)).reshape(weights.shape)
     share = np.nan_to_num(mean * weights).sum(axis=1) / np.count_nonzero(np.nansum(weights, axis=0))
-    observed = abs(share.sum())
+    least = abs(share.sum()) - ROUNDING * max(1.0, np.abs(share).sum())  # ranks are not at most 1, as scores are
     reached = total = 0
     for signs in sign_chunks(len(share), SWAPS):
-        reached += int((np.abs(signs @ share) >= observed - ROUNDING).sum())
+        reached += int((np.abs(signs @ share) >= least).sum())
         total += len(signs)
     return reached / total
 
