@@ -190,7 +190,7 @@ def test_task_file_that_reads_outside_of_its_folder_by_a_link_is_rejected(
         (stranger.parent / "data").mkdir()
         (stranger.parent / linked).symlink_to(secret / "pairs.csv")
     with pytest.raises((BadData, MissingData)) as caught:
-        read_pool(*load_tasks(str(stranger)))
+        read_pool(load_tasks(str(stranger))[0])
     if linked != "data/loop":
         assert f"{stranger}, line 8: source.path: " in str(caught.value)
         assert f"is a link to {secret / 'pairs.csv'}, outside of the folder of this file" in str(caught.value)
@@ -203,7 +203,7 @@ def test_links_within_the_folder_of_a_task_file_and_to_that_folder_are_followed(
     (tmp_path / "s.toml").symlink_to(stranger)
     (tmp_path / "data").symlink_to(stranger.parent / "data")
     for path in (stranger, tmp_path / "linked" / "s.toml", tmp_path / "s.toml"):
-        assert len(read_pool(*load_tasks(str(path))).queries) == 1
+        assert len(read_pool(load_tasks(str(path))[0]).queries) == 1
 
 
 def test_own_data_can_be_linked(stranger: Path, tmp_path: Path) -> None:
@@ -212,4 +212,4 @@ def test_own_data_can_be_linked(stranger: Path, tmp_path: Path) -> None:
     (own / "pairs.csv").symlink_to(stranger.parent / "data" / "pairs.csv")
     (tmp_path / "linked").symlink_to(own)
     for name in ("own", "linked", "own/pairs.csv"):
-        assert len(read_pool(*load_tasks(str(tmp_path / name))).queries) == 1
+        assert len(read_pool(load_tasks(str(tmp_path / name))[0]).queries) == 1
