@@ -207,6 +207,45 @@ def test_results_that_do_not_hold_are_left_out_with_the_reason(tmp_path: Path) -
     assert f"not listed: {torn}: " in done.stdout
 
 
+@pytest.mark.parametrize("name", ["py:evil:make", "openai:m@http://evil.example/v1", "vectors:/home"])
+def test_name_that_runs_code_or_contacts_a_host_is_not_suggested_to_be_run(name: str) -> None:
+    hostile = MODELS[0]._replace(model=name, cells=dict.fromkeys(MODELS[0].cells, 1.0))
+    found = shortlist([hostile, *MODELS], LANGUAGES, Wishes(("de", "tr")))
+    assert found.choices[0].model is hostile
+    assert how_to_check(found) == [
+        f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so only "
+        "if you trust where its result comes from.",
+        "Check large, the best that can be run, on your own data:",
+    ]
+    alone = shortlist([hostile], LANGUAGES, Wishes(("de", "tr")))
+    assert shortlist_json("belebele", "ndcg@10", Wishes(("de", "tr")), alone, 3)["check"] is None
+
+
+def test_level_of_a_record_is_told_to_be_the_word_of_its_keepers(tmp_path: Path) -> None:
+    folder = run(TASKS["starter"], load_model("random"), languages=["de", "en"]).save(tmp_path / "own").parent
+    asked = ("shortlist", str(tmp_path / "own"), "--languages", "de,en", "--task", "starter")
+    assert "recorded" not in panglot(*asked).stdout
+    assert panglot("verify", "--record", str(tmp_path / "own")).returncode == 0
+    assert "The keepers of the folder recorded the trust of 1 result in verified.json" in panglot(*asked).stdout
+    assert json_of(*asked)["recorded"] == 1
+    with (folder / "starter.de-en.evidence.parquet").open("wb") as file:
+        file.truncate(1 << 40)
+    left_out = panglot(*asked)
+    assert (left_out.returncode, "it is larger than 128 MiB" in left_out.stderr) == (2, True)
+
+
+def test_result_that_links_to_itself_is_left_out(tmp_path: Path) -> None:
+    folder = run(TASKS["starter"], load_model("random"), languages=["de", "en"]).save(tmp_path / "own").parent
+    (tmp_path / "own" / "loop@1").mkdir()
+    (tmp_path / "own" / "loop@1" / "starter.json").symlink_to("starter.json")
+    read = json_of("shortlist", str(tmp_path / "own"), "--languages", "de,en", "--task", "starter")
+    assert [each["model"] for each in read["models"]] == ["random"]
+    (reason,) = read["left_out"].values()
+    assert reason == "cannot be read. Too many levels of symbolic links."
+    assert panglot("rank", str(tmp_path / "own")).returncode == 0
+    assert folder.name == "random@1"
+
+
 def test_name_of_a_stranger_is_one_word_of_the_command() -> None:
     wishes = Wishes(("de", "tr"))
     hostile = [model._replace(model="a; touch x $(id) `id`") for model in MODELS[:1]]

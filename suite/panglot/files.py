@@ -79,6 +79,11 @@ def check_writable(path: Path, option: str) -> None:
         raise PanglotError(f"{option}: cannot write to {path}: {nearest} {reason}. Choose another folder.")
 
 
+def real_path(path: Path) -> Path:
+    """Return a path without links; unlike `Path.resolve` in Python before 3.13, links in a circle are no error."""
+    return Path(os.path.realpath(path))
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary path beside `path`, then rename it, so that no reader sees a partial file."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """The models of result files, and why others are left out, by path."""
+    """The models of result files; how many are of a recorded level; and why others are left out, by path."""
 
     models: list[Reported]
+    recorded: int
     left_out: dict[str, str]
 
     def tell(self, console: PlainConsole) -> None:
-        """Say what is left out."""
+        """Say whose word a level is, and what is left out."""
+        from panglot.numbers import count
+        from panglot.results.naming import RECORD
+
+        if self.recorded:
+            said = f"The keepers of the folder recorded the trust of {count(self.recorded, 'result')} in {RECORD}; "
+            console.print(f"{said}panglot verify repeats it.", soft_wrap=True)
         for path, reason in self.left_out.items():
             console.print(f"not listed: {path}: {reason}", soft_wrap=True)
 
@@ -32,18 +39,21 @@ def measured(paths: Sequence[Path], task: str, metric: str) -> Measured:
     """
     from panglot.cli.view.terminal import progress_bar
     from panglot.errors import BadResult
+    from panglot.files import real_path
     from panglot.results.result_record import find_results, read_result_record
+    from panglot.trust.levels import HOLDS
+    from panglot.trust.recorded import recorded_level
 
     found: list[Reported] = []
-    left_out, seen = dict[str, str](), dict[str, str]()
-    here = list({path.resolve(): path for path in find_results(paths)}.values()) if paths else []
+    left_out, seen, of_record = dict[str, str](), dict[str, str](), 0
+    here = list({real_path(path): path for path in find_results(paths)}.values()) if paths else []
     with progress_bar("verifying", len(here)) as advance:
         for path in here:
             advance(1)
             try:
                 record = read_result_record(path)
             except BadResult as error:
-                left_out[str(path)] = str(error).removeprefix(f"{path}: ")
+                left_out[str(path)] = str(error).removeprefix(str(path)).lstrip(": ")
                 continue
             if record.task.name != task or metric not in record.pairs:
                 continue
@@ -51,23 +61,22 @@ def measured(paths: Sequence[Path], task: str, metric: str) -> Measured:
             if label in seen:
                 left_out[str(path)] = f"It is another result of {label}, which is listed by {seen[label]}."
                 continue
-            level, reason = _level(path)
+            recorded = recorded_level(path)
+            level, reason = (recorded, "") if recorded in HOLDS else _verified(path)
             if reason:
                 left_out[str(path)] = f"{level}. {reason}"
                 continue
             seen[label] = str(path)
+            of_record += recorded in HOLDS
             found.append(_as_reported(record, metric, level))
-    return Measured(found, left_out)
+    return Measured(found, of_record, left_out)
 
 
-def _level(path: Path) -> tuple[str, str]:
+def _verified(path: Path) -> tuple[str, str]:
     """The level of trust of a result, and what is wrong if its scores do not follow from its evidence."""
     from panglot.trust.levels import HOLDS, MEANINGS
-    from panglot.trust.recorded import recorded_level
     from panglot.trust.verify import verify
 
-    if recorded := recorded_level(path):
-        return recorded, "" if recorded in HOLDS else MEANINGS[recorded]
     verdict = verify(path)
     if verdict.level in HOLDS:
         return verdict.level, ""

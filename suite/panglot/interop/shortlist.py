@@ -100,8 +100,16 @@ class Shortlist(NamedTuple):
 
     @property
     def first_to_run(self) -> Choice | None:
-        """The best model that `panglot run` can load: one whose weights are not closed."""
-        return next((each for each in self.choices if each.model.facts.get("weights") != "closed"), None)
+        """The best model that may be suggested to run: built in or from the Hub, with weights that are not closed.
+
+        A name with a prefix, which a stranger's result can have, could run code or send texts and a key to a host.
+        """
+        return next((each for each in self.choices if not (is_closed(each.model) or ":" in each.model.model)), None)
+
+
+def is_closed(model: Reported) -> bool:
+    """Whether the weights of a model are known not to be public."""
+    return bool(model.facts.get("weights") == "closed")
 
 
 def shortlist(models: Sequence[Reported], languages: Sequence[str], wishes: Wishes) -> Shortlist:

@@ -173,6 +173,9 @@ def hash_evidence(path: Path) -> dict[EvidenceName, str]:
 
 def is_evidence_of(hashes: Mapping[EvidenceName, str], path: Path) -> bool:
     """Whether the files beside a result are those of the hashes; the longest lists may be left out."""
+    files = (evidence_file(path, name) for name in EVIDENCE_FILES)
+    if any(file.is_file() and file.stat().st_size > NARROW_LIMITS.file for file in files):
+        return False
     here = hash_evidence(path)
     return here == {name: sha256 for name, sha256 in hashes.items() if name in here or name in NEEDED}
 

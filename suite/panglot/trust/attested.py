@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from panglot.errors import BadResult
-from panglot.files import cache_dir
+from panglot.files import cache_dir, real_path
 from panglot.results.naming import RECORD
 from panglot.results.record import Record, read_record
 
@@ -62,7 +62,7 @@ def _sha256(path: Path) -> str:
 
 def _recorded(attestation: Path) -> set[str]:
     """The hashes of the attestations of this name that the record names for this model."""
-    folder = attestation.resolve().parent
+    folder = real_path(attestation).parent
     path = folder.parent / RECORD
     if path.is_symlink() or not path.is_file():
         return set()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from panglot.data.catalogue import known_tasks
 from panglot.errors import BadResult, UnknownName
+from panglot.files import real_path
 from panglot.results.result import Result, read_result
 from panglot.results.result_record import find_results
 from panglot.score.comparison.contributions import Contributions, contributions
@@ -61,7 +62,7 @@ def rank_files(
     :raises BadResult: a path without a result, no file that can be read, or as `rank_results`.
     """
     results, unread = [], {}
-    for path in {path.resolve(): path for path in find_results(paths)}.values():
+    for path in {real_path(path): path for path in find_results(paths)}.values():
         try:
             results.append(read_result(path))
         except BadResult as error:

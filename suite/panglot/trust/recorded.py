@@ -16,7 +16,15 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from panglot.encode.registry import FLOORS
 from panglot.errors import BadResult
-from panglot.results.evidence_file import EVIDENCE_FILES, NEEDED, evidence_file, is_evidence_of, read_evidence
+from panglot.files import real_path
+from panglot.results.evidence_file import (
+    EVIDENCE_FILES,
+    NARROW_LIMITS,
+    NEEDED,
+    evidence_file,
+    is_evidence_of,
+    read_evidence,
+)
 from panglot.results.naming import RECORD, is_result_name
 from panglot.results.record import Record, read_record
 from panglot.results.result_record import ResultRecord, read_result_record
@@ -144,7 +152,7 @@ def _level(verdict: Verdict) -> Level:
 
 def recorded_level(path: Path) -> Level | None:
     """The level of a result file as the record of its folder has it, if there is one and its files are those."""
-    folder = path.resolve().parent
+    folder = real_path(path).parent
     record, name = read_verification(folder.parent), f"{folder.name}/{path.stem}"
     return record.results[name].level if record and record.covers(folder.parent, name) else None
 
@@ -183,7 +191,12 @@ def differences(recorded: VerificationRecord, again: VerificationRecord) -> Iter
 def _hashes(path: Path) -> dict[str, str]:
     files = (path, attestation_file(path), *(evidence_file(path, name) for name in NEEDED))
     there = (file for file in files if file.is_file() and not file.is_symlink())
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there}
+    return {file.name: _sha256(file) for file in there}
+
+
+def _sha256(file: Path) -> str:
+    """The hash of a file; empty, which is the hash of none, if the file is larger than a result's can be."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.stat().st_size <= NARROW_LIMITS.file else ""
 
 
 def _are_lists_known(path: Path) -> bool:

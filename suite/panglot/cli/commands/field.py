@@ -44,7 +44,7 @@ def field(
     own = measured(paths or [], task, metric)
     models = [*own.models, *reported_on(shipped_field(), task, metric)]
     if as_json:
-        print_json({**field_json(task, metric, models, chosen), "left_out": own.left_out})
+        print_json({**field_json(task, metric, models, chosen), "recorded": own.recorded, "left_out": own.left_out})
         return
     console = open_console()
     console.print(field_view(task, metric, models, chosen))

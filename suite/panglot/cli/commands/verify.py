@@ -106,6 +106,7 @@ def _fetch(console: PlainConsole, paths: list[Path]) -> None:
 
 def _verdicts(paths: list[Path], use: Use | None) -> Iterator[Verdict]:
     from panglot.errors import BadResult
+    from panglot.files import real_path
     from panglot.trust.submission import CARD
     from panglot.trust.verify import verify, verify_folder
 
@@ -115,7 +116,7 @@ def _verdicts(paths: list[Path], use: Use | None) -> Iterator[Verdict]:
         if path.is_file() and path.name != CARD:
             yield verify(path, use)
             continue
-        folders = [path] if "@" in path.resolve().name else sorted(inner for inner in path.glob("*@*"))
+        folders = [path] if "@" in real_path(path).name else sorted(inner for inner in path.glob("*@*"))
         if not folders:
             raise BadResult(f"No submission in {path}. Pass a result file, or the folder of a model.")
         for folder in folders:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from panglot.cli.view.tables import FoldingTable, prose
-from panglot.interop.shortlist import DIRECTIONS, Choice, Interval, Shortlist, Wishes
+from panglot.interop.shortlist import DIRECTIONS, Choice, Interval, Shortlist, Wishes, is_closed
 from panglot.languages import language_name, parse_language
 from panglot.numbers import NOTHING, count, interval, listed, short, signed
 
@@ -78,13 +78,17 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
 def how_to_check(found: Shortlist) -> list[str]:
     """How to measure models of the list on one's own data, in sentences; the last leads to the command, if any."""
     first, runs = found.choices[0], found.first_to_run
-    closed = (
-        f"The weights of {first.model.model} are closed. If its provider has an OpenAI-compatible endpoint, measure it "
+    name = first.model.model
+    other = (
+        f"The weights of {name} are closed. If its provider has an OpenAI-compatible endpoint, measure it "
         "on your own data as openai:MODEL@https://HOST/v1."
+        if is_closed(first.model)
+        else f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so "
+        "only if you trust where its result comes from."
     )
     if runs is first:
         return ["Check it on your own data:"]
-    return [closed, f"Check {runs.model.model}, the best that can be run, on your own data:"] if runs else [closed]
+    return [other, f"Check {runs.model.model}, the best that can be run, on your own data:"] if runs else [other]
 
 
 def check_command(choice: Choice, wishes: Wishes) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from panglot.encode.card import UNKNOWN
+from panglot.files import real_path
 
 CARD = "README.md"
 """The model card, which does not affect the model."""
@@ -52,10 +53,10 @@ def folder_revision(folder: Path, seen: frozenset[Path] = frozenset()) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     for base in _bases(folder, files):
-        other = Path(base).resolve()
+        other = real_path(Path(base))
         if other in seen:
             continue
-        state = folder_revision(other, seen | {folder.resolve()}) if other.is_dir() else hub_revision(base)
+        state = folder_revision(other, seen | {real_path(folder)}) if other.is_dir() else hub_revision(base)
         if state == UNKNOWN:
             return UNKNOWN
         digest.update(f"\0{state}".encode())
@@ -114,8 +115,8 @@ def _bases(folder: Path, files: list[Path]) -> list[str]:
             except (ValueError, RecursionError):
                 continue
             found.update(_named(content, path.parent))
-    own = folder.resolve()
-    others = {base: Path(base).resolve() for base in found}
+    own = real_path(folder)
+    others = {base: real_path(Path(base)) for base in found}
     return sorted(base for base, path in others.items() if not (path.is_relative_to(own) or own.is_relative_to(path)))
 
 

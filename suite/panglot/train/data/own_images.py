@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from panglot.data.image import find_damaged, in_memory
 from panglot.errors import BadData
+from panglot.files import real_path
 from panglot.languages import canonical
 from panglot.train.data.pairs import ImageCaption
 from panglot.train.data.tables import Row, Table, first_few, read_table
@@ -82,8 +83,8 @@ def _image_of(table: Table, row: Row, column: str, folder: Path | None) -> bytes
         table.note(row, column, "an image")
         return b""
     try:
-        path = (folder / value).resolve()
-        if path.is_relative_to(folder.resolve()) and path.is_file():
+        path = real_path(folder / value)
+        if path.is_relative_to(real_path(folder)) and path.is_file():
             return path.read_bytes()
     except (OSError, ValueError):  # no file has such a name: it is too long or has a null character
         pass
