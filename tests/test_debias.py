@@ -292,10 +292,33 @@ def test_two_spellings_of_a_language_in_a_file_are_one(tmp_path: Path) -> None:
     assert FitTexts.read(path).counts == {"de": 3, "en_US": 1, "zz-odd": 1}
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"text": "a", "language": "de", "language": "en"}', "Duplicate field 'language'"),
+        ('{"text": "a", "language": "\\u001b[31m"}', r"contains the character U\+001B"),
+        ('{"text": "a", "language": "a\\u202eb"}', "is not the language of a text"),
+        (f'{{"text": "a", "language": "{"x" * 501}"}}', "is longer than 500 characters"),
+        ('{"text": "a"}', "the field 'language' is missing"),
+        ('{"text": " ", "language": "de"}', "the text is blank"),
+        (
+            "\n".join(f'{{"text": "a", "language": "l{n}"}}' for n in range(1001)),
+            "has 1,001 languages, more than 1,000",
+        ),
+    ],
+)
+def test_odd_line_of_a_file_of_texts_is_refused(line: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(BadData, match=message) as caught:
+        FitTexts.read(path)
+    assert str(caught.value).startswith(str(path))
+
+
 def test_file_without_texts_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_text("\n", encoding="utf-8")
-    with pytest.raises(BadData, match=r"texts\.jsonl has no texts"):
+    with pytest.raises(BadData, match=r"texts\.jsonl is empty"):
         Debias.parse("centre", str(path))
 
 

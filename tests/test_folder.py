@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from panglot.data.load import read_pool
-from panglot.data.own import own_task
+from panglot.data.own import own_task, with_settings
 from panglot.data.pool import Pool
+from panglot.data.quality import inspect
 from panglot.data.readers.folder import FILES
+from panglot.data.task import Size
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.results.evidence_file import read_evidence
 from panglot.score.summary import score_evidence
 from tests.helpers.command import panglot
+from tests.helpers.tasks import TASKS
 
 
 def _write(folder: Path, pool: Pool) -> Path:
@@ -294,9 +299,63 @@ def test_queries_without_a_relevant_candidate_are_dropped_and_reported(tmp_path:
 
 
 def test_candidates_without_text_are_kept_and_reported(tmp_path: Path) -> None:
-    task = own_task(str(_folder(tmp_path, corpus=CORPUS + _line(_id="b", text="", title=None))))
-    assert task.candidates == 2
-    assert task.remarks == (f"{tmp_path}/corpus.jsonl: candidates without text: 1 of 2, the first in line 2 ('b').",)
+    folder = _folder(tmp_path, corpus=CORPUS + _line(_id="b", text="", title=None))
+    assert own_task(str(folder)).candidates == 2
+    done = panglot("run", "random", "--tasks", str(folder), "--out", str(tmp_path / "out"))
+    assert f"{folder.name}: candidates without text: 1 of 2, the first 'b'.\n" in done.stdout
+
+
+def test_run_reports_queries_without_text(starter: Pool) -> None:
+    part = starter.only(["de"])
+    blank = replace(part, queries=replace(part.queries, texts=(" \n", *part.queries.texts[1:])))
+    task = replace(TASKS["starter"], reader=lambda _: blank, fingerprint="", sizes={"de": Size(1, 1)})
+    done = run(task, load_model("random"))
+    assert done.remarks == (f"queries without text: 1 of {len(blank.queries)}, the first '{blank.queries.ids[0]}'.",)
+    assert run(replace(task, reader=lambda _: part), load_model("random")).remarks == ()
+    assert [finding.kind for finding in inspect(blank).findings] == ["empty queries"]
+
+
+@pytest.mark.parametrize("place", ["what?/a", "a?split=b/c", "b?/c?", "a/b?"])
+def test_settings_follow_a_path_with_question_marks(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / place
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    (_folder(folder) / "qrels").mkdir()
+    (folder / "qrels" / "dev.tsv").write_text(QRELS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for path in (place, f"./{place}", str(folder)):
+        assert own_task(path).name == folder.name
+        for name in with_settings([path], {"split": "dev", "detect": "all"}):
+            assert own_task(name).name == f"{folder.name}-dev"
+    with pytest.raises(MissingData, match=re.escape(f"{place}/none?split=dev/x does not exist")):
+        own_task(f"./{place}/none?split=dev/x")
+    with pytest.raises(BadData, match="'dev/x' is not the name of a split"):
+        own_task(f"./{place}?split=dev/x")
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl", "qrels.tsv", "pairs.csv"])
+def test_pipe_in_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    for path in folder.iterdir() if name == "pairs.csv" else [folder / name]:
+        path.unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(MissingData, match=rf"lacks .*{re.escape(name) if name != 'pairs.csv' else 'corpus'}"):
+        own_task(str(folder))
+
+
+def test_line_without_an_end_is_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    with (folder / "corpus.jsonl").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(BadData, match=r"corpus\.jsonl, line 1: the line is longer than 67,108,864 bytes"):
+        own_task(str(folder))
+
+
+def test_too_many_languages_are_refused(tmp_path: Path) -> None:
+    corpus = "".join(_line(_id=str(number), language=f"l{number}") for number in range(1001))
+    with pytest.raises(BadData, match=r"has 1,00[12] languages, more than 1,000\. Is the column right\?"):
+        own_task(str(_folder(tmp_path, corpus=CORPUS + corpus)))
 
 
 def test_languages_that_are_not_codes_are_reported(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from typing import BinaryIO, cast
 
 from panglot.errors import BadData, MissingData
 
+LONGEST_LINE = 64 << 20
+"""Maximum number of bytes in a line: whatever has no lines, such as a device, must not fill the memory."""
+
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -33,7 +36,7 @@ _OTHER_FORMS = {
 }
 
 
-def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     """Yield the non-blank lines of a UTF-8 file without line endings, each with its number, counting from 1.
 
     `longest` limits the number of bytes in a line.
@@ -47,7 +50,7 @@ def read_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, st
             yield number, text
 
 
-def read_all_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int, str]]:
+def read_all_lines(path: Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     """Yield all lines of a UTF-8 file with their endings; otherwise as `read_lines`.
 
     :raises MissingData: see `read_lines`.
@@ -57,7 +60,7 @@ def read_all_lines(path: Path, longest: int | None = None) -> Iterator[tuple[int
         with open_unpacked(path) as file:
             for number, raw in enumerate(_raw_lines(file, longest), start=1):
                 line = raw.removeprefix(_BOM) if number == 1 else raw
-                if longest is not None and len(line.rstrip(b"\r\n")) > longest:
+                if len(line.rstrip(b"\r\n")) > longest:
                     raise BadData(f"{path}, line {number}: the line is longer than {longest:,} bytes.")
                 yield number, _decode(path, number, line)
     except FileNotFoundError as error:
@@ -95,9 +98,9 @@ def open_unpacked(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-def _raw_lines(file: BinaryIO, longest: int | None) -> Iterator[bytes]:
+def _raw_lines(file: BinaryIO, longest: int) -> Iterator[bytes]:
     """Yield lines with their endings; a line over the limit is read only far enough to detect it."""
-    limit = -1 if longest is None else longest + len(_BOM) + len(b"\r\n")
+    limit = longest + len(_BOM) + len(b"\r\n")
     while line := file.readline(limit):
         yield line
 

@@ -58,6 +58,8 @@ class Runner:
         result = self.measurement.run(task, self.model, progress_bar)
         if before and isinstance(endpoint, Metered):
             self._say_traffic(task, endpoint.meter.since(before), result.record.run.seconds.get("encode", 0.0))
+        for remark in result.remarks:
+            self._warn(task, remark)
         path = result.save(self.out)
         self.results[path] = result.record
         self._log(task).unlink(missing_ok=True)
@@ -76,8 +78,6 @@ class Runner:
 
     def _warn_of_split_languages(self, task: Task) -> None:
         """Warn if queries in `zh-Hans` and candidates in `zh` would count as two languages."""
-        from rich.text import Text
-
         from panglot.languages import find_split_languages, language_name
 
         sizes = {language: task.sizes[language] for language in task.choose(self.measurement.languages)}
@@ -86,8 +86,13 @@ class Runner:
                 f"all {language_name(query)} queries use the code '{query}' and all candidates '{candidate}'. "
                 "Panglot treats them as two languages and scores the pair as cross, not mono. Use one code for both."
             )
-            message = Text(f"{task.name}: ", style="bold yellow").append(warning, "not bold")
-            self.console.print(message, soft_wrap=True)
+            self._warn(task, warning)
+
+    def _warn(self, task: Task, warning: str) -> None:
+        from rich.text import Text
+
+        message = Text(f"{task.name}: ", style="bold yellow").append(plain(warning), "not bold")
+        self.console.print(message, soft_wrap=True)
 
     def _fail(self, task: Task, error: Exception, message: str | None) -> None:
         """Print one line, with the message for the user if there is one, and write the traceback to a log."""

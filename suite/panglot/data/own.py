@@ -93,9 +93,14 @@ def own_task(name: str) -> Task:
 
 
 def _split(name: str) -> tuple[str, dict[str, str]]:
-    """Return the path and the settings after its question mark; a path that exists is never split."""
-    path, mark, rest = name.partition("?")
-    if not mark or os.path.exists(name):
+    """Return the path and the settings after its question mark; a path that exists is never split.
+
+    Names of folders can contain question marks too, so the longest path that exists counts.
+    """
+    marks = [place for place, character in enumerate(name) if character == "?"]
+    place = next((place for place in reversed(marks) if os.path.exists(name[:place])), marks[0] if marks else 0)
+    path, rest = name[:place], name[place + 1 :]
+    if not marks or os.path.exists(name) or ("/" in rest and not os.path.exists(path)):
         return name, {}
     settings = dict(part.partition("=")[::2] for part in rest.split("&"))
     for key, value in settings.items():
@@ -123,7 +128,9 @@ def _find(path: Path, split: str) -> tuple[Path, _Layout]:
             f"{', '.join(beir.FILES)}."
         )
     inside = os.listdir(path)
-    tables = sorted(name for name in inside if is_table(name) and not name.startswith((".", "qrels")))
+    tables = sorted(
+        name for name in inside if is_table(name) and not name.startswith((".", "qrels")) and _is_file(path / name)
+    )
     items = [_named(path, file) for file in beir.FILES[:2]]
     judged = any(items) and any(name.startswith("qrels") for name in inside)
     if tables and not all(items) and not judged and not any(".jsonl" in name for names in items for name in names):
@@ -169,7 +176,12 @@ def _named(folder: Path, name: str) -> list[str]:
     """The files of this name, with any ending that can stand in for its own."""
     stem, ending = os.path.splitext(name)
     names = [stem + other + packed for other in _ENDINGS[ending] for packed in ("", ".gz")[: 1 + (other != PARQUET)]]
-    return [each for each in names if os.path.exists(folder / each)]
+    return [each for each in names if _is_file(folder / each)]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file, or a folder in its place, which is told when it is read; a pipe may have no end."""
+    return os.path.isfile(path) or os.path.isdir(path)
 
 
 def _advice(folder: Path, missing: Sequence[str]) -> str:

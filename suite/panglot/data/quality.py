@@ -12,6 +12,7 @@ from panglot.data.pool import Items, Pool
 
 Kind: TypeAlias = Literal[
     "languages without candidates",
+    "empty queries",
     "empty passages",
     "duplicate passages",
     "near-duplicate passages",
@@ -25,6 +26,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MEANINGS: Mapping[Kind, str] = {
     "languages without candidates": "Their queries have no mono score. Is the code the same on both sides?",
+    "empty queries": "They ask nothing, but count. Remove them.",
     "empty passages": "They cannot be found and answer nothing. Remove them.",
     "duplicate passages": "The text of another passage in the same language; the copies tie, at the model's expense.",
     "near-duplicate passages": "Nearly the text of another passage in the same language.",
@@ -70,7 +72,8 @@ def inspect(pool: Pool) -> Quality:
     relevant = _relevant(pool)
     found: dict[Kind, Iterable[tuple[str, ...]]] = {
         "languages without candidates": _without_candidates(pool),
-        "empty passages": ((pool.candidates.ids[n],) for n, text in _texts(pool.candidates) if not text.strip()),
+        "empty queries": _empty(pool.queries),
+        "empty passages": _empty(pool.candidates),
         "duplicate passages": _pairs(exact, pool.candidates),
         "near-duplicate passages": _pairs(near, pool.candidates),
         "passages in several languages": _in_several_languages(pool.candidates),
@@ -97,6 +100,10 @@ def _count(pool: Pool) -> dict[str, LanguageCounts]:
 
 def _texts(items: Items) -> Iterator[tuple[int, str]]:
     return ((number, text) for number, text in enumerate(items.texts) if number not in items.images)
+
+
+def _empty(items: Items) -> Iterator[tuple[str, ...]]:
+    return ((items.ids[number],) for number, text in _texts(items) if not text.strip())
 
 
 def _plain(text: str) -> str:

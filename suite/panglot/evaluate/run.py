@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
 from panglot.arrays import Floats
@@ -84,7 +84,15 @@ def run(
     run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged, device)
     card = debias.card(model.card) if debias else model.card
     found = ResultRecord.of(record, card, derived, points, run_record)
-    return Result(found.model_copy(update={"no_answer": no_answer}), evidence, stem)
+    return Result(found.model_copy(update={"no_answer": no_answer}), evidence, stem, remarks=tuple(_remarks(pool)))
+
+
+def _remarks(pool: Pool) -> Iterator[str]:
+    """Say how many texts are empty: they are ranked like all others, and mean nothing."""
+    for name, items in (("queries", pool.queries), ("candidates", pool.candidates)):
+        blank = [place for place, text in enumerate(items.texts) if not text.strip() and place not in items.images]
+        if blank:
+            yield f"{name} without text: {len(blank):,} of {len(items):,}, the first '{items.ids[blank[0]]}'."
 
 
 def _curve(

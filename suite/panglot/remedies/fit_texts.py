@@ -14,7 +14,8 @@ import numpy as np
 from panglot.arrays import Floats, Ints
 from panglot.data.image import IMAGES
 from panglot.data.pool import Items
-from panglot.data.readers.rows import Row
+from panglot.data.readers.jsonl import read_json_lines
+from panglot.data.readers.own import MOST_LANGUAGES
 from panglot.encode.batches import ItemKeys, Texts
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
@@ -22,9 +23,10 @@ from panglot.encode.encoding import encode
 from panglot.encode.model import Composite, Model, Scorer
 from panglot.errors import BadData, BadEncoder
 from panglot.languages import canonical, match_language
-from panglot.lines import read_lines
 from panglot.progress import Progress, silent
 from panglot.remedies.debias import Fit, Method
+
+FIELDS = (("text", ()), ("language", ("lang",)))
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,11 @@ class FitTexts:
         """Read a file.
 
         :raises MissingData: there is no such file.
-        :raises BadData: a line is invalid, which the message names; or there are no texts.
+        :raises BadData: a line is invalid, which the message names; or there are no texts or too many languages.
         """
         rows = tuple(_read_rows(path))
-        if not rows:
-            raise BadData(f"{path} has no texts.")
+        if (found := len({language for language, _ in rows})) > MOST_LANGUAGES:
+            raise BadData(f"{path} has {found:,} languages, more than {MOST_LANGUAGES:,}.")
         return cls(path.name, rows)
 
     @property
@@ -117,20 +119,12 @@ def _words(text: str) -> str:
 def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
     """Each language and text; a language keeps the spelling of its first line: `DE` becomes `de` if `de` came first."""
     spelling: dict[str, str] = {}
-    for number, line in read_lines(path):
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BadData(f"{path}, line {number}: not JSON. {_EXPECTED}") from error
-        if not (isinstance(values, dict) and {"language", "text"} <= values.keys()):
-            raise BadData(f"{path}, line {number}: {_EXPECTED}")
-        row = Row(path, number, "", values)
-        language, text = row.text("language"), row.text("text")
+    for row in read_json_lines(path, FIELDS):
+        text, language = row.text("text"), row.optional_name("language")
         if not text.strip():
             raise row.error("the text is blank.")
-        if not language.strip() or not language.isprintable() or language == IMAGES:
+        if not language:
+            raise row.error("the field 'language' is missing.")
+        if not language.isprintable() or language == IMAGES:
             raise row.error(f"{language!r} is not the language of a text.")
         yield spelling.setdefault(canonical(language), language), text
-
-
-_EXPECTED = 'Expected {"language": "de", "text": "Guten Tag."}.'

@@ -31,13 +31,18 @@ class Result:
 
     `record` is all that the result file says: the task and its fingerprint, the model's card, scores by language and
     pair, how the run was made. `stem` is the name of that file without its suffix, and `path` says where it was read.
-    A notebook shows a result as tables and a heat map.
+    `remarks` are warnings about the data of a run that just ended. A notebook shows a result as tables and a heat map.
     """
 
     def __init__(
-        self, record: ResultRecord, evidence: Evidence | Callable[[], Evidence], stem: str, path: Path | None = None
+        self,
+        record: ResultRecord,
+        evidence: Evidence | Callable[[], Evidence],
+        stem: str,
+        path: Path | None = None,
+        remarks: tuple[str, ...] = (),
     ) -> None:
-        self.record, self.stem, self.path = record, stem, path
+        self.record, self.stem, self.path, self.remarks = record, stem, path, remarks
         self._evidence = evidence
 
     @property

@@ -23,7 +23,8 @@ def check(
 ) -> None:
     """Inspect data before anything is encoded: counts, duplicates, gaps in the judgements.
 
-    Exits with 1 if anything was found, and with 2 if the data cannot be read.
+    Missing data of a task is downloaded first, as by a run. Exits with 1 if anything was found, and with 2 if the data
+    cannot be read.
 
     Example: panglot check ./pairs.csv --detect de,en
 
@@ -31,10 +32,11 @@ def check(
     """
     tasks = find_tasks(data, split=split, detect=detect.replace(",", "+"))
 
+    from panglot.cli.view.terminal import progress_bar
     from panglot.data.load import read_pool
     from panglot.data.quality import inspect
 
-    found = {task.name: inspect(read_pool(task)) for task in tasks}
+    found = {task.name: inspect(read_pool(task, progress=progress_bar)) for task in tasks}
     if as_json:
         print_json(
             [

@@ -72,7 +72,9 @@ def shortlist(
     wishes = Wishes(chosen, direction, limit, licence == "open", weights == "open", min_length)
     found = choose(models, named.languages, wishes)
     if as_json:
-        print_json({**shortlist_json(task, metric, wishes, found, top), "recorded": own.recorded, "left_out": own.left_out})
+        print_json(
+            {**shortlist_json(task, metric, wishes, found, top), "recorded": own.recorded, "left_out": own.left_out}
+        )
     else:
         console = open_console()
         console.print(shortlist_view(task, metric, wishes, found, top))

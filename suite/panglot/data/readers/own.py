@@ -27,6 +27,9 @@ ANY = "all"
 MOST_VERSIONS = 1_000
 """Most queries in a group: versions of one question. All passages of a group in a table answer all its queries."""
 
+MOST_LANGUAGES = 1000
+"""Scores are computed for each pair of languages."""
+
 SHOWN = 5
 """Most languages, and most doubtful texts, that a remark names."""
 
@@ -74,8 +77,8 @@ class OwnRecords:
 
         :param languages: of items that name none: `all` to detect any, codes joined by `+` to detect one of these, or
             empty to leave them unknown.
-        :raises BadData: some items name a language and some do not; or no query has a relevant candidate; or queries
-            of one group are in two clusters.
+        :raises BadData: some items name a language and some do not; there are too many languages; no query has a relevant
+            candidate; or queries of one group are in two clusters.
         """
         from panglot.data.pool import Pool
 
@@ -92,6 +95,9 @@ class OwnRecords:
         self._remark_on_items(kept, answered)
         spoken = {query.language for query in (*kept, *unanswered)}
         spoken |= {candidate.language for candidate in self.candidates.values()}
+        if len(spoken) > MOST_LANGUAGES:
+            where = next(iter(self.query_rows.values())).path.parent
+            raise BadData(f"{where} has {len(spoken):,} languages, more than {MOST_LANGUAGES:,}. Is the column right?")
         self.remarks += _odd_languages(sorted(language for language in spoken if is_unknown(language)))
         self.remarks += _respelled_languages(sorted(spoken))
         pool = Pool.of(sorted(spoken), kept, self.candidates.values(), self.judgements, unanswered=unanswered)
@@ -153,13 +159,11 @@ class OwnRecords:
         explained = answered | self.unanswered
         dropped = [row for id_, row in self.query_rows.items() if id_ not in explained]
         declared = [row for id_, row in self.query_rows.items() if id_ in self.unanswered]
-        blank = [self.candidate_rows[id_] for id_, item in self.candidates.items() if not item.text.strip()]
         repeated = [self.query_rows[query.id] for query in kept if self._is_offered_to_itself(query)]
-        queries, candidates = len(self.queries), len(self.candidates)
+        queries = len(self.queries)
         self.remarks += [
             *_remark("queries dropped, because they have no relevant candidate", dropped, queries),
             *_remark("queries declared to have no answer, which are scored apart", declared, queries),
-            *_remark("candidates without text", blank, candidates),
             *_remark("queries that are their own candidate (to prevent this, set 'excluded')", repeated, queries),
         ]
 
