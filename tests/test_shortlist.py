@@ -213,8 +213,8 @@ def test_name_that_runs_code_or_contacts_a_host_is_not_suggested_to_be_run(name:
     found = shortlist([hostile, *MODELS], LANGUAGES, Wishes(("de", "tr")))
     assert found.choices[0].model is hostile
     assert how_to_check(found) == [
-        f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so only "
-        "if you trust where its result comes from.",
+        f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so "
+        "only if you trust where its result comes from.",
         "Check large, the best that can be run, on your own data:",
     ]
     alone = shortlist([hostile], LANGUAGES, Wishes(("de", "tr")))

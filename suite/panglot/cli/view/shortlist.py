@@ -83,8 +83,8 @@ def how_to_check(found: Shortlist) -> list[str]:
         f"The weights of {name} are closed. If its provider has an OpenAI-compatible endpoint, measure it "
         "on your own data as openai:MODEL@https://HOST/v1."
         if is_closed(first.model)
-        else f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so "
-        "only if you trust where its result comes from."
+        else f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do "
+        "so only if you trust where its result comes from."
     )
     if runs is first:
         return ["Check it on your own data:"]

@@ -77,8 +77,8 @@ class OwnRecords:
 
         :param languages: of items that name none: `all` to detect any, codes joined by `+` to detect one of these, or
             empty to leave them unknown.
-        :raises BadData: some items name a language and some do not; there are too many languages; no query has a relevant
-            candidate; or queries of one group are in two clusters.
+        :raises BadData: some items name a language and some do not; there are too many languages; no query has a
+            relevant candidate; or queries of one group are in two clusters.
         """
         from panglot.data.pool import Pool
 
