@@ -52,6 +52,44 @@ def test_rank_distances_equal_hand_computed_values(one_question: Evidence) -> No
     assert bias.statistics(one_question, [one_question], [])["mix"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
+def _measured(name: str, **means: object) -> list[float]:
+    """The measure of each language, from the means of one draw."""
+    measure = next(measure for measure in bias.MEASURES if measure.name == name)
+    arrays = {key: np.array([value], float) for key, value in means.items()}
+    return measure.by_language(arrays)[0].tolist()
+
+
+def test_normalised_distance_equals_hand_computed_values(one_question: Evidence) -> None:
+    """Rescaled to 0 for the least distance and 1 for the random one, which is a third above it."""
+    scores = score_evidence(one_question, "map", draws=2)
+    assert scores.languages["de"]["bias"]["normalised_rank_distance"].value == pytest.approx((3 - 1) / (4 / 3))
+    assert scores.languages["en"]["bias"]["normalised_rank_distance"].value == pytest.approx((5 - 1) / (4 / 3))
+    assert scores.bias["normalised_rank_distance"].value == pytest.approx((4 - 1) / (4 / 3))
+    means = {"distance": [[3.0], [1]], "least_distance": [[1.0], [1]], "random_distance": [[2.0], [1]]}
+    # In a pool of relevant candidates alone, all orders have the same distance.
+    assert _measured("normalised_rank_distance", **means) == pytest.approx([2, np.nan], nan_ok=True)
+
+
+def test_divergence_of_languages_equals_hand_computed_bits() -> None:
+    """Lists of one language in a pool of two, and lists as mixed as the pool."""
+    found = _measured("language_jsd@10", mix=[[1, 0], [0.25, 0.75]], pool=[[0.5, 0.5], [0.25, 0.75]])
+    assert found == pytest.approx([(np.log2(4 / 3) + (np.log2(2 / 3) + np.log2(2)) / 2) / 2, 0])
+
+
+def test_kendall_w_is_the_share_of_variance_that_languages_explain() -> None:
+    """Sums of 4 and −4 over two ranks each explain 16 of 20; without variance nothing does, without ranks it is open.
+
+    The third language of the first row has no relevant candidates.
+    """
+    found = _measured(
+        "kendall_w",
+        rank_sum=[[4, -4, 0], [0, 0, 0], [0, 0, 0]],
+        rank_count=[[2, 2, 0], [1, 1, 1], [0, 0, 0]],
+        rank_square=[[20], [0], [np.nan]],
+    )
+    assert found == pytest.approx([0.8, 0, np.nan], nan_ok=True)
+
+
 def test_strong_and_weak_alignment_by_hand(fixed_scores: type[FixedScores]) -> None:
     pool = Pool.of(
         ("de", "en"),

@@ -173,6 +173,54 @@ def test_unknown_method_is_refused_with_the_known_ones(name: str) -> None:
         parse_method(name)
 
 
+def test_method_describes_itself_with_its_argument() -> None:
+    described = {name: parse_method(name) for name in ("centre", "shift:deu", "project:03", "lir:2")}
+    assert [method.name for method in described.values()] == ["centre", "shift:de", "project:3", "lir:2"]
+    assert [method.sentence for method in described.values()] == [
+        "Subtracts from each vector the mean of its language.",
+        "Moves each language's vectors so that their mean is that of de.",
+        "Removes the 3 leading directions between the means of the languages.",
+        "Removes the 2 leading components of the text's own language.",
+    ]
+    assert [method.knows_language for method in described.values()] == [True, True, False, True]
+    assert [method.needs_moment for method in described.values()] == [False, False, False, True]
+    assert all(method.needs.endswith("documents must be reindexed.") for method in described.values())
+    assert parse_method("project:999999999").name == "project:999999999"
+    with pytest.raises(UnknownName, match=r"R is a positive integer of at most nine digits\.$"):
+        parse_method("project:9999999999")
+
+
+def test_methods_that_cannot_learn_from_the_fit_say_why() -> None:
+    vectors, language = np.array([[1, 0], [0, 1], [3, 2], [1, 2]], np.float32), np.array([0, 0, 1, 2])
+    one, three = (
+        parse_method("lir:1").fit(vectors[:texts], language[:texts], LANGUAGES) for texts in (2, len(vectors))
+    )
+    with pytest.raises(BadEncoder, match=r"^shift:th cannot be fitted: there are no texts in th\.$"):
+        parse_method("shift:th").learn(one)
+    with pytest.raises(UnknownName, match="language 'fr'"):
+        parse_method("shift:fr").learn(one)
+    with pytest.raises(BadEncoder, match="cannot learn en, th: the fit has no texts in those languages"):
+        parse_method("centre").apply(one, vectors, language, True)
+    with pytest.raises(BadEncoder, match="cannot learn en: the fit has no texts in that language"):
+        parse_method("centre").apply(one, vectors[:3], language[:3], True)
+    # A plane has one direction less than would leave nothing.
+    with pytest.raises(BadEncoder, match="the 3 languages it learns from differ in 1"):
+        parse_method("project:2").learn(three)
+    with pytest.raises(BadEncoder, match="lir:2 would remove all of the vectors' 2 dimensions"):
+        parse_method("lir:2").learn(three)
+
+
+def test_leading_component_equals_hand_computed_vectors() -> None:
+    """Texts at (3, 0), (−3, 0) and (0, 1) lie along the first axis, those of the other language along the second."""
+    vectors = np.array([[3, 0], [-3, 0], [0, 1], [0, 2], [1, 0]], np.float32)
+    language = np.array([0, 0, 0, 1, 1])
+    method = parse_method("lir:1")
+    fit = method.fit(vectors, language, ("de", "en"))
+    assert fit.moment == pytest.approx(np.array([[[6, 0], [0, 1 / 3]], [[0.5, 0], [0, 2]]]))
+    asked = np.array([[2, 5], [2, 5]], np.float32)
+    assert method.apply(fit, asked, np.array([0, 1]), False) == pytest.approx(np.array([[0, 5], [2, 0]]))
+
+
 class _Marked:
     """An encoder whose vectors carry a mark of the language beside what is meant."""
 

@@ -27,6 +27,7 @@ from panglot.errors import BadData, BadEncoder
 from panglot.evaluate.run import run
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
+from panglot.score.bias.modality import modality_statistics
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import Scores, score_evidence
 from tests.helpers.command import panglot
@@ -243,6 +244,19 @@ def test_modality_gap_equals_hand_computed_value() -> None:
     assert scores.bias["same_modality_ratio@10"].value == pytest.approx((3 / 5) / (4 / 6))
     assert scores.blind["modality_gap"] == 0
     assert scores.blind["same_modality_ratio@10"] == 1
+
+
+def test_own_modality_of_queries_that_are_images_is_images() -> None:
+    """Two images and a caption are listed in a pool of two images and four captions."""
+    pool = Pool.of(
+        ("de", "zxx"),
+        [Query("de:q", "", "de", "q"), Query("zxx:q", "", "zxx", "q")],
+        [Candidate(f"{x}:c{n}", "", x) for x, count in (("de", 4), ("zxx", 2)) for n in range(count)],
+        [Judgement(f"{x}:q", f"{y}:c0") for x in ("de", "zxx") for y in ("de", "zxx")],
+    )
+    evidence = collect_evidence(pool, FixedScores(np.tile([7, 3, 2, 1, 9, 8], (2, 1))), depth=3)
+    found = modality_statistics(evidence)["own_modality"][:, 0]
+    assert found == pytest.approx([(1 / 3) / (4 / 6), (2 / 3) / (2 / 6)])
 
 
 def test_a_blind_ranker_has_no_modality_gap() -> None:

@@ -156,6 +156,65 @@ def test_translate_keeps_queries_that_are_in_its_language(fixed_scores: type[Fix
     assert parse_policy("translate:en").serve(evidence).ranking.rank.tolist() == [3, 3, 2]
 
 
+def test_translated_queries_list_what_the_translation_finds(fixed_scores: type[FixedScores]) -> None:
+    """Two places a list: the English query finds German candidates, the German one English ones."""
+    queries = [Query(f"{x}:q", "", x, "q") for x in ("de", "en")]
+    candidates = [Candidate(f"{x}:{n}", "", x) for x in ("de", "en") for n in range(2)]
+    judgements = [Judgement(query.id, "de:0") for query in queries]
+    scores = fixed_scores(np.array([[1, 2, 3, 4], [4, 3, 2, 1]]))
+    evidence = collect_evidence(Pool.of(("de", "en"), queries, candidates, judgements), scores, depth=2)
+    assert parse_policy("pool").serve(evidence).own_share.tolist() == [0, 0]
+    assert parse_policy("translate:en").serve(evidence).own_share.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("english", [["en:0"], ["de:0", "en:0"], ["en:0", "en:1"]])
+def test_translate_refuses_parallel_queries_with_other_answers(
+    english: list[str], fixed_scores: type[FixedScores]
+) -> None:
+    queries = [Query(f"{x}:q", "", x, "q") for x in ("de", "en")]
+    candidates = [Candidate(f"{x}:{n}", "", x) for x in ("de", "en") for n in range(2)]
+    judgements = [Judgement("de:q", "de:0"), *(Judgement("en:q", answer) for answer in english)]
+    evidence = collect_evidence(Pool.of(("de", "en"), queries, candidates, judgements), fixed_scores(np.ones((2, 4))))
+    with pytest.raises(BadResult, match=r"^Parallel queries do not have the same relevant candidates\.$"):
+        parse_policy("translate:en").serve(evidence)
+
+
+def test_only_own_has_no_share_where_nothing_is_in_the_language(fixed_scores: type[FixedScores]) -> None:
+    pool = Pool.of(
+        ("de", "en", "th"),
+        [Query(f"{x}:q", "", x, "q") for x in ("de", "th")],
+        [Candidate("de:0", "", "de"), Candidate("en:0", "", "en")],
+        [Judgement(f"{x}:q", "de:0") for x in ("de", "th")],
+    )
+    served = parse_policy("only-own").serve(collect_evidence(pool, fixed_scores(np.ones((2, 2)))))
+    assert served.own_share == pytest.approx([1, np.nan], nan_ok=True)
+
+
+def test_policy_describes_itself_with_its_argument() -> None:
+    policy = parse_policy("two:en")
+    assert policy.name == "two:en"
+    assert policy.sentence.startswith("Only documents in the query's language or in en; ")
+    assert parse_policy("own-first:3").sentence.startswith("The 3 best documents")
+    assert policy.needs == "The language of every document and query."
+
+
+def test_narrow_evidence_answers_only_policies_without_a_language(fixed_scores: type[FixedScores]) -> None:
+    """33 languages, too many for counts of each; a perfect translation needs none."""
+    names = tuple(f"l{number:02}" for number in range(33))
+    pool = Pool.of(
+        names,
+        [Query(f"{x}:q", "", x, "q") for x in names],
+        [Candidate(f"{x}:0", "", x) for x in names],
+        [Judgement(f"{x}:q", "l00:0") for x in names],
+    )
+    evidence = collect_evidence(pool, fixed_scores(np.arange(33 * 33).reshape(33, 33) % 35))
+    for family in ("without", "two"):
+        with pytest.raises(BadResult, match=r"covers 33 languages and has no separate counts for 'l01'\.$"):
+            parse_policy(f"{family}:l01").serve(evidence)
+    ranks = parse_policy("pool").serve(evidence).ranking.rank
+    assert parse_policy("translate:l01").serve(evidence).ranking.rank.tolist() == [ranks[1]] * 33
+
+
 def test_policy_says_why_the_data_cannot_answer_it(evidence: Evidence) -> None:
     from dataclasses import replace
 
