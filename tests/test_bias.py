@@ -117,6 +117,77 @@ def test_consistency_by_hand(fixed_scores: type[FixedScores]) -> None:
     assert _statistic(collect_evidence(pool, fixed_scores(scores)), "consistency") == pytest.approx([expected] * 2)
 
 
+@pytest.mark.parametrize("candidates", [2, 5])
+def test_consistency_equals_comparing_the_lists(candidates: int, fixed_scores: type[FixedScores]) -> None:
+    """Also where the pool is shorter than the lists, and where a language asks twice: its first query is compared."""
+    languages = ("de", "en", "th")
+    asked = sorted([*((x, f"q{n}") for x in languages for n in range(2)), ("en", "q1")])
+    pool = Pool.of(
+        languages,
+        [Query(f"{place}", "", *question) for place, question in enumerate(asked)],
+        [Candidate(f"{x}{n}", "", x) for x in languages for n in range(candidates)],
+        [Judgement(f"{place}", "de0") for place in range(len(asked))],
+    )
+    assert pool.queries.ids == tuple(map(str, range(len(asked))))
+    scores = np.random.default_rng(4).permuted(np.tile(np.arange(3.0 * candidates), (len(asked), 1)), axis=1)
+    lists = {asked[query]: np.argsort(-scores[query]) for query in reversed(range(len(asked)))}
+    weight = np.exp(-np.arange(1.0, 11))
+    weight /= weight.sum()
+
+    def overlap(one: np.ndarray, other: np.ndarray) -> float:
+        return sum(weight[k - 1] * len(np.intersect1d(one[:k], other[:k])) / k for k in range(1, 11))
+
+    expected = [np.mean([overlap(lists[x, q], lists[y, q]) for y in languages if y != x]) for x, q in asked]
+    assert _statistic(collect_evidence(pool, fixed_scores(scores)), "consistency") == pytest.approx(expected)
+
+
+def _average_precision(scores: np.ndarray, relevant: set[int]) -> float:
+    """Ties count against the encoder."""
+    order = sorted(range(len(scores)), key=lambda candidate: (-scores[candidate], candidate in relevant))
+    ranks = [rank for rank, candidate in enumerate(order, 1) if candidate in relevant]
+    return float(np.mean([number / rank for number, rank in enumerate(ranks, 1)]))
+
+
+@pytest.mark.parametrize("steps", [4, 1000])
+def test_statistics_of_ranks_equal_looking_at_the_candidates(steps: int, fixed_scores: type[FixedScores]) -> None:
+    """With many ties and with few; every other question has two answers in each language."""
+    languages = ("de", "en", "th")
+    pool = Pool.of(
+        languages,
+        [Query(f"{x}:q{n}", "", x, f"q{n}") for x in languages for n in range(4)],
+        [Candidate(f"{x}:c{n}", "", x) for x in languages for n in range(9)],
+        [
+            Judgement(f"{x}:q{n}", f"{y}:c{answer}")
+            for x in languages
+            for y in languages
+            for n in range(4)
+            for answer in ((n, n + 4) if n % 2 else (n,))
+        ],
+    )
+    scores = np.random.default_rng(3).integers(0, steps, (12, 27)).astype(float)
+    scores[pool.query, pool.candidate] += steps // 2
+    evidence = collect_evidence(pool, fixed_scores(scores))
+    found = {name: _statistic(evidence, name) for name in ("removal", "strong", "weak", "first_hit", "blind_first_hit")}
+    language = pool.candidates.language
+    for query, own in enumerate(pool.queries.language.tolist()):
+        row, relevant = scores[query], {*pool.candidate[pool.query == query].tolist()}
+        is_relevant = np.isin(np.arange(27), [*relevant])
+        others = [candidate for candidate in relevant if language[candidate] != own]
+        mine = [candidate for candidate in relevant if language[candidate] == own]
+        left = {
+            candidate: _average_precision(np.where(np.arange(27) == candidate, -1, row), relevant - {candidate})
+            for candidate in relevant
+        }
+        lost = [np.mean([_average_precision(row, relevant) - left[c] for c in part]) for part in (mine, others)]
+        best = [candidate for candidate in relevant if row[candidate] == row[[*relevant]].max()]
+        assert found["removal"][query] == pytest.approx(lost[0] - lost[1])
+        wrong = [row[(language == place) & ~is_relevant].max() for place in range(3)]
+        assert found["strong"][query] == pytest.approx(np.mean([row[c] > wrong[own] for c in others]))
+        assert found["weak"][query] == pytest.approx(np.mean([row[c] > wrong[language[c]] for c in others]))
+        assert found["first_hit"][query] == pytest.approx(np.mean([c in mine for c in best]))
+        assert found["blind_first_hit"][query] == pytest.approx(1 / 3)
+
+
 def test_kendall_w_is_friedmans(make_pool: PoolMaker, fixed_scores: type[FixedScores]) -> None:
     pool = make_pool(questions=30, distractors=3)
     scores = np.random.default_rng(5).random((90, 99)) + 0.5 * pool.candidates.language
