@@ -23,6 +23,8 @@ from tests.helpers.scores import FixedScores
 
 EVIDENCE = ("score", "above", "top", "top_language", "top_score")
 WIDTH, DEPTH = 150, 6
+BLOCK = 4096
+"""As `compiled.BLOCK`; the module cannot be imported where numba is not installed."""
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +43,24 @@ def not_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     counting._compiled.cache_clear()
 
 
-def pool_of(random: np.random.Generator, languages: int) -> Pool:
+def pool_of(random: np.random.Generator, languages: int, width: int = WIDTH) -> Pool:
     """Queries with one to twelve relevant candidates each; some exclude a candidate, some languages are empty."""
     names = [f"l{number}" for number in range(languages)]
-    relevant = [random.choice(WIDTH - 1, random.integers(1, 13), replace=False) for _ in range(9)]
+    relevant = [random.choice(width - 1, random.integers(1, 13), replace=False) for _ in range(9)]
     return Pool.of(
         names,
         [
-            Query(f"q{n}", "", names[n % languages], f"g{n}", excluded=f"c{WIDTH - 1}" if n % 2 else None)
+            Query(f"q{n}", "", names[n % languages], f"g{n}", excluded=f"c{width - 1}" if n % 2 else None)
             for n in range(len(relevant))
         ],
-        [Candidate(f"c{n}", "", names[random.integers(languages)]) for n in range(WIDTH)],
+        [Candidate(f"c{n}", "", names[random.integers(languages)]) for n in range(width)],
         [Judgement(f"q{query}", f"c{place}") for query, places in enumerate(relevant) for place in places],
     )
 
 
-def scores_of(random: np.random.Generator, values: int) -> Floats:
+def scores_of(random: np.random.Generator, values: int, width: int = WIDTH) -> Floats:
     """Scores of few or of many different values, some of them both zero and minus zero."""
-    scores = random.integers(-values, values + 1, (9, WIDTH)).astype(np.float32)
+    scores = random.integers(-values, values + 1, (9, width)).astype(np.float32)
     scores[random.random(scores.shape) < 0.1] *= np.float32(-0.0)
     return scores
 
@@ -70,14 +72,28 @@ def scores_of(random: np.random.Generator, values: int) -> Floats:
     st.sampled_from([0, 2, 30, 1_000_000]),
     st.integers(1, 4),
     st.sampled_from([1, DEPTH, WIDTH]),
+    st.sampled_from([1 / 64, 1 / 4]),
 )
 def test_compiled_evidence_equals_that_of_numpy(
-    kernel: Kernel, seed: int, languages: int, values: int, block: int, depth: int
+    kernel: Kernel, seed: int, languages: int, values: int, block: int, depth: int, most_listed: float
 ) -> None:
     random = np.random.default_rng(seed)
     pool, scores = pool_of(random, languages), FixedScores(scores_of(random, values))
+    assert_equal_evidence(pool, scores, depth, block, most_listed)
+
+
+@pytest.mark.parametrize("languages", [4, WIDEST + 5])
+def test_compiled_evidence_of_a_wide_row_equals_that_of_numpy(kernel: Kernel, languages: int) -> None:
+    random, width = np.random.default_rng(languages), 2 * BLOCK + 100
+    pool, scores = pool_of(random, languages, width), FixedScores(scores_of(random, 1_000_000, width))
+    assert_equal_evidence(pool, scores, DEPTH, 4, 1 / 64)
+
+
+def assert_equal_evidence(pool: Pool, scores: FixedScores, depth: int, block: int, most_listed: float) -> None:
+    """Compare the evidence of numpy with that of the kernel."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "STRIP_SCORES", 2 * WIDTH)
+        patch.setattr(counting, "MOST_LISTED", most_listed)
         expected = collect_evidence(pool, scores, depth, block)
         patch.setattr(counting, "WORTH_COMPILING", 0)
         found = collect_evidence(pool, scores, depth, block)

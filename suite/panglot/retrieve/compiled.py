@@ -19,11 +19,14 @@ from numba import boolean, float32, int32, int64, types
 
 from panglot.arrays import Bools, Floats, Ints
 from panglot.files import cache_dir
-from panglot.retrieve.evidence import NOBODY, TOGETHER, WITHIN
+from panglot.retrieve.evidence import ASKED, NOBODY, TOGETHER, WITHIN
 from panglot.retrieve.toplists import GROUPS, MANY_TIED, MOST_GROUPED
 
 CHUNK = 64
 """Scores tested together, of which few reach the floor."""
+
+BLOCK = 4096
+"""Scores compared with all relevant ones of a query in turn, so that they stay in the smallest cache."""
 
 BISECTIONS = 24
 """Most steps to a floor; far fewer do unless scores are of very different sizes."""
@@ -81,8 +84,24 @@ def _hits(scores: Floats, begin: int, end: int, least: float) -> int:
 
 
 @_inner
+def _bisected(values: Floats, total: int, wanted: int) -> float:
+    """Return a number that at least `wanted` of the first `total` values reach, and few more."""
+    low, high = values[:total].min(), values[:total].max()
+    for _ in range(BISECTIONS):
+        middle = low / float32(2) + high / float32(2)
+        reaching = _hits(values, 0, total, middle)
+        if reaching < wanted:
+            high = middle
+            continue
+        low = middle
+        if reaching <= wanted + wanted // 8:
+            break
+    return low
+
+
+@_inner
 def _floor(scores: Floats, wanted: int, maxima: Floats) -> float:
-    """Return a score that at least `wanted` others reach, and few more: bisected between maxima of groups."""
+    """Return a score that at least `wanted` others reach, and few more, from the maxima of groups."""
     size = min(len(scores) // (GROUPS * wanted), MOST_GROUPED)
     if size <= 1:
         return LEAST
@@ -93,17 +112,7 @@ def _floor(scores: Floats, wanted: int, maxima: Floats) -> float:
         group = scores[number * groups : (number + 1) * groups]
         for place in range(groups):
             maxima[place] = group[place] if group[place] > maxima[place] else maxima[place]
-    low, high = maxima[:groups].min(), maxima[:groups].max()
-    for _ in range(BISECTIONS):
-        middle = low / float32(2) + high / float32(2)
-        reaching = _hits(maxima, 0, groups, middle)
-        if reaching < wanted:
-            high = middle
-            continue
-        low = middle
-        if reaching <= wanted + wanted // 8:
-            break
-    return low
+    return _bisected(maxima, groups, wanted)
 
 
 @_inner
@@ -120,6 +129,51 @@ def _collect(scores: Floats, bounds: Ints, floor: float, column: Ints, own: Ints
                     found += chunk[place] >= floor
     own[len(bounds) - 1] = found
     return found
+
+
+@_inner
+def _count(
+    values: Floats, bounds: Ints, parts: Ints, pairs: Ints, score: Floats, language: Ints, asked: Ints, above: Ints
+) -> None:
+    """Count the values at or above the scores of some pairs, one part of the values after another.
+
+    `bounds` are those of the languages among the values; so are `parts` if each language has a count.
+    """
+    is_wide = above.shape[1] == len(bounds) - 1
+    for part in range(len(parts) - 1):
+        for pair in pairs:
+            place = part if is_wide else TOGETHER
+            above[pair, place] += _hits(values, parts[part], parts[part + 1], score[pair])
+    if is_wide:
+        return
+    for pair in pairs:
+        above[pair, WITHIN] += _hits(values, bounds[language[pair]], bounds[language[pair] + 1], score[pair])
+        above[pair, ASKED] += _hits(values, bounds[asked[pair]], bounds[asked[pair] + 1], score[pair])
+
+
+@_inner
+def _divided(pairs: Ints, begin: int, end: int, score: Floats, floor: float) -> int:
+    """Write the pairs from `begin` to `end` whose scores reach the floor before the others; returns their number."""
+    found, rest = 0, end - begin
+    for pair in range(begin, end):
+        if score[pair] >= floor:
+            pairs[found] = pair
+            found += 1
+        else:
+            rest -= 1
+            pairs[rest] = pair
+    return found
+
+
+@_inner
+def _shorten(score: Floats, column: Ints, found: int, wanted: int) -> int:
+    """Keep of the scores that were found, and their columns, at least the `wanted` best, and few more."""
+    floor, kept = _bisected(score, found, wanted), 0
+    for place in range(found):
+        value, of = score[place], column[place]
+        score[kept], column[kept] = value, of
+        kept += value >= floor
+    return kept
 
 
 @_inner
@@ -178,31 +232,26 @@ def count_and_list(
     scores in or just below their list are not listed: tie keys must order them.
     """
     rows, width = strip.shape
-    depth = listed.shape[1]
+    depth, is_wide = listed.shape[1], above.shape[1] == len(bounds) - 1
     most = MANY_TIED * depth
-    maxima, own, column = np.empty(width, float32), np.empty(len(bounds), int64), np.empty(width + 1, int64)
+    maxima, column, own = np.empty(width, float32), np.empty(width + 1, int64), np.empty(len(bounds), int64)
     found_score, found_number = np.empty(width + depth, float32), np.empty(most + depth, int64)
-    best = np.empty(depth, int64)
-    languages, counts, is_listed = len(bounds) - 1, above.shape[1], np.ones(rows, boolean)
+    best, own_pairs, is_listed = np.empty(depth, int64), np.empty(len(score), int64), np.ones(rows, boolean)
+    blocks, together = np.minimum(np.arange(0, width + BLOCK, BLOCK), width), np.zeros(2, int64)
     for row in range(rows):
         scores = strip[row]
         is_full = number[row, depth - 1] != NOBODY
         floor = listed[row, depth - 1] if is_full else _floor(scores, wanted, maxima)
-        found = _collect(scores, bounds, floor, column, own)
+        found = together[1] = _collect(scores, bounds, floor, column, own)
         for place in range(found):
             found_score[place] = scores[column[place]]
-        for pair in range(pairs[row], pairs[row + 1]):
-            is_found = score[pair] >= floor
-            values, parts = (found_score, own) if is_found else (scores, bounds)
-            for place in range(counts):
-                if counts == languages:
-                    begin, end = place, place + 1
-                elif place == TOGETHER:
-                    begin, end = 0, languages
-                else:
-                    begin = language[pair] if place == WITHIN else asked[pair]
-                    end = begin + 1
-                above[pair, place] += _hits(values, parts[begin], parts[end], score[pair])
+        among = _divided(own_pairs, pairs[row], pairs[row + 1], score, floor)
+        rest = own_pairs[among : pairs[row + 1] - pairs[row]]
+        parts, all_parts = (own, bounds) if is_wide else (together, blocks)
+        _count(found_score, own, parts, own_pairs[:among], score, language, asked, above)
+        _count(scores, bounds, all_parts, rest, score, language, asked, above)
+        if found > 2 * depth:
+            found = _shorten(found_score, column, found, depth)
         is_listed[row] = found <= most
         if 0 < found <= most:
             for place in range(found):

@@ -28,6 +28,9 @@ LISTED_PER_RELEVANT = 2
 MOST_LISTED = 1 / 64
 """Candidates sorted to count from, per relevant candidate of a query; at most this share of the pool."""
 
+COLLECTED_PER_RELEVANT = 4
+"""The same for the compiled kernel, which does not sort those that it counts from."""
+
 WORTH_COMPILING = 100_000_000
 """Scores in a pool from which the compiled kernel is used if numba is installed: loading it takes half a second."""
 
@@ -94,9 +97,11 @@ class Counter:
         row = self._query[pairs] - start
         self.score[pairs] = scores[row, relevant[pairs]]
         if self._kernel:
-            self._count_and_list(self._kernel, start, scores, columns, self._sorted_at_once(scores.shape[1]))
+            self._count_and_list(
+                self._kernel, start, scores, columns, self._best_at_once(scores.shape[1], COLLECTED_PER_RELEVANT)
+            )
             return
-        lists = TopLists.empty(len(scores), self._sorted_at_once(scores.shape[1]), top.ids)
+        lists = TopLists.empty(len(scores), self._best_at_once(scores.shape[1], LISTED_PER_RELEVANT), top.ids)
         for first, strip in _strips(scores):
             lists.update(_rows(first, strip), strip, columns)
             own = self._pairs(start + first, len(strip))
@@ -156,10 +161,10 @@ class Counter:
         """The relevant pairs of consecutive queries from `start`."""
         return np.arange(self._first_pair[start], self._first_pair[start + rows])
 
-    def _sorted_at_once(self, width: int) -> int:
-        """How many candidates of each query to sort in a pool of `width`: as many as are listed, or enough to count."""
+    def _best_at_once(self, width: int, per_relevant: int) -> int:
+        """How many of the best candidates of each query, in a pool of `width`, to list or count from at once."""
         relevants = len(self._query) / (len(self._first_pair) - 1)
-        return max(self.tally.top.depth, int(min(LISTED_PER_RELEVANT * relevants, MOST_LISTED * width)))
+        return max(self.tally.top.depth, int(min(per_relevant * relevants, MOST_LISTED * width)))
 
     def _count(self, start: int, strip: Floats, columns: ColumnLayout, pairs: Ints) -> None:
         """Compare the scores of the strip's queries, the first of which is `start`, with some of their relevants."""
