@@ -21,7 +21,7 @@ from leaderboard_app.training import (
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.score.settings import SCORES
 
-FIRST = "static"  # the page opens with the ablation of all kinds of batches
+FIRST = "static-seeds"  # the ablation of all kinds of batches with the most seeds
 
 st.title("Trainer")
 st.caption("What monolingual, cross-lingual, hybrid and image-text batches do to a model: an ablation of the trainer.")
