@@ -116,6 +116,8 @@ def test_components_that_the_texts_do_not_have_are_refused() -> None:
     assert learned.T @ learned == pytest.approx(np.diag([1, 1, 0, 0]))
     with pytest.raises(BadEncoder, match="the texts in de have fewer than 3 components"):
         parse_method("lir:3").learn(fit)
+    small = parse_method("lir:2").fit(np.array([[1, 0, 0], [1, 1e-3, 0]], np.float32), np.array([0, 0]), LANGUAGES)
+    assert abs(parse_method("lir:2").learn(small)[0]) == pytest.approx(np.array([[0, 1, 0], [1, 0, 0]]), abs=1e-3)
 
 
 @pytest.mark.parametrize("name", METHODS)

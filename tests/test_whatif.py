@@ -135,6 +135,16 @@ def test_p_counts_the_observed_signs_however_large_the_ranks() -> None:
         assert sign_flip(np.arange(10), np.zeros(10, int), change, weights) == 2 / 2**10
 
 
+def test_p_weighs_clusters_by_their_queries() -> None:
+    """Shares of .6, .2 and −.2 of five queries; a query in another language has no value.
+
+    Of the sums of all swaps, those at ±1 and ±.6 reach the observed .6, and those at ±.2 do not: p is 6 of 8.
+    """
+    cluster, language = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 0, 0, 0, 0, 1])
+    weights = np.array([[0.6, np.nan], [0.2, np.nan], [0.2, np.nan]])
+    assert sign_flip(cluster, language, np.array([1, 1, 1, 1, -1, np.nan]), weights) == 6 / 8
+
+
 def test_records_hold_scores_and_the_reason_for_none(evidence: Evidence) -> None:
     pool, unknown = as_records("model", "task", what_if(evidence, ["without:fr"], draws=5))
     assert (pool["model"], pool["task"], pool["policy"]) == ("model", "task", "pool")
@@ -150,7 +160,7 @@ def test_records_hold_scores_and_the_reason_for_none(evidence: Evidence) -> None
 
 
 def test_policy_that_cannot_be_answered_says_why_and_others_go_on(evidence: Evidence) -> None:
-    pool, known, unknown = what_if(evidence, ["interleave", "without:fr"])
+    pool, unknown, known = what_if(evidence, ["without:fr", "interleave"])
     assert "language 'fr'" in unknown.why
     assert unknown.scores == {}
     assert known.scores["map"].value != pool.scores["map"].value

@@ -140,7 +140,7 @@ def sign_flip(cluster: Ints, language: Ints, change: Floats, weights: Floats) ->
     at = cluster[there] * weights.shape[1] + language[there]
     size = weights.size
     mean = divide(np.bincount(at, change[there], size), np.bincount(at, minlength=size)).reshape(weights.shape)
-    share = np.nan_to_num(mean * weights).sum(axis=1) / np.count_nonzero(np.nansum(weights, axis=0))
+    share = np.nansum(mean * weights, axis=1)  # times the number of languages, which changes no p
     least = abs(share.sum()) - ROUNDING * max(1.0, np.abs(share).sum())  # ranks are not at most 1, as scores are
     reached = total = 0
     for signs in sign_chunks(len(share), SWAPS):
