@@ -50,6 +50,7 @@ def test_rank_distances_equal_hand_computed_values(one_question: Evidence) -> No
     assert _statistic(one_question, "strong") == [0, 0]
     assert _statistic(one_question, "weak") == [0, 0]
     assert bias.statistics(one_question, [one_question], [])["mix"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert bias.statistics(one_question, [one_question], [])["pool"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def _measured(name: str, **means: object) -> list[float]:

@@ -14,6 +14,7 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.bias.lists import hubs, top_hits
 from panglot.score.bias.ranks import english_pool
+from panglot.score.bias.selection import of_the_whole
 from panglot.score.summary import score_evidence
 from tests.helpers import naive
 from tests.helpers.pools import PoolMaker
@@ -82,6 +83,11 @@ def test_hubs_equal_counting_the_lists(make_pool: PoolMaker) -> None:
     found = hubs(evidence)
     assert found["hubness"] == pytest.approx(skew(listed))
     assert found["hub_share"] == pytest.approx(np.sort(listed)[-3:].sum() / listed.sum())  # 1 % of 300
+    drawn = of_the_whole(evidence, 3)
+    assert drawn["hubness"] == pytest.approx([found["hubness"], np.nan, np.nan], nan_ok=True)
+    twice = hubs(replace(evidence, sizes=2 * evidence.sizes))  # as many candidates again, in no list
+    assert twice["hubness"] == pytest.approx(skew(np.append(listed, np.zeros(300))))
+    assert twice["hub_share"] == pytest.approx(np.sort(listed)[-6:].sum() / listed.sum())
 
 
 def test_no_memory_is_taken_for_candidates_that_evidence_only_counts(make_pool: PoolMaker) -> None:
