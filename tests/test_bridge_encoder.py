@@ -22,8 +22,8 @@ from tests.helpers.tasks import TASKS
 
 FITTED = ("de", "en", "zh")
 """The bridge is fitted on texts in these languages only, which takes a quarter of the time of all eleven."""
-EVERY = 3
-"""Of the emoji, every third is looked at: to see all of them takes a minute more."""
+EVERY = 6
+"""Of the emoji, every sixth is looked at: to see all of them takes a minute more."""
 SIDE = 160
 """Pixels, of which there are half as many as the classifier was trained on."""
 KNOWN = ("ar", "de", "en", "es", "fr", "ja", "ko", "ru", "th", "tr", "zh")
@@ -45,7 +45,7 @@ def bridge(data_dir: Path) -> Iterator[Model]:
 
 
 def _train(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """Rows of the train split, of emoji those of a third of the pictures."""
+    """Rows of the train split, of emoji those of a sixth of the pictures."""
     rows = pq.read_table(path, columns=[*columns, "split"], filters=[("split", "=", "train")]).to_pylist()
     every = EVERY if path.parent.name == "emoji" else 1
     return [row for row in rows if crc32(row["id"].encode()) % every == 0]
@@ -102,7 +102,7 @@ def test_bridge_beats_chance_on_emoji_in_every_language_tried(bridge: Model) -> 
     for name, asked in found.items():
         assert _chance([asked.to_image]) < 0.001, name
         assert _chance([asked.to_text]) < 0.001, name
-        assert np.exp(asked.to_image.log_rank[asked.to_image.caption, asked.to_image.image].mean()) < 25, name
+        assert np.exp(asked.to_image.log_rank[asked.to_image.caption, asked.to_image.image].mean()) < 12, name
 
 
 @pytest.mark.usefixtures("real_data")
