@@ -16,6 +16,7 @@ gc.set_threshold(50_000)  # imports leave much and no garbage: looking through a
 
 import numpy as np
 import pytest
+import typer.main
 from filelock import FileLock
 from hypothesis import HealthCheck, Phase, settings
 
@@ -152,6 +153,16 @@ def use_reads_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(UseMultilingual, "encode", remembered)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def verbs_are_built_once() -> Iterator[None]:
+    """Typer builds all verbs for each call, which takes a tenth of a second; they keep nothing of a call."""
+    once = cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", once)
+        patch.setattr("typer.testing._get_command", once)
         yield
 
 
