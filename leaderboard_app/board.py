@@ -102,6 +102,12 @@ def names_of(entries: Sequence[Entry]) -> list[str]:
     return [entry.shown if alike[entry.shown] == 1 else entry.folder for entry in entries]
 
 
+def ids_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """The whole ids of models that are shown together, with their revisions, by what they are called."""
+    ids = (f"{entry.identity}@{entry.revision}" for entry in entries)
+    return dict(zip(names_of(entries), ids, strict=True))
+
+
 def model_scores(entries: Iterable[Entry], rows: Mapping[str, Row], names: Sequence[str]) -> pd.DataFrame:
     """A row for each setting or measure and model that has it: `setting, model, value, low, high`."""
     listed = list(entries)

@@ -56,9 +56,17 @@ ZOOM_HELP = "Drag to move, Ctrl and wheel to zoom, double-click to see all."
 AXIS, LEGEND = 64, 44
 """Pixels that axis and legend take; a chart's height is that of all of it."""
 
-NAMES: Spec = {"labelLimit": 220, "labelOverlap": False, "labelFlush": False, "ticks": False, "domain": False}
-ON_PHONE = 125
-"""Pixels of a name beside a chart on a phone, half of those in a legend."""
+NAMES: Spec = {"labelOverlap": False, "labelFlush": False, "ticks": False, "domain": False}
+WIDE, ON_PHONE = 350, 125
+"""Pixels of a name beside a chart; on a phone, half of those in a legend."""
+
+
+def without_middle(pixels: int) -> Spec:
+    """Labels of an axis in the way of `shortened`."""
+    most = round(pixels / 5.6)
+    end = (most - 1) // 4
+    cut = f"slice(datum.label, 0, {most - 1 - end}) + '…' + slice(datum.label, -{end})"
+    return {"labelLimit": pixels, "labelExpr": f"length(datum.label) > {most} ? {cut} : datum.label"}
 
 
 def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False) -> list[bool]:
@@ -167,7 +175,7 @@ def dots(
         grey = {"field": category, "oneOf": list(floors)}
         look["color"] = unless(grey, GREY, INKS.get(names[0], OTHERS[0]))
     encoding = {
-        "y": name_of(category, sort=order, title=None, axis=NAMES | ({"labelLimit": ON_PHONE} if narrow else {})),
+        "y": name_of(category, sort=order, title=None, axis=NAMES | without_middle(ON_PHONE if narrow else WIDE)),
         "yOffset": name_of(series, sort=names),
         "tooltip": [name_of(category), name_of(series), *(tip(end, title) for end in ("value", "low", "high"))],
         **look,

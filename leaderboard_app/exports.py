@@ -24,7 +24,7 @@ _REPLACED = re.compile(
     re.IGNORECASE,
 )
 """Inside of what Streamlit turns into a link, a logo, an arrow or a dash in the finished text, escaped or not."""
-_LATEX = str.maketrans({"–": "--", "→": r"$\to$", "±": r"$\pm$", "−": "$-$"})
+_LATEX = str.maketrans({"–": "--", "→": r"$\to$", "±": r"$\pm$", "−": "$-$", "<": "$<$"})
 """Signs that not every LaTeX has; those that mean something to it are escaped by pandas."""
 
 

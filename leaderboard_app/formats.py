@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from panglot.numbers import NOTHING
+from panglot.numbers import NOTHING, p_value
 
 RANKS = frozenset(
     {"rank_distance", "max_rank", "english_pool_max_rank", "modality_gap", "mean rank", "ranks above the mean"}
@@ -14,6 +14,7 @@ RANKS = frozenset(
 """Quantities that are counted in ranks: one decimal is enough."""
 DIFFERENCES = frozenset({"difference", "B − A", "smallest detectable"})
 """Differences of scores, which can be far smaller than these."""
+P_VALUES = frozenset({"p", "p (Holm)"})
 
 
 MINUS = "−"
@@ -33,6 +34,8 @@ def number(value: float | None, name: str = "") -> str:
     """A value of the quantity `name`; never a negative zero."""
     if value is None or pd.isna(value):
         return NOTHING
+    if name in P_VALUES:
+        return p_value(value)
     return f"{_rounded(value, decimals(name)):,.{decimals(name)}f}".replace("-", MINUS)
 
 
@@ -72,6 +75,29 @@ def signed(value: float | None, digits: int) -> str:
         return NOTHING
     rounded = _rounded(value, digits)
     return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
+
+
+def printed(value: float | None, form: str) -> str:
+    """A number as Streamlit prints it in a column of this format; a dash where there is none."""
+    if value is None or pd.isna(value):
+        return NOTHING
+    if form == "compact":
+        return number_of_parameters(int(value))
+    text = form % value if form.startswith("%") else f"{round(value, 4):,}".removesuffix(".0")
+    return text.replace("-", MINUS)
+
+
+def number_of_parameters(parameters: int) -> str:
+    """A number of parameters in three digits: `118 M`, `7.6 B`."""
+    scales = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+    scale, unit = next((each for each in scales if parameters >= each[0]), (1, ""))
+    return f"{parameters / scale:.3g} {unit}".strip()
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many letters, without its middle if it has more: versions of a model differ at the end."""
+    end = (most - 1) // 4
+    return name if len(name) <= most else f"{name[: most - 1 - end]}…{name[-end:]}"
 
 
 def column_format(name: str) -> str:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from leaderboard_app.board import SCORES, Row
 from leaderboard_app.entries import Entry
-from leaderboard_app.formats import plus_minus, span
+from leaderboard_app.formats import number_of_parameters, plus_minus, span
 from leaderboard_app.links import address_of, model_link, reported_link
 from panglot.arrays import Floats
 from panglot.data.catalogue import suite_tasks
@@ -250,11 +250,3 @@ def _cell(cell: Cell | None, best: float) -> str:
 def _note(organisation: str, parameters: int | None) -> str:
     size = number_of_parameters(parameters) if parameters and parameters > 0 else ""
     return " · ".join(filter(None, (organisation, size)))
-
-
-def number_of_parameters(parameters: int) -> str:
-    """A number of parameters in three digits: `118 M`, `7.6 B`."""
-    scale, unit = next(
-        (scale, unit) for scale, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1, "")) if parameters >= scale
-    )
-    return f"{parameters / scale:.3g} {unit}".strip()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from leaderboard_app.charts import AXIS, LEGEND, NAMES, savable
+from leaderboard_app.charts import AXIS, LEGEND, NAMES, savable, without_middle
 from leaderboard_app.labels import GREY
 from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, unless
 from panglot.languages import language_label
@@ -58,7 +58,7 @@ def language_map(table: pd.DataFrame, group: Callable[[str], str] | None = None)
     axis = {
         "orient": "top",
         "labelAngle": -40,
-        "labelLimit": 150,
+        **without_middle(150),
         "labelOverlap": False,
         "ticks": False,
         "domain": False,

@@ -1,4 +1,4 @@
-"""What only the browser can do for a page: complete its address in place, copy it, name its grids, tell its width.
+"""What only the browser can do for a page: complete and copy its address, name its grids, enter them, tell its width.
 
 What a page shows by default is written into the address without a step in the browser's history, unless the address is
 no longer the one that the page was drawn for. What takes the focus inside tables gets the names of these, which
@@ -41,6 +41,18 @@ const nameGrids = () => {
   }
 }
 
+// Where rows were ticked or sorted by the server no cell is current, and the arrows would lead nowhere.
+const STEPS = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowRight: [1, 0], ArrowLeft: [-1, 0] }
+const enterGrid = (event) => {
+  const step = STEPS[event.key]
+  const grid = step && event.target.closest?.('[data-testid="stDataFrame"]')
+  if (!grid || grid.querySelector('td[aria-selected="true"]')) return
+  const [, column, row] = event.target.id.match(/^glide-cell-(\\d+)-(\\d+)$/)?.map(Number) ?? []
+  const next = grid.querySelector(`#glide-cell-${column + step[0]}-${row + step[1]}`) ?? grid.querySelector("td")
+  next?.focus()
+  event.stopPropagation()
+}
+
 // Streamlit pushes the address of any page that begins to run: also that of one which a reader has left by Back.
 const keepHistory = () => {
   if (window.panglotKeepsHistory) return
@@ -61,6 +73,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (narrow !== data.narrow) setStateValue("narrow", narrow)
   const watcher = new MutationObserver(nameGrids)
   watcher.observe(document.body, { childList: true, subtree: true })
+  window.addEventListener("keydown", enterGrid, true)
   const here = window.location
   const page = here.pathname.split("/").pop()
   if (page === data.page && sorted(here.search) === sorted(data.query) && data.query !== data.complete) {
@@ -76,7 +89,10 @@ export default function ({ data, parentElement, setStateValue }) {
       window.prompt("Copy this link:", here.href)  // without https a browser may refuse the clipboard
     }
   }
-  return () => watcher.disconnect()
+  return () => {
+    watcher.disconnect()
+    window.removeEventListener("keydown", enterGrid, true)
+  }
 }
 """
 

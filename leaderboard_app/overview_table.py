@@ -16,17 +16,10 @@ from panglot.trust.levels import MEANINGS
 
 COLUMN = st.column_config
 MOST_COMPARED = 4
-WIDE, NARROW = 330, 190
-"""Pixels of a column of names: enough for all but the longest, and on a phone with a score beside it."""
 TRUST_HELP = "  \n".join(f"**{level}** {literal(sentence)}" for level, sentence in reversed(MEANINGS.items()))
 
 
-def model_pixels(narrow: bool) -> int:
-    """The width of a column of models' names."""
-    return NARROW if narrow else WIDE
-
-
-def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False) -> tuple[list[str], dict[str, object]]:
+def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], dict[str, object]]:
     """The columns in their order, those without any value left out, and how each is shown."""
     scores = [name for name in (*SCORES, *BIAS, "image-text") if table[name].notna().any()]
     order = ["rank", "model"]
@@ -50,7 +43,6 @@ def overview_columns(table: pd.DataFrame, intervals: bool, narrow: bool = False)
             "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws, or why there is none."
         ),
         "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
-        "model": COLUMN.TextColumn("model", pinned=narrow, width=model_pixels(narrow)),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
         "dimension": COLUMN.NumberColumn("dim", format="localized", width=55, help="Dimension of its vectors."),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),

@@ -20,6 +20,7 @@ from leaderboard_app.store import best_entry, read_board, submissions
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
+from panglot.numbers import count
 from panglot.results.result_record import DIVIDED
 from panglot.retrieve.evidence import is_narrow
 from panglot.score.metrics import NAMES, parse_metric
@@ -31,8 +32,7 @@ EVERY = "every"
 def open_board(title: str, sentence: str) -> Index:
     """The head of a page, and the index; stops the page where there is nothing to show."""
     st.title(title)
-    if not on_phone():  # where a score has to be in view without scrolling
-        st.caption(sentence)
+    st.caption(sentence)
     address.show_notes_here()
     index = read_board()
     if all(entry.source for entry in index.entries):
@@ -92,7 +92,9 @@ def counts_of(index: Index) -> dict[str, Count]:
 
 
 def task_label(name: str, counts: Mapping[str, Count]) -> str:
-    """A task with the numbers of its models: `belebele · 2 measured, 236 reported`."""
+    """A task with the numbers of its models: `belebele · 2 measured, 236 reported`; on a phone, of all of them."""
+    if on_phone():
+        return f"{name} · {count(sum(counts[name]), 'model')}"
     there = [f"{number:,} {kind}" for kind, number in counts[name]._asdict().items() if number]
     return f"{name} · {', '.join(there)}"
 
@@ -117,11 +119,19 @@ def pick_metric(headline: str) -> str:
     return address.select("Metric", names, "metric", headline, help=sentences)
 
 
-def pick_model(index: Index, entries: Sequence[Entry], why: Mapping[str, str] = MappingProxyType({})) -> Entry:
-    """One of the entries of a task, named in the address by its folder; the best of them unless chosen otherwise."""
+def pick_model(
+    index: Index,
+    entries: Sequence[Entry],
+    why: Mapping[str, str] = MappingProxyType({}),
+    first: Sequence[Entry] = (),
+) -> Entry:
+    """One of the entries of a task, named in the address by its folder.
+
+    :param first: of which the best is chosen unless a reader chooses otherwise; of all unless given
+    """
     by_folder = {entry.folder: entry for entry in entries}
     names = dict(zip(by_folder, names_of(list(by_folder.values())), strict=True))
-    best = best_entry(index, entries).folder
+    best = best_entry(index, first or entries).folder
     chosen = address.select("Model", list(by_folder), "model", best, why=why, format_func=names.__getitem__)
     return by_folder[chosen]
 

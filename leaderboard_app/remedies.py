@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from leaderboard_app.columns import BETTER, badness
+from leaderboard_app.entries import Entry
+from leaderboard_app.formats import number
 from panglot.remedies.debias import parse_method
 from panglot.remedies.policies import parse_policy
 from panglot.remedies.whatif import DEPTH, POOL
+from panglot.score.metrics import NAMES
 
 Answers = Mapping[str, Mapping[str, Any]]
 """What `panglot whatif --json` says of one result, by policy."""
@@ -49,6 +53,18 @@ def debias_of(settings: Sequence[str]) -> tuple[str, str, tuple[str, ...]]:
     return given.get("debias", ""), given.get("debias_fit", ""), rest
 
 
+def is_unchanged(entry: Entry) -> bool:
+    """Whether a result is of the model's vectors as they are, with no language taken out."""
+    return "debias=" not in entry.revision
+
+
+def worth_a_look(entries: Sequence[Entry]) -> list[Entry]:
+    """The models that the page may open on: as they are, and if there are any, with their debiased versions beside."""
+    unchanged = [entry for entry in entries if is_unchanged(entry)]
+    debiased = {entry.identity for entry in entries if not is_unchanged(entry)}
+    return [entry for entry in unchanged if entry.identity in debiased] or unchanged or list(entries)
+
+
 def ladder(base: Answers, variants: Mapping[tuple[str, str], Answers]) -> list[Rung]:
     """Policies on the vectors as they are; then each debiased variant, by method and fit, pooled and interleaved."""
     rungs = []
@@ -74,6 +90,24 @@ def ladder_table(rungs: Sequence[Rung], measure: str) -> pd.DataFrame:
     if rows:
         table.insert(2, "difference", table["value"] - table["value"].iloc[0])
     return table
+
+
+def helps_most(rungs: Sequence[Rung], measure: str) -> str:
+    """Which remedy helps most, in a sentence; of those that search all languages for what was asked."""
+    name = "score" if measure in NAMES else measure
+    values = {
+        rung.remedy: rung.answer["scores"][measure][0]
+        for rung in rungs
+        if measure in rung.answer["scores"] and not rung.remedy.startswith(("only-own", "translate:"))
+    }
+    if name not in BETTER or len(values) < 2:
+        return ""
+    first, *others = values
+    best = min(others, key=lambda remedy: badness(name, values[remedy], 1.0))
+    if badness(name, values[best], 1.0) >= badness(name, values[first], 1.0):
+        return f"No remedy improves {measure.replace('_', ' ')}."
+    change = f"{number(values[first], measure)} to {number(values[best], measure)}"
+    return f"{best} helps most: {measure.replace('_', ' ')} goes from {change}."
 
 
 def language_table(rungs: Sequence[Rung], measure: str) -> pd.DataFrame:

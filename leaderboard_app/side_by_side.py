@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.columns import SHORT, best_of, headed
 from leaderboard_app.entries import Entry
-from leaderboard_app.formats import plus_minus
-from leaderboard_app.front import number_of_parameters
+from leaderboard_app.formats import number_of_parameters, plus_minus
 from leaderboard_app.links import model_link
 from panglot.numbers import NOTHING
 

@@ -16,12 +16,24 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 from pandas.api.types import is_float_dtype as is_float
+from pandas.api.types import is_numeric_dtype as is_numeric
 
 from leaderboard_app import address
 from leaderboard_app.board import BIAS, SCORES, Row
 from leaderboard_app.columns import DIRECTION, SENTENCES, SHORT, falls
 from leaderboard_app.exports import FORMATS, as_png, as_svg, harmless, literal
-from leaderboard_app.formats import Ends, column_format, decimals, ends_of, number, with_intervals
+from leaderboard_app.formats import (
+    P_VALUES,
+    Ends,
+    column_format,
+    decimals,
+    ends_of,
+    number,
+    printed,
+    shortened,
+    with_intervals,
+)
+from leaderboard_app.in_browser import on_phone
 from leaderboard_app.strangers import is_regular, read_regular
 from leaderboard_app.vega import Chart
 from panglot.numbers import NOTHING
@@ -46,7 +58,10 @@ FALLING, RISING = "falling", "rising"
 
 LINK = "leads to"
 """The column of a table that says where the names of its models lead."""
-_NAME_AS_LINK = {"type_config": COLUMN.LinkColumn(display_text="#(.*)$")["type_config"]}
+LEAST_LETTERS, MOST_LETTERS, ON_PHONE = 24, 84, 25
+"""Letters of models' names that a column has room for; on a phone a score has to be in view beside it."""
+LETTER, AROUND = 6.5, 28
+"""Pixels of a letter, on average, and of what is around a name."""
 _NUMBERS_AS_TEXT = {"type_config": COLUMN.TextColumn()["type_config"], "alignment": "right"}
 
 Config = Mapping[str, object]
@@ -76,23 +91,28 @@ def show_table(
     :returns: those values, of the rows that are ticked
     """
     ends = {column: found for column, found in ends_of(table).items() if spread is None or column in spread}
-    folded = {LINK, *(end for found in ends.values() for end in found)}
+    folded = {LINK, "id", *(end for found in ends.values() for end in found)}
     listed = list(order) if order is not None else [column for column in table if column not in folded]
     shown, arrows = _sorted(table, key, listed)
     wanted = list(dict.fromkeys([*listed, *([ids] if ids else [])]))
-    texts = [column for column in wanted if column in ends or (decimals(column) == 1 and is_float(shown[column]))]
-    seen = harmless(_as_texts(shown, texts, ends)[wanted])
+    texts = _as_texts(shown[wanted], ends, config or {})
+    seen = harmless(with_intervals(shown, ends).assign(**texts)[wanted])
     columns = dict(zip(seen.columns, wanted, strict=True))
     names = [str(value) for value in shown[ids]] if ids else []
     ticked = address.hold(key, names, "Selected rows") if ids else []
+    heads = _headed(listed, config or {}, arrows, {*ends, *(name for name in texts if is_numeric(shown[name]))})
+    if LINK in shown:
+        seen["model"], heads["model"] = _as_links(shown, heads["model"])
     marked = [names.index(name) for name in ticked]
     widget = f"table-{key}"
-    st.session_state[widget] = {"selection": {"rows": marked, "columns": [], "cells": []}}
+    held = st.session_state.get(widget, {}).get("selection", {})
+    if held.get("columns") or sorted(held.get("rows", [])) != sorted(marked):  # what is set takes the focus off a cell
+        st.session_state[widget] = {"selection": {"rows": marked, "columns": [], "cells": []}}
     st.dataframe(
-        seen.assign(model=_linked(shown)) if LINK in shown else seen,
+        seen,
         hide_index=True,
         column_order=[column for column in seen if columns[column] in listed],
-        column_config=_headed(listed, config or {}, arrows, texts, LINK in shown),
+        column_config=heads,
         placeholder=NOTHING,
         alt=name,
         height="content" if len(shown) <= rows else ROW_PIXELS * rows,
@@ -199,19 +219,31 @@ def _sorted(table: pd.DataFrame, key: str, order: Sequence[str] | None) -> tuple
     return table.sort_values(column, ascending=way == RISING, kind="stable", ignore_index=True), arrow
 
 
-def _as_texts(table: pd.DataFrame, texts: Sequence[str], ends: Ends) -> pd.DataFrame:
-    """The table with numbers as texts: scores with half of their intervals, ranks with thousands apart."""
-    ranks = {name: [number(value, name) for value in table[name]] for name in texts if name not in ends}
-    return with_intervals(table, ends).assign(**ranks)
+def _as_texts(table: pd.DataFrame, ends: Ends, config: Config) -> dict[str, list[str]]:
+    """The columns that Streamlit would print badly: ranks, sizes, p, and those with a dash, which would be pale."""
+    texts = {}
+    for name, column in table.items():
+        look = cast("Mapping[str, Mapping[str, str]]", config.get(name) or {})
+        form = look.get("type_config", {}).get("format") or ""
+        own = name in P_VALUES or (decimals(name) == 1 and is_float(column))
+        if name not in ends and (own or form == "compact" or column.hasnans):
+            number_text = partial(number, name=name) if own else partial(printed, form=form)
+            texts[name] = [number_text(value) if is_numeric(column) else value or NOTHING for value in column]
+    return texts
 
 
-def _linked(table: pd.DataFrame) -> list[str]:
-    """Where each name leads, and behind `#` the name that is shown of it."""
-    return [f"{link}#{quote(name, safe='')}" for link, name in zip(table[LINK], table["model"], strict=True)]
+def _as_links(table: pd.DataFrame, head: object) -> tuple[list[str], dict[str, object]]:
+    """Where each model's name leads, with the name behind `#`, and the head of the column, as wide as the longest."""
+    most = ON_PHONE if on_phone() else MOST_LETTERS
+    names = [shortened(name, most) for name in table["model"]]
+    links = [f"{link}#{quote(name, safe='')}" for link, name in zip(table[LINK], names, strict=True)]
+    letters = most if on_phone() else max(LEAST_LETTERS, *map(len, names))
+    column = COLUMN.LinkColumn(width=round(LETTER * letters) + AROUND, pinned=on_phone(), display_text="#(.*)$")
+    return links, {**cast("dict[str, object]", head), **{name: look for name, look in column.items() if look}}
 
 
 def _headed(
-    listed: Sequence[str], config: Config, arrows: Mapping[str, str], texts: Collection[str], linked: bool
+    listed: Sequence[str], config: Config, arrows: Mapping[str, str], texts: Collection[str]
 ) -> dict[str, object]:
     """The configuration of the columns; headings say which way is better, and of one that the table is sorted by it."""
     headed = dict(config)
@@ -222,8 +254,6 @@ def _headed(
             known = {**known, "label": " ".join([str(known.get("label") or name), *signs])}
         if name in texts:
             known = {**known, **_NUMBERS_AS_TEXT}
-        if linked and name == "model":
-            known = {**known, **_NAME_AS_LINK}
         headed[name] = known
     return headed
 

@@ -9,6 +9,7 @@ import pytest
 
 from leaderboard_app.field import Scored
 from leaderboard_app.field_store import scored_on
+from leaderboard_app.formats import number_of_parameters
 from leaderboard_app.index import Index
 from tests.helpers.command import json_of
 from tests.helpers.pages import Open, named, page_opener
@@ -32,7 +33,8 @@ def test_page_and_command_make_the_same_list(open_page: Open, tmp_path: Path, di
     assert shown["model"].tolist() == [model["model"].rpartition("/")[2] for model in listed["models"]]
     assert [text.partition(" ")[0] for text in shown["score"]] == [f"{m['score'][0]:.3f}" for m in listed["models"]]
     assert shown["as good as the best"].tolist() == [model["tied"] for model in listed["models"]]
-    assert shown["parameters"].max() <= 6e8
+    assert shown["parameters"].tolist() == [number_of_parameters(model["parameters"]) for model in listed["models"]]
+    assert max(model["parameters"] for model in listed["models"]) <= 6e8
     assert shlex.join(check) == listed["check"]
 
 
@@ -70,6 +72,18 @@ def test_page_says_so_where_no_model_meets_all_limits(open_page: Open, tmp_path:
     page = open_page("choose", tmp_path, size="50 M", length="32,768", licence="true", weights="true")
     assert not page.exception
     assert any("No model meets all of this" in info.value for info in page.info)
+
+
+def test_models_can_be_chosen_for_images(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("choose", tmp_path, find="images", languages=["de", "tr"])
+    assert not page.exception
+    check, command = (shlex.split(code.value) for code in page.code[-2:])
+    listed = json_of(*command[1:], "--json")
+    assert listed["task"].endswith("-t2i")
+    shown = named(page.dataframe[0].value)["model"].tolist()
+    assert shown == [model["model"].rpartition("/")[2] for model in listed["models"]]
+    assert shlex.join(check) == listed["check"]
+    assert "./images.toml" in check
 
 
 def test_task_without_cells_across_languages_has_one_direction(open_page: Open, tmp_path: Path) -> None:

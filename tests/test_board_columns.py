@@ -11,10 +11,12 @@ from hypothesis import strategies as some
 from leaderboard_app import board, charts, grids, labels
 from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, falls
 from leaderboard_app.entries import Entry
+from leaderboard_app.exports import as_csv, as_latex, as_markdown
 from leaderboard_app.filtering import Filters
-from leaderboard_app.formats import number, signed
+from leaderboard_app.formats import number, printed, shortened, signed
 from leaderboard_app.overview_table import why_no_comparison, why_no_queries, why_not_open
 from panglot.encode.registry import FLOORS
+from panglot.numbers import p_value
 from panglot.score.summary import BIAS_NAMES
 
 
@@ -66,6 +68,32 @@ def test_a_number_has_the_digits_of_its_quantity(value: float, name: str) -> Non
     shown = number(value, name)
     assert len(shown.partition(".")[2]) == {"rank_distance": 1, "mono": 3, "difference": 4}[name]
     assert shown.strip("0.") != "-"
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.0, "< .001"), (0.00099, "< .001"), (0.0314, ".031"), (1.0, "1")])
+def test_p_is_written_alike_on_pages_and_in_files_for_people(p: float, shown: str) -> None:
+    table = pd.DataFrame({"p (Holm)": [p], "p": [p]})
+    assert number(p, "p") == number(p, "p (Holm)") == p_value(p) == shown
+    assert as_markdown(table).replace("\\", "").count(f" {shown} ") == 2
+    assert as_latex(table).count(shown.replace("<", "$<$")) == 2
+    assert as_csv(table) == f"p (Holm),p\n{p},{p}\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [(float("nan"), "%.3f", "–"), (None, "", "–"), (-2.0, "%.5g", "−2"), (118e6, "compact", "118 M"), (7.0, "", "7")],
+)
+def test_a_number_beside_missing_ones_is_a_text(value: float | None, form: str, shown: str) -> None:
+    assert printed(value, form) == shown
+
+
+@given(some.text(min_size=1, max_size=40), some.integers(10, 30))
+def test_a_long_name_keeps_both_ends(name: str, most: int) -> None:
+    shown = shortened(name, most)
+    assert shown == name if len(name) <= most else len(shown) == most
+    start, _, end = shown.partition("…")
+    assert name.startswith(start)
+    assert name.endswith(end)
 
 
 def overview(*entries: Entry) -> pd.DataFrame:

@@ -17,7 +17,17 @@ import panglot
 from leaderboard_app.evidence_store import stored_answers
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, read_index, update
-from leaderboard_app.remedies import debias_of, gains, ladder, ladder_table, language_table, policies_for
+from leaderboard_app.remedies import (
+    Rung,
+    debias_of,
+    gains,
+    helps_most,
+    ladder,
+    ladder_table,
+    language_table,
+    policies_for,
+    worth_a_look,
+)
 from leaderboard_app.verification import verify_new
 from panglot.cli.main import app
 from panglot.remedies.whatif import what_if
@@ -138,6 +148,33 @@ def test_page_shows_the_ladder_of_whichever_configuration_is_picked(
         "Who gains",
     ]
     assert test.multiselect(key="remedy").options[-2:] == ["centre, corpus", "centre, corpus, interleave"]
+
+
+def test_page_opens_on_a_model_as_it_is(index: Index) -> None:
+    entries = [entry for entry in index.entries if len(entry.languages) == 3]
+    (first,) = worth_a_look(entries)
+    assert "debias" not in first.revision
+    other = first.model_copy(update={"identity": "other"})
+    assert worth_a_look([other, *entries]) == [first]  # the other has no debiased version to show
+    assert worth_a_look([other]) == [other]
+
+
+@pytest.mark.parametrize(
+    ("measure", "values", "said"),
+    [
+        ("map", (0.3, 0.5, 0.9), "interleave helps most: map goes from 0.300 to 0.500."),
+        ("map", (0.6, 0.5, 0.9), "No remedy improves map."),
+        ("rank_distance", (40.0, 7.5, 1.0), "interleave helps most: rank distance goes from 40.0 to 7.5."),
+    ],
+)
+def test_page_names_the_remedy_that_helps_most_in_the_whole_pool(
+    measure: str, values: tuple[float, ...], said: str
+) -> None:
+    rungs = [
+        Rung(name, "", "", {"scores": {measure: (value, None, None)}})
+        for name, value in zip(("as measured", "interleave", "only-own"), values, strict=True)
+    ]
+    assert helps_most(rungs, measure) == said
 
 
 def test_page_says_that_a_pool_with_images_has_no_remedy(

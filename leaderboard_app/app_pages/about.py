@@ -50,7 +50,7 @@ def head(anchor: str) -> None:
 
 
 st.title("About")
-st.caption("Generated from the code that computes the numbers.")
+st.caption("What the numbers mean, and how to reproduce and cite them.")
 st.markdown(" · ".join(f"[{title}](#{anchor})" for anchor, title in SECTIONS.items()))
 
 head("tasks")

@@ -18,7 +18,6 @@ from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
 from leaderboard_app.notices import failures_shown, notices
-from leaderboard_app.overview_table import model_pixels
 from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
 from leaderboard_app.store import bias_of, result_of
 from leaderboard_app.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
@@ -76,7 +75,6 @@ def show_measures(task: str, table: pd.DataFrame, named: list[str]) -> None:
         name: COLUMN.NumberColumn(name.replace("_", " "), format=column_format(name), help=SENTENCES[name])
         for name in named
     }
-    config["model"] = COLUMN.TextColumn(pinned=on_phone(), width=model_pixels(on_phone()))
     show_table(table, f"panglot {task} bias", "rows", config, ["model", *named], spread=())
     with st.expander("What each measure means", icon=":material/menu_book:"):
         text_table(pd.DataFrame([(name, SENTENCES[name]) for name in named], columns=["measure", "meaning"]))
@@ -160,7 +158,7 @@ def show_bias(index: Index, task: str, entries: list[Entry], rows: Mapping[str, 
 
 def main() -> None:
     """The page."""
-    index = open_board("Bias", "Which languages a model pushes up or down in the pool of all languages.")
+    index = open_board("Bias", "Which languages a model pushes up or down.")
     task = pick_task(index)
     notices(index, task)
     rows = bias_of(index, task)

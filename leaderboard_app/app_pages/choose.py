@@ -16,7 +16,6 @@ from leaderboard_app.field import Scored, entries_of, languages_of, link_of
 from leaderboard_app.field_store import field_of, scored_on
 from leaderboard_app.filtering import SIZES
 from leaderboard_app.formats import plus_minus
-from leaderboard_app.in_browser import on_phone
 from leaderboard_app.notices import tell_imitations
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.store import submissions
@@ -36,8 +35,11 @@ LENGTHS = {"any": None, "512": 512, "2,048": 2048, "8,192": 8192, "32,768": 3276
 WAYS: dict[Direction, str] = {"within": "within a language", "english": "English questions", "all": "all pairs"}
 
 
-def pick_wishes(languages: list[str], divided: bool) -> Wishes:
-    """What a reader asks for; where a task has no cells across languages, there is one direction."""
+def pick_wishes(languages: list[str], divided: bool, within: str) -> Wishes:
+    """What a reader asks for; where a task has no cells across languages, there is one direction.
+
+    :param within: what its queries and candidates are, in one language
+    """
     chosen = address.select_many(
         "My languages", languages, "languages", format_func=language_label, placeholder="all languages"
     )
@@ -49,7 +51,7 @@ def pick_wishes(languages: list[str], divided: bool) -> Wishes:
     with st.container(horizontal=True):
         licence = address.toggle("Open licence", "licence")
         weights = address.toggle("Open weights", "weights")
-    meaning = DIRECTIONS[direction]
+    meaning = within if direction == "within" else DIRECTIONS[direction]
     st.caption(f"{meaning[0].upper()}{meaning[1:]}. A model of unknown size or length fails a limit on it.")
     return Wishes(tuple(chosen or languages), direction, round(size) if size else None, licence, weights, length)
 
@@ -81,6 +83,7 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
             "weakest in": " → ".join(map(language_name, dict.fromkeys(choice.weakest))),
             "parameters": choice.model.facts.get("parameters"),
             "max_length": choice.model.facts.get("max_length"),
+            "texts per second": choice.model.facts.get("texts_per_second"),
             "licence": choice.model.facts.get("licence") or "",
             "trust": choice.model.facts.get("trust") or "reported",
             "id": f"{choice.model.model}@{choice.model.revision}",
@@ -88,7 +91,8 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
         }
         for choice in choices
     ]
-    return pd.DataFrame(rows).astype({"parameters": "Int64", "max_length": "Int64"})
+    table = pd.DataFrame(rows).astype({"parameters": "Int64", "max_length": "Int64", "texts per second": float})
+    return table if table["texts per second"].any() else table.drop(columns="texts per second")
 
 
 def said_of(found: Shortlist) -> str:
@@ -107,12 +111,12 @@ def show_choices(found: Shortlist, task: str, metric: str) -> None:
     """The list, and what it leaves out."""
     st.markdown(said_of(found))
     config: dict[str, object] = number_columns(("weakest",), "mono") | {
-        "model": COLUMN.TextColumn("model", pinned=on_phone(), width=190 if on_phone() else 260),
         "score": COLUMN.NumberColumn(metric, width=110),
         "behind the best": COLUMN.NumberColumn("behind the best ↓", width=130),
         "as good as the best": COLUMN.CheckboxColumn(width=130, help="Whether the interval of what it lacks holds 0."),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
         "max_length": COLUMN.NumberColumn("max tokens", format="localized", width=85),
+        "texts per second": COLUMN.NumberColumn(format="%.0f", width=120),
     }
     table = table_of(found.choices[:MOST])
     order = [name for name in table if name not in ("id", "leads to") and not name.endswith((" low", " high"))]
@@ -139,19 +143,25 @@ def candidates_of(models: list[Scored], task: str) -> list[Reported]:
 
 def main() -> None:
     """The page."""
-    index = open_board("Choose a model", "The models that do best in your languages, among those that you can run.")
+    index = open_board("Choose a model", "The best models in your languages that you can run.")
     counts, reported = counts_of(index), field_of(index).models()
-    tasks = [name for name in KNOWN if name in reported and IMAGES not in KNOWN[name].languages]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    tasks: dict[str, list[str]] = {}
+    for name in filter(reported.__contains__, KNOWN):
+        tasks.setdefault("images" if IMAGES in KNOWN[name].languages else "texts", []).append(name)
+    with st.container(horizontal=True):
+        sought = address.segments("Find", sorted(tasks, reverse=True), "find", "texts")
         with st.container(width=task_pixels()):
-            task = address.select("Task", tasks, "on", tasks[0], format_func=lambda name: task_label(name, counts))
+            task = address.select(
+                "Task", tasks[sought], "on", tasks[sought][0], format_func=lambda name: task_label(name, counts)
+            )
         with st.container(width=120):
             metric = address.select("Metric", list(METRICS), "by", next(iter(METRICS)))
     # Anybody can hand in scores under any name: what the page recommends was verified, or is in the field.
     models = [model for model in scored_on(index, task, metric) if model.is_reported or model.trust in HOLDS]
-    across = any(query != candidate for model in models[:1] for query, candidate in model.cells)
+    across = any(candidate not in (query, IMAGES) for model in models[:1] for query, candidate in model.cells)
     languages = languages_of(models, task)
-    wishes = pick_wishes(languages, not across)
+    within = DIRECTIONS["within"] if sought == "texts" else "captions in your languages find images"
+    wishes = pick_wishes(languages, not across, within)
     found = shortlist(candidates_of(models, task), KNOWN[task].languages, wishes)
     tell_imitations(entry for entry in entries_of(index.entries, task) if entry.trust in HOLDS)
     if found.choices:

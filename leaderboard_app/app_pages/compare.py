@@ -93,7 +93,8 @@ def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bo
     show_chart(
         dots(long, "setting", "model", title, narrow=on_phone()), f"{name} scores", "Scores with 95 % intervals."
     )
-    fold_table(long, f"{name} scores", "scores", SCORES)
+    whole = long.assign(id=long["model"].map(board.ids_of(chosen)))
+    fold_table(whole, f"{name} scores", "scores", SCORES)
     return divided
 
 

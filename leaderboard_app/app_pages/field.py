@@ -31,7 +31,7 @@ from leaderboard_app.formats import column_format
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
 from leaderboard_app.notices import tell_imitations
-from leaderboard_app.overview_table import TRUST_HELP, model_pixels
+from leaderboard_app.overview_table import TRUST_HELP
 from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
 from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
 from panglot.interop.field import METRICS
@@ -105,7 +105,6 @@ def field_columns(table: pd.DataFrame) -> tuple[list[str], dict[str, object]]:
         meaning = MEANINGS["bridge"] if name == "bridge" else PLACE_HELP
         config[name] = COLUMN.NumberColumn(name, format="%.5g", width=90, help=meaning)
     return order, config | {
-        "model": COLUMN.TextColumn("model", pinned=on_phone(), width=model_pixels(on_phone())),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=95),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=85),
         "dimension": COLUMN.NumberColumn("dim", format="localized", width=60, help="Dimension of its vectors."),
@@ -201,7 +200,7 @@ def show_size(table: pd.DataFrame, chosen: Choices, sought: Collection[str]) -> 
 
 def main() -> None:
     """The page."""
-    about = "What others reported on cells of Panglot's tasks, beside what was measured here: many models, no evidence."
+    about = "What others reported on the same tasks: many models, no evidence."
     index = open_board("The field", about)
     chosen, models = pick(index)
     show_active(chosen.filters)

@@ -51,7 +51,7 @@ def show_section(key: str, front: Front, whole: bool) -> None:
 
 def main() -> None:
     """The page."""
-    about = "How well encoders find answers within, across and over all languages, and which of them they favour."
+    about = "How well models find answers in many languages, and which of these they favour."
     index = open_board("Panglot", about)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=260):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from leaderboard_app import address
-from leaderboard_app.board import names_of
+from leaderboard_app.board import ids_of, names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
 from leaderboard_app.field import languages_of, link_of
@@ -48,21 +48,22 @@ def _counts(entry: Entry) -> bool:
 
 
 class Read(NamedTuple):
-    """Models by name: their scores by language, and where all of each is shown."""
+    """Models by name: their scores by language, where all of each is shown, and their whole ids."""
 
     scores: dict[str, ByLanguage]
     links: dict[str, str]
+    ids: dict[str, str]
 
 
 def measured_on(index: Index, task: str, metric: str, kind: str) -> Read:
     """The models with verified evidence or from papers; floors are left out."""
     entries = [entry for entry in entries_on(index, task) if _counts(entry)]
     if not entries:
-        return Read({}, {})
+        return Read({}, {}, {})
     found = scores_by_language(scores_of(index, [task], [metric], entries=entries), metric, kind)
     named = {name: entry for name, entry in zip(names_of(entries), entries, strict=True) if entry.id in found}
     links = {name: model_link(task, entry.folder) for name, entry in named.items()}
-    return Read({name: found[entry.id] for name, entry in named.items()}, links)
+    return Read({name: found[entry.id] for name, entry in named.items()}, links, ids_of(entries))
 
 
 def reported_on(index: Index, task: str, metric: str, kind: str) -> Read:
@@ -71,11 +72,13 @@ def reported_on(index: Index, task: str, metric: str, kind: str) -> Read:
     languages = languages_of(models, task)
     found: dict[str, ByLanguage] = {}
     links: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for model in models:
         name = model.name if model.name not in found else model.id
         found[name], links[name] = cells_by_language(model, languages, kind), link_of(model, task)
+        ids[name] = f"{model.identity}@{model.facts['revision']}"
     most = max(map(len, found.values()), default=0)
-    return Read({name: values for name, values in found.items() if values and len(values) == most}, links)
+    return Read({name: values for name, values in found.items() if values and len(values) == most}, links, ids)
 
 
 def show_models(read: Read, order: str, name: str, metric: str) -> None:
@@ -98,7 +101,7 @@ def show_models(read: Read, order: str, name: str, metric: str) -> None:
         show_table(groups, f"{name} by {order}", "groups", number_columns(("mean", "worst"), "mono"))
     st.subheader("Best and worst languages", anchor=False)
     table = spread_table(models)
-    table[LINK] = table["model"].map(read.links)
+    table[LINK], table["id"] = table["model"].map(read.links), table["model"].map(read.ids)
     show_table(table, f"{name} spread", "rows", number_columns(("mean", "worst", "best", "best − worst"), "mono"))
 
 

@@ -157,7 +157,7 @@ def rows_of(
 
 def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry]) -> list[str]:
     """The table, and what can be done with its rows; gives those that are ticked."""
-    order, config = overview_columns(table, chosen.intervals, on_phone())
+    order, config = overview_columns(table, chosen.intervals)
     spread = spread_columns(table) if chosen.intervals else ()
     name = f"panglot {chosen.task} {chosen.metric}"
     above = st.container()
@@ -183,7 +183,7 @@ def show_charts(everyone: pd.DataFrame, chosen: Choices, sought: Collection[str]
 
 def main() -> None:
     """The page."""
-    about = "Retrieval within, across and over all languages, and which of them a model favours."
+    about = "All models on one task: how good, how biased, at what cost."
     index = open_board("By task", about)
 
     @cache

@@ -119,7 +119,7 @@ def show_queries(index: Index, task: str, entry: Entry) -> None:
 
 def main() -> None:
     """The page."""
-    about = "Single queries, the ranks of their relevant candidates, and what is ranked above them."
+    about = "What a model finds for a single query, and where it fails."
     index = open_board("Queries", about)
     left, middle = st.columns(2)
     with left:

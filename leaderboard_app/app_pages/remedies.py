@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from leaderboard_app import address
-from leaderboard_app.board import names_of
+from leaderboard_app.board import ids_of, names_of
 from leaderboard_app.charts import dots
 from leaderboard_app.columns import headed
 from leaderboard_app.entries import Entry
@@ -21,12 +21,15 @@ from leaderboard_app.remedies import (
     Rung,
     debias_of,
     gains,
+    helps_most,
+    is_unchanged,
     ladder,
     ladder_table,
     language_table,
     needs_table,
     policies_for,
     unanswered,
+    worth_a_look,
 )
 from leaderboard_app.store import answers_of, is_answered, result_of
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, text_table
@@ -87,6 +90,8 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
         ladder_table(rungs, measure),
         headed("score" if measure in NAMES else measure, measure.replace("_", " ")),
     )
+    if found := helps_most(rungs, measure):
+        st.markdown(f"**{literal(found)}**")
     reference = (rungs[0].remedy, float(table["value"].iloc[0]))
     show_chart(
         dots(table.assign(measure=measure), "remedy", "measure", title, reference),
@@ -111,7 +116,7 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
 
 def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> None:
     """How much every model gains or loses by one policy, on its vectors as they are."""
-    verified = [entry for entry in entries if "debias=" not in entry.revision]  # those are on the ladders
+    verified = [entry for entry in entries if is_unchanged(entry)]  # the others are on the ladders
     if not verified:
         return
     st.subheader("Who gains", anchor=False)
@@ -137,12 +142,15 @@ def show_gains(index: Index, entries: list[Entry], measure: str, task: str) -> N
         f"{literal(policy)} minus the model as measured, with 95 % intervals. p: paired sign-flip test over clusters "
         "of questions, Holm-corrected over the policies."
     )
-    fold_table(table, f"{task} {policy}", "gains", number_columns([name for name in table if name != "model"]))
+    table["id"] = table["model"].map(ids_of(verified))
+    fold_table(
+        table, f"{task} {policy}", "gains", number_columns([name for name in table if name not in ("model", "id")])
+    )
 
 
 def main() -> None:
     """The page."""
-    index = open_board("Remedies", "What would help a model that favours the query's language, without training.")
+    index = open_board("Remedies", "What would help a model against its bias, without training.")
     task = pick_task(index)
     notices(index, task)
     entries = entries_on(index, task)
@@ -153,7 +161,7 @@ def main() -> None:
     if IMAGES in verified[0].languages:
         st.info("The pool has images, which have no language, so no remedy applies.")
         return
-    entry = pick_model(index, verified)
+    entry = pick_model(index, verified, first=worth_a_look(verified))
     spelt = {name: name.replace("_", " ") for name in MEASURES}
     measure = address.segments("Measure", list(MEASURES), "measure", "map", named=spelt)
     with failures_shown(entry):

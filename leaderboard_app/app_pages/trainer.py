@@ -24,7 +24,7 @@ from panglot.score.settings import SCORES
 FIRST = "static-seeds"  # the ablation of all kinds of batches with the most seeds
 
 st.title("Trainer")
-st.caption("What monolingual, cross-lingual, hybrid and image-text batches do to a model: an ablation of the trainer.")
+st.caption("What each kind of training batch does to a model.")
 experiments, refused = read_experiments()
 for file, why in refused.items():
     st.warning(literal(f"{file}: {why}"))

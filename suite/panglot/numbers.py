@@ -39,10 +39,10 @@ def interval(low: float | None, high: float | None, text: Callable[[float], str]
 
 
 def p_value(value: float) -> str:
-    """A p, as `.032`, `<.001`, `1`."""
+    """A p, as `.032`, `< .001`, `1`."""
     if math.isnan(value):
         return NOTHING
-    return "<.001" if value < 0.001 else "1" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
+    return "< .001" if value < 0.001 else "1" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
 
 
 def count(things: int, one: str, many: str = "") -> str:

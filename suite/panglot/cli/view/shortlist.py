@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from panglot.cli.view.tables import FoldingTable, prose
+from panglot.data.image import IMAGES
 from panglot.interop.shortlist import DIRECTIONS, Choice, Interval, Shortlist, Wishes, is_closed
 from panglot.languages import language_name, parse_language
 from panglot.numbers import NOTHING, count, interval, listed, short, signed
@@ -97,7 +98,8 @@ def check_command(choice: Choice, wishes: Wishes) -> str:
     languages = ",".join(dict.fromkeys(codes))
     # Whoever submits a result chooses its name: quoted, it is one word of the command, whatever it holds.
     chosen = ["--languages", languages] if languages else []
-    return shlex.join(["panglot", "run", choice.model.model, "--tasks", "./pairs.csv", *chosen])
+    own = "./images.toml" if IMAGES in choice.weakest else "./pairs.csv"
+    return shlex.join(["panglot", "run", choice.model.model, "--tasks", own, *chosen])
 
 
 def _row(choice: Choice) -> list[Text]:
@@ -110,7 +112,9 @@ def _row(choice: Choice) -> list[Text]:
     behind = Text("best" if choice.behind.value == 0 else "≈" if choice.tied else signed(-choice.behind.value))
     behind.append(f"\n{interval(choice.behind.low, choice.behind.high, _lack)}" if choice.behind.value else "", "dim")
     score = Text(short(choice.score.value)).append(f"\n{interval(choice.score.low, choice.score.high)}", "dim")
-    weakest = Text(short(choice.weakest_score)).append("\n" + "→".join(dict.fromkeys(choice.weakest)), "dim")
+    weakest = Text(short(choice.weakest_score)).append(
+        "\n" + "→".join("images" if end == IMAGES else end for end in dict.fromkeys(choice.weakest)), "dim"
+    )
     length = facts.get("max_length")
     licence = str(facts.get("licence") or "unknown")
     return [
