@@ -160,8 +160,8 @@ def test_filters_keep_matching_rows(open_page: Open, index: Index) -> None:
     test.selectbox(key="by").set_value("mono").run()
     shown = test.dataframe[0].value
     assert shown["mono"].is_monotonic_decreasing
-    assert shown["rank"].dropna().tolist() == [1, 2]
-    assert shown.loc[shown["rank"].isna(), "rank 95 %"].tolist() == ["floor"]
+    assert shown["rank"].tolist() == ["1", "2", "–"]
+    assert shown.loc[shown["rank"] == "–", "rank 95 %"].tolist() == ["floor"]
 
 
 @pytest.fixture(scope="module")
@@ -191,16 +191,16 @@ def test_choosing_languages_computes_again(open_page: Open, index: Index, made: 
     shown = named(test.dataframe[0].value).set_index("model")
     row = recompute.recompute(read_evidence(path_of(made, "bm25")), "map", ("de", "en")).row
     assert shown.loc["bm25", "multi"] == row["multi"].value
-    assert shown["rank"].dropna().tolist() == [1, 2]
+    assert shown["rank"].tolist() == ["1", "2", "–"]
 
 
 def test_ranks_are_those_of_what_is_verified(open_page: Open, copy: Path) -> None:
     update(copy)
     shown = open_page("overview", copy, task="starter").dataframe[0].value
     assert len(shown) == 3
-    assert shown["rank"].isna().all()
+    assert shown["rank"].tolist() == ["–"] * 3
     verify_new(copy)
-    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].dropna().tolist() == [1, 2]
+    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].tolist() == ["1", "2", "–"]
     path_of(copy, "bm25").touch()
     update(copy)
     page = open_page("overview", copy, task="starter")
@@ -237,4 +237,4 @@ def test_board_works_without_evidence(open_page: Open, copy: Path) -> None:
     assert {entry.trust for entry in read_index(copy).entries if not entry.source} == {"self-reported"}
     for page in ("overview", "model", "compare", "queries", "bias"):
         assert not open_page(page, copy, task="starter").exception
-    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].isna().all()
+    assert open_page("overview", copy, task="starter").dataframe[0].value["rank"].eq("–").all()

@@ -255,7 +255,7 @@ def test_the_page_shows_a_preview_to_one_person_only(
     assert [own[name] for name in ("mono", "cross", "multi")] == [
         result.settings[name]["map"].value for name in ("mono", "cross", "multi")
     ]
-    assert (own["balance"], own["rank"], own["trust"]) == (result.balance["map"].value, 1, "recomputed")
+    assert (own["balance"], own["rank"], own["trust"]) == (result.balance["map"].value, "1", "recomputed")
     assert "Place 1 of 1" in page.markdown[-1].value
     assert not _page(inbox.board, inbox, monkeypatch).dataframe
     assert [path.name for path in inbox.board.iterdir()] == ["constant@1"]
