@@ -48,9 +48,10 @@ const enterGrid = (event) => {
   const grid = step && event.target.closest?.('[data-testid="stDataFrame"]')
   if (!grid || grid.querySelector('td[aria-selected="true"]')) return
   const [, column, row] = event.target.id.match(/^glide-cell-(\\d+)-(\\d+)$/)?.map(Number) ?? []
-  const next = grid.querySelector(`#glide-cell-${column + step[0]}-${row + step[1]}`) ?? grid.querySelector("td")
-  next?.focus()
-  event.stopPropagation()
+  const next = grid.querySelector(`#glide-cell-${column + step[0]}-${row + step[1]}`)
+  if (next) event.stopPropagation()
+  const cell = next ?? grid.querySelector("td")  // from the first one the grid makes the step itself
+  cell?.focus()
 }
 
 // Streamlit pushes the address of any page that begins to run: also that of one which a reader has left by Back.
