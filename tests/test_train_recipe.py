@@ -80,6 +80,11 @@ def test_captions_for_images_need_no_image_tower() -> None:
             {"text": {"base": "x", "lora": {"target_modules": 3}}},
             r"text\.lora\.target_modules: must be an array or must be 'all-linear'\.$",
         ),
+        ({"image": {"pooling": ["mean", "mean"]}}, "image: pooling names 'mean' twice"),
+        ({"image": {"frozen": 3}}, r"image\.frozen: unknown key \(did you mean frozen_layers\?\)"),
+        ({"text": {"frozen": 3}}, r"text\.frozen: unknown key \(did you mean frozen_for_images or frozen_layers\?\)"),
+        ({"training": {"pooling": "mean"}}, r"training\.pooling: unknown key\.$"),
+        ({"data": [{"name": "ntrex", "sauce": "x"}]}, r"data\.0\.sauce: unknown key \(did you mean source\?\)"),
         ({"training": {"stepps": 3}}, "training.stepps: unknown key \\(did you mean steps\\?\\)"),
     ],
 )

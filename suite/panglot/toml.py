@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +49,7 @@ class TomlFile:
         try:
             return model.model_validate_json(content, strict=True)
         except ValidationError as error:
-            raise self._faults(error, known_keys(model)) from error
+            raise self._faults(error, model) from error
 
     def error(self, keys: Keys, message: str) -> BadData:
         """An error about one key."""
@@ -63,10 +63,10 @@ class TomlFile:
             way.pop()
         return self._lines.get(tuple(way), 1)
 
-    def _faults(self, error: ValidationError, known: Sequence[str]) -> BadData:
+    def _faults(self, error: ValidationError, model: type[BaseModel]) -> BadData:
         """What a model finds wrong, as an error."""
         found = [
-            (self._keys(_location(fault)), fault_message(fault, known)) for fault in error.errors(include_url=False)
+            (self._keys(_location(fault)), fault_message(fault, model)) for fault in error.errors(include_url=False)
         ]
         said = [self._fault(*fault) for fault in sorted(found, key=lambda fault: self.line(fault[0]))]
         more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
@@ -166,11 +166,36 @@ def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
     return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
-def known_keys(model: type[BaseModel]) -> list[str]:
-    """Return the names of all keys of a model and its parts, sorted."""
-    schema = model.model_json_schema()
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return sorted({name for part in parts for name in part.get("properties", ())})
+def _keys_beside(model: type[BaseModel], location: Keys) -> list[str]:
+    """Return the keys that a model knows in the table of a location's last key, sorted."""
+    schema = _schema(model)
+    tables = _members(schema, schema)
+    for key in location[:-1]:
+        found = [inner for table in tables for inner in _parts(table, key)]
+        # A location also has the names of members of unions, which lead nowhere.
+        tables = [member for inner in found for member in _members(inner, schema)] or tables
+    return sorted({name for table in tables for name in table.get("properties", ())})
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _members(part: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The forms that a part of a JSON schema can have."""
+    if "$ref" in part:
+        return _members(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
+    forms = [*part.get("anyOf", ()), *part.get("oneOf", ())]
+    return [member for form in forms for member in _members(form, schema)] or [part]
+
+
+def _parts(table: dict[str, Any], key: str | int) -> Iterator[dict[str, Any]]:
+    """The schema of what a table or an array has under a key."""
+    part = table.get("items") if isinstance(key, int) else table.get("properties", {}).get(key)
+    other = part or (table.get("additionalProperties") if isinstance(key, str) else None)
+    if isinstance(other, dict):
+        yield other
 
 
 def _location(fault: ErrorDetails) -> Keys:
@@ -180,8 +205,8 @@ def _location(fault: ErrorDetails) -> Keys:
     return [key for key in fault["loc"] if key != "[key]"]
 
 
-def fault_message(fault: ErrorDetails, known: Sequence[str]) -> str:
-    """Say what is wrong with a key; `known` are the keys that an unknown one may stand for."""
+def fault_message(fault: ErrorDetails, model: type[BaseModel]) -> str:
+    """Say what a model finds wrong with a key; an unknown one may stand for one that the same table can have."""
     key = str(fault["loc"][-1]) if fault["loc"] else ""
     match fault["type"]:
         case "missing" | "union_tag_not_found":
@@ -189,8 +214,10 @@ def fault_message(fault: ErrorDetails, known: Sequence[str]) -> str:
         case "too_short":
             return "must not be empty"
         case "extra_forbidden":
-            nearest = get_close_matches(key, known, n=1)
-            return f"unknown key{f' (did you mean {nearest[0]}?)' if nearest else ''}"
+            known = _keys_beside(model, fault["loc"])
+            longer = [name for name in known if len(key) > 2 and name.startswith(key)]
+            nearest = " or ".join(longer[:3] or get_close_matches(key, known, n=1))
+            return f"unknown key{f' (did you mean {nearest}?)' if nearest else ''}"
         case "union_tag_invalid":
             return f"'{fault['ctx']['tag']}' is not one of {fault['ctx']['expected_tags']}"
         case "value_error":

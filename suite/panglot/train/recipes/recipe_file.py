@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from panglot.errors import BadData, MissingData
-from panglot.toml import fault_message, known_keys, read_toml
+from panglot.toml import fault_message, read_toml
 from panglot.train.recipes.recipe import Recipe
 
 _MEMBER = re.compile(r"constrained-\w+|(?:literal|tuple)\[.*\]")
@@ -90,9 +90,8 @@ def _value(text: str) -> Any:
 
 def faults(error: ValidationError, model: type[BaseModel]) -> str:
     """All faults that the validation of a model found, each with its location."""
-    known = known_keys(model)
     found: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False):
         where = ".".join(str(part) for part in fault["loc"] if not _MEMBER.fullmatch(str(part)))
-        found.setdefault(where, []).append(fault_message(fault, known))
+        found.setdefault(where, []).append(fault_message(fault, model))
     return "; ".join(f"{where}: {' or '.join(said)}" if where else "; ".join(said) for where, said in found.items())

@@ -90,7 +90,9 @@ class ImageTower(Part):
     ImageNet classes that EfficientNet-Lite0 sees in them, as the text tower encodes these."""
 
     @model_validator(mode="after")
-    def _has_classes(self) -> ImageTower:
+    def _is_consistent(self) -> ImageTower:
+        if len(set(self.pooling)) < len(self.pooling):
+            raise ValueError(f"pooling names '{self.pooling[0]}' twice: the copy adds nothing. Remove one")
         if self.projection == "class-names" and self.base != LITE0:
             raise ValueError(f"projection = 'class-names' needs the classes of {LITE0}: remove it or base")
         return self
