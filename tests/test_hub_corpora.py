@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.setattr("panglot.data.readers.miracl.FILE_PASSAGES", 2)
-    return tmp_path / "home" / "panglot" / "twin"
+    return tmp_path / "home" / "panglot" / "data" / "twin"
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def test_a_made_set_is_made_once_and_checked_by_its_content(
     task = _from(TASKS["emoji-t2i"], build)
     assert read_pool(task).fingerprint == read_pool(task).fingerprint == task.fingerprint
     assert len(built) == 1
-    assert [path.name for path in (nowhere / "panglot").iterdir() if path.is_dir()] == ["emoji"]
+    assert [path.name for path in (nowhere / "panglot" / "data").iterdir() if path.is_dir()] == ["emoji"]
     with pytest.raises(BadData, match="expected fingerprint 0000"):
         read_pool(replace(task, fingerprint="0000"))
     monkeypatch.setenv("PANGLOT_DATA", str(data_dir))

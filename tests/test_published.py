@@ -56,11 +56,11 @@ def test_bm25_on_paragraphs_gives_the_published_scores(language: str, data_dir: 
     asked: dict[str, str] = {}
     relevant: dict[str, str] = {}
     for _, paragraph in paragraphs(path):
-        contexts.append(paragraph["context"])
-        for question in paragraph["qas"]:
-            if question["question"] not in asked:  # that task merges questions of equal text
-                asked[question["question"]] = question["id"]
-                relevant[question["id"]] = _digest(paragraph["context"])
+        contexts.append(paragraph.context)
+        for question in paragraph.qas:
+            if question.question not in asked:  # that task merges questions of equal text
+                asked[question.question] = question.id
+                relevant[question.id] = _digest(paragraph.context)
     ids = [_digest(context) for context in contexts]
     pool = Pool.of(
         (language,),

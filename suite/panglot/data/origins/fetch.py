@@ -93,6 +93,8 @@ def _download(task: Task, name: str, sha256: str) -> Path:
 
 
 def _verified(path: Path, sha256: str) -> Path:
+    if path.exists() and not path.is_file():  # a device has no end, and a pipe may have no beginning
+        raise BadData(f"{path} is not a file.")
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,10 +12,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urldefrag
 
+from pydantic import AfterValidator, BaseModel
+
 from panglot.data.origins.hub_rows import HubData
+from panglot.data.readers.jsonl import ItemId, ItemText, parse_json
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 from panglot.lines import read_lines
@@ -24,7 +27,20 @@ from panglot.progress import Progress
 if TYPE_CHECKING:
     from panglot.data.pool import Pool
 
-FIELDS = ("link", "question_number", "flores_passage", "question")
+
+def _check_link(link: str) -> str:
+    urldefrag(link)
+    return link
+
+
+class _Row(BaseModel):
+    link: Annotated[ItemId, AfterValidator(_check_link)]
+    question_number: int | ItemId
+    flores_passage: ItemText
+    question: ItemText
+
+
+FIELDS = tuple(_Row.model_fields)
 
 
 def parallel_pool(paths: Mapping[str, Path]) -> Pool:
@@ -40,10 +56,10 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
     for language, path in paths.items():
         passages: dict[str, str] = {}
         for row in _rows(path):
-            passages.setdefault(row["link"], row["flores_passage"])
-            group = f"{row['link']}#{row['question_number']}"
-            article = urldefrag(row["link"]).url
-            queries.append(Query(f"{language}:{group}", row["question"], language, group, cluster=article))
+            passages.setdefault(row.link, row.flores_passage)
+            group = f"{row.link}#{row.question_number}"
+            article = urldefrag(row.link).url
+            queries.append(Query(f"{language}:{group}", row.question, language, group, cluster=article))
         candidates += [Candidate(f"{language}:{link}", text, language) for link, text in passages.items()]
         links[language] = sorted(passages)
     for language, own in links.items():
@@ -57,13 +73,10 @@ def parallel_pool(paths: Mapping[str, Path]) -> Pool:
     return Pool.of(tuple(paths), queries, candidates, judgements)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in read_lines(path):
-        try:
-            row = {name: json.loads(line)[name] for name in FIELDS}
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadData(f"{path}, line {number}: not a Belebele question. {error!r}") from error
-        yield row
+def _rows(path: Path) -> Iterator[_Row]:
+    return (
+        parse_json(line, _Row, f"{path}, line {number}: not a Belebele question.") for number, line in read_lines(path)
+    )
 
 
 @dataclass(frozen=True)

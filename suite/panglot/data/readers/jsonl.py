@@ -1,15 +1,19 @@
-"""Read JSON Lines written by users: one object per line."""
+"""Read JSON: lines written by users, one object each, and published formats."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
-from panglot.data.readers.rows import Names, Row, fields_of, shown
+from pydantic import AfterValidator, BaseModel, ValidationError
+
+from panglot.data.readers.rows import Names, Row, fault_of_name, fields_of, shown
 from panglot.errors import BadData
 from panglot.lines import read_lines
+
+Form = TypeVar("Form", bound=BaseModel)
 
 _EXPECTED = "Each line must be one JSON object."
 
@@ -37,6 +41,38 @@ def read_json_lines(path: Path, names: Names) -> Iterator[Row]:
         yield Row(path, number, "", {field: values[heading] for field, heading in fields.items()})
     if empty:
         raise BadData(f"{path} is empty.")
+
+
+def parse_json(text: str, form: type[Form], fault: str) -> Form:
+    """Return JSON of a published format; types are strict, and keys that the form does not name are ignored.
+
+    :param fault: what to say, with the file, before what is wrong.
+    :raises BadData: it is not JSON of this form.
+    """
+    try:
+        return form.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadData(
+            f"{fault}{f' {where}:' if where else ''} {first['msg'].removeprefix('Value error, ')}."
+        ) from error
+
+
+def _check_id(value: str) -> str:
+    if fault := fault_of_name(value):
+        raise ValueError(fault)
+    return value
+
+
+def _check_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("contains a NUL character")
+    return text
+
+
+ItemId: TypeAlias = Annotated[str, AfterValidator(_check_id)]
+ItemText: TypeAlias = Annotated[str, AfterValidator(_check_text)]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

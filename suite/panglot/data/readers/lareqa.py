@@ -8,17 +8,50 @@ is relevant to all of them. Articles that share questions, in any language, form
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import BaseModel, Field
+
+from panglot.data.readers.jsonl import ItemId, ItemText, parse_json
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
+from panglot.lines import read_all_lines
 
 if TYPE_CHECKING:
     from panglot.data.pool import Pool
+
+
+class Answer(BaseModel):
+    """Where an answer begins in its context."""
+
+    answer_start: int
+
+
+class Question(BaseModel):
+    """A question and its answers, of which the first counts."""
+
+    id: ItemId
+    question: ItemText
+    answers: Annotated[list[Answer], Field(min_length=1)]
+
+
+class Paragraph(BaseModel):
+    """A text with the beginning and the end of each sentence, and questions about it."""
+
+    context: ItemText
+    sentence_breaks: list[tuple[int, int]]
+    qas: list[Question]
+
+
+class _Article(BaseModel):
+    paragraphs: list[Paragraph]
+
+
+class _File(BaseModel):
+    data: list[_Article]
 
 
 def sentence_pool(paths: Mapping[str, Path], *, paragraphs_per_article: int = 0) -> Pool:
@@ -35,14 +68,14 @@ def sentence_pool(paths: Mapping[str, Path], *, paragraphs_per_article: int = 0)
     articles: dict[tuple[str, int], list[str]] = defaultdict(list)
     for language, path in paths.items():
         for number, article, paragraph in _drawn(path, paragraphs_per_article):
-            context, breaks = paragraph["context"], paragraph["sentence_breaks"]
+            context, breaks = paragraph.context, paragraph.sentence_breaks
             ids = [f"{language}:{number}:{place}" for place in range(len(breaks))]
             candidates += [
                 Candidate(id_, context[start:end], language) for id_, (start, end) in zip(ids, breaks, strict=True)
             ]
-            for question in paragraph["qas"]:
-                group = question["id"]
-                queries.append(Query(f"{language}:{group}", question["question"], language, group))
+            for question in paragraph.qas:
+                group = question.id
+                queries.append(Query(f"{language}:{group}", question.question, language, group))
                 relevant[group].append(ids[_sentence_of(question, breaks, path)])
                 articles[language, article].append(group)
     cluster = join_articles(articles.values())
@@ -52,32 +85,30 @@ def sentence_pool(paths: Mapping[str, Path], *, paragraphs_per_article: int = 0)
     )
 
 
-def _drawn(path: Path, per_article: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+def _drawn(path: Path, per_article: int) -> Iterator[tuple[int, int, Paragraph]]:
     """Yield number, article and content of the paragraphs of a file that are drawn.
 
     In each article these are the paragraphs whose first question id has the smallest hashes. Translations share the
     ids, so the same paragraphs are drawn in every language, whatever their order.
     """
-    found: dict[int, list[tuple[str, int, dict[str, Any]]]] = defaultdict(list)
+    found: dict[int, list[tuple[str, int, Paragraph]]] = defaultdict(list)
     for number, (article, paragraph) in enumerate(paragraphs(path), start=1):
-        asked = min((question["id"] for question in paragraph["qas"]), default="")
+        asked = min((question.id for question in paragraph.qas), default="")
         found[article].append((hashlib.sha256(asked.encode()).hexdigest(), number, paragraph))
     for article, own in found.items():
         kept = {number for _, number, _ in sorted(own, key=lambda each: each[:2])[: per_article or len(own)]}
         yield from ((number, article, paragraph) for _, number, paragraph in own if number in kept)
 
 
-def paragraphs(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def paragraphs(path: Path) -> Iterator[tuple[int, Paragraph]]:
     """Yield the article number and the content of each paragraph of a file, in order.
 
     :raises BadData: the file is not in this format.
     """
-    try:
-        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-        for number, article in enumerate(articles):
-            yield from ((number, paragraph) for paragraph in article["paragraphs"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadData(f"{path} is not a SQuAD file with sentence breaks: {error!r}.") from error
+    text = "".join(line for _, line in read_all_lines(path))
+    read = parse_json(text, _File, f"{path} is not a SQuAD file with sentence breaks:")
+    for number, article in enumerate(read.data):
+        yield from ((number, paragraph) for paragraph in article.paragraphs)
 
 
 def join_articles(articles: Iterable[Sequence[str]]) -> dict[str, str]:
@@ -97,11 +128,11 @@ def join_articles(articles: Iterable[Sequence[str]]) -> dict[str, str]:
     return cluster
 
 
-def _sentence_of(question: dict[str, Any], breaks: list[tuple[int, int]], path: Path) -> int:
-    start = question["answers"][0]["answer_start"]
+def _sentence_of(question: Question, breaks: Sequence[tuple[int, int]], path: Path) -> int:
+    start = question.answers[0].answer_start
     for place, (first, end) in enumerate(breaks):
         if first <= start < end:
             return place
     raise BadData(
-        f"{path}: the answer to question {question['id']} starts at character {start}, which is outside every sentence."
+        f"{path}: the answer to question {question.id} starts at character {start}, which is outside every sentence."
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -18,9 +19,14 @@ class _Files:
 
     def __init__(self, path: Path, column: str) -> None:
         from pyarrow.parquet import ParquetFile
+        from pyarrow.types import is_binary, is_large_binary
 
-        self._table, self._column, self._lock = ParquetFile(path), column, Lock()
-        self._group, self._files = -1, list[bytes]()
+        with _damage_told(path):
+            self._table, self._column, self._lock = ParquetFile(path), column, Lock()
+        self._path, self._group, self._files = path, -1, list[bytes]()
+        kinds = [field.type for field in self._table.schema_arrow if field.name == column]
+        if len(kinds) != 1 or not (is_binary(kinds[0]) or is_large_binary(kinds[0])):
+            raise BadData(f"{path} needs one column '{column}' with the bytes of files.")
 
     @property
     def columns(self) -> list[str]:
@@ -36,7 +42,8 @@ class _Files:
         """Return the file in row `row` of row group `group`; None if the row has no file."""
         with self._lock:
             if group != self._group:
-                self._files = self._table.read_row_group(group, [self._column])[self._column].to_pylist()
+                with _damage_told(self._path):
+                    self._files = self._table.read_row_group(group, [self._column])[self._column].to_pylist()
                 self._group = group
             return self._files[row]
 
@@ -58,8 +65,7 @@ def read_items(path: Path, column: str, *facts: str) -> Iterator[tuple[dict[str,
     :raises BadData: the file is not a Parquet table with these columns.
     """
     files = _Files(path, column)
-    known = [name for name in (*facts, "split") if name in files.columns]
-    rows = iter(read_rows(path, *known))
+    rows = iter(read_rows(path, *facts, *(name for name in files.columns if name == "split")))
     for group, count in enumerate(files.groups):
         for row in range(count):
             content = files.read(group, row)
@@ -68,15 +74,44 @@ def read_items(path: Path, column: str, *facts: str) -> Iterator[tuple[dict[str,
 
 
 def read_rows(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """Return these columns of all rows of a table.
+    """Return these columns of all rows of a table: strings without gaps, but for `gain` and `keywords`.
 
-    :raises BadData: the file is not a Parquet table with these columns.
+    :raises BadData: the file is not a Parquet table with these columns, or a column has other values.
     """
+    from pyarrow.compute import list_flatten
     from pyarrow.parquet import read_table
+    from pyarrow.types import is_list
 
+    with _damage_told(path, columns):
+        table = read_table(path, columns=list(columns))
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        gaps = column.null_count + (list_flatten(column).null_count if is_list(column.type) else 0)
+        if gaps or not _is_expected(name, column.type):
+            found = f"{column.type}{f', {gaps:,} of them null' if gaps else ''}"
+            raise BadData(f"{path}: the column '{name}' has values of another type than expected: {found}.")
+    with _damage_told(path, columns):  # not all text is UTF-8
+        return table.to_pylist()
+
+
+@contextmanager
+def _damage_told(path: Path, columns: Sequence[str] = ()) -> Iterator[None]:
+    """Say which file cannot be read."""
     try:
-        return read_table(path, columns=list(columns)).to_pylist()
-    except (OSError, ValueError, KeyError) as error:
-        raise BadData(
-            f"{path} is not a Parquet table with the columns {', '.join(columns)}. {str(error)[:200]}"
-        ) from error
+        yield
+    except (OSError, ValueError, KeyError, OverflowError) as error:
+        named = f" with the columns {', '.join(columns)}" if columns else ""
+        reason = " ".join(str(error).split())[:200]
+        raise BadData(f"{path} is not a Parquet table{named}. {reason}") from error
+
+
+def _is_expected(name: str, kind: Any) -> bool:
+    """Whether a column of this name can have values of a type of Arrow: texts, but for grades and lists of keywords."""
+    from pyarrow import types
+
+    if name == "gain":
+        return bool(types.is_floating(kind) or types.is_integer(kind))
+    if name == "keywords":
+        return bool(types.is_list(kind)) and _is_expected("", kind.value_type)
+    if types.is_dictionary(kind):
+        return _is_expected(name, kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind))

@@ -143,7 +143,7 @@ def _parquet_rows(path: Path, fields: Mapping[str, str]) -> Iterator[Row]:
             for values in zip(*columns, strict=True):
                 number += 1
                 yield Row(path, number, "", dict(zip(fields, values, strict=True)), "row")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:  # OverflowError: a time that Python cannot express
         raise BadData(f"{path} is damaged. {str(error).rstrip('.')}.") from error
 
 
