@@ -15,7 +15,7 @@ import pandas as pd
 from leaderboard_app.exports import harmless
 from leaderboard_app.formats import chart_format
 from leaderboard_app.labels import EXACT, GREY, name_layers
-from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, tip, unless
+from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, tip, unless, without_middle
 from panglot.arrays import Floats
 from panglot.languages import language_label
 
@@ -59,14 +59,8 @@ AXIS, LEGEND = 64, 44
 NAMES: Spec = {"labelOverlap": False, "labelFlush": False, "ticks": False, "domain": False}
 WIDE, ON_PHONE = 350, 125
 """Pixels of a name beside a chart; on a phone, half of those in a legend."""
-
-
-def without_middle(pixels: int) -> Spec:
-    """Labels of an axis in the way of `shortened`."""
-    most = round(pixels / 5.6)
-    end = (most - 1) // 4
-    cut = f"slice(datum.label, 0, {most - 1 - end}) + '…' + slice(datum.label, -{end})"
-    return {"labelLimit": pixels, "labelExpr": f"length(datum.label) > {most} ? {cut} : datum.label"}
+IN_LEGEND = 6.6
+"""Pixels of a letter in a legend."""
 
 
 def pareto(table: pd.DataFrame, x: str, y: str, x_falls: bool = False) -> list[bool]:
@@ -181,7 +175,7 @@ def dots(
         **look,
     }
     if narrow and look["color"].get("legend"):
-        look["color"]["legend"]["labelLimit"] = 2 * ON_PHONE
+        look["color"]["legend"] |= without_middle(2 * ON_PHONE, IN_LEGEND)
     values = table[["value", "low", "high"]].stack().tolist() + ([reference[1]] if reference else [])
     scale = _scale(pd.Series(values), 0.04)
     point = {**encoding, "x": number_of("value", title=title, scale=scale, axis=_axis(8))}
@@ -242,7 +236,9 @@ def _by(series: str, names: Sequence[str]) -> Spec:
     """Colour of a series, its own where it has one; no legend where there is one alone."""
     inks = [INKS.get(name, OTHERS[place % len(OTHERS)]) for place, name in enumerate(names)]
     legend: Spec | None = (
-        {"orient": "top", "title": None, "labelLimit": 300, "symbolOpacity": 1} if len(names) > 1 else None
+        {"orient": "top", "title": None, "symbolOpacity": 1, **without_middle(WIDE, IN_LEGEND)}
+        if len(names) > 1
+        else None
     )
     if legend and max(map(len, names)) > LONG_NAME:
         legend["columns"] = 1

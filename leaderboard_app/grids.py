@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from leaderboard_app.charts import AXIS, LEGEND, NAMES, savable, without_middle
+from leaderboard_app.charts import AXIS, LEGEND, NAMES, savable
 from leaderboard_app.labels import GREY
-from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, unless
+from leaderboard_app.vega import Chart, Spec, data, mark, name_of, number_of, unless, without_middle
 from panglot.languages import language_label
 
 BELOW, NEUTRAL, ABOVE = "#b35806", "#f7f7f7", "#542788"

@@ -73,3 +73,11 @@ def tip(field: str, of: str = "", **look: object) -> Spec:
 def unless(test: str | Spec, value: object, otherwise: object) -> Spec:
     """A channel of one of two values."""
     return {"condition": {"test": test, "value": value}, "value": otherwise}
+
+
+def without_middle(pixels: int, letter: float = 5.6) -> Spec:
+    """Labels in the way of `shortened`, with so many pixels a letter."""
+    most = round(pixels / letter)
+    end = (most - 1) // 4
+    cut = f"slice(datum.label, 0, {most - 1 - end}) + '…' + slice(datum.label, -{end})"
+    return {"labelLimit": pixels, "labelExpr": f"length(datum.label) > {most} ? {cut} : datum.label"}

@@ -22,7 +22,7 @@ from leaderboard_app.comparison import (
 )
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import literal
-from leaderboard_app.formats import column_format
+from leaderboard_app.formats import column_format, shortened
 from leaderboard_app.grids import deviation_map
 from leaderboard_app.in_browser import on_phone
 from leaderboard_app.index import Index
@@ -85,7 +85,8 @@ def show_scores(index: Index, task: str, chosen: list[Entry], metric: str) -> bo
     """The scores of the chosen models; gives whether the task has no pool of all languages."""
     rows = board.values(scores_of(index, [task], [metric, *board.BIAS], overall=True, entries=chosen), metric)
     divided = tell_divided({entry.id: rows.get(entry.id, {}) for entry in chosen})
-    st.html(side_by_side(chosen, rows, board.names_of(chosen)))
+    names = [shortened(name, 36 if on_phone() else 84) for name in board.names_of(chosen)]
+    st.html(side_by_side(chosen, rows, names))
     st.caption(f"{literal(metric)}; ± is half of a 95 % interval. In bold: the best. ↑: higher is better; ↓: lower is.")
     long = board.model_scores(chosen, rows, board.SCORES)
     name = f"panglot {task} {metric}"
@@ -109,7 +110,7 @@ class Pair(NamedTuple):
     def columns(self) -> dict[str, object]:
         """Columns of two scores, headed by the models' names, of their difference and of p."""
         scores = {
-            column: COLUMN.NumberColumn(name, format=column_format(column))
+            column: COLUMN.NumberColumn(shortened(name, 18 if on_phone() else 40), format=column_format(column))
             for column, name in zip("AB", self.names, strict=True)
         }
         return scores | number_columns(("p (Holm)",)) | number_columns(DIFFERENCES, of="difference")
