@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from panglot.evaluate.run import run
 from panglot.results.result import Result
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
+from panglot.score.bootstrap import draw_clusters
 from panglot.score.comparison.contributions import Contributions, contributions, members_of, with_linear_balance
 from panglot.score.comparison.paired import compare, compare_contributions, sign_chunks, swaps_of
 from panglot.score.comparison.standings import rank, rank_contributions
@@ -275,6 +277,13 @@ def test_too_few_clusters_can_find_no_difference_and_say_so() -> None:
     assert compare_contributions(*six, "map").by_setting.p[0] == 2 / 2**6
 
 
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws for as many clusters are the same in each comparison, and take most of the time of a small one."""
+    monkeypatch.setattr("panglot.score.comparison.paired.draw_clusters", cache(draw_clusters))
+
+
+@pytest.mark.usefixtures("drawn_once")
 def test_false_positives_are_five_in_a_hundred() -> None:
     """500 pairs of models that are alike; the family of settings errs in no more than 5 % (Holm), each test in 5 %."""
     random = np.random.default_rng(11)
@@ -294,6 +303,7 @@ def drawn_questions(random: np.random.Generator, questions: int, shift: float) -
     return Contributions(("de", "en"), one, count), Contributions(("de", "en"), other + shift, count)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_intervals_hold_the_true_difference_in_ninety_five_of_a_hundred() -> None:
     random = np.random.default_rng(12)
     shift = 0.02
@@ -302,6 +312,7 @@ def test_intervals_hold_the_true_difference_in_ninety_five_of_a_hundred() -> Non
     assert np.mean(inside, axis=0)[:3] == pytest.approx(0.95, abs=0.03)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_the_detectable_difference_is_found_in_eighty_of_a_hundred() -> None:
     random = np.random.default_rng(13)
     wide = compare_contributions(*drawn_questions(random, 5000, 0.0), "map", draws=1)
