@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from leaderboard_app.exports import literal
+from panglot.plain import plain
 
 T = TypeVar("T")
 Values = dict[str, list[str]]
@@ -197,7 +198,7 @@ def _tell_missing(label: str, names: Sequence[str], why: Mapping[str, str] = Map
 
 
 def _tell(said: str) -> None:
-    st.session_state.get(_NOTES, st).caption(f":material/link_off: {literal(said)}")
+    st.session_state.get(_NOTES, st).caption(f":material/link_off: {literal(plain(said))}")
 
 
 def _read(key: str) -> list[str]:

@@ -119,6 +119,7 @@ def test_a_folded_away_choice_that_a_link_asks_for_in_vain_is_told_in_view(open_
 @pytest.mark.parametrize(
     ("page", "key", "value", "said"),
     [
+        ("overview", "rows", "a\u202eb\x1b[31m", "Selected rows: the link asks for au202ebx1b[31m, which is not"),
         ("overview", "rows", "no-such-model@1", "Selected rows: the link asks for no-such-model@1, which is not"),
         ("overview", "rows-sort", "size upward", "Order of the table: the link asks for size upward, which is not"),
         ("queries", "id", "no-such-query", "Query: the link asks for no-such-query, which is not"),
