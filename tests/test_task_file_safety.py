@@ -25,7 +25,7 @@ from panglot.data.task import Task
 from panglot.data.task_file import read_task_file
 from panglot.data.task_tables import ReferenceTable, Slug
 from panglot.encode.cache import VECTORS
-from panglot.errors import BadData, MissingData
+from panglot.errors import BadData, MissingData, PanglotError
 from panglot.files import DATA_VARIABLE, cache_dir
 from panglot.progress import Progress, silent
 from tests.helpers.layout import ROOT
@@ -112,6 +112,19 @@ def test_data_of_a_task_of_any_name_is_written_only_to_its_own_folder(
         assert task.source.folder == name
         _fetch(task, monkeypatch)
     assert example == "starter.toml" or {path.name for path in cache.glob("*")} == {"data"}
+
+
+@pytest.mark.parametrize("name", ["storybooks", "emoji", "xquad-r"])
+def test_copy_of_a_built_in_file_is_accepted_unless_its_files_are_built_from_other_sources(
+    name: str, tmp_path: Path
+) -> None:
+    text = (FOLDER / f"{name}.toml").read_text("utf-8")
+    (tmp_path / "copy.toml").write_text(text, encoding="utf-8")
+    assert load_tasks(str(tmp_path / "copy.toml"))
+    if name != "xquad-r":
+        (tmp_path / "copy.toml").write_text(text.replace("https://github.com", "https://example.org"), "utf-8")
+        with pytest.raises(PanglotError, match="is the name of a built-in task or set with different content"):
+            load_tasks(str(tmp_path / "copy.toml"))
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def _own_file(path: Path, part: str) -> tuple[Task, ...]:
 def _check_own(task: Task, path: str, known: Mapping[str, Task]) -> None:
     """Reject a name whose results or cached files could be mistaken for those of a built-in task."""
     same = known.get(task.name)
-    if same and task.fingerprint and task.fingerprint == same.fingerprint:
+    if same and task.fingerprint and task.fingerprint == same.fingerprint and _maker(task) == _maker(same):
         return
     if same or {task.name, task.source.folder} & {*_sets(), *groups(), *known}:
         raise PanglotError(
@@ -148,6 +148,11 @@ def _check_own(task: Task, path: str, known: Mapping[str, Task]) -> None:
         )
     if other := imitated(task.name, known):
         raise PanglotError(f"{path}: the name '{task.name}' can be mistaken for the task '{other}'. Rename it.")
+
+
+def _maker(task: Task) -> object:
+    """Return what builds a task's files: built images are not compared with a fingerprint."""
+    return getattr(task.source.build, "__self__", task.source.build)
 
 
 @cache
