@@ -15,7 +15,7 @@ from leaderboard_app.board import scored
 from leaderboard_app.entries import ALL
 from leaderboard_app.field import Scored
 from panglot.data.image import IMAGES
-from panglot.languages import language_name, parse_language
+from panglot.languages import language_name, parse_language, script_name
 from panglot.score.pivot import english_among
 
 ByLanguage = Mapping[str, float]
@@ -117,9 +117,10 @@ def spread_table(models: Mapping[str, ByLanguage]) -> pd.DataFrame:
 
 
 def script_of(code: str) -> str:
-    """The script of a language, as ISO 15924 calls it; `other` where that is unknown."""
+    """The name of a language's script; `other` where that is unknown."""
     language = parse_language(code)
-    return (language.script if language else "") or OTHER
+    name = script_name(language.script) if language else ""
+    return f"{name[0].upper()}{name[1:]}" if name else OTHER  # some are words beside a language: Chinese, simplified
 
 
 def family_of(code: str) -> str:

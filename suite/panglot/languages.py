@@ -116,11 +116,15 @@ def language_name(code: str) -> str:
     language, tag = parse_language(code), _tag(code)
     if tag is None:
         return code
-    names = _iana_names()
-    name = names[f"language {tag.language}"]
+    name = _iana_names()[f"language {tag.language}"]
     if language is None or language.script == language.usual_script or not tag.script:
         return name
-    return f"{name}, {names.get(f'script {tag.script}', tag.script)}"
+    return f"{name}, {script_name(tag.script)}"
+
+
+def script_name(script: str) -> str:
+    """Return the English name of an ISO 15924 code, such as `Bengali` for `Beng`; unknown codes unchanged."""
+    return _iana_names().get(f"script {script}", script)
 
 
 def language_label(code: str) -> str:
