@@ -132,7 +132,7 @@ def test_two_fast_steps_back_leave_the_way_forward(page: Page, address: str) -> 
     [
         ("field", "Metric", "recall@10", "by"),
         ("model", "Model", "bm25", "model"),
-        ("trainer", "Task", "mlqa-r", "on"),
+        ("trainer", "Task", "emoji-t2i", "on"),
     ],
 )
 def test_a_choice_survives_back_forward_and_a_fresh_browser(

@@ -72,7 +72,7 @@ def test_each_page_opens_without_a_warning(open_page: Open, index: Index, page: 
         ("compare", "Metric", "mrr", "metric"),
         ("queries", "Order", "lowest average precision", "order"),
         ("bias", "Measure", "kendall_w", "measure"),
-        ("trainer", "Task", "mlqa-r", "on"),
+        ("trainer", "Task", "emoji-t2i", "on"),
     ],
 )
 def test_a_choice_is_written_to_the_address_and_follows_it(
