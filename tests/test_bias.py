@@ -168,7 +168,8 @@ def test_statistics_of_ranks_equal_looking_at_the_candidates(steps: int, fixed_s
     scores = np.random.default_rng(3).integers(0, steps, (12, 27)).astype(float)
     scores[pool.query, pool.candidate] += steps // 2
     evidence = collect_evidence(pool, fixed_scores(scores))
-    found = {name: _statistic(evidence, name) for name in ("removal", "strong", "weak", "first_hit", "blind_first_hit")}
+    names = ("removal", "strong", "weak", "first_hit", "blind_first_hit", "random_distance")
+    found = {name: _statistic(evidence, name) for name in names}
     language = pool.candidates.language
     for query, own in enumerate(pool.queries.language.tolist()):
         row, relevant = scores[query], {*pool.candidate[pool.query == query].tolist()}
@@ -187,6 +188,8 @@ def test_statistics_of_ranks_equal_looking_at_the_candidates(steps: int, fixed_s
         assert found["weak"][query] == pytest.approx(np.mean([row[c] > wrong[language[c]] for c in others]))
         assert found["first_hit"][query] == pytest.approx(np.mean([c in mine for c in best]))
         assert found["blind_first_hit"][query] == pytest.approx(1 / 3)
+        # The expected range of k of n ranks that are drawn without replacement
+        assert found["random_distance"][query] == pytest.approx(28 * (len(relevant) - 1) / (len(relevant) + 1))
 
 
 def test_kendall_w_is_friedmans(make_pool: PoolMaker, fixed_scores: type[FixedScores]) -> None:
