@@ -203,6 +203,19 @@ def test_kendall_w_is_friedmans(make_pool: PoolMaker, fixed_scores: type[FixedSc
         assert found[language]["bias"]["kendall_w"].value == pytest.approx(expected)
 
 
+def test_blind_agreement_equals_hand_computed_values(fixed_scores: type[FixedScores]) -> None:
+    """Two German questions answered in two languages: 2 of 4 relevants. An English one answered in three: 3 of 3."""
+    answered = {"de:0": ("de", "en"), "de:1": ("de", "en"), "en:2": ("de", "en", "th")}
+    pool = Pool.of(
+        ("de", "en", "th"),
+        [Query(name, "", name[:2], name[3:]) for name in answered],
+        [Candidate(f"{x}{n}", "", x) for x in ("de", "en", "th") for n in range(3)],
+        [Judgement(name, f"{x}{name[3:]}") for name, found in answered.items() for x in found],
+    )
+    evidence = collect_evidence(pool, fixed_scores(np.arange(27).reshape(3, 9)))
+    assert _statistic(evidence, "blind_w") == [0.5, 0.5, 1]
+
+
 def test_lists_emptied_by_language_choice_are_not_counted(fixed_scores: type[FixedScores]) -> None:
     """The English query lists German candidates only: once German has left the pool, its list says nothing."""
     pool = Pool.of(

@@ -72,6 +72,12 @@ def test_a_tie_with_a_wrong_candidate_is_wrong_and_in_its_language() -> None:
         assert found.tolist() == [hit]
 
 
+def test_without_lists_nothing_is_known_of_the_first_candidate(scored: tuple[Pool, np.ndarray, Evidence]) -> None:
+    _, _, evidence = scored
+    empty = replace(evidence, top=evidence.top[:, :0], top_language=evidence.top_language[:, :0])
+    assert np.isnan(top_hits(empty)["top_hit"]).all()
+
+
 def test_hubs_equal_counting_the_lists(make_pool: PoolMaker) -> None:
     pool = make_pool(questions=60, distractors=40)
     scores = np.random.default_rng(5).random((len(pool.queries), len(pool.candidates)))
