@@ -131,8 +131,14 @@ def evidence(fixed_scores: type[FixedScores]) -> Evidence:
     ],
 )
 def test_unknown_policy_is_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownName, match="policy"):
+    with pytest.raises(UnknownName, match=r"^Unknown policy "):
         parse_policy(name)
+
+
+def test_places_of_own_first_are_a_number_of_nine_digits() -> None:
+    assert parse_policy("own-first:999999999").name == "own-first:999999999"
+    with pytest.raises(UnknownName, match=r"K must be a positive integer of at most nine digits\.$"):
+        parse_policy("own-first:9999999999")
 
 
 def test_every_example_parses_with_an_argument() -> None:
