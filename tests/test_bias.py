@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,6 +15,7 @@ from panglot.progress import silent
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score import bias
+from panglot.score.bias.pairs import mean_per_query, sum_before
 from panglot.score.bootstrap import Sample
 from panglot.score.summary import BIAS_NAMES, Scores, score_evidence
 from tests.helpers.pools import PoolMaker
@@ -51,6 +53,16 @@ def test_rank_distances_equal_hand_computed_values(one_question: Evidence) -> No
     assert _statistic(one_question, "weak") == [0, 0]
     assert bias.statistics(one_question, [one_question], [])["mix"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
     assert bias.statistics(one_question, [one_question], [])["pool"].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_sums_of_better_ranked_candidates_start_anew_with_each_query(one_question: Evidence) -> None:
+    assert sum_before(one_question.together, np.array([1.0, 2, 3, 4])).tolist() == [0, 1, 0, 3]
+
+
+def test_mean_of_a_query_without_relevant_candidates_is_unknown(one_question: Evidence) -> None:
+    longer = replace(one_question, query_language=np.array([0, 1, 1]))
+    found = mean_per_query(longer, np.array([1.0, 2, 3, 6]), np.array([True, True, False, True]))
+    assert found == pytest.approx([1.5, 6, np.nan], nan_ok=True)
 
 
 def _measured(name: str, **means: object) -> list[float]:
