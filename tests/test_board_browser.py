@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from leaderboard_app.board import BIAS, SCORES
 from leaderboard_app.overview_table import overview_columns
 from leaderboard_app.recompute import recompute
+from leaderboard_app.widgets import AROUND, LETTER, ON_PHONE
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import read_result_record
 from tests.helpers.boards import PAGES, path_of, verified_index
@@ -166,15 +167,15 @@ def check_first_score_on_a_phone(page: Page) -> None:
 
 
 def check_table_on_a_phone(page: Page) -> None:
-    """A score is in view."""
-    eventually(lambda: page.get_by_test_id("stDataFrame").first.bounding_box()["y"] < 500, True)  # type: ignore[index]
+    """A score is in view: beside the box to tick and the name, below the choices."""
+    eventually(lambda: page.get_by_test_id("stDataFrame").first.bounding_box()["y"] < 560, True)  # type: ignore[index]
     box = page.get_by_test_id("stDataFrame").first.bounding_box()
     assert box
     table = pd.DataFrame({name: [0.5] for name in ("rank", "model", *SCORES, *BIAS, "image-text")})
-    order, config = overview_columns(table, intervals=False, narrow=True)
-    assert order[2] == "balance"
-    ticks = 36
-    assert ticks + sum(config[name]["width"] for name in order[:3]) <= box["width"]  # type: ignore[index]
+    order, config = overview_columns(table, intervals=False)
+    assert order[:3] == ["rank", "model", "balance"]
+    ticks, model = 36, round(LETTER * ON_PHONE) + AROUND
+    assert ticks + model + sum(config[name]["width"] for name in ("rank", "balance")) <= box["width"]  # type: ignore[index]
 
 
 def test_first_page_leads_to_a_model_and_back(seen: Seen) -> None:
