@@ -59,7 +59,7 @@ class Ranking:
     gain: Floats
     cells: int
 
-    @property
+    @cached_property
     def place(self) -> Ints:
         """Position among the relevant candidates of the cell, counting from 1, [pairs]."""
         relevants = self.relevants

@@ -45,7 +45,7 @@ def consistency(evidence: Evidence) -> dict[str, Floats]:
     for one in range(languages):
         for other in range(one + 1, languages):
             both = (top[:, one, 0] != NOBODY) & (top[:, other, 0] != NOBODY)
-            value = _overlaps(top[both, one], top[both, other]) @ weight
+            value = _overlap(top[both, one], top[both, other], weight)
             for language in (one, other):
                 total[both, language] += value
                 count[both, language] += 1
@@ -113,9 +113,13 @@ def _parallel_lists(evidence: Evidence) -> tuple[Ints, Ints]:
     return listed.reshape(questions, languages, MIX_DEPTH), place
 
 
-def _overlaps(one: Ints, other: Ints) -> Ints:
-    """Number of candidates that two sets of lists [lists, depth] share in their first 1, 2, … entries, same shape."""
+def _overlap(one: Ints, other: Ints, weight: Floats) -> Floats:
+    """Weighted sum of how many candidates two lists [lists, depth] share in their first 1, 2, … entries, [lists].
+
+    `weight` [depth] is that of each number of entries.
+    """
     depth = np.arange(one.shape[1])
     same = (one[:, :, None] == other[:, None, :]) & (one[:, :, None] != NOBODY)
     within = np.maximum.outer(depth, depth)[..., None] <= depth  # both places are among the first ones
-    return same.reshape(len(one), within.shape[0] ** 2).astype(np.float32) @ within.reshape(-1, len(depth))
+    found: Floats = same.reshape(len(one), len(depth) ** 2) @ (within @ weight).ravel()
+    return found
