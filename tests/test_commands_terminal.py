@@ -15,9 +15,11 @@ from typer.testing import CliRunner, Result
 
 from panglot.cli.main import app, main
 from panglot.cli.view.tables import LONGEST_LINE, FoldingTable, Grid, facts, prose
+from panglot.cli.view.terminal import _heat
 from panglot.data.catalogue import all_tasks, groups
 from panglot.encode.registry import KINDS
 from panglot.errors import PanglotError
+from panglot.score.bootstrap import Score
 from tests.helpers.processes import started
 
 PANGLOT = str(Path(sys.executable).with_name("panglot"))
@@ -105,6 +107,11 @@ def test_nothing_is_cut_in_a_narrow_terminal(shown: list[list[str]], columns: in
         assert "…" not in said.replace("…)", ""), arguments
         paths = [line for line in said.splitlines() if "/" in line]
         assert all(len(line.rstrip()) <= columns for line in said.splitlines() if line not in paths), arguments
+
+
+def test_cells_of_100_percent_do_not_touch() -> None:
+    grid = Grid(["en", "de"], [("en", [_heat(Score(1.0, 1.0, 1.0), 0, 1), _heat(Score(0.815, 0.8, 0.9), 0, 1)])], 5)
+    assert drawn(grid, 80)[-1].split() == ["en", "100", "81.5"]
 
 
 def test_a_pipe_gets_whole_lines_without_colour(shown: list[list[str]]) -> None:

@@ -156,16 +156,19 @@ def test_without_a_card_it_is_refused(folder: Path, tmp_path: Path) -> None:
 
 def test_submit_receive_and_verify_work_together(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / folder.name)
-    done = panglot("submit", "random@1", "--licence", "MIT", "--training", "starter=zero-shot", cwd=tmp_path)
+    stated = ("--licence", "MIT", "--parameters", "1.5M", "--training", "starter=zero-shot")
+    done = panglot("submit", "random@1", *stated, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Next: upload the zip" in done.stdout
     done = panglot("receive", "random@1.zip", "--into", "board", cwd=tmp_path)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "board/random@1"), done.stderr
     card = read_record(tmp_path / "board" / "random@1" / "card.json", SubmissionCard)
-    assert (card.licence, card.training) == ("MIT", {"starter": "zero-shot"})
+    assert (card.licence, card.parameters, card.training) == ("MIT", 1_500_000, {"starter": "zero-shot"})
     done = panglot("verify", "board", "--rerun", "--sample", "5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "starter.de-en.json  reproduced" in done.stdout
+    assert "card.json  declared" in done.stdout
+    assert "Scores only" not in done.stdout
     path = tmp_path / "board" / "random@1" / "starter.de-en.json"
     path.write_text(
         path.read_text(encoding="utf-8").replace('"headline": "map"', '"headline": "mrr"'), encoding="utf-8"

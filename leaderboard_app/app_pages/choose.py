@@ -123,8 +123,8 @@ def show_choices(found: Shortlist, task: str, metric: str) -> None:
     show_table(table, f"panglot choice {task} {metric}", "choices", config, order)
     st.caption(
         f"{count(len(found.choices), 'model')} to choose from; {found.excluded:,} beyond a limit, {found.incomplete:,} "
-        "without these languages. ± is half of a 95 % interval over languages (of fewer than five, with those that "
-        "models score most alike), not over queries."
+        "without these languages. ± is half of a 95 % interval over languages (for fewer than five, with those that "
+        "models score most like them), not over queries."
     )
 
 

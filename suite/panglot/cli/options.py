@@ -30,7 +30,7 @@ Changes = Annotated[
     list[str], typer.Option("--set", metavar="A.B=C", help="Override a setting, e.g. training.steps=50.")
 ]
 
-Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Vector cache directory.")]
+Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Vector cache folder.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Encode everything again.")]
 
 QueryPrompt = Annotated[

@@ -160,7 +160,7 @@ def parse_parameters(text: str) -> int:
 
     :raises PanglotError: it is not such a number.
     """
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMB]?)", text.strip().upper())
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([KMB]?)", text.strip().upper())
     if not found or not float(found[1]):
         raise PanglotError(f"A number of parameters is e.g. 600M or 1.5B, not '{text}'.")
     return round(float(found[1]) * {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}[found[2]])

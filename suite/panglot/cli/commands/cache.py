@@ -15,7 +15,7 @@ from panglot.files import cache_dir
 if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
 
-Root = Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="Vector cache directory.")]
+Root = Annotated[Path | None, typer.Option("--cache", metavar="FOLDER", help="Vector cache folder.")]
 
 cache = typer.Typer(
     cls=Verbs,

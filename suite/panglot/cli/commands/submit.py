@@ -30,7 +30,7 @@ def submit(
     licence: Annotated[
         str | None, typer.Option(metavar="NAME", help="Licence of the weights, such as Apache-2.0.")
     ] = None,
-    parameters: Annotated[int | None, typer.Option(metavar="N", min=1, help="Number of parameters.")] = None,
+    parameters: Annotated[str, typer.Option(metavar="N", help="Number of parameters, e.g. 600M or 1.5B.")] = "",
     weights: Annotated[
         Literal["open", "closed"] | None, typer.Option(metavar="open|closed", help="Whether the weights are open.")
     ] = None,
@@ -60,6 +60,7 @@ def submit(
     from panglot.cli.names import split
     from panglot.cli.view.verdict import show_verdict, verdict_json
     from panglot.data.image import IMAGES
+    from panglot.interop.shortlist import parse_parameters
     from panglot.results.result_record import find_results
     from panglot.trust.intake import take_in
     from panglot.trust.submission import CARD, card_of, pack, write_card
@@ -80,7 +81,7 @@ def submit(
         "name": name,
         "organisation": organisation,
         "licence": licence,
-        "parameters": parameters,
+        "parameters": parse_parameters(parameters) if parameters else None,
         "weights": weights,
         "languages": tuple(split(languages)) or None,
         "link": link,

@@ -68,7 +68,7 @@ def verify(
     if as_json:
         print_json([verdict_json(verdict) for verdict in verdicts])
     else:
-        show_levels(console, [verdict.level for verdict in verdicts])
+        show_levels(console, verdicts)
     if any(verdict.level == "failed" for verdict in verdicts):
         raise typer.Exit(1)
     if record:

@@ -87,7 +87,7 @@ def _order(pivot: Pivot) -> list[int]:
 
 
 def _places(difference: float) -> str:
-    return NOTHING if math.isnan(difference) else f"{difference:+.0f}" if difference else "0"
+    return NOTHING if math.isnan(difference) else f"{difference:+.0f}".replace("-", "−") if difference else "0"
 
 
 def _plain(value: float) -> float | None:

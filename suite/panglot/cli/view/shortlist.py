@@ -13,15 +13,15 @@ from panglot.cli.view.tables import FoldingTable, prose
 from panglot.data.image import IMAGES
 from panglot.interop.shortlist import DIRECTIONS, Choice, Interval, Shortlist, Wishes, is_closed
 from panglot.languages import language_name, parse_language
-from panglot.numbers import NOTHING, count, interval, listed, short, signed
+from panglot.numbers import NOTHING, count, interval, listed, short
 
 LONGEST = 34
 """Characters of a model's name in the table; the JSON has all of it."""
 
 LEGEND = (
-    "95 % intervals over languages (of fewer than five, with those that models score most alike), not over queries. "
-    "behind: this model minus the best, with the interval of what it lacks; ≈ if that contains 0. weakest: the lowest "
-    "of the chosen scores. length: tokens read."
+    "95 % intervals over languages (for fewer than five, with those that models score most like them), not over "
+    "queries. behind: how far below the best, with its interval; ≈ if that contains 0. weakest: the lowest of the "
+    "chosen scores. length: tokens read."
 )
 
 
@@ -109,7 +109,7 @@ def _row(choice: Choice) -> list[Text]:
         name = f"{name}@{choice.model.revision}"
     seen = f"{facts.get('trust', 'reported')}" + (", trained on it" if facts.get("training") == "trained" else "")
     model = Text(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…").append(f"\n{seen}", "dim")
-    behind = Text("best" if choice.behind.value == 0 else "≈" if choice.tied else signed(-choice.behind.value))
+    behind = Text("best" if choice.behind.value == 0 else "≈" if choice.tied else short(choice.behind.value))
     behind.append(f"\n{interval(choice.behind.low, choice.behind.high, _lack)}" if choice.behind.value else "", "dim")
     score = Text(short(choice.score.value)).append(f"\n{interval(choice.score.low, choice.score.high)}", "dim")
     weakest = Text(short(choice.weakest_score)).append(

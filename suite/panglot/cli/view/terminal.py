@@ -214,7 +214,8 @@ def _heat(cell: Cell, low: float, high: float) -> Text:
     if cell is None:
         return Text(f"{NOTHING:^5}")
     background, ink = colour((cell.value - low) / (high - low) if high > low else 0.5)
-    return Text(f"{100 * cell.value:^5.1f}", style=Style.parse(f"{ink} on {background}"))
+    percent = f"{100 * cell.value:.1f}".replace("100.0", "100")  # as wide as the cell, it would touch the next
+    return Text(f"{percent:^5}", style=Style.parse(f"{ink} on {background}"))
 
 
 def _with_interval(score: Score | None) -> Text:
