@@ -12,21 +12,26 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from leaderboard_app.sandbox import check_upload
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.local import _remembered
+from panglot.data.origins.archive import Archive
 from panglot.data.origins.fetch import fetch_file
-from panglot.data.task import Task
+from panglot.data.origins.hub_rows import HubData
+from panglot.data.readers.belebele import HubLanguages
+from panglot.data.task import Source, Task
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
 from panglot.files import data_from, data_of_process, data_root
+from panglot.progress import Progress, silent
 from tests.helpers.tasks import TASKS
 
 
@@ -207,3 +212,92 @@ def test_the_option_of_a_verb_is_in_force_until_the_verb_ends(tmp_path: Path, mo
     done = CliRunner().invoke(app, ["fetch", "starter", "--data-dir", str(tmp_path)])
     assert done.exit_code != 0
     assert (seen, data_root()) == ([tmp_path], None)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A task of two files that have to be built."""
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache" / name)
+
+    def build(folder: Path, progress: Progress, name: str) -> None:
+        (folder / name).write_text(name)
+
+    source = Source("built", {"de": ("de/text", ""), "en": ("en/text", "")}, build=build, hub="org/set@1")
+    return replace(TASKS["starter"], name="built", source=source)
+
+
+def test_two_files_of_one_task_can_be_built_at_once(built: Task) -> None:
+    begun, waiting = threading.Event(), threading.Event()
+
+    def build(folder: Path, progress: Progress, name: str) -> None:
+        begun.set()
+        assert waiting.wait(60)
+        (folder / name).write_text(name)
+
+    class Second(FileLock):
+        def acquire(self, *arguments: Any, **options: Any) -> Any:
+            if begun.is_set():
+                waiting.set()
+            return super().acquire(*arguments, **options)
+
+    slow = replace(built, source=replace(built.source, build=build))
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setattr("filelock.FileLock", Second)
+        first = pool.submit(fetch_file, slow, "de")
+        assert begun.wait(60)
+        second = pool.submit(fetch_file, slow, "en")
+        assert [first.result().read_text(), second.result().read_text()] == ["de/text", "en/text"]
+
+
+def test_what_a_killed_process_left_does_not_get_into_the_cache(built: Task, tmp_path: Path) -> None:
+    left = tmp_path / "cache" / "panglot" / "data" / "built.unfinished" / "de" / ".text.123"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    folder = fetch_file(built, "en").parents[1]
+    assert sorted(path.name for path in folder.rglob("*")) == ["en", "text"]
+    assert not left.exists()
+
+
+def test_interrupted_rows_of_the_hub_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(*_: object) -> Iterator[dict[str, str]]:
+        yield {"link": "a"}
+        raise MissingData("gone")
+
+    monkeypatch.setattr(HubData, "rows", rows)
+    with pytest.raises(MissingData):
+        HubLanguages("org/set", "0" * 40)(tmp_path, silent, "de.jsonl")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", ["de", "en"])
+def test_another_revision_in_the_cache_is_refused_until_it_is_removed(built: Task, part: str) -> None:
+    folder = fetch_file(built, "de").parents[1]
+    later = replace(built, source=replace(built.source, hub="org/set@2"))
+    with pytest.raises(BadData, match="built is from org/set@2, but the cache has org/set@1 under the same name"):
+        fetch_file(later, part)
+    shutil.rmtree(folder)
+    assert fetch_file(later, part).is_file()
+    with pytest.raises(BadData, match="the cache has org/set@2"):
+        fetch_file(built, part)
+
+
+def test_cache_that_cannot_be_written_is_not_taken_for_a_fault_of_the_network(
+    served: tuple[Task, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(NotADirectoryError):
+        fetch_file(served[0], "en")
+
+
+def test_archive_redirected_to_a_malformed_address_is_refused() -> None:
+    class Redirecting(_Quiet):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", "http://a..b/")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(BadData, match="label empty or too long"):
+            list(Archive(f"http://127.0.0.1:{server.server_port}/a.tar.gz").read(lambda _: True))

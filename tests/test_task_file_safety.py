@@ -177,6 +177,20 @@ def test_no_key_of_any_source_leads_to_files_of_this_machine(text: str) -> None:
         ReferenceTable.model_validate({"title": "a", "url": text})
 
 
+@pytest.mark.parametrize("host", ["", "[", "[::1", "a:port", "..", "a..b", "%00", "*", "user@a", "a" * 64 + ".org"])
+def test_address_without_a_plain_host_is_rejected(host: str) -> None:
+    with pytest.raises(ValidationError, match="must be an address on the web"):
+        ReferenceTable.model_validate({"title": "a", "url": f"http://{host}/a"})
+
+
+def test_path_too_long_for_a_file_is_rejected_with_its_line(stranger: Path) -> None:
+    for path in ("a" * 201, "ä" * 101, "data/" + "a" * 300):
+        changed = stranger.with_name("long.toml")
+        changed.write_text(stranger.read_text("utf-8").replace('"data"', f'"{path}"'), encoding="utf-8")
+        with pytest.raises(BadData, match=r"long\.toml, line 8: source\.path: has a part of more than 200 bytes"):
+            load_tasks(str(changed))
+
+
 @pytest.fixture
 def stranger(tmp_path: Path) -> Path:
     """A task file that reads `data/pairs.csv` beside it."""

@@ -77,7 +77,7 @@ class Archive:
                 f"{self.url} cannot be read ({type(error).__name__}: {str(error)[:200]}). Check the network, or use "
                 "--data-dir with a folder that contains the task's files. The partial download was discarded."
             ) from error
-        except (tarfile.TarError, EOFError, zlib.error) as error:
+        except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
             raise BadData(f"{self.url} is not a .tar.gz archive or is truncated ({error}). Fetch it again.") from error
         if self.sha256 and hashed.sha256 != self.sha256:
             raise BadData(f"{self.url}: expected sha256 {self.sha256}, found {hashed.sha256}.")

@@ -44,23 +44,48 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
     """Return a file in the user's cache; if it is missing, build it, which can make other files too.
 
     What an interrupted attempt leaves is kept beside the folder, so that a builder can go on from there.
+
+    :raises BadData: the cache has, or an interrupted attempt left, another revision.
     """
     from filelock import FileLock
 
     folder = data_cache(task.source.folder)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    _check_revision(task, folder, unfinished)
     if task.source.build is None or (folder / name).is_file():
         return folder / name
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
+        _check_revision(task, folder, unfinished)
         if not (folder / name).is_file():
+            _revision_file(folder).write_text(task.source.hub, encoding="utf-8")
+            # Another process removes this folder when it is done, so it is made while the lock is held.
+            (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
             task.source.build(unfinished, progress, name)
-            for path in (path for path in sorted(unfinished.rglob("*")) if path.is_file()):
+            whole = (path for path in sorted(unfinished.rglob("[!.]*")) if path.is_file())  # `write_whole` hides others
+            for path in whole:
                 target = folder / path.relative_to(unfinished)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
             rmtree(unfinished)
     return folder / name
+
+
+def _revision_file(folder: Path) -> Path:
+    """The file that tells which data set, at which revision, the folder of the cache is built from."""
+    return folder.with_name(f".{folder.name}.revision")
+
+
+def _check_revision(task: Task, *folders: Path) -> None:
+    """Check that the files in a folder of the cache, and those beside it, are of the revision that the task names."""
+    file = _revision_file(folders[0])
+    cached = file.read_text(encoding="utf-8") if file.is_file() else task.source.hub
+    used = [folder for folder in folders if folder.exists()]
+    if cached != task.source.hub and used:
+        raise BadData(
+            f"{task.name} is from {task.source.hub}, but the cache has {cached} under the same name. "
+            f"Remove {' and '.join(map(str, used))}, or give the task another name."
+        )
 
 
 def _other_way(task: Task) -> str:
@@ -82,14 +107,16 @@ def _download(task: Task, name: str, sha256: str) -> Path:
     pooch.get_logger().setLevel("ERROR")
     try:
         return Path(pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=cache))
-    except ValueError as error:
-        raise BadData(f"{task.name}: the file at {url} is not the published one. {error}") from error
-    except OSError as error:
+    except OSError as error:  # of requests, some are a ValueError too
+        if error.errno and not isinstance(error, ConnectionError | TimeoutError):
+            raise  # it is the cache that cannot be written
         raise MissingData(
             f"{task.name}: {name} is not in {cache} and {url} cannot be reached ({type(error).__name__}). "
             f"Without a network, copy the file to a folder {task.source.folder}/ and set --data-dir or {DATA_VARIABLE} "
             "to its parent."
         ) from error
+    except ValueError as error:
+        raise BadData(f"{task.name}: the file at {url} is not the published one. {error}") from error
 
 
 def _verified(path: Path, sha256: str) -> Path:

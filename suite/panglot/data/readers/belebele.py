@@ -21,6 +21,7 @@ from panglot.data.origins.hub_rows import HubData
 from panglot.data.readers.jsonl import ItemId, ItemText, parse_json
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
+from panglot.files import write_whole
 from panglot.lines import read_lines
 from panglot.progress import Progress
 
@@ -93,7 +94,12 @@ class HubLanguages:
         :raises MissingData: the Hub cannot be reached, or does not have the data.
         """
         language = name.removesuffix(".jsonl")
-        with progress(f"fetching {self.path} {language}", 0) as advance, (folder / name).open("wb") as file:
-            for row in HubData(self.path, self.revision).rows(language, "test", FIELDS):
-                file.write(f"{json.dumps(row)}\n".encode())
-                advance(1)
+        with progress(f"fetching {self.path} {language}", 0) as advance:
+
+            def write(path: Path) -> None:
+                with path.open("wb") as file:
+                    for row in HubData(self.path, self.revision).rows(language, "test", FIELDS):
+                        file.write(f"{json.dumps(row)}\n".encode())
+                        advance(1)
+
+            write_whole(folder / name, write)
