@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, TypeVar
 
 from panglot.encode.card import Precision, Role
 from panglot.encode.options import Options
@@ -25,6 +25,8 @@ TYPES: dict[Precision | None, str] = {None: "auto", "fp32": "float32", "bf16": "
 """Data types of weights, as transformers takes them; `auto` is that of the checkpoint."""
 
 _LFS = b"version https://git-lfs"
+
+Loaded = TypeVar("Loaded")
 
 _MODULE = re.compile(r"[^/]+|(?:\d+|query|document)_[^/]*/.+")
 """Files of a model: those at the top, and those of the modules that sentence-transformers saves in folders."""
@@ -115,21 +117,47 @@ def fetch_model(name: str) -> bool:
     The libraries take an optional file whose request fails for one that does not exist, and then load another model or
     none. Where the file is in the cache, they use it.
     """
-    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    if Path(name).is_dir():
-        return True
     try:
-        check_reachable(name)
-        files = patiently(lambda: HfApi().model_info(name, timeout=10)).siblings or ()
-        wanted = _needed([file.rfilename for file in files])
-        patiently(lambda: snapshot_download(name, allow_patterns=wanted))
+        _fetch(name)
     except HfHubHTTPError:
         return True
     except Exception:
         return False
     return True
+
+
+def load_fetched(name: str, load: Callable[[bool], Loaded]) -> Loaded:
+    """Load a model by `load(local_files_only)`: one of the Hub from what was fetched, if that is enough.
+
+    More requests would be for files that the model does not have, or for parts in other repositories. If one for a file
+    that it does not have fails, the libraries find no tokenizer.
+    """
+    try:
+        _fetch(name)
+        if not Path(name).is_dir():
+            return patiently(lambda: load(True))  # transformers asks the Hub for some facts even so
+    except Exception:  # whatever is wrong is raised by the attempt below, if it cannot do better
+        pass
+    return patiently(lambda: load(False))
+
+
+def _fetch(name: str) -> None:
+    from huggingface_hub import HfApi, snapshot_download
+
+    if Path(name).is_dir():
+        return
+    check_reachable(name)
+    files = patiently(lambda: HfApi().model_info(name, timeout=10)).siblings or ()
+    wanted = _needed([file.rfilename for file in files])
+
+    def download() -> None:
+        folder = Path(snapshot_download(name, allow_patterns=wanted))
+        if not all((folder / file).exists() for file in wanted):  # it returns what is in the cache if the Hub fails
+            raise ConnectionError(f"{name} was not fetched whole.")
+
+    patiently(download)
 
 
 def _needed(files: Sequence[str]) -> list[str]:

@@ -23,11 +23,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from panglot.arrays import Floats
 from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
-from panglot.encode.checkpoints.loading import PROBE, fetch_model, one_line
+from panglot.encode.checkpoints.loading import PROBE, load_fetched, one_line
 from panglot.encode.checkpoints.tokens import positions, prepare
 from panglot.encode.kinds.encoder_classes import stated_kind
 from panglot.errors import BadEncoder
-from panglot.hub import patiently
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.recipes.towers_table import TextTower
 from panglot.train.towers.layers import freeze
@@ -189,14 +188,21 @@ _NOT_SAVED = "cannot be saved and loaded again, so a model trained from it could
 def _loaded(text: TextTower) -> list[Any]:
     """The modules of the base; a plain encoder gets pooling and normalisation."""
     base = str(text.base)
+
+    def load(local: bool) -> list[Any]:
+        if is_sentence_transformer_model(base, local_files_only=local):
+            model = SentenceTransformer(base, device="cpu", local_files_only=local, model_kwargs=_WEIGHTS)
+            return list(model)
+        where = {"local_files_only": local}
+        settings = {"model_kwargs": _WEIGHTS | where, "config_kwargs": dict(where), "processor_kwargs": dict(where)}
+        transformer = Transformer(base, max_seq_length=text.length, **settings)
+        pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling)
+        return [transformer, pooling, Normalize()]
+
     try:
-        fetch_model(base)
-        if patiently(lambda: is_sentence_transformer_model(base)):
-            return list(patiently(lambda: SentenceTransformer(base, device="cpu", model_kwargs=_WEIGHTS)))
-        transformer = patiently(lambda: Transformer(base, max_seq_length=text.length, model_kwargs=_WEIGHTS))
+        return load_fetched(base, load)
     except Exception as error:
         raise BadEncoder(_not_loaded(text, error)) from error
-    return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=text.pooling), Normalize()]
 
 
 def _static(text: TextTower, texts: Sequence[str]) -> list[Any]:
@@ -266,8 +272,8 @@ def sif_weights(counts: Counter[int], size: int) -> Floats:
 def _input_vectors(text: TextTower) -> tuple[Tokenizer, Floats]:
     """The tokenizer and the input embeddings [tokens, dimension] of a base."""
     try:
-        fetch_model(str(text.base))
-        first = patiently(lambda: SentenceTransformer(text.base, device="cpu"))[0]
+        base = str(text.base)
+        first = load_fetched(base, lambda local: SentenceTransformer(base, device="cpu", local_files_only=local))[0]
         table = first.embedding if isinstance(first, StaticEmbedding) else first.auto_model.get_input_embeddings()
         tokenizer = getattr(first.tokenizer, "backend_tokenizer", first.tokenizer)
         return Tokenizer.from_str(tokenizer.to_str()), table.weight.detach().float().numpy()
