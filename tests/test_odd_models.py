@@ -199,7 +199,7 @@ class TestHub:
         monkeypatch.setattr("panglot.encode.checkpoints.loading.check_reachable", lambda name: None)
         monkeypatch.setattr("panglot.hub.WAITS", ())
         monkeypatch.setattr("huggingface_hub.HfApi.model_info", answer)
-        monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: None)
+        monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: ".")
         assert fetch_model("someone/model") is not away
 
     def test_a_name_that_can_be_none(self) -> None:
