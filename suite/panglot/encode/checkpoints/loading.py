@@ -129,21 +129,22 @@ def fetch_model(name: str) -> bool:
 
 
 def load_fetched(name: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """Load a model by `load(local_files_only)`: one of the Hub from what was fetched, if that is enough.
+    """Load a model with `load(local_files_only)`; a model of the Hub is loaded from the cache if that is possible.
 
-    More requests would be for files that the model does not have, or for parts in other repositories. If one for a file
-    that it does not have fails, the libraries find no tokenizer.
+    Once its files are fetched, the libraries would only ask for optional files that it lacks, and a failure of such a
+    request makes them report a missing tokenizer. Parts in other repositories, such as an adapter's base, need requests.
     """
     try:
         _fetch(name)
         if not Path(name).is_dir():
             return patiently(lambda: load(True))  # transformers asks the Hub for some facts even so
-    except Exception:  # whatever is wrong is raised by the attempt below, if it cannot do better
+    except Exception:  # the attempt below succeeds, or raises the error that matters
         pass
     return patiently(lambda: load(False))
 
 
 def _fetch(name: str) -> None:
+    """Fetch all files of a model of the Hub into its cache; folders are left."""
     from huggingface_hub import HfApi, snapshot_download
 
     if Path(name).is_dir():
