@@ -132,7 +132,7 @@ def load_fetched(name: str, load: Callable[[bool], Loaded]) -> Loaded:
     """Load a model with `load(local_files_only)`; a model of the Hub is loaded from the cache if that is possible.
 
     Once its files are fetched, the libraries would only ask for optional files that it lacks, and a failure of such a
-    request makes them report a missing tokenizer. Parts in other repositories, as the base of an adapter, need requests.
+    request makes them report a missing tokenizer. Parts in other repositories, as an adapter has, do need requests.
     """
     try:
         _fetch(name)
