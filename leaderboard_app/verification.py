@@ -39,7 +39,8 @@ from panglot.score.settings import SCORES
 from panglot.trust.levels import HOLDS
 from panglot.trust.recorded import read_verification, standing_holds
 from panglot.trust.submission import FILE_NAME
-from panglot.trust.verify import verify, verify_folder
+from panglot.trust.verify import verify
+from panglot.trust.verify_folder import verify_folder
 
 SAMPLE = 2
 """Recorded results that are verified again, of each new record; and one ranking is computed again."""

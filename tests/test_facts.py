@@ -36,7 +36,8 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.summary import score_evidence
 from panglot.trust.recorded import record_verification
 from panglot.trust.rescore import rescore
-from panglot.trust.verify import verify, verify_folder
+from panglot.trust.verify import verify
+from panglot.trust.verify_folder import verify_folder
 from tests.helpers import command
 from tests.helpers.tasks import TASKS
 

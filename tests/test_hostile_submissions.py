@@ -27,7 +27,8 @@ from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, pack, unpack
-from panglot.trust.verify import verify, verify_folder
+from panglot.trust.verify import verify
+from panglot.trust.verify_folder import verify_folder
 from tests.helpers.bombs import bombs
 from tests.helpers.processes import python
 from tests.helpers.submissions import make_submission

@@ -33,7 +33,7 @@ from panglot.trust.recorded import (
     read_verification,
     record_verification,
 )
-from panglot.trust.verify import verify_folder
+from panglot.trust.verify_folder import verify_folder
 from tests.helpers.boards import path_of
 from tests.helpers.processes import LONGEST
 

@@ -27,7 +27,7 @@ from panglot.results.result_record import ResultRecord
 from panglot.trust.intake import take_in
 from panglot.trust.rerun import Attestation
 from panglot.trust.submission import SubmissionCard, card_of, pack, place, write_card
-from panglot.trust.verify import verify_folder
+from panglot.trust.verify_folder import verify_folder
 from tests.helpers.command import panglot
 from tests.helpers.submissions import make_submission
 from tests.helpers.tasks import TASKS

@@ -31,7 +31,8 @@ from panglot.results.result import Result
 from panglot.results.result_record import read_result_record
 from panglot.trust.recorded import record_verification
 from panglot.trust.rerun import attestation_file, rerun, write_attestation
-from panglot.trust.verify import verify, verify_folder
+from panglot.trust.verify import verify
+from panglot.trust.verify_folder import verify_folder
 from tests.helpers.tasks import TASKS
 
 EDITS = int(os.environ.get("PANGLOT_EDITS", "50"))

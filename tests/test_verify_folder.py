@@ -14,7 +14,8 @@ from panglot.results.evidence_file import evidence_file, read_evidence
 from panglot.results.result import Result
 from panglot.results.result_record import read_result_record
 from panglot.trust.submission import card_of, write_card
-from panglot.trust.verify import verify, verify_folder
+from panglot.trust.verify import verify
+from panglot.trust.verify_folder import verify_folder
 
 
 @pytest.fixture

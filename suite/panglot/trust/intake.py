@@ -9,7 +9,8 @@ from pathlib import Path
 from panglot.errors import BadResult
 from panglot.progress import Progress, silent
 from panglot.trust.submission import CARD, place, unpack
-from panglot.trust.verify import Verdict, verify_folder
+from panglot.trust.verify import Verdict
+from panglot.trust.verify_folder import verify_folder
 
 
 def take_in(archive: Path, into: Path, progress: Progress = silent) -> tuple[Path | None, tuple[Verdict, ...]]:

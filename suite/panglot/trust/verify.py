@@ -1,4 +1,4 @@
-"""Whether a submission says what it shows: each score follows from the evidence, and the evidence is possible.
+"""Whether a result says what it shows: each score follows from the evidence, and the evidence is possible.
 
 What a forger can still do is to invent consistent evidence; only scoring again (`panglot.trust.rerun`) finds that.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +19,6 @@ from panglot.data.task import Task
 from panglot.errors import BadResult
 from panglot.fields import check_name
 from panglot.lookalikes import imitated
-from panglot.progress import Progress, silent
 from panglot.results.evidence_file import (
     EVIDENCE_FILES,
     SHORT,
@@ -29,9 +28,9 @@ from panglot.results.evidence_file import (
     read_facts,
 )
 from panglot.results.facts import check_facts, check_record
-from panglot.results.naming import result_folder, result_stem, stem_of
+from panglot.results.naming import result_stem, stem_of
 from panglot.results.record import DECIMALS, read_record
-from panglot.results.result_record import ResultRecord, find_results, read_result_record
+from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import DEPTH
 from panglot.score.bias import HEADLINES
@@ -40,7 +39,6 @@ from panglot.trust import attested
 from panglot.trust.evidence_check import check_evidence
 from panglot.trust.levels import Level
 from panglot.trust.rerun import Attestation, attestation_file
-from panglot.trust.submission import CARD, SubmissionCard
 
 NOISE = 5e-14
 """Relative; what one evidence gives on different processors differs by less than a fifth of it."""
@@ -82,42 +80,18 @@ def verify(path: Path, use: Use | None = None) -> Verdict:
     """
     result = None
     try:
-        _check_file(path)
+        refuse_links(path)
         result = read_result_record(path)
         return _Check(path, result, use).verdict()
     except BadResult as error:
         return Verdict(path, "failed", (str(error),), result=result)
 
 
-def verify_folder(folder: Path, progress: Progress = silent, use: Use | None = None) -> tuple[Verdict, ...]:
-    """Check all that is in the folder of one model: each result, the card, and that nothing else is there.
+def refuse_links(path: Path) -> None:
+    """Refuse links, which could show files of the machine that checks, and folders.
 
-    :param use: called with the evidence of each result that holds, as in `verify`
-    :returns: a verdict for each result, for the card, and for each file that does not belong there
-    :raises BadData: the data that is here is damaged.
+    :raises BadResult: the file, or one of those that belong to it, is a link or a folder.
     """
-    try:
-        if folder.is_symlink() or not folder.is_dir():
-            raise BadResult(f"{folder} is a link or a file, not the folder of a model.")
-        results = list(find_results([folder]))
-    except BadResult as error:
-        return (Verdict(folder, "failed", (str(error),)),)
-    verdicts = []
-    with progress("verifying", len(results)) as advance:
-        for path in results:
-            verdicts.append(_at_home(verify(path, use), folder))
-            advance(1)
-    if os.path.lexists(folder / CARD):
-        verdicts.append(_verify_card(folder / CARD, [verdict.result for verdict in verdicts if verdict.result]))
-    expected = {folder / CARD, *results, *map(attestation_file, results)}
-    expected |= {evidence_file(path, name) for path in results for name in EVIDENCE_FILES}
-    for path in sorted(set(folder.iterdir()) - expected):
-        verdicts.append(Verdict(path, "failed", ("This is not a file of a submission. Remove it.",)))
-    return tuple(verdicts)
-
-
-def _check_file(path: Path) -> None:
-    """A link could show a file of the machine that checks."""
     for file in (path, attestation_file(path), *(evidence_file(path, name) for name in EVIDENCE_FILES)):
         if os.path.lexists(file) and not _is_file(file):
             raise BadResult(f"{file} is a link or a folder, not a file.")
@@ -125,33 +99,6 @@ def _check_file(path: Path) -> None:
 
 def _is_file(path: Path) -> bool:
     return stat.S_ISREG(path.lstat().st_mode)
-
-
-def _at_home(verdict: Verdict, folder: Path) -> Verdict:
-    """The verdict, with a finding more if the result belongs into another folder."""
-    if verdict.result is None or verdict.level == "failed":
-        return verdict
-    home = result_folder(folder.parent, verdict.result.model)
-    if home.name == folder.resolve().name:
-        return verdict
-    return replace(verdict, level="failed", findings=(f"It is a result of another model. Move it to {home.name}/.",))
-
-
-def _verify_card(path: Path, results: Sequence[ResultRecord]) -> Verdict:
-    """Check the card against the results beside it that can be read."""
-    try:
-        _check_file(path)
-        card = read_record(path, SubmissionCard)
-    except BadResult as error:
-        return Verdict(path, "failed", (str(error),))
-    findings = []
-    models = {(result.model.name, result.model.revision) for result in results}
-    if models - {(card.model, card.revision)}:
-        findings.append(f"card.json describes {card.model}@{card.revision}, but the results are of another model.")
-    unknown = sorted(set(card.training) - set(suite_tasks()) - {result.task.name for result in results})
-    if unknown:
-        findings.append(f"training names {', '.join(unknown[:3])}, which is not a task.")
-    return Verdict(path, "failed" if findings else "self-reported", tuple(findings))
 
 
 class _Check:

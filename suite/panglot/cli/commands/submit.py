@@ -112,7 +112,7 @@ def submit(
 def _verify_results(folder: Path) -> tuple[Verdict, ...]:
     """Verify all but the card, which is about to be written anew; it stays where something does not hold."""
     from panglot.trust.submission import CARD
-    from panglot.trust.verify import verify_folder
+    from panglot.trust.verify_folder import verify_folder
 
     card = folder / CARD
     before = card.read_bytes() if card.is_file() else None

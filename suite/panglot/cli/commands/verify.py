@@ -108,7 +108,8 @@ def _verdicts(paths: list[Path], use: Use | None) -> Iterator[Verdict]:
     from panglot.errors import BadResult
     from panglot.files import real_path
     from panglot.trust.submission import CARD
-    from panglot.trust.verify import verify, verify_folder
+    from panglot.trust.verify import verify
+    from panglot.trust.verify_folder import verify_folder
 
     for path in paths:
         if path.suffix == ".zip" and path.is_file():
