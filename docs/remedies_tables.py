@@ -128,7 +128,7 @@ def what_is_left() -> list[str]:
 def detection() -> list[str]:
     """How often the detector is right."""
     return [
-        f"`{row['detector']}` is right for {row['right']:.2%} of the questions of {TASKS[row['task']]}."
+        f"`{row['detector']}` is right for {100 * row['right']:.2f} % of the questions of {TASKS[row['task']]}."
         for row in rows()
         if "detector" in row
     ]

@@ -79,7 +79,7 @@ def test_accepted_upload_is_kept_byte_for_byte(inbox: Inbox, good: bytes, tmp_pa
     assert (report.folder, report.refused) == ("random@1", "")
     assert [(file.name, file.level) for file in report.files] == [
         ("starter.de-en.json", "recomputed"),
-        ("card.json", "self-reported"),
+        ("card.json", "declared"),
     ]
     assert _kept(inbox) == [kept]
     assert kept.read_bytes() == good
@@ -247,7 +247,7 @@ def test_the_page_shows_a_preview_to_one_person_only(
     page = _upload(_page(inbox.board, inbox, monkeypatch), pack(sent, tmp_path / "bm25.zip").read_bytes())
     kept = _kept(inbox)[0]
     assert kept.name in page.success[0].value
-    assert page.code[-1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  self-reported"]
+    assert page.code[-1].value.splitlines() == ["starter.de-en.json  recomputed", "card.json  declared"]
     table = page.dataframe[0].value
     assert dict(zip(table["model"], table["yours"], strict=True)) == {"bm25": "▶", "constant (floor)": ""}
     own = table.iloc[0]

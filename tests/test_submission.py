@@ -59,7 +59,7 @@ def archive(folder: Path, tmp_path: Path) -> Path:
 def test_a_submission_arrives_as_it_was_sent(folder: Path, archive: Path, tmp_path: Path) -> None:
     target, verdicts = take_in(archive, tmp_path / "board")
     assert target == tmp_path / "board" / "random@1"
-    assert {verdict.level for verdict in verdicts} == {"recomputed", "self-reported"}
+    assert {verdict.level for verdict in verdicts} == {"recomputed", "declared"}
     assert sorted(path.name for path in target.iterdir()) == sorted(path.name for path in folder.iterdir())
     assert all((target / path.name).read_bytes() == path.read_bytes() for path in folder.iterdir())
     assert [path.name for path in (tmp_path / "board").iterdir()] == ["random@1"]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from panglot.data.task import Task
 from panglot.encode.card import ModelCard
+from panglot.files import DEVICES
 
 CARD = "card.json"
 RECORD = "verified.json"
@@ -35,7 +36,7 @@ LONGEST_STATE = 80
 _TASK = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[_-][A-Z][a-z]{3})?")
 """A code that can be told from its neighbours in a list joined by hyphens: `de`, `zh-Hans`, `tha_Thai`."""
-_RESERVED = re.compile(r"card|verified|con|prn|aux|nul|com\d|lpt\d")
+_RESERVED = re.compile(rf"card|verified|{DEVICES}")
 """The card beside the results, the record of verification, and devices of Windows."""
 
 

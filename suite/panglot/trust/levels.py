@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Level: TypeAlias = Literal["failed", "self-reported", "consistent", "recomputed", "reproduced"]
-"""What verification finds."""
+Level: TypeAlias = Literal["failed", "declared", "self-reported", "consistent", "recomputed", "reproduced"]
+"""What verification finds; `declared` is for cards, which hold no scores that could be verified."""
 
-Shown: TypeAlias = Literal[
-    "failed", "not checked", "published", "reported", "self-reported", "consistent", "recomputed", "reproduced"
-]
+Shown: TypeAlias = Level | Literal["not checked", "published", "reported"]
 """What a leaderboard shows: a level, or why there is none yet or cannot be one."""
 
 MEANINGS: dict[str, str] = {
@@ -25,6 +23,9 @@ MEANINGS: dict[str, str] = {
     "reproduced": "Recomputed, and a sample of queries, scored again with the named model, gave the same ranks.",
 }
 """In rising order; the command line, the leaderboard and the documentation quote it."""
+
+DECLARED = "The card agrees with the results; what else it states is the submitter's word."
+"""Meaning of the level of cards."""
 
 COMPARED: tuple[Level, ...] = ("recomputed", "reproduced")
 """Levels of results whose evidence was compared with the task's data: their queries and judgements are the task's."""

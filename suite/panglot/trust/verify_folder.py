@@ -70,4 +70,4 @@ def _verify_card(path: Path, results: Sequence[ResultRecord]) -> Verdict:
     unknown = sorted(set(card.training) - set(suite_tasks()) - {result.task.name for result in results})
     if unknown:
         findings.append(f"training names {', '.join(unknown[:3])}, which is not a task.")
-    return Verdict(path, "failed" if findings else "self-reported", tuple(findings))
+    return Verdict(path, "failed" if findings else "declared", tuple(findings))
