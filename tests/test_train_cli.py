@@ -235,6 +235,9 @@ def test_train_prints_what_it_made(folder: Path) -> None:
     made = json_of("train", str(folder / "small.toml"), *places, "--set", "training.steps=1")
     assert Path(made["folder"]).is_dir()
     assert [row["task"] for row in made["results"]] == ["starter"]
+    said = panglot("train", str(folder / "small.toml"), *places, "--set", "training.steps=1")
+    shown = [line.strip() for line in said.splitlines() if line.strip().endswith(".json")]
+    assert [Path(line).is_file() for line in shown] == [True]
 
 
 def test_ablate_prints_the_experiment(folder: Path) -> None:

@@ -79,6 +79,8 @@ def train(
         print_json({"folder": str(folder), "results": [result.to_dict() for result in scored]})
     elif scored:
         console.print(score_table(scored))
+        for path in paths:
+            console.print(Text(str(path), "dim"), soft_wrap=True)
 
 
 def _trained(recipe: Recipe, folder: Path, console: PlainConsole) -> TrainingRecord:
