@@ -16,7 +16,7 @@ from pyarrow.parquet import write_table
 from panglot.data.load import read_pool
 from panglot.data.quality import inspect
 from panglot.data.readers.tables import read_table
-from panglot.data.task_file import read_task_file
+from panglot.data.task_files.read import read_task_file
 from panglot.errors import BadData, PanglotError
 from tests.helpers.images import numbered
 

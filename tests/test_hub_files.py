@@ -21,7 +21,7 @@ from panglot.data.load import read_pool
 from panglot.data.origins import packed
 from panglot.data.origins.packed import packed_files
 from panglot.data.task import Size
-from panglot.data.task_file import read_task_file
+from panglot.data.task_files.read import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError
 from panglot.files import DATA_VARIABLE, data_cache
 from tests.helpers.archives import served, tar_gz, zipped

@@ -14,7 +14,7 @@ from panglot.data.hub_task import HubName, languages_of
 from panglot.data.load import read_pool
 from panglot.data.origins.hub_tables import _checked
 from panglot.data.task import Size
-from panglot.data.task_file import read_task_file
+from panglot.data.task_files.read import read_task_file
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.files import DATA_VARIABLE, data_cache
 from tests.helpers.command import panglot

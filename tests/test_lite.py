@@ -11,7 +11,7 @@ from docs import lite
 from panglot.data.catalogue import suites
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool
-from panglot.data.task_file import read_task_file
+from panglot.data.task_files.read import read_task_file
 from panglot.errors import BadData
 from panglot.files import data_from
 from tests.helpers.tasks import TASKS

@@ -22,8 +22,8 @@ from panglot.data.origins.fetch import fetch_file
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.sources import AnySource
 from panglot.data.task import Task
-from panglot.data.task_file import read_task_file
-from panglot.data.task_tables import ReferenceTable, Slug
+from panglot.data.task_files.read import read_task_file
+from panglot.data.task_files.tables import ReferenceTable, Slug
 from panglot.encode.cache import VECTORS
 from panglot.errors import BadData, MissingData, PanglotError
 from panglot.files import DATA_VARIABLE, cache_dir

@@ -25,7 +25,7 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Pool
 from panglot.data.readers.folder import read_folder
 from panglot.data.readers.registry import FORMATS, Format
-from panglot.data.task_file import read_task_file
+from panglot.data.task_files.read import read_task_file
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
 from panglot.evaluate.run import run

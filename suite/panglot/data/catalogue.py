@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from panglot.data.source_base import Table
 from panglot.data.task import Task
-from panglot.data.task_file import Sets, read_task_file
+from panglot.data.task_files.form import Sets
+from panglot.data.task_files.read import read_task_file
 from panglot.errors import BadData, PanglotError, UnknownName, spelled
 from panglot.fields import Label
 from panglot.lookalikes import imitated

@@ -12,7 +12,7 @@ from panglot.data.load import count, read_files
 from panglot.data.local import places
 from panglot.data.pool import Pool
 from panglot.data.task import Size, Task
-from panglot.data.task_file import read_task_file
+from panglot.data.task_files.read import read_task_file
 from panglot.errors import BadData, MissingData
 from panglot.files import data_from
 from panglot.toml import Keys, TomlFile, read_toml

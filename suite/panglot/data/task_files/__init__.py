@@ -1,0 +1,1 @@
+"""Task files: one data set as TOML, and the tasks that it defines."""
