@@ -154,6 +154,37 @@ def test_subsets_of_one_language_keep_their_own_tables(hub: HubServer) -> None:
         load_tasks("hub:org/set?language=fr&parallel=true")
 
 
+def test_a_named_split_must_exist(hub: HubServer) -> None:
+    hub.add_tables("org/set", _subset("de", _text("de"), split="dev"))
+    assert load_tasks("hub:org/set?language=de")[0].sizes == {"de": Size(3, 4)}
+    for split in ("train", "test"):
+        hub.asked.clear()
+        with pytest.raises(BadData, match=rf"org/set \(qrels\) has no split '{split}', but dev"):
+            load_tasks(f"hub:org/set?language=de&split={split}")
+        assert not any("corpus" in file for file in hub.sent())
+
+
+def test_texts_with_a_single_split_serve_all_judgements(hub: HubServer) -> None:
+    """In most sets of mteb, the corpus has a split `corpus`, and only the judgements have several."""
+    tables = _subset("de", _text("de"), split="corpus")
+    (judged,) = tables["qrels"].values()
+    hub.add_tables("org/set", tables | {"qrels": {"dev": judged[:1], "test": judged[1:]}})
+    (task,) = load_tasks("hub:org/set?language=de&split=dev")
+    assert task.sizes == {"de": Size(1, 4)}
+    assert task.origin.endswith("?split=dev&language=de")
+    assert load_tasks("hub:org/set?language=de")[0].sizes == {"de": Size(2, 4)}
+
+
+@pytest.mark.parametrize("split", ["configs.json", "test.unfinished"])
+def test_name_of_a_split_is_that_of_no_other_file(hub: HubServer, split: str) -> None:
+    hub.add_tables("org/set", _subset("de", _text("de"), split=split))
+    names = (f"hub:org/set?language=de&split={split}", "hub:org/set?language=de")
+    assert [load_tasks(name)[0].sizes for name in names] == [{"de": Size(3, 4)}] * 2
+    hub.asked.clear()
+    assert [load_tasks(name)[0].sizes for name in names] == [{"de": Size(3, 4)}] * 2
+    assert not hub.sent()
+
+
 def test_nothing_is_fetched_twice_and_a_fetched_set_needs_no_hub(hub: HubServer) -> None:
     commit = hub.add_tables("org/set", _subset("de", _text("de"), "de-"))
     (task,) = load_tasks("hub:org/set")
@@ -183,7 +214,7 @@ def test_name_of_a_subset_is_no_path(hub: HubServer, name: str) -> None:
     commit = hub.add_tables("org/set", {f"{name}-{part}": rows for part, rows in _subset("de", _text("de")).items()})
     (task,) = load_tasks("hub:org/set?language=de")
     (corpus,) = data_cache().rglob("corpus.parquet")
-    assert len(corpus.relative_to(data_cache("org--set", commit, "test")).parent.name) == 16
+    assert len(corpus.relative_to(data_cache("org--set", commit, "any-split")).parent.name) == 16
     assert load_tasks(task.origin)[0].fingerprint == task.fingerprint
 
 

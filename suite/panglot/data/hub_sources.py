@@ -104,8 +104,8 @@ class HubRetrieval(HubSource):
     """A retrieval set from the Hugging Face Hub in the form of mteb: corpus, queries and qrels for each subset."""
 
     kind: Literal["hub-retrieval"]
-    split: Label = "test"
-    """Name of the split of all tables; it can contain `{subset}`."""
+    split: Label | Literal[""] = ""
+    """Name of the split; it can contain `{subset}`. By default `test`, or the only one."""
     subset: str = LANGUAGE
     """Name of the subset of each language; empty if the set has no subsets."""
     subsets: Mapping[str, Label] = {}

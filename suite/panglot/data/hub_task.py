@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlencode
 from panglot.data.image import IMAGES
 from panglot.data.load import count, read_files
 from panglot.data.origins.hub_rows import HubData
-from panglot.data.origins.hub_tables import HubTables
+from panglot.data.origins.hub_tables import TEST, HubTables
 from panglot.data.readers.retrieval import read_retrieval
 from panglot.data.task import Source, Task
 from panglot.errors import BadData, MissingData, PanglotError, UnknownName
@@ -44,7 +44,7 @@ _SPLIT = re.compile(r"\w+(?:\.\w+)*")
 
 @dataclass(frozen=True)
 class HubName:
-    """A name of this form, taken apart. `configs` are subsets, all if there are none."""
+    """A name of this form, taken apart. `configs` are subsets, all if there are none; `split` is empty if not named."""
 
     path: str
     revision: str
@@ -72,7 +72,7 @@ class HubName:
             if option in ("parallel", "shared") and values[0] not in ("true", "false"):
                 raise PanglotError(f"'{name}': {option} must be true or false, not '{values[0]}'.")
         one = {option: values[0] for option, values in options.items()}
-        if not _SPLIT.fullmatch(one.get("split", "test")):
+        if not _SPLIT.fullmatch(one.get("split", TEST)):
             raise PanglotError(f"'{name}': '{one['split']}' is not the name of a split, such as test.")
         if is_unknown(one.get("language", UNKNOWN)) or one.get("language") == IMAGES:
             raise PanglotError(f"'{name}': '{one['language']}' is not the code of a language, such as de or zh-Hans.")
@@ -80,7 +80,7 @@ class HubName:
             found["path"],
             found["revision"] or "main",
             tuple(dict.fromkeys(options.get("config", ()))),
-            one.get("split", "test"),
+            one.get("split", ""),
             one.get("language", ""),
             one.get("parallel") == "true",
             one.get("shared") == "true",
@@ -175,7 +175,9 @@ def _task(wanted: HubName, commit: str, subsets: Sequence[str]) -> Task:
         asked=asked.pop(),
     )
     tables = HubTables(wanted.path, commit, wanted.split, spoken, wanted.shared)
-    folder = _folder(wanted, commit) / wanted.split
+    # No split has a hyphen in its name, and no other file here begins so.
+    split = f"split-{wanted.split.replace('.', '-')}" if wanted.split else "any-split"
+    folder = _folder(wanted, commit) / split
     task = Task(
         name=_named(wanted, commit, subsets),
         title=f"{wanted.path} on the Hub" + (f": {', '.join(filter(None, subsets))}" if any(subsets) else ""),
@@ -200,14 +202,14 @@ def _task(wanted: HubName, commit: str, subsets: Sequence[str]) -> Task:
 def _origin(wanted: HubName, commit: str, subsets: Sequence[str]) -> str:
     """Return the name that leads to the same content again."""
     options = [("config", subset) for subset in subsets if subset]
-    options += [("split", wanted.split)] * (wanted.split != "test")
+    options += [("split", wanted.split)] * bool(wanted.split)
     options += [("language", wanted.language)] * bool(wanted.language)
     options += [(flag, "true") for flag in ("parallel", "shared") if getattr(wanted, flag)]
     return f"{PREFIX}{wanted.path}@{commit}" + (f"?{urlencode(options)}" if options else "")
 
 
 def _named(wanted: HubName, commit: str, subsets: Sequence[str]) -> str:
-    parts = [wanted.path.replace("/", "-"), *filter(None, subsets), *([wanted.split] * (wanted.split != "test"))]
+    parts = [wanted.path.replace("/", "-"), *filter(None, subsets), *([wanted.split] * (wanted.split not in ("", TEST)))]
     parts += [flag for flag in ("parallel", "shared") if getattr(wanted, flag)]
     name = re.sub("[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
     if len(name) > LONGEST:

@@ -24,6 +24,9 @@ from panglot.progress import Progress
 ROW_GROUP = 64
 """Number of rows in memory at a time, as they can hold images."""
 
+TEST = "test"
+"""The split that is read if none is named."""
+
 WHOLE = "all"
 """The folder of a set without subsets."""
 
@@ -51,7 +54,8 @@ class Configs(NamedTuple):
 class HubTables:
     """The location of a retrieval set: a data set at a commit, the split, and the subset of each language.
 
-    The subset is empty if the set has no subsets. If `shared`, all languages have the candidates of the first subset;
+    The subset is empty if the set has no subsets. A named split is that of the judgements, and of the texts unless they
+    have a single split; without a name, it is `test` or the only one. If `shared`, all languages have the candidates of the first subset;
     languages in `asking` have queries only. `configs` and `images` name the configurations if they are not those of
     mteb; like `split`, they can contain `{subset}`. `judged` is the data set, and its commit, with the queries and the
     qrels if they are not with the corpus. `columns` has, for each part, the columns that are not named as in mteb.
@@ -74,7 +78,8 @@ class HubTables:
         Files are named by subset: two subsets can be of one language, and the language can be chosen by the user.
         """
         folders = {language: _folder(subset) for language, subset in self.subsets.items()}
-        parts = [part for part in Configs._fields if not (self.shared and part == "corpus")]
+        # Judgements first: they show whether the split exists, before texts are fetched.
+        parts = [part for part in reversed(Configs._fields) if not (self.shared and part == "corpus")]
         files = {
             f"{language}.{part}": f"{folder}/{part}.parquet"
             for language, folder in folders.items()
@@ -98,7 +103,7 @@ class HubTables:
         config = self._config(data, subset, part)
         where = f"{data.path} ({config})"
         with progress(f"fetching {where}", 0) as advance:
-            rows = self._rows(data, config, subset)
+            rows = self._rows(data, config, subset, exact=part == "qrels")
             if part == "corpus" and self.images:
                 rows = _with_images(rows, self._rows(data, _named(self.images, subset), subset))
             read, columns = (_judgement, JUDGEMENT) if part == "qrels" else (_item, ITEM)
@@ -111,9 +116,14 @@ class HubTables:
         found: str = getattr(configs_of(data.configs() if not subset else (), subset), part)
         return found
 
-    def _rows(self, data: HubData, config: str, subset: str) -> Iterator[Mapping[str, Any]]:
-        wanted = _named(self.split, subset)
-        return data.rows(config, choose_split(data.splits(config), wanted, f"{data.path} ({config})"))
+    def _rows(self, data: HubData, config: str, subset: str, exact: bool = False) -> Iterator[Mapping[str, Any]]:
+        wanted, splits = _named(self.split, subset), data.splits(config)
+        chosen = wanted or TEST
+        if chosen not in splits and len(splits) == 1 and not (wanted and exact):
+            chosen = splits[0]
+        if chosen not in splits:
+            raise BadData(f"{data.path} ({config}) has no split '{chosen}', but {', '.join(splits)}. Name one of these.")
+        return data.rows(config, chosen)
 
 
 def _folder(subset: str) -> str:
@@ -145,18 +155,6 @@ def configs_of(names: Sequence[str], subset: str) -> Configs:
     if subset:
         return Configs(f"{subset}-corpus", f"{subset}-queries", f"{subset}-qrels")
     return Configs("corpus", "query" if "query" in names else "queries", "qrels" if "qrels" in names else "default")
-
-
-def choose_split(splits: Sequence[str], wanted: str, where: str) -> str:
-    """Return the wanted split, or the only one.
-
-    :raises BadData: there are several, none of which is wanted.
-    """
-    if wanted in splits or len(splits) != 1:
-        if wanted not in splits:
-            raise BadData(f"{where} has no split '{wanted}', but {', '.join(splits)}. Choose one with ?split=NAME.")
-        return wanted
-    return splits[0]
 
 
 def _checked(
