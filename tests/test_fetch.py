@@ -223,7 +223,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     def build(folder: Path, progress: Progress, name: str) -> None:
         (folder / name).write_text(name)
 
-    source = Source("built", {"de": ("de/text", ""), "en": ("en/text", "")}, build=build, hub="org/set@1")
+    source = Source("built", {"de": ("de/text", ""), "en": ("en/text", "")}, build=build, hub=("org/set@1",))
     return replace(TASKS["starter"], name="built", source=source)
 
 
@@ -273,7 +273,7 @@ def test_interrupted_rows_of_the_hub_leave_no_file(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("part", ["de", "en"])
 def test_another_revision_in_the_cache_is_refused_until_it_is_removed(built: Task, part: str) -> None:
     folder = fetch_file(built, "de").parents[1]
-    later = replace(built, source=replace(built.source, hub="org/set@2"))
+    later = replace(built, source=replace(built.source, hub=("org/set@2",)))
     with pytest.raises(BadData, match="built is from org/set@2, but the cache has org/set@1 under the same name"):
         fetch_file(later, part)
     shutil.rmtree(folder)

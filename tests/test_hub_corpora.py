@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 from panglot.data.origins.hub_rows import HubData
 from panglot.data.readers.belebele import HubLanguages, parallel_pool
 from panglot.data.readers.miracl import HubCorpora
 from panglot.data.task import Size, Source, Task
-from panglot.errors import MissingData
+from panglot.errors import BadData, MissingData
 from panglot.files import DATA_VARIABLE
 from panglot.progress import silent
 from tests.helpers.belebele import write_twin
@@ -108,6 +112,40 @@ def test_the_queries_of_a_tier_are_fetched_once(corpora: HubCorpora, task: Task,
     assert (home / "queries-sw.txt").read_text(encoding="utf-8").split() == ["7", "9"]
     (home / "queries-sw.txt").write_text("7", encoding="utf-8")
     assert corpora.read_selection(task, "sw") == {"7"}
+
+
+def test_another_revision_of_a_corpus_is_refused_until_it_is_removed(
+    corpora: HubCorpora, task: Task, home: Path
+) -> None:
+    later = replace(corpora, revision="later")
+    corpora(task, ["sw"], silent)
+    message = rf"twin is from .*@later, but the cache has .*@main under the same name. Remove {home}, or"
+    with pytest.raises(BadData, match=message):
+        later(task, ["sw"], silent)
+    with pytest.raises(BadData, match=message):
+        later.read_selection(task, "sw")
+    shutil.rmtree(home)
+    assert later.read_selection(task, "sw") == {"7", "9"}
+    with pytest.raises(BadData, match="the cache has .*@later"):
+        corpora(task, ["sw"], silent)
+
+
+def test_two_processes_fetch_a_corpus_once(
+    corpora: HubCorpora, task: Task, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, asked = HubData.rows, list[str]()
+
+    def once(data: HubData, config: str, *arguments: Any, **options: Any) -> Iterator[dict[str, Any]]:
+        asked.append(config)
+        return rows(data, config, *arguments, **options)
+
+    monkeypatch.setattr(HubData, "rows", once)
+    home.parent.mkdir(parents=True)
+    with ThreadPoolExecutor() as pool:
+        with FileLock(home.with_name(".twin.lock")):
+            fetched = [pool.submit(corpora, task, ["sw"], silent) for _ in range(2)]
+        assert [len(list(one.result().passages("sw"))) for one in fetched] == [5, 5]
+    assert asked == ["sw-corpus"]
 
 
 def test_unreachable_corpus_is_reported(task: Task, home: Path, tmp_path: Path) -> None:

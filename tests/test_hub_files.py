@@ -334,6 +334,14 @@ def test_judgements_in_another_data_set_are_run(hub: HubServer, neuclir: Path) -
     assert hub.asked == []
 
 
+def test_other_judgements_in_the_cache_are_refused(hub: HubServer, neuclir: Path) -> None:
+    read_pool(read_task_file(neuclir)["twin"][0])
+    used = hub.repositories["datasets", "neuclir/bench"].commit
+    neuclir.write_text(neuclir.read_text("utf-8").replace(used, "0" * 40), encoding="utf-8")
+    with pytest.raises(BadData, match=f"bench@{'0' * 40}, but the cache has .* and neuclir/bench@{used} under"):
+        read_pool(read_task_file(neuclir)["twin"][0])
+
+
 @pytest.mark.parametrize("seed", [4, 11])
 def test_failing_requests_are_not_taken_for_missing_files(hub: HubServer, neuclir: Path, seed: int) -> None:
     hub.rate, hub.seed = 0.3, seed

@@ -34,9 +34,9 @@ class HubSource(Built):
         return f"https://huggingface.co/datasets/{self.hub}"
 
     @property
-    def pinned(self) -> str:
-        """The data set with its commit."""
-        return f"{self.hub}@{self.revision}"
+    def pinned(self) -> tuple[str, ...]:
+        """The data sets with their commits."""
+        return (f"{self.hub}@{self.revision}",)
 
 
 class HubRows(HubSource):
@@ -120,6 +120,12 @@ class HubRetrieval(HubSource):
     """The data set with the queries and qrels, if it is not that of the corpus."""
     columns: Mapping[Part, Mapping[Column, Label]] = {}
     """Columns that are not named as in mteb, by part."""
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """The data sets with their commits, that of the corpus first."""
+        judged = (f"{self.judged.hub}@{self.judged.revision}",) if self.judged else ()
+        return (*super().pinned, *judged)
 
     def tables(self, languages: Sequence[str], asking: Collection[str] = ()) -> HubTables:
         """Return what fetches the tables of these languages; those in `asking` have queries only."""

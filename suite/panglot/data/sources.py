@@ -137,7 +137,7 @@ def list_files(
         packaged=document.path.parent / source.path if isinstance(source, Folder) else None,
         build=source.builder(sorted(by_language)) if isinstance(source, Built) else None,
         reencoded=isinstance(source, Built) and source.reencoded,
-        hub=source.pinned if isinstance(source, HubSource) else "",
+        hub=source.pinned if isinstance(source, HubSource) else (),
     )
 
 

@@ -38,8 +38,8 @@ class Source:
     packaged: Path | None = None
     build: Build | None = None
     reencoded: bool = False
-    hub: str = ""
-    """The data set of the Hub that the files are made from, with its commit: `ORG/NAME@COMMIT`."""
+    hub: tuple[str, ...] = ()
+    """The data sets of the Hub that the files are made from, each with its commit: `ORG/NAME@COMMIT`."""
 
     def files_in(self, languages: Collection[str], chosen: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the files without those of languages that are not chosen; a part can be named `LANGUAGE.PART`."""

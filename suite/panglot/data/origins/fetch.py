@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
@@ -47,18 +49,13 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
 
     :raises BadData: the cache has, or an interrupted attempt left, another revision.
     """
-    from filelock import FileLock
-
     folder = data_cache(task.source.folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    _check_revision(task, folder, unfinished)
+    check_revision(task, task.source.hub, folder, unfinished)
     if task.source.build is None or (folder / name).is_file():
         return folder / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        _check_revision(task, folder, unfinished)
+    with filling(task, task.source.hub, folder, unfinished):
         if not (folder / name).is_file():
-            _revision_file(folder).write_text(task.source.hub, encoding="utf-8")
             # Another process removes this folder when it is done, so it is made while the lock is held.
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
             task.source.build(unfinished, progress, name)
@@ -71,21 +68,42 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
     return folder / name
 
 
+@contextmanager
+def filling(task: Task, hub: Sequence[str], *folders: Path) -> Iterator[None]:
+    """Let no other process fill the first of these folders, and note what it is filled from.
+
+    :raises BadData: a folder has another revision.
+    """
+    from filelock import FileLock
+
+    folders[0].parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folders[0].with_name(f".{folders[0].name}.lock")):
+        check_revision(task, hub, *folders)
+        _revision_file(folders[0]).write_text(_AND.join(hub), encoding="utf-8")
+        yield
+
+
+def check_revision(task: Task, hub: Sequence[str], *folders: Path) -> None:
+    """Check that the files in a folder of the cache, and those beside it, are from these data sets and revisions.
+
+    :raises BadData: they are from others.
+    """
+    file, wanted = _revision_file(folders[0]), _AND.join(hub)
+    cached = file.read_text(encoding="utf-8") if file.is_file() else wanted
+    used = [folder for folder in folders if folder.exists()]
+    if cached != wanted and used:
+        raise BadData(
+            f"{task.name} is from {wanted}, but the cache has {cached} under the same name. "
+            f"Remove {_AND.join(map(str, used))}, or give the task another name."
+        )
+
+
 def _revision_file(folder: Path) -> Path:
-    """The file that tells which data set, at which revision, the folder of the cache is built from."""
+    """The file that tells which data sets, at which revisions, the folder of the cache is built from."""
     return folder.with_name(f".{folder.name}.revision")
 
 
-def _check_revision(task: Task, *folders: Path) -> None:
-    """Check that the files in a folder of the cache, and those beside it, are of the revision that the task names."""
-    file = _revision_file(folders[0])
-    cached = file.read_text(encoding="utf-8") if file.is_file() else task.source.hub
-    used = [folder for folder in folders if folder.exists()]
-    if cached != task.source.hub and used:
-        raise BadData(
-            f"{task.name} is from {task.source.hub}, but the cache has {cached} under the same name. "
-            f"Remove {' and '.join(map(str, used))}, or give the task another name."
-        )
+_AND = " and "
 
 
 def _other_way(task: Task) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from panglot.data.corpus import Corpus, Passage, Questions
-from panglot.data.origins.fetch import fetch_file
+from panglot.data.origins.fetch import check_revision, fetch_file, filling
 from panglot.data.origins.hub_rows import HubData
 from panglot.data.records import Judgement, Query
 from panglot.data.task import Task
@@ -135,6 +135,10 @@ def _files(folder: Path, language: str) -> list[Path]:
     return sorted(path for place in places for path in place.glob("*.jsonl*") if path.suffix in (".jsonl", ".gz"))
 
 
+def _is_whole(folder: Path, language: str) -> bool:
+    return bool(_files(folder, language)) and not (folder / language / UNFINISHED).exists()
+
+
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the non-blank lines of a file with their numbers."""
     try:
@@ -164,16 +168,24 @@ class HubCorpora:
     path: str
     revision: str
 
+    @property
+    def _pinned(self) -> tuple[str, ...]:
+        return (f"{self.path}@{self.revision}",)
+
     def __call__(self, task: Task, languages: Sequence[str], progress: Progress) -> Corpus:
         """Return the corpora in the data folder or in the user's cache; missing ones are fetched.
 
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached.
+        :raises BadData: the folder has another revision.
         """
         folder = _folder(task)
+        check_revision(task, self._pinned, folder)
         for language in languages:
-            if not _files(folder, language) or (folder / language / UNFINISHED).exists():
-                self._fetch(language, folder / language, task.sizes[language].candidates, progress)
+            if not _is_whole(folder, language):
+                with filling(task, self._pinned, folder):
+                    if not _is_whole(folder, language):
+                        self._fetch(language, folder / language, task.sizes[language].candidates, progress)
         return folder_corpus(folder, languages)
 
     def _fetch(self, language: str, folder: Path, size: int, progress: Progress) -> None:
@@ -199,11 +211,13 @@ class HubCorpora:
     def read_selection(self, task: Task, language: str) -> frozenset[str]:
         """Return the ids of the queries that the task uses, from `queries-<language>.txt` beside its corpora."""
         folder = _folder(task)
+        check_revision(task, self._pinned, folder)
         path = folder / f"queries-{language}.txt"
         if not path.is_file():
-            ids = [row["docid"] for row in self._rows(f"{language}-queries")]
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))
+            with filling(task, self._pinned, folder):
+                ids = [row["docid"] for row in self._rows(f"{language}-queries")]
+                folder.mkdir(parents=True, exist_ok=True)
+                write_whole(path, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))
         return frozenset(path.read_text(encoding="utf-8").split())
 
 
