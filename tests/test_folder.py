@@ -160,6 +160,7 @@ def test_unusable_candidate_is_refused_with_file_line_and_id(corpus: str | bytes
     ("queries", "message"),
     [
         (_line(_id="q", text=" "), r"queries\.jsonl, line 1 \('q'\): the text of the query is empty"),
+        (_line(_id="q", text="\u200b\ufeff"), r"queries\.jsonl, line 1 \('q'\): the text of the query is empty"),
         (_line(_id="q", group=1.5), r"line 1 \('q'\): the field 'group' must be a string or an integer, not 1\.5"),
         (_line(_id="q", group=" "), r"line 1 \('q'\): the field 'group' is empty"),
         (_line(_id="q", excluded="b"), r"line 1 \('q'\): the field 'excluded' names 'b', which is not"),
@@ -307,10 +308,10 @@ def test_candidates_without_text_are_kept_and_reported(tmp_path: Path) -> None:
 
 def test_run_reports_queries_without_text(starter: Pool) -> None:
     part = starter.only(["de"])
-    blank = replace(part, queries=replace(part.queries, texts=(" \n", *part.queries.texts[1:])))
+    blank = replace(part, queries=replace(part.queries, texts=(" \n", "\u2060", *part.queries.texts[2:])))
     task = replace(TASKS["starter"], reader=lambda _: blank, fingerprint="", sizes={"de": Size(1, 1)})
     done = run(task, load_model("random"))
-    assert done.remarks == (f"queries without text: 1 of {len(blank.queries)}, the first '{blank.queries.ids[0]}'.",)
+    assert done.remarks == (f"queries without text: 2 of {len(blank.queries)}, the first '{blank.queries.ids[0]}'.",)
     assert run(replace(task, reader=lambda _: part), load_model("random")).remarks == ()
     assert [finding.kind for finding in inspect(blank).findings] == ["empty queries"]
 

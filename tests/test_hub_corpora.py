@@ -126,7 +126,7 @@ def test_another_revision_of_a_corpus_is_refused_until_it_is_removed(
         later.read_selection(task, "sw")
     shutil.rmtree(home)
     assert later.read_selection(task, "sw") == {"7", "9"}
-    with pytest.raises(BadData, match="the cache has .*@later"):
+    with pytest.raises(BadData, match=r"the cache has .*@later"):
         corpora(task, ["sw"], silent)
 
 

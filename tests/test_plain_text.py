@@ -28,7 +28,7 @@ from panglot.encode.load import load_model
 from panglot.errors import BadResult
 from panglot.evaluate.run import run
 from panglot.fields import check_text
-from panglot.plain import plain, plain_json, plain_lines
+from panglot.plain import is_blank, plain, plain_json, plain_lines
 from panglot.results.result import Result
 from panglot.trust.submission import card_of, pack, write_card
 from tests.helpers.tasks import TASKS
@@ -211,3 +211,18 @@ def test_lines_and_json_are_plain_and_json_says_the_same(text: str, capsys: pyte
     shown = capsys.readouterr().out
     assert _is_plain(shown)
     assert json.loads(shown) == {text: [text]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \n\t\r\v", "\u00a0\u3000", "\u200b\u200d\u2060\ufeff", "\u00ad\u202e\u115f\u3164", "\u2800", "\0\x85"],
+)
+def test_text_that_shows_nothing_is_blank(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "\u200b\u0635\u200c", "\u2764\ufe0f", "\u0e01", ".", "\ue000", "\u2801", "\u0301"]
+)
+def test_text_that_shows_something_is_not_blank(text: str) -> None:
+    assert not is_blank(text)

@@ -47,6 +47,10 @@ def test_clean_data_has_no_findings(starter: Pool) -> None:
         ),
         (_pool(passages=[Candidate("d3", " \n", "en")]), {"empty passages": (("d3",),)}),
         (
+            _pool(passages=[Candidate("d3", "\u200b", "en"), Candidate("d4", "\u200b", "de")]),
+            {"empty passages": (("d4",), ("d3",))},
+        ),
+        (
             _pool(passages=[Candidate("d3", "the BLUE whale  is the largest animal.", "en")]),
             {
                 "duplicate passages": (("d3", "d1"),),

@@ -147,7 +147,7 @@ def test_bad_caption_and_other_languages_are_named(folder: Path) -> None:
     with pytest.raises(BadData, match=r"has no column text; it has image, lang, caption\."):
         captions(source=str(folder), caption="text")
     table.write_text(table.read_text("utf-8").replace("de green", " "), encoding="utf-8")
-    with pytest.raises(BadData, match=r"line 5, column 'caption': expected a text, found only white space"):
+    with pytest.raises(BadData, match=r"line 5, column 'caption': expected a text, found a blank text"):
         captions(source=str(folder))
 
 

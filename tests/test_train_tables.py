@@ -47,7 +47,7 @@ def test_table_with_columns_of_the_recipe(tmp_path: Path) -> None:
         ("q", None, r"found null"),
         ("q", 5, r"found a number \(5\)"),
         ("q", "", "found an empty text"),
-        ("q", " \n\t", "found only white space"),
+        ("q", " \n\t", "found a blank text"),
         ("p", None, r"found null"),
         ("p", ["he", "him"], r"found a list \(\['he', 'him'\]\)"),
         ("p", ["x" * 80], r"found a list \(\['x{58}…\)"),

@@ -10,6 +10,7 @@ import numpy as np
 from panglot.data.image import find_damaged
 from panglot.data.pool import Items, Pool
 from panglot.errors import BadData
+from panglot.plain import is_blank
 
 SHOWN = 10
 """Maximum number of items named in a message."""
@@ -60,6 +61,6 @@ def _faulty(items: Items, faults: dict[str, str]) -> Iterator[tuple[int, str]]:
         if place in items.images:
             fault = faults.get(items.images[place].sha256, "")
         else:
-            fault = "" if text.strip() else "an empty text"
+            fault = "an empty text" if is_blank(text) else ""
         if fault:
             yield place, fault

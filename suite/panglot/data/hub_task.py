@@ -209,7 +209,11 @@ def _origin(wanted: HubName, commit: str, subsets: Sequence[str]) -> str:
 
 
 def _named(wanted: HubName, commit: str, subsets: Sequence[str]) -> str:
-    parts = [wanted.path.replace("/", "-"), *filter(None, subsets), *([wanted.split] * (wanted.split not in ("", TEST)))]
+    parts = [
+        wanted.path.replace("/", "-"),
+        *filter(None, subsets),
+        *([wanted.split] * (wanted.split not in ("", TEST))),
+    ]
     parts += [flag for flag in ("parallel", "shared") if getattr(wanted, flag)]
     name = re.sub("[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
     if len(name) > LONGEST:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from panglot.data.duplicates import near_duplicates
 from panglot.data.pool import Items, Pool
+from panglot.plain import is_blank
 
 Kind: TypeAlias = Literal[
     "languages without candidates",
@@ -99,11 +100,13 @@ def _count(pool: Pool) -> dict[str, LanguageCounts]:
 
 
 def _texts(items: Items) -> Iterator[tuple[int, str]]:
-    return ((number, text) for number, text in enumerate(items.texts) if number not in items.images)
+    """The texts that say something."""
+    return ((number, text) for number, text in enumerate(items.texts) if not is_blank(text))
 
 
 def _empty(items: Items) -> Iterator[tuple[str, ...]]:
-    return ((items.ids[number],) for number, text in _texts(items) if not text.strip())
+    blank = (number for number, text in enumerate(items.texts) if is_blank(text))
+    return ((items.ids[number],) for number in blank if number not in items.images)
 
 
 def _plain(text: str) -> str:
@@ -114,8 +117,7 @@ def _equal(items: Items) -> list[list[int]]:
     """Groups of items of one language with the same text, apart from case and white space."""
     groups: dict[tuple[int, str], list[int]] = defaultdict(list)
     for number, text in _texts(items):
-        if text.strip():
-            groups[items.language[number], _plain(text)].append(number)
+        groups[items.language[number], _plain(text)].append(number)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -124,9 +126,10 @@ def _copies(pool: Pool) -> tuple[list[list[int]], list[list[int]]]:
     items = pool.candidates
     exact = _equal(items)
     again = {number for group in exact for number in group[1:]}
+    once = [number for number, _ in _texts(items) if number not in again]
     near = []
     for language in range(len(pool.languages)):
-        own = [n for n, text in _texts(items) if items.language[n] == language and n not in again and text.strip()]
+        own = [number for number in once if items.language[number] == language]
         near += [[own[place] for place in group] for group in near_duplicates([items.texts[n] for n in own])]
     return exact, near
 
@@ -139,7 +142,7 @@ def _pairs(groups: Iterable[Sequence[int]], items: Items) -> Iterator[tuple[str,
 def _in_several_languages(items: Items) -> Iterator[tuple[str, ...]]:
     first: dict[str, int] = {}
     for number, text in _texts(items):
-        other = first.setdefault(_plain(text), number) if text.strip() else number
+        other = first.setdefault(_plain(text), number)
         if items.language[other] != items.language[number]:
             yield items.ids[number], items.ids[other]
 

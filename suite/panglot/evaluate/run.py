@@ -19,6 +19,7 @@ from panglot.encode.tokenization import Reading, reading_by_language
 from panglot.encode.vectors import Encoded
 from panglot.errors import BadEncoder
 from panglot.evaluate.provenance import provenance, timed
+from panglot.plain import is_blank
 from panglot.progress import Progress, silent
 from panglot.remedies.debiased import Debias
 from panglot.results.naming import stem_of
@@ -90,7 +91,7 @@ def run(
 def _remarks(pool: Pool) -> Iterator[str]:
     """Say how many texts are empty: they are ranked like all others, and mean nothing."""
     for name, items in (("queries", pool.queries), ("candidates", pool.candidates)):
-        blank = [place for place, text in enumerate(items.texts) if not text.strip() and place not in items.images]
+        blank = [place for place, text in enumerate(items.texts) if is_blank(text) and place not in items.images]
         if blank:
             yield f"{name} without text: {len(blank):,} of {len(items):,}, the first '{items.ids[blank[0]]}'."
 

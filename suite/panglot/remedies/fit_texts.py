@@ -23,6 +23,7 @@ from panglot.encode.encoding import encode
 from panglot.encode.model import Composite, Model, Scorer
 from panglot.errors import BadData, BadEncoder
 from panglot.languages import canonical, match_language
+from panglot.plain import is_blank
 from panglot.progress import Progress, silent
 from panglot.remedies.debias import Fit, Method
 
@@ -121,7 +122,7 @@ def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
     spelling: dict[str, str] = {}
     for row in read_json_lines(path, FIELDS):
         text, language = row.text("text"), row.optional_name("language")
-        if not text.strip():
+        if is_blank(text):
             raise row.error("the text is blank.")
         if not language:
             raise row.error("the field 'language' is missing.")

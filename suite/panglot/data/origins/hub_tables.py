@@ -55,10 +55,11 @@ class HubTables:
     """The location of a retrieval set: a data set at a commit, the split, and the subset of each language.
 
     The subset is empty if the set has no subsets. A named split is that of the judgements, and of the texts unless they
-    have a single split; without a name, it is `test` or the only one. If `shared`, all languages have the candidates of the first subset;
-    languages in `asking` have queries only. `configs` and `images` name the configurations if they are not those of
-    mteb; like `split`, they can contain `{subset}`. `judged` is the data set, and its commit, with the queries and the
-    qrels if they are not with the corpus. `columns` has, for each part, the columns that are not named as in mteb.
+    have a single split; without a name, it is `test` or the only one. If `shared`, all languages have the candidates of
+    the first subset; languages in `asking` have queries only. `configs` and `images` name the configurations if they
+    are not those of mteb; like `split`, they can contain `{subset}`. `judged` is the data set, and its commit, with the
+    queries and the qrels if they are not with the corpus. `columns` has, for each part, the columns that are not named
+    as in mteb.
     """
 
     path: str
@@ -122,7 +123,9 @@ class HubTables:
         if chosen not in splits and len(splits) == 1 and not (wanted and exact):
             chosen = splits[0]
         if chosen not in splits:
-            raise BadData(f"{data.path} ({config}) has no split '{chosen}', but {', '.join(splits)}. Name one of these.")
+            raise BadData(
+                f"{data.path} ({config}) has no split '{chosen}', but {', '.join(splits)}. Name one of these."
+            )
         return data.rows(config, chosen)
 
 

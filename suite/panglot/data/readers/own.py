@@ -17,6 +17,7 @@ from panglot.data.readers.tables import is_table
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 from panglot.languages import code_of, find_respelled_languages, is_unknown
+from panglot.plain import is_blank
 
 if TYPE_CHECKING:
     from panglot.data.pool import Pool
@@ -189,7 +190,7 @@ def query_text(row: Row, field: str) -> str:
     :raises BadData: it is missing, empty or not a string.
     """
     text = row.text(field)
-    if not text.strip():
+    if is_blank(text):
         raise row.error("the text of the query is empty.")
     return text
 

@@ -19,6 +19,7 @@ from panglot.hub import patiently
 from panglot.languages import canonical
 from panglot.lines import read_lines
 from panglot.numbers import count
+from panglot.plain import is_blank
 from panglot.train.data.pairs import TextPair
 from panglot.train.recipes.recipe import Origin, TextData
 
@@ -73,7 +74,7 @@ class Table:
     def text(self, row: Row, column: str) -> str:
         """The text in a cell; any other value is noted as a fault."""
         value = row.cells.get(column)
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or is_blank(value):
             self.note(row, column)
             return ""
         try:
@@ -103,7 +104,7 @@ class Table:
     def optional_text(self, row: Row, column: str | None) -> str | None:
         """The text in a cell that may be empty."""
         value = row.cells.get(column) if column else None
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if value is None or (isinstance(value, str) and is_blank(value)):
             return None
         return self.text(row, str(column))
 
@@ -134,7 +135,7 @@ class Table:
 def _described(value: Any) -> str:
     """Description of a value that is not a text, for messages."""
     if isinstance(value, str):
-        return "only white space" if value else "an empty text"
+        return "a blank text" if value else "an empty text"
     if value is None:
         return "null"
     kinds = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a record"}
