@@ -42,7 +42,8 @@ def hub_entries(results: Sequence[ResultRecord], source: str = "") -> list[dict[
 
 def _dataset(record: ResultRecord, setting: str) -> dict[str, str]:
     task = known_tasks().get(record.task.name)
-    pinned = record.task.origin.removeprefix("hub:").partition("?")[0] or next(iter(task.source.hub if task else ()), "")
+    stated = record.task.origin.removeprefix("hub:").partition("?")[0]
+    pinned = next(filter(None, (stated, *(task.source.hub if task else ()))), "")
     if not pinned:
         return {"id": f"panglot/{record.task.name}", "task_id": setting}
     name, _, commit = pinned.partition("@")
