@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from panglot.encode.checkpoints.checkpoint import load_watched
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.load import load_model
 from panglot.encode.options import Options
@@ -340,3 +341,27 @@ class TestStated:
         change_json(folder / "config_sentence_transformers.json", similarity_fn_name=similarity)
         with pytest.raises(BadEncoder, match=f"uses the similarity '{similarity}'; Panglot supports cosine and dot"):
             load(folder)
+
+
+def test_findings_are_those_of_the_attempt_that_succeeded(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModel
+
+    def without_a_tensor(tensors: dict[str, Any]) -> dict[str, Any]:
+        return {name: tensor for name, tensor in tensors.items() if "query" not in name}
+
+    damaged = copy(bert, tmp_path / "damaged", without_a_tensor)
+    monkeypatch.setattr("panglot.encode.checkpoints.loading._fetch", lambda name: tmp_path)
+    attempts = []
+
+    def load(local: bool) -> Any:
+        attempts.append(local)
+        model = AutoModel.from_pretrained(damaged if local else bert)
+        if local:
+            raise OSError
+        return model
+
+    _, checkpoint = load_watched("someone/model", load)
+    assert attempts == [True, False]
+    checkpoint.check("someone/model", lambda: pytest.fail("A tensor is said to be missing."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,49 @@ def test_a_model_and_a_set_of_the_hub_are_scored(hub: HubServer, model: Path, tm
     hub.asked.clear()
     assert panglot(*command, "--no-cache").returncode == 0
     assert not _data(hub)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("pooled", "{}"), ("bare", "hf:{}?pooling=mean"), ("pair", "rerank:{}@bm25"), ("masked", "sparse:{}")],
+)
+def test_a_model_loads_although_requests_for_what_it_lacks_fail(
+    hub: HubServer, kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers takes a failing request for a missing file for a model without a tokenizer.
+
+    Of what is in the cache, only `adapter_config.json` is asked for: whether the model is an adapter.
+    """
+    folder = _tiny(kind, tmp_path / "model")
+    commit = hub.add_folder("org/model", folder)
+    asked: list[str] = []
+
+    def fault(request: str) -> str:
+        found = re.search(r"/resolve/[^/]+/(?!adapter_config)(\S+)", request)
+        asked.extend(found.groups() if found else ())
+        return "drop" if found and not (folder / found[1]).is_file() else ""
+
+    monkeypatch.setattr(hub, "fault", fault)
+    card = load_model(name.format("org/model")).card
+    assert "config.json" in asked
+    assert commit in card.revision + card.note
+    assert card.parameters == load_model(name.format(folder)).card.parameters
+
+
+def _tiny(kind: str, folder: Path) -> Path:
+    """A model of a few kB: with pooling, without, one that reads pairs, or one that fills in words."""
+    import transformers
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    if kind == "bare":
+        return tiny.bare(folder)
+    if kind == "pooled":
+        return tiny.saved(folder, Transformer(str(tiny.bare(folder.with_name("bare")))), Pooling(16))
+    made = {"pair": "BertForSequenceClassification", "masked": "BertForMaskedLM"}[kind]
+    getattr(transformers, made)(transformers.BertConfig(**tiny.SHAPE, num_labels=1)).save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return folder
 
 
 def test_a_set_of_images_is_fetched_once(hub: HubServer) -> None:

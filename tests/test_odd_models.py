@@ -12,7 +12,7 @@ import pytest
 
 from panglot.data.pool import Pool
 from panglot.encode.card import ModelCard
-from panglot.encode.checkpoints.loading import explained, fetch_model
+from panglot.encode.checkpoints.loading import explained, load_fetched
 from panglot.encode.checkpoints.openvino import compile_with_openvino
 from panglot.encode.checkpoints.tokens import tokenize
 from panglot.encode.kinds import model2vec, mteb_model, sparse
@@ -183,9 +183,9 @@ class TestHub:
         card = model2vec.load("someone/static", Options()).card
         assert (card.name, card.revision, card.dimension) == ("someone/static", "abc123", 2)
 
-    @pytest.mark.parametrize(("status", "away"), [(None, False), (404, False), (0, True)])
-    def test_a_name_without_a_server_is_out_of_reach(
-        self, status: int | None, away: bool, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("status", "local"), [(None, True), (404, False), (0, True)])
+    def test_a_model_is_loaded_from_the_cache_unless_the_hub_refuses_it(
+        self, status: int | None, local: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -200,7 +200,7 @@ class TestHub:
         monkeypatch.setattr("panglot.hub.WAITS", ())
         monkeypatch.setattr("huggingface_hub.HfApi.model_info", answer)
         monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: ".")
-        assert fetch_model("someone/model") is not away
+        assert load_fetched("someone/model", lambda local: local) is local
 
     def test_a_name_that_can_be_none(self) -> None:
         with (

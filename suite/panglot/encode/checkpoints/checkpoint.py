@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from panglot.encode.checkpoints.loading import hide_loading_bars, one_line
+from panglot.encode.checkpoints.loading import hide_loading_bars, load_fetched, one_line
 from panglot.errors import BadEncoder
 
 SHOWN = 4
@@ -17,6 +17,9 @@ SHOWN = 4
 
 REPOSITORY = ("cache_dir", "token", "revision", "local_files_only", "subfolder")
 """Settings that determine where a tokenizer's files are."""
+
+
+Loaded = TypeVar("Loaded")
 
 
 class Checkpoint:
@@ -127,6 +130,16 @@ def _whole_numbers(model: Any) -> list[str]:
                 if own and file.get_slice(name).get_dtype()[0] in "IU":
                     found.append(name)
     return found
+
+
+def load_watched(name: str, load: Callable[[bool], Loaded]) -> tuple[Loaded, Checkpoint]:
+    """Load a model as `load_fetched` does, and return it with what was found in the attempt that succeeded."""
+
+    def attempt(local: bool) -> tuple[Loaded, Checkpoint]:
+        with watched() as checkpoint:
+            return load(local), checkpoint
+
+    return load_fetched(name, attempt)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from panglot.encode.card import Precision, Role
 from panglot.encode.options import Options
-from panglot.errors import BadEncoder, PanglotError, require
+from panglot.errors import BadEncoder, MissingData, PanglotError, require
 from panglot.hub import check_reachable, patiently
 
 PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
@@ -111,54 +111,60 @@ def check_folder(name: str, *files: str) -> None:
         raise BadEncoder(f"{folder} is not a model: it has {described}.")
 
 
-def fetch_model(name: str) -> bool:
-    """Fetch the files of a model of the Hub into its cache and return whether the Hub is reachable; folders are left.
+def load_fetched(name: str, load: Callable[[bool], Loaded]) -> Loaded:
+    """Load a model with `load(local_files_only)`; one of the Hub from the cache, after all its files are fetched.
 
-    The libraries take an optional file whose request fails for one that does not exist, and then load another model or
-    none. Where the file is in the cache, they use it.
+    The libraries take an optional file whose request fails for one that does not exist, and then load another model, or
+    report a missing tokenizer. Parts in other repositories, such as the base of an adapter, need requests nevertheless.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
+    if Path(name).is_dir():
+        return patiently(lambda: load(False))
     try:
         _fetch(name)
     except HfHubHTTPError:
-        return True
+        return patiently(lambda: load(False))  # it raises the error that matters
     except Exception:
-        return False
-    return True
-
-
-def load_fetched(name: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """Load a model with `load(local_files_only)`; a model of the Hub is loaded from the cache if that is possible.
-
-    Once its files are fetched, the libraries would only ask for optional files that it lacks, and a failure of such a
-    request makes them report a missing tokenizer. Parts in other repositories, as an adapter has, do need requests.
-    """
+        return patiently(lambda: load(True))  # likewise, if the files are not in the cache
     try:
-        _fetch(name)
-        if not Path(name).is_dir():
-            return patiently(lambda: load(True))  # transformers asks the Hub for some facts even so
-    except Exception:  # the attempt below succeeds, or raises the error that matters
-        pass
-    return patiently(lambda: load(False))
+        return patiently(lambda: load(True))  # transformers asks the Hub for some facts even so
+    except BadEncoder:
+        raise
+    except Exception:
+        return patiently(lambda: load(False))
 
 
-def _fetch(name: str) -> None:
-    """Fetch all files of a model of the Hub into its cache; folders are left."""
-    from huggingface_hub import HfApi, snapshot_download
+def model_folder(name: str) -> Path:
+    """Return a folder itself, or that of a model of the Hub in its cache, with all files if the Hub can be reached."""
+    from huggingface_hub import snapshot_download
 
     if Path(name).is_dir():
-        return
+        return Path(name)
+    try:
+        return _fetch(name)
+    except MissingData:
+        return Path(snapshot_download(name, local_files_only=True))
+
+
+def _fetch(name: str) -> Path:
+    """Fetch all files of a model of the Hub into its cache, and return their folder.
+
+    :raises MissingData: the Hub cannot be reached.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
     check_reachable(name)
     files = patiently(lambda: HfApi().model_info(name, timeout=10)).siblings or ()
     wanted = _needed([file.rfilename for file in files])
 
-    def download() -> None:
+    def download() -> Path:
         folder = Path(snapshot_download(name, allow_patterns=wanted))
         if not all((folder / file).exists() for file in wanted):  # it returns what is in the cache if the Hub fails
             raise ConnectionError(f"{name} was not fetched whole.")
+        return folder
 
-    patiently(download)
+    return patiently(download)
 
 
 def _needed(files: Sequence[str]) -> list[str]:

@@ -11,13 +11,12 @@ import numpy as np
 
 from panglot.arrays import Floats
 from panglot.encode.card import ModelCard
-from panglot.encode.checkpoints.checkpoint import watched
+from panglot.encode.checkpoints.checkpoint import load_watched
 from panglot.encode.checkpoints.loading import (
     AUTO,
     PROBE,
     check_folder,
     explained,
-    fetch_model,
     find_devices,
     weights,
 )
@@ -26,7 +25,6 @@ from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import limit, prepare
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
-from panglot.hub import patiently
 
 BATCH_PAIRS = 32
 """Pairs in one forward pass on a CPU; a GPU takes the whole batch, which is split if it does not fit in memory."""
@@ -60,17 +58,18 @@ class CrossEncoderScorer:
         devices = find_devices(options)
         if len(devices) > 1 or devices == [AUTO]:
             raise BadEncoder(f"--device {options.device}: a reranker runs on one device.")
-        with explained(name), watched() as checkpoint:
-            away = not fetch_model(name)
-            self._model: Any = patiently(
-                lambda: CrossEncoder(
-                    name,
-                    device=devices[0],
-                    trust_remote_code=options.trust_remote_code,
-                    local_files_only=away,
-                    model_kwargs=weights(options, devices),
-                )
+
+        def load(local: bool) -> Any:
+            return CrossEncoder(
+                name,
+                device=devices[0],
+                trust_remote_code=options.trust_remote_code,
+                local_files_only=local,
+                model_kwargs=weights(options, devices),
             )
+
+        with explained(name):
+            self._model, checkpoint = load_watched(name, load)
         options = loaded_options(options, self._model)
         self._autocast = options.precision == "bf16" and devices == ["cpu"]
         self._on_gpu = devices[0].startswith("cuda")

@@ -13,14 +13,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from panglot.data.pool import Items
 from panglot.encode.budget import TokenBudget, is_out_of_memory
 from panglot.encode.card import ModelCard, Role
-from panglot.encode.checkpoints.checkpoint import watched
-from panglot.encode.checkpoints.loading import PROMPT_NAMES, TYPES, explained, vectors_of
+from panglot.encode.checkpoints.checkpoint import load_watched
+from panglot.encode.checkpoints.loading import PROMPT_NAMES, TYPES, explained, model_folder, vectors_of
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder
-from panglot.hub import patiently
 from panglot.progress import Progress
 
 MOST_TEXTS = 1024
@@ -34,13 +33,8 @@ def stated_kind(prefix: str, name: str) -> tuple[str, list[str]]:
 
     :raises BadEncoder: the model does not exist.
     """
-    from huggingface_hub import snapshot_download
-
-    folder = Path(name)
     with explained(name):
-        if not folder.is_dir():
-            wanted = ["config*.json", "modules.json"]
-            folder = Path(patiently(lambda: snapshot_download(name, allow_patterns=wanted)))
+        folder = model_folder(name)
         saved, config = (_content(folder / file) for file in ("config_sentence_transformers.json", "config.json"))
     modules = (folder / "modules.json").is_file()
     if not (saved or config or modules):
@@ -72,15 +66,18 @@ def open_model(kind: str, name: str, options: Options, max_length: int | None) -
     import sentence_transformers
 
     options = computed_options(options)
-    with explained(name), watched() as checkpoint:
-        model = patiently(
-            lambda: getattr(sentence_transformers, kind)(
-                name,
-                device=options.device,
-                trust_remote_code=options.trust_remote_code,
-                model_kwargs={"dtype": TYPES[options.precision]},
-            )
+
+    def load(local: bool) -> Any:
+        return getattr(sentence_transformers, kind)(
+            name,
+            device=options.device,
+            trust_remote_code=options.trust_remote_code,
+            local_files_only=local,
+            model_kwargs={"dtype": TYPES[options.precision]},
         )
+
+    with explained(name):
+        model, checkpoint = load_watched(name, load)
     notes = prepare(name, [reader(name, model, role) for role in TASKS], max_length)
     checkpoint.check(name, *vectors_of(model))
     asked: dict[Role, str | None] = {"query": options.query_prompt, "passage": options.passage_prompt}

@@ -11,12 +11,10 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.encode.card import ModelCard, Role
+from panglot.encode.checkpoints.loading import model_folder
 from panglot.encode.checkpoints.revision import folder_revision
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
-
-FILES = ["*.json", "*.safetensors", "README.md"]
-"""Files downloaded from a Hub repository; other formats of the same weights are skipped."""
 
 
 def load(name: str, options: Options) -> Model2VecEncoder:
@@ -26,15 +24,11 @@ def load(name: str, options: Options) -> Model2VecEncoder:
     :raises BadEncoder: the model does not exist, or has fewer dimensions than `truncate_dim`.
     """
     require("model2vec", "model2vec", f"The model model2vec:{name}")
-    from huggingface_hub import snapshot_download
     from model2vec import StaticModel
 
-    folder = Path(name)
-    local = folder.is_dir()
     kept = {} if options.max_length is None else {"max_length": options.max_length}
     try:
-        if not local:
-            folder = Path(snapshot_download(name, allow_patterns=FILES))
+        folder = model_folder(name)
         model = StaticModel.from_pretrained(folder, dimensionality=options.truncate_dim, **kept)
     except Exception as error:
         reason = str(error).partition("\n")[0]
@@ -42,7 +36,7 @@ def load(name: str, options: Options) -> Model2VecEncoder:
             f"model2vec:{name} cannot be loaded. {type(error).__name__}: {reason}. Expected a model saved by "
             "model2vec, with model.safetensors, tokenizer.json and config.json, as a folder or a name on the Hub."
         ) from error
-    if local:
+    if Path(name).is_dir():
         return Model2VecEncoder(folder.resolve().name, folder_revision(folder), model)
     return Model2VecEncoder(name, folder.name, model)
 

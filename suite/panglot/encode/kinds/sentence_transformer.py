@@ -14,13 +14,12 @@ from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.attention import use_flash
-from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
+from panglot.encode.checkpoints.checkpoint import Checkpoint, load_watched
 from panglot.encode.checkpoints.devices import Call, Method, describe, first_budget, image_budget, runner_of
 from panglot.encode.checkpoints.loading import (
     PROMPT_NAMES,
     check_folder,
     explained,
-    fetch_model,
     find_devices,
     loading_device,
     placed,
@@ -32,7 +31,6 @@ from panglot.encode.checkpoints.revision import revision_of
 from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
-from panglot.hub import patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -50,19 +48,21 @@ def load(name: str, options: Options) -> SentenceTransformerEncoder:
 
     options = computed_options(options)
     devices = find_devices(options)
-    away = not fetch_model(name)
-    with explained(name), watched() as checkpoint:
-        model = patiently(
-            lambda: SentenceTransformer(
-                name,
-                device=loading_device(devices),
-                trust_remote_code=options.trust_remote_code,
-                local_files_only=away,
-                truncate_dim=options.truncate_dim,
-                model_kwargs=weights(options, devices),
-            )
+
+    def load(local: bool) -> Any:
+        model = SentenceTransformer(
+            name,
+            device=loading_device(devices),
+            trust_remote_code=options.trust_remote_code,
+            local_files_only=local,
+            truncate_dim=options.truncate_dim,
+            model_kwargs=weights(options, devices),
         )
-        _check_pooling(name, model, away)
+        _check_pooling(name, model, local)
+        return model
+
+    with explained(name):
+        model, checkpoint = load_watched(name, load)
     options, devices = loaded_options(options, model), placed(model, devices)
     return kind_of(model)(name, model, options, devices, checkpoint)
 
@@ -174,7 +174,7 @@ class SeeingSentenceTransformer(SentenceTransformerEncoder):
         return self._run(Call("encode", images, "", self._autocast))
 
 
-def _check_pooling(name: str, model: Any, away: bool) -> None:
+def _check_pooling(name: str, model: Any, local: bool) -> None:
     """Reject a model without a pooling configuration, for which sentence-transformers would choose one.
 
     :raises BadEncoder: the pooling is not configured; the message says how to specify it.
@@ -183,7 +183,7 @@ def _check_pooling(name: str, model: Any, away: bool) -> None:
     from sentence_transformers.util import load_file_path
 
     guessed = next((part.pooling_mode for part in model if isinstance(part, Pooling)), None)
-    if guessed and not load_file_path(name, "modules.json", local_files_only=away):
+    if guessed and not load_file_path(name, "modules.json", local_files_only=local):
         pooling = "last" if guessed == "lasttoken" else guessed
         raise BadEncoder(
             f"{name} has no modules.json of sentence-transformers, so its pooling is unknown. Specify it, for example "

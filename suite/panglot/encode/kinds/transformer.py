@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from panglot.encode.checkpoints.checkpoint import watched
+from panglot.encode.checkpoints.checkpoint import load_watched
 from panglot.encode.checkpoints.loading import (
     check_folder,
     explained,
-    fetch_model,
     find_devices,
     loading_device,
     placed,
@@ -23,7 +22,6 @@ from panglot.encode.checkpoints.precision import computed_options, loaded_option
 from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder, kind_of
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
-from panglot.hub import patiently
 
 POOLINGS = {"mean": "mean", "cls": "cls", "last": "lasttoken", "max": "max"}
 """Poolings, and their names in sentence-transformers; all of them ignore padding, on either side."""
@@ -56,12 +54,13 @@ def load(text: str, options: Options) -> SentenceTransformerEncoder:
 
     options = computed_options(options)
     devices = find_devices(options)
-    with explained(request.name), watched() as checkpoint:
-        model = SentenceTransformer(
-            modules=patiently(lambda: _modules(request, options, devices)),
-            device=loading_device(devices),
-            truncate_dim=options.truncate_dim,
-        )
+
+    def load(local: bool) -> Any:
+        modules = _modules(request, options, devices, local)
+        return SentenceTransformer(modules=modules, device=loading_device(devices), truncate_dim=options.truncate_dim)
+
+    with explained(request.name):
+        model, checkpoint = load_watched(request.name, load)
     similarity: Literal["cosine", "dot"] = "cosine" if request.normalise else "dot"
     suffix = f"?pooling={request.pooling}"
     options, devices = loaded_options(options, model), placed(model, devices)
@@ -88,11 +87,11 @@ def parse(text: str) -> Request:
     return Request(name, settings["pooling"], settings["normalise"] == "true")
 
 
-def _modules(request: Request, options: Options, devices: list[str]) -> list[Any]:
+def _modules(request: Request, options: Options, devices: list[str], local: bool) -> list[Any]:
     """Return the transformer, the pooling and, if requested, the normalisation."""
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
-    shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": not fetch_model(request.name)}
+    shared = {"trust_remote_code": options.trust_remote_code, "local_files_only": local}
     loading = {"model_kwargs": weights(options, devices) | shared, "config_kwargs": dict(shared)}
     loading["processor_kwargs"] = dict(shared)
     unit = [Normalize()] if request.normalise else []

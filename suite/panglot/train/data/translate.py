@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from panglot.encode.checkpoints.loading import load_fetched
 from panglot.errors import BadEncoder, require
 from panglot.files import cache_dir, write_whole
 from panglot.train.data.pairs import TextPair
@@ -81,9 +82,13 @@ def load_translator(name: str) -> Translator:
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+    def load(local: bool) -> tuple[Any, Any]:
+        kinds = (AutoTokenizer, AutoModelForSeq2SeqLM)
+        tokenizer, model = (kind.from_pretrained(name, local_files_only=local) for kind in kinds)
+        return tokenizer, model.eval()
+
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSeq2SeqLM.from_pretrained(name).eval()
+        tokenizer, model = load_fetched(name, load)
     except Exception as error:
         raise BadEncoder(f"The translator {name} cannot be loaded. {type(error).__name__}: {error}") from error
 

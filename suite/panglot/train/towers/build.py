@@ -22,7 +22,7 @@ from sentence_transformers.util import is_sentence_transformer_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from panglot.arrays import Floats
-from panglot.encode.checkpoints.checkpoint import Checkpoint, watched
+from panglot.encode.checkpoints.checkpoint import Checkpoint, load_watched
 from panglot.encode.checkpoints.loading import PROBE, load_fetched, one_line
 from panglot.encode.checkpoints.tokens import positions, prepare
 from panglot.encode.kinds.encoder_classes import stated_kind
@@ -93,8 +93,7 @@ def _router(text: list[Any], others: dict[str, list[Any]]) -> Router:
 
 def _encoder(text: TextTower, texts: Sequence[str], whole: Sequence[str]) -> list[Any]:
     """The modules of a base, reduced in layers and vocabulary as the recipe says."""
-    with watched() as checkpoint:
-        modules = _loaded(text)
+    modules, checkpoint = _loaded(text)
     _check_reads(text, modules[0])
     _check_kind(str(text.base))
     if text.layers:
@@ -185,8 +184,8 @@ def _check_encodes(text: TextTower, modules: Sequence[Any], checkpoint: Checkpoi
 _NOT_SAVED = "cannot be saved and loaded again, so a model trained from it could not be used."
 
 
-def _loaded(text: TextTower) -> list[Any]:
-    """The modules of the base; a plain encoder gets pooling and normalisation."""
+def _loaded(text: TextTower) -> tuple[list[Any], Checkpoint]:
+    """The modules of the base, and what was found in them; a plain encoder gets pooling and normalisation."""
     base = str(text.base)
 
     def load(local: bool) -> list[Any]:
@@ -200,7 +199,7 @@ def _loaded(text: TextTower) -> list[Any]:
         return [transformer, pooling, Normalize()]
 
     try:
-        return load_fetched(base, load)
+        return load_watched(base, load)
     except Exception as error:
         raise BadEncoder(_not_loaded(text, error)) from error
 

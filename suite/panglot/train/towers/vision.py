@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from panglot.data.image import decode, in_memory
+from panglot.encode.checkpoints.loading import load_fetched
 from panglot.errors import BadEncoder, PanglotError
 from panglot.files import write_whole
 from panglot.progress import Progress, silent
@@ -59,22 +61,28 @@ def load_vision(image: ImageTower) -> Vision:
 def _module(image: ImageTower) -> Transformer:
     """A transformers vision model; of an image-text model such as CLIP, only the vision encoder."""
     with TemporaryDirectory() as folder:
-        if image.base == LITE0:
-            write_lite0(Path(folder))
-        elif hasattr(AutoConfig.from_pretrained(image.base), "vision_config"):
-            AutoModel.from_pretrained(image.base).vision_model.save_pretrained(folder)
-            AutoImageProcessor.from_pretrained(image.base).save_pretrained(folder)
-        else:
-            return _transformer(image.base, image)
+        if image.base != LITE0:
+            return load_fetched(image.base, partial(_loaded, image, folder))
+        write_lite0(Path(folder))
         return _transformer(folder, image)
 
 
-def _transformer(name: str, image: ImageTower) -> Transformer:
+def _loaded(image: ImageTower, folder: str, local: bool) -> Transformer:
+    where = {"local_files_only": local}
+    if not hasattr(AutoConfig.from_pretrained(image.base, **where), "vision_config"):
+        return _transformer(image.base, image, local)
+    AutoModel.from_pretrained(image.base, **where).vision_model.save_pretrained(folder)
+    AutoImageProcessor.from_pretrained(image.base, **where).save_pretrained(folder)
+    return _transformer(folder, image)
+
+
+def _transformer(name: str, image: ImageTower, local: bool = False) -> Transformer:
     """A module whose output is the model's own pooled features or, to pool them otherwise, those of all places."""
     places, pooled = ("last_hidden_state", "token_embeddings"), ("pooler_output", "sentence_embedding")
     output, written = places if image.pooling else pooled
     forward = {"image": {"method": "forward", "method_output_name": output}}
-    return Transformer(name, modality_config=forward, module_output_name=written)
+    where = {f"{part}_kwargs": {"local_files_only": local} for part in ("model", "config", "processor")}
+    return Transformer(name, modality_config=forward, module_output_name=written, **where)
 
 
 def _pooling(module: Transformer, image: ImageTower) -> Pooling:
