@@ -212,6 +212,31 @@ def test_methods_that_cannot_learn_from_the_fit_say_why() -> None:
         parse_method("lir:2").learn(three)
 
 
+@pytest.mark.parametrize(
+    ("target", "languages", "meant"),
+    [
+        ("pt-BR", ("pt-BR", "pt-PT"), "pt-BR"),
+        ("por_Latn-PT", ("pt-BR", "pt-PT"), "pt-PT"),
+        ("pt", ("pt-BR", "es"), "pt-BR"),
+        ("zh", ("zh-Hant", "zh-Hans"), "zh-Hans"),
+    ],
+)
+def test_shift_finds_a_language_by_script_and_region(target: str, languages: tuple[str, ...], meant: str) -> None:
+    vectors, language = np.array([[1, 0], [0, 1]], np.float32), np.array([0, 1])
+    method = parse_method(f"shift:{target}")
+    offset = method.learn(method.fit(vectors, language, languages))
+    assert offset[languages.index(meant)] == pytest.approx(0)
+
+
+def test_file_keeps_regions_of_a_language_apart(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    rows = [{"text": f"{x} {n}", "language": x} for x in ("pt-BR", "pt-PT", "pt_br", "DE", "deu_Latn") for n in range(2)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    texts = FitTexts.read(path)
+    assert texts.counts == {"pt-BR": 4, "pt-PT": 2, "DE": 4}
+    assert texts.spelled_as(("de", "pt-BR", "pt-PT")).counts == {"pt-BR": 4, "pt-PT": 2, "de": 4}
+
+
 def test_leading_component_equals_hand_computed_vectors() -> None:
     """Texts at (3, 0), (−3, 0) and (0, 1) lie along the first axis, those of the other language along the second."""
     vectors = np.array([[3, 0], [-3, 0], [0, 1], [0, 2], [1, 0]], np.float32)

@@ -8,7 +8,7 @@ it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,12 +86,14 @@ def canonical(code: str) -> str:
 def shortest(code: str) -> str:
     """Return the shortest code, without the usual script: `en` for `ENG` and `eng_Latn`, `bn-Latn` for `ben_Latn`.
 
-    Unknown codes are returned unchanged.
+    A region stays, as in `pt-BR` for `por_Latn-BR`, since data can tell regions apart. Unknown codes are returned
+    unchanged.
     """
-    language = parse_language(code)
-    if language is None:
+    language, tag = parse_language(code), _tag(code)
+    if language is None or tag is None:
         return code
-    return language.code if language.script == language.usual_script else canonical(code)
+    short = language.code if language.script == language.usual_script else canonical(code)
+    return f"{short}-{tag.territory}" if tag.territory else short
 
 
 def alpha3_with_script(code: str) -> str:
@@ -144,6 +146,20 @@ def match_language(code: str, known: Iterable[str]) -> list[str]:
     is_bare = "-" not in code.replace("_", "-")
     found = [(name, language) for name in known if (language := parse_language(name)) and language.code == wanted.code]
     return [name for name, language in found if is_bare or language.script == wanted.script]
+
+
+def find_language(code: str, known: Collection[str]) -> str | None:
+    """Return the one known code that a code in any spelling means, or None if there is none or it is ambiguous.
+
+    If several known codes fit, the script decides, which without one is the usual script, and then the region.
+    """
+    if code in known:
+        return code
+    found = match_language(code, known)
+    for same in (canonical, shortest):
+        if len(found) > 1:
+            found = [name for name in found if same(name) == same(code)]
+    return found[0] if len(found) == 1 else None
 
 
 def find_split_languages(sizes: Mapping[str, tuple[int, int]]) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ import numpy as np
 from panglot.arrays import Floats, Ints
 from panglot.data.image import IMAGES
 from panglot.errors import BadEncoder, UnknownName
-from panglot.languages import canonical, match_language, shortest
+from panglot.languages import find_language, shortest
 from panglot.numbers import count
 
 
@@ -144,12 +144,10 @@ EXAMPLES = ("centre", "project:R", "lir:R", "shift:LANG")
 
 
 def _mean_of(fit: Fit, language: str) -> Floats:
-    found = [language] if language in fit.languages else match_language(language, fit.languages)
-    if len(found) > 1:  # a code without a script means the usual one
-        found = [name for name in found if canonical(name) == canonical(language)]
-    if len(found) != 1:
+    found = find_language(language, fit.languages)
+    if found is None:
         raise UnknownName("language", language, fit.languages)
-    place = fit.languages.index(found[0])
+    place = fit.languages.index(found)
     if not fit.texts[place]:
         raise BadEncoder(f"shift:{language} cannot be fitted: there are no texts in {language}.")
     mean: Floats = fit.mean[place]

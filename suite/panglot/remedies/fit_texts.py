@@ -22,7 +22,7 @@ from panglot.encode.card import Role
 from panglot.encode.encoding import encode
 from panglot.encode.model import Composite, Model, Scorer
 from panglot.errors import BadData, BadEncoder
-from panglot.languages import canonical, match_language
+from panglot.languages import match_language, shortest
 from panglot.plain import is_blank
 from panglot.progress import Progress, silent
 from panglot.remedies.debias import Fit, Method
@@ -128,4 +128,4 @@ def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
             raise row.error("the field 'language' is missing.")
         if not language.isprintable() or language == IMAGES:
             raise row.error(f"{language!r} is not the language of a text.")
-        yield spelling.setdefault(canonical(language), language), text
+        yield spelling.setdefault(shortest(language), language), text
