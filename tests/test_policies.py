@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.errors import BadResult, UnknownName
-from panglot.remedies.policies import EXAMPLES, parse_policy
+from panglot.remedies.policies import EXAMPLES, parse_policies, parse_policy
 from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from tests.helpers.scores import FixedScores
@@ -101,6 +101,30 @@ def test_own_share_equals_that_of_lists_that_are_built(policy: str) -> None:
         for query in range(size[0]):
             listed = pool.candidates.language[_served(pool, scores, query, policy)[:10]]
             assert found[query] == pytest.approx(np.mean(listed == pool.queries.language[query])), (seed, query)
+
+
+@pytest.mark.parametrize("policy", ["without:en", "two:en", "own-first:3", "translate:en"])
+def test_own_share_from_short_lists_is_that_of_long_ones_or_none(policy: str) -> None:
+    """Lists of ten do not say what a smaller pool has in its first ten ranks; `own-first` needs no more than ten."""
+    pool = Pool.of(
+        NAMES,
+        [Query(f"{x}:q{n}", "", x, f"q{n}") for x in NAMES for n in range(3)],
+        [Candidate(f"{x}:c{n}", "", x) for x in NAMES for n in range(15)],
+        [Judgement(f"{x}:q{n}", f"{y}:c{n}") for x in NAMES for y in NAMES for n in range(3)],
+    )
+    scores = FixedScores(np.random.default_rng(1).random((12, 60)))
+    short, long = (parse_policy(policy).serve(collect_evidence(pool, scores, depth=d)).own_share for d in (10, 60))
+    assert not np.isnan(long).any()
+    if policy.startswith(("without", "two")):
+        assert np.isnan(short).all()
+    else:
+        assert short == pytest.approx(long)
+
+
+def test_policy_in_several_spellings_is_one_policy() -> None:
+    names = ("own-first:3", "own-first:03", "without:en", "without:ENG", "two:en", "two:fr", "two:fra", "interleave")
+    found = [policy.name for policy in parse_policies(names, NAMES)]
+    assert found == ["own-first:3", "without:en", "two:en", "two:fr", "two:fra", "interleave"]  # there is no French
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))

@@ -166,6 +166,12 @@ def test_policy_that_cannot_be_answered_says_why_and_others_go_on(evidence: Evid
     assert known.scores["map"].value != pool.scores["map"].value
 
 
+def test_policy_asked_for_in_two_spellings_is_tested_once(evidence: Evidence) -> None:
+    """Otherwise Holm's correction would count it twice."""
+    once, twice = (what_if(evidence, names, draws=5) for names in (["two:en"], ["two:en", "two:ENG", "two:eng_Latn"]))
+    assert [(answer.policy.name, answer.p) for answer in once] == [(answer.policy.name, answer.p) for answer in twice]
+
+
 def test_smaller_pools_have_no_rank_distance(evidence: Evidence) -> None:
     answer = what_if(evidence, ["only-own"])[1]
     assert answer.scores["map"] == pytest.approx(score_evidence(evidence, "map").settings["mono"]["map"], abs=1e-12)

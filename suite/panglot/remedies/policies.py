@@ -23,7 +23,7 @@ against the encoder.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ import numpy as np
 from panglot.arrays import Bools, Floats, Ints, divide
 from panglot.data.image import IMAGES
 from panglot.errors import BadResult, UnknownName
-from panglot.languages import match_language
+from panglot.languages import find_language
 from panglot.retrieve.evidence import NOBODY, Evidence, Ranking, rank_cells
 from panglot.score.bias.lists import MIX_DEPTH
 from panglot.score.bias.pairs import in_own_language
@@ -43,7 +43,7 @@ class Served(NamedTuple):
     """The result lists of a policy: ranks in one list per query, and the share of the query's language in its top.
 
     `ranking` has a cell for each query. `own_share` [queries] covers the first `MIX_DEPTH` ranks; NaN if the stored
-    lists have no entries for them.
+    lists do not reach that far.
     """
 
     ranking: Ranking
@@ -69,14 +69,28 @@ def parse_policy(name: str) -> Policy:
     if family not in _FAMILIES or bool(separator) != bool(_FAMILIES[family].argument) or (separator and not argument):
         raise UnknownName("policy", name, EXAMPLES)
     found = _FAMILIES[family]
-    if found.argument == "K" and not _COUNT.fullmatch(argument):
-        raise UnknownName("policy", name, EXAMPLES, "K must be a positive integer of at most nine digits.")
+    if found.argument == "K":
+        if not _COUNT.fullmatch(argument):
+            raise UnknownName("policy", name, EXAMPLES, "K must be a positive integer of at most nine digits.")
+        argument = str(int(argument))
     return Policy(
-        name,
+        f"{family}{separator}{argument}",
         found.sentence.replace("{}", argument),
         found.needs.replace("{}", argument),
         lambda evidence: found.serve(_checked(evidence), argument),
     )
+
+
+def parse_policies(names: Iterable[str], languages: Sequence[str]) -> list[Policy]:
+    """The policies with these names, each once: `two:en` and `two:ENG` are one policy if `languages` have `en`.
+
+    :raises UnknownName: see `parse_policy`.
+    """
+    found: dict[tuple[str, str], Policy] = {}
+    for policy in map(parse_policy, names):
+        family, _, argument = policy.name.partition(":")
+        found.setdefault((family, find_language(argument, languages) or argument), policy)
+    return list(found.values())
 
 
 def _pool(evidence: Evidence, _: str) -> Served:
@@ -141,8 +155,9 @@ def _without(evidence: Evidence, argument: str) -> Served:
     language = _language(evidence, argument)
     in_pool = evidence.language != language
     above = evidence.above_together - evidence.above[:, language]
-    top = np.where(evidence.top_language == language, NOBODY, evidence.top_language)
-    return Served(_smaller_pool(evidence, above, in_pool), _own_share(evidence, top))
+    offered = np.full(evidence.queries, evidence.sizes.sum() - evidence.sizes[language])
+    share = _own_share_of_part(evidence, evidence.top_language != language, offered)
+    return Served(_smaller_pool(evidence, above, in_pool), share)
 
 
 def _only_own(evidence: Evidence, _: str) -> Served:
@@ -157,9 +172,10 @@ def _two(evidence: Evidence, argument: str) -> Served:
     above = evidence.above_in_query_language + np.where(
         evidence.pair_query_language == language, 0, evidence.above[:, language]
     )
-    top = evidence.top_language
-    top = np.where((top == language) | (top == own), top, NOBODY)
-    return Served(_smaller_pool(evidence, above, in_pool), _own_share(evidence, top))
+    languages = np.arange(len(evidence.languages))
+    offered = ((languages == language) | (languages == own)) @ evidence.sizes
+    share = _own_share_of_part(evidence, (evidence.top_language == language) | (evidence.top_language == own), offered)
+    return Served(_smaller_pool(evidence, above, in_pool), share)
 
 
 def _translate(evidence: Evidence, argument: str) -> Served:
@@ -209,20 +225,32 @@ def _own_share(evidence: Evidence, top_language: Ints) -> Floats:
     return divide(own.sum(axis=1), there.sum(axis=1))
 
 
+def _own_share_of_part(evidence: Evidence, kept: Bools, offered: Ints) -> Floats:
+    """The same if only the entries `kept` [queries, depth] are left, in pools of `offered` [queries] candidates.
+
+    What stands below a stored list is unknown. If any list is too short, all shares are NaN: those of what is left, or
+    of the other queries, would be far from the share of the first ranks.
+    """
+    cut = (kept.sum(axis=1) < np.minimum(MIX_DEPTH, offered)) & (evidence.top_language != NOBODY).all(axis=1)
+    if cut.any():
+        return np.full(evidence.queries, np.nan)
+    return _own_share(evidence, np.where(kept, evidence.top_language, NOBODY))
+
+
 def _language(evidence: Evidence, name: str, wide: bool = False) -> int:
     """The index of a policy's language, in any spelling that only one language of the evidence can mean.
 
     :raises UnknownName: the evidence does not have this language.
     :raises BadResult: the evidence is narrow, without counts by language; `wide` policies do not need them.
     """
-    known = [name] if name in evidence.languages else match_language(name, evidence.languages)
-    if len(known) != 1:
+    known = find_language(name, evidence.languages)
+    if known is None:
         raise UnknownName("language", name, evidence.languages)
     if evidence.narrow and not wide:
         raise BadResult(
             f"The evidence covers {len(evidence.languages)} languages and has no separate counts for '{name}'."
         )
-    return evidence.languages.index(known[0])
+    return evidence.languages.index(known)
 
 
 def _checked(evidence: Evidence) -> Evidence:

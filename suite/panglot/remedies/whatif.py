@@ -9,7 +9,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, divide
 from panglot.errors import BadResult, UnknownName
-from panglot.remedies.policies import Policy, Served, parse_policy
+from panglot.remedies.policies import Policy, Served, parse_policies, parse_policy
 from panglot.retrieve.evidence import Evidence, Ranking
 from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
 from panglot.score.comparison.differences import holm
@@ -54,11 +54,11 @@ def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int =
     :raises UnknownName: there is no such policy.
     :raises BadResult: the evidence has no pool of several languages.
     """
-    named = dict.fromkeys((POOL, *policies))
+    wanted = parse_policies((POOL, *policies), evidence.languages)
     sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
     pool = _values(parse_policy(POOL).serve(evidence))
     answers: list[Answer] = []
-    for policy in map(parse_policy, named):
+    for policy in wanted:
         try:
             values = _values(policy.serve(evidence))
         except (BadResult, UnknownName) as error:

@@ -31,7 +31,8 @@ COLUMNS = {
 LEGEND = (
     "Means over query languages with 95 % intervals. *: differs from the pool (sign-flip test over clusters, "
     "Holm-corrected over the policies). rank distance: largest minus smallest rank of the parallel answers. complete: "
-    "share of queries with all of them in the top {depth}. own share: share of the top 10 in the query's language."
+    "share of queries with all of them in the top {depth}. own share: share of the top 10 in the query's language; – if "
+    "the stored lists are too short to tell."
 )
 
 
