@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from panglot.data.pool import Pool
+from panglot.data.readers.captions import mixed
 from panglot.errors import BadResult
 from panglot.results.evidence_file import read_evidence, shorten
 from panglot.results.result_record import TaskRecord
@@ -17,6 +18,7 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.trust.evidence_check import check_evidence
+from tests.helpers.images import image_text
 from tests.helpers.tasks import TASKS
 
 STARTER = TASKS["starter"]
@@ -56,6 +58,24 @@ def _with(array: np.ndarray, place: int | tuple[int, int], value: float) -> np.n
 def test_true_evidence_is_possible(evidence: Evidence, record: TaskRecord, starter: Pool) -> None:
     assert check_evidence(evidence, STARTER, record, starter) == []
     assert check_evidence(evidence, STARTER, record, None) == []
+
+
+def test_lists_of_a_small_pool_lack_the_candidate_that_a_query_is_not_offered() -> None:
+    pool = mixed(image_text(6, ("de", "en")))  # a caption is not offered itself
+    vectors = (
+        np.random.default_rng(0).random((len(items), 4), np.float32) for items in (pool.queries, pool.candidates)
+    )
+    found = collect_evidence(pool, DenseScores(*vectors))
+    assert found.top.shape[1] == len(pool.candidates) - 1
+    record = TaskRecord(
+        name="pictures",
+        fingerprint=pool.fingerprint,
+        headline="map",
+        languages=pool.languages,
+        queries=len(pool.queries),
+        candidates=len(pool.candidates),
+    )
+    assert check_evidence(replace(found, top_score=shorten(found.top_score)), None, record, pool) == []
 
 
 @pytest.mark.parametrize(

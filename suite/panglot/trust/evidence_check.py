@@ -42,7 +42,8 @@ def _check_form(evidence: Evidence, task: Task | None, record: TaskRecord) -> It
         yield "Queries of one group are in two clusters."
     candidates = int(evidence.sizes.sum())
     lengths = [min(SHORT, candidates), min(DEPTH, candidates)]
-    if evidence.top.shape[1] not in lengths or np.any(evidence.top == NOBODY):
+    without_one = [min(length, candidates - 1) for length in lengths]  # that a query is not offered
+    if evidence.top.shape[1] not in (*lengths, *without_one) or np.any(evidence.top == NOBODY):
         yield f"A top list does not have {lengths[0]} or {lengths[1]} candidates."
 
 
