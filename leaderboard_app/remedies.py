@@ -10,6 +10,7 @@ import pandas as pd
 from leaderboard_app.columns import BETTER, badness
 from leaderboard_app.entries import Entry
 from leaderboard_app.formats import number
+from panglot.data.image import IMAGES
 from panglot.remedies.debias import parse_method
 from panglot.remedies.policies import parse_policy
 from panglot.remedies.whatif import DEPTH, POOL
@@ -41,7 +42,9 @@ class Rung(NamedTuple):
 
 
 def policies_for(languages: Sequence[str]) -> tuple[str, ...]:
-    """The policies that the board asks for in a pool of these languages."""
+    """The policies that the board asks for in a pool of these languages; images have none to be served by."""
+    if IMAGES in languages:
+        return (POOL,)
     target = "en" if "en" in languages else languages[0]
     return (POOL, INTERLEAVE, "own-first:3", "only-own", f"translate:{target}")
 
@@ -66,7 +69,10 @@ def worth_a_look(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def ladder(base: Answers, variants: Mapping[tuple[str, str], Answers]) -> list[Rung]:
-    """Policies on the vectors as they are; then each debiased variant, by method and fit, pooled and interleaved."""
+    """Policies on the vectors as they are; then each debiased variant, by method and fit, pooled and interleaved.
+
+    Those that the data cannot answer are left out.
+    """
     rungs = []
     for name, answer in base.items():
         policy = parse_policy(name)
@@ -76,10 +82,15 @@ def ladder(base: Answers, variants: Mapping[tuple[str, str], Answers]) -> list[R
         learned = "the corpus" if fit == "corpus" else f"other texts ({fit})"
         label = f"{name}, {'corpus' if fit == 'corpus' else 'texts'}"
         rungs.append(Rung(label, f"{method.sentence} Learned from {learned}.", method.needs, answers[POOL]))
-        policy = parse_policy(INTERLEAVE)
-        both = Rung(f"{label}, {INTERLEAVE}", "Both of these.", f"{method.needs} {policy.needs}", answers[INTERLEAVE])
-        rungs.append(both)
+        if INTERLEAVE in answers:
+            needs = f"{method.needs} {parse_policy(INTERLEAVE).needs}"
+            rungs.append(Rung(f"{label}, {INTERLEAVE}", "Both of these.", needs, answers[INTERLEAVE]))
     return [rung for rung in rungs if rung.answer["scores"]]
+
+
+def measures_of(rungs: Sequence[Rung]) -> list[str]:
+    """The measures that the model as measured has: without parallel answers, for one, there is no rank distance."""
+    return [measure for measure in MEASURES if not rungs or measure in rungs[0].answer["scores"]]
 
 
 def ladder_table(rungs: Sequence[Rung], measure: str) -> pd.DataFrame:

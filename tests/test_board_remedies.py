@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,9 +28,15 @@ from leaderboard_app.remedies import (
     worth_a_look,
 )
 from leaderboard_app.verification import verify_new
+from panglot.api import Encodes
 from panglot.cli.main import app
+from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.captions import mixed
+from panglot.data.task import Size, Source, Task
 from panglot.remedies.whatif import what_if
 from panglot.results.evidence_file import read_evidence
+from tests.helpers.boards import verified_index
+from tests.helpers.images import Numbers, image_text
 
 pytestmark = pytest.mark.usefixtures("no_checks")
 
@@ -177,15 +182,50 @@ def test_page_names_the_remedy_that_helps_most_in_the_whole_pool(
     assert helps_most(rungs, measure) == said
 
 
-def test_page_says_that_a_pool_with_images_has_no_remedy(
-    open_page: Callable[..., AppTest], index: Index, monkeypatch: pytest.MonkeyPatch
+def _shown(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, pool: Pool, model: Encodes) -> Index:
+    """The index that the page sees of a model on a pool, as it is and centred."""
+    task = Task(name, "", dict.fromkeys(pool.languages, Size(0, 0)), Source(name, {}), lambda _: pool, "map", "", "")
+    for method in ("", "centre"):
+        panglot.run(model, task, debias=method).save(folder)
+    found = verified_index(folder)
+    monkeypatch.setattr("leaderboard_app.store.read_index", lambda _: found)
+    return found
+
+
+def test_page_shows_what_taking_out_images_gives_in_a_pool_with_images(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    entries = [entry.model_copy(update={"languages": (*entry.languages, "zxx")}) for entry in index.entries]
-    monkeypatch.setattr("leaderboard_app.store.read_index", lambda folder: replace(index, entries=entries))
-    test = open_page(task=_path(index, debiased=False).stem)
+    """Its ladder has the scores of the results themselves, and no policy."""
+    pool = mixed(image_text(16, ("de", "en")))
+    found = _shown(monkeypatch, tmp_path, "pictures", pool, Numbers(noise=0.5))
+    test = open_page(task="pictures", measure="rank_distance")
     assert not [*test.exception, *test.warning]
-    assert [box.label for box in test.selectbox] == ["Task"]
-    assert any("no remedy applies" in info.value for info in test.info)
+    assert any("cannot be served in other ways" in info.value for info in test.info)
+    assert "Who gains" not in [heading.value for heading in test.subheader]
+    ladder = test.dataframe[0].value
+    assert ladder["remedy"].tolist() == ["as measured", "centre, corpus"]
+    paths = [found.folder / f"{entry.id}.json" for entry in sorted(found.entries, key=lambda entry: entry.revision)]
+    scores = [panglot.read_result(path).scores["multi"]["map"].value for path in paths if path.exists()]
+    assert ladder["difference"].iloc[1] == pytest.approx(scores[1] - scores[0], abs=1e-9)
+    assert any("Measure" in caption.value for caption in test.caption)  # rank distance is not available here
+
+
+def test_page_offers_only_measures_that_the_task_has(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One answer a question, so there is no distance between answers."""
+    names, numbers = ("de", "en"), range(12)
+    pool = Pool.of(
+        names,
+        [Query(f"{x}:q{n}", f"{n} {x}", x, f"{x}{n}") for x in names for n in numbers],
+        [Candidate(f"{x}:c{n}", f"{n} {x}", x) for x in names for n in numbers],
+        [Judgement(f"{x}:q{n}", f"{x}:c{n}") for x in names for n in numbers],
+    )
+    _shown(monkeypatch, tmp_path, "single", pool, Numbers(noise=0.5))
+    test = open_page(task="single", measure="rank_distance")
+    assert not [*test.exception, *test.warning]
+    assert test.subheader[-1].value == "Who gains"
+    assert any("Measure" in caption.value for caption in test.caption)
 
 
 def test_page_says_why_a_pool_of_one_language_has_no_remedy(open_page: Callable[..., AppTest]) -> None:

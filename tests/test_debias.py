@@ -230,7 +230,8 @@ def test_shift_finds_a_language_by_script_and_region(target: str, languages: tup
 
 def test_file_keeps_regions_of_a_language_apart(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
-    rows = [{"text": f"{x} {n}", "language": x} for x in ("pt-BR", "pt-PT", "pt_br", "DE", "deu_Latn") for n in range(2)]
+    languages = ("pt-BR", "pt-PT", "pt_br", "DE", "deu_Latn")
+    rows = [{"text": f"{language} {n}", "language": language} for language in languages for n in range(2)]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     texts = FitTexts.read(path)
     assert texts.counts == {"pt-BR": 4, "pt-PT": 2, "DE": 4}

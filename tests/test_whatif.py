@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from panglot.cli.main import app
 from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.readers.captions import mixed
 from panglot.errors import BadResult
 from panglot.remedies.policies import parse_policy
 from panglot.remedies.whatif import POLICIES, as_records, sign_flip, what_if
@@ -22,6 +23,7 @@ from panglot.retrieve.ranking import collect_evidence
 from panglot.score.comparison.differences import holm
 from panglot.score.metrics import parse_metric
 from panglot.score.summary import score_evidence
+from tests.helpers.images import image_text
 from tests.helpers.scores import FixedScores
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
@@ -164,6 +166,17 @@ def test_policy_that_cannot_be_answered_says_why_and_others_go_on(evidence: Evid
     assert "language 'fr'" in unknown.why
     assert unknown.scores == {}
     assert known.scores["map"].value != pool.scores["map"].value
+
+
+def test_pool_with_images_is_scored_as_it_is_and_served_in_no_other_way() -> None:
+    pool = mixed(image_text(6, ("de", "en")))
+    scores = FixedScores(np.random.default_rng(0).random((len(pool.queries), len(pool.candidates))))
+    found, *others = what_if(collect_evidence(pool, scores), ["interleave", "two:en"], draws=5)
+    assert found.scores.keys() == {"map", "ndcg@10", "recall@20"}
+    assert [answer.scores for answer in others] == [{}, {}]
+    assert {answer.why for answer in others} == {
+        "The pool has images, which have no language, so policies do not apply."
+    }
 
 
 def test_policy_asked_for_in_two_spellings_is_tested_once(evidence: Evidence) -> None:

@@ -26,6 +26,7 @@ from leaderboard_app.remedies import (
     ladder,
     ladder_table,
     language_table,
+    measures_of,
     needs_table,
     policies_for,
     unanswered,
@@ -90,6 +91,7 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
         ladder_table(rungs, measure),
         headed("score" if measure in NAMES else measure, measure.replace("_", " ")),
     )
+    names = [rung.remedy for rung in rungs]
     if found := helps_most(rungs, measure):
         st.markdown(f"**{literal(found)}**")
     reference = (rungs[0].remedy, float(table["value"].iloc[0]))
@@ -99,14 +101,13 @@ def show_ladder(rungs: list[Rung], measure: str, name: str) -> None:
         f"{measure} under each remedy",
     )
     st.caption(
-        f"{literal(MEASURES[measure])} With 95 % intervals; the dashed line is the model without any remedy. only-own "
-        "asks an easier question than the others: its pool is smaller."
+        f"{literal(MEASURES[measure])} With 95 % intervals; the dashed line is the model without any remedy."
+        + " only-own asks an easier question than the others: its pool is smaller." * ("only-own" in names)
     )
     fold_table(table, f"{name} {measure}", "rungs", number_columns(["value", "difference", "low", "high"]))
     st.subheader("What each remedy needs", anchor=False)
     text_table(needs_table(rungs))
     st.subheader("Every query language", anchor=False)
-    names = [rung.remedy for rung in rungs]
     wanted = [shown for shown in names if shown in (names[0], INTERLEAVE)]
     chosen = address.select_many("Remedies", names, "remedy", wanted)
     languages = language_table([rung for rung in rungs if rung.remedy in (chosen or wanted)], measure)
@@ -158,17 +159,24 @@ def main() -> None:
     if not verified:
         st.info("No model on this task has verified evidence.")
         return
-    if IMAGES in verified[0].languages:
-        st.info("The pool has images, which have no language, so no remedy applies.")
-        return
+    has_images = IMAGES in verified[0].languages
+    if has_images:
+        st.info(
+            "The pool has images, which have no language, so it cannot be served in other ways. Versions of a model "
+            "with languages and images taken out are shown where they were submitted."
+        )
     entry = pick_model(index, verified, first=worth_a_look(verified))
-    spelt = {name: name.replace("_", " ") for name in MEASURES}
-    measure = address.segments("Measure", list(MEASURES), "measure", "map", named=spelt)
+    rungs: list[Rung] = []
     with failures_shown(entry):
         rungs = rungs_of(index, entry, verified)
+    measures = measures_of(rungs)
+    spelt = {name: name.replace("_", " ") for name in measures}
+    measure = address.segments("Measure", measures, "measure", "map", named=spelt)
+    with failures_shown(entry):
         if rungs:
             show_ladder(rungs, measure, f"{entry.folder} {task}")
-    show_gains(index, verified, measure, task)
+    if not has_images:
+        show_gains(index, verified, measure, task)
 
 
 main()

@@ -43,7 +43,7 @@ class Served(NamedTuple):
     """The result lists of a policy: ranks in one list per query, and the share of the query's language in its top.
 
     `ranking` has a cell for each query. `own_share` [queries] covers the first `MIX_DEPTH` ranks; NaN if the stored
-    lists do not reach that far.
+    lists do not reach that far, and for images, which have no language.
     """
 
     ranking: Ranking
@@ -77,7 +77,7 @@ def parse_policy(name: str) -> Policy:
         f"{family}{separator}{argument}",
         found.sentence.replace("{}", argument),
         found.needs.replace("{}", argument),
-        lambda evidence: found.serve(_checked(evidence), argument),
+        lambda evidence: found.serve(_checked(evidence, family), argument),
     )
 
 
@@ -94,7 +94,8 @@ def parse_policies(names: Iterable[str], languages: Sequence[str]) -> list[Polic
 
 
 def _pool(evidence: Evidence, _: str) -> Served:
-    return Served(evidence.together, _own_share(evidence, evidence.top_language))
+    share = _own_share(evidence, evidence.top_language)
+    return Served(evidence.together, np.full(evidence.queries, np.nan) if IMAGES in evidence.languages else share)
 
 
 def _interleave(evidence: Evidence, _: str) -> Served:
@@ -253,8 +254,8 @@ def _language(evidence: Evidence, name: str, wide: bool = False) -> int:
     return evidence.languages.index(known)
 
 
-def _checked(evidence: Evidence) -> Evidence:
-    """The evidence, after checking that its pool holds texts in several languages.
+def _checked(evidence: Evidence, family: str) -> Evidence:
+    """The evidence, after checking that its pool holds texts in several languages, or images if it is served as it is.
 
     :raises BadResult: it does not.
     """
@@ -263,6 +264,8 @@ def _checked(evidence: Evidence) -> Evidence:
             "The task is divided by language: queries search only their own language, so policies do not apply."
         )
     if IMAGES in evidence.languages:
+        if family == "pool":
+            return evidence
         raise BadResult("The pool has images, which have no language, so policies do not apply.")
     if (evidence.sizes > 0).sum() < 2:
         raise BadResult("The pool has candidates in only one language, so policies do not apply.")

@@ -11,6 +11,7 @@ from panglot.arrays import Floats, Ints, divide
 from panglot.errors import BadResult, UnknownName
 from panglot.remedies.policies import Policy, Served, parse_policies, parse_policy
 from panglot.retrieve.evidence import Evidence, Ranking
+from panglot.score.bias.modality import modalities
 from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
 from panglot.score.comparison.differences import holm
 from panglot.score.comparison.paired import DRAWS as SWAPS
@@ -52,15 +53,15 @@ def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int =
     :param policies: names such as `interleave` or `own-first:3`; see `panglot.remedies.policies`.
     :param draws: bootstrap draws.
     :raises UnknownName: there is no such policy.
-    :raises BadResult: the evidence has no pool of several languages.
+    :raises BadResult: the evidence has no pool of several languages or of images.
     """
     wanted = parse_policies((POOL, *policies), evidence.languages)
     sample = Sample(evidence.cluster, evidence.query_language, len(evidence.languages), draws)
-    pool = _values(parse_policy(POOL).serve(evidence))
+    pool = _values(evidence, parse_policy(POOL).serve(evidence))
     answers: list[Answer] = []
     for policy in wanted:
         try:
-            values = _values(policy.serve(evidence))
+            values = _values(evidence, policy.serve(evidence))
         except (BadResult, UnknownName) as error:
             answers.append(Answer(policy, {}, {}, {}, {}, str(error)))
             continue
@@ -85,13 +86,14 @@ def as_records(model: str, task: str, answers: Sequence[Answer]) -> list[dict[st
     ]
 
 
-def _values(served: Served) -> dict[str, Floats]:
-    """The values of every measure, [queries]; NaN where undefined."""
+def _values(evidence: Evidence, served: Served) -> dict[str, Floats]:
+    """The values of every measure, [queries]; NaN where undefined. Images among captions are not parallel to them."""
     ranking = served.ranking
     values = {name: parse_metric(name).compute(ranking) for name in ("map", "ndcg@10", f"recall@{DEPTH}")}
-    best, worst = _ends(ranking)
-    values["rank_distance"] = worst - best
-    values[f"complete@{DEPTH}"] = np.where(np.isnan(worst), np.nan, worst <= DEPTH)
+    if not modalities(evidence).images:
+        best, worst = _ends(ranking)
+        values["rank_distance"] = worst - best
+        values[f"complete@{DEPTH}"] = np.where(np.isnan(worst), np.nan, worst <= DEPTH)
     values["own_share@10"] = served.own_share
     return values
 

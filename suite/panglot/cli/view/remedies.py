@@ -31,8 +31,8 @@ COLUMNS = {
 LEGEND = (
     "Means over query languages with 95 % intervals. *: differs from the pool (sign-flip test over clusters, "
     "Holm-corrected over the policies). rank distance: largest minus smallest rank of the parallel answers. complete: "
-    "share of queries with all of them in the top {depth}. own share: share of the top 10 in the query's language; – if "
-    "the stored lists are too short to tell."
+    "share of queries with all of them in the top {depth}. own share: share of the top 10 in the query's language; – "
+    "if the stored lists are too short to tell."
 )
 
 
@@ -50,7 +50,10 @@ def remedies_view(model: str, task: str, answers: Sequence[Answer], by_language:
         parts.append(_languages(answered, by_language))
     parts.append(prose(LEGEND.format(depth=DEPTH)))
     parts.append(facts((a.policy.name, Text(f"{a.policy.sentence} Needs: {a.policy.needs}")) for a in answered[1:]))
-    parts += [prose(f"{answer.policy.name}: {answer.why}", "yellow") for answer in answers if answer.why]
+    reasons: dict[str, list[str]] = {}
+    for answer in answers:
+        reasons.setdefault(answer.why, []).append(answer.policy.name)
+    parts += [prose(f"{', '.join(names)}: {why}", "yellow") for why, names in reasons.items() if why]
     return Group(*parts)
 
 
