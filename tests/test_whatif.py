@@ -226,4 +226,4 @@ def test_verb_prints_a_ladder_and_the_same_as_json(starter_results: Path) -> Non
 def test_verb_fails_if_no_result_supports_a_policy(starter_results: Path) -> None:
     done = CliRunner().invoke(app, ["whatif", str(starter_results / "bm25@0.3.16"), "--policy", "without:xx,two:xx"])
     assert isinstance(done.exception, BadResult)
-    assert "without:xx: Unknown language 'xx'" in done.output
+    assert "without:xx, two:xx: Unknown language 'xx'" in done.output
