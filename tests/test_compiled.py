@@ -43,10 +43,10 @@ def not_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     counting._compiled.cache_clear()
 
 
-def pool_of(random: np.random.Generator, languages: int, width: int = WIDTH) -> Pool:
-    """Queries with one to twelve relevant candidates each; some exclude a candidate, some languages are empty."""
+def pool_of(random: np.random.Generator, languages: int, width: int = WIDTH, most: int = 12) -> Pool:
+    """Queries with one to `most` relevant candidates each; some exclude a candidate, some languages are empty."""
     names = [f"l{number}" for number in range(languages)]
-    relevant = [random.choice(width - 1, random.integers(1, 13), replace=False) for _ in range(9)]
+    relevant = [random.choice(width - 1, random.integers(1, most + 1), replace=False) for _ in range(9)]
     return Pool.of(
         names,
         [
@@ -73,19 +73,20 @@ def scores_of(random: np.random.Generator, values: int, width: int = WIDTH) -> F
     st.integers(1, 4),
     st.sampled_from([1, DEPTH, WIDTH]),
     st.sampled_from([1 / 64, 1 / 4]),
+    st.sampled_from([12, 140]),
 )
 def test_compiled_evidence_equals_that_of_numpy(
-    kernel: Kernel, seed: int, languages: int, values: int, block: int, depth: int, most_listed: float
+    kernel: Kernel, seed: int, languages: int, values: int, block: int, depth: int, most_listed: float, most: int
 ) -> None:
     random = np.random.default_rng(seed)
-    pool, scores = pool_of(random, languages), FixedScores(scores_of(random, values))
+    pool, scores = pool_of(random, languages, most=most), FixedScores(scores_of(random, values))
     assert_equal_evidence(pool, scores, depth, block, most_listed)
 
 
 @pytest.mark.parametrize("languages", [4, WIDEST + 5])
 def test_compiled_evidence_of_a_wide_row_equals_that_of_numpy(kernel: Kernel, languages: int) -> None:
     random, width = np.random.default_rng(languages), 2 * BLOCK + 100
-    pool, scores = pool_of(random, languages, width), FixedScores(scores_of(random, 1_000_000, width))
+    pool, scores = pool_of(random, languages, width, most=200), FixedScores(scores_of(random, 1_000_000, width))
     assert_equal_evidence(pool, scores, DEPTH, 4, 1 / 64)
 
 

@@ -1,9 +1,9 @@
 """Counting and listing in one pass over each row of scores, compiled by numba; numpy in `counting` gives the same.
 
-A row stays in the CPU cache while a floor is found that its best scores reach, the scores that reach it are collected
-and sorted, and the relevant candidates are compared: with the collected scores if they reach the floor, otherwise with
-the whole row. Compiling takes a few seconds and is done once: the result is kept in the folder `compiled` of the user's
-cache, or in NUMBA_CACHE_DIR.
+A row stays in the CPU cache while a floor is found that its best scores reach, and most of its relevant candidates if
+they are many. The scores that reach it are collected, and the relevant candidates are compared: with the collected
+scores if they reach the floor, otherwise with the whole row. Compiling takes a few seconds and is done once: the result
+is kept in the folder `compiled` of the user's cache, or in NUMBA_CACHE_DIR.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ CHUNK = 64
 
 BLOCK = 4096
 """Scores compared with all relevant ones of a query in turn, so that they stay in the smallest cache."""
+
+MANY_RELEVANT = 32
+"""Relevant candidates below the best scores from which it pays to collect further scores to compare them with."""
+
+MOST_COLLECTED = 8
+"""The reciprocal of the largest share of a row that is collected for them."""
 
 BISECTIONS = 24
 """Most steps to a floor; far fewer do unless scores are of very different sizes."""
@@ -116,6 +122,29 @@ def _floor(scores: Floats, wanted: int, maxima: Floats) -> float:
 
 
 @_inner
+def _lowered(scores: Floats, floor: float, score: Floats, below: Floats) -> float:
+    """Return a floor that most of the relevant candidates with these scores reach, if not too many others do.
+
+    `below` is memory for the scores of those that do not reach `floor`.
+    """
+    found = 0
+    for value in score:
+        below[found] = value
+        found += value < floor
+    if found < MANY_RELEVANT:
+        return floor
+    below[:found].sort()
+    low, high, most = 0, found, len(scores) // MOST_COLLECTED
+    while low < high:
+        middle = (low + high) // 2
+        if _hits(scores, 0, len(scores), below[middle]) <= most:
+            high = middle
+        else:
+            low = middle + 1
+    return below[high] if high < found else floor
+
+
+@_inner
 def _collect(scores: Floats, bounds: Ints, floor: float, column: Ints, own: Ints) -> int:
     """Collect the columns of the scores that reach the floor, and the bounds of the languages among them."""
     found = 0
@@ -166,9 +195,9 @@ def _divided(pairs: Ints, begin: int, end: int, score: Floats, floor: float) -> 
 
 
 @_inner
-def _shorten(score: Floats, column: Ints, found: int, wanted: int) -> int:
-    """Keep of the scores that were found, and their columns, at least the `wanted` best, and few more."""
-    floor, kept = _bisected(score, found, wanted), 0
+def _keep(score: Floats, column: Ints, found: int, floor: float) -> int:
+    """Keep of the scores that were found, and their columns, those that reach a floor; returns their number."""
+    kept = 0
     for place in range(found):
         value, of = score[place], column[place]
         score[kept], column[kept] = value, of
@@ -208,14 +237,13 @@ def _input(kind: Any, dimensions: int) -> Any:
 
 
 @_kept(
-    float32[:, ::1], int64[::1], int64, int64, float32[:, ::1], int64[:, ::1],
+    float32[:, ::1], int64[::1], int64, float32[:, ::1], int64[:, ::1],
     _input(int64, 1), _input(float32, 1), _input(int64, 1), _input(int64, 1), int32[:, ::1],
 )  # fmt: skip
 def count_and_list(
     strip: Floats,
     bounds: Ints,
     first: int,
-    wanted: int,
     listed: Floats,
     number: Ints,
     pairs: Ints,
@@ -237,11 +265,13 @@ def count_and_list(
     maxima, column, own = np.empty(width, float32), np.empty(width + 1, int64), np.empty(len(bounds), int64)
     found_score, found_number = np.empty(width + depth, float32), np.empty(most + depth, int64)
     best, own_pairs, is_listed = np.empty(depth, int64), np.empty(len(score), int64), np.ones(rows, boolean)
+    below = np.empty(len(score) + 1, float32)
     blocks, together = np.minimum(np.arange(0, width + BLOCK, BLOCK), width), np.zeros(2, int64)
     for row in range(rows):
         scores = strip[row]
         is_full = number[row, depth - 1] != NOBODY
-        floor = listed[row, depth - 1] if is_full else _floor(scores, wanted, maxima)
+        best_floor = listed[row, depth - 1] if is_full else _floor(scores, depth, maxima)
+        floor = _lowered(scores, best_floor, score[pairs[row] : pairs[row + 1]], below)
         found = together[1] = _collect(scores, bounds, floor, column, own)
         for place in range(found):
             found_score[place] = scores[column[place]]
@@ -250,8 +280,10 @@ def count_and_list(
         parts, all_parts = (own, bounds) if is_wide else (together, blocks)
         _count(found_score, own, parts, own_pairs[:among], score, language, asked, above)
         _count(scores, bounds, all_parts, rest, score, language, asked, above)
+        if floor < best_floor:
+            found = _keep(found_score, column, found, best_floor)
         if found > 2 * depth:
-            found = _shorten(found_score, column, found, depth)
+            found = _keep(found_score, column, found, _bisected(found_score, found, depth))
         is_listed[row] = found <= most
         if 0 < found <= most:
             for place in range(found):

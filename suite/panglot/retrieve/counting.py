@@ -28,9 +28,6 @@ LISTED_PER_RELEVANT = 2
 MOST_LISTED = 1 / 64
 """Candidates sorted to count from, per relevant candidate of a query; at most this share of the pool."""
 
-COLLECTED_PER_RELEVANT = 4
-"""The same for the compiled kernel, which does not sort those that it counts from."""
-
 WORTH_COMPILING = 100_000_000
 """Scores in a pool from which the compiled kernel is used if numba is installed: loading it takes half a second."""
 
@@ -81,7 +78,7 @@ class Counter:
         The scores of the relevant candidates are known.
         """
         if self._kernel:
-            self._count_and_list(self._kernel, start, scores, columns, self.tally.top.depth)
+            self._count_and_list(self._kernel, start, scores, columns)
             return
         for first, strip in _strips(scores):
             self._count(start + first, strip, columns, self._pairs(start + first, len(strip)))
@@ -97,11 +94,9 @@ class Counter:
         row = self._query[pairs] - start
         self.score[pairs] = scores[row, relevant[pairs]]
         if self._kernel:
-            self._count_and_list(
-                self._kernel, start, scores, columns, self._best_at_once(scores.shape[1], COLLECTED_PER_RELEVANT)
-            )
+            self._count_and_list(self._kernel, start, scores, columns)
             return
-        lists = TopLists.empty(len(scores), self._best_at_once(scores.shape[1], LISTED_PER_RELEVANT), top.ids)
+        lists = TopLists.empty(len(scores), self._best_at_once(scores.shape[1]), top.ids)
         for first, strip in _strips(scores):
             lists.update(_rows(first, strip), strip, columns)
             own = self._pairs(start + first, len(strip))
@@ -134,8 +129,8 @@ class Counter:
         for place, strip in zip(cut.tolist(), tied[:, None], strict=True):
             self.tally.top.update(_rows(start + place, strip), strip, columns.layout)
 
-    def _count_and_list(self, kernel: Kernel, start: int, scores: Floats, columns: ColumnLayout, wanted: int) -> None:
-        """Let a kernel count and list the scores of consecutive queries from `start`; `wanted` as for the kernel."""
+    def _count_and_list(self, kernel: Kernel, start: int, scores: Floats, columns: ColumnLayout) -> None:
+        """Let a kernel count and list the scores of consecutive queries from `start`."""
         top, queries = self.tally.top, _rows(start, scores)
         bounds = self._first_pair[queries.start : queries.stop + 1]
         pairs = slice(bounds[0], bounds[-1])
@@ -143,7 +138,6 @@ class Counter:
             np.require(scores, np.float32, ["C", "W"]),
             columns.bounds,
             columns.first,
-            wanted,
             top.score[queries],
             top.number[queries],
             bounds - pairs.start,
@@ -161,10 +155,10 @@ class Counter:
         """The relevant pairs of consecutive queries from `start`."""
         return np.arange(self._first_pair[start], self._first_pair[start + rows])
 
-    def _best_at_once(self, width: int, per_relevant: int) -> int:
-        """How many of the best candidates of each query, in a pool of `width`, to list or count from at once."""
+    def _best_at_once(self, width: int) -> int:
+        """How many of the best candidates of each query, in a pool of `width`, to sort and count from."""
         relevants = len(self._query) / (len(self._first_pair) - 1)
-        return max(self.tally.top.depth, int(min(per_relevant * relevants, MOST_LISTED * width)))
+        return max(self.tally.top.depth, int(min(LISTED_PER_RELEVANT * relevants, MOST_LISTED * width)))
 
     def _count(self, start: int, strip: Floats, columns: ColumnLayout, pairs: Ints) -> None:
         """Compare the scores of the strip's queries, the first of which is `start`, with some of their relevants."""
