@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import pytest
+import requests
 
 from panglot import hub as hub_requests
 from panglot.data.origins.fetch import fetch_file
@@ -259,6 +261,22 @@ def test_a_hub_that_always_fails_is_given_up(hub: HubServer, monkeypatch: pytest
     hub.rate, hub.faults = 1.0, ("503",)
     with pytest.raises(MissingData, match="Try again later"):
         HubData("org/set", "main").configs()
+
+
+def test_a_certificate_that_is_not_trusted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[int] = []
+
+    def request() -> None:
+        attempts.append(1)
+        try:
+            raise SSLCertVerificationError("self-signed certificate in certificate chain")
+        except SSLCertVerificationError as error:
+            raise requests.ConnectionError("certificate verify failed") from error
+
+    monkeypatch.setattr("panglot.hub.time.sleep", lambda seconds: None)
+    with pytest.raises(requests.ConnectionError):
+        hub_requests.patiently(request)
+    assert len(attempts) == 1
 
 
 def test_a_folder_that_hides_a_set_is_reported(hub: HubServer, tmp_path: Path) -> None:

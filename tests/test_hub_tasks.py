@@ -231,6 +231,7 @@ def test_name_of_a_subset_is_no_path(hub: HubServer, name: str) -> None:
         ("hub:org/set?split=a&split=b", "gives split twice"),
         ("hub:org/set?parallel=yes", "must be true or false"),
         ("hub:org/set?split=../test", r"'\.\./test' is not the name of a split"),
+        (f"hub:org/set?split={'a' * 51}", "' is not the name of a split"),
         ("hub:org/set?language=../de", r"'\.\./de' is not the code of a language"),
         ("hub:org/set?language=german", "'german' is not the code of a language"),
         ("hub:org/set?language=zxx", "'zxx' is not the code of a language"),

@@ -6,6 +6,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from ssl import SSLCertVerificationError
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -58,7 +59,10 @@ def _causes(error: BaseException | None) -> Iterator[Any]:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request can succeed later: a failing connection or server, or too many requests."""
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    if any(isinstance(cause, SSLCertVerificationError) for cause in causes):
+        return False  # a proxy with a certificate of its own stays there
+    for cause in causes:
         if type(cause).__name__ == "OfflineModeIsEnabled":
             return False  # nothing was requested
         status = getattr(getattr(cause, "response", None), "status_code", None)

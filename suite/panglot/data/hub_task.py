@@ -39,7 +39,7 @@ _NAME = re.compile(
 )
 _OPTIONS = ("config", "split", "language", "parallel", "shared")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_SPLIT = re.compile(r"\w+(?:\.\w+)*")
+_SPLIT = re.compile(r"(?=.{1,50}$)\w+(?:\.\w+)*")
 
 
 @dataclass(frozen=True)

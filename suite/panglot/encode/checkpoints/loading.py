@@ -126,7 +126,7 @@ def load_fetched(name: str, load: Callable[[bool], Loaded]) -> Loaded:
     except HfHubHTTPError:
         return patiently(lambda: load(False))  # it raises the error that matters
     except Exception:
-        return patiently(lambda: load(True))  # likewise, if the files are not in the cache
+        return load(True)  # likewise, if the files are not in the cache
     try:
         return patiently(lambda: load(True))  # transformers asks the Hub for some facts even so
     except BadEncoder:
