@@ -27,6 +27,7 @@ from panglot.data.origins.fetch import fetch_file
 from panglot.data.origins.hub_rows import HubData
 from panglot.data.readers.belebele import HubLanguages
 from panglot.data.task import Source, Task
+from panglot.data.task_files.read import read_task_file
 from panglot.encode.load import load_model
 from panglot.errors import BadData, MissingData
 from panglot.evaluate.run import run
@@ -280,6 +281,17 @@ def test_another_revision_in_the_cache_is_refused_until_it_is_removed(built: Tas
     assert fetch_file(later, part).is_file()
     with pytest.raises(BadData, match="the cache has org/set@2"):
         fetch_file(built, part)
+
+
+def test_files_built_by_other_keys_of_the_task_file_are_refused(built: Task, tmp_path: Path) -> None:
+    text = Path("tasks/xm3600.toml").read_text(encoding="utf-8").replace('"xm3600"', '"photos"')
+    (tmp_path / "one.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "other.toml").write_text(text.replace('id = "image_id"', 'id = "key"'), encoding="utf-8")
+    one, other = (read_task_file(tmp_path / name)["photos"][0].source for name in ("one.toml", "other.toml"))
+    assert one.hub == other.hub
+    fetch_file(replace(built, source=replace(built.source, form=one.form)), "de")
+    with pytest.raises(BadData, match=r'with .*"id":"key".*, but the cache has .*"id":"image_id"'):
+        fetch_file(replace(built, source=replace(built.source, form=other.form)), "de")
 
 
 def test_cache_that_cannot_be_written_is_not_taken_for_a_fault_of_the_network(

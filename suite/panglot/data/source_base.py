@@ -66,6 +66,12 @@ class Built(Table):
     """Whether images are re-encoded, so that they may differ from the published ones."""
 
     @property
+    def form(self) -> str:
+        """The keys that say what is taken from the origin and how, as JSON."""
+        form = self.model_dump_json(exclude={"kind", "hub", "revision", "reencoded"}, exclude_defaults=True)
+        return "" if form == "{}" else form
+
+    @property
     def page(self) -> str:
         """URL of a page about the data set; empty if none."""
         return ""

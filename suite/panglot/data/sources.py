@@ -138,6 +138,7 @@ def list_files(
         build=source.builder(sorted(by_language)) if isinstance(source, Built) else None,
         reencoded=isinstance(source, Built) and source.reencoded,
         hub=source.pinned if isinstance(source, HubSource) else (),
+        form=source.form if isinstance(source, Built) else "",
     )
 
 

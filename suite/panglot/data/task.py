@@ -40,6 +40,13 @@ class Source:
     reencoded: bool = False
     hub: tuple[str, ...] = ()
     """The data sets of the Hub that the files are made from, each with its commit: `ORG/NAME@COMMIT`."""
+    form: str = ""
+    """What built files take from there and how: other files are built for another form."""
+
+    @property
+    def origin(self) -> str:
+        """What the files are built from, as told to people."""
+        return " with ".join(filter(None, (" and ".join(self.hub), self.form)))
 
     def files_in(self, languages: Collection[str], chosen: Collection[str]) -> dict[str, tuple[str, str]]:
         """Return the files without those of languages that are not chosen; a part can be named `LANGUAGE.PART`."""

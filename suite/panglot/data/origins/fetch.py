@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -51,10 +51,10 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
     """
     folder = data_cache(task.source.folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    check_revision(task, task.source.hub, folder, unfinished)
+    check_revision(task, task.source.origin, folder, unfinished)
     if task.source.build is None or (folder / name).is_file():
         return folder / name
-    with filling(task, task.source.hub, folder, unfinished):
+    with filling(task, task.source.origin, folder, unfinished):
         if not (folder / name).is_file():
             # Another process removes this folder when it is done, so it is made while the lock is held.
             (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def _built(task: Task, name: str, progress: Progress) -> Path:
 
 
 @contextmanager
-def filling(task: Task, hub: Sequence[str], *folders: Path) -> Iterator[None]:
+def filling(task: Task, origin: str, *folders: Path) -> Iterator[None]:
     """Let no other process fill the first of these folders, and note what it is filled from.
 
     :raises BadData: a folder has another revision.
@@ -78,32 +78,31 @@ def filling(task: Task, hub: Sequence[str], *folders: Path) -> Iterator[None]:
 
     folders[0].parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folders[0].with_name(f".{folders[0].name}.lock")):
-        check_revision(task, hub, *folders)
-        _revision_file(folders[0]).write_text(_AND.join(hub), encoding="utf-8")
+        check_revision(task, origin, *folders)
+        _revision_file(folders[0]).write_text(origin, encoding="utf-8")
         yield
 
 
-def check_revision(task: Task, hub: Sequence[str], *folders: Path) -> None:
-    """Check that the files in a folder of the cache, and those beside it, are from these data sets and revisions.
+def check_revision(task: Task, origin: str, *folders: Path) -> None:
+    """Check that the files in a folder of the cache, and those beside it, are from this origin.
+
+    `origin` is as in `panglot.data.task.Source`.
 
     :raises BadData: they are from others.
     """
-    file, wanted = _revision_file(folders[0]), _AND.join(hub)
-    cached = file.read_text(encoding="utf-8") if file.is_file() else wanted
+    file = _revision_file(folders[0])
+    cached = file.read_text(encoding="utf-8") if file.is_file() else origin
     used = [folder for folder in folders if folder.exists()]
-    if cached != wanted and used:
+    if cached != origin and used:
         raise BadData(
-            f"{task.name} is from {wanted}, but the cache has {cached} under the same name. "
-            f"Remove {_AND.join(map(str, used))}, or give the task another name."
+            f"{task.name} is from {origin}, but the cache has {cached} under the same name. "
+            f"Remove {' and '.join(map(str, used))}, or give the task another name."
         )
 
 
 def _revision_file(folder: Path) -> Path:
-    """The file that tells which data sets, at which revisions, the folder of the cache is built from."""
+    """The file that tells what the folder of the cache is built from."""
     return folder.with_name(f".{folder.name}.revision")
-
-
-_AND = " and "
 
 
 def _other_way(task: Task) -> str:

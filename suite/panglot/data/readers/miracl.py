@@ -169,8 +169,8 @@ class HubCorpora:
     revision: str
 
     @property
-    def _pinned(self) -> tuple[str, ...]:
-        return (f"{self.path}@{self.revision}",)
+    def _origin(self) -> str:
+        return f"{self.path}@{self.revision}"
 
     def __call__(self, task: Task, languages: Sequence[str], progress: Progress) -> Corpus:
         """Return the corpora in the data folder or in the user's cache; missing ones are fetched.
@@ -180,10 +180,10 @@ class HubCorpora:
         :raises BadData: the folder has another revision.
         """
         folder = _folder(task)
-        check_revision(task, self._pinned, folder)
+        check_revision(task, self._origin, folder)
         for language in languages:
             if not _is_whole(folder, language):
-                with filling(task, self._pinned, folder):
+                with filling(task, self._origin, folder):
                     if not _is_whole(folder, language):
                         self._fetch(language, folder / language, task.sizes[language].candidates, progress)
         return folder_corpus(folder, languages)
@@ -211,10 +211,10 @@ class HubCorpora:
     def read_selection(self, task: Task, language: str) -> frozenset[str]:
         """Return the ids of the queries that the task uses, from `queries-<language>.txt` beside its corpora."""
         folder = _folder(task)
-        check_revision(task, self._pinned, folder)
+        check_revision(task, self._origin, folder)
         path = folder / f"queries-{language}.txt"
         if not path.is_file():
-            with filling(task, self._pinned, folder):
+            with filling(task, self._origin, folder):
                 ids = [row["docid"] for row in self._rows(f"{language}-queries")]
                 folder.mkdir(parents=True, exist_ok=True)
                 write_whole(path, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))

@@ -54,6 +54,7 @@ class RetrievalFile(TaskFile):
                 url=self.source.page,
                 build=tables,
                 hub=self.source.pinned,
+                form=self.source.form,
             ),
             reader=read,
             fingerprint=self.fingerprint,
