@@ -105,6 +105,23 @@ def intact_scores() -> list[str]:
     return _scores(INTACT, "xquad-r") if experiment(INTACT) else ["*Not run yet.*"]
 
 
+def intact_trials() -> list[str]:
+    """How the settings of each arm of the intact encoder fared on validation data; the chosen ones are bold."""
+    found = known(INTACT)
+    columns = list(dict.fromkeys(tuple(trial.settings.items()) for trial in found.trials))
+    lines = []
+    for arm in dict.fromkeys(trial.arm for trial in found.trials):
+        own = {tuple(trial.settings.items()): trial for trial in found.trials if trial.arm == arm}
+        shown = [
+            f"**{_plain(own[key].validation)}**" if own[key].chosen else _plain(own[key].validation) for key in columns
+        ]
+        lines.append((f"`{arm}`", *shown))
+    headings = (
+        ", ".join(f"{name.split('.')[-1].replace('_', ' ')} {value:g}" for name, value in key) for key in columns
+    )
+    return as_table(("validation", *headings), lines)
+
+
 def _planned(name: str) -> list[str]:
     """The tests of an ablation that has not been run, as its grid names them."""
     grid = read_ablation(Path(name))
@@ -279,7 +296,7 @@ def _signed(value: float, places: int = 3) -> str:
 TABLES = {
     function.__name__: function
     for function in (
-        *(answer, intact_tests, intact_scores, seeds_tests, seeds_scores, static_tests, static_scores),
+        *(answer, intact_tests, intact_scores, intact_trials, seeds_tests, seeds_scores, static_tests, static_scores),
         *(layers_tests, layers_scores, claims, images, image_side_scores, image_side_tests, lookalikes, damage),
     )
 }
