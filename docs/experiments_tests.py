@@ -43,10 +43,9 @@ class Shift(NamedTuple):
 
 
 @cache
-def experiment(name: str) -> Experiment | None:
-    """The results of an ablation, or None if it has not been run."""
-    path = FOLDER / f"{name}.json"
-    return read_experiment(path) if path.is_file() else None
+def known(name: str) -> Experiment:
+    """The results of an ablation."""
+    return read_experiment(FOLDER / f"{name}.json")
 
 
 def tests(name: str, task: str, asked: Sequence[tuple[str, str, str]]) -> list[Shift]:
@@ -57,13 +56,6 @@ def tests(name: str, task: str, asked: Sequence[tuple[str, str, str]]) -> list[S
         Shift(*wanted, change.value, *change.interval, p, change.detectable(len(asked)), change.clusters_error > 0)
         for wanted, change, p in zip(asked, changes, corrected.tolist(), strict=True)
     ]
-
-
-def known(name: str) -> Experiment:
-    """The results of an ablation that has been run."""
-    found = experiment(name)
-    assert found, f"{name} has not been run"
-    return found
 
 
 def _difference(name: str, task: str, one: str, other: str, measure: str) -> Difference:
@@ -107,8 +99,3 @@ def named(name: str) -> list[Shift]:
     if "start+centre" in arms:
         pairs.append(("start+centre", "hybrid"))
     return tests(name, "xquad-r", [(*pair, measure) for pair in pairs for measure in NAMED])
-
-
-def static() -> str:
-    """The ablation of static encoders that the answer rests on: that with ten seeds, once it has been run."""
-    return SEEDS if experiment(SEEDS) else STATIC

@@ -21,7 +21,7 @@ from leaderboard_app.training import (
 from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.score.settings import SCORES
 
-FIRST = "static-seeds"  # the ablation of all kinds of batches with the most seeds
+FIRST = "e5-intact"  # the ablation of an encoder with all its layers
 
 st.title("Trainer")
 st.caption("What each kind of training batch does to a model.")
