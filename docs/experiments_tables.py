@@ -75,8 +75,8 @@ def answer() -> list[str]:
         f"{intact('mono', 'mono')}; nor can their differences from cross-lingual ones, "
         f"{intact('mono', 'cross')} within languages and {intact('multi', 'cross')} in the pool.",
         "5. Nor can their gain over the same encoder without training, its language means subtracted, be told from "
-        f"0: {intact('multi', 'start+centre')} in the pool, {intact('mono', 'start+centre')} within languages; only the "
-        f"rank distance is smaller, {intact('rank_distance', 'start+centre')}.",
+        f"0: {intact('multi', 'start+centre')} in the pool, {intact('mono', 'start+centre')} within languages; only "
+        f"the rank distance is smaller, {intact('rank_distance', 'start+centre')}.",
     ]
 
 
