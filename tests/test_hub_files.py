@@ -338,7 +338,7 @@ def test_other_judgements_in_the_cache_are_refused(hub: HubServer, neuclir: Path
     read_pool(read_task_file(neuclir)["twin"][0])
     used = hub.repositories["datasets", "neuclir/bench"].commit
     neuclir.write_text(neuclir.read_text("utf-8").replace(used, "0" * 40), encoding="utf-8")
-    with pytest.raises(BadData, match=f"bench@{'0' * 40}, but the cache has .* and neuclir/bench@{used} under"):
+    with pytest.raises(BadData, match=f"bench@{'0' * 40} with .*, but the cache has .* and neuclir/bench@{used} with"):
         read_pool(read_task_file(neuclir)["twin"][0])
 
 

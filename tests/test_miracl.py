@@ -20,6 +20,7 @@ from panglot.data.load import read_pool
 from panglot.data.pool import Judgement
 from panglot.data.readers.miracl import HubCorpora, JsonlCorpus, folder_corpus, read_questions
 from panglot.errors import BadData, MissingData
+from panglot.files import data_cache
 from panglot.progress import Advance, Progress, silent
 from panglot.results.parquet import TEXT, Columns, Form
 from tests.helpers.tasks import TASKS
@@ -214,7 +215,7 @@ class TestHub:
             pq.write_table(pa.Table.from_pylist(rows), twin / name / "dev.parquet")
             configs += f"- config_name: {name}\n  data_files:\n  - split: dev\n    path: {name}/dev.parquet\n"
         (twin / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", encoding="utf-8")
-        (own_data / "miracl").mkdir()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(own_data / "cache"))
         monkeypatch.setattr("panglot.data.readers.miracl.FILE_PASSAGES", 3)
         monkeypatch.setenv("HF_HOME", str(own_data / "home"))
         return HubCorpora(str(twin), "main")
@@ -228,7 +229,7 @@ class TestHub:
         ]
         assert self.read(tier) == expected
         names = ["docs-00000.jsonl.gz", "docs-00001.jsonl.gz", "docs-00002.jsonl.gz"]
-        assert sorted(path.name for path in (own_data / "miracl" / "yo").iterdir()) == names
+        assert sorted(path.name for path in (data_cache("miracl") / "yo").iterdir()) == names
         shutil.rmtree(own_data / "twin")
         assert self.read(tier) == expected
 
@@ -243,7 +244,7 @@ class TestHub:
 
         with pytest.raises(KeyboardInterrupt):
             self.read(tier, killed)
-        folder = own_data / "miracl" / "yo"
+        folder = data_cache("miracl") / "yo"
         assert sorted(path.name for path in folder.iterdir()) == ["docs-00000.jsonl.gz", "unfinished"]
         written = (folder / "docs-00000.jsonl.gz").stat().st_mtime_ns
         assert [passage.id for passage in self.read(tier)] == [f"yo:{n}#0" for n in range(7)]
@@ -254,6 +255,14 @@ class TestHub:
         assert tier.read_selection(MIRACL, "yo") == {"0#0", "1#0"}
         shutil.rmtree(own_data / "twin")
         assert tier.read_selection(MIRACL, "yo") == {"0#0", "1#0"}
+
+    def test_nothing_is_written_to_the_data_folder(self, tier: HubCorpora, own_data: Path) -> None:
+        (own_data / "miracl").mkdir()
+        before = sorted(own_data.iterdir())
+        self.read(tier)
+        tier.read_selection(MIRACL, "yo")
+        assert sorted({*own_data.iterdir()} - {own_data / "cache", own_data / "home"}) == before
+        assert not list((own_data / "miracl").iterdir())
 
     def test_missing_files_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))

@@ -173,13 +173,16 @@ class HubCorpora:
         return f"{self.path}@{self.revision}"
 
     def __call__(self, task: Task, languages: Sequence[str], progress: Progress) -> Corpus:
-        """Return the corpora in the data folder or in the user's cache; missing ones are fetched.
+        """Return the corpora in the data folder if it has all of them, else in the user's cache, where they are fetched.
 
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached.
-        :raises BadData: the folder has another revision.
+        :raises BadData: the cache has another revision.
         """
-        folder = _folder(task)
+        given = _given(task)
+        if given and all(_is_whole(given, language) for language in languages):
+            return folder_corpus(given, languages)
+        folder = data_cache(task.name)
         check_revision(task, self._origin, folder)
         for language in languages:
             if not _is_whole(folder, language):
@@ -210,23 +213,26 @@ class HubCorpora:
 
     def read_selection(self, task: Task, language: str) -> frozenset[str]:
         """Return the ids of the queries that the task uses, from `queries-<language>.txt` beside its corpora."""
-        folder = _folder(task)
+        name, given = f"queries-{language}.txt", _given(task)
+        path = given / name if given and (given / name).is_file() else self._selection(task, language, name)
+        return frozenset(path.read_text(encoding="utf-8").split())
+
+    def _selection(self, task: Task, language: str, name: str) -> Path:
+        """Return the file of that name in the user's cache, which is fetched if it is missing."""
+        folder = data_cache(task.name)
         check_revision(task, self._origin, folder)
-        path = folder / f"queries-{language}.txt"
-        if not path.is_file():
+        if not (folder / name).is_file():
             with filling(task, self._origin, folder):
                 ids = [row["docid"] for row in self._rows(f"{language}-queries")]
                 folder.mkdir(parents=True, exist_ok=True)
-                write_whole(path, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))
-        return frozenset(path.read_text(encoding="utf-8").split())
+                write_whole(folder / name, lambda unfinished: unfinished.write_text("\n".join(ids), encoding="utf-8"))
+        return folder / name
 
 
-def _folder(task: Task) -> Path:
-    """Return the folder of a task's corpora: in the data folder if it exists there, else in the user's cache."""
+def _given(task: Task) -> Path | None:
+    """Return the folder of a task in the data folder, which is only read; None without a data folder."""
     root = data_root()
-    if root and (root / task.name).is_dir():
-        return root / task.name
-    return data_cache(task.name)
+    return root / task.name if root else None
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
