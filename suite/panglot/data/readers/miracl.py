@@ -173,7 +173,7 @@ class HubCorpora:
         return f"{self.path}@{self.revision}"
 
     def __call__(self, task: Task, languages: Sequence[str], progress: Progress) -> Corpus:
-        """Return the corpora in the data folder if it has all of them, else in the user's cache, where they are fetched.
+        """Return the corpora in the data folder if it has all of them, else in the user's cache, where they are put.
 
         :raises MissingExtra: the library datasets is not installed.
         :raises MissingData: the Hub cannot be reached.
