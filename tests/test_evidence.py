@@ -137,7 +137,7 @@ def test_a_part_is_made_of_what_the_whole_is_made_of(evidence: Evidence) -> None
 def test_a_ranking_takes_four_bytes_a_number(evidence: Evidence) -> None:
     """Pools of a hundred parallel languages have tens of millions of relevant pairs."""
     for ranking in (evidence.within, evidence.together):
-        parts = (ranking.cell, ranking.pair, ranking.rank, ranking.middle)
+        parts = (ranking.cell, ranking.pair, ranking.rank, ranking.shift)
         assert [part.dtype for part in parts] == [np.int32, np.int32, np.int32, np.float32]
 
 

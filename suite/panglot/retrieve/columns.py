@@ -48,9 +48,12 @@ class CandidateIds:
 
     def _join(self, *others: np.ndarray) -> None:
         """Merge sorted arrays; a candidate in both is kept once."""
-        both = [np.concatenate(pair) for pair in zip((self.numbers, self.ids, self._keys), others, strict=True)]
-        first = np.unique(both[0], return_index=True)[1]
-        self.numbers, self.ids, self._keys = (part[first] for part in both)
+        held = self.numbers, self.ids, self._keys
+        both = [np.concatenate(pair) for pair in zip(held, others, strict=True)]
+        if len(others[0]) and others[0][0] <= self.numbers[-1]:
+            first = np.unique(both[0], return_index=True)[1]
+            both = [part[first] for part in both]
+        self.numbers, self.ids, self._keys = both
 
     def keep(self, numbers: Ints) -> None:
         """Drop all candidates except these."""

@@ -48,14 +48,14 @@ WITHIN, ASKED, TOGETHER = range(3)
 class Ranking:
     """Ranks of relevant candidates in cells (one query in one pool), ordered by cell and then by rank.
 
-    `cell`, `pair`, `rank`, `middle` and `gain` are aligned, [pairs]. `pair` is the row in the evidence; `middle` is the
-    mean position of a relevant candidate among those of its cell, counting ties as half.
+    `cell`, `pair`, `rank`, `shift` and `gain` are aligned, [pairs]. `pair` is the row in the evidence; `shift` leads
+    from a relevant candidate's place to the middle of those that it is tied with.
     """
 
     cell: Ints
     pair: Ints
     rank: Ints
-    middle: Floats
+    shift: Floats
     gain: Floats
     cells: int
 
@@ -65,6 +65,11 @@ class Ranking:
         relevants = self.relevants
         first = (np.cumsum(relevants) - relevants).astype(np.int32)
         return np.arange(1, len(self.cell) + 1, dtype=np.int32) - np.repeat(first, relevants)
+
+    @property
+    def middle(self) -> Floats:
+        """Mean position among the relevant candidates of the cell, counting ties as half, [pairs]."""
+        return self.place + self.shift
 
     @cached_property
     def relevants(self) -> Ints:
@@ -240,7 +245,8 @@ def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
 
     `cell`, `raw` and `gain` are aligned, [pairs]; the result is ordered by cell and rank.
 
-    Everything is kept in 32 bits, since there can be millions of pairs; mean positions, multiples of a half, are exact.
+    There can be millions of pairs: everything is kept in 32 bits, and shifts, multiples of a half, take no memory if
+    nothing is tied.
     """
     raw = raw.astype(np.int32)
     key = cell * (1 << 32) + raw  # one key, nearly in order already: seven times as fast as two
@@ -251,8 +257,8 @@ def rank_cells(cell: Ints, raw: Ints, gain: Floats, cells: int) -> Ranking:
     length = np.diff(tie, append=len(cell))
     into_tie = (np.arange(len(cell)) - np.repeat(tie, length)).astype(np.int32)
     spread = np.repeat(length.astype(np.int32), length)
-    ranking = Ranking(cell, order, raw - spread + 1 + into_tie, np.empty(0), compact(gain[order]), cells)
-    return replace(ranking, middle=(ranking.place - into_tie + (spread - 1) / 2).astype(np.float32))
+    rank, shift = raw - spread + 1 + into_tie, ((spread - 1) / 2 - into_tie).astype(np.float32)
+    return Ranking(cell, order, rank, compact(shift), compact(gain[order]), cells)
 
 
 def _pack(values: np.ndarray, kept: Bools, fill: float) -> np.ndarray:

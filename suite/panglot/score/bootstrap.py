@@ -110,7 +110,9 @@ class Sample:
             if len(queries):
                 valid = ~np.isnan(values[queries])
                 weights[self._clusters[language], language] = np.add.reduceat(valid, self._first[language], dtype=float)
-        return divide(weights, weights.sum(axis=0))
+        total = weights.sum(axis=0)
+        weights /= np.where(total > 0, total, np.nan)  # in place: of many language pairs they are large
+        return weights
 
     def _weighted(self, language: int, values: Floats) -> Floats:
         """Means [1 + draws, columns] of `values` [queries of the language, columns], ignoring NaN."""

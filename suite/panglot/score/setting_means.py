@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from panglot.arrays import Floats, joined_up, return_memory
+from panglot.arrays import Floats, return_memory
 from panglot.retrieve.evidence import Evidence
 from panglot.score import bias
 from panglot.score.bootstrap import MOST_MEANS, Sample, macro
@@ -22,28 +22,39 @@ def means_by_metric(
     """
     together = max(1, MOST_MEANS // (sample.rows * len(evidence.languages) ** 2))
     for first in range(0, len(metrics), together):
-        names = metrics[first : first + together]
-        values = _per_query(evidence, parts, names)
-        found: dict[str, list[dict[str, Floats]]] = {name: [] for name in names}
-        for part in sample.parts(sum(value.shape[1] for value in values.values())):
-            means = part.means(values)
-            for name in names:
-                drawn = _settings(evidence, means, name)
-                overall = {f"overall {setting}": value for setting, value in overall_means(drawn).items()}
-                drawn["mono"] = drawn["mono"].copy()  # a view of the pairs
-                if evidence.narrow and name != headline:
-                    del drawn["pairs"]
-                found[name].append(drawn | overall)
+        found = _means(evidence, parts, sample, metrics[first : first + together], headline)
         if evidence.narrow:
             return_memory()
-        for name, rows in found.items():
-            yield name, {key: joined_up([each.pop(key) for each in rows]) for key in [*rows[0]]}
+        for name in [*found]:
+            yield name, found.pop(name)
+
+
+def _means(
+    evidence: Evidence, parts: Sequence[Evidence], sample: Sample, metrics: Sequence[str], headline: str
+) -> dict[str, dict[str, Floats]]:
+    """Some metrics' means over queries; with many languages, both they and what is freed here are large."""
+    values = _per_query(evidence, parts, metrics)
+    found: dict[str, dict[str, Floats]] = {name: {} for name in metrics}
+    stop = 0
+    for part in sample.parts(sum(value.shape[1] for value in values.values())):
+        start, stop = stop, stop + part.rows
+        means = part.means(values)
+        for name in metrics:
+            drawn = _settings(evidence, means, name)
+            drawn |= {f"overall {setting}": value for setting, value in overall_means(drawn).items()}
+            if evidence.narrow and name != headline:
+                del drawn["pairs"]
+            for key, rows in drawn.items():
+                whole = found[name].setdefault(key, np.empty((sample.rows, *rows.shape[1:])))
+                whole[start:stop] = rows
+    return found
 
 
 def weights_of(evidence: Evidence, parts: Sequence[Evidence], sample: Sample, headline: str) -> dict[str, Floats]:
     """Weights of the clusters in the means of `_settings`, [clusters, ...], averaged in the same way as the scores."""
     values = _per_query(evidence, parts, [headline])
-    return _settings(evidence, {name: sample.weights(value) for name, value in values.items()}, headline)
+    weights = {name: sample.weights(values.pop(name)) for name in [*values]}  # of many languages both are large
+    return _settings(evidence, weights, headline)
 
 
 def overall_means(by_language: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -57,12 +68,17 @@ def overall_means(by_language: Mapping[str, Floats]) -> dict[str, Floats]:
 
 def _per_query(evidence: Evidence, parts: Sequence[Evidence], metrics: Sequence[str]) -> dict[str, Floats]:
     """Each metric per query: in the pool of each language with candidates [queries, pools], and in all [queries, 1]."""
-    values, has_candidates = {}, evidence.sizes > 0
+    values: dict[str, Floats] = {}
+    has_candidates = evidence.sizes > 0
     for name in metrics:
         compute = parse_metric(name).compute
-        within = [compute(part.within).reshape(part.queries, -1)[:, has_candidates] for part in parts]
-        values[f"within {name}"] = joined_up(within)
-        values[f"together {name}"] = joined_up([compute(part.together)[:, None] for part in parts])
+        within, together = np.empty((evidence.queries, has_candidates.sum())), np.empty((evidence.queries, 1))
+        stop = 0
+        for part in parts:
+            start, stop = stop, stop + part.queries
+            within[start:stop] = compute(part.within).reshape(part.queries, -1)[:, has_candidates]
+            together[start:stop, 0] = compute(part.together)
+        values[f"within {name}"], values[f"together {name}"] = within, together
     return values
 
 

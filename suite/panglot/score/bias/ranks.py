@@ -55,7 +55,8 @@ def first_hits(evidence: Evidence) -> dict[str, Floats]:
     A language-blind ranker scores the share of the query's language among the relevant candidates.
     """
     ranking = evidence.together
-    best = ranking.middle == ranking.middle[np.searchsorted(ranking.cell, ranking.cell)]
+    middle = ranking.middle
+    best = middle == middle[np.searchsorted(ranking.cell, ranking.cell)]
     own = in_own_language(evidence)
     return {
         "first_hit": mean_per_query(evidence, own, by_pair(ranking, best))[:, None],
