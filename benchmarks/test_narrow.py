@@ -108,7 +108,7 @@ def test_memory_and_time(benchmark: BenchmarkFixture, claim: Claim, tmp_path: Pa
     claim(
         f"its ranking over the bare product of {DIMENSION} dimensions, CPU",
         found.rank.cpu / found.product.cpu,
-        at_most=1.4,
+        at_most=1.3,
         rank=found.rank,
         bare_product=found.product,
     )
