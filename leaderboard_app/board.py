@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.entries import Entry
 from leaderboard_app.formats import span
 from leaderboard_app.links import model_link
+from leaderboard_app.score_rows import ALL
 from panglot.data.catalogue import suite_tasks
 from panglot.score.bias import MIX_DEPTH
 from panglot.score.bootstrap import Score

@@ -1,14 +1,15 @@
-"""From one submission's folder to what the index holds of it: facts of each result, and a row for each score."""
+"""From one submission's folder to what the index holds of it: facts of each result, beside its scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 from pydantic import Field
 
+from leaderboard_app.score_rows import Row, reported_rows, result_rows, table_of
 from leaderboard_app.strangers import check_named, check_regular, contained, is_regular
 from panglot.encode.registry import FLOORS
 from panglot.errors import BadResult
@@ -22,8 +23,8 @@ from panglot.results.result_record import ResultRecord, read_result_record
 from panglot.trust.levels import COMPARED, HOLDS, Shown
 from panglot.trust.submission import SubmissionCard
 
-ALL = ""
-"""Stands in the columns `query` and `candidate` for all languages together."""
+IN_BOTH = ("licence", "parameters", "dimension", "max_length")
+"""Facts that a card and a result can both state."""
 
 
 class Entry(Record):
@@ -105,35 +106,6 @@ class Entry(Record):
         return self.verified and not self.floor
 
 
-class Row(NamedTuple):
-    """One score. `query` and `candidate` are languages, or ALL; a pair of one language is `mono`."""
-
-    metric: str
-    setting: str
-    query: str
-    candidate: str
-    value: float
-    low: float | None
-    high: float | None
-
-
-_Ends: TypeAlias = tuple[float, float | None, float | None]
-
-_IN_BOTH = ("licence", "parameters", "dimension", "max_length")
-"""Facts that a card and a result can both state."""
-
-_ROW = {
-    "metric": pa.dictionary(pa.int32(), pa.string()),
-    "setting": pa.dictionary(pa.int32(), pa.string()),
-    "query": pa.dictionary(pa.int32(), pa.string()),
-    "candidate": pa.dictionary(pa.int32(), pa.string()),
-    "value": pa.float64(),
-    "low": pa.float64(),
-    "high": pa.float64(),
-}
-SCHEMA = pa.schema({"result": pa.dictionary(pa.int32(), pa.string()), "task": _ROW["metric"], **_ROW})
-
-
 class Found(NamedTuple):
     """What one folder holds; `refused` says of files why they are not shown."""
 
@@ -183,56 +155,9 @@ def published() -> Found:
     return found
 
 
-def result_rows(result: ResultRecord) -> Iterator[Row]:
-    """Every score of a result file."""
-    overall = {**result.settings, "balance": result.balance, "bias": result.bias}
-    for setting, scores in overall.items():
-        yield from (Row(metric, setting, ALL, ALL, *score) for metric, score in scores.items())
-    for language, settings in result.languages.items():
-        for setting, scores in settings.items():
-            if setting != "mono":  # the pair of a language with itself
-                yield from _of_language(language, setting, scores.items())
-    names = result.task.languages
-    for metric, grid in result.pairs.items():
-        for query, row in zip(names, grid, strict=True):
-            for candidate, cell in zip(names, row, strict=True):
-                if cell:
-                    yield Row(metric, "mono" if query == candidate else "cross", query, candidate, *cell)
-
-
-def reported_rows(reported: ReportedResult) -> Iterator[Row]:
-    """Every number that somebody else reports; they come without intervals."""
-    overall = {**reported.settings, "balance": reported.balance, "bias": reported.bias}
-    for setting, values in overall.items():
-        yield from (Row(metric, setting, ALL, ALL, value, None, None) for metric, value in values.items())
-    for language, settings in reported.languages.items():
-        for setting, values in settings.items():
-            yield from _of_language(language, setting, ((metric, (v, None, None)) for metric, v in values.items()))
-    for pair, values in reported.pairs.items():
-        query, _, candidate = pair.partition("-")
-        if query != candidate:
-            yield from (Row(metric, "cross", query, candidate, v, None, None) for metric, v in values.items())
-
-
-def _of_language(language: str, setting: str, scores: Iterable[tuple[str, _Ends]]) -> Iterator[Row]:
-    query = ALL if setting == "cross_to" else language
-    candidate = language if setting in ("mono", "cross_to") else ALL
-    for metric, score in scores:
-        yield Row(metric, setting.removesuffix("_to"), query, candidate, *score)
-
-
 def _add(found: Found, entry: Entry, rows: Iterator[Row]) -> None:
-    columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(_ROW)
-    arrays = [_array(column, type_) for column, type_ in zip(columns, _ROW.values(), strict=True)]
-    same = [pa.array([text] * len(arrays[0]), _ROW["metric"]) for text in (entry.id, entry.task)]
     found.entries.append(entry)
-    found.rows.append(pa.table([*same, *arrays], schema=SCHEMA))
-
-
-def _array(column: Sequence[object], type_: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(type_):
-        return pa.array(column, pa.string()).dictionary_encode()  # a tenth of what arrow takes to do both at once
-    return pa.array(column, type_)
+    found.rows.append(table_of(entry.id, entry.task, rows))
 
 
 def _is_about(card: SubmissionCard, result: ResultRecord) -> bool:
@@ -263,24 +188,13 @@ def _measured(path: Path, result: ResultRecord, card: SubmissionCard | None) -> 
 def _card_facts(card: SubmissionCard | None, result: ResultRecord) -> dict[str, Any]:
     if card is None:
         return {"name": result.model.name}
-    names = (
-        "name",
-        "organisation",
-        "weights",
-        "modalities",
-        "link",
-        "licence",
-        "parameters",
-        "dimension",
-        "max_length",
-    )
+    names = ("name", "organisation", "weights", "modalities", "link", *IN_BOTH)
     facts = {name: getattr(card, name) for name in names}
     return {**facts, "made_for": card.languages, "training": card.training.get(result.task.name, "unknown")}
 
 
 def _model_facts(result: ResultRecord) -> dict[str, Any]:
-    names = ("parameters", "dimension", "max_length", "licence")
-    facts = {name: getattr(result.model, name) for name in names}
+    facts = {name: getattr(result.model, name) for name in IN_BOTH}
     return {name: value for name, value in facts.items() if value not in (None, "unknown")}
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from leaderboard_app.board import SEEN
-from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.entries import Entry
 from leaderboard_app.links import model_link, reported_link
+from leaderboard_app.score_rows import ALL
 from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.interop.field import Reported

@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from pydantic import Field
 
-from leaderboard_app.entries import SCHEMA, Entry, Found, published, read_folder
+from leaderboard_app.entries import Entry, Found, published, read_folder
 from leaderboard_app.home import Kept, home_of, load, misnamed, save, stamp_of, stamps_of
 from leaderboard_app.names import known_models, mark_imitations
+from leaderboard_app.score_rows import SCHEMA
 from leaderboard_app.verified import FILE, digest_of_record, load_checks, take_recorded
 from panglot.data.catalogue import suite_tasks
 from panglot.files import write_whole

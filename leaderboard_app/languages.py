@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from leaderboard_app.board import scored
-from leaderboard_app.entries import ALL
 from leaderboard_app.field import Scored
+from leaderboard_app.score_rows import ALL
 from panglot.data.image import IMAGES
 from panglot.languages import language_name, parse_language, script_name
 from panglot.score.pivot import english_among

@@ -19,11 +19,12 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from leaderboard_app import board, charts, comparison, grids, model_tables, recompute, texts
-from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
 from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, literal
 from leaderboard_app.home import home_of
 from leaderboard_app.index import Index, is_current, read_index, read_scores, update
+from leaderboard_app.score_rows import ALL
 from leaderboard_app.texts import Texts, cell, read_texts, texts_table
 from leaderboard_app.verification import verify_new
 from panglot.data.image import Image

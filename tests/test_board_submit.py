@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.entries import ALL, Entry, Found
+from leaderboard_app.entries import Entry, Found
 from leaderboard_app.inbox import Inbox, NotTaken
 from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check_upload
+from leaderboard_app.score_rows import ALL
 from leaderboard_app.upload import place_in_words, preview
 from panglot.results.result_record import read_result_record
 from panglot.trust.intake import take_in

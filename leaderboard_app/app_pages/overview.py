@@ -12,7 +12,7 @@ import streamlit as st
 from leaderboard_app import address, board
 from leaderboard_app.charts import ZOOM_HELP, scatter
 from leaderboard_app.columns import headed
-from leaderboard_app.entries import ALL, Entry
+from leaderboard_app.entries import Entry
 from leaderboard_app.evidence_store import NOBODY
 from leaderboard_app.exports import literal
 from leaderboard_app.field_store import field_of
@@ -38,6 +38,7 @@ from leaderboard_app.pickers import (
     task_pixels,
     tell_divided,
 )
+from leaderboard_app.score_rows import ALL
 from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
 from leaderboard_app.widgets import link_to, show_chart, show_table
 
