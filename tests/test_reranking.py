@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import mixed
+from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import ModelCard
 from panglot.encode.kinds.rerank import RerankingModel
@@ -134,12 +135,14 @@ def test_a_candidate_excluded_for_a_query_is_not_reranked() -> None:
 class Overlap:
     """Scores a pair by the words that it shares, and counts what it is asked."""
 
-    batch = 4
-
     def __init__(self, name: str = "overlap", broken: float | None = None) -> None:
+        self.budget = TokenBudget(fixed=4)
         self.card = ModelCard(name=name, revision="1", library="none", similarity="none")
         self.asked: list[tuple[str, str]] = []
         self._broken = broken
+
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        return np.zeros(len(texts), np.int32)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         self.asked += pairs
@@ -161,6 +164,40 @@ def test_each_distinct_pair_is_scored_once_and_kept(tmp_path: Path) -> None:
     assert (score_pairs(again, POOL, query, candidate, cache) == scores).all()
     assert (again.asked, len(score_pairs(other, POOL, query, candidate, cache))) == ([], 4)
     assert len(other.asked) == 3
+
+
+def test_batches_of_pairs_fit_the_budget_longest_first() -> None:
+    class Counting(Overlap):
+        """Counts words, and remembers the sizes of its batches; more than four pairs do not fit in its memory."""
+
+        def __init__(self, tokens: int) -> None:
+            super().__init__()
+            self.card = self.card.model_copy(update={"max_length": 5})
+            self.budget, self.batches = TokenBudget(fixed=tokens), list[list[int]]()
+
+        def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+            return np.array([len(text.split()) for text in texts])
+
+        def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            if len(pairs) > 4:
+                raise MemoryError
+            self.batches.append([min(sum(self.count_tokens(pair)), 5) for pair in pairs])
+            return super().score(pairs)
+
+    pool = Pool.of(
+        ["de"],
+        [Query("q", "a b", "de", "g")],
+        [Candidate(f"c{n}", " ".join("abcdefgh"[: 1 + n % 4]) + f"{n}", "de") for n in range(12)],
+        [Judgement("q", "c0")],
+    )
+    everything = np.zeros(12, int), np.arange(12)
+    exact = Counting(15)
+    scores = score_pairs(exact, pool, *everything)
+    assert exact.batches == [[5] * 3, [5] * 3, [4] * 3, [3] * 3]
+    short = Counting(30)
+    assert (score_pairs(short, pool, *everything) == scores).all()
+    assert short.budget.tokens == 15
+    assert max(map(len, short.batches)) == 3
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,6 +297,16 @@ def test_card_of_a_reranker(cross_encoder: Path) -> None:
     assert not find_unpinned(model)
     others = [f"rerank:{cross_encoder}@bm25", f"rerank:{cross_encoder}@bm25?depth=50", f"rerank:{cross_encoder}@random"]
     assert len({load_model(name).card.revision for name in others}) == 3
+
+
+def test_tokens_in_a_batch_change_no_order(cross_encoder: Path) -> None:
+    name = f"rerank:{cross_encoder}@random?depth=14"
+    found = [
+        score_pool(load_model(name, Options(batch_tokens=tokens)), LETTERS).scores.block(0, 6)
+        for tokens in (None, 1, 10_000)
+    ]
+    for other in found[1:]:
+        np.testing.assert_allclose(found[0], other, atol=1e-5)
 
 
 def test_a_first_stage_keeps_its_own_parameters(cross_encoder: Path, tmp_path: Path) -> None:

@@ -118,6 +118,19 @@ class Inputs(Protocol):
         """Encode one batch; returns what the model returns."""
 
 
+def divided(rows: list[int], each: Ints, budget: TokenBudget) -> Iterator[tuple[list[int], int]]:
+    """Yield rows in batches that the budget of the time allows, and the tokens of each input of a batch.
+
+    `each` [rows] are the tokens of each input, the most first.
+    """
+    start = 0
+    while start < len(rows):
+        longest = int(each[start])
+        batch = rows[start : start + max(1, budget.tokens // longest)]
+        yield batch, longest
+        start += len(batch)
+
+
 def count_tokens(encoder: CountsTokens, texts: Sequence[str], role: Role) -> Ints:
     """Count the tokens of each text with the encoder's tokenizer, [texts], int32.
 
@@ -159,12 +172,9 @@ class Texts:
             length = each = np.clip(tokens, 1, cut_at(self._encoder, self._role))
         else:
             length, each = np.array([len(self.keys[row]) for row in rows]), np.ones(len(rows), np.int32)
-        order, start = np.argsort(-length, kind="stable"), 0
-        while start < len(order):
-            longest = int(each[order[start]])
-            batch = rows[order[start : start + max(1, self.budget.tokens // longest)]].tolist()
+        order = np.argsort(-length, kind="stable")
+        for batch, longest in divided(rows[order].tolist(), each[order], self.budget):
             yield Batch(batch, [self.keys[row] for row in batch], longest)
-            start += len(batch)
 
     def encode(self, batch: Sequence[str]) -> Floats:
         """Encode one batch of texts, [texts, dimension]."""

@@ -102,10 +102,14 @@ class Scorer(Protocol):
 
 
 class PairScorer(Protocol):
-    """Scores how well a passage answers a query, reading both together, in batches of `batch` pairs."""
+    """Scores how well a passage answers a query, reading both together, in batches of the size that its budget says."""
 
     card: ModelCard
-    batch: int
+    budget: TokenBudget
+    """In pairs instead of tokens if tokens are not counted."""
+
+    def count_tokens(self, texts: Sequence[str]) -> Ints:
+        """Count the tokens of each text, [texts]; 0 if they are not counted."""
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Score pairs of a query and a passage, [pairs]; higher is better."""

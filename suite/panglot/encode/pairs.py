@@ -9,9 +9,8 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.pool import Pool
-from panglot.encode.batches import Batch
-from panglot.encode.budget import TokenBudget
-from panglot.encode.cache import UNCOUNTED, VectorCache
+from panglot.encode.batches import Batch, divided
+from panglot.encode.cache import VectorCache
 from panglot.encode.encoding import encode
 from panglot.encode.model import PairScorer
 from panglot.errors import BadEncoder
@@ -52,7 +51,7 @@ class _Pairs:
     lanes = 1
 
     def __init__(self, scorer: PairScorer, pool: Pool, query: Ints, candidate: Ints) -> None:
-        self._scorer, self._pool, self.budget = scorer, pool, TokenBudget(fixed=scorer.batch)
+        self._scorer, self._pool, self.budget = scorer, pool, scorer.budget
         self._queries, query_text = _distinct(pool.queries.texts)
         self._candidates, candidate_text = _distinct(pool.candidates.texts)
         joined = query_text[query].astype(np.int64) * len(self._candidates) + candidate_text[candidate]
@@ -72,17 +71,20 @@ class _Pairs:
         return f"the query {self._pool.queries.ids[query]} and the candidate {self._pool.candidates.ids[candidate]}"
 
     def count_tokens(self, rows: Ints) -> Ints:
-        """Return `UNCOUNTED` for every pair, [rows]."""
-        return np.full(len(rows), UNCOUNTED, np.int32)
+        """Count the tokens of the two texts of these pairs, [rows]; 0 if the scorer counts none."""
+        counts = np.zeros(len(rows), np.int32)
+        for texts, chosen in ((self._queries, self._query[rows]), (self._candidates, self._candidate[rows])):
+            different, place = np.unique(chosen, return_inverse=True)
+            counts += self._scorer.count_tokens([texts[index] for index in different.tolist()])[place]
+        return counts
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:
-        """Yield these pairs in batches of the size that the scorer asks for."""
-        start = 0
-        while start < len(rows):
-            part = rows[start : start + self.budget.tokens].tolist()
-            texts = [(self._queries[self._query[row]], self._candidates[self._candidate[row]]) for row in part]
-            yield Batch(part, texts)
-            start += len(part)
+        """Yield these pairs in batches, longest first, so that running out of memory shows early."""
+        each = np.clip(tokens, 1, self._scorer.card.max_length)
+        order = np.argsort(-each, kind="stable")
+        for batch, longest in divided(rows[order].tolist(), each[order], self.budget):
+            texts = [(self._queries[self._query[row]], self._candidates[self._candidate[row]]) for row in batch]
+            yield Batch(batch, texts, longest)
 
     def encode(self, batch: Sequence[tuple[str, str]]) -> Floats:
         """Score one batch, [pairs, 2]; the second column is 1, since no vector may be zero.

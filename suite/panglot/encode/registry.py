@@ -115,7 +115,7 @@ KINDS: dict[str, Kind] = {
         "the best candidates of any model, reordered by a cross-encoder (sentence-transformers) or an endpoint "
         "(rerank:MODEL@http://host/rerank@bm25)",
         "panglot.encode.kinds.rerank:load",
-        ("precision", "max_length", "device", "trust_remote_code", "budget", "texts_per_request"),
+        ("precision", "max_length", "device", "batch_tokens", "trust_remote_code", "budget", "texts_per_request"),
     ),
     "py": Kind(
         "py:my_module:make_encoder",

@@ -19,7 +19,8 @@ from weakref import finalize
 import numpy as np
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
-from panglot.arrays import Floats
+from panglot.arrays import Floats, Ints
+from panglot.encode.budget import TokenBudget
 from panglot.encode.card import UNKNOWN, ModelCard
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
@@ -28,6 +29,8 @@ from panglot.encode.endpoints.endpoint import DEFAULT_POLICY, Endpoint, RequestF
 from panglot.encode.endpoints.error_body import server_message
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
+
+BATCH_PAIRS = 1024
 
 PROBE = ("Panglot", ["Panglot", "another"])
 
@@ -39,8 +42,6 @@ class EndpointScorer:
     :raises BadEncoder: the endpoint cannot be reached, or rejects the key, the model or both forms of requests.
     """
 
-    batch = 1024
-
     def __init__(self, name: str, options: Options, policy: RequestPolicy = DEFAULT_POLICY) -> None:
         address = read_address(re.sub(r"/rerank/?$", "/", name), "rerank")
         require("openai", "api", f"The reranker {address.public}")
@@ -50,6 +51,7 @@ class EndpointScorer:
         self._endpoint = Endpoint(address, self._account, None, policy)
         finalize(self, self._endpoint.close)
         self._divider = Divider(address.public, options.texts_per_request or policy.texts)
+        self.budget = TokenBudget(fixed=BATCH_PAIRS)
         self.card = ModelCard(
             name=address.public,
             revision=self._find_form(),
@@ -63,6 +65,10 @@ class EndpointScorer:
     def meter(self) -> Meter:
         """Requests, retries, tokens and cost so far."""
         return self._account.meter
+
+    def count_tokens(self, texts: Sequence[str]) -> Ints:
+        """Return 0 for each text, [texts]: only the server knows."""
+        return np.zeros(len(texts), np.int32)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Return the scores of pairs of a query and a passage, [pairs], float32.

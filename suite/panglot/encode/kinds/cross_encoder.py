@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from panglot.arrays import Floats
+from panglot.arrays import Floats, Ints
+from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard
 from panglot.encode.checkpoints.checkpoint import load_watched
+from panglot.encode.checkpoints.devices import first_budget
 from panglot.encode.checkpoints.loading import (
     AUTO,
     PROBE,
@@ -22,12 +24,9 @@ from panglot.encode.checkpoints.loading import (
 )
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
-from panglot.encode.checkpoints.tokens import limit, prepare
+from panglot.encode.checkpoints.tokens import limit, prepare, tokenize
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
-
-BATCH_PAIRS = 32
-"""Pairs in one forward pass on a CPU; a GPU takes the whole batch, which is split if it does not fit in memory."""
 
 
 def check_reranker(name: str) -> None:
@@ -47,8 +46,6 @@ class CrossEncoderScorer:
     :raises BadEncoder: the model does not exist, lacks weights, gives several scores for a pair, or does not support an
         option.
     """
-
-    batch = 256
 
     def __init__(self, name: str, options: Options) -> None:
         check_reranker(name)
@@ -72,7 +69,7 @@ class CrossEncoderScorer:
             self._model, checkpoint = load_watched(name, load)
         options = loaded_options(options, self._model)
         self._autocast = options.precision == "bf16" and devices == ["cpu"]
-        self._on_gpu = devices[0].startswith("cuda")
+        self.budget = TokenBudget(first_budget(self._model, devices), options.batch_tokens)
         is_classifier = getattr(self._model[0], "transformer_task", "") == "sequence-classification"
         labels = self._model.config.num_labels if is_classifier else 1
         if labels != 1:
@@ -93,6 +90,10 @@ class CrossEncoderScorer:
             note=" ".join(notes),
         )
 
+    def count_tokens(self, texts: Sequence[str]) -> Ints:
+        """Count the tokens of each text, [texts]."""
+        return np.array([len(tokens) for tokens in tokenize(self._model[0].tokenizer, list(texts))], np.int32)
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Return the scores of pairs of a query and a passage, [pairs], float32."""
         import torch
@@ -100,7 +101,7 @@ class CrossEncoderScorer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
             scores = self._model.predict(
                 list(pairs),
-                batch_size=self.batch if self._on_gpu else BATCH_PAIRS,
+                batch_size=len(pairs),
                 activation_fn=torch.nn.Identity(),
                 show_progress_bar=False,
                 convert_to_tensor=True,

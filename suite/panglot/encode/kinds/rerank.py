@@ -32,7 +32,7 @@ _NAME = re.compile(
 """A URL needs a path, at least `/`, so that it can be told from a login before an `@`."""
 _DEPTH = re.compile(r"0*([2-9]|[1-9][0-9]{1,8})")
 
-_OF_A_CHECKPOINT = ("precision", "device", "trust_remote_code")
+_OF_A_CHECKPOINT = ("precision", "device", "batch_tokens", "trust_remote_code")
 _OF_AN_ENDPOINT = ("budget", "texts_per_request")
 
 
