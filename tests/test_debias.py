@@ -138,6 +138,29 @@ def test_no_query_is_part_of_what_is_taken_from_it(name: str) -> None:
     assert before[6] == pytest.approx(method.apply(fit, vectors[6:7], language[6:7], True)[0], abs=1e-6)
 
 
+def test_languages_whose_texts_have_too_few_components_are_named() -> None:
+    """One text has one component, however many the other languages have."""
+    method, languages = parse_method("lir:2"), ["de", "en", "es", "fr", "it", "ja", "ko"]
+    vectors = np.random.default_rng(1).standard_normal((2 * len(languages) - 1, 4)).astype(np.float32)
+    both = np.repeat(np.arange(len(languages)), 2)
+    with pytest.raises(BadEncoder, match="lir:2: the texts in ko have fewer than 2 components"):
+        method.learn(method.fit(vectors, both[:-1], languages))
+    with pytest.raises(BadEncoder, match="the texts in de, en, es, fr, it have"):
+        method.learn(method.fit(vectors[:7], np.arange(7), languages))
+
+
+def test_a_vector_is_gone_by_its_own_length_not_by_that_of_others() -> None:
+    vectors = np.array([[1e6, 0, 0], [0, 1e6, 0], [0, 1e-5, 1e-5], [1e-5, 0, 1e-5]], np.float32)
+    method, language = parse_method("project:1"), np.array([0, 1, 0, 1])
+    left = method.apply(method.fit(vectors, language, ["de", "en"]), vectors, language, unit=False)
+    assert (np.linalg.norm(left[2:], axis=1) > 1e-6).all()
+    folded = apply_in_folds(
+        method, np.tile(vectors, (2, 1)), np.tile(language, 2), np.repeat([0, 1], 4), ["de", "en"], False
+    )
+    np.testing.assert_array_equal(folded, np.tile(left, (2, 1)))
+    assert left.dtype == folded.dtype == np.float32
+
+
 def test_folds_never_divide_a_cluster() -> None:
     fold = two_folds(np.array([5, 5, 9, 9, 2, 11]))
     assert fold.tolist() == [1, 1, 0, 0, 0, 1]
