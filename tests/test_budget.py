@@ -105,12 +105,42 @@ def test_fixed_budget_only_shrinks_when_memory_runs_out() -> None:
     assert budget.tokens == 400
 
 
-@pytest.mark.parametrize("tokens", [0, 1, START // 2, START + 1])
+@pytest.mark.parametrize("tokens", [0, 1, START // 2])
 def test_batches_of_another_size_say_nothing(tokens: int) -> None:
     budget = TokenBudget()
     for _ in range(9):
         budget.record(tokens, 1e-6)
     assert budget.tokens == START
+
+
+def encode_all(budget: TokenBudget, lengths: list[int], call: float, token: float) -> float:
+    """Seconds that a device takes for texts of these lengths, the longest first, at `call + token * tokens` a batch."""
+    seconds, place = 0.0, 0
+    while place < len(lengths):
+        tokens = lengths[place] * len(lengths[place : place + max(1, budget.tokens // lengths[place])])
+        seconds += call + token * tokens
+        budget.record(tokens, call + token * tokens)
+        place += tokens // lengths[place]
+    return seconds
+
+
+def test_budget_grows_although_every_text_is_longer_than_its_start() -> None:
+    lengths, found = [900] * 5000, TokenBudget()
+    seconds = encode_all(found, lengths, 5e-3, 4e-6)
+    assert found.is_settled
+    assert seconds < 1.1 * encode_all(TokenBudget(fixed=found.tokens), lengths, 5e-3, 4e-6)
+    assert seconds < 1.2 * 4e-6 * sum(lengths)
+
+
+def test_long_texts_that_are_no_faster_together_do_not_decide_for_short_ones() -> None:
+    budget, alone = TokenBudget(), [4000] * 8
+    encode_all(budget, alone, 0.0, 4e-6)
+    assert (budget.tokens, budget.is_settled) == (START, False)
+    encode_all(budget, [3000] * 50, 5e-3, 4e-6)
+    assert (budget.tokens, budget.is_settled) == (START, False)
+    encode_all(budget, [100] * 20_000, 5e-3, 4e-6)
+    assert budget.is_settled
+    assert budget.tokens > 8 * START
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL.Image import Image as Picture
 from typer.testing import CliRunner
 
 import panglot
@@ -18,7 +19,7 @@ from panglot.cli.main import app
 from panglot.cli.names import find_suite
 from panglot.data.corpus import StreamedTask
 from panglot.data.pool import Pool
-from panglot.data.readers.captions import image_to_text
+from panglot.data.readers.captions import image_to_text, mixed
 from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import ModelCard, Role
@@ -28,7 +29,8 @@ from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder
 from panglot.evaluate.plan import BYTES_PER_SCORE, plan_run
 from panglot.evaluate.speed import BATCHES, Speed, faster_settings, measure_speed
-from tests.helpers.images import image_text
+from tests.helpers.counting import Counting
+from tests.helpers.images import Numbers, image_text
 from tests.helpers.pools import PoolMaker
 from tests.helpers.tiny import bare
 
@@ -91,6 +93,32 @@ def test_speed_is_measured_with_as_many_batches_at_once_as_a_run(lanes: int, mea
     assert encoder.batches == [1] * (1 + measured)
 
 
+def test_plan_goes_on_where_a_run_would_when_memory_runs_out(make_pool: PoolMaker) -> None:
+    encoder = Counting(memory=7)
+    encoder.budget = TokenBudget(start=1000)
+    plan = plan_run(encoder, make_pool(questions=200, distractors=0), None)
+    assert plan is not None
+    assert plan.seconds > 0
+    assert max(encoder.batches) <= 7
+
+
+def test_images_are_measured_in_batches_of_a_run() -> None:
+    class Seeing(Numbers):
+        lanes, image_budget = 3, TokenBudget(fixed=2)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: list[int] = []
+
+        def encode_images(self, images: Sequence[Picture]) -> np.ndarray:
+            self.sizes.append(len(images))
+            return super().encode_images(images)
+
+    encoder = Seeing()
+    plan_run(encoder, mixed(image_text(6, ["de", "en"])), None)
+    assert set(encoder.sizes) == {2}
+
+
 def test_plan_names_settings_that_are_faster_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each setting takes a known time; one is not supported, and one is hardly faster."""
     seconds = {("torch", "fp32"): 10.0, ("torch", "bf16"): 9.5, ("openvino", "bf16"): 4.0}
@@ -112,7 +140,7 @@ def test_plan_names_settings_that_are_faster_here(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("panglot.evaluate.speed.measure_speed", lambda model, texts, role: Speed(model.seconds, 5))
     found = faster_settings("words", Options(), Setting(Options()), ["text"])
     assert found == [("--backend openvino --precision bf16", 2.5)]
-    assert faster_settings("words", Options(), load_model("random"), ["text"]) == []
+    assert faster_settings("words", Options(), load_model("random"), ["text"]) is None
 
 
 def test_plan_after_the_run_has_nothing_left(make_pool: PoolMaker, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import mixed
 from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import VectorCache
-from panglot.encode.card import ModelCard
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.kinds.rerank import RerankingModel
 from panglot.encode.load import load_model
 from panglot.encode.model import find_unpinned, sees_images
@@ -141,7 +141,7 @@ class Overlap:
         self.asked: list[tuple[str, str]] = []
         self._broken = broken
 
-    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+    def count_tokens(self, texts: Sequence[str], role: Role) -> np.ndarray:
         return np.zeros(len(texts), np.int32)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
@@ -175,13 +175,13 @@ def test_batches_of_pairs_fit_the_budget_longest_first() -> None:
             self.card = self.card.model_copy(update={"max_length": 5})
             self.budget, self.batches = TokenBudget(fixed=tokens), list[list[int]]()
 
-        def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        def count_tokens(self, texts: Sequence[str], role: Role) -> np.ndarray:
             return np.array([len(text.split()) for text in texts])
 
         def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
             if len(pairs) > 4:
                 raise MemoryError
-            self.batches.append([min(sum(self.count_tokens(pair)), 5) for pair in pairs])
+            self.batches.append([min(sum(self.count_tokens(pair, "query")), 5) for pair in pairs])
             return super().score(pairs)
 
     pool = Pool.of(
@@ -307,6 +307,19 @@ def test_tokens_in_a_batch_change_no_order(cross_encoder: Path) -> None:
     ]
     for other in found[1:]:
         np.testing.assert_allclose(found[0], other, atol=1e-5)
+
+
+def test_pairs_whose_tokens_cannot_be_counted_are_a_clear_error(cross_encoder: Path) -> None:
+    pool = Pool.of(["de"], [Query("q", "a", "de", "g")], [Candidate("c", "b \ud800", "de")], [Judgement("q", "c")])
+    with pytest.raises(BadEncoder, match="tiny-reranker failed to count tokens"):
+        score_pairs(load_model(f"rerank:{cross_encoder}@bm25").pair_scorer, pool, np.array([0]), np.array([0]))
+
+
+def test_the_prompt_of_a_cross_encoder_counts_once(cross_encoder: Path) -> None:
+    scorer = load_model(f"rerank:{cross_encoder}@bm25").pair_scorer
+    bare = [scorer.count_tokens(["a b"], role)[0] for role in ("query", "passage")]
+    scorer._model.prompts, scorer._model.default_prompt_name = {"ask": "c d e "}, "ask"
+    assert [scorer.count_tokens(["a b"], role)[0] for role in ("query", "passage")] == [bare[0] + 3, bare[1]]
 
 
 def test_a_first_stage_keeps_its_own_parameters(cross_encoder: Path, tmp_path: Path) -> None:

@@ -27,19 +27,28 @@ class TokenBudget:
     The first batches are timed. The budget doubles as long as that encodes more tokens a second; if even the first
     doubling does not, it is halved as long as that does. Running out of memory lowers it for good. A model keeps one
     budget for everything that it encodes, so that nothing is tried twice. The search stays below `most`.
+
+    If even the first text, the longest, is longer than the budget, the search starts at its length. If two such texts
+    together are no faster, it starts again where it would have, with shorter texts.
     """
 
     def __init__(self, start: int = START, fixed: int | None = None, most: int = sys.maxsize) -> None:
         self.tokens = fixed or start
         self.is_settled = fixed is not None
-        self._start = self._best = self.tokens
+        self._start = self._best = self._estimate = self.tokens
+        self._may_lift = True
         self._most = most
         self._best_rate, self._factor = 0.0, 2.0
         self._rates: list[float] = []
 
     def record(self, tokens: int, seconds: float) -> None:
         """Learn from a batch of `tokens` tokens; batches of half the budget or less, and larger ones, say nothing."""
-        if self.is_settled or not self.tokens < 2 * tokens <= 2 * self.tokens:
+        if self.is_settled:
+            return
+        if self._may_lift and not self._rates and self.tokens < tokens <= self._most:
+            self.tokens = self._start = self._best = tokens
+            self._may_lift = False
+        if not self.tokens < 2 * tokens <= 2 * self.tokens:
             return
         self._rates.append(tokens / max(seconds, 1e-9))
         if len(self._rates) == TRIALS:
@@ -55,6 +64,10 @@ class TokenBudget:
         """Compare the present size with the best one; try the next, or settle on the best."""
         if rate >= GAIN * self._best_rate:
             self._best, self._best_rate = self.tokens, rate
+        elif self._best == self._start > self._estimate:
+            self.tokens = self._start = self._best = self._estimate
+            self._best_rate = 0.0
+            return
         elif self._factor > 1 and self._best == self._start:
             self._factor = 0.5
         else:

@@ -103,7 +103,7 @@ class Encoding:
             self.tokens[self.missing] = self._inputs.count_tokens(self.missing)
             batches = self._inputs.batches(self.missing, self.tokens[self.missing])
             ended = 0.0
-            for done in in_lanes(self._encoded, batches, self._inputs.lanes):
+            for done in in_lanes(self.encode_batch, batches, self._inputs.lanes):
                 self._inputs.budget.record(done.batch.tokens, done.ended - max(done.begun, ended))
                 ended = done.ended
                 self._keep(done.batch.rows, done.vectors)
@@ -113,8 +113,11 @@ class Encoding:
         finally:
             self._write()
 
-    def _encoded(self, batch: Batch) -> Done:
-        """Encode a batch, in any thread; in several parts if memory runs out."""
+    def encode_batch(self, batch: Batch) -> Done:
+        """Encode a batch, in any thread; in several parts if memory runs out.
+
+        :raises BadEncoder: the model fails, or returns invalid vectors; the message names the item.
+        """
         begun, found, start = time.monotonic(), list[Floats](), 0
         while start < len(batch.rows):
             part = batch.part(start, self._inputs.budget.tokens)

@@ -108,7 +108,7 @@ class PairScorer(Protocol):
     budget: TokenBudget
     """In pairs instead of tokens if tokens are not counted."""
 
-    def count_tokens(self, texts: Sequence[str]) -> Ints:
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
         """Count the tokens of each text, [texts]; 0 if they are not counted."""
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:

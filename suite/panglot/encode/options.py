@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 from panglot.encode.card import Precision
 from panglot.encode.registry import OPTIONS_OF
 from panglot.errors import BadEncoder, BadResult
+from panglot.fields import Tokens
 
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 SPEED_ONLY = ("device", "batch_tokens", "budget", "texts_per_request")
@@ -29,7 +30,7 @@ class Options:
     truncate_dim: Annotated[int, Field(ge=1)] | None = None
     max_length: Annotated[int, Field(ge=1)] | None = None
     device: str | None = None
-    batch_tokens: Annotated[int, Field(ge=1)] | None = None
+    batch_tokens: Tokens | None = None
     """Tokens in a batch, including padding; by default the fastest number is found while encoding."""
     trust_remote_code: bool = False
     budget: float | None = None

@@ -9,8 +9,9 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.pool import Pool
-from panglot.encode.batches import Batch, divided
+from panglot.encode.batches import Batch, count_tokens, divided
 from panglot.encode.cache import VectorCache
+from panglot.encode.card import Role
 from panglot.encode.encoding import encode
 from panglot.encode.model import PairScorer
 from panglot.errors import BadEncoder
@@ -73,9 +74,13 @@ class _Pairs:
     def count_tokens(self, rows: Ints) -> Ints:
         """Count the tokens of the two texts of these pairs, [rows]; 0 if the scorer counts none."""
         counts = np.zeros(len(rows), np.int32)
-        for texts, chosen in ((self._queries, self._query[rows]), (self._candidates, self._candidate[rows])):
+        sides: tuple[tuple[Role, list[str], Ints], ...] = (
+            ("query", self._queries, self._query[rows]),
+            ("passage", self._candidates, self._candidate[rows]),
+        )
+        for role, texts, chosen in sides:
             different, place = np.unique(chosen, return_inverse=True)
-            counts += self._scorer.count_tokens([texts[index] for index in different.tolist()])[place]
+            counts += count_tokens(self._scorer, [texts[index] for index in different.tolist()], role)[place]
         return counts
 
     def batches(self, rows: Ints, tokens: Ints) -> Iterator[Batch]:

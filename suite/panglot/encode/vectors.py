@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from panglot.arrays import Floats, Ints, as_array
+from panglot.arrays import Floats, Ints
 from panglot.data.pool import Items, Pool
 from panglot.encode.batches import Images, ItemKeys, Texts
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
 from panglot.encode.encoding import Encoding, encode
 from panglot.encode.model import Encoder, SeesImages
-from panglot.errors import BadEncoder, PanglotError, spelled
+from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 
 
@@ -57,26 +56,6 @@ def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> F
     item_keys = ItemKeys([language], [items])
     encoding = encode(encoder.card, Texts(encoder, role, item_keys), role, None, "encoding", silent)
     return encoding.vectors[encoding.places(item_keys.keys[0])]
-
-
-def encode_sample(encoder: Encoder, texts: Sequence[str], role: Role) -> Floats:
-    """Encode one batch to measure the encoder's speed; returns its vectors [texts, dim] unchanged.
-
-    :raises BadEncoder: the encoder fails, or does not return one vector per text.
-    """
-    name = encoder.card.name
-    try:
-        vectors = as_array(encoder.encode(texts, role))
-    except PanglotError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise BadEncoder(f"{name} failed on {len(texts)} texts, the first {texts[0]!r}. {spelled(error)}") from error
-    if vectors.ndim != 2 or len(vectors) != len(texts):
-        raise BadEncoder(
-            f"{name} returned an array of shape {vectors.shape} for {len(texts)} texts. "
-            f"Expected ({len(texts)}, dimension)."
-        )
-    return vectors
 
 
 def encode_with_images(

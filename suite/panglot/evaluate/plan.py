@@ -9,23 +9,20 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from panglot.arrays import Ints
-from panglot.data.image import decode_batches
 from panglot.data.pool import Items, Pool
-from panglot.encode.batches import count_tokens
+from panglot.encode.batches import ItemKeys, count_tokens
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
-from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Scorer, SeesImages, cut_at
+from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Scorer, cut_at
 from panglot.encode.pairs import score_pairs
-from panglot.errors import BadEncoder, PanglotError, spelled
-from panglot.evaluate.speed import measure_speed
+from panglot.evaluate.speed import measure_images, measure_speed
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SAMPLE = 64
-"""Images encoded, or pairs scored, to measure the speed."""
+"""Pairs scored to measure the speed."""
 
 BYTES_PER_TOKEN = 3
 """Conservative estimate for encoders that do not count tokens."""
-
 
 PAIR_BYTES = 28
 """Bytes on disk of a pair's score: its key, two numbers and a token count."""
@@ -139,23 +136,13 @@ def _plan_images(encoder: Encoder, pool: Pool, cache: VectorCache | None) -> Rol
 
     :raises BadEncoder: the encoder cannot encode images, or fails on them.
     """
-    if not isinstance(encoder, SeesImages):
-        raise BadEncoder(f"{encoder.card.name} encodes only text, but the task has images.")
-    items = [*pool.queries.images.values(), *pool.candidates.images.values()]
-    unique = list({image.sha256: image for image in items}.values())
-    stored = cache.shelf(encoder.card, "image").find([image.sha256 for image in unique]) if cache else None
-    missing = [image for index, image in enumerate(unique) if stored is None or not stored.there[index]]
-    sample = missing[:: max(1, len(missing) // SAMPLE)]
-    start = perf_counter()
-    try:
-        for pictures in decode_batches(sample, lambda: 8):
-            encoder.encode_images(pictures)
-    except PanglotError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise BadEncoder(f"{encoder.card.name} failed on images. {spelled(error)}") from error
-    seconds = (perf_counter() - start) * len(missing) / max(len(sample), 1)
-    return RolePlan("image", len(items), len(unique), len(unique) - len(missing), 0, seconds, {})
+    sides = (pool.queries, pool.candidates)
+    keys = [image.sha256 for image in ItemKeys(pool.languages, sides).images]
+    stored = cache.shelf(encoder.card, "image").find(keys) if cache else None
+    missing = np.flatnonzero(~stored.there) if stored else np.arange(len(keys))
+    seconds = measure_images(encoder, pool.languages, sides, missing)
+    items = sum(len(side.images) for side in sides)
+    return RolePlan("image", items, len(keys), len(keys) - len(missing), 0, seconds, {})
 
 
 def _plan_role(

@@ -153,8 +153,3 @@ def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> Encod
         queries=reading(scored.queries, pool.queries, "query"),
         candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
     )
-
-
-def _batch_tokens(model: Model) -> int | None:
-    """Tokens in a batch; None if the budget of the model counts texts, or it has none."""
-    return model.budget.tokens if isinstance(model, HasBudget) and isinstance(model, CountsTokens) else None

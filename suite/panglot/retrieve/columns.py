@@ -44,10 +44,10 @@ class CandidateIds:
 
     def merge(self, other: CandidateIds) -> None:
         """Add the ids and tie keys of `other`."""
-        self._join(other.numbers, other.ids, other._keys)
+        self._join(other.numbers[1:], other.ids[1:], other._keys[1:])
 
     def _join(self, *others: np.ndarray) -> None:
-        """Merge sorted arrays; a candidate in both is kept once."""
+        """Merge sorted arrays; a candidate in both is kept once. Those of a later shard come after all others."""
         held = self.numbers, self.ids, self._keys
         both = [np.concatenate(pair) for pair in zip(held, others, strict=True)]
         if len(others[0]) and others[0][0] <= self.numbers[-1]:

@@ -113,14 +113,15 @@ def plan(
     faster = faster_settings(model, options, loaded, texts) if try_settings else None
     if as_json:
         records = {**_records(plans, price), **_stream_records(large, workers, price)}
-        print_json(records if faster is None else records | {"faster_settings": [each._asdict() for each in faster]})
+        measured = None if faster is None else [each._asdict() for each in faster]
+        print_json(records | {"faster_settings": measured} if try_settings else records)
         return
     console = open_console()
     if plans:
         console.print(list_plans(plans, price))
     for name, stream in large.items():
         console.print(list_stream_plan(name, stream, workers, price))
-    if faster is not None:
+    if try_settings:
         console.print(list_faster(faster))
 
 

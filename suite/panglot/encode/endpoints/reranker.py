@@ -21,7 +21,7 @@ from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationErro
 
 from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
-from panglot.encode.card import UNKNOWN, ModelCard
+from panglot.encode.card import UNKNOWN, ModelCard, Role
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
 from panglot.encode.endpoints.dividing import Divider, run_together
@@ -66,7 +66,7 @@ class EndpointScorer:
         """Requests, retries, tokens and cost so far."""
         return self._account.meter
 
-    def count_tokens(self, texts: Sequence[str]) -> Ints:
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
         """Return 0 for each text, [texts]: only the server knows."""
         return np.zeros(len(texts), np.int32)
 

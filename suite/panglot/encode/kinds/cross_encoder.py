@@ -11,7 +11,7 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
-from panglot.encode.card import ModelCard
+from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import load_watched
 from panglot.encode.checkpoints.devices import first_budget
 from panglot.encode.checkpoints.loading import (
@@ -24,7 +24,7 @@ from panglot.encode.checkpoints.loading import (
 )
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
-from panglot.encode.checkpoints.tokens import limit, prepare, tokenize
+from panglot.encode.checkpoints.tokens import count_tokens, limit, prepare
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
@@ -90,9 +90,10 @@ class CrossEncoderScorer:
             note=" ".join(notes),
         )
 
-    def count_tokens(self, texts: Sequence[str]) -> Ints:
-        """Count the tokens of each text, [texts]."""
-        return np.array([len(tokens) for tokens in tokenize(self._model[0].tokenizer, list(texts))], np.int32)
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
+        """Count the tokens of each text, [texts]; the model's prompt, if it has one, stands before the query."""
+        prompt = self._model.prompts.get(self._model.default_prompt_name) or "" if role == "query" else ""
+        return count_tokens(self._model[0].tokenizer, [prompt + text for text in texts])
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Return the scores of pairs of a query and a passage, [pairs], float32."""

@@ -17,7 +17,7 @@ from panglot.encode.checkpoints.checkpoint import load_watched
 from panglot.encode.checkpoints.loading import PROMPT_NAMES, TYPES, explained, model_folder, vectors_of
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
-from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
+from panglot.encode.checkpoints.tokens import TASKS, count_tokens, limit, prepare, reader
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.progress import Progress
@@ -155,5 +155,5 @@ class TextEncoder:
         """Count the tokens of each text with its prompt, as many as are not cut off, at least one."""
         module, prompt = self._readers[role], self._prompts[PROMPT_NAMES[role][0]]
         cut = limit(module, role) or sys.maxsize
-        found = tokenize(module.tokenizer, [prompt + text for text in texts])
-        return [min(max(len(tokens), 1), cut) for tokens in found]
+        counts = count_tokens(module.tokenizer, [prompt + text for text in texts])
+        return [min(max(tokens, 1), cut) for tokens in counts.tolist()]

@@ -8,8 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard, Role
@@ -28,7 +26,7 @@ from panglot.encode.checkpoints.loading import (
 )
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
-from panglot.encode.checkpoints.tokens import TASKS, limit, prepare, reader, tokenize
+from panglot.encode.checkpoints.tokens import TASKS, count_tokens, limit, prepare, reader
 from panglot.encode.options import Options
 from panglot.errors import BadEncoder, require
 
@@ -136,8 +134,7 @@ class SentenceTransformerEncoder:
     def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
         """Count the tokens of each text with its prompt and special tokens, before truncation, [texts]."""
         prompt = self.card.prompts.get(role, "")
-        tokens = tokenize(self._readers[role].tokenizer, [prompt + text for text in texts])
-        return np.array([len(found) for found in tokens], np.int32)
+        return count_tokens(self._readers[role].tokenizer, [prompt + text for text in texts])
 
     @property
     def model(self) -> Any:

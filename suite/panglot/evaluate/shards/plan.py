@@ -15,11 +15,11 @@ import numpy as np
 from panglot.arrays import Floats
 from panglot.data.corpus import StreamedTask
 from panglot.encode.batches import count_tokens
-from panglot.encode.model import Composite, CountsTokens, Encoder, HasBudget, Model, Scorer
-from panglot.encode.vectors import encode_sample
+from panglot.encode.model import Composite, CountsTokens, Encoder, EncodesConcurrently, HasBudget, Model, Scorer
 from panglot.errors import BadEncoder
 from panglot.evaluate.plan import BYTES_PER_TOKEN
 from panglot.evaluate.shards.counting import TILE_PASSAGES
+from panglot.evaluate.speed import measure_speed
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SECONDS = 30.0
@@ -90,7 +90,7 @@ def plan_stream(
     if isinstance(model, Scorer | Composite):
         raise BadEncoder(f"{model.card.name} does not produce vectors, which the streamed task {task.name} needs.")
     samples = {language: _Sample(task, language) for language in task.choose(languages)}
-    dimension = encode_sample(model, next(iter(samples.values())).texts(1), "passage").shape[1]
+    dimension = measure_speed(model, next(iter(samples.values())).texts(1), "passage").dimension
     stop = perf_counter() + seconds
     for place, sample in enumerate(cycle(samples.values())):
         if place >= len(samples) and perf_counter() > stop:
@@ -116,12 +116,11 @@ class _Sample:
         return ["".join(next(self._words) for _ in range(self._length)) for _ in range(count)]
 
     def measure(self, encoder: Encoder) -> None:
-        """Encode one batch."""
+        """Encode one batch, or as many as are encoded at once."""
         budget = encoder.budget.tokens if isinstance(encoder, HasBudget) and isinstance(encoder, CountsTokens) else 0
-        texts = self.texts(max(BATCH, budget // _estimate_tokens(self.texts(1))))
-        start = perf_counter()
-        encode_sample(encoder, texts, "passage")
-        self._seconds += perf_counter() - start
+        lanes = encoder.lanes if isinstance(encoder, EncodesConcurrently) else 1
+        texts = self.texts(lanes * max(BATCH, budget // _estimate_tokens(self.texts(1))))
+        self._seconds += measure_speed(encoder, texts, "passage").seconds
         counts = count_tokens(encoder, texts, "passage") if isinstance(encoder, CountsTokens) else None
         self._tokens += int(counts.sum()) if counts is not None else _estimate_tokens(texts)
         self._texts += len(texts)
