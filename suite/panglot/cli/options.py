@@ -60,9 +60,7 @@ Device = Annotated[
 ]
 BatchTokens = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="Tokens per batch; default: the fastest is found.", rich_help_panel=_MODEL
-    ),
+    typer.Option(metavar="N", min=1, help="Tokens per batch; default: the fastest is found.", rich_help_panel=_MODEL),
 ]
 RankDevice = Annotated[
     str | None,
