@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -381,3 +382,22 @@ def test_a_nan_score_stops_the_run(value: float, candidate: int) -> None:
     scores[1, candidate] = value
     with pytest.raises(BadEncoder, match="query 'second' is NaN or infinite"):
         collect_evidence(pool, FixedScores(scores))
+
+
+def test_products_are_float32_and_overflow_without_a_warning() -> None:
+    """Scores that are not finite are refused with the query's id; numpy's own warning would say less."""
+    scores = DenseScores(np.array([[1e30, 1.0], [1.0, 0.0]]), np.array([[1e30, 0.0], [0.5, 2.0]]))
+    assert {part.dtype for part in (scores.queries, scores.candidates, scores.block(0, 2))} == {np.dtype(np.float32)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not scores.are_finite
+        assert scores.block(0, 2).tolist() == [[np.inf, pytest.approx(5e29)], [pytest.approx(1e30), 0.5]]
+
+
+@pytest.mark.parametrize(("query", "candidate", "finite"), [(1.0, 1.0, True), (0.99, 1.0, True), (1.01, 1.01, False)])
+def test_norms_bound_products(query: float, candidate: float, finite: bool) -> None:
+    """The largest product of two vectors that are this many times as long as the root of the largest number."""
+    longest = 0.9999 * np.sqrt(np.finfo(np.float32).max)
+    queries, candidates = np.array([[query * longest], [0.0]]), np.array([[0.0], [candidate * longest]])
+    assert DenseScores(queries, candidates).are_finite is finite
+    assert DenseScores(queries[:0], candidates).are_finite is (candidate <= 1)
