@@ -68,16 +68,16 @@ def answer() -> list[str]:
     return [
         "1. Image-text batches add nothing to text retrieval that these experiments can tell from 0: over their text "
         f"steps alone, they change MAP in the pool of all languages by {shown('multi', 'image', *EQUAL_STEPS)}.",
-        "2. Nor does it matter to text retrieval whether the images are the right ones: over wrong images, that score "
-        f"changes by {shown('multi', 'image', 'shuffled')}.",
+        "2. Nor can it be told whether it matters to text retrieval that the images are the right ones: over wrong "
+        f"images, that score changes by {shown('multi', 'image', 'shuffled')}.",
         "3. What image-text batches do give static encoders is a way to find images: over wrong images, nDCG@10 of "
-        f"captions that look for unseen emoji changes by {_described(emoji)}.",
+        f"captions that look for unseen emoji changes by {_described(emoji)}; this error is over seeds alone.",
         "4. In the intact encoder, hybrid batches gain in the pool over monolingual ones, "
         f"{intact('multi', 'mono')}, without a loss within languages that can be told from 0, "
-        f"{intact('mono', 'mono')}; nor can their differences from cross-lingual ones, "
-        f"{intact('mono', 'cross')} within languages and {intact('multi', 'cross')} in the pool.",
-        "5. Nor can their gain over the same encoder without training, its language means subtracted, be told from "
-        f"0: {intact('multi', 'start+centre')} in the pool, {intact('mono', 'start+centre')} within languages; only "
+        f"{intact('mono', 'mono')}. Their differences from cross-lingual ones cannot be told from 0 after Holm's "
+        f"correction: {intact('mono', 'cross')} within languages and {intact('multi', 'cross')} in the pool.",
+        "5. Nor can what hybrid batches gain over the same encoder without training, its language means subtracted: "
+        f"{intact('multi', 'start+centre')} in the pool, {intact('mono', 'start+centre')} within languages; only "
         f"the rank distance is smaller, {intact('rank_distance', 'start+centre')}.",
     ]
 

@@ -60,7 +60,7 @@ def tests(name: str, task: str, asked: Sequence[tuple[str, str, str]]) -> list[S
 
 def _difference(name: str, task: str, one: str, other: str, measure: str) -> Difference:
     """With the error of clusters and seeds; of seeds alone if the influences of either arm are not known."""
-    varies = {arm.name: arm.varies for arm in known(name).arms}
+    titles = {arm.name: arm for arm in known(name).arms}
     scores: dict[str, list[float]] = {}
     influences: dict[str, list[Floats]] = {}
     for run in known(name).runs:
@@ -70,9 +70,9 @@ def _difference(name: str, task: str, one: str, other: str, measure: str) -> Dif
                 influences.setdefault(run.arm, []).append(np.array(run.influence[measure]))
     if task == "xquad-r" and not influences:
         influences = {arm: [np.array(own[measure])] for arm, own in _submitted(name).items()}
-    seeds = pooled({arm: own for arm, own in scores.items() if varies[arm]})
+    seeds = pooled({arm: own for arm, own in scores.items() if titles[arm].is_trained})
     if {one, other} <= influences.keys():
-        arms = (Arm(scores[arm], influences[arm], varies[arm]) for arm in (one, other))
+        arms = (Arm(scores[arm], influences[arm], titles[arm].varies) for arm in (one, other))
         return difference(*arms, seeds)
     value = float(np.mean(scores[other]) - np.mean(scores[one]))
     error = float(np.sqrt(seeds.variance * sum(1 / len(scores[arm]) for arm in (one, other))))

@@ -74,6 +74,28 @@ def test_named_tests_follow_from_scores_and_influences(name: str) -> None:
     assert [shift.p for shift in found] == pytest.approx([holm[number] for number in range(len(ps))])
 
 
+def test_named_tests_of_the_intact_encoder_follow_from_its_models() -> None:
+    """Articles by the mean influence of each arm's models, seeds by the spread of all arms that were trained."""
+    runs = [run for run in read_experiment(FOLDER / f"{INTACT}.json").runs if run.task == "xquad-r"]
+    for shift in named(INTACT):
+        scores: dict[str, list[float]] = {}
+        influence: dict[str, list[tuple[float, ...]]] = {}
+        for run in runs:
+            scores.setdefault(run.arm, []).append(run.scores[shift.measure])
+            influence.setdefault(run.arm, []).append(run.influence[shift.measure])
+        trained = [own for arm, own in scores.items() if len(own) == 3 and not arm.endswith("+centre")]
+        assert len(trained) == 9
+        spread = np.mean([np.var(own, ddof=1) for own in trained])
+        by_seeds = spread * sum(1 / 3 for arm in (shift.one, shift.other) if len(scores[arm]) == 3)
+        change = np.mean(influence[shift.other], axis=0) - np.mean(influence[shift.one], axis=0)
+        by_articles = (change**2).sum() * 48 / 47
+        variance = by_seeds + by_articles
+        freedom = variance**2 / (by_seeds**2 / 18 + by_articles**2 / 47)
+        value = np.mean(scores[shift.other]) - np.mean(scores[shift.one])
+        reach = student.ppf(0.975, freedom) * np.sqrt(variance)
+        assert (shift.value, shift.low, shift.high) == pytest.approx((value, value - reach, value + reach), rel=1e-6)
+
+
 def test_influences_follow_from_submitted_evidence() -> None:
     stored = json.loads(experiments_tests.INFLUENCES.read_text(encoding="utf-8"))
     (path,) = SUBMISSIONS.glob(f"{LAYERS}-mixed-1@*/xquad-r.json")

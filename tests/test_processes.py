@@ -19,7 +19,8 @@ subprocess.run([sys.executable, "-c", "input()"])
 """Starts a child of its own that waits for ever, and waits for it."""
 
 PYTEST = f"""
-import subprocess, sys
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start jobs in the background without it
 from tests.helpers.processes import started
 with started([sys.executable, "-c", {PARENT!r}], stdin=subprocess.PIPE) as process:
     process.wait()

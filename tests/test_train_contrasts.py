@@ -103,6 +103,21 @@ def test_two_equal_models_differ_by_nothing() -> None:
     assert (row.difference, row.p, row.low, row.agreeing) == (0, 1, None, 0)
 
 
+def test_debiased_forms_do_not_count_as_further_models() -> None:
+    """`a+centre` has the models of `a`: its small spread would hide how much training again changes."""
+    scores = {"a": (0.5, 0.7), "a+centre": (0.6, 0.6), "b": (0.5, 0.7)}
+    runs = [
+        RunRow(arm=arm, seed=seed, recipe="", steps=1, seconds=1, validation=None, task="t", scores={"mono": score},
+               influence={"mono": (0.1, -0.1) if arm == "a" else (-0.1, 0.1)})
+        for arm, own in scores.items()
+        for seed, score in enumerate(own)
+    ]  # fmt: skip
+    titles = [ArmTitle(arm, arm) for arm in scores]
+    assert [title.is_trained for title in (*titles, ArmTitle("start", "", varies=False))] == [True, False, True, False]
+    found = contrasts(titles, runs, [("a", "b"), ("a+centre", "b")], ["mono"], ["t"])
+    assert [row.seeds_error for row in found] == pytest.approx([0.02**0.5] * 2)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_tests_of_a_committed_file_follow_from_its_rows(path: Path) -> None:
     experiment = read_experiment(path)

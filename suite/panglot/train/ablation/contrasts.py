@@ -25,7 +25,7 @@ def contrasts(
         of_task = [run for run in runs if run.task == task]
         for measure in measures:
             models = _models(arms, of_task, measure)
-            seeds = pooled({name: arm.scores for name, arm in models.items() if arm.varies})
+            seeds = pooled({arm.name: models[arm.name].scores for arm in arms if arm.is_trained and arm.name in models})
             for one, other in pairs:
                 if one in models and other in models:
                     found.append(difference(models[one], models[other], seeds))

@@ -31,6 +31,11 @@ class ArmTitle(NamedTuple):
     varies: bool = True
     """Whether the arm depends on the seed."""
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it was trained anew for each seed; a debiased form, `arm+method`, has the models of another arm."""
+        return self.varies and "+" not in self.name
+
 
 class RunRow(Record):
     """One model on one task."""
