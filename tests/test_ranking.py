@@ -94,8 +94,10 @@ def test_the_top_is_the_best_of_the_pool(case: tuple[Pool, np.ndarray], depth: i
 
 
 @settings(max_examples=60, deadline=None)
-@given(scored_pools(), st.integers(1, 12), st.randoms(use_true_random=False))
-def test_counts_add_and_lists_merge_in_any_order(case: tuple[Pool, np.ndarray], depth: int, random: Random) -> None:
+@given(scored_pools(), st.integers(1, 12), st.randoms(use_true_random=False), st.sampled_from([1, 90, 500_000]))
+def test_counts_add_and_lists_merge_in_any_order(
+    case: tuple[Pool, np.ndarray], depth: int, random: Random, strip: int
+) -> None:
     """The candidates arrive in parts, some counted one after the other, some apart and then put together."""
     pool, scores = case
     pool = replace(pool, excluded=np.empty(0, np.int32))
@@ -109,7 +111,11 @@ def test_counts_add_and_lists_merge_in_any_order(case: tuple[Pool, np.ndarray], 
         tally = random.choice(tallies)
         tally.top.ids.add(part.start, pool.candidates.ids[part])
         columns = ColumnLayout(sizes, tally.top.ids, part.start)
-        Counter(pool, tally, whole.score).add(0, scores[:, part], columns)
+        counter, half = Counter(pool, tally, whole.score), len(scores) // 2
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("panglot.retrieve.counting.STRIP_SCORES", strip)
+            for queries in (slice(0, half), slice(half, None)):
+                counter.add(queries.start, scores[queries, part], columns)
         if random.random() < 0.5:
             tally.top.forget()
     tallies[0].merge(tallies[1])
@@ -392,6 +398,21 @@ def test_products_are_float32_and_overflow_without_a_warning() -> None:
         warnings.simplefilter("error")
         assert not scores.are_finite
         assert scores.block(0, 2).tolist() == [[np.inf, pytest.approx(5e29)], [pytest.approx(1e30), 0.5]]
+        assert np.isnan(DenseScores(np.array([[1e30, 1e30]]), np.array([[1e30, -1e30]])).block(0, 1)).all()
+
+
+def test_blocks_are_written_to_the_memory_that_is_given() -> None:
+    memory = np.zeros(9, np.float32)
+    scores = DenseScores(np.eye(3), np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).block(1, 3, memory)
+    assert scores.tolist() == [[2, 5], [3, 6]]
+    assert memory.tolist() == [2, 5, 3, 6, *[0] * 5]
+
+
+def test_two_equal_candidates_are_copies() -> None:
+    """Only rows that begin alike are compared whole; two are enough."""
+    rows = np.array([[1, 2, 3], [4, 5, 6], [1, 2, 3], [1, 2, 4], [4, 5, 6]])
+    found = DenseScores(np.eye(3), rows)
+    assert (found.copies.tolist(), found.originals.tolist()) == ([2, 4], [0, 1])
 
 
 @pytest.mark.parametrize(("query", "candidate", "finite"), [(1.0, 1.0, True), (0.99, 1.0, True), (1.01, 1.01, False)])
