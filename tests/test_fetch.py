@@ -311,5 +311,5 @@ def test_archive_redirected_to_a_malformed_address_is_refused() -> None:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        with pytest.raises(BadData, match="label empty or too long"):
+        with pytest.raises(BadData, match="label empty"):
             list(Archive(f"http://127.0.0.1:{server.server_port}/a.tar.gz").read(lambda _: True))

@@ -70,7 +70,7 @@ def archived(checkout: Path) -> Path:
     folder = checkout.with_name("archive")
     folder.mkdir()
     git("archive", "--output", str(folder / "all.tar"), "HEAD", at=checkout)
-    shutil.unpack_archive(folder / "all.tar", folder)
+    shutil.unpack_archive(folder / "all.tar", folder, filter="data")
     return folder
 
 
