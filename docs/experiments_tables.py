@@ -74,7 +74,7 @@ def answer() -> list[str]:
         f"captions that look for unseen emoji changes by {_described(emoji)}; this error is over seeds alone.",
         "4. In the intact encoder, hybrid batches gain in the pool over monolingual ones, "
         f"{intact('multi', 'mono')}, without a loss within languages that can be told from 0, "
-        f"{intact('mono', 'mono')}. Their differences from cross-lingual ones cannot be told from 0 after Holm's "
+        f"{intact('mono', 'mono')}; their differences from cross-lingual ones cannot be told from 0 after Holm's "
         f"correction: {intact('mono', 'cross')} within languages and {intact('multi', 'cross')} in the pool.",
         "5. Nor can what hybrid batches gain over the same encoder without training, its language means subtracted: "
         f"{intact('multi', 'start+centre')} in the pool, {intact('mono', 'start+centre')} within languages; only "

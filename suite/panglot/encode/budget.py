@@ -28,8 +28,8 @@ class TokenBudget:
     doubling does not, it is halved as long as that does. Running out of memory lowers it for good. A model keeps one
     budget for everything that it encodes, so that nothing is tried twice. The search stays below `most`.
 
-    If even the first text, the longest, is longer than the budget, the search starts at its length. If two such texts
-    together are no faster, it starts again where it would have, with shorter texts.
+    If the first text, the longest, exceeds the budget, the search begins at its length. If a batch of two such texts is
+    no faster, the search begins again at `start`, as soon as texts are short enough.
     """
 
     def __init__(self, start: int = START, fixed: int | None = None, most: int = sys.maxsize) -> None:

@@ -47,7 +47,7 @@ class CandidateIds:
         self._join(other.numbers[1:], other.ids[1:], other._keys[1:])
 
     def _join(self, *others: np.ndarray) -> None:
-        """Merge sorted arrays; a candidate in both is kept once. Those of a later shard come after all others."""
+        """Merge sorted arrays; a candidate in both is kept once. Larger numbers, as of a later shard, are appended."""
         held = self.numbers, self.ids, self._keys
         both = [np.concatenate(pair) for pair in zip(held, others, strict=True)]
         if len(others[0]) and others[0][0] <= self.numbers[-1]:

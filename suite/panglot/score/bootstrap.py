@@ -111,7 +111,7 @@ class Sample:
                 valid = ~np.isnan(values[queries])
                 weights[self._clusters[language], language] = np.add.reduceat(valid, self._first[language], dtype=float)
         total = weights.sum(axis=0)
-        weights /= np.where(total > 0, total, np.nan)  # in place: of many language pairs they are large
+        weights /= np.where(total > 0, total, np.nan)  # in place: with many language pairs they are large
         return weights
 
     def _weighted(self, language: int, values: Floats) -> Floats:

@@ -32,7 +32,7 @@ def means_by_metric(
 def _means(
     evidence: Evidence, parts: Sequence[Evidence], sample: Sample, metrics: Sequence[str], headline: str
 ) -> dict[str, dict[str, Floats]]:
-    """Some metrics' means over queries; with many languages, both they and what is freed here are large."""
+    """Some metrics' means over queries; what they are computed from is large, and is freed on return."""
     values = _per_query(evidence, parts, metrics)
     found: dict[str, dict[str, Floats]] = {name: {} for name in metrics}
     stop = 0
@@ -53,7 +53,7 @@ def _means(
 def weights_of(evidence: Evidence, parts: Sequence[Evidence], sample: Sample, headline: str) -> dict[str, Floats]:
     """Weights of the clusters in the means of `_settings`, [clusters, ...], averaged in the same way as the scores."""
     values = _per_query(evidence, parts, [headline])
-    weights = {name: sample.weights(values.pop(name)) for name in [*values]}  # of many languages both are large
+    weights = {name: sample.weights(values.pop(name)) for name in [*values]}  # with many languages both are large
     return _settings(evidence, weights, headline)
 
 

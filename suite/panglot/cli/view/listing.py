@@ -161,9 +161,7 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
 def list_faster(settings: Sequence[Setting] | None) -> RenderableType:
     """Settings that encode faster on this machine than the given ones; None if no others could be measured."""
     if settings is None:
-        return prose(
-            "No other precision or backend could be measured: the model has no other, or tasks are streamed.", ""
-        )
+        return prose("No other precision or backend was measured: the model has none, or all tasks are streamed.", "")
     if not settings:
         return prose("No other precision or backend was faster on this machine.", "")
     lines = [f"{setting.options} encodes {setting.gain:.1f} times as fast on this machine." for setting in settings]

@@ -7,9 +7,9 @@ move it, too. The variance of a difference between the means of two arms is the 
     s² (1 / seeds of one + 1 / seeds of other)
 
 where an arm's influence is the mean over its seeds (`Contributions.influence`) and s² is the variance over the seeds of
-an arm, pooled over all arms that were trained (debiased forms have the same models, and so do not vary on their own).
-An arm that does not depend on the seed has no such term. The difference over its error is
-compared with a t distribution with Satterthwaite's degrees of freedom.
+an arm, pooled over all arms that were trained (debiased forms have the same models, so they add nothing). An arm that
+does not depend on the seed has no such term. The difference over its error is compared with a t distribution with
+Satterthwaite's degrees of freedom.
 """
 
 from __future__ import annotations
