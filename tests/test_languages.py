@@ -18,7 +18,6 @@ from panglot.data.task import Task
 from panglot.encode.kinds.bm25 import analyser
 from panglot.encode.load import load_model
 from panglot.encode.tokenization import reading_by_language
-from panglot.encode.vectors import Encoded
 from panglot.errors import UnknownName
 from panglot.languages import (
     alpha3_with_script,
@@ -145,8 +144,8 @@ def test_bm25_on_belebele_codes_equals_bm25_on_two_letters(starter: Pool) -> Non
 def test_tokens_per_word_do_not_depend_on_the_spelling(starter: Pool) -> None:
     twin = replace(starter, languages=tuple(BELEBELE_OF_STARTER[language] for language in starter.languages))
     length = len(starter.candidates)
-    encoded = Encoded(np.zeros((length, 2), np.float32), np.full(length, 7, np.int32), length, length)
-    ours, theirs = (reading_by_language(encoded, pool.candidates, pool.languages, 512) for pool in (starter, twin))
+    tokens = np.full(length, 7, np.int32)
+    ours, theirs = (reading_by_language(tokens, pool.candidates, pool.languages, 512) for pool in (starter, twin))
     assert {BELEBELE_OF_STARTER[language]: facts for language, facts in ours.items()} == theirs
     assert theirs["tha_Thai"]["tokens_per_word"] < theirs["eng_Latn"]["tokens_per_word"]
 

@@ -327,6 +327,27 @@ def test_batches_have_the_tokens_of_the_budget_and_memory_that_runs_out_halves_t
     assert 100 < max(sizes) <= 250
 
 
+@pytest.mark.parametrize("kind", ["sparse", "late"])
+def test_how_texts_are_read_is_recorded(kind: str, request: pytest.FixtureRequest) -> None:
+    model: Any = load_model(f"{kind}:{request.getfixturevalue(kind)}", Options(batch_tokens=500))
+    task = TASKS["starter"]
+    pool = read_pool(task, ["de", "en"])
+    record = run(task, model, ["de", "en"]).record.run
+    assert (record.batch_tokens, record.hardware) == (500, "cpu, sdpa attention")
+    assert record.encoding
+    assert record.encoding.texts == record.encoding.fresh
+    assert record.encoding.texts == len(set(pool.queries.texts)) + len(set(pool.candidates.texts))
+    for role, items in (("query", pool.queries), ("passage", pool.candidates)):
+        stated = record.encoding.queries if role == "query" else record.encoding.candidates
+        for place, language in enumerate(pool.languages):
+            texts = [items.texts[index] for index in np.flatnonzero(items.language == place)]
+            tokens = model.count_tokens(texts, role)
+            assert stated[language]["truncated"] == pytest.approx((tokens > model.cut_at(role)).mean())
+            assert stated[language]["tokens_per_word"] == pytest.approx(
+                tokens.sum() / sum(len(text.split()) for text in texts)
+            )
+
+
 @pytest.mark.parametrize("kind", ["sparse", "late", "model2vec"])
 def test_folders_that_hold_no_such_model(kind: str, tmp_path: Path) -> None:
     with pytest.raises(BadEncoder, match=f"{kind}:.*Expected a model|{kind}:.*Give a folder"):

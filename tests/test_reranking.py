@@ -21,13 +21,14 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.kinds.rerank import RerankingModel
 from panglot.encode.load import load_model
-from panglot.encode.model import find_unpinned, sees_images
+from panglot.encode.model import batch_tokens, find_unpinned, sees_images
 from panglot.encode.options import Options
 from panglot.encode.pairs import score_pairs
 from panglot.encode.reranking import RerankedScores
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, BadResult, MissingExtra, UnknownName
 from panglot.evaluate.plan import SAMPLE, plan_run
+from panglot.evaluate.provenance import provenance
 from panglot.evaluate.run import run
 from panglot.remedies.debiased import Debias
 from panglot.retrieve.ranking import collect_evidence
@@ -297,6 +298,17 @@ def test_card_of_a_reranker(cross_encoder: Path) -> None:
     assert not find_unpinned(model)
     others = [f"rerank:{cross_encoder}@bm25", f"rerank:{cross_encoder}@bm25?depth=50", f"rerank:{cross_encoder}@random"]
     assert len({load_model(name).card.revision for name in others}) == 3
+
+
+def test_tokens_in_a_batch_of_pairs_are_recorded(cross_encoder: Path, tmp_path: Path) -> None:
+    model = load_model(f"rerank:{cross_encoder}@random?depth=2", Options(batch_tokens=300))
+    assert batch_tokens(model) is None
+    score_pool(model, LETTERS, VectorCache(tmp_path))
+    record = provenance(model, {})
+    assert (record.batch_tokens, record.hardware) == (300, "cpu, sdpa attention")
+    again = load_model(f"rerank:{cross_encoder}@random?depth=2", Options(batch_tokens=300))
+    score_pool(again, LETTERS, VectorCache(tmp_path))
+    assert batch_tokens(again) is None  # all scores come from the cache
 
 
 def test_tokens_in_a_batch_change_no_order(cross_encoder: Path) -> None:

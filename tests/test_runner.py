@@ -149,7 +149,7 @@ def test_plan_as_typed() -> None:
 
 def test_how_the_languages_are_read_is_recorded(starter: Pool) -> None:
     encoded = encode_items(Counting(), starter, "passage")
-    reading = reading_by_language(encoded, starter.candidates, starter.languages, 4)
+    reading = reading_by_language(encoded.tokens, starter.candidates, starter.languages, 4)
     assert set(reading) == set(starter.languages)
     assert reading["en"] == {"truncated": 1.0, "tokens_per_word": 1.0}
     assert reading["zh"]["tokens_per_word"] < 0.1

@@ -76,6 +76,13 @@ class ItemKeys:
         return f"{items.ids[place]} ({self._languages[items.language[place]]}): {shown}"
 
 
+def distinct(texts: Sequence[str]) -> tuple[list[str], Ints]:
+    """Return the distinct texts without surrounding white space, and the index of each text among them, [texts]."""
+    place: dict[str, int] = {}
+    index = np.array([place.setdefault(text.strip(), len(place)) for text in texts])
+    return list(place), index
+
+
 class Batch(NamedTuple):
     """Inputs for one call of the model, their rows among all inputs, and the share of the budget that each takes."""
 

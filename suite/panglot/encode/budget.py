@@ -40,9 +40,16 @@ class TokenBudget:
         self._most = most
         self._best_rate, self._factor = 0.0, 2.0
         self._rates: list[float] = []
+        self._is_used = False
+
+    @property
+    def used(self) -> int | None:
+        """The present size, or None if no batch has been encoded."""
+        return self.tokens if self._is_used else None
 
     def record(self, tokens: int, seconds: float) -> None:
         """Learn from a batch of `tokens` tokens; batches of half the budget or less, and larger ones, say nothing."""
+        self._is_used = True
         if self.is_settled:
             return
         if self._may_lift and not self._rates and self.tokens < tokens <= self._most:

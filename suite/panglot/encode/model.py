@@ -28,7 +28,7 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """An encoder that can count tokens: batches are sized by tokens, and truncation is reported."""
+    """A model that can count tokens: batches are sized by tokens, and truncation is reported."""
 
     card: ModelCard
 
@@ -38,7 +38,7 @@ class CountsTokens(Protocol):
 
 @runtime_checkable
 class CutsByRole(Protocol):
-    """An encoder that can truncate queries and passages at different lengths, such as a router with two models."""
+    """A model that can truncate queries and passages at different lengths, such as a router with two models."""
 
     def cut_at(self, role: Role) -> int | None:
         """Return the maximum number of tokens for texts in this role, or None if they are not truncated."""
@@ -46,7 +46,7 @@ class CutsByRole(Protocol):
 
 @runtime_checkable
 class HasBudget(Protocol):
-    """An encoder that knows its device: where the search for the size of its batches starts, or what it is fixed to."""
+    """A model that knows its device: where the search for the size of its batches starts, or what it is fixed to."""
 
     budget: TokenBudget
 
@@ -60,7 +60,7 @@ class HasImageBudget(Protocol):
 
 @runtime_checkable
 class OnDevice(Protocol):
-    """An encoder that computes on a device of torch, which can also compare its vectors."""
+    """A model that computes on a device of torch, which can also compare its vectors."""
 
     device: str
     """The device, or the first of several."""
@@ -106,10 +106,7 @@ class PairScorer(Protocol):
 
     card: ModelCard
     budget: TokenBudget
-    """In pairs instead of tokens if tokens are not counted."""
-
-    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
-        """Count the tokens of each text, [texts]; 0 if they are not counted."""
+    """In pairs instead of tokens, unless the scorer counts tokens too."""
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Score pairs of a query and a passage, [pairs]; higher is better."""
@@ -144,6 +141,23 @@ Model: TypeAlias = Encoder | Scorer | Composite
 def cut_at(model: Model, role: Role) -> int | None:
     """Return the maximum number of tokens for texts in a role, or None if the model does not truncate."""
     return model.cut_at(role) if isinstance(model, CutsByRole) else model.card.max_length
+
+
+def batch_tokens(model: Model) -> int | None:
+    """Return the tokens in a batch of a model, or of its reranker; None if nothing was encoded, or none are counted."""
+    part = _costliest(model)
+    return part.budget.used if isinstance(part, HasBudget) and isinstance(part, CountsTokens) else None
+
+
+def hardware(model: Model) -> str | None:
+    """Return the devices of a model, or of its reranker, in words; None if it does not say."""
+    part = _costliest(model)
+    return part.hardware if isinstance(part, OnDevice) else None
+
+
+def _costliest(model: Model) -> Model | PairScorer:
+    """The part of a model that options of encoding apply to."""
+    return model.pair_scorer if isinstance(model, Reranks) else model
 
 
 def sees_images(model: Model) -> bool:

@@ -9,11 +9,11 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints, as_array
 from panglot.data.pool import Pool
-from panglot.encode.batches import Batch, count_tokens, divided
+from panglot.encode.batches import Batch, count_tokens, distinct, divided
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
 from panglot.encode.encoding import encode
-from panglot.encode.model import PairScorer
+from panglot.encode.model import CountsTokens, PairScorer
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 
@@ -53,8 +53,8 @@ class _Pairs:
 
     def __init__(self, scorer: PairScorer, pool: Pool, query: Ints, candidate: Ints) -> None:
         self._scorer, self._pool, self.budget = scorer, pool, scorer.budget
-        self._queries, query_text = _distinct(pool.queries.texts)
-        self._candidates, candidate_text = _distinct(pool.candidates.texts)
+        self._queries, query_text = distinct(pool.queries.texts)
+        self._candidates, candidate_text = distinct(pool.candidates.texts)
         joined = query_text[query].astype(np.int64) * len(self._candidates) + candidate_text[candidate]
         joined, self._first, self.place = np.unique(joined, return_index=True, return_inverse=True)
         self._query, self._candidate = np.divmod(joined, len(self._candidates))
@@ -74,6 +74,8 @@ class _Pairs:
     def count_tokens(self, rows: Ints) -> Ints:
         """Count the tokens of the two texts of these pairs, [rows]; 0 if the scorer counts none."""
         counts = np.zeros(len(rows), np.int32)
+        if not isinstance(self._scorer, CountsTokens):
+            return counts
         sides: tuple[tuple[Role, list[str], Ints], ...] = (
             ("query", self._queries, self._query[rows]),
             ("passage", self._candidates, self._candidate[rows]),
@@ -103,13 +105,6 @@ class _Pairs:
                 f"Expected ({len(batch)},)."
             )
         return np.column_stack([scores.astype(float), np.ones(len(batch))])
-
-
-def _distinct(texts: Sequence[str]) -> tuple[list[str], Ints]:
-    """The distinct texts without surrounding white space, and the index of each text among them, [texts]."""
-    place: dict[str, int] = {}
-    index = np.array([place.setdefault(text.strip(), len(place)) for text in texts])
-    return list(place), index
 
 
 def _digest(text: str) -> str:

@@ -8,27 +8,33 @@ import numpy as np
 
 from panglot.arrays import Floats, Ints
 from panglot.data.pool import Items, Pool
-from panglot.encode.batches import Images, ItemKeys, Texts
+from panglot.encode.batches import Images, ItemKeys, Texts, count_tokens, distinct
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
 from panglot.encode.encoding import Encoding, encode
-from panglot.encode.model import Encoder, SeesImages
+from panglot.encode.model import CountsTokens, Encoder, SeesImages
 from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Vectors [items, dim] of a pool's queries or candidates, and statistics about the encoding.
+class Read:
+    """What a model read of a pool's queries or candidates.
 
     `tokens` [items] counts the tokens of each text before truncation, `UNCOUNTED` for images and if the encoder cannot
     count tokens. `texts` is the number of distinct texts and images, `fresh` the number of those not in the cache.
     """
 
-    vectors: Floats
     tokens: Ints
     texts: int
     fresh: int
+
+
+@dataclass(frozen=True)
+class Encoded(Read):
+    """Vectors [items, dim] of a pool's queries or candidates, and what was read."""
+
+    vectors: Floats
 
 
 def encode_items(
@@ -45,7 +51,13 @@ def encode_items(
     label = "encoding queries" if role == "query" else "encoding candidates"
     encoding = encode(encoder.card, Texts(encoder, role, item_keys), role, cache, label, progress)
     rows = encoding.places(item_keys.keys[0])
-    return Encoded(encoding.vectors[rows], encoding.tokens[rows], len(encoding.keys), len(encoding.missing))
+    return Encoded(encoding.tokens[rows], len(encoding.keys), len(encoding.missing), encoding.vectors[rows])
+
+
+def read_items(model: CountsTokens, items: Items, role: Role) -> Read:
+    """Count what a model reads of items whose vectors it does not give away; none of them is cached."""
+    texts, place = distinct(items.texts)
+    return Read(count_tokens(model, texts, role)[place], len(texts), len(texts))
 
 
 def encode_texts(encoder: Encoder, items: Items, language: str, role: Role) -> Floats:
@@ -79,7 +91,7 @@ def encode_with_images(
     place = {key: row for row, key in enumerate([*texts.keys, *images.keys])}
     del texts, images  # half a gigabyte of vectors at the size of XM3600
     queries, candidates = (np.array([place[key] for key in keys]) for keys in item_keys.keys)
-    return Encoded(vectors[queries], tokens[queries], *work), Encoded(vectors[candidates], tokens[candidates], 0, 0)
+    return Encoded(tokens[queries], *work, vectors[queries]), Encoded(tokens[candidates], 0, 0, vectors[candidates])
 
 
 def _in_one_space(name: str, texts: Encoding, images: Encoding) -> tuple[Floats, Ints]:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
+from panglot.encode.model import Model, batch_tokens, hardware
 from panglot.results.result_record import EncodingRecord, RunRecord
 
 
@@ -24,9 +25,13 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 def provenance(
-    seconds: dict[str, float], encoding: EncodingRecord | None, damaged: int = 0, rank_device: str | None = None
+    model: Model,
+    seconds: dict[str, float],
+    encoding: EncodingRecord | None = None,
+    damaged: int = 0,
+    rank_device: str | None = None,
 ) -> RunRecord:
-    """The provenance of this run; `damaged` counts the items that were skipped because they are damaged."""
+    """The provenance of this run of a model; `damaged` counts the items skipped because they are damaged."""
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         panglot=version("panglot"),
@@ -37,6 +42,8 @@ def provenance(
         cores=os.cpu_count() or 1,
         seconds=seconds,
         encoding=encoding,
+        batch_tokens=batch_tokens(model),
+        hardware=hardware(model),
         damaged=damaged,
         rank_device=rank_device,
         peak_memory_mib=_peak_memory_mib(),

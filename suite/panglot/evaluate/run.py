@@ -13,10 +13,10 @@ from panglot.data.pool import Items, Pool
 from panglot.data.task import Task
 from panglot.encode.cache import VectorCache
 from panglot.encode.card import Role
-from panglot.encode.model import CountsTokens, HasBudget, Model, OnDevice, cut_at, sees_images
+from panglot.encode.model import CountsTokens, Model, Scorer, cut_at, sees_images
 from panglot.encode.scoring import Scored, reduced, score_pool
 from panglot.encode.tokenization import Reading, reading_by_language
-from panglot.encode.vectors import Encoded
+from panglot.encode.vectors import Read, read_items
 from panglot.errors import BadEncoder
 from panglot.evaluate.provenance import provenance, timed
 from panglot.plain import is_blank
@@ -82,7 +82,8 @@ def run(
         derived = score_evidence(evidence, task.headline)
     points = _curve(task, pool, scored, model.card.similarity, curve, device)
     stem = stem_of(task, pool.languages)
-    run_record = provenance(seconds, _encoding(model, pool, scored, seconds["encode"]), damaged, device)
+    encoding = _encoding(model, pool, scored, seconds["encode"])
+    run_record = provenance(model, seconds, encoding, damaged, device)
     card = debias.card(model.card) if debias else model.card
     found = ResultRecord.of(record, card, derived, points, run_record)
     return Result(found.model_copy(update={"no_answer": no_answer}), evidence, stem, remarks=tuple(_remarks(pool)))
@@ -133,23 +134,23 @@ def _curve_point(
 
 
 def _encoding(model: Model, pool: Pool, scored: Scored, seconds: float) -> EncodingRecord | None:
-    """Tokenization statistics and encoding speed; None for models that make no vectors."""
-    if scored.queries is None or scored.candidates is None:
+    """Tokenization statistics and encoding speed; None for models that encode no texts."""
+    queries: Read | None = scored.queries
+    candidates: Read | None = scored.candidates
+    if isinstance(model, Scorer) and isinstance(model, CountsTokens):
+        queries, candidates = read_items(model, pool.queries, "query"), read_items(model, pool.candidates, "passage")
+    if queries is None or candidates is None:
         return None
-    fresh = scored.queries.fresh + scored.candidates.fresh
+    fresh = queries.fresh + candidates.fresh
 
-    def reading(encoded: Encoded, items: Items, role: Role) -> dict[str, dict[Reading, float]]:
-        found = reading_by_language(encoded, items, pool.languages, cut_at(model, role))
+    def reading(read: Read, items: Items, role: Role) -> dict[str, dict[Reading, float]]:
+        found = reading_by_language(read.tokens, items, pool.languages, cut_at(model, role))
         return {language: facts for language, facts in found.items() if language != IMAGES}
 
     return EncodingRecord(
-        texts=scored.queries.texts + scored.candidates.texts,
+        texts=queries.texts + candidates.texts,
         fresh=fresh,
         texts_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
-        batch_tokens=model.budget.tokens
-        if fresh and isinstance(model, HasBudget) and isinstance(model, CountsTokens)
-        else None,
-        hardware=model.hardware if fresh and isinstance(model, OnDevice) else None,
-        queries=reading(scored.queries, pool.queries, "query"),
-        candidates=reading(scored.candidates, pool.candidates, "query" if pool.has_images else "passage"),
+        queries=reading(queries, pool.queries, "query"),
+        candidates=reading(candidates, pool.candidates, "query" if pool.has_images else "passage"),
     )

@@ -82,10 +82,6 @@ class EncodingRecord(Record):
     fresh: Count
     """Texts that were not in the cache."""
     texts_per_second: Amount | None
-    batch_tokens: Tokens | None = None
-    """Tokens in a batch, including padding, requested or found while encoding; None if the model has no such budget."""
-    hardware: Line | None = None
-    """The devices of torch that encoded, and the implementation of attention; None if the model does not say."""
     queries: dict[Label, dict[Reading, Amount]]
     candidates: dict[Label, dict[Reading, Amount]]
 
@@ -121,6 +117,13 @@ class RunRecord(Record):
     peak_memory_mib: Count | None
     """Largest resident memory of the process; null where the system does not tell."""
     encoding: EncodingRecord | None = None
+    """None for models that read no texts one by one."""
+    batch_tokens: Tokens | None = None
+    """Tokens in a batch, including padding, requested or found while encoding: of a reranker, in a batch of pairs.
+
+    None if nothing was encoded, or the model has no such budget."""
+    hardware: Line | None = None
+    """The devices of torch that the model is on, and its implementation of attention; None if it does not say."""
     damaged: Count = 0
     """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
     rank_device: Line | None = None

@@ -19,9 +19,9 @@ from weakref import finalize
 import numpy as np
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
-from panglot.arrays import Floats, Ints
+from panglot.arrays import Floats
 from panglot.encode.budget import TokenBudget
-from panglot.encode.card import UNKNOWN, ModelCard, Role
+from panglot.encode.card import UNKNOWN, ModelCard
 from panglot.encode.endpoints.account import Account, Meter, estimated_tokens
 from panglot.encode.endpoints.address import read_address
 from panglot.encode.endpoints.dividing import Divider, run_together
@@ -65,10 +65,6 @@ class EndpointScorer:
     def meter(self) -> Meter:
         """Requests, retries, tokens and cost so far."""
         return self._account.meter
-
-    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
-        """Return 0 for each text, [texts]: only the server knows."""
-        return np.zeros(len(texts), np.int32)
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Return the scores of pairs of a query and a passage, [pairs], float32.

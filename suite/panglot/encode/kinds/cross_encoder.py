@@ -13,7 +13,7 @@ from panglot.arrays import Floats, Ints
 from panglot.encode.budget import TokenBudget
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import load_watched
-from panglot.encode.checkpoints.devices import first_budget
+from panglot.encode.checkpoints.devices import describe, first_budget
 from panglot.encode.checkpoints.loading import (
     AUTO,
     PROBE,
@@ -69,6 +69,7 @@ class CrossEncoderScorer:
             self._model, checkpoint = load_watched(name, load)
         options = loaded_options(options, self._model)
         self._autocast = options.precision == "bf16" and devices == ["cpu"]
+        self.device, self.hardware = devices[0], describe(self._model, devices)
         self.budget = TokenBudget(first_budget(self._model, devices), options.batch_tokens)
         is_classifier = getattr(self._model[0], "transformer_task", "") == "sequence-classification"
         labels = self._model.config.num_labels if is_classifier else 1

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import numpy as np
+
+from panglot.arrays import Ints
 from panglot.data.pool import Items
 from panglot.encode.budget import TokenBudget, is_out_of_memory
 from panglot.encode.card import ModelCard, Role
 from panglot.encode.checkpoints.checkpoint import load_watched
+from panglot.encode.checkpoints.devices import describe
 from panglot.encode.checkpoints.loading import PROMPT_NAMES, TYPES, explained, model_folder, vectors_of
 from panglot.encode.checkpoints.precision import computed_options, loaded_options
 from panglot.encode.checkpoints.revision import revision_of
@@ -110,13 +113,30 @@ def card(name: str, opened: Opened, similarity: Literal["cosine", "dot", "late i
 
 
 class TextEncoder:
-    """Encodes the distinct texts of a pool in batches of as many tokens as `budget` says, longest first."""
+    """A model that encodes the distinct texts of a pool in batches of as many tokens as `budget` says, longest first.
 
-    def __init__(self, name: str, opened: Opened, budget: TokenBudget, most_texts: int = MOST_TEXTS) -> None:
-        self._prompts, self._budget, self._most = opened.model.prompts, budget, most_texts
-        self._readers = {role: reader(name, opened.model, role) for role in TASKS}
+    No batch has more than `most_texts` texts.
+    """
 
-    def encode(
+    def __init__(
+        self, name: str, model: Any, card: ModelCard, budget: TokenBudget, most_texts: int = MOST_TEXTS
+    ) -> None:
+        self._model, self._most = model, most_texts
+        self._readers = {role: reader(name, model, role) for role in TASKS}
+        self.card, self.budget = card, budget
+        self.device = str(model.device)
+        self.hardware = describe(model, [self.device])
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> Ints:
+        """Count the tokens of each text with its prompt, before truncation, [texts]."""
+        prompt = self._model.prompts[PROMPT_NAMES[role][0]]
+        return count_tokens(self._readers[role].tokenizer, [prompt + text for text in texts])
+
+    def cut_at(self, role: Role) -> int | None:
+        """Return the maximum number of tokens for texts in a role, or None."""
+        return limit(self._readers[role], role)
+
+    def _encode_items(
         self,
         items: Items,
         role: Role,
@@ -130,13 +150,13 @@ class TextEncoder:
         """
         texts = [text.strip() for text in items.texts]
         unique = sorted(set(texts))
-        tokens = self.count_tokens(unique, role)
+        tokens = np.clip(self.count_tokens(unique, role), 1, self.cut_at(role)).tolist()
         order = sorted(range(len(unique)), key=lambda row: -tokens[row])
         made: dict[str, Vectors] = {}
         with progress(label, len(unique)) as advance:
             while len(made) < len(order):
                 longest = tokens[order[len(made)]]
-                size = min(self._most, max(1, self._budget.tokens // longest))
+                size = min(self._most, max(1, self.budget.tokens // longest))
                 batch = [unique[row] for row in order[len(made) : len(made) + size]]
                 begun = time.monotonic()
                 try:
@@ -144,16 +164,9 @@ class TextEncoder:
                 except Exception as error:
                     if not is_out_of_memory(error) or len(batch) == 1:
                         raise
-                    self._budget.exceed(longest * len(batch))
+                    self.budget.exceed(longest * len(batch))
                     continue
-                self._budget.record(longest * len(batch), time.monotonic() - begun)
+                self.budget.record(longest * len(batch), time.monotonic() - begun)
                 made.update(zip(batch, vectors, strict=True))
                 advance(len(batch))
         return [made[text] for text in texts]
-
-    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
-        """Count the tokens of each text with its prompt, as many as are not cut off, at least one."""
-        module, prompt = self._readers[role], self._prompts[PROMPT_NAMES[role][0]]
-        cut = limit(module, role) or sys.maxsize
-        counts = count_tokens(module.tokenizer, [prompt + text for text in texts])
-        return [min(max(tokens, 1), cut) for tokens in counts.tolist()]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
 from panglot.arrays import Floats, lengths
 from panglot.data.pool import Items, Pool
 from panglot.encode.budget import TokenBudget
-from panglot.encode.card import ModelCard, Role
+from panglot.encode.card import Role
 from panglot.encode.checkpoints.devices import first_budget
 from panglot.encode.checkpoints.tokens import check_length, reader
 from panglot.encode.kinds.encoder_classes import TextEncoder, card, open_model, stated_kind
@@ -49,15 +48,11 @@ def load(name: str, options: Options) -> LateModel:
         check_length(name, [passages], options.max_length)
         passages.document_length = options.max_length
     budget = TokenBudget(first_budget(opened.model, [str(opened.model.device)]), options.batch_tokens)
-    return LateModel(opened.model, card(name, opened, "late interaction"), TextEncoder(name, opened, budget))
+    return LateModel(name, opened.model, card(name, opened, "late interaction"), budget)
 
 
-class LateModel:
+class LateModel(TextEncoder):
     """A scorer with one float32 vector per token."""
-
-    def __init__(self, model: Any, card: ModelCard, texts: TextEncoder) -> None:
-        self._model, self._texts = model, texts
-        self.card = card
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Encode queries and candidates and return their scores.
@@ -68,7 +63,7 @@ class LateModel:
         candidates = self._encode(pool.candidates, "passage", "encoding candidates", progress)
         if self._model.similarity_fn_name == "meanmaxsim":
             queries = [query / np.float32(len(query)) for query in queries]
-        return LateScores(queries, candidates, str(self._model.device))
+        return LateScores(queries, candidates, self.device)
 
     def _encode(self, items: Items, role: Role, label: str, progress: Progress) -> list[Floats]:
         """Return the token vectors [tokens, dimension] of each item, float32."""
@@ -84,7 +79,7 @@ class LateModel:
                     )
             return found
 
-        return self._texts.encode(items, role, vectors, label, progress)
+        return self._encode_items(items, role, vectors, label, progress)
 
 
 class LateScores:

@@ -9,7 +9,7 @@ import numpy as np
 from panglot.arrays import Floats, lengths, to_unit_length
 from panglot.data.pool import Items, Pool
 from panglot.encode.budget import START, TokenBudget
-from panglot.encode.card import ModelCard, Role
+from panglot.encode.card import Role
 from panglot.encode.checkpoints.devices import BYTES_PER_UNIT, first_budget
 from panglot.encode.kinds.encoder_classes import TextEncoder, card, open_model, stated_kind
 from panglot.encode.options import Options
@@ -50,8 +50,7 @@ def load(name: str, options: Options) -> SparseModel:
     facts = card(name, opened, "cosine" if similarity == "cosine" else "dot")
     words = model.encode_document("a", convert_to_sparse_tensor=False, show_progress_bar=False).shape[-1]
     budget = _budget(model, str(model.device), words, options.batch_tokens)
-    texts = TextEncoder(name, opened, budget, MOST_TEXTS)
-    return SparseModel(model, facts.model_copy(update={"dimension": words}), texts)
+    return SparseModel(name, model, facts.model_copy(update={"dimension": words}), budget, MOST_TEXTS)
 
 
 def _budget(model: Any, device: str, words: int, fixed: int | None) -> TokenBudget:
@@ -63,12 +62,8 @@ def _budget(model: Any, device: str, words: int, fixed: int | None) -> TokenBudg
     return TokenBudget(min(START, most), fixed, most)
 
 
-class SparseModel:
+class SparseModel(TextEncoder):
     """A scorer with sparse vectors."""
-
-    def __init__(self, model: Any, card: ModelCard, texts: TextEncoder) -> None:
-        self._model, self._texts = model, texts
-        self.card = card
 
     def scores(self, pool: Pool, progress: Progress) -> ScoreBlocks:
         """Encode queries and candidates and return their scores.
@@ -99,7 +94,7 @@ class SparseModel:
                 to_unit_length(weights)
             return [csr_array(weight[None]) for weight in weights]
 
-        return vstack(self._texts.encode(items, role, rows, label, progress), format="csr")
+        return vstack(self._encode_items(items, role, rows, label, progress), format="csr")
 
 
 class SparseScores:
