@@ -24,7 +24,9 @@ from panglot.encode.load import load_model
 from panglot.encode.options import Options, takes
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, MissingExtra
+from panglot.evaluate.plan import BYTES_PER_SCORE, plan_run
 from panglot.evaluate.run import run
+from panglot.remedies.debiased import Debias
 from tests.helpers.scores import FixedScores
 from tests.helpers.tasks import TASKS
 
@@ -346,6 +348,23 @@ def test_how_texts_are_read_is_recorded(kind: str, request: pytest.FixtureReques
             assert stated[language]["tokens_per_word"] == pytest.approx(
                 tokens.sum() / sum(len(text.split()) for text in texts)
             )
+
+
+@pytest.mark.parametrize("kind", ["sparse", "late"])
+def test_plan_of_a_model_that_keeps_its_vectors(kind: str, request: pytest.FixtureRequest, pair: Pool) -> None:
+    model: Any = load_model(f"{kind}:{request.getfixturevalue(kind)}")
+    plan = plan_run(model, pair, None)
+    for role, items, planned in zip(("query", "passage"), (pair.queries, pair.candidates), plan.roles, strict=True):
+        different = sorted({text.strip() for text in items.texts})
+        assert (planned.role, planned.items, planned.texts, planned.cached) == (role, len(items), len(different), 0)
+        assert planned.tokens == model.count_tokens(different, role).sum()
+        assert set(planned.truncated) == set(pair.languages)
+        assert planned.seconds > 0
+    assert plan.ranking_seconds > 0
+    assert (plan.dimension, plan.disk_bytes) == (0, 0)
+    assert (plan.memory_bytes > BYTES_PER_SCORE * len(pair.queries) * len(pair.candidates)) == (kind == "late")
+    with pytest.raises(BadEncoder, match="does not produce vectors, so it cannot be debiased"):
+        plan_run(model, pair, None, Debias.parse("centre"))
 
 
 @pytest.mark.parametrize("kind", ["sparse", "late", "model2vec"])

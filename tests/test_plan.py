@@ -26,9 +26,12 @@ from panglot.encode.card import ModelCard, Role
 from panglot.encode.load import load_model
 from panglot.encode.options import Options
 from panglot.encode.scoring import score_pool
-from panglot.errors import BadEncoder
-from panglot.evaluate.plan import BYTES_PER_SCORE, plan_run
+from panglot.errors import BadData, BadEncoder, PanglotError
+from panglot.evaluate.plan import BYTES_PER_SCORE, Plan, plan_run
 from panglot.evaluate.speed import BATCHES, Speed, faster_settings, measure_speed
+from panglot.remedies.debias import Fit, Method
+from panglot.remedies.debiased import Debias
+from panglot.retrieve.similarity import DenseScores
 from tests.helpers.counting import Counting
 from tests.helpers.images import Numbers, image_text
 from tests.helpers.pools import PoolMaker
@@ -55,14 +58,13 @@ def test_plan_counts_tokens_truncation_and_bytes(make_pool: PoolMaker) -> None:
     pool = make_pool(questions=2, distractors=1)
     texts = tuple(f"{text} and more" if text.endswith("zh") else text for text in pool.candidates.texts)
     plan = plan_run(Words(), _with_texts(pool, texts), None)
-    assert plan is not None
     queries, candidates = plan.roles
     assert (queries.role, queries.items, queries.texts, queries.cached, queries.tokens) == ("query", 6, 6, 0, 18)
     assert (candidates.role, candidates.items, candidates.tokens) == ("passage", 9, 6 * 3 + 3 * 5)
     assert queries.truncated == {"de": 0.0, "en": 0.0, "zh": 0.0}
     assert candidates.truncated == {"de": 0.0, "en": 0.0, "zh": 1.0}
     assert plan.tokens == 18 + 33
-    assert plan.seconds == queries.seconds + candidates.seconds > 0
+    assert plan.seconds == queries.seconds + candidates.seconds + plan.ranking_seconds > 0
     assert plan.dimension == 5
     assert plan.disk_bytes == 4 * 5 * (6 + 9)
     assert plan.memory_bytes == 2 * plan.disk_bytes + BYTES_PER_SCORE * 6 * 9
@@ -79,7 +81,6 @@ def test_a_few_batches_of_those_of_a_run_are_encoded_for_the_speed(make_pool: Po
     encoder = Words()
     encoder.budget = TokenBudget(fixed=30)
     plan = plan_run(encoder, pool, None)
-    assert plan is not None
     assert [role.texts for role in plan.roles] == [600, 600]
     assert plan.roles[0].tokens_per_second == 1800 / plan.roles[0].seconds
     assert encoder.batches == 2 * [1, *BATCHES * [10]]  # one text first, which may take longer
@@ -97,7 +98,6 @@ def test_plan_goes_on_where_a_run_would_when_memory_runs_out(make_pool: PoolMake
     encoder = Counting(memory=7)
     encoder.budget = TokenBudget(start=1000)
     plan = plan_run(encoder, make_pool(questions=200, distractors=0), None)
-    assert plan is not None
     assert plan.seconds > 0
     assert max(encoder.batches) <= 7
 
@@ -148,11 +148,9 @@ def test_plan_after_the_run_has_nothing_left(make_pool: PoolMaker, tmp_path: Pat
     before = plan_run(model, pool, cache)
     score_pool(model, pool, cache)
     after = plan_run(model, pool, cache)
-    assert before is not None
-    assert after is not None
     assert [role.cached for role in before.roles] == [0, 0]
     assert [role.cached for role in after.roles] == [9, 15]
-    assert (after.seconds, after.tokens) == (0, 0)
+    assert (after.seconds, after.tokens) == (after.ranking_seconds, 0)
     assert before.tokens > 0
 
 
@@ -160,14 +158,12 @@ def test_images_are_a_role_of_their_own(tmp_path: Path) -> None:
     pool = image_to_text(image_text(5, ("de", "en"), captions=2))
     cache, model = VectorCache(tmp_path), load_model("random")
     plan = plan_run(model, pool, cache)
-    assert plan is not None
     captions, images = plan.roles
     assert (captions.role, captions.items, captions.texts) == ("query", 20, 20)
     assert (images.role, images.items, images.texts, images.cached, images.tokens) == ("image", 5, 5, 0, 0)
     assert images.seconds > 0
     score_pool(model, pool, cache)
     after = plan_run(model, pool, cache)
-    assert after is not None
     assert [role.cached for role in after.roles] == [20, 5]
 
 
@@ -177,8 +173,80 @@ def test_a_model_of_texts_has_no_plan_for_images() -> None:
 
 
 @pytest.mark.parametrize("name", ["bm25", "language-id"])
-def test_models_without_vectors_take_no_plan(name: str, make_pool: PoolMaker) -> None:
-    assert plan_run(load_model(name), make_pool(), None) is None
+def test_models_that_encode_nothing_have_only_the_time_of_ranking(name: str, make_pool: PoolMaker) -> None:
+    plan = plan_run(load_model(name), make_pool(), None)
+    assert (plan.roles, plan.dimension, plan.disk_bytes) == ((), 0, 0)
+    assert plan.seconds == plan.ranking_seconds > 0
+
+
+def test_a_fusion_has_the_roles_of_all_its_members(make_pool: PoolMaker, tmp_path: Path) -> None:
+    pool, cache = make_pool(), VectorCache(tmp_path)
+    score_pool(load_model("random"), pool, cache)
+    plan = plan_run(load_model("rrf:random+constant+bm25"), pool, cache)
+    assert [(role.model, role.role, role.cached) for role in plan.roles] == [
+        ("random", "query", 9),
+        ("random", "passage", 15),
+        ("constant", "query", 0),
+        ("constant", "passage", 0),
+    ]
+
+
+def test_ranking_is_extrapolated_from_the_first_queries(make_pool: PoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that runs by a second for each query that is ranked, by none for anything else."""
+    now, asked = 0.0, list[tuple[int, int, str | None]]()
+
+    def rank(pool: Pool, scores: DenseScores, device: str | None = None) -> None:
+        nonlocal now
+        now += len(pool.queries)
+        asked.append((len(pool.queries), scores.queries.shape[1], device))
+
+    monkeypatch.setattr("panglot.evaluate.ranking_time.collect_evidence", rank)
+    monkeypatch.setattr("panglot.evaluate.ranking_time.perf_counter", lambda: now)
+    monkeypatch.setattr("panglot.evaluate.ranking_time.BLOCK_SCORES", 4 * 450)
+    pool = make_pool(questions=100, distractors=50)  # 300 queries, 450 candidates
+    assert plan_run(Words(), pool, None).ranking_seconds == 300
+    assert plan_run(Words(), pool, None, points=2).ranking_seconds == 900
+    assert plan_run(Words(), pool, None, rank_device="cuda:1").ranking_seconds == 300
+    assert asked == [(4, 5, None)] * 2 + [(4, 5, "cuda:1")] * 2  # a device once before
+
+
+def test_debiasing_is_done_and_must_suit_the_model(make_pool: PoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, fitted = make_pool(questions=20), list[int]()
+    fit = Method.fit
+
+    def spy(self: Method, vectors: np.ndarray, language: np.ndarray, languages: Sequence[str]) -> Fit:
+        fitted.append(vectors.shape[1])
+        return fit(self, vectors, language, languages)
+
+    monkeypatch.setattr(Method, "fit", spy)
+    plan_run(Words(), pool, None, Debias.parse("centre"))
+    assert fitted == [5, 5, 5]  # two halves of the queries, and the candidates, with the dimension of the model
+    with pytest.raises(BadEncoder, match="bm25 does not produce vectors, so it cannot be debiased"):
+        plan_run(load_model("bm25"), pool, None, Debias.parse("centre"))
+
+
+def test_texts_that_debiasing_is_fitted_on_are_planned(make_pool: PoolMaker, tmp_path: Path) -> None:
+    pool, file, cache = make_pool(), tmp_path / "fit.jsonl", VectorCache(tmp_path / "cache")
+    rows = [{"text": f"{number} {language}", "language": language} for language in pool.languages for number in (1, 2)]
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    debias = Debias.parse("centre", str(file))
+    plan = plan_run(load_model("random"), pool, cache, debias)
+    assert [(role.role, role.texts, role.cached) for role in plan.roles[2:]] == [
+        ("query (fit)", 6, 0),
+        ("passage (fit)", 6, 0),
+    ]
+    debias.score_pool(load_model("random"), pool, cache)
+    after = plan_run(load_model("random"), pool, cache, debias)
+    assert [role.cached for role in after.roles] == [9, 15, 6, 6]
+    file.write_text(json.dumps({"text": pool.queries.texts[0], "language": "de"}), encoding="utf-8")
+    with pytest.raises(BadData, match="1 of 1 texts are queries of the task"):
+        plan_run(load_model("random"), pool, cache, Debias.parse("centre", str(file)))
+
+
+def test_streamed_tasks_cannot_be_planned_with_debiasing() -> None:
+    asked = ["plan", "random", "--tasks", "miracl", "--debias", "centre"]
+    with pytest.raises(PanglotError, match="miracl streams its passages, but --debias needs all of them in memory"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
 
 
 def test_plan_measures_with_the_options_of_the_run(tmp_path: Path) -> None:
@@ -187,12 +255,11 @@ def test_plan_measures_with_the_options_of_the_run(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["starter"]["dimension"] == 8
 
 
-def test_plan_takes_every_option_of_a_run_that_moves_the_time_of_encoding() -> None:
-    scoring = {"dims", "quantise", "debias", "debias_fit", "debias_language", "rank_device", "skip_damaged"}
-    writing = {"out", "matrix", "retry_failed", "budget"}
+def test_plan_takes_every_option_of_a_run_that_moves_its_time() -> None:
+    writing = {"out", "matrix", "retry_failed", "budget", "skip_damaged"}
     shards = {"shards", "half", "allow_missing", "engine", "address", "gpus"}
     missing = set(inspect.signature(run).parameters) - set(inspect.signature(plan).parameters)
-    assert missing == scoring | writing | shards
+    assert missing == writing | shards
 
 
 def test_plan_without_the_cache_plans_to_encode_everything(tmp_path: Path) -> None:
@@ -210,7 +277,7 @@ def test_plan_rejects_what_the_run_would_reject() -> None:
 
 def test_plan_of_a_suite_leaves_out_what_the_model_cannot_encode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panglot.data.load.read_pool", lambda task, languages: task)
-    monkeypatch.setattr("panglot.evaluate.plan.plan_run", lambda model, pool, cache: None)
+    monkeypatch.setattr("panglot.evaluate.plan.plan_run", lambda model, pool, *options: Plan((), 0, 0, 0))
     tasks = [task for task in find_suite("murec") if not isinstance(task, StreamedTask)]
     monkeypatch.setattr("panglot.cli.commands.plan.find_suite", lambda name: tasks)
     done = CliRunner().invoke(app, ["plan", "use-multilingual", "--suite", "murec", "--json"], catch_exceptions=False)

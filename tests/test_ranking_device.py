@@ -16,7 +16,7 @@ import panglot
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.kinds.floors import RandomVectors
 from panglot.errors import BadEncoder, PanglotError
-from panglot.evaluate.measure import rank_device
+from panglot.evaluate.measure import find_rank_device
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.counting import Counter, Tally
 from panglot.retrieve.device import BYTES_PER_SCORE, DeviceColumns, find_device, in_blocks, product, rows_at_a_time
@@ -219,8 +219,8 @@ def test_scores_without_vectors_are_ranked_on_the_processor() -> None:
 def test_device_of_the_model_ranks_if_it_is_a_gpu(asked: str | None, own: str, expected: str | None) -> None:
     model = RandomVectors()
     model.device, model.hardware = own, own
-    assert rank_device(asked, model) == expected
-    assert rank_device(None, RandomVectors()) is None
+    assert find_rank_device(asked, model) == expected
+    assert find_rank_device(None, RandomVectors()) is None
 
 
 def test_missing_device_is_an_error() -> None:

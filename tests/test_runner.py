@@ -118,7 +118,6 @@ def test_a_plan_encodes_a_sample_and_writes_nothing(starter: Pool, tmp_path: Pat
     encoder.budget = TokenBudget(fixed=100)
     cache = VectorCache(tmp_path)
     plan = plan_run(encoder, starter, cache)
-    assert plan
     assert [(role.items, role.texts, role.cached) for role in plan.roles] == [(572, 572, 0), (858, 858, 0)]
     assert len(encoder.asked) < 300
     texts = (*starter.queries.texts, *starter.candidates.texts)
@@ -129,9 +128,7 @@ def test_a_plan_encodes_a_sample_and_writes_nothing(starter: Pool, tmp_path: Pat
     assert not list(tmp_path.iterdir())
     encode_items(encoder, starter, "query", cache)
     after = plan_run(encoder, starter, cache)
-    assert after
     assert (after.roles[0].cached, after.roles[0].seconds, after.roles[1].cached) == (572, 0.0, 0)
-    assert plan_run(load_model("bm25"), starter, cache) is None
 
 
 def test_plan_as_typed() -> None:
@@ -144,7 +141,7 @@ def test_plan_as_typed() -> None:
     )
     rows = json.loads(panglot("plan", "use-multilingual", "--json").stdout)
     assert rows["starter"]["dimension"] == 512
-    assert json.loads(panglot("plan", "bm25", "--json").stdout) == {"starter": None}
+    assert json.loads(panglot("plan", "bm25", "--json").stdout)["starter"]["roles"] == []
 
 
 def test_how_the_languages_are_read_is_recorded(starter: Pool) -> None:

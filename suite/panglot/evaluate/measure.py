@@ -51,15 +51,23 @@ class Measurement:
             debiasing is requested for a streamed task.
         """
         where = (self.languages, self.cache)
-        device = rank_device(self.rank_device, model)
+        device = find_rank_device(self.rank_device, model)
         if not isinstance(task, StreamedTask):
             return run(task, model, *where, self.curve, self.skip_damaged, progress, self.debias, device)
-        if self.debias:
-            raise PanglotError(f"{task.name} streams its passages, but --debias needs all of them in memory.")
+        check_debias(task, self.debias)
         return run_streamed(task, model, self.stream_options()._replace(rank_device=device), *where, progress)
 
 
-def rank_device(asked: str | None, model: Model) -> str | None:
+def check_debias(task: StreamedTask, debias: Debias | None) -> None:
+    """Check that nothing is to be debiased that is not in memory as a whole.
+
+    :raises PanglotError: debiasing is requested.
+    """
+    if debias:
+        raise PanglotError(f"{task.name} streams its passages, but --debias needs all of them in memory.")
+
+
+def find_rank_device(asked: str | None, model: Model) -> str | None:
     """Return the device of torch that ranks: the requested one, else the model's if it is a GPU; None for no device.
 
     :raises MissingExtra: a device is requested and torch is not installed.

@@ -88,8 +88,7 @@ class Debias:
         unit = model.card.similarity == "cosine"
         if self.texts:
             self.texts.check_apart(pool.queries)
-            texts = self.texts.spelled_as(languages)
-            known = (*languages, *(name for name in texts.counts if name not in languages))
+            texts, known = self.texts.beside(languages)
             vectors, place = texts.encode(model, known, cache, progress)
             fits = fit_roles(self.method, vectors, place, known)
             queries = self.method.apply(fits["query"], queries, query_language, unit)

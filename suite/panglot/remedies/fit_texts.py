@@ -60,6 +60,11 @@ class FitTexts:
         spelled = {code: known[0] if len(known) == 1 else code for code, known in spelling.items()}
         return FitTexts(self.name, tuple((spelled[code], text) for code, text in self.rows))
 
+    def beside(self, languages: Sequence[str]) -> tuple[FitTexts, tuple[str, ...]]:
+        """The texts spelled as in `languages`, and these languages followed by those that only the texts have."""
+        texts = self.spelled_as(languages)
+        return texts, (*languages, *(name for name in texts.counts if name not in languages))
+
     @property
     def counts(self) -> dict[str, int]:
         """Number of texts in each language."""
@@ -89,15 +94,20 @@ class FitTexts:
             raise BadEncoder(
                 f"{model.card.name} does not produce text vectors, so no method can be fitted on {self.name}."
             )
-        place: Ints = np.array([languages.index(language) for language, _ in self.rows], np.int16)
-        ids = tuple(f"line {number}" for number, _ in enumerate(self.rows, 1))
-        item_keys = ItemKeys(languages, [Items(ids, tuple(text for _, text in self.rows), place)])
+        items = self.items(languages)
+        item_keys = ItemKeys(languages, [items])
         vectors: dict[Role, Floats] = {}
         for role in ("query", "passage"):
             texts = Texts(model, role, item_keys)
             encoding = encode(model.card, texts, role, cache, f"encoding {self.name}", progress)
             vectors[role] = encoding.vectors[encoding.places(item_keys.keys[0])]
-        return vectors, place
+        return vectors, items.language
+
+    def items(self, languages: Sequence[str]) -> Items:
+        """The texts as items; their languages index `languages`."""
+        place = np.array([languages.index(language) for language, _ in self.rows], np.int16)
+        ids = tuple(f"line {number}" for number, _ in enumerate(self.rows, 1))
+        return Items(ids, tuple(text for _, text in self.rows), place)
 
 
 def fit_roles(method: Method, vectors: dict[Role, Floats], language: Ints, languages: Sequence[str]) -> dict[Role, Fit]:

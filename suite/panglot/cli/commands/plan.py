@@ -22,6 +22,7 @@ from panglot.cli.options import (
     PassagePrompt,
     Precision,
     QueryPrompt,
+    RankDevice,
     Split,
     TaskNames,
     TextsPerRequest,
@@ -29,6 +30,7 @@ from panglot.cli.options import (
     TrustRemoteCode,
 )
 from panglot.cli.output import AsJson, open_console, print_json
+from panglot.cli.scoring import DebiasFit, DebiasLanguage, DebiasMethod, Dims, Quantise, read_curve, read_debias
 
 if TYPE_CHECKING:
     from panglot.evaluate.plan import Plan
@@ -45,6 +47,12 @@ def plan(
     languages: Languages = "",
     split_: Split = "",
     detect: Detect = "",
+    dims: Dims = "",
+    quantise: Quantise = "",
+    debias: DebiasMethod = "",
+    debias_fit: DebiasFit = "corpus",
+    debias_language: DebiasLanguage = "data",
+    rank_device: RankDevice = None,
     data_dir: DataDir = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -67,13 +75,15 @@ def plan(
 ) -> None:
     """Estimate the time, memory, disk space and cost of a run.
 
-    Encodes a few batches of texts, with the options that the run will have; keeps no vectors.
+    Encodes a few batches of texts, and ranks generated vectors, with the options of the run; keeps no vectors.
 
     Example: panglot plan use-multilingual --tasks xquad-r,mlqa-r
 
     Example: panglot plan use-multilingual --tasks miracl --workers 8
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks, split=split_, detect=detect.replace(",", "+"))
+    points = read_curve(dims, quantise)
+    remedy = read_debias(debias, debias_fit, debias_language)
     from panglot.cli.view.listing import list_faster, list_plans, list_stream_plan
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
@@ -81,6 +91,7 @@ def plan(
     from panglot.encode.load import load_model
     from panglot.encode.model import sees_images
     from panglot.encode.options import Options
+    from panglot.evaluate.measure import check_debias, find_rank_device
     from panglot.evaluate.plan import plan_run
     from panglot.evaluate.shards.plan import plan_stream
     from panglot.evaluate.speed import faster_settings
@@ -100,14 +111,16 @@ def plan(
     loaded = load_model(model, options)
     if suite and not sees_images(loaded):
         chosen = [task for task in chosen if not task.has_images]
-    opened = open_cache(cache, no_cache)
+    opened, there = open_cache(cache, no_cache), find_rank_device(rank_device, loaded)
     corpora = [task for task in chosen if isinstance(task, StreamedTask)]
-    large = {task.name: plan_stream(loaded, task, split(languages)) for task in corpora}
-    plans, texts = dict[str, "Plan | None"](), list[str]()
+    for corpus in corpora:
+        check_debias(corpus, remedy)
+    large = {task.name: plan_stream(loaded, task, split(languages), rank_device=there) for task in corpora}
+    plans, texts = dict[str, "Plan"](), list[str]()
     for task in chosen:
         if task.name not in large:
             pool = read_pool(task, split(languages))
-            plans[task.name] = plan_run(loaded, pool, opened)
+            plans[task.name] = plan_run(loaded, pool, opened, remedy, there, len(points))
             if try_settings and not texts:
                 texts = [text for text in pool.candidates.texts if text]
     faster = faster_settings(model, options, loaded, texts) if try_settings else None
@@ -125,13 +138,13 @@ def plan(
         console.print(list_faster(faster))
 
 
-def _records(plans: Mapping[str, Plan | None], price: float) -> dict[str, Any]:
-    """Return plans as plain data; null for a model without vectors."""
+def _records(plans: Mapping[str, Plan], price: float) -> dict[str, Any]:
+    """Return plans as plain data."""
     return {
-        name: plan
-        and {
+        name: {
             "dimension": plan.dimension,
             "seconds": plan.seconds,
+            "ranking_seconds": plan.ranking_seconds,
             "tokens": plan.tokens,
             "cost": plan.tokens / 1e6 * price,
             "disk_bytes": plan.disk_bytes,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,6 +44,7 @@ from panglot.cli.options import (
 )
 from panglot.cli.output import AsJson, open_console, print_json
 from panglot.cli.runner import Runner, show_results
+from panglot.cli.scoring import DebiasFit, DebiasLanguage, DebiasMethod, Dims, Quantise, read_curve, read_debias
 from panglot.files import check_writable
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from panglot.encode.cache import VectorCache
     from panglot.encode.card import ModelCard
     from panglot.encode.model import Model
-    from panglot.remedies.debiased import Debias
 
 
 KEPT = "Finished results are saved and encoded vectors are cached; run the same command again to resume."
@@ -81,14 +81,11 @@ def run(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Results folder.")] = Path("submissions"),
     matrix: Annotated[bool, typer.Option("--matrix", help="Also print the language × language grid.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run only tasks that failed last time.")] = False,
-    dims: Annotated[str, typer.Option(metavar="N,M", help="Also score vectors truncated to N, M dimensions.")] = "",
-    quantise: Annotated[str, typer.Option(metavar="A,B", help="Also score quantised vectors: int8, binary.")] = "",
-    debias: Annotated[str, typer.Option(metavar="METHOD", help="Debias: centre, project:R, lir:R or shift:LANG.")] = "",
-    debias_fit: Annotated[str, typer.Option(metavar="FILE", help="Texts to fit --debias on.")] = "corpus",
-    debias_language: Annotated[
-        Literal["data", "detect"],
-        typer.Option(metavar="data|detect", help="Query languages of --debias."),
-    ] = "data",
+    dims: Dims = "",
+    quantise: Quantise = "",
+    debias: DebiasMethod = "",
+    debias_fit: DebiasFit = "corpus",
+    debias_language: DebiasLanguage = "data",
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Skip damaged images and captions.")] = False,
     rank_device: RankDevice = None,
     data_dir: DataDir = None,
@@ -123,9 +120,9 @@ def run(
     Example: panglot run py:my_module:make_encoder --tasks ./pairs.csv --detect de,en
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks, split=split_, detect=detect.replace(",", "+"))
-    points = _curve(dims, quantise)
+    points = read_curve(dims, quantise)
     check_writable(out, "--out")
-    remedy = _debias(debias, debias_fit, debias_language)
+    remedy = read_debias(debias, debias_fit, debias_language)
     console = open_console(aside=as_json)
     _say(console, model, f"on {', '.join(task.name for task in chosen)}")
 
@@ -181,19 +178,6 @@ def run(
     raise typer.Exit(code)
 
 
-def _debias(method: str, fit: str, language: str) -> Debias | None:
-    """Parse the --debias options before any slow work."""
-    if not method:
-        if (fit, language) != ("corpus", "data"):
-            from panglot.errors import PanglotError
-
-            raise PanglotError("--debias-fit and --debias-language need --debias METHOD.")
-        return None
-    from panglot.remedies.debiased import Debias
-
-    return Debias.parse(method, fit, language == "detect")
-
-
 def _say(console: PlainConsole, subject: str, message: str) -> None:
     from rich.text import Text
 
@@ -232,15 +216,3 @@ def _shared_vectors(tasks: list[Task], cache: VectorCache | None) -> Iterator[Ve
 
     with TemporaryDirectory() as folder:
         yield VectorCache(Path(folder))
-
-
-def _curve(dims: str, quantise: str) -> list[tuple[int, str]]:
-    """Parse --dims and --quantise."""
-    if not dims and not quantise:
-        return []
-    from panglot.errors import PanglotError
-    from panglot.evaluate.measure import curve_points
-
-    if not all(dim.isascii() and dim.isdigit() and int(dim) for dim in split(dims)):
-        raise PanglotError(f"--dims takes comma-separated integers such as 64,128, not '{dims}'.")
-    return curve_points([int(dim) for dim in split(dims)], split(quantise))

@@ -118,26 +118,29 @@ def list_shelves(rows: Sequence[Mapping[str, Any]], root: Path) -> RenderableTyp
     return Group(table, Text(f"{root}: {total / 1e6:,.1f} MB", style="dim"))
 
 
-def list_plans(plans: Mapping[str, Plan | None], price: float) -> RenderableType:
+def list_plans(plans: Mapping[str, Plan], price: float) -> RenderableType:
     """Estimated cost of each task."""
     table = _table("task,role", numbers="texts,cached,tokens,tokens/s,time,most truncated")
     lines: list[RenderableType] = [table]
     for name, plan in plans.items():
-        if plan is None:
-            lines.append(prose(f"{name}: this model produces no vectors; a run takes seconds.", ""))
-            continue
         for role in plan.roles:
             worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
             cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
             speed = f"{role.tokens_per_second:,.0f}" if role.tokens_per_second else "–"
             numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}", speed)
-            table.add_row(name, role.role, *numbers, str(timedelta(seconds=round(role.seconds))), cut)
+            label = f"{role.role}, {role.model}" if role.model else role.role
+            table.add_row(name, label, *numbers, _time(role.seconds), cut)
+        table.add_row(name, "ranking", *4 * ["–"], _time(plan.ranking_seconds), "–")
         stored = f"{plan.dimension}-dimensional vectors" if plan.dimension else "the scores of pairs"
-        needs = f"{name}: {stored} take {plan.disk_bytes / 1e6:,.0f} MB on disk; "
-        needs += f"the run needs about {plan.memory_bytes / 1e6:,.0f} MB of memory on top of the model"
+        needs = f"{stored} take {plan.disk_bytes / 1e6:,.0f} MB on disk; " if plan.disk_bytes else ""
+        needs = f"{name}: {needs}the run needs about {plan.memory_bytes / 1e6:,.0f} MB of memory on top of the model"
         cost = f"; the API costs {plan.tokens / 1e6 * price:,.4f}" if price else ""
         lines.append(prose(f"{needs}{cost}.", ""))
     return Group(*lines)
+
+
+def _time(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) -> RenderableType:

@@ -17,9 +17,10 @@ from panglot.data.corpus import StreamedTask
 from panglot.encode.batches import count_tokens
 from panglot.encode.model import Composite, CountsTokens, Encoder, EncodesConcurrently, HasBudget, Model, Scorer
 from panglot.errors import BadEncoder
-from panglot.evaluate.plan import BYTES_PER_TOKEN
+from panglot.evaluate.role_plan import BYTES_PER_TOKEN
 from panglot.evaluate.shards.counting import TILE_PASSAGES
 from panglot.evaluate.speed import measure_speed
+from panglot.retrieve.device import product, send
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SECONDS = 30.0
@@ -81,8 +82,11 @@ def plan_stream(
     task: StreamedTask,
     languages: Sequence[str] = (),
     seconds: float = SECONDS,
+    rank_device: str | None = None,
 ) -> StreamPlan:
     """Plan a run over a corpus from a measurement of `seconds`, with at least one batch of each language.
+
+    Products are measured on `rank_device`, a name of torch, if it is given.
 
     :raises BadEncoder: the model does not produce vectors.
     :raises UnknownName: the task does not have one of the languages.
@@ -96,7 +100,7 @@ def plan_stream(
         if place >= len(samples) and perf_counter() > stop:
             break
         sample.measure(model)
-    product = _product_seconds(dimension)
+    product = _product_seconds(dimension, rank_device)
     plans = tuple(sample.plan() for sample in samples.values())
     return StreamPlan(plans, dimension, sum(plan.passages * plan.queries for plan in plans) * product)
 
@@ -136,9 +140,21 @@ def _estimate_tokens(texts: Sequence[str]) -> int:
     return sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts)
 
 
-def _product_seconds(dimension: int) -> float:
+def _product_seconds(dimension: int, device: str | None) -> float:
     """Seconds per score, measured on one block."""
     queries, passages = (np.ones((rows, dimension), np.float32) for rows in PRODUCT)
+    if device:
+        return _product_seconds_there(queries, passages, device)
     start = perf_counter()
     scores: Floats = queries @ passages.T
     return (perf_counter() - start) / scores.size
+
+
+def _product_seconds_there(queries: Floats, passages: Floats, device: str) -> float:
+    """Seconds per score on a device of torch, where the first product takes longer."""
+    sent = [send(part, device) for part in (queries, passages)]
+    for _ in range(2):
+        start = perf_counter()
+        float(product(*sent).max())  # waits for the device
+        seconds = perf_counter() - start
+    return seconds / (len(queries) * len(passages))
