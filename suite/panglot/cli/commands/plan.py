@@ -85,6 +85,7 @@ def plan(
     points = read_curve(dims, quantise)
     remedy = read_debias(debias, debias_fit, debias_language)
     from panglot.cli.view.listing import list_faster, list_plans, list_stream_plan
+    from panglot.cli.view.terminal import progress_bar
     from panglot.data.corpus import StreamedTask
     from panglot.data.load import read_pool
     from panglot.encode.cache import open_cache
@@ -112,18 +113,19 @@ def plan(
     if suite and not sees_images(loaded):
         chosen = [task for task in chosen if not task.has_images]
     opened, there = open_cache(cache, no_cache), find_rank_device(rank_device, loaded)
-    corpora = [task for task in chosen if isinstance(task, StreamedTask)]
-    for corpus in corpora:
-        check_debias(corpus, remedy)
-    large = {task.name: plan_stream(loaded, task, split(languages), rank_device=there) for task in corpora}
-    plans, texts = dict[str, "Plan"](), list[str]()
-    for task in chosen:
-        if task.name not in large:
-            pool = read_pool(task, split(languages))
-            plans[task.name] = plan_run(loaded, pool, opened, remedy, there, len(points))
-            if try_settings and not texts:
-                texts = [text for text in pool.candidates.texts if text]
-    faster = faster_settings(model, options, loaded, texts) if try_settings else None
+    plans, large, texts = dict[str, "Plan"](), dict[str, "StreamPlan"](), list[str]()
+    with progress_bar("measuring", len(chosen) + try_settings) as advance:
+        for task in chosen:
+            if isinstance(task, StreamedTask):
+                check_debias(task, remedy)
+                large[task.name] = plan_stream(loaded, task, split(languages), rank_device=there)
+            else:
+                pool = read_pool(task, split(languages))
+                plans[task.name] = plan_run(loaded, pool, opened, remedy, there, len(points))
+                if try_settings and not texts:
+                    texts = [text for text in pool.candidates.texts if text]
+            advance(1)
+        faster = faster_settings(model, options, loaded, texts) if try_settings else None
     if as_json:
         records = {**_records(plans, price), **_stream_records(large, workers, price)}
         measured = None if faster is None else [each._asdict() for each in faster]
