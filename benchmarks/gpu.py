@@ -35,7 +35,7 @@ from panglot.encode.kinds.sentence_transformer import SentenceTransformerEncoder
 from panglot.encode.load import load_model  # noqa: E402
 from panglot.encode.options import Options  # noqa: E402
 from panglot.encode.scoring import score_pool  # noqa: E402
-from panglot.retrieve.device import product, rows_at_a_time  # noqa: E402
+from panglot.retrieve.device import STEPS, product, rows_at_a_time  # noqa: E402
 from panglot.retrieve.evidence import Evidence  # noqa: E402
 from panglot.retrieve.ranking import collect_evidence  # noqa: E402
 from panglot.retrieve.similarity import DenseScores  # noqa: E402
@@ -252,6 +252,7 @@ def agreement(device: str, pool: Pool, dimension: int) -> Iterator[Row]:
         "counts that differ from the processor's", f"{(here.above != there.above).sum():,} of {here.above.size:,}"
     )
     yield Row(f"of these, not explained by scores closer than {CLOSE:g}", f"{unexplained:,}", "0")
+    yield Row("pairs of scores closer than rounding, as a run reports them", f"{there.close:,}")
     yield Row("places of the top lists that differ", f"{(here.top != there.top).sum():,} of {here.top.size:,}")
     yield Row("largest difference in a query's average precision; in the mean", f"{gap:.1e}; "
               f"{abs(np.nanmean(_map(here)) - np.nanmean(_map(there))):.1e}", "mean ≤ 1e-6")  # fmt: skip
@@ -288,7 +289,7 @@ def ranking(size: Size, device: str, clock: Clock) -> Iterator[Row]:
     scores = planted_vectors(pool, size.dimension)
     (pool.sizes, pool.group, pool.cluster)  # noqa: B018 - computed once and kept
     queries, candidates = (torch.from_numpy(part).to(device) for part in (scores.queries, scores.candidates))
-    rows = rows_at_a_time(len(candidates) + len(pool.languages) ** 2, device)
+    rows = rows_at_a_time(len(candidates) + STEPS * len(pool.languages) ** 2, device)
 
     def bare() -> None:
         for start in range(0, len(queries), rows):

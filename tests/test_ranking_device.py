@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import panglot
-from panglot.data.pool import Candidate, Judgement, Pool, Query
+from panglot.data.pool import NO_CANDIDATE, Candidate, Judgement, Pool, Query
 from panglot.encode.kinds.floors import RandomVectors
 from panglot.errors import BadEncoder, PanglotError
 from panglot.evaluate.measure import find_rank_device
@@ -68,6 +68,20 @@ def test_exact_products_give_the_evidence_of_the_processor(
     scores = DenseScores(*vectors)
     there = collect_evidence(pool, scores, depth, block, device="cpu")
     assert_equal(there, collect_evidence(pool, scores, depth))
+    assert there.close == count_close(pool, scores, 1e-3)  # different products differ by 1 or more
+
+
+def count_close(pool: Pool, scores: DenseScores, distance: float) -> int:
+    """Pairs of a relevant candidate and another, not a copy of it and not excluded, of such scores at most apart."""
+    matrix = scores.block(0, len(pool.queries)).astype(np.float64)
+    if len(pool.excluded):
+        matrix[np.arange(len(matrix)), pool.excluded] += np.where(pool.excluded == NO_CANDIDATE, 0, np.inf)
+    pairs = zip(pool.query.tolist(), pool.candidate.tolist(), strict=True)
+    return sum(
+        int((np.abs(matrix[query] - matrix[query, one]) <= distance)[(vectors != vectors[one]).any(axis=1)].sum())
+        for vectors in [scores.candidates]
+        for query, one in pairs
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -85,7 +99,8 @@ def test_parts_counted_on_a_device_add_up(
         sizes = np.bincount(pool.candidates.language[start:stop], minlength=4)
         tally.top.ids.add(start, pool.candidates.ids[start:stop])
         columns = DeviceColumns(ColumnLayout(sizes, tally.top.ids, start), "cpu")
-        Counter(pool, tally, whole.score).add_there(0, matrix[:, start:stop].contiguous(), columns)
+        part = matrix[:, start:stop].contiguous()
+        Counter(pool, tally, whole.score).add_there(0, part, columns, torch.zeros(len(part)))
     own = (whole.language[:, None] == np.arange(4)).astype(int)
     assert tally.above.tolist() == (whole.above + own).tolist()
     assert tally.top.number.tolist() == whole.top.tolist()
@@ -115,6 +130,7 @@ def test_other_rounding_changes_only_close_scores(make_pool: PoolMaker, language
     copies = (matrix[here.query] == here.score[:, None]).sum(axis=1)
     assert here.narrow == (languages == 40)
     assert (np.abs(there.above - here.above).max(axis=1) <= close - copies).all()
+    assert (here.close, there.close) == (0, count_close(pool, scores, 1e-6))
     np.testing.assert_allclose(there.top_score, here.top_score, atol=1e-6)
     np.testing.assert_allclose(there.score, here.score, atol=1e-6)
 
@@ -194,10 +210,13 @@ def test_products_are_float32_whatever_the_process_has_chosen(
             part.fp32_precision = precision
 
 
-def test_run_ranks_on_the_requested_device_and_records_it() -> None:
+def test_run_ranks_on_the_requested_device_and_records_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panglot.retrieve.device.CLOSE", 1e-3)
     here = panglot.run("random", "starter", languages="en,de", no_cache=True)
     there = panglot.run("random", "starter", languages="en,de", no_cache=True, rank_device="cpu:0")
     assert (here.record.run.rank_device, there.record.run.rank_device) == (None, "cpu:0")
+    assert here.record.run.close_scores is None
+    assert there.record.run.close_scores == there.evidence.close > 0
     assert there.record.settings["multi"]["map"].value == pytest.approx(here.record.settings["multi"]["map"].value)
 
 

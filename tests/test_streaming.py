@@ -126,6 +126,31 @@ def test_shards_counted_on_a_device_give_the_same_evidence(case: Case, shards: i
     assert_same(stream(counter, case.corpus, shards_of("sw", PASSAGES, shards), case.vectors), case.whole)
 
 
+@pytest.mark.parametrize("shards", [1, 7])
+def test_close_scores_of_shards_add_up(
+    case: Case, shards: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Copies of a relevant passage score as it does everywhere, so they are not among them."""
+    monkeypatch.setattr("panglot.retrieve.device.CLOSE", 1e-3)
+    pool = case.asked.pool
+    relevant = case.vectors.all[[int(text) for text in pool.candidates.texts]]
+    counter = ShardCounter(pool, case.asked.queries, relevant, device="cpu")
+    checkpoint = Checkpoint(tmp_path / "kept.npz", "same")
+    parts = shards_of("sw", PASSAGES, shards)
+    stream(counter, case.corpus, parts[: shards // 2 + 1], case.vectors, checkpoint)
+    found = stream(counter, case.corpus, parts, case.vectors, checkpoint).close
+    texts = np.array([int(passage.text) for passage in case.corpus.passages("sw")])
+    scores = case.asked.queries @ case.vectors.all[texts].T
+    reach = 1e-3 * np.linalg.norm(case.asked.queries, axis=1)
+    own = np.array([int(text) for text in pool.candidates.texts])[pool.candidate]
+    expected = sum(
+        int(((np.abs(scores[query] - scores[query, text]) <= reach[query]) & (texts != text)).sum())
+        for query, text in zip(pool.query.tolist(), own.tolist(), strict=True)
+    )
+    assert expected > 1000
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
 def test_overflow_on_a_device_is_an_error(case: Case) -> None:
     pool = case.asked.pool
     relevant = case.vectors.all[[int(text) for text in pool.candidates.texts]]

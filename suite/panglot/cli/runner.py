@@ -162,6 +162,8 @@ def _effort(result: ResultRecord) -> str:
             effort += f" ({result.run.encoding.texts_per_second:,.0f} per second)"
     if result.run.rank_device:
         effort += f", ranked on {result.run.rank_device}"
+        if result.run.close_scores:
+            effort += f" ({result.run.close_scores:,} pairs of scores closer than rounding)"
     if result.run.damaged:
         effort += f", {result.run.damaged:,} damaged items skipped"
     return effort

@@ -30,8 +30,12 @@ def provenance(
     encoding: EncodingRecord | None = None,
     damaged: int = 0,
     rank_device: str | None = None,
+    close: int = 0,
 ) -> RunRecord:
-    """The provenance of this run of a model; `damaged` counts the items skipped because they are damaged."""
+    """The provenance of this run of a model.
+
+    `damaged` counts the items skipped because they are damaged; `close` as in `Evidence`.
+    """
     return RunRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         panglot=version("panglot"),
@@ -46,6 +50,7 @@ def provenance(
         hardware=hardware(model),
         damaged=damaged,
         rank_device=rank_device,
+        close_scores=close if rank_device else None,
         peak_memory_mib=_peak_memory_mib(),
     )
 

@@ -83,7 +83,7 @@ def run(
     points = _curve(task, pool, scored, model.card.similarity, curve, device)
     stem = stem_of(task, pool.languages)
     encoding = _encoding(model, pool, scored, seconds["encode"])
-    run_record = provenance(model, seconds, encoding, damaged, device)
+    run_record = provenance(model, seconds, encoding, damaged, device, evidence.close)
     card = debias.card(model.card) if debias else model.card
     found = ResultRecord.of(record, card, derived, points, run_record)
     return Result(found.model_copy(update={"no_answer": no_answer}), evidence, stem, remarks=tuple(_remarks(pool)))

@@ -128,6 +128,9 @@ class RunRecord(Record):
     """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
     rank_device: Line | None = None
     """The device of torch that compared the vectors; None for the processor."""
+    close_scores: Count | None = None
+    """Pairs of a relevant candidate and another whose scores differ by no more than rounding: 1e-6 for vectors of unit
+    length. The processor may order them otherwise; None if it ranked."""
 
 
 class ResultRecord(Record):

@@ -40,11 +40,13 @@ class Tally:
     """Counts and top lists for a part of the candidates; tallies can be merged in any order.
 
     `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, including itself;
-    `top` holds the best candidates of each query.
+    `top` holds the best candidates of each query. `close` counts the candidates whose scores are within rounding of
+    those of the relevant ones, as far as a device has counted.
     """
 
     above: Ints
     top: TopLists
+    close: int = 0
 
     @classmethod
     def empty(cls, pool: Pool, depth: int) -> Tally:
@@ -55,6 +57,7 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add the counts and lists of other candidates."""
         self.above += other.above
+        self.close += other.close
         self.top.merge(other.top)
 
 
@@ -110,8 +113,13 @@ class Counter:
         queries = slice(start, start + len(scores))
         top.score[queries], top.number[queries] = lists.score[:, : top.depth], lists.number[:, : top.depth]
 
-    def add_there(self, start: int, scores: Any, columns: DeviceColumns, relevant: Ints | None = None) -> None:
-        """Count like `add`, or like `add_whole` if `relevant` is given, with scores that are on a device."""
+    def add_there(
+        self, start: int, scores: Any, columns: DeviceColumns, rounding: Any, relevant: Ints | None = None
+    ) -> None:
+        """Count like `add`, or like `add_whole` if `relevant` is given, with scores that are on a device.
+
+        Two scores of a query can be ordered otherwise on the processor if they differ by at most `rounding` [queries].
+        """
         first = self._first_pair[start : start + len(scores) + 1]
         pairs, asked, relevants = slice(first[0], first[-1]), self._asked[first[:-1]], np.diff(first)
         if relevant is None:
@@ -119,11 +127,13 @@ class Counter:
         else:
             place = send(relevant[pairs], scores.device)
             score, language = scores[rows_of(relevants, scores.device), place], columns.language[place]
-        above = columns.count(scores, score, relevants, language, send(asked, scores.device))
+        reach = rounding[start : start + len(scores)]
+        above, close = columns.count(scores, score, relevants, language, send(asked, scores.device), reach)
         best, number, cut = columns.best(scores, self.tally.top.depth)
         tied = as_numpy(scores[send(cut, scores.device)])
         self.score[pairs] = as_numpy(score)
         self.tally.above[pairs] += above
+        self.tally.close += close
         best[cut], number[cut] = -np.inf, NOBODY
         self.tally.top.add(slice(start, start + len(scores)), best, number)
         for place, strip in zip(cut.tolist(), tied[:, None], strict=True):

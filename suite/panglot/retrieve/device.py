@@ -26,6 +26,12 @@ BYTES_PER_SCORE = 32
 
 LARGEST = float(np.finfo(np.float32).max)
 
+STEPS = 3
+"""Steps of a ladder for each relevant candidate."""
+
+CLOSE = 1e-6
+"""Difference of two scores that rounding can turn round, for vectors of unit length: libraries add in other orders."""
+
 
 def find_device(name: str) -> str | None:
     """Return the name of the device that ranks, or None if that is the processor.
@@ -48,13 +54,17 @@ def find_device(name: str) -> str | None:
 
 
 class DeviceScores:
-    """Dot products of vectors that are on a device; those of copies are equal, as in `DenseScores`."""
+    """Dot products of vectors that are on a device; those of copies are equal, as in `DenseScores`.
+
+    `rounding` [queries] is the difference of two scores up to which the processor may order them otherwise.
+    """
 
     def __init__(self, scores: DenseScores, device: str) -> None:
         self.device = device
         self._queries, self._candidates = send(scores.queries, device), send(scores.candidates, device)
         self._copies, self._originals = send(scores.copies, device), send(scores.originals, device)
         self.are_finite = products_are_finite(self._queries, self._candidates)
+        self.rounding = rounding_of(self._queries, self._candidates)
 
     def block(self, start: int, stop: int) -> Any:
         """Return the products of queries `start` to `stop` with all candidates, [stop - start, candidates]."""
@@ -74,22 +84,26 @@ class DeviceColumns:
         self.layout, self._languages = layout, len(layout.sizes)
         self.language = send(np.repeat(np.arange(self._languages), layout.sizes), device)
 
-    def count(self, scores: Any, score: Any, relevants: Ints, language: Any, asked: Any) -> Ints:
+    def count(
+        self, scores: Any, score: Any, relevants: Ints, language: Any, asked: Any, rounding: Any
+    ) -> tuple[Ints, int]:
         """Count the candidates at or above each relevant one, [pairs, counts], as `narrow_counts` arranges them.
 
         `relevants` [rows] is the number of relevant candidates of each query. On the device are `scores` [rows,
         candidates], `score` [pairs], `language` [pairs] of the relevant candidates, and `asked` [rows], the language of
-        the queries.
+        the queries. Also returns how many candidates are within `rounding` [rows] of the relevant ones.
         """
         import torch
 
-        ladders = Ladders(relevants, score)
+        ladders = Ladders(relevants, score, rounding)
         counts = ladders.count(scores, self.language, self._languages)
-        row, step = ladders.row, ladders.step
+        row, together = ladders.row, counts.sum(1, dtype=torch.int32)
+        lowest, step, highest = ladders.steps
+        close = int((together[row, lowest] - together[row, highest]).sum())
         if not is_narrow(self._languages):
-            return as_numpy(counts[row, :, step])
-        together = counts.sum(1, dtype=torch.int32)[row, step]
-        return as_numpy(torch.stack([counts[row, language, step], counts[row, asked[row], step], together], dim=1))
+            return as_numpy(counts[row, :, step]), close
+        narrow = [counts[row, language, step], counts[row, asked[row], step], together[row, step]]
+        return as_numpy(torch.stack(narrow, dim=1)), close
 
     def best(self, scores: Any, depth: int) -> tuple[Floats, Ints, Ints]:
         """Return the best scores of each row and the numbers of their candidates, [rows, depth], and the rows cut.
@@ -106,20 +120,28 @@ class Ladders:
     """The scores of the relevant candidates of some queries in ascending order: a ladder for each query.
 
     `relevants` [rows] is the number of relevant candidates of each query; `score` [pairs], on the device, are their
-    scores, ordered by query. So are `row`, the query of each pair, and `step`, its place on the ladder, both [pairs].
+    scores, ordered by query. Each has three steps: its score, the first that is within `rounding` [rows] of it, and the
+    first beyond. `row` is the query of each pair, [pairs]; `steps` are the places of its steps on the ladder, from the
+    lowest, three times [pairs].
     """
 
-    def __init__(self, relevants: Ints, score: Any) -> None:
+    def __init__(self, relevants: Ints, score: Any, rounding: Any) -> None:
         import torch
 
         device, length = score.device, int(relevants.max())
         self.row = rows_of(relevants, device)
         place = torch.arange(len(score), device=device) - send(np.cumsum(relevants) - relevants, device)[self.row]
-        steps = torch.full((len(relevants), length), torch.inf, device=device)
-        steps[self.row, place] = score
-        self._steps, order = steps.sort(dim=1)
-        step_at = torch.empty_like(order).scatter_(1, order, torch.arange(length, device=device).expand_as(order))
-        self.step = step_at[self.row, place]
+        ladder = torch.full((len(relevants), STEPS * length), torch.inf, device=device)
+        places = [place, place + length, place + 2 * length]
+        reach = rounding[self.row]
+        above = torch.nextafter(score + reach, torch.full_like(score, torch.inf))  # the first score beyond
+        for at, step in zip(places, (score - reach, score, above), strict=True):
+            ladder[self.row, at] = step
+        self._ladder, order = ladder.sort(dim=1)
+        step_at = torch.empty_like(order).scatter_(
+            1, order, torch.arange(STEPS * length, device=device).expand_as(order)
+        )
+        self.steps = [step_at[self.row, at] for at in places]
 
     def count(self, scores: Any, language: Any, languages: int) -> Any:
         """Count the candidates of each language that reach each step, [rows, languages, steps].
@@ -129,8 +151,8 @@ class Ladders:
         """
         import torch
 
-        rows, length = self._steps.shape
-        cell = torch.searchsorted(self._steps, scores, right=True).add_(language * (length + 1))
+        rows, length = self._ladder.shape
+        cell = torch.searchsorted(self._ladder, scores, right=True).add_(language * (length + 1))
         found = torch.zeros((rows, languages * (length + 1)), dtype=torch.int32, device=scores.device)
         found.scatter_add_(1, cell, torch.ones((), dtype=torch.int32, device=scores.device).expand_as(cell))
         below = found.view(rows, languages, length + 1).cumsum(2, dtype=torch.int32)
@@ -214,6 +236,14 @@ def products_are_finite(queries: Any, candidates: Any) -> bool:
 
     one, other = (float(torch.linalg.vector_norm(part, dim=1).max()) for part in (queries, candidates))
     return one * other < LARGEST
+
+
+def rounding_of(queries: Any, candidates: Any) -> Any:
+    """Return the difference of two scores up to which the processor may order them otherwise, [queries]."""
+    import torch
+
+    one, other = (torch.linalg.vector_norm(part, dim=1) for part in (queries, candidates))
+    return CLOSE * one * other.max()
 
 
 def rows_of(relevants: Ints, device: Any) -> Any:

@@ -87,7 +87,9 @@ class Evidence:
     pool, best first, `top_language` their languages and `top_score` their scores; equal scores are ordered by a hash of
     the ids. `sizes` [languages] counts the candidates. `query_ids` and `candidate_ids` are the ids behind the indices.
     If `divided`, each query was ranked against its own language only: there are no counts across languages, and the
-    pool of all languages is not meaningful.
+    pool of all languages is not meaningful. `close` is the number of pairs of a relevant candidate and another whose
+    scores are within rounding, so that they may change places on the processor, if a device has ranked; files do not
+    keep it.
     """
 
     query_ids: tuple[str, ...]
@@ -107,6 +109,7 @@ class Evidence:
     top_language: Ints
     top_score: Floats
     divided: bool = False
+    close: int = 0
 
     @property
     def queries(self) -> int:

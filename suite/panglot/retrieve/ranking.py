@@ -12,7 +12,7 @@ from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.counting import Counter, Tally, kernel_for
-from panglot.retrieve.device import DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, send
+from panglot.retrieve.device import STEPS, DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, send
 from panglot.retrieve.evidence import Evidence, self_counts
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 
@@ -51,6 +51,7 @@ def collect_evidence(
     columns, counter = ColumnLayout(pool.sizes, tally.top.ids), Counter(pool, tally, kernel=kernel_for(total * width))
     if device and isinstance(scores, DenseScores):
         counted = _count_there(pool, DeviceScores(scores, device), counter, DeviceColumns(columns, device), block)
+        tally.close = -_count_copies(pool, scores)
     else:
         counted = _count_here(pool, scores, counter, columns, block)
     with progress("ranking", total) as advance:
@@ -99,10 +100,22 @@ def _count_there(
         row, excluded = _excluded(pool, start, stop)
         if len(row):
             found[send(row, found.device), send(excluded, found.device)] = -np.inf
-        counter.add_there(start, found, columns, pool.candidate)
+        counter.add_there(start, found, columns, scores.rounding, pool.candidate)
 
-    width = len(pool.candidates) + len(pool.languages) * int(np.bincount(pool.query).max())
+    width = len(pool.candidates) + STEPS * len(pool.languages) * int(np.bincount(pool.query).max())
     return in_blocks(count, len(pool.queries), block or rows_at_a_time(width, scores.device))
+
+
+def _count_copies(pool: Pool, scores: DenseScores) -> int:
+    """Count the candidates with the same vector as a relevant one, itself included, whose scores are equal anywhere."""
+    original = np.arange(len(pool.candidates))
+    original[scores.copies] = scores.originals
+    relevant = original[pool.candidate]
+    same = int(np.bincount(original)[relevant].sum())
+    if len(pool.excluded):
+        excluded = pool.excluded[pool.query]
+        same -= int(((excluded != NO_CANDIDATE) & (original[excluded] == relevant)).sum())
+    return same
 
 
 def best_scores(pool: Pool, scores: ScoreBlocks) -> Floats:
@@ -172,4 +185,5 @@ def _evidence(pool: Pool, counter: Counter) -> Evidence:
         top=top,
         top_language=pool.candidates.language[top],
         top_score=lists.score,
+        close=counter.tally.close,
     )

@@ -43,7 +43,7 @@ class Checkpoint:
             )
             facts = json.loads(stored.tobytes())
             fingerprint, done = facts["fingerprint"], set(facts["done"])
-            tally = Tally(above, TopLists(number, score, CandidateIds(named, facts["names"])))
+            tally = Tally(above, TopLists(number, score, CandidateIds(named, facts["names"])), facts["close"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -59,7 +59,12 @@ class Checkpoint:
         """Save a state atomically."""
         content, top = io.BytesIO(), state.tally.top
         ids = top.ids.ids.tolist()
-        facts = {"fingerprint": self.fingerprint, "names": ids, "done": sorted(state.done)}
+        facts = {
+            "fingerprint": self.fingerprint,
+            "names": ids,
+            "done": sorted(state.done),
+            "close": state.tally.close,
+        }
         np.savez(
             content,
             facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),

@@ -21,6 +21,7 @@ from panglot.retrieve.device import (
     in_blocks,
     product,
     products_are_finite,
+    rounding_of,
     rows_at_a_time,
     send,
 )
@@ -49,7 +50,8 @@ class ShardCounter:
         self._scores = check_scores(self.queries @ relevant.T, pool.queries.ids)
         self._first = np.unique(relevant[:, 0])
         self._finite = _products_are_finite(self.queries)
-        self.score = self._scores[pool.query, own[pool.candidate]]
+        self._relevant = own[pool.candidate]
+        self.score = self._scores[pool.query, self._relevant]
 
     def tally(self, depth: int = DEPTH) -> Tally:
         """An empty tally."""
@@ -75,7 +77,7 @@ class ShardCounter:
         columns = DeviceColumns(ColumnLayout(np.array([len(passages)]), tally.top.ids, first), device)
         counter = Counter(self.pool, tally, self.score)
         queries, candidates, known = (send(part, device) for part in (self.queries, vectors, here))
-        finite = products_are_finite(queries, candidates)
+        finite, rounding = products_are_finite(queries, candidates), rounding_of(queries, candidates)
 
         def count(start: int, stop: int) -> None:
             scores = product(queries[start:stop], candidates)
@@ -83,10 +85,11 @@ class ShardCounter:
                 check_scores(as_numpy(scores), self.pool.queries.ids[start:])
             if len(here):
                 scores[:, known] = send(self._scores[start:stop, there], device)
-            counter.add_there(start, scores, columns)
+            counter.add_there(start, scores, columns, rounding)
 
         for _ in in_blocks(count, len(self.queries), rows_at_a_time(len(vectors), device)):
             pass
+        tally.close -= int(np.bincount(there, minlength=len(self.pool.candidates))[self._relevant].sum())
 
     def _count(
         self,

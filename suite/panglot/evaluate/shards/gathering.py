@@ -43,6 +43,7 @@ def evidence_of(pool: Pool, score: Floats, state: State, size: int) -> Evidence:
         top_language=np.where(top == NOBODY, NOBODY, 0)[:, :width],
         top_score=lists.score[:, :width],
         divided=True,
+        close=state.tally.close,
     )
 
 
@@ -87,4 +88,5 @@ def together(parts: Sequence[Evidence]) -> Evidence:
         top_language=stacked("top_language", places),
         top_score=stacked("top_score", fill=-np.inf),
         divided=True,
+        close=sum(part.close for part in parts),
     )

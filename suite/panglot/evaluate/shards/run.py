@@ -140,7 +140,7 @@ def run_streamed(
     size = sum(found.size for found in surveys)
     record = record_task(task, _fingerprint(pools, surveys), chosen, evidence.queries, size)
     stem = stem_of(task, chosen)
-    run_record = provenance(model, seconds, rank_device=options.rank_device)
+    run_record = provenance(model, seconds, rank_device=options.rank_device, close=evidence.close)
     return Result(ResultRecord.of(record, model.card, derived, [], run_record), evidence, stem)
 
 
