@@ -6,13 +6,15 @@ import json
 import math
 import shlex
 import shutil
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from panglot.cli.view.shortlist import check_command, how_to_check, shortlist_json
+from panglot.cli.view.shortlist import check_command, how_to_check, shortlist_json, shortlist_view
 from panglot.encode.load import load_model
 from panglot.errors import PanglotError
 from panglot.evaluate.run import run
@@ -37,16 +39,17 @@ def _noisy(name: str, mean: float, deviation: float, seed: int, **facts: Any) ->
 
 
 MODELS = [
-    _noisy("large", 0.90, 0.01, 0, parameters=7_000_000_000, licence="mit", weights="open", max_length=8192),
-    _noisy("base", 0.80, 0.02, 1, parameters=300_000_000, licence="apache-2.0", weights="open", max_length=512),
-    _noisy("small", 0.799, 0.02, 5, parameters=100_000_000, licence="cc-by-nc-4.0", weights="open", max_length=512),
-    _noisy("weak", 0.50, 0.01, 3, parameters=20_000_000, licence="mit", weights="closed", max_length=None),
-    _noisy("unknown", 0.70, 0.01, 4),
+    _noisy("org/large", 0.90, 0.01, 0, parameters=7_000_000_000, licence="mit", weights="open", max_length=8192),
+    _noisy("org/base", 0.80, 0.02, 1, parameters=300_000_000, licence="apache-2.0", weights="open", max_length=512),
+    _noisy("org/small", 0.799, 0.02, 5, parameters=100_000_000, licence="cc-by-nc-4.0", weights="open", max_length=512),
+    _noisy("org/weak", 0.50, 0.01, 3, parameters=20_000_000, licence="mit", weights="closed", max_length=None),
+    _noisy("org/unknown", 0.70, 0.01, 4),
 ]
 
 
 def _names(**wishes: Any) -> list[str]:
-    return [each.model.model for each in shortlist(MODELS, LANGUAGES, Wishes(("de", "tr"), **wishes)).choices]
+    found = shortlist(MODELS, LANGUAGES, Wishes(("de", "tr"), **wishes))
+    return [each.model.model.removeprefix("org/") for each in found.choices]
 
 
 def test_models_are_ordered_by_the_mean_over_the_chosen_languages() -> None:
@@ -74,12 +77,15 @@ def test_limits_leave_out_what_is_beyond_them_or_unknown(wishes: dict[str, Any],
 def test_only_clear_differences_are_called_worse() -> None:
     found = shortlist(MODELS, LANGUAGES, Wishes(("de", "tr"), max_parameters=300_000_000))
     tied = {each.model.model: each.tied for each in found.choices}
-    assert tied == {"base": True, "small": True, "weak": False}
+    assert tied == {"org/base": True, "org/small": True, "org/weak": False}
     assert found.smallest_tied is not None
-    assert found.smallest_tied.model.model == "small"
+    assert found.smallest_tied.model.model == "org/small"
     assert found.best_of_all is not None
     assert found.price is not None
-    assert (found.best_of_all.model, 0.05 < found.price.low < found.price.value < found.price.high) == ("large", True)
+    assert (found.best_of_all.model, 0.05 < found.price.low < found.price.value < found.price.high) == (
+        "org/large",
+        True,
+    )
 
 
 def test_interval_of_five_languages_is_students_over_them() -> None:
@@ -136,15 +142,15 @@ def test_command_gives_what_the_function_gives() -> None:
 def test_closed_model_is_not_suggested_to_be_run() -> None:
     wishes = Wishes(("de", "tr"), max_parameters=20_000_000)
     assert how_to_check(shortlist(MODELS, LANGUAGES, wishes)) == [
-        "The weights of weak are closed. If its provider has an OpenAI-compatible endpoint, measure it on your own "
+        "The weights of org/weak are closed. If its provider has an OpenAI-compatible endpoint, measure it on your own "
         "data as openai:MODEL@https://HOST/v1."
     ]
     closed = _noisy("closed", 0.95, 0.01, 6, weights="closed")
     found = shortlist([closed, *MODELS], LANGUAGES, Wishes(("de", "tr")))
     assert found.choices[0].model is closed
-    assert how_to_check(found)[1] == "Check large, the best that can be run, on your own data:"
+    assert how_to_check(found)[1] == "Check org/large, the best that can be run, on your own data:"
     assert shortlist_json("belebele", "ndcg@10", Wishes(("de", "tr")), found, 3)["check"].startswith(
-        "panglot run large "
+        "panglot run org/large "
     )
 
 
@@ -215,7 +221,7 @@ def test_name_that_runs_code_or_contacts_a_host_is_not_suggested_to_be_run(name:
     assert how_to_check(found) == [
         f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so "
         "only if you trust where its result comes from.",
-        "Check large, the best that can be run, on your own data:",
+        "Check org/large, the best that can be run, on your own data:",
     ]
     alone = shortlist([hostile], LANGUAGES, Wishes(("de", "tr")))
     assert shortlist_json("belebele", "ndcg@10", Wishes(("de", "tr")), alone, 3)["check"] is None
@@ -244,6 +250,71 @@ def test_result_that_links_to_itself_is_left_out(tmp_path: Path) -> None:
     assert reason == "cannot be read. Too many levels of symbolic links."
     assert panglot("rank", str(tmp_path / "own")).returncode == 0
     assert folder.name == "random@1"
+
+
+@pytest.mark.parametrize(
+    ("revision", "options"),
+    [
+        ("1", []),
+        ("1+debias=centre+debias_fit=corpus", ["--debias", "centre"]),
+        ("1+precision=bf16+debias=lir:1+debias_fit=corpus", ["--precision", "bf16", "--debias", "lir:1"]),
+        (
+            "1+debias=centre+debias_fit=corpus+debias_language=py3langid 0.3",
+            ["--debias", "centre", "--debias-language", "detect"],
+        ),
+        ("1+query_prompt=query: ", ["--query-prompt", "query: "]),
+        ("1+debias=project:10+debias_fit=e00b3d63db16", None),
+        ("1+trust_remote_code=True", None),
+    ],
+)
+def test_command_repeats_the_settings_of_a_variant(revision: str, options: list[str] | None) -> None:
+    variant = MODELS[0]._replace(model="use-multilingual", revision=revision)
+    wishes = Wishes(("de", "tr"))
+    found = shortlist([variant], LANGUAGES, wishes)
+    if options is None:
+        assert found.first_to_run is None
+        assert "has settings that no options repeat" in how_to_check(found)[0]
+    else:
+        assert found.first_to_run is found.choices[0]
+        words = shlex.split(check_command(found.choices[0], wishes))
+        assert words == [
+            "panglot",
+            "run",
+            "use-multilingual",
+            "--tasks",
+            "./pairs.csv",
+            "--languages",
+            "de,tr",
+            *options,
+        ]
+
+
+def test_own_folder_is_not_suggested_by_a_name_that_cannot_be_loaded() -> None:
+    own = MODELS[0]._replace(model="my-model")
+    found = shortlist([own], LANGUAGES, Wishes(("de", "tr")))
+    assert found.first_to_run is None
+    assert how_to_check(found)[0].startswith("my-model is neither built in nor a model of the Hub.")
+
+
+def test_card_beside_a_result_says_what_the_result_does_not(tmp_path: Path) -> None:
+    folder = run(TASKS["starter"], load_model("random"), languages=["de", "en"]).save(tmp_path / "own").parent
+    asked = ("shortlist", str(tmp_path / "own"), "--languages", "de,en", "--task", "starter", "--licence", "open")
+    assert panglot(*asked).returncode == 1
+    card = {"model": "random", "revision": "1", "name": "r", "organisation": "o", "licence": "MIT", "weights": "open"}
+    for model, listed in (("random", ["random"]), ("another", [])):
+        (folder / "card.json").write_text(json.dumps({"format": 1, **card, "model": model}), encoding="utf-8")
+        done = panglot(*asked, "--weights", "open", "--json")
+        assert [each["model"] for each in json.loads(done.stdout)["models"]] == listed
+
+
+def test_variants_of_a_model_can_be_told_apart() -> None:
+    variants = [MODELS[0]._replace(revision=f"1+debias={method}", facts={"trust": "recomputed"}) for method in "ab"]
+    found = shortlist(variants, LANGUAGES, Wishes(("de", "tr")))
+    console = Console(width=120, file=StringIO())
+    console.print(shortlist_view("belebele", "ndcg@10", Wishes(("de", "tr")), found, 5))
+    shown = console.file.getvalue()
+    assert "debias=a" in shown
+    assert "debias=b" in shown
 
 
 def test_name_of_a_stranger_is_one_word_of_the_command() -> None:

@@ -23,7 +23,7 @@ from leaderboard_app.widgets import COLUMN, number_columns, show_table
 from panglot.cli.view.shortlist import check_command, how_to_check
 from panglot.data.image import IMAGES
 from panglot.interop.field import METRICS, Reported
-from panglot.interop.shortlist import DIRECTIONS, Choice, Direction, Interval, Shortlist, Wishes, shortlist
+from panglot.interop.shortlist import DIRECTIONS, Choice, Direction, Interval, Shortlist, Wishes, called, shortlist
 from panglot.languages import language_label, language_name
 from panglot.numbers import count
 from panglot.trust.levels import HOLDS
@@ -98,12 +98,12 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
 def said_of(found: Shortlist) -> str:
     """The answer in words."""
     best = found.choices[0]
-    words = f"**{literal(best.model.model)}** scores highest: {literal(_words(best.score))}."
+    words = f"**{literal(called(best.model))}** scores highest: {literal(_words(best.score))}."
     smallest = found.smallest_tied
     if smallest and smallest is not best:
-        words += f" The smallest that is not clearly worse is **{literal(smallest.model.model)}**."
+        words += f" The smallest that is not clearly worse is **{literal(called(smallest.model))}**."
     if found.best_of_all and found.price:
-        words += f" Without the limits, {literal(found.best_of_all.model)} is {literal(_words(found.price))} better."
+        words += f" Without the limits, {literal(called(found.best_of_all))} is {literal(_words(found.price))} better."
     return words
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from panglot.cli.view.console import PlainConsole
@@ -68,7 +68,7 @@ def measured(paths: Sequence[Path], task: str, metric: str) -> Measured:
                 continue
             seen[label] = str(path)
             of_record += recorded in HOLDS
-            found.append(_as_reported(record, metric, level))
+            found.append(_as_reported(record, _card(path), metric, level))
     return Measured(found, of_record, left_out)
 
 
@@ -83,21 +83,35 @@ def _verified(path: Path) -> tuple[str, str]:
     return verdict.level, verdict.findings[0].removeprefix(f"{path}: ") if verdict.findings else MEANINGS[verdict.level]
 
 
-def _as_reported(record: ResultRecord, metric: str, level: str) -> Reported:
+def _card(path: Path) -> dict[str, Any]:
+    """What the card beside a result states of its model; nothing if there is none, or it is of another model."""
+    from panglot.errors import BadResult
+    from panglot.results.record import read_record
+    from panglot.trust.submission import CARD, SubmissionCard
+
+    try:
+        return read_record(path.parent / CARD, SubmissionCard).model_dump()
+    except BadResult:
+        return {}
+
+
+def _as_reported(record: ResultRecord, card: dict[str, Any], metric: str, level: str) -> Reported:
+    """A result as a reported one; what it says of its model goes before the card beside it."""
     from panglot.interop.field import Reported
 
-    names, card = record.task.languages, record.model
+    names, model = record.task.languages, record.model
+    if (card.get("model"), card.get("revision")) != (model.name, model.revision):
+        card = {}
     cells = {
         (query, candidate): cell[0]
         for query, row in zip(names, record.pairs[metric], strict=True)
         for candidate, cell in zip(names, row, strict=True)
         if cell
     }
-    facts = {
-        "trust": level,
-        "parameters": card.parameters,
-        "dimension": card.dimension,
-        "max_length": card.max_length,
-        "licence": card.licence.lower(),
-    }
-    return Reported(card.name, card.state, cells, facts)
+    facts: dict[str, Any] = {"trust": level, "weights": card.get("weights", "unknown")}
+    for name in ("parameters", "dimension", "max_length"):
+        facts[name] = getattr(model, name) or card.get(name)
+    licence = model.licence if model.licence != "unknown" else card.get("licence", "unknown")
+    facts["licence"] = str(licence).lower()
+    facts["training"] = card.get("training", {}).get(record.task.name)
+    return Reported(model.name, model.state, cells, facts)

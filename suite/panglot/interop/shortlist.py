@@ -16,6 +16,8 @@ import numpy as np
 
 from panglot.arrays import Floats
 from panglot.data.image import IMAGES
+from panglot.encode.options import flag
+from panglot.encode.registry import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.interop.field import Reported
 from panglot.score.bootstrap import student
@@ -42,6 +44,9 @@ NEIGHBOURS = 10
 """Number of languages that models score most like a chosen one."""
 
 LEVEL = 0.95
+
+REPEATABLE = ("query_prompt", "passage_prompt", "precision", "backend", "truncate_dim", "max_length", "debias")
+"""Settings in a revision that options of `panglot run` repeat."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,36 @@ class Shortlist(NamedTuple):
 
         A name with a prefix, which a stranger's result can have, could run code or send texts and a key to a host.
         """
-        return next((each for each in self.choices if not (is_closed(each.model) or ":" in each.model.model)), None)
+        return next((each for each in self.choices if can_run(each.model) and not is_closed(each.model)), None)
+
+
+def can_run(model: Reported) -> bool:
+    """Whether a command can load a model as it was measured, and does no harm whoever has chosen its name."""
+    is_known = model.model in EMBEDDED or re.fullmatch(r"[\w.-]+/[\w.-]+", model.model, re.ASCII)
+    return bool(is_known) and options_of(model) is not None
+
+
+def options_of(model: Reported) -> list[str] | None:
+    """The options of `panglot run` that repeat the settings in a model's revision; None if no options do.
+
+    A method of debiasing that was fitted on a file cannot be repeated: the result does not hold its texts.
+    """
+    options: list[str] = []
+    for setting in filter(None, model.revision.partition("+")[2].split("+")):
+        name, _, value = setting.partition("=")
+        if name == "debias_language":
+            options += ["--debias-language", "detect"]
+        elif name in REPEATABLE and value:
+            options += [flag(name), value]
+        elif setting != "debias_fit=corpus":
+            return None
+    return options
+
+
+def called(model: Reported) -> str:
+    """The name of a model, and its settings if it was measured here, where one model can have several."""
+    settings = model.revision.partition("+")[2].replace("+", ", ") if "trust" in model.facts else ""
+    return f"{model.model} ({settings})" if settings else model.model
 
 
 def is_closed(model: Reported) -> bool:
@@ -171,7 +205,7 @@ def _fulfils(facts: dict[str, Any], wishes: Wishes) -> bool:
     return (
         (wishes.max_parameters is None or (parameters is not None and parameters <= wishes.max_parameters))
         and (wishes.min_length is None or (length is not None and length >= wishes.min_length))
-        and (not wishes.open_licence or facts.get("licence") in OPEN_LICENCES)
+        and (not wishes.open_licence or str(facts.get("licence")).lower() in OPEN_LICENCES)
         and (not wishes.open_weights or facts.get("weights") == "open")
     )
 

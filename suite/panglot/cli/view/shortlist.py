@@ -11,7 +11,17 @@ from rich.text import Text
 
 from panglot.cli.view.tables import FoldingTable, prose
 from panglot.data.image import IMAGES
-from panglot.interop.shortlist import DIRECTIONS, Choice, Interval, Shortlist, Wishes, is_closed
+from panglot.interop.field import Reported
+from panglot.interop.shortlist import (
+    DIRECTIONS,
+    Choice,
+    Interval,
+    Shortlist,
+    Wishes,
+    called,
+    is_closed,
+    options_of,
+)
 from panglot.languages import language_name, parse_language
 from panglot.numbers import NOTHING, count, interval, listed, short
 
@@ -60,13 +70,15 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
     smallest = found.smallest_tied
     if smallest and smallest is not found.choices[0]:
         lines.append(
-            prose(f"Smallest that is not clearly worse than the best: {smallest.model.model} ({_size(smallest)}).", "")
+            prose(
+                f"Smallest that is not clearly worse than the best: {called(smallest.model)} ({_size(smallest)}).", ""
+            )
         )
     if found.best_of_all and found.price:
         ends = interval(found.price.low, found.price.high, _lack)
         lines.append(
             prose(
-                f"Without the limits, {found.best_of_all.model} would be {short(found.price.value)} ({ends}) better.",
+                f"Without the limits, {called(found.best_of_all)} would be {short(found.price.value)} ({ends}) better.",
                 "",
             )
         )
@@ -79,17 +91,26 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
 def how_to_check(found: Shortlist) -> list[str]:
     """How to measure models of the list on one's own data, in sentences; the last leads to the command, if any."""
     first, runs = found.choices[0], found.first_to_run
-    name = first.model.model
-    other = (
-        f"The weights of {name} are closed. If its provider has an OpenAI-compatible endpoint, measure it "
-        "on your own data as openai:MODEL@https://HOST/v1."
-        if is_closed(first.model)
-        else f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do "
-        "so only if you trust where its result comes from."
-    )
     if runs is first:
         return ["Check it on your own data:"]
-    return [other, f"Check {runs.model.model}, the best that can be run, on your own data:"] if runs else [other]
+    other = _why_not(first.model)
+    return [other, f"Check {called(runs.model)}, the best that can be run, on your own data:"] if runs else [other]
+
+
+def _why_not(model: Reported) -> str:
+    """Why no command is suggested that runs a model."""
+    name = called(model)
+    if is_closed(model):
+        return (
+            f"The weights of {name} are closed. If its provider has an OpenAI-compatible endpoint, measure it "
+            "on your own data as openai:MODEL@https://HOST/v1."
+        )
+    if options_of(model) is None:
+        return f"{name} has settings that no options repeat, such as texts that debiasing was fitted on."
+    return (
+        f"{name} is neither built in nor a model of the Hub. Running it can run code or send texts to a host: do so "
+        "only if you trust where its result comes from."
+    )
 
 
 def check_command(choice: Choice, wishes: Wishes) -> str:
@@ -99,16 +120,18 @@ def check_command(choice: Choice, wishes: Wishes) -> str:
     # Whoever submits a result chooses its name: quoted, it is one word of the command, whatever it holds.
     chosen = ["--languages", languages] if languages else []
     own = "./images.toml" if IMAGES in choice.weakest else "./pairs.csv"
-    return shlex.join(["panglot", "run", choice.model.model, "--tasks", own, *chosen])
+    options = options_of(choice.model) or []
+    return shlex.join(["panglot", "run", choice.model.model, "--tasks", own, *chosen, *options])
 
 
 def _row(choice: Choice) -> list[Text]:
     facts = choice.model.facts
-    name = choice.model.model.rpartition("/")[2]
-    if "trust" in facts:
-        name = f"{name}@{choice.model.revision}"
+    name, (revision, _, settings) = choice.model.model.rpartition("/")[2], choice.model.revision.partition("+")
     seen = f"{facts.get('trust', 'reported')}" + (", trained on it" if facts.get("training") == "trained" else "")
-    model = Text(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…").append(f"\n{seen}", "dim")
+    if "trust" in facts:
+        name = f"{name}@{revision}"
+        seen = f"{settings}\n{seen}" if settings else seen
+    model = Text(_cut(name)).append("".join(f"\n{_cut(line)}" for line in seen.split("\n")), "dim")
     behind = Text("best" if choice.behind.value == 0 else "≈" if choice.tied else short(choice.behind.value))
     behind.append(f"\n{interval(choice.behind.low, choice.behind.high, _lack)}" if choice.behind.value else "", "dim")
     score = Text(short(choice.score.value)).append(f"\n{interval(choice.score.low, choice.score.high)}", "dim")
@@ -126,6 +149,10 @@ def _row(choice: Choice) -> list[Text]:
         Text(f"{length:,}" if length else NOTHING),
         Text(licence if len(licence) <= 12 else "other"),
     ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _lack(value: float) -> str:
