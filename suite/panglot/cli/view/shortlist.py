@@ -69,11 +69,8 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
     lines: list[RenderableType] = [title, about, table, prose(LEGEND)]
     smallest = found.smallest_tied
     if smallest and smallest is not found.choices[0]:
-        lines.append(
-            prose(
-                f"Smallest that is not clearly worse than the best: {called(smallest.model)} ({_size(smallest)}).", ""
-            )
-        )
+        named = f"{called(smallest.model)} ({_size(smallest)})"
+        lines.append(prose(f"Smallest that is not clearly worse than the best: {named}.", ""))
     if found.best_of_all and found.price:
         ends = interval(found.price.low, found.price.high, _lack)
         lines.append(
