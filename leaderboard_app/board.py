@@ -98,9 +98,17 @@ def bias_values(scores: pd.DataFrame) -> dict[str, Row]:
 
 
 def names_of(entries: Sequence[Entry]) -> list[str]:
-    """How models that are shown together are called: by their names, or by their folders where these are the same."""
+    """How models that are shown together are called: by their names, with their settings or by folders if alike."""
     alike = Counter(entry.shown for entry in entries)
-    return [entry.shown if alike[entry.shown] == 1 else entry.folder for entry in entries]
+    called = [entry.shown if alike[entry.shown] == 1 else _with_settings(entry) for entry in entries]
+    still_alike = Counter(called)
+    return [name if still_alike[name] == 1 else entry.folder for name, entry in zip(called, entries, strict=True)]
+
+
+def _with_settings(entry: Entry) -> str:
+    """The name of a model with what was changed of its configuration, such as its debiasing."""
+    settings = [each for each in entry.revision.split("+")[1:] if each != "debias_fit=corpus"]
+    return f"{entry.shown} ({', '.join(settings)})" if settings else entry.shown
 
 
 def ids_of(entries: Sequence[Entry]) -> dict[str, str]:
@@ -141,7 +149,7 @@ def overview(
             "rank 95 %": _why_unranked(entry)
             or (span(standing[entry.id].low, standing[entry.id].high) if entry.id in standing else None),
             "alike": " ".join(standing[entry.id].letters) if entry.id in standing else None,
-            "model": entry.shown,
+            "model": name,
             "organisation": entry.organisation,
             "parameters": entry.parameters,
             "dimension": entry.dimension,
@@ -160,7 +168,7 @@ def overview(
             "folder": entry.folder,
             "leads to": model_link(entry.task, entry.folder),
         }
-        for entry in listed
+        for entry, name in zip(listed, names_of(listed), strict=True)
     ]
     if not table:
         return pd.DataFrame()

@@ -89,7 +89,11 @@ def task_table(tasks: Sequence[Task]) -> pd.DataFrame:
 def bibtex(tasks: Sequence[Task]) -> str:
     """Panglot and every source that a task cites, each once."""
     about = metadata("panglot")
-    own = {"title": f"{{Panglot}}: {about['Summary']}", "version": about["Version"]}
+    own = {
+        "author": "{Panglot developers}",
+        "title": f"{{Panglot}}: {about['Summary'].rstrip('.')}",
+        "version": about["Version"],
+    }
     works = (work for task in tasks if not task.source.packaged for work in task.references)
     entries = {"panglot": _entry("software", "panglot", own)}
     entries |= {work.key: _entry("misc", work.key, _cited(work)) for work in works}

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leaderboard_app.board import SCORES, Row
+from leaderboard_app.board import SCORES, Row, names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.formats import number_of_parameters, plus_minus, span
 from leaderboard_app.links import address_of, model_link, reported_link
@@ -123,9 +123,10 @@ def front_of_entries(
                 models.setdefault(entry.folder, {})[task] = cell
         if here:
             tasks.append(Task(task, f"{here[0].headline}, {setting}", address_of("overview", task=task)))
+    names = dict(zip(firsts, names_of(list(firsts.values())), strict=True))
     lines = [
         Line(
-            firsts[folder].shown,
+            names[folder],
             _note(firsts[folder].organisation, firsts[folder].parameters),
             model_link(firsts[folder].task, folder),
             cells,
@@ -222,20 +223,21 @@ def place_html(id_: str, setting: str, ranked: Sequence[Standing], entries: Mapp
     place = next((place for place, each in enumerate(ranked) if each.name == id_), None)
     if place is None:
         return ""
+    names = dict(zip(entries, names_of(list(entries.values())), strict=True))
     here = ranked[place]
     words = f"Rank <b>{here.place}</b> of {len(ranked):,} by {setting}"
     if here.low < here.high:
         words += f", 95 % interval {here.low} to {here.high}"
     sides = (("Ahead of it", ranked[max(place - 2, 0) : place]), ("Behind it", ranked[place + 1 : place + 3]))
     for side, others in sides:
-        links = [_neighbour(entries[each.name]) for each in others if each.name in entries]
+        links = [_neighbour(entries[each.name], names[each.name]) for each in others if each.name in entries]
         words += f". {side}: {' · '.join(links)}" if links else ""
     return f'<p class="place">{words}.</p>'
 
 
-def _neighbour(entry: Entry) -> str:
+def _neighbour(entry: Entry, name: str) -> str:
     link = html.escape(model_link(entry.task, entry.folder))
-    return f'<a href="{link}">{html.escape(entry.shown)}</a>'
+    return f'<a href="{link}">{html.escape(name)}</a>'
 
 
 def _cell(cell: Cell | None, best: float) -> str:

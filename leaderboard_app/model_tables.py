@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from leaderboard_app.board import SEEN, Row
+from leaderboard_app.board import SEEN, Row, names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.formats import signed
 from leaderboard_app.links import model_link
@@ -144,7 +144,7 @@ def bias_table(
     """
     there = [entry for entry in entries if rows.get(entry.id)]
     facts: dict[str, object] = {
-        "model": ["language-blind", *(entry.shown for entry in there)],
+        "model": ["language-blind", *names_of(there)],
         "id": ["", *(f"{entry.identity}@{entry.revision}" for entry in there)],
         "leads to": ["about", *(model_link(entry.task, entry.folder) for entry in there)],
     }

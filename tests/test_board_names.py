@@ -16,6 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as some
 
 from leaderboard_app import charts, grids
+from leaderboard_app.board import names_of
 from leaderboard_app.entries import Entry
 from leaderboard_app.exports import as_csv, harmless
 from leaderboard_app.index import read_index, update
@@ -70,6 +71,15 @@ def test_the_id_is_shown_where_it_is_not_the_name() -> None:
     assert entry(f"imp/{REAL}", REAL, "intfloat").shown == f"imp/{REAL} ({REAL})"
     assert entry("multilingual", REAL).shown == f"multilingual ({REAL})"
     assert entry("e5-q4", "e5-q42").shown == "e5-q4 (e5-q42)"
+
+
+def test_variants_of_a_model_are_told_apart_where_they_are_shown_together() -> None:
+    plain, other = entry("m", "m"), entry("n", "n")
+    centred = plain.model_copy(update={"revision": "1+debias=centre+debias_fit=corpus", "folder": "m@1+centre"})
+    again = plain.model_copy(update={"revision": "2", "folder": "m@2"})
+    assert names_of([plain, other]) == ["m", "n"]
+    assert names_of([plain, centred, other]) == ["m", "m (debias=centre)", "n"]
+    assert names_of([plain, again, centred]) == ["m@1", "m@2", "m (debias=centre)"]
 
 
 @given(some.text(some.sampled_from(" ()-,/a1"), max_size=12).map(lambda rest: f"m{rest}".strip()))

@@ -22,6 +22,7 @@ from panglot.data.image import IMAGES
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.data.readers.captions import image_to_text, mixed, text_to_image
 from panglot.data.task import Task
+from panglot.encode.kinds.floors import RandomVectors
 from panglot.encode.load import load_model
 from panglot.errors import BadData, BadResult
 from panglot.evaluate.provenance import provenance
@@ -107,7 +108,9 @@ class TestMtebExport:
             queries=len(pool.queries),
             candidates=len(pool.candidates),
         )
-        exported = mteb_result(cast(ResultRecord, SimpleNamespace(task=record, run=provenance({}, None))), evidence)
+        exported = mteb_result(
+            cast(ResultRecord, SimpleNamespace(task=record, run=provenance(RandomVectors(), {}))), evidence
+        )
         rows = _subsets(exported)
         offering = np.count_nonzero(pool.sizes)
         assert len(rows) == len(pool.queries) * (offering + 1)

@@ -74,7 +74,9 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evidence = together([part(language, noise) for language in LANGUAGES])
         card = RandomVectors().card.model_copy(update={"name": name})
         scores = score_evidence(evidence, TASK.headline, draws=1000)
-        Result(ResultRecord.of(record, card, scores, [], provenance({}, None)), evidence, TASK.name).save(folder)
+        Result(ResultRecord.of(record, card, scores, [], provenance(RandomVectors(), {})), evidence, TASK.name).save(
+            folder
+        )
     return folder
 
 

@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from panglot.cli.main import app
 from panglot.data.image import IMAGES
 from panglot.data.readers.captions import text_to_image
+from panglot.encode.kinds.floors import RandomVectors
 from panglot.errors import PanglotError
 from panglot.evaluate.provenance import provenance
 from panglot.interop import mteb_own
@@ -298,7 +299,7 @@ def _record(name: str, pool: Any, scores: np.ndarray, headline: str) -> ResultRe
     )
     card = ModelCard(name="org/name", revision="1", library="none")
     derived = score_evidence(collect_evidence(pool, FixedScores(scores)), headline, draws=50)
-    return ResultRecord.of(task, card, derived, [], provenance({}, None))
+    return ResultRecord.of(task, card, derived, [], provenance(RandomVectors(), {}))
 
 
 # mteb's own tasks.
@@ -334,7 +335,9 @@ def test_results_become_those_of_mtebs_own_tasks(
         queries=len(pool.queries),
         candidates=len(pool.candidates),
     )
-    exported = mteb_own_result(cast(ResultRecord, SimpleNamespace(task=record, run=provenance({}, None))), evidence)
+    exported = mteb_own_result(
+        cast(ResultRecord, SimpleNamespace(task=record, run=provenance(RandomVectors(), {}))), evidence
+    )
     folder = tmp_path / "org__name" / "1"
     folder.mkdir(parents=True)
     (folder / f"{own}.json").write_text(json.dumps(exported), encoding="utf-8")

@@ -194,6 +194,22 @@ def test_run_without_the_resource_module_records_no_peak_memory(tmp_path: Path) 
     assert "MiB" not in done.stdout
 
 
+@pytest.mark.parametrize("tasks", ["", ",", " , "])
+def test_a_list_without_tasks_is_refused(tasks: str) -> None:
+    done = panglot("run", "random", "--tasks", tasks)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No task is named." in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--engine", "ray"), ("--half",), ("--shards", "2"), ("--workers", "2")])
+def test_options_of_large_corpora_need_one(option: tuple[str, ...], tmp_path: Path) -> None:
+    done = panglot("run", "random", *option, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{option[0]}" in done.stderr
+    assert "applies to tasks that stream their passages, such as miracl, not to starter." in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_unwritable_result_folder_is_refused_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "constant@1").write_text("a file", encoding="utf-8")
     done = panglot("run", "constant", "--tasks", "starter", "--out", ".", cwd=tmp_path)

@@ -307,6 +307,19 @@ def test_name_that_starts_a_formula_is_refused_in_cards(field: str, sign: str) -
         card_of(ModelCard(name="m", revision="1", library="x"), [], {field: value})
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (("debias=centre", "debias_fit=corpus"), "m (debias=centre)"),
+        (("precision=bf16", "truncate_dim=64"), "m (precision=bf16, truncate_dim=64)"),
+        (("query_prompt=問い：",), "m"),
+        ((f"query_prompt={'x' * 500}",), "m"),
+    ],
+)
+def test_card_is_named_after_what_was_changed_of_the_configuration(settings: tuple[str, ...], name: str) -> None:
+    assert card_of(ModelCard(name="org/m", revision="1", library="x", settings=settings), [], {}).name == name
+
+
 def test_card_names_tasks_in_any_script() -> None:
     card = card_of(ModelCard(name="m", revision="1", library="x"), ["日本語検索"], {})
     assert card.training == {"日本語検索": "unknown"}

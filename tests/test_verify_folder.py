@@ -36,6 +36,14 @@ def test_a_result_in_the_folder_of_another_model(written: Path) -> None:
     assert "Move it to use-multilingual@" in verdict.findings[0]
 
 
+def test_the_folder_of_several_models_is_no_submission(written: Path) -> None:
+    shutil.copytree(written.parent, written.parent.with_name("another@1"))
+    (verdict,) = verify_folder(written.parents[1])
+    assert verdict.level == "failed"
+    (finding,) = verdict.findings
+    assert finding.endswith(f"holds the folders of models: another@1, {written.parent.name}. Name one of them.")
+
+
 def test_links_are_not_followed(written: Path, tmp_path: Path) -> None:
     file = evidence_file(written, "top100")
     file.rename(tmp_path / "elsewhere")

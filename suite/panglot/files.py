@@ -79,6 +79,15 @@ def check_writable(path: Path, option: str) -> None:
         raise PanglotError(f"{option}: cannot write to {path}: {nearest} {reason}. Choose another folder.")
 
 
+def make_parent(path: Path, option: str) -> None:
+    """Make the folder that a file is to be written to; `option` is the option that named the file.
+
+    :raises PanglotError: it cannot be made.
+    """
+    check_writable(path.absolute().parent, option)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def real_path(path: Path) -> Path:
     """Return a path without links; unlike `Path.resolve` in Python before 3.13, links in a circle are no error."""
     return Path(os.path.realpath(path))

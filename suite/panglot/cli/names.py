@@ -48,12 +48,14 @@ def find_tasks(names: str, **settings: str) -> list[Task]:
     `settings` are those of the user's own data among them, `split` and `detect`.
 
     :raises UnknownName: an unknown name; the message suggests similar ones.
-    :raises PanglotError: two tasks share a name but not their data, or a setting is given without own data.
+    :raises PanglotError: no task is named, two share a name but not their data, or a setting is given without own data.
     """
     from panglot.data.own import with_settings
     from panglot.evaluate.resolve import resolve_tasks
 
     listed = [names] if os.path.exists(names) else split(names)  # accepts names too long for Path.exists
+    if not listed:
+        raise PanglotError("No task is named. Name at least one, such as --tasks starter; panglot tasks lists them.")
     listed = with_settings(listed, settings)
     found: dict[str, Task] = {}
     for task in (task for name in listed for task in resolve_tasks(name)):

@@ -164,10 +164,12 @@ def _between_languages(fit: Fit, number: int) -> Floats:
         raise BadEncoder(f"project:{number} needs texts in at least two languages to learn from.")
     _, size, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     most = min(int((size > _NOISE * np.linalg.norm(means)).sum()), means.shape[1] - 1)
+    if not most:
+        raise BadEncoder(f"project:{number}: the means of the {len(means)} languages it learns from are the same.")
     if number > most:
         raise BadEncoder(
-            f"project:{number} removes too many directions: the means of the {len(means)} languages it learns from "
-            f"differ in {most}."
+            f"project:{number} asks for {number} directions, but the means of the {len(means)} languages it learns "
+            f"from differ in only {most}. Use project:{most}, or texts in more languages."
         )
     return np.broadcast_to(directions[:number], (len(fit.languages), number, means.shape[1]))
 

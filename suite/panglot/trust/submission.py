@@ -8,7 +8,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from panglot.encode.card import ModelCard
 from panglot.errors import BadResult, is_full
-from panglot.fields import LINK, Dimension, Label, Line, Name, Parameters, Tokens
+from panglot.fields import LINK, Dimension, Label, Line, Name, Parameters, Tokens, check_name
 from panglot.files import write_whole
 from panglot.results.naming import CARD as CARD
 from panglot.results.record import FORMAT, Format, Record
@@ -82,7 +82,7 @@ def card_of(model: ModelCard, tasks: Iterable[str], stated: Mapping[str, object]
     found = {
         "model": model.name,
         "revision": model.revision,
-        "name": name or model.name,
+        "name": _described(name or model.name, model.settings),
         "organisation": organisation or "unknown",
         "licence": model.licence,
         "parameters": model.parameters,
@@ -94,6 +94,16 @@ def card_of(model: ModelCard, tasks: Iterable[str], stated: Mapping[str, object]
         return SubmissionCard.model_validate({**found, **stated, "training": training})
     except ValueError as error:
         raise BadResult(f"The card cannot be made. {error}") from error
+
+
+def _described(name: str, settings: Sequence[str]) -> str:
+    """A model's name with what was changed of its configuration, if that can be part of a name."""
+    changed = ", ".join(setting for setting in settings if setting != "debias_fit=corpus")
+    described = f"{name} ({changed})" if changed else name
+    try:
+        return check_name(described)
+    except ValueError:
+        return name
 
 
 def write_card(folder: Path, card: SubmissionCard) -> Path:

@@ -30,6 +30,7 @@ def verify_folder(folder: Path, progress: Progress = silent, use: Use | None = N
         if folder.is_symlink() or not folder.is_dir():
             raise BadResult(f"{folder} is a link or a file, not the folder of a model.")
         results = list(find_results([folder]))
+        _check_one_model(folder, results)
     except BadResult as error:
         return (Verdict(folder, "failed", (str(error),)),)
     verdicts = []
@@ -44,6 +45,17 @@ def verify_folder(folder: Path, progress: Progress = silent, use: Use | None = N
     for path in sorted(set(folder.iterdir()) - expected):
         verdicts.append(Verdict(path, "failed", ("This is not a file of a submission. Remove it.",)))
     return tuple(verdicts)
+
+
+def _check_one_model(folder: Path, results: Sequence[Path]) -> None:
+    """Check that results are in the folder itself, not in folders below it.
+
+    :raises BadResult: it is the parent of the folders of models.
+    """
+    below = sorted({path.parent.name for path in results if path.parent != folder})
+    if below:
+        more = ", …" if len(below) > 3 else ""
+        raise BadResult(f"{folder} holds the folders of models: {', '.join(below[:3])}{more}. Name one of them.")
 
 
 def _at_home(verdict: Verdict, folder: Path) -> Verdict:

@@ -12,6 +12,7 @@ import typer
 
 from panglot.cli.output import echo
 from panglot.errors import PanglotError
+from panglot.files import make_parent
 from panglot.plain import plain_json
 
 Form: TypeAlias = Literal["mteb", "model-index", "hub-eval", "eee", "csv", "jsonl", "trec"]
@@ -185,8 +186,8 @@ def _write(path: Path, lines: Iterable[str]) -> None:
     import gzip
 
     data = "".join(f"{line}\n" for line in lines).encode()
+    make_parent(path, "--out")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     except OSError as error:
         raise PanglotError(f"Cannot write {path}: {error.strerror}. Choose another path with --out.") from error

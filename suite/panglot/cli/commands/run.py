@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -120,6 +120,8 @@ def run(
     Example: panglot run py:my_module:make_encoder --tasks ./pairs.csv --detect de,en
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks, split=split_, detect=detect.replace(",", "+"))
+    of_corpora = {"shards": shards, "half": half, "allow-missing": allow_missing, "address": address}
+    _check_streamed(chosen, of_corpora | {"workers": workers, "gpus": gpus, "engine ray": engine == "ray"})
     points = read_curve(dims, quantise)
     check_writable(out, "--out")
     remedy = read_debias(debias, debias_fit, debias_language)
@@ -176,6 +178,20 @@ def run(
     else:
         show_results(console, runner.results, matrix)
     raise typer.Exit(code)
+
+
+def _check_streamed(tasks: list[Task], given: Mapping[str, object]) -> None:
+    """Check that an option of large corpora is given only if one of the tasks has such a corpus.
+
+    :raises PanglotError: none has.
+    """
+    from panglot.data.corpus import StreamedTask
+    from panglot.errors import PanglotError
+
+    option = next((name for name, value in given.items() if value), None)
+    if option and not any(isinstance(task, StreamedTask) for task in tasks):
+        names = ", ".join(task.name for task in tasks)
+        raise PanglotError(f"--{option} applies to tasks that stream their passages, such as miracl, not to {names}.")
 
 
 def _say(console: PlainConsole, subject: str, message: str) -> None:

@@ -11,6 +11,7 @@ from panglot.cli.completion import complete_task
 from panglot.cli.names import DataDir, find_task, find_tasks
 from panglot.cli.output import AsJson, echo, open_console, print_json
 from panglot.errors import PanglotError
+from panglot.files import make_parent
 
 if TYPE_CHECKING:
     from panglot.data.check import Checked
@@ -113,6 +114,7 @@ def _export(task: Task, path: Path, as_json: bool) -> None:
     from panglot.data.load import read_pool
 
     pool = read_pool(task)
+    make_parent(path, "--export")
     with path.open("w", encoding="utf-8") as file:
         for role, items in (("query", pool.queries), ("passage", pool.candidates)):
             for place, (id_, text, language) in enumerate(zip(items.ids, items.texts, items.language, strict=True)):
