@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from panglot.encode.pairs import score_pairs
 from panglot.encode.reranking import RerankedScores
 from panglot.encode.scoring import score_pool
 from panglot.errors import BadEncoder, BadResult, MissingExtra, UnknownName
-from panglot.evaluate.plan import SAMPLE, plan_run
+from panglot.evaluate.plan import REQUESTS, SAMPLE, plan_run
 from panglot.evaluate.provenance import provenance
 from panglot.evaluate.run import run
 from panglot.remedies.debiased import Debias
@@ -255,6 +256,25 @@ def test_plan_measures_pairs() -> None:
     both = plan_run(RerankingModel(scorer, load_model("random"), 100), POOL, None)
     assert both
     assert [(role.role, role.texts) for role in both.roles] == [("query", 6), ("passage", 10), ("pair", 60)]
+
+
+def test_plan_sends_whole_requests_to_a_server() -> None:
+    class Served:
+        card, budget = ModelCard(name="served", revision="1", library="none", similarity="none"), TokenBudget(fixed=100)
+
+        def __init__(self) -> None:
+            self.calls: list[Sequence[tuple[str, str]]] = []
+
+        def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            self.calls.append(pairs)
+            return np.ones(len(pairs))
+
+    scorer, pool = Served(), parallel_questions(10, 2, ("de", "en"))  # 20 queries, 24 candidates
+    (role,) = plan_run(RerankingModel(scorer, load_model("bm25"), 5), pool, None).roles
+    assert role.texts == 20 * 5
+    _, measured = scorer.calls
+    per_query = [len(list(group)) for _, group in groupby(sorted(measured), lambda pair: pair[0])]
+    assert per_query == [5] * REQUESTS
 
 
 # Cross-encoders.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from panglot.arrays import Ints
 from panglot.data.pool import Pool
 from panglot.encode.cache import VectorCache
 from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Scorer, sees_images
@@ -21,7 +22,10 @@ from panglot.remedies.fit_texts import FitTexts
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SAMPLE = 64
-"""Pairs scored to measure the speed."""
+"""Pairs scored to measure the speed of a cross-encoder."""
+
+REQUESTS = 8
+"""Queries sent to measure the speed of a server, at once if it takes as many."""
 
 PAIR_BYTES = 28
 """Bytes on disk of a pair's score: its key, two numbers and a token count."""
@@ -125,19 +129,16 @@ def _plan_members(model: Composite, pool: Pool, cache: VectorCache | None, debia
 
 
 def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None, debias: Debias | None) -> Plan:
-    """The plan of the first stage, and for the pairs that the reranker scores, all of them as if none were cached.
-
-    Scores `SAMPLE` pairs of queries and candidates, evenly spaced, to measure the speed.
-    """
+    """The plan of the first stage, and for the pairs that the reranker scores, all of them as if none were cached."""
     first = _plan(model.members[0], pool, cache, debias)
     pairs = len(pool.queries) * min(model.depth, len(pool.candidates))
-    query, candidate = (np.linspace(0, len(items) - 1, SAMPLE, dtype=int) for items in (pool.queries, pool.candidates))
+    query, candidate = _some_pairs(model, pool)
     score_pairs(model.pair_scorer, pool, query[:1], candidate[:1])
     start = perf_counter()
     score_pairs(model.pair_scorer, pool, query, candidate)
-    seconds = (perf_counter() - start) * pairs / SAMPLE
+    seconds = (perf_counter() - start) * pairs / len(query)
     texts = [pool.queries.texts[place] for place in query] + [pool.candidates.texts[place] for place in candidate]
-    tokens = sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts) * pairs // SAMPLE
+    tokens = sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts) * pairs // len(query)
     role = RolePlan("pair", pairs, pairs, 0, tokens, seconds, {})
     disk = first.disk_bytes + PAIR_BYTES * pairs
     return Plan(
@@ -147,6 +148,22 @@ def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None, debias
         first.memory_bytes + MEMORY_PER_PAIR * pairs,
         first.ranking_seconds,
     )
+
+
+def _some_pairs(model: Reranks, pool: Pool) -> tuple[Ints, Ints]:
+    """Queries and candidates, evenly spaced, of some pairs to measure the speed with.
+
+    A server gets whole requests, one for each of `REQUESTS` queries with as many candidates as in a run.
+    """
+    queries, candidates = len(pool.queries), len(pool.candidates)
+    if isinstance(model.pair_scorer, CountsTokens):
+        return _spaced(queries, SAMPLE), _spaced(candidates, SAMPLE)
+    asked, depth = min(REQUESTS, queries), min(model.depth, candidates)
+    return np.repeat(_spaced(queries, asked), depth), np.tile(_spaced(candidates, depth), asked)
+
+
+def _spaced(items: int, chosen: int) -> Ints:
+    return np.linspace(0, items - 1, chosen, dtype=int)
 
 
 def _block_bytes(pool: Pool) -> int:
