@@ -24,7 +24,7 @@ from docs.experiments_tests import (
 )
 from docs.tables import as_table, with_tables
 from panglot.results.result_record import read_result_record
-from panglot.train.ablation.errors import LEVEL
+from panglot.train.ablation.errors import ALPHA
 
 PAGE = Path(__file__).with_name("experiments.md")
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
@@ -160,7 +160,7 @@ def _tests_row(shift: Shift) -> tuple[str, ...]:
     return (
         f"`{shift.other}` − `{shift.one}`",
         COLUMNS[shift.measure],
-        f"**{value}**" if shift.p < LEVEL else value,
+        f"**{value}**" if shift.p < ALPHA else value,
         f"{low} to {high}",
         "< .001" if shift.p < 0.001 else _plain(shift.p),
         _plain(shift.detectable, places),
@@ -207,7 +207,7 @@ def _claimed(name: str, task: str) -> dict[str, str]:
 
 def _verdict(shift: Shift, sign: int) -> str:
     value = _signed(shift.value, _places(shift.measure) and 3)
-    if not shift.p < LEVEL:
+    if not shift.p < ALPHA:
         return f"not shown: {value}"
     return f"holds: {value}" if shift.value * sign > 0 else f"**the opposite**: {value}"
 
@@ -241,7 +241,7 @@ def image_side_tests() -> list[str]:
     lines = []
     for row in known(IMAGE_SIDE).tests:
         value, low, high = (_signed(number, 4) for number in (row.difference, row.low, row.high))
-        shown = f"**{value}**" if row.p < LEVEL else value
+        shown = f"**{value}**" if row.p < ALPHA else value
         p = "< .001" if row.p < 0.001 else _plain(row.p)
         lines.append((f"`{row.other}` − `{row.one}`", _set(row.task), shown, f"{low} to {high}", p))
     return as_table(("difference", "images", "nDCG@10", "95 %", "p (Holm)"), lines)

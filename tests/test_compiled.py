@@ -76,11 +76,11 @@ def scores_of(random: np.random.Generator, values: int, width: int = WIDTH) -> F
     st.sampled_from([12, 140]),
 )
 def test_compiled_evidence_equals_that_of_numpy(
-    kernel: Kernel, seed: int, languages: int, values: int, block: int, depth: int, most_listed: float, most: int
+    kernel: Kernel, seed: int, languages: int, values: int, block: int, depth: int, most_sorted: float, most: int
 ) -> None:
     random = np.random.default_rng(seed)
     pool, scores = pool_of(random, languages, most=most), FixedScores(scores_of(random, values))
-    assert_equal_evidence(pool, scores, depth, block, most_listed)
+    assert_equal_evidence(pool, scores, depth, block, most_sorted)
 
 
 @pytest.mark.parametrize("languages", [4, WIDEST + 5])
@@ -90,11 +90,11 @@ def test_compiled_evidence_of_a_wide_row_equals_that_of_numpy(kernel: Kernel, la
     assert_equal_evidence(pool, scores, DEPTH, 4, 1 / 64)
 
 
-def assert_equal_evidence(pool: Pool, scores: FixedScores, depth: int, block: int, most_listed: float) -> None:
+def assert_equal_evidence(pool: Pool, scores: FixedScores, depth: int, block: int, most_sorted: float) -> None:
     """Compare the evidence of numpy with that of the kernel."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "STRIP_SCORES", 2 * WIDTH)
-        patch.setattr(counting, "MOST_LISTED", most_listed)
+        patch.setattr(counting, "MOST_SORTED", most_sorted)
         expected = collect_evidence(pool, scores, depth, block)
         patch.setattr(counting, "WORTH_COMPILING", 0)
         found = collect_evidence(pool, scores, depth, block)

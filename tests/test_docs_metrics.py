@@ -17,7 +17,7 @@ from panglot.retrieve.evidence import Evidence
 from panglot.retrieve.ranking import collect_evidence
 from panglot.score.bias import MEASURES
 from panglot.score.bootstrap import effective, tails
-from panglot.score.comparison.paired import DRAWS, swaps_of
+from panglot.score.comparison.paired import SWAPS, swaps_of
 from panglot.score.metrics import NAMES, parse_metric
 from panglot.score.summary import BIAS_NAMES, Scores, score_evidence
 from tests.helpers.documents import ROOT
@@ -165,7 +165,7 @@ def test_effective_clusters() -> None:
 
 def test_least_p() -> None:
     for row in _rows("Intervals", 4):
-        _check_arithmetic(row, 1 / swaps_of(int(row.name), DRAWS), 1, ROUNDED)
+        _check_arithmetic(row, 1 / swaps_of(int(row.name), SWAPS), 1, ROUNDED)
 
 
 @pytest.mark.usefixtures("real_data")

@@ -39,7 +39,7 @@ from panglot.progress import silent
 from panglot.results.evidence_file import evidence_file, read_evidence, write_table
 from panglot.results.record import read_record
 from panglot.retrieve.ranking import collect_evidence
-from panglot.score.comparison.paired import DRAWS, enough_draws
+from panglot.score.comparison.paired import SWAPS, enough_draws
 from panglot.trust.submission import SubmissionCard, place, unpack
 from tests.helpers.pools import PoolMaker
 from tests.helpers.scores import FixedScores
@@ -205,7 +205,7 @@ class TestResults:
         with pytest.raises(BadResult, match=r"'en:nobody' in column query is unknown"):
             read_evidence(tmp_path / "starter.json")
 
-    @pytest.mark.parametrize(("languages", "draws"), [(2, DRAWS), (30, 36_000), (100, 400_000)])
+    @pytest.mark.parametrize(("languages", "draws"), [(2, SWAPS), (30, 36_000), (100, 400_000)])
     def test_draws_for_a_board_of_models(self, languages: int, draws: int) -> None:
         """The smallest p, 1 / (1 + draws), times all ordered pairs is at most half of 0.05."""
         assert enough_draws(languages) == draws

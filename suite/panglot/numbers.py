@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 NOTHING = "–"
@@ -53,3 +54,8 @@ def count(things: int, one: str, many: str = "") -> str:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: `mono, cross and multi`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def is_count(text: str) -> bool:
+    """Whether a text is a positive whole number of at most nine digits, leading zeros aside."""
+    return bool(re.fullmatch(r"0*[1-9][0-9]{0,8}", text, re.ASCII))

@@ -14,7 +14,6 @@ A method learns one array: an offset for each language [languages, dim], or orth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from panglot.arrays import Floats, Ints
 from panglot.data.image import IMAGES
 from panglot.errors import BadEncoder, UnknownName
 from panglot.languages import find_language, shortest
-from panglot.numbers import count
+from panglot.numbers import count, is_count
 
 
 class Fit(NamedTuple):
@@ -56,16 +55,16 @@ class Method(NamedTuple):
 
     def fit(self, vectors: Floats, language: Ints, languages: Sequence[str]) -> Fit:
         """Statistics of one role's vectors [items, dim]; `language` [items] indexes `languages`."""
-        count = np.bincount(language, minlength=len(languages))
+        texts = np.bincount(language, minlength=len(languages))
         dim = vectors.shape[1]
         mean = np.zeros((len(languages), dim))
         moment = np.zeros((len(languages), dim, dim)) if self.needs_moment else None
-        for place in np.flatnonzero(count):
+        for place in np.flatnonzero(texts):
             own = vectors[language == place].astype(np.float64)
             mean[place] = own.mean(axis=0)
             if moment is not None:
                 moment[place] = own.T @ own / len(own)
-        return Fit(tuple(languages), count, mean, moment)
+        return Fit(tuple(languages), texts, mean, moment)
 
     def apply(self, fit: Fit, vectors: Floats, language: Ints, unit: bool) -> Floats:
         """The debiased vectors [items, dim] as float32; `unit` normalises them to unit length.
@@ -118,7 +117,7 @@ def parse_method(name: str) -> Method:
         sentence = f"Moves each language's vectors so that their mean is that of {target}."
         name = f"{family}:{target}"
         return Method(name, sentence, _NEEDS_MEANS, True, False, lambda fit: fit.mean - _mean_of(fit, target))
-    if family in ("project", "lir") and _COUNT.fullmatch(argument):
+    if family in ("project", "lir") and is_count(argument):
         number = int(argument)
         name = f"{family}:{number}"
         if family == "project":
@@ -129,8 +128,6 @@ def parse_method(name: str) -> Method:
     hint = "In project:R and lir:R, R is a positive integer of at most nine digits."
     raise UnknownName("method of debiasing", name, EXAMPLES, hint)
 
-
-_COUNT = re.compile(r"0*[1-9][0-9]{0,8}")
 
 _NEEDS_MEANS = "The language of every document and query, and one subtraction; documents must be reindexed."
 _NEEDS_COMPONENTS = "The language of every document and query, and a small product; documents must be reindexed."

@@ -22,7 +22,6 @@ against the encoder.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -32,11 +31,10 @@ from panglot.arrays import Bools, Floats, Ints, divide
 from panglot.data.image import IMAGES
 from panglot.errors import BadResult, UnknownName
 from panglot.languages import find_language
+from panglot.numbers import is_count
 from panglot.retrieve.evidence import NOBODY, Evidence, Ranking, rank_cells
 from panglot.score.bias.lists import MIX_DEPTH
 from panglot.score.bias.pairs import in_own_language
-
-_COUNT = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
 class Served(NamedTuple):
@@ -70,7 +68,7 @@ def parse_policy(name: str) -> Policy:
         raise UnknownName("policy", name, EXAMPLES)
     found = _FAMILIES[family]
     if found.argument == "K":
-        if not _COUNT.fullmatch(argument):
+        if not is_count(argument):
             raise UnknownName("policy", name, EXAMPLES, "K must be a positive integer of at most nine digits.")
         argument = str(int(argument))
     return Policy(

@@ -14,8 +14,7 @@ from panglot.retrieve.evidence import Evidence, Ranking
 from panglot.score.bias.modality import modalities
 from panglot.score.bootstrap import DRAWS, Sample, Score, as_score, effective, macro, score_of, scores_of
 from panglot.score.comparison.differences import holm
-from panglot.score.comparison.paired import DRAWS as SWAPS
-from panglot.score.comparison.paired import ROUNDING, sign_chunks
+from panglot.score.comparison.paired import ROUNDING, SWAPS, sign_chunks
 from panglot.score.metrics import parse_metric
 
 DEPTH = 20
@@ -61,7 +60,7 @@ def what_if(evidence: Evidence, policies: Sequence[str] = POLICIES, draws: int =
     answers: list[Answer] = []
     for policy in wanted:
         try:
-            values = _values(evidence, policy.serve(evidence))
+            values = pool if policy.name == POOL else _values(evidence, policy.serve(evidence))
         except (BadResult, UnknownName) as error:
             answers.append(Answer(policy, {}, {}, {}, {}, str(error)))
             continue

@@ -25,7 +25,7 @@ COUNTED_TOGETHER = 128
 """Relevant candidates whose hits are counted together, so that the hits stay in the CPU cache."""
 
 LISTED_PER_RELEVANT = 2
-MOST_LISTED = 1 / 64
+MOST_SORTED = 1 / 64
 """Candidates sorted to count from, per relevant candidate of a query; at most this share of the pool."""
 
 WORTH_COMPILING = 100_000_000
@@ -168,7 +168,7 @@ class Counter:
     def _best_at_once(self, width: int) -> int:
         """How many of the best candidates of each query, in a pool of `width`, to sort and count from."""
         relevants = len(self._query) / (len(self._first_pair) - 1)
-        return max(self.tally.top.depth, int(min(LISTED_PER_RELEVANT * relevants, MOST_LISTED * width)))
+        return max(self.tally.top.depth, int(min(LISTED_PER_RELEVANT * relevants, MOST_SORTED * width)))
 
     def _count(self, start: int, strip: Floats, columns: ColumnLayout, pairs: Ints) -> None:
         """Compare the scores of the strip's queries, the first of which is `start`, with some of their relevants."""

@@ -41,7 +41,7 @@ PERMUTATION_TEST = (
     "is exact."
 )
 
-DRAWS = 10_000
+SWAPS = 10_000
 """Random swaps of a test."""
 CHUNK = 1000
 """Swaps held in memory at a time."""
@@ -50,7 +50,7 @@ ROUNDING = 1e-12
 """Differences below this count as equal: scores are at most 1, and sums of shares are accurate to 15 digits."""
 
 
-def compare(one: Evidence, other: Evidence, metric: str, draws: int = DRAWS) -> Comparison:
+def compare(one: Evidence, other: Evidence, metric: str, draws: int = SWAPS) -> Comparison:
     """Test two models in every setting, query language and pair of languages, over the same clusters of questions.
 
     :param draws: random swaps of the permutation test.
@@ -61,7 +61,7 @@ def compare(one: Evidence, other: Evidence, metric: str, draws: int = DRAWS) -> 
     return compare_contributions(contributions(one, metric), contributions(other, metric), metric, draws)
 
 
-def compare_contributions(one: Contributions, other: Contributions, metric: str, draws: int = DRAWS) -> Comparison:
+def compare_contributions(one: Contributions, other: Contributions, metric: str, draws: int = SWAPS) -> Comparison:
     """Like `compare`, but from precomputed contributions, for pages that cache them.
 
     :raises BadResult: the models were not evaluated on the same queries.
@@ -102,7 +102,7 @@ def check_same_queries(one: Evidence, other: Evidence) -> None:
 
 def enough_draws(languages: int) -> int:
     """Number of draws whose smallest p, 1 / (1 + draws), stays below α / 2 after Holm's correction over all pairs."""
-    return max(DRAWS, ceil(2 * languages**2 / ALPHA))
+    return max(SWAPS, ceil(2 * languages**2 / ALPHA))
 
 
 def swaps_of(clusters: int, draws: int) -> int:

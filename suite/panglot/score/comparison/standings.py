@@ -26,7 +26,7 @@ from panglot.score.comparison.contributions import (
     with_linear_balance,
 )
 from panglot.score.comparison.differences import ALPHA, holm
-from panglot.score.comparison.paired import DRAWS, ROUNDING, check_same_queries, sign_chunks, swaps_of
+from panglot.score.comparison.paired import ROUNDING, SWAPS, check_same_queries, sign_chunks, swaps_of
 from panglot.score.settings import SCORES, SETTINGS
 
 RANK_INTERVALS = (
@@ -210,13 +210,13 @@ def _pairwise_p(shares: Floats) -> Floats:
     scores = shares.sum(axis=0)
     observed = np.abs(scores - scores[:, None])
     reached = np.zeros((models, models), np.int64)
-    for signs in sign_chunks(len(shares), DRAWS):
+    for signs in sign_chunks(len(shares), SWAPS):
         swapped = np.ascontiguousarray((signs @ shares).T)
         for model in range(models - 1):
             apart = np.abs(swapped[model + 1 :] - swapped[model])
             reached[model, model + 1 :] += (apart >= observed[model, model + 1 :, None] - ROUNDING).sum(axis=1)
     pairs = np.triu_indices(models, 1)
-    sampled = reached[pairs] / swaps_of(len(shares), DRAWS)
+    sampled = reached[pairs] / swaps_of(len(shares), SWAPS)
     p = np.full((models, models), np.nan)
     p[pairs] = holm(np.minimum(sampled, _bound(shares, observed)[pairs]))
     p.T[pairs] = p[pairs]
@@ -242,7 +242,7 @@ def _letters(different: Bools) -> list[tuple[str, ...]]:
     alike = ~different | np.eye(len(different), dtype=bool)
     covered: Bools = np.zeros(alike.shape, bool)
     letters: list[tuple[str, ...]] = [() for _ in alike]
-    count = 0
+    groups = 0
     for first, second in np.argwhere(np.triu(alike)).tolist():
         alone = first == second
         if covered[first, second] or (alone and alike[first].sum() > 1):
@@ -250,8 +250,8 @@ def _letters(different: Bools) -> list[tuple[str, ...]]:
         members = _grow([first] if alone else [first, second], alike)
         covered[np.ix_(members, members)] = True
         for member in members:
-            letters[member] += (_letter(count),)
-        count += 1
+            letters[member] += (_letter(groups),)
+        groups += 1
     return letters
 
 

@@ -24,7 +24,7 @@ from panglot.arrays import Floats
 
 POWER = 0.8
 """Probability with which the smallest detectable effect is found."""
-LEVEL = 0.05
+ALPHA = 0.05
 """Level of tests and of intervals."""
 
 
@@ -52,12 +52,12 @@ class Difference(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval."""
-        half = float(student.ppf(1 - LEVEL / 2, self.freedom)) * self.error
+        half = float(student.ppf(1 - ALPHA / 2, self.freedom)) * self.error
         return self.value - half, self.value + half
 
     def detectable(self, tests: int) -> float:
         """The smallest difference that the strictest of `tests` tests by Holm finds with a probability of `POWER`."""
-        reach = student.ppf(1 - LEVEL / 2 / tests, self.freedom) + student.ppf(POWER, self.freedom)
+        reach = student.ppf(1 - ALPHA / 2 / tests, self.freedom) + student.ppf(POWER, self.freedom)
         return float(reach) * self.error
 
 
