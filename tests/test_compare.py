@@ -378,7 +378,7 @@ def test_rank_of_real_models(outcomes: dict[str, Result]) -> None:
     ]
 
 
-@pytest.mark.parametrize("extra", [[], ["--matrix"], ["--setting", "mono"], ["--language", "en", "--matrix"]])
+@pytest.mark.parametrize("extra", [[], ["--matrix"], ["--setting", "mono"], ["--query-language", "en", "--matrix"]])
 def test_compare_prints_for_eighty_columns_and_pipes(folders: dict[str, Path], extra: list[str]) -> None:
     done = panglot("compare", *map(str, folders.values()), *extra, COLUMNS="80", NO_COLOR="1")
     assert done.returncode == 0, done.stderr
@@ -427,7 +427,7 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
     [
         (["compare", "{part}", "{rest}"], "cannot be compared on starter: A was asked in de, en, B in en, es"),
         (["compare", "{random}", "{real}", "--task", "startr"], "Unknown task of both 'startr'. Did you mean starter?"),
-        (["compare", "{random}", "{real}", "--language", "xx"], "Unknown language 'xx'"),
+        (["compare", "{random}", "{real}", "--query-language", "xx"], "Unknown language 'xx'"),
         (["compare", "{random}", "{real}", "--metric", "mapp"], "Unknown metric 'mapp'"),
         (["compare", "{root}", "{real}"], "contains results of 2 models"),
         (["compare", "{random}", "nowhere"], "No results in nowhere"),

@@ -211,7 +211,7 @@ def test_interleaving_of_committed_results(model: str, expected: dict[str, tuple
 
 def test_verb_prints_a_ladder_and_the_same_as_json(starter_results: Path) -> None:
     path = str(starter_results / "use-multilingual@0.2.1" / "starter.json")
-    shown = CliRunner().invoke(app, ["whatif", path, "--by-language", "map"], env={"COLUMNS": "120"})
+    shown = CliRunner().invoke(app, ["whatif", path, "--by-language"], env={"COLUMNS": "120"})
     assert shown.exit_code == 0
     for policy in POLICIES:
         assert policy in shown.stdout

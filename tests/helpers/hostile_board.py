@@ -13,7 +13,8 @@ from typing import Any
 from panglot.encode.card import ModelCard
 from panglot.results.naming import result_stem
 from panglot.results.result import Result
-from panglot.results.result_record import ResultRecord, RunRecord, TaskRecord
+from panglot.results.result_record import ResultRecord, TaskRecord
+from panglot.results.run_record import RunRecord
 from panglot.score.metrics import NAMES
 from panglot.score.summary import score_evidence
 from panglot.trust.submission import card_of, write_card

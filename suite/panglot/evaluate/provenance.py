@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 from panglot.encode.model import Model, batch_tokens, hardware
-from panglot.results.result_record import EncodingRecord, RunRecord
+from panglot.results.run_record import EncodingRecord, RunRecord
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from panglot.remedies.debiased import Debias
 from panglot.results.naming import stem_of
 from panglot.results.no_answer import no_answer_record
 from panglot.results.result import Result
-from panglot.results.result_record import CurvePoint, EncodingRecord, ResultRecord, VectorForm, record_task
+from panglot.results.result_record import CurvePoint, ResultRecord, VectorForm, record_task
+from panglot.results.run_record import EncodingRecord
 from panglot.results.shape import CURVE_BIAS
 from panglot.retrieve.ranking import best_scores, collect_evidence
 from panglot.retrieve.similarity import DenseScores

@@ -12,13 +12,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from panglot.data.task import Task
 from panglot.encode.card import ModelCard
-from panglot.encode.tokenization import Reading
 from panglot.errors import BadData, BadResult
-from panglot.fields import Amount, Count, Dimension, Label, Line, Moment, Positive, Sha256, Tokens
+from panglot.fields import Count, Dimension, Label, Positive, Sha256
 from panglot.results.evidence_file import EvidenceName
 from panglot.results.naming import REPORTED, is_result_name
 from panglot.results.no_answer import NoAnswerRecord
 from panglot.results.record import FORMAT, Format, Record, first_fault, read_record
+from panglot.results.run_record import RunRecord
 from panglot.results.shape import (
     MOST_POINTS,
     SHARE,
@@ -27,7 +27,6 @@ from panglot.results.shape import (
     check_languages,
     check_metric,
     check_names,
-    check_number,
     check_pairs,
     check_settings,
     check_table,
@@ -71,66 +70,12 @@ class TaskRecord(Record):
         return self
 
 
-class EncodingRecord(Record):
-    """How the model read the texts, and how fast.
-
-    `queries` and `candidates` give for each language the share of texts that were cut (`truncated`) and the
-    `tokens_per_word`; empty where the encoder counts no tokens.
-    """
-
-    texts: Count
-    fresh: Count
-    """Texts that were not in the cache."""
-    texts_per_second: Amount | None
-    queries: dict[Label, dict[Reading, Amount]]
-    candidates: dict[Label, dict[Reading, Amount]]
-
-    @model_validator(mode="after")
-    def _check(self) -> EncodingRecord:
-        for role, languages in (("queries", self.queries), ("candidates", self.candidates)):
-            for language, reading in languages.items():
-                check_number(f"{role}.{language}.truncated", reading.get("truncated", 0.0), SHARE)
-        return self
-
-
 class CurvePoint(Record):
     """Headline scores of the same vectors in fewer dimensions or bits; not recomputable from the evidence."""
 
     dimension: Dimension
     form: VectorForm
     scores: dict[str, float]
-
-
-class RunRecord(Record):
-    """Where, when and how fast."""
-
-    created: Moment
-    """UTC, ISO 8601."""
-    panglot: Label
-    python: Label
-    packages: Annotated[dict[Label, Label], Field(max_length=1000)]
-    platform: Line
-    processor: Line
-    cores: Positive
-    seconds: Annotated[dict[Label, Amount], Field(max_length=100)]
-    """Wall-clock seconds of each step; their names say which."""
-    peak_memory_mib: Count | None
-    """Largest resident memory of the process; null where the system does not tell."""
-    encoding: EncodingRecord | None = None
-    """None for models that read no texts one by one."""
-    batch_tokens: Tokens | None = None
-    """Tokens in a batch, including padding, requested or found while encoding: of a reranker, in a batch of pairs.
-
-    None if nothing was encoded, or the model has no such budget."""
-    hardware: Line | None = None
-    """The devices of torch that the model is on, and its implementation of attention; None if it does not say."""
-    damaged: Count = 0
-    """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
-    rank_device: Line | None = None
-    """The device of torch that compared the vectors; None for the processor."""
-    close_scores: Count | None = None
-    """Pairs of a relevant candidate and another whose scores differ by no more than rounding: 1e-6 for vectors of unit
-    length. The processor may order them otherwise; None if it ranked."""
 
 
 class ResultRecord(Record):

@@ -30,7 +30,8 @@ from panglot.results.evidence_file import (
 from panglot.results.facts import can_be_scored
 from panglot.results.no_answer import NoAnswerRecord
 from panglot.results.record import Record, first_fault, read_record, record_text, write_record
-from panglot.results.result_record import CurvePoint, ResultRecord, RunRecord, TaskRecord
+from panglot.results.result_record import CurvePoint, ResultRecord, TaskRecord
+from panglot.results.run_record import RunRecord
 from panglot.retrieve.evidence import Evidence
 from panglot.score.metrics import NAMES
 from panglot.score.summary import score_evidence

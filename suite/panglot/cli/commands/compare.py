@@ -26,7 +26,7 @@ def compare(
     other: Annotated[Path, typer.Argument(metavar="B", help="Result file or model folder.")],
     task: TaskName = None,
     setting: Setting = None,
-    language: Annotated[str | None, typer.Option(metavar="en", help="Only queries in this language.")] = None,
+    query_language: Annotated[str | None, typer.Option(metavar="en", help="Only queries in this language.")] = None,
     metric: MetricName = None,
     matrix: Annotated[bool, typer.Option("--matrix", help="Also print the language × language grid.")] = False,
     as_json: AsJson = False,
@@ -43,7 +43,8 @@ def compare(
     from panglot.results.compare import compare_results
 
     compared = [
-        compare_results(*pair, metric).only(setting, language) for pair in _pairs(_results(one), _results(other), task)
+        compare_results(*pair, metric).only(setting, query_language)
+        for pair in _pairs(_results(one), _results(other), task)
     ]
     if as_json:
         print_json([comparison_json(comparison) for comparison in compared])

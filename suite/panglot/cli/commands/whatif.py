@@ -21,9 +21,8 @@ def whatif(
         ),
     ] = "interleave,own-first:3,only-own",
     task: TaskName = None,
-    by_language: Annotated[
-        str, typer.Option(metavar="MEASURE", help="Also show one measure per query language, e.g. map.")
-    ] = "",
+    by_language: Annotated[bool, typer.Option("--by-language", help="Also show --metric by query language.")] = False,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="Measure of --by-language, e.g. rank_distance.")] = "map",
     as_json: AsJson = False,
 ) -> None:
     """Estimate how other serving policies would score on the same index.
@@ -40,8 +39,8 @@ def whatif(
     from panglot.results.facts import read_evidence_of
     from panglot.results.result_record import find_results, read_result_record
 
-    if by_language and by_language not in COLUMNS:
-        raise UnknownName("measure", by_language, COLUMNS)
+    if metric not in COLUMNS:
+        raise UnknownName("measure", metric, COLUMNS)
     results = {path: read_result_record(path) for path in find_results(paths)}
     chosen = {path: result for path, result in results.items() if task in (None, result.task.name)}
     if task and not chosen:
@@ -58,7 +57,7 @@ def whatif(
         if as_json:
             rows += as_records(model, result.task.name, answers)
         else:
-            console.print(remedies_view(model, result.task.name, answers, by_language))
+            console.print(remedies_view(model, result.task.name, answers, metric if by_language else ""))
     for reason in reasons:
         console.print(reason, style="yellow", soft_wrap=True)
     if not answered:
