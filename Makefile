@@ -21,60 +21,63 @@ export OMP_NUM_THREADS ?= 1
 DEV_PIP := $(PIP) --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check lint verify coverage mutation bench board docs readme dist package clean
+.PHONY: help demo test check lint verify coverage mutation bench board docs readme dist package clean
 
-demo: $(VENV)/.core
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.core  ## score the built-in model on a small set, and name the next steps
 	@$(BIN)/panglot demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev  ## all tests
 	$(PYTEST)
 
 # Each of the first two takes one core.
-check: $(VENV)/.dev
+check: $(VENV)/.dev  ## lint, verify and all tests: what CI runs
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint verify
 	$(PYTEST)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev  ## style, spelling, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-verify: $(VENV)/.dev
+verify: $(VENV)/.dev  ## the committed results against the record of their verification
 	$(BIN)/panglot verify submissions --check-record
 
-coverage: $(VENV)/.dev
+coverage: $(VENV)/.dev  ## all tests, and which lines they reach
 	$(PYTEST) --cov
 
-mutation: $(VENV)/.dev
+mutation: $(VENV)/.dev  ## how many small mistakes in the core the tests notice; over an hour
 	$(BIN)/python -m benchmarks.mutation
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench  ## measured speed and memory, against peers
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,rounds
 
-board: $(VENV)/.board
+board: $(VENV)/.board  ## open the leaderboard on submissions/
 	$(BIN)/panglot board
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs  ## the pages of the documentation
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # What the README shows of the code: its tables, and the picture of the terminal.
-readme: $(VENV)/.core
+readme: $(VENV)/.core  ## generated tables, pictures and notebooks
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/terminal.py
 	$(BIN)/python docs/notebook.py
 
 # The wheel and the source distribution, as they would be published.
-dist: $(VENV)/.release
+dist: $(VENV)/.release  ## the wheel and the source distribution
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 
-package: dist
+package: dist  ## try the wheel alone in an empty environment
 	.ci/try dist/*.whl
 
-clean:
+clean:  ## delete the virtual environment
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
