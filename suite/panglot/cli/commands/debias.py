@@ -38,7 +38,7 @@ def debias(
     For a sentence-transformers model, project:R writes a folder that the library can load. Other combinations write
     an .npz file and the numpy code to apply it.
 
-    Example: panglot debias MODEL --method project:4 --fit texts.jsonl --out debiased
+    Example: panglot debias MODEL --method project:2 --fit texts.jsonl --out debiased
     """
     from panglot.remedies.debias import parse_method
     from panglot.remedies.fit_texts import FitTexts
