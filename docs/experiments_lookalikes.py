@@ -31,7 +31,7 @@ OVERLAP = 0.9
 SIDE = 32
 """Pixels of a side at which outlines are compared."""
 COMMON = {"and", "button", "in", "of", "on", "sign", "the", "with"}
-"""Words of names that say nothing of a picture."""
+"""Words of names that say nothing about a picture."""
 MODELS = ("static-image-1", "transformer-image-1")
 
 

@@ -198,7 +198,7 @@ def claims() -> list[str]:
 
 
 def _claimed(name: str, task: str) -> dict[str, str]:
-    """What an ablation says of the claims about arms that it has."""
+    """What an ablation says about the claims about arms that it has."""
     arms = {arm.name for arm in known(name).arms}
     asked = [claim for claim in CLAIMS if {claim[1], claim[2]} <= arms]
     shifts = tests(name, task, [(one, other, measure) for _, one, other, measure, _ in asked])
