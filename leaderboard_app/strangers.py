@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from panglot.errors import BadResult, PanglotError
+from panglot.errors import BadResult, PanglotError, in_our_words
 from panglot.plain import plain
 from panglot.trust.submission import FILE_NAME
 
@@ -29,7 +29,7 @@ def contained(file: str, refused: dict[str, str]) -> Iterator[None]:
         refused[file] = str(error)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        refused[file] = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}."[:300]
+        refused[file] = f"{'.'.join(map(str, fault['loc']))}: {in_our_words(fault['msg'])}."[:300]
     except Exception as error:  # files can be odd in ways that nobody has thought of
         _LOG.debug("%s", file, exc_info=True)
         refused[file] = f"It cannot be shown. {type(error).__name__}: {str(error)[:200]}"

@@ -15,6 +15,7 @@ Any other exception is a bug in Panglot and keeps its traceback.
 from __future__ import annotations
 
 import errno
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterable
@@ -51,15 +52,16 @@ _MOST_NAMES = 40
 
 
 class UnknownName(PanglotError):
-    """An unknown name; the message suggests the nearest known names."""
+    """An unknown name; the message suggests the nearest known names. `within` is what has names of this kind."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "", within: object = "") -> None:
         names = sorted(known)
         nearest = get_close_matches(name.lower(), names, n=3, cutoff=0.6)
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         all_of_them = f"Known: {', '.join(names[:_MOST_NAMES])}{more}."
         hint = f"Did you mean {' or '.join(nearest)}?" if nearest else all_of_them
-        super().__init__(" ".join(part for part in (f"Unknown {kind} '{name}'.", hint, advice) if part))
+        said = f"{within} has no {kind} '{name}'." if within else f"Unknown {kind} '{name}'."
+        super().__init__(" ".join(part for part in (said, hint, advice) if part))
 
 
 class MissingData(PanglotError):
@@ -97,6 +99,23 @@ def require(module: str, extra: str, purpose: str) -> None:
     """
     if find_spec(module) is None:
         raise MissingExtra(f"{purpose} needs {module}. Install it with: pip install 'panglot[{extra}]'")
+
+
+_IN_OUR_WORDS = (
+    (r"^Value error, ", ""),
+    (r"^Input should ", "must "),
+    (r"^must be greater than or equal to ", "must be at least "),
+    (r"^must be less than or equal to ", "must be at most "),
+    (r", unable to (?:parse|interpret) .*$", ""),
+)
+"""Patterns in what pydantic says about a value, and what replaces them."""
+
+
+def in_our_words(message: str) -> str:
+    """What pydantic says about a value, as the end of a sentence: `must be at least 1`."""
+    for pattern, said in _IN_OUR_WORDS:
+        message = re.sub(pattern, said, message, flags=re.DOTALL)
+    return message
 
 
 _LONGEST = 500

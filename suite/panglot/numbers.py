@@ -17,6 +17,11 @@ def number(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
+def percent(share: float) -> str:
+    """A share, as `60.0 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def short(value: float | None) -> str:
     """The same without the zero before the point: `.525`."""
     text = number(value)

@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from panglot.errors import BadData, MissingData
+from panglot.errors import BadData, MissingData, in_our_words
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -228,4 +228,4 @@ def fault_message(fault: ErrorDetails, model: type[BaseModel]) -> str:
             return "must be an array"
         case "string_pattern_mismatch":
             return f"{str(fault['input'])[:80]!r} does not match the pattern {fault['ctx']['pattern']}"
-    return str(fault["msg"]).replace("Input should", "must")
+    return in_our_words(fault["msg"])

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
+
+from panglot.errors import in_our_words
 
 OPTIONS = "Arguments and options"
 VERBS = "Verbs"
@@ -16,6 +19,15 @@ VERBS = "Verbs"
 
 class Verb(TyperCommand):
     """A verb whose options are grouped by `rich_help_panel`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; an error says what the value must be, without the words of the library that found it."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            said = in_our_words(error.message)
+            error.message = said if said.endswith(".") else f"{said}."
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments first, then the options."""

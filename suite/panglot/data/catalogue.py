@@ -133,7 +133,7 @@ def _own_file(path: Path, part: str) -> tuple[Task, ...]:
         return every
     found = sets.get(part) or tuple(task for task in every if task.name == part)
     if not found:
-        raise UnknownName(f"task of {path}", part, dict.fromkeys([*sets, *(task.name for task in every)]))
+        raise UnknownName("task", part, dict.fromkeys([*sets, *(task.name for task in every)]), within=path)
     return found
 
 

@@ -25,7 +25,7 @@ DOUBT = math.log(100)
 TWO_LETTERS = 2
 
 _NO_LANGUAGE = "zxx"
-"""What the detector says of texts without words; in Panglot it is reserved for images."""
+"""What the detector says about texts without words; in Panglot it is reserved for images."""
 
 
 class Detected(NamedTuple):

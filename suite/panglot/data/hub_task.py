@@ -155,7 +155,7 @@ def _subsets(wanted: HubName, commit: str) -> list[str]:
     known = [name.removesuffix("-corpus") for name in names if name.endswith("-corpus")]
     for config in wanted.configs:
         if config not in known:
-            raise UnknownName(f"configuration of {wanted.path}", config, known or names)
+            raise UnknownName("configuration", config, known or names, within=wanted.path)
     if not known and "corpus" not in names:
         raise BadData(
             f"{wanted.path} is not a retrieval set in the form of mteb: it has no configuration 'corpus' or "

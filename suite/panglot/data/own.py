@@ -163,7 +163,9 @@ def _beir(folder: Path, split: str, tables: Sequence[str]) -> _Layout:
         else:
             missing += choices
     if missing:
-        raise MissingData(f"{folder} lacks {', '.join(missing)}. {_advice(folder, missing)}")
+        *others, last = missing
+        without = f"neither {', '.join(others)} nor {last}" if others else f"no {last}"
+        raise MissingData(f"{folder} has {without}. {_advice(folder, missing)}")
     read = list(found.values())
     others = [name for name in tables if name not in read] + ["qrels/"] * (
         "/" not in found["qrels.tsv"] and (folder / "qrels").exists()

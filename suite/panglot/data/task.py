@@ -146,7 +146,7 @@ class Task:
         if len(meant) == 1:
             return meant[0]
         advice = f"'{language}' is ambiguous." if meant else ""
-        raise UnknownName(f"language of {self.name}", language, meant or self.languages, advice)
+        raise UnknownName("language", language, meant or self.languages, advice, within=self.name)
 
     @property
     def citation(self) -> str:

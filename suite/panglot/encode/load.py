@@ -11,7 +11,7 @@ from panglot.encode.card import ModelCard
 from panglot.encode.model import Composite, Encoder, Model, Scorer
 from panglot.encode.options import OPTIONS, Options, flag
 from panglot.encode.registry import find_kind, import_loader, is_built_in
-from panglot.errors import BadEncoder, PanglotError, spelled
+from panglot.errors import BadEncoder, PanglotError, in_our_words, spelled
 
 
 def load_model(name: str, options: Options = Options()) -> Model:
@@ -51,7 +51,7 @@ def _first_fault(error: ValidationError) -> str:
     """Describe the first invalid field of a card in one sentence."""
     first = error.errors(include_context=False, include_url=False)[0]
     field = ".".join(map(str, (error.title, *first["loc"])))
-    return f"{field} is {first['input']!a:.80}: {first['msg'].removeprefix('Value error, ')}."
+    return f"{field} is {first['input']!a:.80}: {in_our_words(first['msg'])}."
 
 
 def _with_settings(name: str, model: Any, options: Options) -> Model:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from panglot.errors import BadResult
+from panglot.errors import BadResult, in_our_words
 
 META = "model_meta.json"
 EXPERIMENTS = "experiments"
@@ -86,11 +86,11 @@ def read_file(path: Path) -> MtebResult:
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:200]
-        raise BadResult(f"It is not an mteb result: {where}: {first['msg']}.") from error
+        raise BadResult(f"It is not an mteb result: {where}: {in_our_words(first['msg'])}.") from error
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What `model_meta.json` in the folder of a revision says of the model; empty if it says nothing."""
+    """What `model_meta.json` in the folder of a revision says about the model; empty if it says nothing."""
     try:
         meta = _read_json(folder / META)
     except BadResult:

@@ -38,9 +38,11 @@ _ABSOLUTE = re.compile(r"(?<![\w/.:~-])/(?:[\w.@+-]+/)+[\w.@+-]+|\b[A-Za-z]:\\[^
 def files_of(folder: Path) -> list[Path]:
     """The files of a model to upload: all but hidden ones and the state of training, sorted.
 
-    :raises BadEncoder: the folder is not a sentence-transformers model.
+    :raises BadEncoder: the folder does not exist, or is not a sentence-transformers model.
     :raises PanglotError: a file is a link, or names a file or folder of this machine.
     """
+    if not folder.exists():
+        raise BadEncoder(f"{folder} does not exist. Pass the folder of a model, as made by panglot train.")
     if not (folder / "modules.json").is_file():
         raise BadEncoder(f"{folder} is not a sentence-transformers model: it has no modules.json.")
     files = [path for path in sorted(folder.rglob("*")) if _is_public(path.relative_to(folder)) and not path.is_dir()]

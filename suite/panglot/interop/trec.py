@@ -22,20 +22,21 @@ MOST_LINES = 5_000_000
 """Lines of the longest file that is read."""
 
 
-def run_lines(evidence: Evidence, tag: str) -> Iterator[str]:
+def run_lines(evidence: Evidence, tag: str, longest: str = "TASK.top100.parquet") -> Iterator[str]:
     """The lines `query Q0 candidate rank score tag` of every query's best candidates in the pool of all languages.
 
     trec_eval orders by score and ignores the rank. Scores in evidence files are rounded, so `STEP` is subtracted per
     rank to preserve the order of the list, ties included. A list has at most 100 candidates, so deeper measures such as
     the uncut `map` are lower than in the result.
 
+    :param longest: the file that has the longest lists, for a message
     :raises BadResult: an id contains white space, which the format cannot represent, or the evidence holds only the
         first few ranks.
     """
     if evidence.top.shape[1] < min(DEPTH, evidence.sizes.sum()):
         raise BadResult(
             f"The evidence has only the first {evidence.top.shape[1]} candidates of each list. Run the model again to "
-            f"get the file <task>.top100.parquet, which has {DEPTH}."
+            f"get {longest}, which has {DEPTH}."
         )
     for id_ in (*evidence.query_ids, *evidence.candidate_ids):
         if re.search(r"\s", id_) or not id_:

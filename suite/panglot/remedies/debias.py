@@ -126,7 +126,7 @@ def parse_method(name: str) -> Method:
         sentence = f"Removes the {number} leading components of the text's own language."
         return Method(name, sentence, _NEEDS_COMPONENTS, True, True, lambda fit: _leading_components(fit, number))
     hint = "In project:R and lir:R, R is a positive integer of at most nine digits."
-    raise UnknownName("method of debiasing", name, EXAMPLES, hint)
+    raise UnknownName("debiasing method", name, EXAMPLES, hint)
 
 
 _NEEDS_MEANS = "The language of every document and query, and one subtraction; documents must be reindexed."

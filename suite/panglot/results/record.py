@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from panglot.errors import BadResult
+from panglot.errors import BadResult, in_our_words
 from panglot.files import write_whole
 
 FORMAT = 1
@@ -92,7 +92,7 @@ def first_fault(error: ValueError) -> str:
         return f"It has {error.error_count():,} errors"
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     where = ascii(".".join(str(part) for part in first["loc"])[:200])[1:-1]
-    what = first["msg"].removeprefix("Value error, ")[:300]
+    what = in_our_words(first["msg"])[:300]
     return f"{where}: {what}" if where else what
 
 

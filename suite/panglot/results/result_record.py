@@ -233,7 +233,8 @@ def _nothing_in(path: Path) -> str:
             f"{path} has only scores that were reported elsewhere, without evidence, so nothing can be computed from "
             "them. The leaderboard shows them: panglot board"
         )
-    return f"No results in {path}. Pass a result file, or the folder of a model."
+    problem = f"No results in {path}" if path.exists() else f"{path} does not exist"
+    return f"{problem}. Pass a result file, or the folder of a model."
 
 
 def _cells(values: np.ndarray) -> tuple[tuple[Cell, ...], ...]:

@@ -52,7 +52,7 @@ def check(
     else:
         from panglot.cli.view.quality import quality_view
 
-        for name, quality in found.items():
-            open_console().print(quality_view(name, quality))
+        for task in tasks:
+            open_console().print(quality_view(task.name, found[task.name], noted=bool(task.remarks)))
     if any(quality.findings for quality in found.values()):
         raise typer.Exit(1)

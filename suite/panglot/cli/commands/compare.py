@@ -84,7 +84,7 @@ def _pairs(
         listed = (", ".join(sorted({name for name, _ in results})) for results in (one, other))
         raise BadResult("A and B have no task in common: A has {}; B has {}.".format(*listed))
     if task is not None and task not in shared:
-        raise UnknownName("task of both", task, shared)
+        raise UnknownName("shared task", task, shared)
     for name in sorted(shared) if task is None else [task]:
         contents = [key for key in one if key[0] == name and key in other]
         if contents:

@@ -174,11 +174,12 @@ def _export_eee(path: Path, folder: Path | None, per_query: bool, by: str) -> No
 
 def _trec(path: Path) -> Iterable[str]:
     from panglot.interop.trec import run_lines
+    from panglot.results.evidence_file import evidence_file
     from panglot.results.facts import read_evidence_of
     from panglot.results.result_record import read_result_record
 
     result = read_result_record(path)
-    return run_lines(read_evidence_of(path, result), result.model.label)
+    return run_lines(read_evidence_of(path, result), result.model.label, evidence_file(path, "top100").name)
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ def fetch(
 
     Data goes to the cache. Data already there or in the data folder is only checked. A run fetches missing data
     automatically; a training does not. The name `training` stands for all training sets, including emoji and
-    storybooks, with their licences; after an interruption, the command goes on with the first missing source.
+    storybooks, with their licences; after an interruption, the command resumes at the first missing source.
 
     Example: panglot fetch emoji storybooks
 

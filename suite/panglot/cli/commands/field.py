@@ -23,7 +23,8 @@ def field(
 ) -> None:
     """Show what others reported on a task: within languages, and across English.
 
-    Reported rows have no evidence and no rank. A model is listed if it has all cells of the chosen languages.
+    Reported rows have no evidence and no rank. A model is listed if it has all cells of at least one
+    mean over the chosen languages.
 
     Example: panglot field --task belebele --languages eng_Latn,deu_Latn,swh_Latn
     """

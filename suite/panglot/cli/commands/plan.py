@@ -137,7 +137,8 @@ def plan(
     for name, stream in large.items():
         console.print(list_stream_plan(name, stream, workers, price))
     if try_settings:
-        console.print(list_faster(faster))
+        no_texts = "the candidates are images" if plans else "all tasks are streamed"
+        console.print(list_faster(faster, "the model supports none" if texts else no_texts))
 
 
 def _records(plans: Mapping[str, Plan], price: float) -> dict[str, Any]:

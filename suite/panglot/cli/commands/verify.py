@@ -22,7 +22,9 @@ def verify(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="Result files, folders of models, or a folder of those.")
     ],
-    rerun: Annotated[bool, typer.Option("--rerun", help="Score a sample of queries again with the model.")] = False,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Score a sample again with the model; write TASK.attestation.json.")
+    ] = False,
     sample: Annotated[int, typer.Option(metavar="N", help="Queries that --rerun draws.", min=1)] = 200,
     model: Annotated[str, typer.Option(metavar="MODEL", help="Model for --rerun to load (default: see above).")] = "",
     trust_remote_code: Annotated[
@@ -112,6 +114,8 @@ def _verdicts(paths: list[Path], use: Use | None) -> Iterator[Verdict]:
     from panglot.trust.verify_folder import verify_folder
 
     for path in paths:
+        if not path.exists():
+            raise BadResult(f"{path} does not exist. Pass a result file, or the folder of a model.")
         if path.suffix == ".zip" and path.is_file():
             raise BadResult(f"{path} is packed. To unpack it, verify it and put it in place: panglot receive {path}")
         if path.is_file() and path.name != CARD:

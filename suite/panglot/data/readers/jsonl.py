@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from panglot.data.readers.rows import Names, Row, fault_of_name, fields_of, shown
-from panglot.errors import BadData
+from panglot.errors import BadData, in_our_words
 from panglot.lines import read_lines
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -54,9 +54,7 @@ def parse_json(text: str, form: type[Form], fault: str) -> Form:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise BadData(
-            f"{fault}{f' {where}:' if where else ''} {first['msg'].removeprefix('Value error, ')}."
-        ) from error
+        raise BadData(f"{fault}{f' {where}:' if where else ''} {in_our_words(first['msg'])}.") from error
 
 
 def _check_id(value: str) -> str:

@@ -17,6 +17,7 @@ from panglot.data.readers.tables import is_table
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 from panglot.languages import code_of, find_respelled_languages, is_unknown
+from panglot.numbers import percent
 from panglot.plain import is_blank
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class OwnRecords:
         for item, detected in zip(items, found, strict=True):
             self._put(item, detected.language)
         counts = Counter(detected.language for detected in found)
-        shares = [f"{language} {count / len(found):.1%}" for language, count in counts.most_common(SHOWN)]
+        shares = [f"{language} {percent(count / len(found))}" for language, count in counts.most_common(SHOWN)]
         more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
         files = {row.path for row in rows}
         where = files.pop() if len(files) == 1 else rows[0].path.parent

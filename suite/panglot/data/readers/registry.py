@@ -16,7 +16,7 @@ from panglot.data.readers.lareqa import sentence_pool
 from panglot.data.readers.miracl import read_questions
 from panglot.data.readers.pairs import PART, read_pairs
 from panglot.data.readers.retrieval import read_retrieval
-from panglot.errors import PanglotError, UnknownName, spelled
+from panglot.errors import PanglotError, UnknownName, in_our_words, spelled
 
 GROUP = "panglot.readers"
 """Entry point group in which packages register a `Format`."""
@@ -101,5 +101,5 @@ def with_settings(found: Format, settings: Mapping[str, Any]) -> Callable[[Mappi
         try:
             values[name] = TypeAdapter(hints.get(name, Any)).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
-            raise ValueError(f"{name} {error.errors()[0]['msg'].replace('Input should', 'must')}") from error
+            raise ValueError(f"{name} {in_our_words(error.errors()[0]['msg'])}") from error
     return partial(found.read, **values) if values else found.read

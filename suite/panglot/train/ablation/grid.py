@@ -115,7 +115,7 @@ def read_ablation(path: Path) -> Ablation:
     :raises MissingData: there is no such file.
     :raises BadData: it is not a valid ablation grid; the message lists all faults.
     """
-    content = read_content(path)
+    content = read_content(path, grids=True)
     if "text" in content:
         raise BadData(f"{path} is a single recipe, not an ablation grid. Run: panglot train {path}")
     try:

@@ -32,8 +32,10 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     return make_recipe(content, changes, str(path))
 
 
-def read_content(path: Path) -> dict[str, Any]:
+def read_content(path: Path, grids: bool = False) -> dict[str, Any]:
     """The content of a recipe or ablation file, or of one in the package with this name.
+
+    `grids` says which of them a message lists.
 
     :raises MissingData: there is no such file.
     :raises BadData: it is not valid TOML.
@@ -41,8 +43,9 @@ def read_content(path: Path) -> dict[str, Any]:
     packaged = Path(str(files("panglot.train.recipes") / f"{path.name.removesuffix('.toml')}.toml"))
     found = path if path.is_file() else packaged
     if not found.is_file():
-        known = ", ".join(sorted(file.stem for file in packaged.parent.glob("*.toml")))
-        raise MissingData(f"{path} does not exist. Recipes in the package: {known}.")
+        there = sorted(packaged.parent.glob("*.toml"))
+        known = ", ".join(file.stem for file in there if ("arms" in read_toml(file).content) == grids)
+        raise MissingData(f"{path} does not exist. {'Ablations' if grids else 'Recipes'} in the package: {known}.")
     return read_toml(found).content
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from panglot.files import write_whole
+from panglot.numbers import percent
 from panglot.train.recipes.recipe import Recipe
 from panglot.train.run.record import LeakRecord, TrainingRecord
 
@@ -107,7 +108,7 @@ def _sentence(recipe: Recipe, training: TrainingRecord) -> str:
     if training.best_validation is not None:
         sentence += (
             f" The checkpoint of step {training.best_step} was kept: it retrieves the translation of "
-            f"{training.best_validation:.1%} of FLORES sentences."
+            f"{percent(training.best_validation)} of FLORES sentences."
         )
     return sentence
 
