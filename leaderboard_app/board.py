@@ -29,7 +29,7 @@ SEEN = {
     "parent": "trained on its source",
     "unknown": "not stated",
 }
-"""What a card says of a model and a task's data, in words."""
+"""What a card says about a model and a task's data, in words."""
 
 
 class View(NamedTuple):
@@ -56,7 +56,7 @@ class View(NamedTuple):
 
 OVERALL = View()
 FLOOR = "floor"
-"""What is shown instead of a rank where a model knows nothing of the text."""
+"""What is shown instead of a rank where a model knows nothing about the text."""
 NO_SCORE = Score(0.0, 0.0, 0.0)
 
 Row = dict[str, Score]
@@ -148,7 +148,7 @@ def overview(
             "rank": standing[entry.id].place if entry.id in standing else None,
             "rank 95 %": _why_unranked(entry)
             or (span(standing[entry.id].low, standing[entry.id].high) if entry.id in standing else None),
-            "alike": " ".join(standing[entry.id].letters) if entry.id in standing else None,
+            "group": " ".join(standing[entry.id].letters) if entry.id in standing else None,
             "model": name,
             "organisation": entry.organisation,
             "parameters": entry.parameters,

@@ -61,7 +61,7 @@ def sensible_pair(best_first: Sequence[Entry]) -> list[Entry]:
 
 
 def setting_table(comparison: Comparison) -> pd.DataFrame:
-    """A row for each setting with all that is known of the difference."""
+    """A row for each setting with all that is known about the difference."""
     return _cells(comparison.by_setting, [{"setting": name} for name in comparison.settings])
 
 

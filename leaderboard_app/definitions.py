@@ -23,7 +23,7 @@ COMMANDS = {
     "Language pairs": "panglot show submissions/MODEL@REVISION --matrix",
     "Rank intervals and letters": "panglot rank submissions --task xquad-r --setting balance",
     "Differences between two models": "panglot compare submissions/ONE@1 submissions/OTHER@1 --matrix",
-    "Rows of papers": "panglot import published",
+    "Published results": "panglot import published",
     "The lists of the best 100, for trec_eval": "panglot export submissions/MODEL@REVISION --format trec",
 }
 """How to reproduce each kind of number on the board."""
@@ -62,7 +62,7 @@ def bias_measures() -> dict[str, str]:
 
 
 def data(tasks: Sequence[Task]) -> dict[str, str]:
-    """Of tasks on the same data their licence, where it is from, and what to know of it, by their names."""
+    """Of tasks on the same data their licence, where it is from, and what to know about it, by their names."""
     names: dict[str, list[str]] = {}
     for task in tasks:
         parts = (f"Licence: {task.licence}", task.citation, task.note)

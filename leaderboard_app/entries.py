@@ -97,7 +97,7 @@ class Entry(Record):
 
     @property
     def floor(self) -> bool:
-        """Whether it knows nothing of the text, and is shown for reference only."""
+        """Whether it knows nothing about the text, and is shown for reference only."""
         return self.identity in FLOORS
 
     @property
@@ -107,7 +107,7 @@ class Entry(Record):
 
 
 class Found(NamedTuple):
-    """What one folder holds; `refused` says of files why they are not shown."""
+    """What one folder holds; `refused` says why files are not shown."""
 
     entries: list[Entry]
     rows: list[pa.Table]
@@ -165,7 +165,7 @@ def _is_about(card: SubmissionCard, result: ResultRecord) -> bool:
 
 
 def _measured(path: Path, result: ResultRecord, card: SubmissionCard | None) -> Entry:
-    """Facts of a result; what the result itself says of its model goes before its card."""
+    """Facts of a result; what the result itself says about its model goes before its card."""
     model, encoding = result.model, result.run.encoding
     facts = _card_facts(card, result) | _model_facts(result)
     return Entry(

@@ -65,7 +65,7 @@ def stored_contributions(home: Path, path: Path, metric: str) -> Contributions:
 
 
 def stored_answers(home: Path, path: Path, policies: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What `panglot whatif --json` says of a result, by policy, kept likewise.
+    """What `panglot whatif --json` says about a result, by policy, kept likewise.
 
     :raises BadResult: a file is missing or is no evidence, or no policy can be answered from it.
     """

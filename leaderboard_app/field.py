@@ -118,7 +118,7 @@ def standing(models: Sequence[Scored], languages: Sequence[str], task: str) -> S
 
 
 def link_of(model: Scored, task: str) -> str:
-    """Where all that is known of a model on a task is shown."""
+    """Where all that is known about a model on a task is shown."""
     if model.is_reported:
         return reported_link(task, model.identity, str(model.facts["revision"]))
     return model_link(model.facts["task"], model.facts["folder"])
@@ -159,7 +159,7 @@ def field_table(models: Sequence[Scored], pivot: Pivot, task: str) -> pd.DataFra
 
 
 def origin_table(model: Scored) -> pd.DataFrame:
-    """What is stated of a model and of how it was measured, one fact a row."""
+    """What is stated about a model and about how it was measured, one fact a row."""
     names = ("revision", "weights", "licence", "released", "similarity", "link", "data_revision", "date")
     version = model.facts.get("mteb_version") or "(version not stated)"
     facts = {

@@ -1,4 +1,4 @@
-"""What pages read of the field: what others reported, beside what was measured here; remembered like all of `store`."""
+"""What pages read from the field: what others reported, beside what was measured here; kept like all of `store`."""
 
 from __future__ import annotations
 

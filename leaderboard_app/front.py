@@ -28,8 +28,8 @@ from panglot.score.bootstrap import Score
 from panglot.score.comparison.standings import Standing
 
 ORDER = (
-    "Of two models, the one with the better mean rank over the tasks that both have is ahead. Models are ordered by "
-    "how many others they are ahead of, less how many are ahead of them."
+    "A model beats another if its mean rank over the tasks that both have is better. Models are ordered by how many "
+    "others they beat, less how many beat them."
 )
 REPORTED_BY = "ndcg@10"
 """The metric of reported rows."""
@@ -51,7 +51,7 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A model with its cells by task; `link` leads to all that is known of it."""
+    """A model with its cells by task; `link` leads to all that is known about it."""
 
     name: str
     note: str
@@ -200,8 +200,8 @@ def as_html(front: Front, name: str, most: int) -> str:
         )
     return (
         f'<div class="front" role="region" aria-label="{html.escape(name)}" tabindex="0"><table>'
-        f'<thead><tr><th scope="col">model</th>{heads}<th scope="col">ahead of<small>models</small></th>'
-        f'<th scope="col">has<small>tasks</small></th></tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        f'<thead><tr><th scope="col">model</th>{heads}<th scope="col">beats<small>models</small></th>'
+        f'<th scope="col">tasks</th></tr></thead><tbody>{"".join(body)}</tbody></table></div>'
     )
 
 

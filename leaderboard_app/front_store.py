@@ -1,4 +1,4 @@
-"""What pages read of the first page's tables, remembered like all of `store`."""
+"""What pages read from the first page's tables, remembered like all of `store`."""
 
 from __future__ import annotations
 

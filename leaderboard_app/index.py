@@ -55,7 +55,7 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """What the board shows. `refused` says of files why they are not shown.
+    """What the board shows. `refused` says why files are not shown.
 
     `waiting` counts results that are still to be verified, `recorded` those whose level is the recorded one; `pending`
     says whether there is anything to verify, be it a sample of the latter.
@@ -104,8 +104,8 @@ def read_index(folder: Path) -> Index:
         checked = checks.folders.get(entry.folder)
         if checked and checked.stamp == known.stamps.get(entry.folder):
             stem = Path(entry.id).name
-            level, by_keepers = checked.levels.get(stem, entry.trust), stem in checked.recorded
-            entry = entry.model_copy(update={"trust": level, "recorded": by_keepers})
+            level, by_maintainers = checked.levels.get(stem, entry.trust), stem in checked.recorded
+            entry = entry.model_copy(update={"trust": level, "recorded": by_maintainers})
             if entry.trust == "failed":
                 refused[f"{entry.id}.json"] = " ".join(checked.findings.get(stem, ("Verification failed.",)))
                 continue

@@ -11,7 +11,7 @@ def address_of(page: str, **query: str) -> str:
 
 
 def model_link(task: str, folder: str) -> str:
-    """Where all that is known of a model that was handed in is shown, on a task."""
+    """Where all that is known about a model that was handed in is shown, on a task."""
     return address_of("model", task=task, model=folder)
 
 

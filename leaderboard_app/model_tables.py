@@ -18,12 +18,12 @@ from panglot.results.result_record import ResultRecord
 from panglot.score.bootstrap import Score
 
 ENDS = ("", " low", " high")
-RECORDED = "as recorded by the maintainers of these submissions, not found on this machine"
-"""Said of a level of trust."""
+RECORDED = "as recorded by the maintainers of these submissions; not yet verified on this machine"
+"""Said about a level of trust."""
 
 
 def card_table(entry: Entry) -> pd.DataFrame:
-    """What is stated of the model, one fact a row."""
+    """What is stated about the model, one fact a row."""
     facts = {
         "organisation": entry.organisation,
         "parameters": f"{entry.parameters:,}" if entry.parameters else "",

@@ -1,4 +1,4 @@
-"""What a page says of results that it does not show, does not rank, or has still to verify."""
+"""What a page says about results that it does not show, does not rank, or has still to verify."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
     scores = [name for name in (*SCORES, *BIAS, "image-text") if table[name].notna().any()]
     order = ["rank", "model"]
     order += scores
-    order += ["rank 95 %", "alike", "parameters", "dimension", "trust", "data", "date", "organisation"]
+    order += ["rank 95 %", "group", "parameters", "dimension", "trust", "data", "date", "organisation"]
     config: dict[str, object] = {
         name: COLUMN.NumberColumn(
             SHORT.get(name, name),
@@ -42,7 +42,7 @@ def overview_columns(table: pd.DataFrame, intervals: bool) -> tuple[list[str], d
         "rank 95 %": COLUMN.TextColumn(
             "rank 95 %", width=76, help="95 % interval of the rank, from bootstrap draws, or why there is none."
         ),
-        "alike": COLUMN.TextColumn("ties", width=50, help="Models that share a letter cannot be told apart."),
+        "group": COLUMN.TextColumn("group", width=60, help="Models that share a letter cannot be told apart."),
         "parameters": COLUMN.NumberColumn("parameters", format="compact", width=80),
         "dimension": COLUMN.NumberColumn("dim", format="localized", width=55, help="Dimension of its vectors."),
         "trust": COLUMN.TextColumn("trust", help=TRUST_HELP, width=105),

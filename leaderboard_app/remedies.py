@@ -17,7 +17,7 @@ from panglot.remedies.whatif import DEPTH, POOL
 from panglot.score.metrics import NAMES
 
 Answers = Mapping[str, Mapping[str, Any]]
-"""What `panglot whatif --json` says of one result, by policy."""
+"""What `panglot whatif --json` says about one result, by policy."""
 
 MEASURES = {
     "map": "Mean average precision in one list over all languages, averaged over query languages.",

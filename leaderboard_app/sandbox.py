@@ -62,7 +62,7 @@ LIMITS = Limits()
 
 
 class FileReport(Record):
-    """What was found of one file, in words that are safe to show as plain text."""
+    """What was found about one file, in words that are safe to show as plain text."""
 
     name: str
     level: Level
@@ -71,7 +71,7 @@ class FileReport(Record):
 
 
 class Report(Record):
-    """What was found of an upload: `folder` names the submission if nothing is wrong, `refused` says why it is none."""
+    """What was found about an upload: `folder` names the submission if nothing is wrong, `refused` says what is."""
 
     files: tuple[FileReport, ...] = ()
     folder: str = ""

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).with_name("experiments")
 
 
 def read_experiments() -> tuple[dict[str, Experiment], dict[str, str]]:
-    """The ablations that came with the board by name, and what is said of files that are none."""
+    """The ablations that came with the board by name, and what is said about files that are none."""
     found, refused = {}, {}
     for path in sorted(FOLDER.glob("*.json")):
         try:
@@ -74,7 +74,7 @@ def difference_table(experiment: Experiment, task: str) -> pd.DataFrame:
 
 
 def conclusion(experiment: Experiment, task: str) -> str:
-    """What the ablation found on a task: the best arm by balance, and what tests found of the best arm that has any.
+    """What the ablation found on a task: the best arm by balance, and what tests found about the best arm that has any.
 
     Tests of earlier versions do not count: as if other seeds and articles could not change the outcome, they find too
     much. Empty where no arm has a score.

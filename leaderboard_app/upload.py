@@ -25,7 +25,7 @@ YOURS = "▶"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found of an upload, and where nothing is wrong: its scores and its name in the inbox."""
+    """What was found about an upload, and where nothing is wrong: its scores and its name in the inbox."""
 
     report: Report
     found: Found | None = None

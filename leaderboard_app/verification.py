@@ -63,7 +63,7 @@ def verify_new(folder: Path, progress: Progress = silent) -> str:
     """Verify what is not known, one folder at a time, and a sample of what is recorded; what is found is kept at once.
 
     Evidence that holds is put into the store, so that the first visitor does not wait for it. Gives what there is to
-    say of the sample.
+    say about the sample.
     """
     home = home_of(folder)
     with FileLock(home / LOCK):
@@ -147,7 +147,7 @@ def _contradiction(folder: Path, name: str, checks: Checks) -> str:
 
 
 def _checked(stamp: str, folder: Path, home: Path) -> Checked:
-    """What is found of one folder; evidence that holds is put into the store."""
+    """What is found about one folder; evidence that holds is put into the store."""
     odd: dict[str, str] = {}
     with contained(folder.name, odd):
         found = verify_folder(folder, use=lambda path, result, evidence: _store(home, path, result, evidence))
@@ -186,6 +186,14 @@ def _rank(index: Index, progress: Progress) -> list[Path]:
     return kept
 
 
+def shown(index: Index) -> str:
+    """How many results are shown and how many files are not; published ones come with the package."""
+    published, refused = sum(entry.trust == "published" for entry in index.entries), len(index.refused)
+    own = count(len(index.entries) - published, "result is", "results are")
+    also = f" The board also shows {count(published, 'published result')} that ship with Panglot." if published else ""
+    return f"{own} shown, {refused} {'is' if refused == 1 else 'are'} not.{also}"
+
+
 def trusted(index: Index) -> str:
     """How far what is shown was verified, and where."""
     here = sum(entry.trust not in ("not checked", "published") for entry in index.entries) - index.recorded
@@ -198,7 +206,7 @@ def trusted(index: Index) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Bring the index of a folder up to date, and say what is not shown; beside the board, only of the sample."""
+    """Bring the index of a folder up to date, and say what is not shown; beside the board, only about the sample."""
     from panglot.cli.output import echo, print_json
     from panglot.cli.view.console import PlainConsole
     from panglot.cli.view.terminal import progress_bar
@@ -218,9 +226,7 @@ def main(arguments: Sequence[str]) -> None:
         print_json({"shown": len(index.entries), "refused": index.refused})
         return
     console = PlainConsole()
-    shown, refused = count(len(index.entries), "result is", "results are"), len(index.refused)
-    console.print(f"{shown} shown, {refused} {'is' if refused == 1 else 'are'} not.", soft_wrap=True)
-    for line in filter(None, (trusted(index), message)):
+    for line in filter(None, (shown(index), trusted(index), message)):
         console.print(plain(line), soft_wrap=True)
     for file, why in index.refused.items():
         console.print(f"  {file}: {why}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What is known of submissions from verification: found on this machine, or recorded beside them."""
+"""What is known about submissions from verification: found on this machine, or recorded beside them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOCK = ".check.lock"
 
 
 class Checked(BaseModel, frozen=True):
-    """What was found of one folder as it was at `stamp`: levels by file name, and what is wrong.
+    """What was found about one folder as it was at `stamp`: levels by file name, and what is wrong.
 
     `recorded` names the files whose level was not found here. Where the folder is not `whole`, others are still to be
     verified.

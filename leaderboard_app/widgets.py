@@ -156,7 +156,7 @@ def _for_paper(write: Callable[[pd.DataFrame], str], table: pd.DataFrame, order:
 
 
 def show_chart(chart: Chart, name: str, about: str) -> None:
-    """A chart with its downloads; `about` is what a screen reader says of it, and the title of what is saved."""
+    """A chart with its downloads; `about` is what a screen reader says about it, and the title of what is saved."""
     st.vega_lite_chart(chart.drawn(), alt=about)
     with st.container(horizontal=True, gap="small"):
         _download("SVG", f"{name}.svg", "image/svg+xml", partial(as_svg, chart, about, name))

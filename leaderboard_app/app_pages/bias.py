@@ -62,7 +62,7 @@ def show_measure(
     if len(models) > MOST_DRAWN:
         said.append(f"The best {MOST_DRAWN} of {len(models):,} models.")
     if len(set(map(board.group_of, models))) > 1:
-        said.append("Verified models come first, then those without verified evidence, then rows of papers.")
+        said.append("Verified models come first, then those without verified evidence, then published results.")
     if floors:
         said.append("Floors, in grey, are for reference.")
     st.caption(" ".join(said))

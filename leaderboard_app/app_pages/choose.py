@@ -143,7 +143,7 @@ def candidates_of(models: list[Scored], task: str) -> list[Reported]:
 
 def main() -> None:
     """The page."""
-    index = open_board("Choose a model", "The best models in your languages that you can run.")
+    index = open_board("Choose a model", "The best models in your languages.")
     counts, reported = counts_of(index), field_of(index).models()
     tasks: dict[str, list[str]] = {}
     for name in filter(reported.__contains__, KNOWN):
@@ -172,7 +172,7 @@ def main() -> None:
             own = wishes if len(wishes.languages) < len(languages) else replace(wishes, languages=())
             st.code(check_command(found.first_to_run, own), language=None, wrap_lines=True)
     else:
-        st.info("No model meets all of this. Drop a limit or a language.")
+        st.info("No model meets these limits. Relax one, or drop a language.")
     if len(wishes.languages) == len(languages):  # more names than anybody would copy
         st.caption("Choose your languages to see the command that makes the same list in a terminal.")
         return

@@ -37,7 +37,8 @@ from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns,
 from panglot.interop.field import METRICS
 from panglot.interop.mteb_cells import mteb_cells
 from panglot.languages import language_label
-from panglot.score.pivot import COMPETENT, MEANINGS
+from panglot.numbers import percent
+from panglot.score.pivot import BRIDGE, COMPETENT, MEANINGS
 
 PLACE_HELP = "Place among the models here that have both means, whoever measured them. It is not a rank with evidence."
 
@@ -118,7 +119,7 @@ def field_columns(table: pd.DataFrame) -> tuple[list[str], dict[str, object]]:
 
 
 def show_models(table: pd.DataFrame, chosen: Choices, models: Sequence[Scored]) -> None:
-    """The table, and what is known of a selected model."""
+    """The table, and what is known about a selected model."""
     order, config = field_columns(table)
     ticked = show_table(
         table, f"panglot field {chosen.task} {chosen.metric}", "rows", config, order, "folder", "single-row"
@@ -169,12 +170,12 @@ def show_bridges(found: Standing, task: str) -> None:
     show_chart(islands_and_bridges(found.table, on_phone()), f"panglot {task} islands and bridges", about)
     said = (
         f"{found.whole} models with both means; Spearman's correlation of the two orders is {found.correlation:.3f}. "
-        f"{MEANINGS['bridge'].replace('`', '')}"
+        f"{BRIDGE}"
     )
     if found.able:
         said += (
-            " An English question finds a passage of another language better than that language's own question in "
-            f"{found.english_better:.1%} of cells (languages × the {found.able} models with a mono of at least "
+            " English questions retrieve passages in another language better than questions in that language do in "
+            f"{percent(found.english_better)} of cases (languages × the {found.able} models with a mono of at least "
             f"{COMPETENT})."
         )
     st.caption(literal(said))

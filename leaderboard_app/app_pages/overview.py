@@ -167,9 +167,9 @@ def show_models(table: pd.DataFrame, chosen: Choices, entries: Sequence[Entry]) 
         show_actions(chosen.task, ticked, entries)
     st.caption(
         "Ranks and their 95 % intervals are among all models with verified evidence, whatever the filters. Models that "
-        "share a letter cannot be told apart (paired permutation tests, Holm-corrected). Below the ranked models come "
-        "those without verified evidence, rows of papers, and floors, which know nothing of the text. Click "
-        "a name to open the model, tick rows to compare them, click a heading to sort by it. With the keyboard, "
+        "share a letter under *group* cannot be told apart (paired permutation tests, Holm-corrected). Below the "
+        "ranked models come those without verified evidence, published results, and floors, which ignore the text. "
+        "Click a name to open the model, tick rows to compare them, click a heading to sort by it. With the keyboard, "
         "Shift+Space ticks a row and Ctrl+Space sorts by a column."
     )
     return ticked
