@@ -95,6 +95,6 @@ def memory_of_ranking(folder: Path) -> tuple[int, int]:
 
 
 def _resident(field: str) -> int:
-    """What Linux says of this process; `getrusage` would give it the peak of the process that started it."""
+    """What Linux says about this process; `getrusage` would give it the peak of the process that started it."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{field}:"))

@@ -84,7 +84,7 @@ def best_first(entries: Iterable[Entry], rows: Mapping[str, Row]) -> list[Entry]
     def order(entry: Entry) -> tuple[int, list[float]]:
         row = rows.get(entry.id, {})
         scores = [-row.get(setting, NO_SCORE).value for setting in ("balance", "multi", "mono")]
-        return group_of(entry), scores
+        return part_of(entry), scores
 
     return sorted(entries, key=order)
 
@@ -174,13 +174,13 @@ def overview(
         return pd.DataFrame()
     whole = dict.fromkeys(("rank", "parameters", "dimension"), "Int64")
     frame = pd.DataFrame(table).astype(whole)
-    frame["group"] = [group_of(entry) for entry in listed]
+    frame["part"] = [part_of(entry) for entry in listed]
     numbers = [name for name in frame if frame[name].isna().all() and name not in whole]
     frame[numbers] = frame[numbers].astype(float)
     keys = [by, *reversed(SCORES)]
     ascending = [True, *([False] * len(keys))]
-    return frame.sort_values(["group", *keys], ascending=ascending, ignore_index=True, kind="stable").drop(
-        columns="group"
+    return frame.sort_values(["part", *keys], ascending=ascending, ignore_index=True, kind="stable").drop(
+        columns="part"
     )
 
 
@@ -189,7 +189,7 @@ def _why_unranked(entry: Entry) -> str:
     return FLOOR if entry.floor else "" if entry.ranked else entry.trust
 
 
-def group_of(entry: Entry) -> int:
+def part_of(entry: Entry) -> int:
     """Models that can have a rank come first, then those without evidence, what papers printed, and floors."""
     return 3 if entry.floor else 2 if entry.trust == "published" else 0 if entry.ranked else 1
 

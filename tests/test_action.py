@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from panglot.cli.view.markdown import score_markdown
+from panglot.cli.view.terminal import about_intervals
 from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.numbers import short
@@ -142,6 +143,10 @@ def test_markdown_shows_scores_and_escapes_names(tmp_path: Path) -> None:
     lines = list(score_markdown([record.model_copy(update={"model": model}), record]))
     assert lines[2].startswith(f"| `a\\|b'c @somebody <b>@{record.model.revision}` | `starter` | map |")
     assert len({line.replace("\\|", "").count("|") for line in lines[:4]}) == 1
+    assert lines[-1].startswith("Scores with 95 % intervals. balance: ")
+    few = record.model_copy(update={"settings": {}, "balance": {}})
+    assert about_intervals([few]) == "Scores without intervals: fewer than 5 effective clusters of questions."
+    assert about_intervals([record, few]).endswith("; none for starter: fewer than 5 effective clusters of questions.")
     for outcome in outcomes:
         outcome.save(tmp_path)
     printed = panglot("show", str(tmp_path), "--markdown").stdout

@@ -185,7 +185,11 @@ def test_compare_equals_the_command(result: panglot.Result, other: panglot.Resul
     assert done.returncode == 0, done.stderr
     (printed,) = json.loads(done.stdout)
     comparison = panglot.compare(other, result)
-    assert comparison.sentence == printed["sentence"] == "B is better in mono, cross, multi and balance."
+    assert (
+        comparison.sentence
+        == printed["sentence"]
+        == "use-multilingual@0.2.1 is better in mono, cross, multi and balance."
+    )
     p = [row["p_holm"] for row in printed["settings"].values()]
     assert comparison.by_setting.adjusted.tolist() == pytest.approx(p)
     assert comparison.models == ("bm25@0.3.16", "use-multilingual@0.2.1")

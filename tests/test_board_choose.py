@@ -71,7 +71,7 @@ def test_command_names_the_models_measured_here(
 def test_page_says_so_where_no_model_meets_all_limits(open_page: Open, tmp_path: Path) -> None:
     page = open_page("choose", tmp_path, size="50 M", length="32,768", licence="true", weights="true")
     assert not page.exception
-    assert any("No model meets all of this" in info.value for info in page.info)
+    assert any("No model meets these limits" in info.value for info in page.info)
 
 
 def test_models_can_be_chosen_for_images(open_page: Open, tmp_path: Path) -> None:

@@ -320,7 +320,7 @@ class TestDeclaredTokens:
 
 
 class TestStated:
-    """What a model's own configuration has to say of pooling and similarity."""
+    """What a model's own configuration has to say about pooling and similarity."""
 
     @pytest.mark.parametrize(("model", "pooling"), [("Bert", "mean"), ("Llama", "last")])
     def test_a_folder_that_states_no_pooling(self, tmp_path: Path, model: str, pooling: str) -> None:

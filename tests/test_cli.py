@@ -122,10 +122,10 @@ def test_exported_items_can_be_scored_as_stored_vectors(tmp_path: Path) -> None:
             "Unknown task 'nothing-like-it'. Known: belebele, belebele-lite, emoji, ",
         ),
         (["run", "use-multilingal"], "Unknown model 'use-multilingal'. Did you mean use-multilingual"),
-        (["run", "random", "--languages", "en,xx"], "Unknown language of starter 'xx'. Known: ar, de"),
+        (["run", "random", "--languages", "en,xx"], "starter has no language 'xx'. Known: ar, de"),
         (["tasks", "starters"], "Did you mean starter?"),
         (["tasks", "--export", "x"], "--export needs a task name, e.g."),
-        (["show", "nowhere"], "No results in nowhere"),
+        (["show", "nowhere"], "nowhere does not exist"),
         (["run", "bm25", "--tasks", "xquad-r", "--data-dir", "nowhere"], "nowhere/xquad-r/ar.json does not exist"),
     ],
 )

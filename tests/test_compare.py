@@ -385,7 +385,7 @@ def test_compare_prints_for_eighty_columns_and_pipes(folders: dict[str, Path], e
     assert "\x1b" not in done.stdout
     assert "…" not in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
-    assert "B is better in mono" in done.stdout
+    assert "use-multilingual@0.2.1 is better in mono" in done.stdout
     assert ("query language down" in done.stdout) == ("--matrix" in extra)
 
 
@@ -426,11 +426,11 @@ def test_rank_prints_and_gives_json(folders: dict[str, Path]) -> None:
     ("arguments", "message"),
     [
         (["compare", "{part}", "{rest}"], "cannot be compared on starter: A was asked in de, en, B in en, es"),
-        (["compare", "{random}", "{real}", "--task", "startr"], "Unknown task of both 'startr'. Did you mean starter?"),
+        (["compare", "{random}", "{real}", "--task", "startr"], "Unknown shared task 'startr'. Did you mean starter?"),
         (["compare", "{random}", "{real}", "--query-language", "xx"], "Unknown language 'xx'"),
         (["compare", "{random}", "{real}", "--metric", "mapp"], "Unknown metric 'mapp'"),
         (["compare", "{root}", "{real}"], "contains results of 2 models"),
-        (["compare", "{random}", "nowhere"], "No results in nowhere"),
+        (["compare", "{random}", "nowhere"], "nowhere does not exist"),
         (["rank", "{root}", "--task", "xquad-r"], "Unknown task 'xquad-r'"),
     ],
 )

@@ -194,7 +194,7 @@ def test_nothing_left_is_refused_not_measured() -> None:
     "name", ["", "center", "centre:1", "project", "project:0", "lir:x", "shift", "shift:", "lir:٣"]
 )
 def test_unknown_method_is_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownName, match="method of debiasing"):
+    with pytest.raises(UnknownName, match="Unknown debiasing method"):
         parse_method(name)
 
 

@@ -115,7 +115,7 @@ def test_only_mono_is_tested(files: list[Path]) -> None:
     assert comparison.divided
     view = said(comparison_view(replace(comparison, task="miracl", models=("good", "poor")), matrix=True))
     assert DIVIDED in view
-    assert "A is better in mono." in view
+    assert "good is better in mono." in view
     assert "nan" not in view
 
 

@@ -207,7 +207,7 @@ def test_row_has_origin_and_facts(tmp_path: Path) -> None:
         ({"scores": {"test": [cell(value="0.5")]}}, "BelebeleRetrieval: ndcg_at_10 is not a number from 0 to 1."),
         ({"scores": {"test": [cell(recall_at_1=50)]}}, "BelebeleRetrieval: recall_at_1 is not a number from 0 to 1."),
         ({"mteb_version": "\x1b[31m2"}, "The mteb version contains the invisible character U+001B."),
-        ({"scores": [1]}, "It is not an mteb result: scores: Input should be a valid dictionary."),
+        ({"scores": [1]}, "It is not an mteb result: scores: must be a valid dictionary."),
     ],
 )
 def test_what_is_not_the_same_cell_is_left_out(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Data of one's own: every setting it allows, and what is said of a file that is wrong."""
+"""Data of one's own: every setting it allows, and what is said about a file that is wrong."""
 
 from __future__ import annotations
 
@@ -341,7 +341,9 @@ def test_pipe_in_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
     for path in folder.iterdir() if name == "pairs.csv" else [folder / name]:
         path.unlink()
     os.mkfifo(folder / name)
-    with pytest.raises(MissingData, match=rf"lacks .*{re.escape(name) if name != 'pairs.csv' else 'corpus'}"):
+    with pytest.raises(
+        MissingData, match=rf"has (?:no|neither) .*{re.escape(name) if name != 'pairs.csv' else 'corpus'}"
+    ):
         own_task(str(folder))
 
 
@@ -393,7 +395,7 @@ def test_layout_of_beir_is_read(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "qrels").mkdir()
     (folder / "qrels.tsv").rename(folder / "qrels" / "dev.tsv")
-    with pytest.raises(MissingData, match=r"lacks qrels\.tsv\. Its folder qrels/ has dev: add e\.g\. --split dev\."):
+    with pytest.raises(MissingData, match=r"has no qrels\.tsv\. Its folder qrels/ has dev: add e\.g\. --split dev\."):
         own_task(str(folder))
     (folder / "qrels" / "dev.tsv").rename(folder / "qrels" / "test.tsv")
     task = own_task(str(folder))
@@ -420,7 +422,7 @@ def test_missing_and_ambiguous_files_are_refused(tmp_path: Path) -> None:
         own_task(str(folder))
     (folder / "corpus.jsonl").unlink()
     (folder / "corpus.jsonl.gz").unlink()
-    with pytest.raises(MissingData, match=r"lacks corpus\.jsonl\. A data folder contains"):
+    with pytest.raises(MissingData, match=r"has no corpus\.jsonl\. A data folder contains"):
         own_task(str(folder))
     (folder / "corpus.jsonl").mkdir()
     with pytest.raises(BadData, match=r"corpus\.jsonl is a folder, not a file"):

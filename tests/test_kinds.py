@@ -1,4 +1,4 @@
-"""The one door of all kinds of models: which options pass, what the card says of them, which vectors are reused."""
+"""The one door of all kinds of models: which options pass, what the card says about them, which vectors are reused."""
 
 from __future__ import annotations
 

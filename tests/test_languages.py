@@ -218,8 +218,8 @@ class TestChoose:
             ("belebele", "zh", "Known: zho_Hans, zho_Hant. 'zh' is ambiguous"),
             ("belebele", "bn", "ben_Beng, ben_Latn"),
             ("belebele", "tha_Tai", "Did you mean tha_Thai"),
-            ("xquad-r", "zh-Hant", "Unknown language of xquad-r 'zh-Hant'"),
-            ("xquad-r", "xx", "Unknown language of xquad-r 'xx'"),
+            ("xquad-r", "zh-Hant", "xquad-r has no language 'zh-Hant'"),
+            ("xquad-r", "xx", "xquad-r has no language 'xx'"),
         ],
     )
     def test_what_is_not_clear_is_refused(self, task: str, typed: str, message: str) -> None:
@@ -240,7 +240,7 @@ class TestChoose:
         (tmp_path / "a.run").write_text("q Q0 d 1 1.0 x\n")
         done = panglot(*arguments, "--languages", "xx", cwd=tmp_path)
         assert done.returncode == 2
-        assert "Unknown language of miracl-hn 'xx'" in " ".join(done.stderr.split())
+        assert "miracl-hn has no language 'xx'" in " ".join(done.stderr.split())
 
     def test_a_spelling_without_a_match(self) -> None:
         assert match_language("own", ["own"]) == []

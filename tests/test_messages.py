@@ -184,8 +184,8 @@ class TestResults:
     def test_a_run_needs_long_lists(self, make_pool: PoolMaker) -> None:
         pool = make_pool()
         evidence = collect_evidence(pool, FixedScores(np.zeros((9, 15))), depth=4)
-        with pytest.raises(BadResult, match="has only the first 4 candidates of each list"):
-            next(run_lines(evidence, "x"))
+        with pytest.raises(BadResult, match=r"only the first 4 candidates .* to get a\.top100\.parquet, which has 100"):
+            next(run_lines(evidence, "x", "a.top100.parquet"))
 
     def test_a_run_of_too_many_lines(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("panglot.interop.trec.MOST_LINES", 2)

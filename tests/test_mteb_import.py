@@ -102,12 +102,12 @@ class TestMtebImport:
             ({"dataset_revision": "0" * 64}, "It was scored on other data: its fingerprint is 000"),
             ({"scores": {"dev": []}}, "no scores on the split 'test'"),
             ({"dataset_revision": None}, "It has no dataset_revision"),
-            ({"scores": None}, "It is not an mteb result: scores: Input should be a valid dictionary"),
+            ({"scores": None}, "It is not an mteb result: scores: must be a valid dictionary"),
             (
                 {"scores": {"test": [1]}},
-                "It is not an mteb result: scores.test.0: Input should be a valid dictionary",
+                "It is not an mteb result: scores.test.0: must be a valid dictionary",
             ),
-            ({"task_name": None}, "It is not an mteb result: task_name: Input should be a valid string"),
+            ({"task_name": None}, "It is not an mteb result: task_name: must be a valid string"),
             ({"task_name": "Foo", "mteb_version": 2}, "Foo is not a Panglot task"),
         ],
     )

@@ -216,7 +216,7 @@ def test_tables_stand_in_for_the_files_of_beir(tmp_path: Path, ending: str) -> N
     with pytest.raises(BadData, match=r"queries\.csv: no column _id and no column text; found 'q1', 'Which\?'\."):
         own_task(str(tmp_path))
     (tmp_path / "queries.csv").unlink()
-    with pytest.raises(MissingData, match=r"lacks queries\.jsonl\. A data folder"):
+    with pytest.raises(MissingData, match=r"has no queries\.jsonl\. A data folder"):
         own_task(str(tmp_path))
 
 
@@ -238,7 +238,7 @@ def test_split_is_chosen_and_named(tmp_path: Path) -> None:
     assert (dev.name, _relevant(read_pool(dev))) == ("mine-dev", {("b", "y")})
     assert own_task(f"{path}?split=test").fingerprint == own_task(path).fingerprint
     with pytest.raises(
-        MissingData, match=r"lacks qrels/train\.tsv\. Its folder qrels/ has dev, test: add e\.g\. --split dev"
+        MissingData, match=r"has no qrels/train\.tsv\. Its folder qrels/ has dev, test: add e\.g\. --split dev"
     ):
         own_task(f"{path}?split=train")
     with pytest.raises(UnknownName, match=r"Unknown setting 'splt'\. Did you mean split\?"):
@@ -299,7 +299,7 @@ def test_missing_languages_are_detected_and_reported(tmp_path: Path) -> None:
     task = own_task(_table(tmp_path, rows) + "?detect=de+en+da")
     assert {name: size.queries for name, size in task.sizes.items()} == {"de": 1, "en-GB": 1, "und": 1}
     assert "languages were detected by py3langid" in task.remarks[0]
-    assert "for 4 of 6 items: de 50.0%, und 50.0%." in task.remarks[0]
+    assert "for 4 of 6 items: de 50.0 %, und 50.0 %." in task.remarks[0]
     assert read_pool(task).fingerprint == task.fingerprint
     done = json_of("run", "constant", "--tasks", str(tmp_path), "--detect", "de,en,da", "--out", str(tmp_path))
     assert sorted(done[0]["languages"]) == ["de", "en-GB", "und"]

@@ -143,6 +143,15 @@ def test_plan_names_settings_that_are_faster_here(monkeypatch: pytest.MonkeyPatc
     assert faster_settings("words", Options(), load_model("random"), ["text"]) is None
 
 
+def test_plan_says_why_no_other_setting_was_measured() -> None:
+    said = (
+        CliRunner().invoke(app, ["plan", "random", "--tasks", "starter", "--languages", "de", "--try-settings"]).output
+    )
+    assert "No other precision or backend was measured: the model supports none." in said
+    said = CliRunner().invoke(app, ["plan", "random", "--tasks", "emoji-t2i", "--languages", "de", "--try-settings"])
+    assert "measured: the candidates are images." in " ".join(said.output.split())
+
+
 def test_plan_after_the_run_has_nothing_left(make_pool: PoolMaker, tmp_path: Path) -> None:
     pool, cache, model = make_pool(), VectorCache(tmp_path), load_model("random")
     before = plan_run(model, pool, cache)

@@ -144,7 +144,12 @@ def test_exit_status_and_json(tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text(
         "query,passage,language\nwho?,a whale,en\n,A Whale,en\nno?,,en\n", encoding="utf-8"
     )
-    assert panglot("check", "./good.csv", cwd=tmp_path).returncode == 0
+    done = panglot("check", "./good.csv", cwd=tmp_path)
+    assert (done.returncode, "Nothing odd was found." in done.stdout) == (0, True)
+    (tmp_path / "noted.csv").write_text("query,passage,language\nwho?,a whale,xx\n", encoding="utf-8")
+    done = panglot("check", "./noted.csv", cwd=tmp_path)
+    assert "Note: Unknown language codes" in done.stderr
+    assert (done.returncode, "Nothing was found beyond the notes." in done.stdout) == (0, True)
     done = panglot("check", "./odd.csv", cwd=tmp_path)
     assert done.returncode == 1
     assert "duplicate passages: 1" in done.stdout

@@ -19,7 +19,7 @@ from leaderboard_app.front import Front, as_html
 from leaderboard_app.home import home_of
 from leaderboard_app.index import read_index, update
 from leaderboard_app.model_tables import card_table
-from leaderboard_app.verification import trusted, verify_new
+from leaderboard_app.verification import shown, trusted, verify_new
 from leaderboard_app.verified import load_checks
 from panglot.cli.main import app
 from panglot.errors import BadResult
@@ -43,7 +43,7 @@ OVERVIEW = APP / "app_pages" / "overview.py"
 
 @pytest.fixture(scope="module")
 def record(starter_results: Path) -> VerificationRecord:
-    """What verification finds of three models on the starter set."""
+    """What verification finds about three models on the starter set."""
     rankings: Rankings = {}
     folders, use = sorted(starter_results.glob("*@*")), collect_rankings(rankings)
     return record_verification([verdict for folder in folders for verdict in verify_folder(folder, use=use)], rankings)
@@ -175,6 +175,10 @@ def test_a_sample_is_verified_once_and_reported(board: Path) -> None:
     assert verify_new(board) == ""
     index = read_index(board)
     assert not index.pending
+    assert (
+        shown(index)
+        == "3 results are shown, 0 are not. The board also shows 20 published results that ship with Panglot."
+    )
     assert trusted(index) == "Results: 3 as recorded by the maintainers of board."
 
 
@@ -198,7 +202,7 @@ def _note_ranks(draw: Callable[..., str], happened: list[object], front: Front, 
 
 
 @pytest.mark.usefixtures("no_checks")
-def test_board_says_that_keepers_recorded_a_level(
+def test_board_says_that_maintainers_recorded_a_level(
     board: Path, record: VerificationRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever keeps a folder can write that a sample was scored again; no sample of ours can tell."""
@@ -210,7 +214,7 @@ def test_board_says_that_keepers_recorded_a_level(
     assert verify_new(board).endswith("no difference was found.")
     entry = next(entry for entry in read_index(board).entries if entry.id == name)
     assert card_table(entry).set_index("fact").loc["trust"].item() == (
-        "reproduced, as recorded by the maintainers of these submissions, not found on this machine"
+        "reproduced, as recorded by the maintainers of these submissions; not yet verified on this machine"
     )
     monkeypatch.setattr("sys.argv", ["board", str(board)])
     page = AppTest.from_file(str(OVERVIEW), default_timeout=LONGEST).run()

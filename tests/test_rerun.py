@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import sys
@@ -162,7 +163,7 @@ def test_a_rerun_neither_connects_nor_imports_what_results_name(
     ]
     done = _verify(*written, "--rerun")
     assert done.exit_code == 2 if "failed" not in done.output else 1
-    assert done.output.count("not checked: Not scored again") == done.output.count("  recomputed\n")
+    assert done.output.count("  Not scored again: ") == done.output.count("  recomputed\n")
     assert "  recomputed\n" in done.output
     assert (trap.heard, trap.ran) == ([], [])
     assert not {name for name, _ in no_hub} - {"org/name"}
@@ -239,6 +240,7 @@ def test_a_built_in_model_is_named_before_it_is_scored_again(name: str, tmp_path
     outcome = run(TASKS["starter"], load_model(name), ["de", "en"])
     path = outcome.save(tmp_path)
     done = _verify(tmp_path, "--rerun", "--sample", "5")
+    assert re.search(r"\n  Sample: all \d+ scores and 5 lists agree\. .* The rest was not checked\.\n", done.output)
     assert done.exit_code == 0
     assert done.output.index(f"loads {name}\n") < done.output.index("reproduced")
     assert attestation_file(path).is_file()

@@ -132,7 +132,7 @@ def test_every_committed_submission_has_a_valid_shape() -> None:
         (lambda d: d["model"].update(revision="a\u200bb"), r"model\.revision"),
         (lambda d: d["model"].update(prompts={"other": "x"}), r"model\.prompts"),
         (lambda d: d.update(format=True), "format"),
-        (lambda d: d["task"].update(queries="1_0"), r"task\.queries: Input should be a valid integer"),
+        (lambda d: d["task"].update(queries="1_0"), r"task\.queries: must be a valid integer"),
         (lambda d: d["settings"]["multi"].update(map=["0.5", 0.4, 0.6]), "valid number"),
         (lambda d: d["model"].update(trust_remote_code=1), "valid boolean"),
     ],
@@ -336,9 +336,7 @@ def test_a_model_that_no_card_can_hold_is_a_sentence(monkeypatch: pytest.MonkeyP
         ModelCard(name="m", revision="1", library="x", parameters=-1)
 
     monkeypatch.setattr("panglot.encode.kinds.floors.load_random", load)
-    with pytest.raises(
-        BadEncoder, match=r"random has an invalid model card\. ModelCard\.parameters is -1: Input should be"
-    ):
+    with pytest.raises(BadEncoder, match=r"random has an invalid model card\. ModelCard\.parameters is -1: must be"):
         load_model("random")
     with pytest.raises(ValidationError):
         load("", None)

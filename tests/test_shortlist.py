@@ -171,11 +171,11 @@ def test_table_says_what_a_model_gives_up() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--languages", "de", "--max-parameters", "1"], 1, "No model fulfils these wishes"),
+        (["--languages", "de", "--max-parameters", "1"], 1, "No model meets these limits. Relax one."),
         (["--languages", "de", "--max-parameters", "big"], 2, "A number of parameters is e.g. 600M"),
         (["--languages", ","], 2, "Name your languages"),
         (["--languages", "de", "--task", "emoji-t2i"], 2, "Nobody reported scores on emoji-t2i"),
-        (["--languages", "tlh"], 2, "Unknown language of belebele 'tlh'"),
+        (["--languages", "tlh"], 2, "belebele has no language 'tlh'"),
     ],
 )
 def test_wishes_that_cannot_be_fulfilled_are_answered(arguments: list[str], code: int, message: str) -> None:
@@ -225,12 +225,15 @@ def test_name_that_runs_code_or_contacts_a_host_is_not_suggested_to_be_run(name:
     assert shortlist_json("belebele", "ndcg@10", Wishes(("de", "tr")), alone, 3)["check"] is None
 
 
-def test_level_of_a_record_is_told_to_be_the_word_of_its_keepers(tmp_path: Path) -> None:
+def test_level_of_a_record_is_told_to_come_from_the_record(tmp_path: Path) -> None:
     folder = run(TASKS["starter"], load_model("random"), languages=["de", "en"]).save(tmp_path / "own").parent
     asked = ("shortlist", str(tmp_path / "own"), "--languages", "de,en", "--task", "starter")
     assert "recorded" not in panglot(*asked).stdout
     assert panglot("verify", "--record", str(tmp_path / "own")).returncode == 0
-    assert "The keepers of the folder recorded the trust of 1 result in verified.json" in panglot(*asked).stdout
+    assert (
+        "The trust level of 1 result comes from verified.json; run panglot verify to check it yourself."
+        in panglot(*asked).stdout
+    )
     assert json_of(*asked)["recorded"] == 1
     with (folder / "starter.de-en.evidence.parquet").open("wb") as file:
         file.truncate(1 << 40)

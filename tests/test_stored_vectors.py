@@ -1,4 +1,4 @@
-"""Vectors made elsewhere: which file of a folder is read, and what is said of one that does not fit."""
+"""Vectors made elsewhere: which file of a folder is read, and what is said about one that does not fit."""
 
 from __future__ import annotations
 

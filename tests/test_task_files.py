@@ -186,7 +186,7 @@ class TestOwnFile:
         (task,) = load_tasks(str(mine))
         assert read_pool(task, ["de"]).languages == ("de",)
         code, said = panglot("run", "random", "--tasks", str(mine), "--languages", "xx")
-        assert (code, "Unknown language of mine 'xx'. Known: de, en." in said) == (2, True)
+        assert (code, "mine has no language 'xx'. Known: de, en." in said) == (2, True)
 
     def test_one_task_of_several(self, tmp_path: Path) -> None:
         path = tmp_path / "own.toml"
@@ -278,7 +278,7 @@ class TestMistakes:
             ('title = "Which', 'title = 3\nnote = "Which', "line 2: title: must be a valid string"),
             ("queries = 2", 'queries = "2"', "line 17: languages.de.queries: must be a valid integer"),
             ("queries = 2", "queries = true", "line 17: languages.de.queries: must be a valid integer"),
-            ("queries = 2", "queries = -2", "line 17: languages.de.queries: must be greater than or equal to 0"),
+            ("queries = 2", "queries = -2", "line 17: languages.de.queries: must be at least 0"),
             (", candidates = 2 }", " }", "line 17: languages.de.candidates: this key is missing"),
             ("de = { queries = 2, candidates = 2 }", "de = {}", "line 17: languages.de.queries: this key is missing"),
             (MINE[MINE.index("[languages]") :], "", "line 1: languages: this key is missing"),
@@ -485,4 +485,4 @@ def test_lines_of_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", [("plan", "random", "--tasks"), ("fetch",), ("run", "random", "--tasks")])
 def test_a_language_that_a_corpus_lacks_is_refused(verb: tuple[str, ...]) -> None:
     code, said = panglot(*verb, "miracl-hn", "--languages", "xx")
-    assert (code, "Unknown language of miracl-hn 'xx'. Known: ar, bn," in said) == (2, True)
+    assert (code, "miracl-hn has no language 'xx'. Known: ar, bn," in said) == (2, True)

@@ -89,7 +89,7 @@ def test_task_is_read_in_some_languages() -> None:
     pool = read_pool(TASKS["mlqa-r"], ["zh", "de"])
     assert pool.languages == ("de", "zh")
     assert (len(pool.queries), len(pool.candidates)) == (512 + 504, 2362 + 2322)
-    with pytest.raises(UnknownName, match=r"Unknown language of mlqa-r 'ru'"):
+    with pytest.raises(UnknownName, match=r"mlqa-r has no language 'ru'"):
         read_pool(TASKS["mlqa-r"], ["ru"])
 
 

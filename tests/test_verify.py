@@ -289,7 +289,7 @@ def test_verify_rejects_result_that_leaves_out_its_language_bias(written: Path) 
     ("stated", "message"),
     [
         ({"format": "3"}, "format '3'; this version reads format 2"),
-        ({"sizes": '{"en": -1}'}, "sizes of languages cannot be read. en: Input should be greater than or equal to 0."),
+        ({"sizes": '{"en": -1}'}, "sizes of languages cannot be read. en: must be at least 0."),
         ({"sizes": "{"}, "sizes of languages cannot be read. Invalid JSON"),
     ],
 )
@@ -407,8 +407,8 @@ def test_attestation_made_elsewhere_does_not_raise_the_level(
     verdict = verify(path)
     assert verdict.level == "recomputed"
     assert verdict.unchecked == (
-        "starter.attestation.json: made on another machine, not recorded by the keepers of board. To score a sample on "
-        "this one, run panglot verify --rerun.",
+        "starter.attestation.json: made on another machine, not recorded by the maintainers of board. To score a "
+        "sample on this one, run panglot verify --rerun.",
     )
     record = record_verification(verify_folder(folder), {})
     write_record(folder.parent / RECORD, record)
@@ -418,7 +418,7 @@ def test_attestation_made_elsewhere_does_not_raise_the_level(
     write_record(folder.parent / RECORD, record.model_copy(update={"results": {name: found}}))
     claimed = verify(path)
     assert claimed.level == "recomputed"
-    assert "recorded as reproduced by the keepers of board" in claimed.unchecked[0]
+    assert "recorded as reproduced by the maintainers of board" in claimed.unchecked[0]
     assert record_verification(verify_folder(folder), {}).results[name].level == "reproduced"  # they keep their own
     _change(attestation_file(path), lambda data: data.update(seed=7))
     assert verify(path) == verdict

@@ -37,7 +37,7 @@ def best_by(
     there = [entry for entry in entries if measure in rows.get(entry.id, {})]
 
     def order(entry: Entry) -> tuple[int, float]:
-        return board.group_of(entry), badness(measure, rows[entry.id][measure].value, blind.get(measure))
+        return board.part_of(entry), badness(measure, rows[entry.id][measure].value, blind.get(measure))
 
     there.sort(key=order)
     return there
@@ -61,7 +61,7 @@ def show_measure(
         said.append(f"The dashed line is what a language-blind ranker gets: {number(blind[measure], measure)}.")
     if len(models) > MOST_DRAWN:
         said.append(f"The best {MOST_DRAWN} of {len(models):,} models.")
-    if len(set(map(board.group_of, models))) > 1:
+    if len(set(map(board.part_of, models))) > 1:
         said.append("Verified models come first, then those without verified evidence, then published results.")
     if floors:
         said.append("Floors, in grey, are for reference.")

@@ -1,4 +1,4 @@
-"""Small pieces of HTML that need no other file and no particular theme: what a notebook shows of a result."""
+"""Small pieces of HTML that need no other file and no particular theme: what a notebook shows about a result."""
 
 from __future__ import annotations
 

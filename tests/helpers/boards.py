@@ -1,4 +1,4 @@
-"""What the board knows of a folder of submissions, and the pages that it has."""
+"""What the board knows about a folder of submissions, and the pages that it has."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def verified_index(folder: Path) -> Index:
 
 
 def path_of(folder: Path, model: str) -> Path:
-    """The file of a model's result on the starter set, by its name or by what the board shows of it."""
+    """The file of a model's result on the starter set, by its name or by what the board shows for it."""
     return next(folder.glob(f"{model.removesuffix(' (floor)')}@*/starter.json"))

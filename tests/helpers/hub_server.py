@@ -54,7 +54,7 @@ class Repository:
         return self._commit or hashlib.sha1(named.encode()).hexdigest()
 
     def entry(self, name: str) -> dict[str, Any]:
-        """What a tree says of a file."""
+        """What a tree says about a file."""
         data = self.files[name]
         large = {"lfs": {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}}
         oid = hashlib.sha1(data).hexdigest()

@@ -25,8 +25,9 @@ class Measured(NamedTuple):
         from panglot.results.naming import RECORD
 
         if self.recorded:
-            said = f"The keepers of the folder recorded the trust of {count(self.recorded, 'result')} in {RECORD}; "
-            console.print(f"{said}panglot verify repeats it.", soft_wrap=True)
+            levels, them = ("The trust level", "it") if self.recorded == 1 else ("Trust levels", "them")
+            said = f"{levels} of {count(self.recorded, 'result comes', 'results come')} from {RECORD}"
+            console.print(f"{said}; run panglot verify to check {them} yourself.", soft_wrap=True)
         for path, reason in self.left_out.items():
             console.print(f"not listed: {path}: {reason}", soft_wrap=True)
 

@@ -27,7 +27,7 @@ def check_root(paths: Sequence[Path]) -> None:
 
 
 def write_recorded(console: PlainConsole, root: Path, verdicts: Sequence[Verdict], rankings: Rankings) -> None:
-    """Write the record, and say of how many results."""
+    """Write the record, and say how many results it covers."""
     from panglot.results.naming import RECORD
     from panglot.results.record import write_record
     from panglot.trust.recorded import record_verification

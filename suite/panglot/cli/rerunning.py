@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from panglot.errors import BadEncoder, BadResult, PanglotError
+from panglot.numbers import count, percent
 from panglot.plain import plain
 from panglot.trust.levels import HOLDS
 
@@ -71,11 +72,15 @@ class Rerun:
                     f"{card.name} was measured in bf16, which this processor lacks. Rerun it on one that has bf16."
                 )
             found = rerun(path, result, model, pool, self.sample, progress=progress_bar)
-        agreement = (
-            f"{found.scores_agree:.1%} of {found.pairs:,} scores and {found.lists_agree:.1%} of {len(found.queries)} "
-            f"lists agree; the largest difference is {found.largest_difference:.1e} of the query's largest score"
-        )
+        apart = f"The largest difference is {found.largest_difference:.1e} of the query's largest score."
         if not found.holds:
-            return replace(verdict, level="failed", findings=(f"Scored again with {found.model}: {agreement}.",))
+            agreement = (
+                f"{percent(found.scores_agree)} of {count(found.pairs, 'score')} and {percent(found.lists_agree)} of "
+                f"{count(len(found.queries), 'list')} agree"
+            )
+            finding = f"Scored again with {found.model}: {agreement}. {apart}"
+            return replace(verdict, level="failed", findings=(finding,))
         write_attestation(path, found)
-        return replace(verdict, level="reproduced", unchecked=(*verdict.unchecked, f"all but the sample: {agreement}"))
+        agreement = f"all {count(found.pairs, 'score')} and {count(len(found.queries), 'list')} agree"
+        note = f"Sample: {agreement}. {apart} The rest was not checked."
+        return replace(verdict, level="reproduced", unchecked=(*verdict.unchecked, note))

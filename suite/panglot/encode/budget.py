@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 START = 768
-"""Tokens in the first batches if nothing is known of the device; small batches suit CPUs."""
+"""Tokens in the first batches if nothing is known about the device; small batches suit CPUs."""
 
 SMALLEST = 64
 """The search does not go below this number of tokens."""

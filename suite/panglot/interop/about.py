@@ -1,4 +1,4 @@
-"""What exports say of Panglot, of a score and of a result, the same in all formats."""
+"""What exports say about Panglot, a score and a result, the same in all formats."""
 
 from __future__ import annotations
 

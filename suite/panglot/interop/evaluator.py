@@ -128,7 +128,7 @@ class PanglotEvaluator(BaseEvaluator):
         return metrics
 
     def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the evaluation: the task, its languages and the fingerprint of its content."""
+        """What the model card says about the evaluation: the task, its languages and the fingerprint of its content."""
         config = {
             "task": self.task.name,
             "languages": list(self._pool.languages),

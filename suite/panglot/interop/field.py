@@ -59,7 +59,7 @@ ORDER = [(name, "ascending") for name in (*KEY, "query", "candidate")]
 
 
 class Facts(NamedTuple):
-    """What is stated of a model; empty or UNKNOWN where nothing is."""
+    """What is stated about a model; empty or UNKNOWN where nothing is."""
 
     weights: str = "unknown"
     licence: str = "unknown"

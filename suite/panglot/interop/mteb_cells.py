@@ -39,10 +39,11 @@ class SameTask(_Stated):
 
     @property
     def remark(self) -> str:
-        """What to know of the cells, in sentences."""
+        """What to know about the cells, in sentences."""
         kept = " or ".join(map(str, sorted(set(self.merged.values()))))
         merged = (
-            f"In {len(self.merged)} query languages it merges equal questions and keeps {kept}: not quite our cells."
+            f"In {len(self.merged)} query languages it merges equal questions and keeps {kept}, so these cells differ "
+            "slightly from ours."
         )
         return f"{self.note} {merged if kept else ''}".strip()
 

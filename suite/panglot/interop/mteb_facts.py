@@ -1,4 +1,4 @@
-"""What mteb's metadata states of a model, as far as it is usable."""
+"""What mteb's metadata states about a model, as far as it is usable."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class FieldRows:
         self._seen: dict[tuple[str, str, str], str] = {}
 
     def add(self, measured: Measured, meta: Mapping[str, Any]) -> None:
-        """Add the rows of one split that are cells of a Panglot task; `meta` is what mteb says of the model."""
+        """Add the rows of one split that are cells of a Panglot task; `meta` is what mteb says about the model."""
         try:
             same, task = self._comparable(measured)
             head = {

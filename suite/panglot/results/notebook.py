@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: the scores with their intervals, and a heat map of the language pairs."""
+"""What a notebook shows about a result: the scores with their intervals, and a heat map of the language pairs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from panglot.languages import language_label
 from panglot.numbers import count, interval, short
 from panglot.results.result_record import Cell, ResultRecord
 from panglot.score.bias import HEADLINES
-from panglot.score.bootstrap import Score
+from panglot.score.bootstrap import FEWEST, TOO_FEW, Score
 
-LEGEND = (
-    "Intervals: 95 %, by bootstrap over {clusters} of questions. language-blind: what a ranker gets that does not know "
-    "languages."
-)
+INTERVALS = "Intervals: 95 %, by bootstrap over {clusters} of questions."
+LEGEND = "language-blind: what a ranker gets that does not know languages."
 
 
 def result_html(record: ResultRecord) -> str:
@@ -31,7 +29,9 @@ def result_html(record: ResultRecord) -> str:
     bias = [name for name in HEADLINES if name in record.bias]
     if bias:
         parts.append(table(("language bias", "value", "95 % interval", "language-blind"), _bias(record, bias)))
-    parts.append(legend(LEGEND.format(clusters=count(record.clusters, "cluster"))))
+    few = record.clusters < FEWEST
+    about = f"No intervals: {TOO_FEW}." if few else INTERVALS.format(clusters=count(record.clusters, "cluster"))
+    parts.append(legend(f"{about} {LEGEND}"))
     return page(*parts, *_pairs(record))
 
 

@@ -1,7 +1,7 @@
-"""Bridges to what others use and wrote: mteb, model cards, TREC files, published tables.
+"""Scores that others reported for a model on a task: read from mteb, or from published tables.
 
-What comes in over a bridge was not measured here. It is kept apart from results, in `<task>.reported.json`, without
-intervals and without evidence, and says where it is from.
+They were not measured here. They are kept apart from results, in `<task>.reported.json`, without intervals and without
+evidence, and say where they are from.
 """
 
 from __future__ import annotations

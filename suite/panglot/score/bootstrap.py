@@ -44,6 +44,9 @@ LEVEL = 0.95
 FEWEST = 5
 """Smallest effective number of clusters that gets an interval; fewer cannot show how much a score varies."""
 
+TOO_FEW = f"fewer than {FEWEST} effective clusters of questions"
+"""Why a score has no interval, for people."""
+
 
 class Score(NamedTuple):
     """A value with its 95 % bootstrap interval; `low` and `high` are None if there are too few clusters."""

@@ -31,6 +31,9 @@ MEANINGS = {
     "bridge, better across languages than within them; below 0 it is an island.",
 }
 
+BRIDGE = f"bridge: {MEANINGS['bridge'][:1].lower()}{MEANINGS['bridge'][1:]}".replace("`", "")
+"""The same as a sentence of its own, in plain text."""
+
 
 class Pivot(NamedTuple):
     """The means of several models, float64 [models] each; NaN where a cell is missing."""
@@ -94,7 +97,7 @@ def spearman(one: Floats, other: Floats) -> float:
 def english_asks_better(
     models: Sequence[Cells], languages: Sequence[str], least: float = COMPETENT
 ) -> tuple[float, int]:
-    """How often an English question finds a passage of another language better than that language's own question.
+    """How often English questions retrieve passages in another language better than questions in that language do.
 
     The share of models and languages in which it does, and the number of models: those with a `mono` of at least
     `least`.

@@ -1,8 +1,8 @@
-"""Who vouches for an attestation: this machine, which made it, or the keepers of the folder that it lies in.
+"""Who vouches for an attestation: this machine, which made it, or the maintainers of the folder that it lies in.
 
 An attestation is a file that anybody could write. So the sha256 of each one that is made here is kept in the user's
 cache, and only such a one raises a level. `verified.json` at the root of a folder of submissions names those that its
-keepers made; whether to believe them is for the reader to decide, so it is told, and no more.
+maintainers made; whether to believe them is for the reader to decide, so it is told, and no more.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def made_here(attestation: Path) -> bool:
 
 
 def is_recorded(attestation: Path) -> bool:
-    """Whether the keepers of its folder recorded that an attestation counts."""
+    """Whether the maintainers of its folder recorded that an attestation counts."""
     return attestation.is_file() and _sha256(attestation) in _recorded(attestation)
 
 

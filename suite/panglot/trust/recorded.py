@@ -1,4 +1,4 @@
-"""What verification found of a folder of submissions, recorded there, so that nobody who has the same files repeats it.
+"""What verification found about a folder of submissions, recorded there, so that nobody with the same files repeats it.
 
 `verified.json` lies at the root of the folder and belongs to those who keep it. A file of that name in a submission or
 an upload is never read. A record holds for the files whose sha256 it names and for the code that wrote it; whatever
@@ -127,7 +127,7 @@ def collect_rankings(rankings: Rankings) -> Use:
 def record_verification(verdicts: Sequence[Verdict], rankings: Rankings) -> VerificationRecord:
     """The record of what was found of the results in a folder, without those that failed.
 
-    An attestation of another machine that the record names already is kept: the keepers need not repeat it on each
+    An attestation of another machine that the record names already is kept: the maintainers need not repeat it on each
     machine.
 
     :param rankings: filled by `collect_rankings` while they were verified

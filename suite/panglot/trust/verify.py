@@ -207,10 +207,10 @@ class _Check:
                 f"{path.name} attests other evidence or another model. Delete it, or run panglot verify --rerun."
             )
         elif not attested.made_here(path):
-            keepers = f"the keepers of {self._path.resolve().parents[1].name}"
+            maintainers = f"the maintainers of {self._path.resolve().parents[1].name}"
             claim = "recorded as reproduced" if attested.is_recorded(path) else "not recorded"
             self._unchecked.append(
-                f"{path.name}: made on another machine, {claim} by {keepers}. To score a sample on this one, run "
+                f"{path.name}: made on another machine, {claim} by {maintainers}. To score a sample on this one, run "
                 "panglot verify --rerun."
             )
             return False

@@ -13,7 +13,7 @@ from panglot.cli.view.tables import FoldingTable, prose
 from panglot.interop.field import Reported
 from panglot.interop.mteb_cells import mteb_cells
 from panglot.numbers import NOTHING, count, short
-from panglot.score.pivot import MEANINGS, Pivot, english_pivot, spearman
+from panglot.score.pivot import BRIDGE, Pivot, english_pivot, spearman
 
 REPORTED = "reported"
 LONGEST = 40
@@ -70,9 +70,9 @@ def field_view(task: str, metric: str, models: Sequence[Reported], languages: Se
     left = len(models) - len(order)
     about = [
         f"{metric} on {task}, means over {count(len(languages), 'language')}; {count(len(order), 'model')}.",
-        f"Not listed, since they lack one of the languages: {count(left, 'model')}." if left else "",
+        f"Not listed, since cells of every mean are missing: {count(left, 'model')}." if left else "",
         f"Spearman's correlation of mono and English pivot: {spearman(pivot.mono, pivot.english):.3f}." * crossing,
-        MEANINGS["bridge"].replace("`", "") * crossing,
+        BRIDGE * crossing,
         "Reported rows have no evidence and no rank.",
         same.remark if same else "",
     ]

@@ -14,6 +14,7 @@ from rich.text import Text
 from panglot.cli.view.tables import FoldingTable, facts, prose
 from panglot.data.image import IMAGES
 from panglot.languages import language_label
+from panglot.numbers import percent
 
 if TYPE_CHECKING:
     from panglot.data.catalogue import Suite
@@ -125,7 +126,7 @@ def list_plans(plans: Mapping[str, Plan], price: float) -> RenderableType:
     for name, plan in plans.items():
         for role in plan.roles:
             worst = max(role.truncated.items(), key=lambda item: item[1], default=None)
-            cut = f"{worst[0]} {worst[1]:.1%}" if worst else "–"
+            cut = f"{worst[0]} {percent(worst[1])}" if worst else "–"
             speed = f"{role.tokens_per_second:,.0f}" if role.tokens_per_second else "–"
             numbers = (f"{role.texts:,}", f"{role.cached:,}", f"{role.tokens:,}", speed)
             label = f"{role.role}, {role.model}" if role.model else role.role
@@ -161,10 +162,10 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
     return Group(table, prose(legend, ""))
 
 
-def list_faster(settings: Sequence[Setting] | None) -> RenderableType:
-    """Settings that encode faster on this machine than the given ones; None if no others could be measured."""
+def list_faster(settings: Sequence[Setting] | None, why_none: str = "") -> RenderableType:
+    """Settings that encode faster on this machine than the given ones; None if no others could be measured, and why."""
     if settings is None:
-        return prose("No other precision or backend was measured: the model has none, or all tasks are streamed.", "")
+        return prose(f"No other precision or backend was measured: {why_none}.", "")
     if not settings:
         return prose("No other precision or backend was faster on this machine.", "")
     lines = [f"{setting.options} encodes {setting.gain:.1f} times as fast on this machine." for setting in settings]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from panglot.cli.view.terminal import IMAGE_BIAS, LEGEND, TEXT_BIAS
+from panglot.cli.view.terminal import IMAGE_BIAS, LEGEND, TEXT_BIAS, about_intervals
 from panglot.data.image import IMAGES
 from panglot.numbers import NOTHING, interval, short
 from panglot.plain import plain
@@ -27,7 +27,7 @@ def score_markdown(results: Sequence[ResultRecord]) -> Iterator[str]:
         cells = [settings.get(setting, {}).get(metric) for setting in SCORES] + [*map(result.bias.get, measures)]
         yield _row([_code(result.model.label), _code(result.task.name), metric, *map(_cell, cells)])
     yield ""
-    yield LEGEND
+    yield f"{about_intervals(results)} {LEGEND}"
     for name in sorted({result.task.name for result in results if result.divided}):
         yield f"{_code(name)}: {DIVIDED}"
 

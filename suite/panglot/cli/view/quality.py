@@ -10,8 +10,8 @@ from panglot.data.quality import MEANINGS, Quality
 from panglot.languages import language_label
 
 
-def quality_view(name: str, quality: Quality) -> RenderableType:
-    """The counts and findings of one task."""
+def quality_view(name: str, quality: Quality, noted: bool = False) -> RenderableType:
+    """The counts and findings of one task; `noted` says that there are notes about its data."""
     table = FoldingTable()
     table.add_column("language", no_wrap=True)
     declared = any(counts.unanswered for counts in quality.languages.values())
@@ -28,5 +28,5 @@ def quality_view(name: str, quality: Quality) -> RenderableType:
         more = " …" if finding.total > len(finding.examples) else ""
         lines.append(prose(f"{MEANINGS[finding.kind]} E.g. {examples}{more}", ""))
     if not quality.findings:
-        lines.append(Text("Nothing odd was found."))
+        lines.append(Text("Nothing was found beyond the notes." if noted else "Nothing odd was found."))
     return Group(*lines)

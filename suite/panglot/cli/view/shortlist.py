@@ -59,7 +59,7 @@ def shortlist_view(task: str, metric: str, wishes: Wishes, found: Shortlist, top
     title = Text(f"{spoken}: {DIRECTIONS[wishes.direction]}", style="bold")
     about = prose(f"{metric} on {task}. {_left(found)}", "")
     if not found.choices:
-        return Group(title, about, prose("No model fulfils these wishes. Relax one of them.", ""))
+        return Group(title, about, prose("No model meets these limits. Relax one.", ""))
     table = FoldingTable()
     table.add_column("model", no_wrap=True)
     for heading in (metric, "behind", "weakest", "size", "length", "licence"):

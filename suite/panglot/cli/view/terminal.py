@@ -26,10 +26,10 @@ from panglot.data.catalogue import suite_tasks
 from panglot.data.image import IMAGES
 from panglot.data.task import Direction
 from panglot.languages import language_label
-from panglot.numbers import NOTHING, interval, number
+from panglot.numbers import NOTHING, interval, listed, number
 from panglot.progress import Advance
 from panglot.results.result_record import DIVIDED, Cell, ResultRecord
-from panglot.score.bootstrap import Score
+from panglot.score.bootstrap import TOO_FEW, Score
 from panglot.score.no_answer import MEANING
 from panglot.score.settings import SCORES, SETTINGS
 from panglot.score.summary import BIAS_NAMES
@@ -38,22 +38,21 @@ DIRECTIONS: Mapping[Direction | None, str] = {"t2i": "text → image", "i2t": "i
 """Meaning of the suffixes of image task names."""
 
 LEGEND = (
-    "Scores with 95 % intervals. balance: harmonic mean of mono, cross and multi. rank distance: normalised, "
-    "0 perfect, 1 random. own language: share of the top 10 in the query's language over its share of the pool, 1 if "
-    "blind."
+    "balance: harmonic mean of mono, cross and multi. norm. rank distance: 0 perfect, 1 random. own language: share of "
+    "the top 10 in the query's language over its share of the pool, 1 if blind."
 )
 
-TEXT_BIAS = {"normalised_rank_distance": "rank\ndistance", "same_language_ratio@10": "own\nlanguage"}
+TEXT_BIAS = {"normalised_rank_distance": "norm. rank\ndistance", "same_language_ratio@10": "own\nlanguage"}
 IMAGE_BIAS = {
-    "normalised_rank_distance": "rank\ndistance",
+    "normalised_rank_distance": "norm. rank\ndistance",
     "modality_gap": "modality\ngap",
     "same_modality_ratio@10": "own\nmodality",
 }
 """Bias measures shown next to the scores, with their headings."""
 
 IMAGE_LEGEND = (
-    "ndcg@10 with 95 % intervals. modality gap: mean rank of the relevant images minus that of the relevant captions, "
-    "0 if blind. own modality: share of the top 10 in the query's modality over its share of the pool; 1 if blind."
+    "modality gap: mean rank of the relevant images minus that of the relevant captions, 0 if blind. own modality: "
+    "share of the top 10 in the query's modality over its share of the pool; 1 if blind."
 )
 
 
@@ -93,11 +92,28 @@ def score_table(results: Sequence[ResultRecord]) -> RenderableType:
     many = len({result.model.label for result in results}) > 1
     tables = []
     if texts or not images:
-        tables += [_scores_of(texts, many, SCORES, TEXT_BIAS), prose(LEGEND)]
+        tables += [_scores_of(texts, many, SCORES, TEXT_BIAS), prose(f"{about_intervals(texts)} {LEGEND}")]
         tables += [prose(f"{name}: {DIVIDED}") for name in sorted({each.task.name for each in texts if each.divided})]
     if images:
-        tables += [_scores_of(images, many, ("cross", "multi"), IMAGE_BIAS), prose(IMAGE_LEGEND)]
+        tables += [
+            _scores_of(images, many, ("cross", "multi"), IMAGE_BIAS),
+            prose(f"{about_intervals(images, 'ndcg@10')} {IMAGE_LEGEND}"),
+        ]
     return Group(*tables)
+
+
+def about_intervals(results: Sequence[ResultRecord], what: str = "Scores") -> str:
+    """Say which of the scores have intervals, as the first sentence of a legend."""
+    without = [result for result in results if not _has_intervals(result)]
+    if without and len(without) == len(results):
+        return f"{what} without intervals: {TOO_FEW}."
+    but = f"; none for {listed(sorted({each.task.name for each in without}))}: {TOO_FEW}" if without else ""
+    return f"{what} with 95 % intervals{but}."
+
+
+def _has_intervals(result: ResultRecord) -> bool:
+    headlines = (scores.get(result.task.headline) for scores in (*result.settings.values(), result.balance))
+    return any(score is not None and score.low is not None for score in headlines)
 
 
 def _scores_of(
@@ -126,7 +142,7 @@ def curve_table(result: ResultRecord) -> RenderableType:
     """Show the headline scores at fewer dimensions or bits."""
     table = FoldingTable()
     table.add_column("form", no_wrap=True)
-    headings = ("dimension", *SETTINGS, "rank\ndistance")
+    headings = ("dimension", *SETTINGS, "norm. rank\ndistance")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for point in result.curve:
@@ -162,7 +178,7 @@ def language_table(result: ResultRecord) -> RenderableType:
         "cross\nas query",
         "cross\nas candidate",
         "multi",
-        "rank\ndistance",
+        "norm. rank\ndistance",
         "own\nlanguage",
     )
     for heading in headings:

@@ -16,6 +16,10 @@ SHOWN = 3
 """Findings shown per file."""
 
 
+OF_A_RERUN = ("Sample: ", "Not scored again: ")
+"""How notes begin that say by themselves what was not checked."""
+
+
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as plain data."""
     return {
@@ -44,4 +48,5 @@ def show_verdict(console: PlainConsole, verdict: Verdict) -> None:
     if len(verdict.findings) > SHOWN:
         console.print(Text(f"  and {len(verdict.findings) - SHOWN} more", "dim"), soft_wrap=True)
     for note in verdict.unchecked:
-        console.print(Text(f"  not checked: {plain(note)}", "dim"), soft_wrap=True)
+        lead = "" if note.startswith(OF_A_RERUN) else "not checked: "
+        console.print(Text(f"  {lead}{plain(note)}", "dim"), soft_wrap=True)

@@ -75,28 +75,31 @@ class Comparison:
     def sentence(self) -> str:
         """The result in words: the settings in which B is better, A is better, or no difference was found."""
         cells = self.by_setting
+        one, other = self.models if self.models[0] != self.models[1] else ("A", "B")
         if self.least_p > ALPHA:
             return (
                 f"No difference can be significant: with {count(self.clusters, 'cluster')} of questions the smallest "
                 f"possible p is {p_value(self.least_p)}."
             )
         groups: dict[str, list[str]] = {
-            "B is better in": [],
-            "A is better in": [],
-            "A and B are equal in": [],
+            f"{other} is better in": [],
+            f"{one} is better in": [],
+            f"{one} and {other} are equal in": [],
             "no difference found in": [],
         }
         for place, setting in enumerate(self.settings):
             difference, smallest = cells.difference[place], cells.detectable[place]
             if cells.found[place]:
-                groups["B is better in" if difference > 0 else "A is better in"].append(setting)
+                groups[f"{other if difference > 0 else one} is better in"].append(setting)
             elif difference == smallest == 0:
-                groups["A and B are equal in"].append(setting)
+                groups[f"{one} and {other} are equal in"].append(setting)
             elif not math.isnan(difference):
                 reason = "too few clusters" if math.isnan(smallest) else f"smallest detectable {short(smallest)}"
                 groups["no difference found in"].append(f"{setting} ({reason})")
         words = "; ".join(f"{words} {listed(settings)}" for words, settings in groups.items() if settings)
-        return f"{words[:1].upper()}{words[1:]}." if words else "Nothing to compare."
+        if not words:
+            return "Nothing to compare."
+        return f"N{words[1:]}." if words.startswith("no difference found in ") else f"{words}."
 
     def only(self, setting: str | None = None, language: str | None = None) -> Comparison:
         """The comparison restricted to one setting, one query language, or both.

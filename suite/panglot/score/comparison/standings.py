@@ -90,7 +90,7 @@ class Standings:
     def _repr_html_(self) -> str:
         return html.page(
             html.heading(self.title),
-            html.table(("model", "rank", "95 % of rank", self.setting, "95 % interval", "alike"), self._rows()),
+            html.table(("model", "rank", "95 % of rank", self.setting, "95 % interval", "group"), self._rows()),
             html.legend(self.legend),
             *(html.legend(f"not ranked: {name}: {reason}") for name, reason in self.left_out.items()),
         )
