@@ -30,9 +30,9 @@ from websockets.typing import Subprotocol
 
 from benchmarks.conftest import Claim
 from benchmarks.meter import Cost, Meter
-from leaderboard_app import verification
-from leaderboard_app.index import update
-from leaderboard_app.verification import verify_new
+from leaderboard_app.index import verification
+from leaderboard_app.index.index import update
+from leaderboard_app.index.verification import verify_new
 from panglot.results.evidence_file import NEEDED, evidence_file, read_evidence
 from panglot.results.result_record import find_results, read_result_record
 from panglot.trust.verify import Use, Verdict

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from leaderboard_app.definitions import bias_measures
+from leaderboard_app.tables.definitions import bias_measures
 from panglot.data.catalogue import all_tasks, groups, suites
 from panglot.data.image import IMAGES
 from panglot.data.task import Task

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.in_browser import finish_page
-from leaderboard_app.store import verify_pending
+from leaderboard_app.store.store import verify_pending
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.in_browser import finish_page
 
 PAGES = {
     "home": "Home",

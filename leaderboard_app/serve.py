@@ -17,8 +17,8 @@ def main(submissions: str, inbox: str, address: str, port: str) -> None:
     gc.set_threshold(50_000)  # what is imported and read at the start stays: looking through it takes half a second
     from streamlit.web.cli import main as streamlit
 
-    from leaderboard_app.index import read_index, update
-    from leaderboard_app.verification import trusted
+    from leaderboard_app.index.index import read_index, update
+    from leaderboard_app.index.verification import trusted
     from panglot.cli.output import echo
     from panglot.cli.view.terminal import progress_bar
 

@@ -214,7 +214,7 @@ def bf16_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages opened in this process start no other that verifies submissions: it would outlive the test."""
-    monkeypatch.setattr("leaderboard_app.store.start_checks", lambda index: None)
+    monkeypatch.setattr("leaderboard_app.store.store.start_checks", lambda index: None)
 
 
 @pytest.fixture

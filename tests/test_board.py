@@ -18,15 +18,16 @@ from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app import board, charts, comparison, grids, model_tables, recompute, texts
-from leaderboard_app.entries import Entry
-from leaderboard_app.evidence_store import Ranked, stored_evidence, stored_standings
-from leaderboard_app.exports import as_csv, as_latex, as_markdown, as_png, as_svg, literal
-from leaderboard_app.home import home_of
-from leaderboard_app.index import Index, is_current, read_index, read_scores, update
-from leaderboard_app.score_rows import ALL
-from leaderboard_app.texts import Texts, cell, read_texts, texts_table
-from leaderboard_app.verification import verify_new
+from leaderboard_app.charts import charts, grids
+from leaderboard_app.charts.exports import as_csv, as_latex, as_markdown, as_png, as_svg, literal
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.evidence_store import Ranked, stored_evidence, stored_standings
+from leaderboard_app.index.folder import home_of
+from leaderboard_app.index.index import Index, is_current, read_index, read_scores, update
+from leaderboard_app.index.score_rows import ALL
+from leaderboard_app.index.verification import verify_new
+from leaderboard_app.tables import board, comparison, model_tables, recompute, texts
+from leaderboard_app.tables.texts import Texts, cell, read_texts, texts_table
 from panglot.data.image import Image
 from panglot.data.pool import Candidate, Judgement, Pool, Query
 from panglot.encode.load import load_model

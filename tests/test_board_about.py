@@ -12,9 +12,9 @@ import pytest
 import typer
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.board import SCORES as COLUMNS
-from leaderboard_app.charts import TRUST_INKS
-from leaderboard_app.definitions import COMMANDS, SUBSET, bias_measures, bibtex, data, metrics
+from leaderboard_app.charts.charts import TRUST_INKS
+from leaderboard_app.tables.board import SCORES as COLUMNS
+from leaderboard_app.tables.definitions import COMMANDS, SUBSET, bias_measures, bibtex, data, metrics
 from panglot.cli.main import app
 from panglot.data.catalogue import all_tasks
 from panglot.data.task import Reference

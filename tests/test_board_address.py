@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from leaderboard_app.widgets import ROW_PIXELS
+from leaderboard_app.widgets.widgets import ROW_PIXELS
 from tests.helpers.boards import PAGES, verified_index
 from tests.helpers.browsing import new_page, open_browser, served, settle
 from tests.helpers.processes import free_port

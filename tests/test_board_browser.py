@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from leaderboard_app.board import BIAS, SCORES
-from leaderboard_app.overview_table import overview_columns
-from leaderboard_app.recompute import recompute
-from leaderboard_app.widgets import AROUND, LETTER, ON_PHONE
+from leaderboard_app.tables.board import BIAS, SCORES
+from leaderboard_app.tables.recompute import recompute
+from leaderboard_app.widgets.overview_table import overview_columns
+from leaderboard_app.widgets.widgets import AROUND, LETTER, ON_PHONE
 from panglot.results.evidence_file import read_evidence
 from panglot.results.result_record import read_result_record
 from tests.helpers.boards import PAGES, path_of, verified_index
@@ -314,8 +314,8 @@ def test_unknown_names_in_url_are_ignored(seen: Seen) -> None:
 SCRIPT = """
 import pandas as pd
 import streamlit as st
-from leaderboard_app.charts import dots
-from leaderboard_app.widgets import show_chart, show_table
+from leaderboard_app.charts.charts import dots
+from leaderboard_app.widgets.widgets import show_chart, show_table
 
 table = pd.DataFrame({"model": ['=HYPERLINK("http://evil.example")', " @x", "plain"], "value": [-0.5, 0.5, 1.0]})
 show_table(table, "odd names", "rows")

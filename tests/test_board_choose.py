@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard_app.field import Scored
-from leaderboard_app.field_store import scored_on
-from leaderboard_app.formats import number_of_parameters
-from leaderboard_app.index import Index
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.field_store import scored_on
+from leaderboard_app.tables.field import Scored
+from leaderboard_app.tables.formats import number_of_parameters
 from tests.helpers.command import json_of
 from tests.helpers.pages import Open, named, page_opener
 
@@ -46,7 +46,7 @@ def test_scores_without_verified_evidence_are_not_recommended(
         cells = dict.fromkeys(found[0].cells, 1.0)
         return [found[0]._replace(id="x", name="x", identity="x/best", trust="self-reported", cells=cells), *found]
 
-    monkeypatch.setattr("leaderboard_app.field_store.scored_on", with_a_claim)
+    monkeypatch.setattr("leaderboard_app.store.field_store.scored_on", with_a_claim)
     page = open_page("choose", tmp_path)
     assert not page.exception
     assert len(page.dataframe[0].value) == 10
@@ -62,7 +62,7 @@ def test_command_names_the_models_measured_here(
         facts = {**found[0].facts, "task": task, "folder": "mine@1"}
         return [found[0]._replace(trust="recomputed", facts=facts), *found]
 
-    monkeypatch.setattr("leaderboard_app.field_store.scored_on", with_a_result)
+    monkeypatch.setattr("leaderboard_app.store.field_store.scored_on", with_a_result)
     page = open_page("choose", tmp_path, languages=["deu_Latn"])
     assert not page.exception
     assert shlex.split(page.code[-1].value)[:3] == ["panglot", "shortlist", str(tmp_path / "mine@1")]

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from leaderboard_app import board, charts, grids, labels
-from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, falls
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import as_csv, as_latex, as_markdown
-from leaderboard_app.filtering import Filters
-from leaderboard_app.formats import number, printed, shortened, signed
-from leaderboard_app.overview_table import why_no_comparison, why_no_queries, why_not_open
+from leaderboard_app.charts import charts, grids, labels
+from leaderboard_app.charts.exports import as_csv, as_latex, as_markdown
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.tables import board
+from leaderboard_app.tables.columns import BETTER, SAID, SENTENCES, badness, falls
+from leaderboard_app.tables.formats import number, printed, shortened, signed
+from leaderboard_app.widgets.filtering import Filters
+from leaderboard_app.widgets.overview_table import why_no_comparison, why_no_queries, why_not_open
 from panglot.encode.registry import FLOORS
 from panglot.numbers import p_value
+from panglot.score.bootstrap import Score
+from panglot.score.comparison.standings import Standing
 from panglot.score.summary import BIAS_NAMES
 
 
@@ -268,3 +271,13 @@ def test_axes_of_scores_do_not_begin_below_zero() -> None:
         table = table.assign(low=float("nan"), high=float("nan"))
         x = charts.dots(table, "language", "setting", "map").spec["layer"][0]["encoding"]["x"]
         assert 0 <= x["scale"]["domain"][0] <= least
+
+
+def test_models_that_cannot_be_told_apart_share_a_letter() -> None:
+    """The order of the rows goes by the kind of entry first, and leaves the letters alone."""
+    models = [entry("one"), entry("two"), entry("other", "published")]
+    rows = {each.id: {"balance": Score(0.5, None, None)} for each in models}
+    standings = [Standing(each.id, 1, 1, 2, Score(0.5, None, None), ("a",)) for each in models[:2]]
+    shown = board.overview(models, rows, standings)
+    assert shown["group"].fillna("").tolist() == ["a", "a", ""]
+    assert shown["model"].tolist() == ["one", "two", "other"]

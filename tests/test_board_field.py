@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leaderboard_app import field as tables
-from leaderboard_app.field_charts import islands_and_bridges
-from leaderboard_app.formats import number
+from leaderboard_app.charts.field_charts import islands_and_bridges
+from leaderboard_app.tables import field as tables
+from leaderboard_app.tables.formats import number
 from panglot.data.catalogue import all_tasks
 from panglot.encode.load import load_model
 from panglot.evaluate.run import run

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard_app import front
-from leaderboard_app.field import languages_of, scored_by_others, standing
-from leaderboard_app.front import Cell, Line, Task
+from leaderboard_app.tables import front
+from leaderboard_app.tables.field import languages_of, scored_by_others, standing
+from leaderboard_app.tables.front import Cell, Line, Task
 from panglot.interop.field import reported_on, shipped_field
 from panglot.score.bootstrap import Score
 from tests.helpers.boards import verified_index

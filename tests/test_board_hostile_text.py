@@ -14,9 +14,9 @@ import streamlit as st
 from playwright.sync_api import Page
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import literal
-from leaderboard_app.index import Index
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
 from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.fields import MOST_MARKS, check_text

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leaderboard_app import languages
-from leaderboard_app.field import languages_of, scored_by_others
-from leaderboard_app.grids import language_map
-from leaderboard_app.index import update
+from leaderboard_app.charts.grids import language_map
+from leaderboard_app.index.index import update
+from leaderboard_app.tables import languages
+from leaderboard_app.tables.field import languages_of, scored_by_others
 from panglot.data.catalogue import all_tasks
 from panglot.interop.field import reported_on, shipped_field
 from panglot.languages import parse_language

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from leaderboard_app import charts, grids
-from leaderboard_app.board import names_of
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import as_csv, harmless
-from leaderboard_app.index import read_index, update
-from leaderboard_app.names import mark_imitations
+import leaderboard_app
+from leaderboard_app.charts import charts, grids
+from leaderboard_app.charts.exports import as_csv, harmless
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import read_index, update
+from leaderboard_app.index.names import mark_imitations
+from leaderboard_app.tables.board import names_of
 from panglot.data.catalogue import _check_own, suite_tasks
 from panglot.data.task import Source
 from panglot.errors import PanglotError
@@ -200,7 +201,7 @@ def test_the_data_of_a_chart_holds_no_formula() -> None:
 
 
 def test_every_table_of_the_pages_goes_through_one_function() -> None:
-    home = Path(charts.__file__).parent
+    home = Path(leaderboard_app.__file__).parent
     uses = {path.name: path.read_text(encoding="utf-8").count("st.dataframe(") for path in home.rglob("*.py")}
     assert {name: count for name, count in uses.items() if count} == {"widgets.py": 1}
 

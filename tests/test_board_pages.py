@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
-from leaderboard_app import recompute
-from leaderboard_app.index import Index, read_index, update
-from leaderboard_app.verification import verify_new
+from leaderboard_app.index.index import Index, read_index, update
+from leaderboard_app.index.verification import verify_new
+from leaderboard_app.tables import recompute
 from panglot.results.evidence_file import read_evidence
 from panglot.results.record import write_record
 from panglot.results.result_record import read_result_record
@@ -135,7 +135,7 @@ def test_a_page_says_what_a_link_asks_for_in_vain(
 
 
 def _limited_page() -> None:
-    from leaderboard_app import address
+    from leaderboard_app.widgets import address
 
     address.select_many("Letters", list("abcde"), "letters", max_selections=2)
 

@@ -13,10 +13,11 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 import panglot
-from leaderboard_app.evidence_store import stored_answers
-from leaderboard_app.home import home_of
-from leaderboard_app.index import Index, read_index, update
-from leaderboard_app.remedies import (
+from leaderboard_app.index.evidence_store import stored_answers
+from leaderboard_app.index.folder import home_of
+from leaderboard_app.index.index import Index, read_index, update
+from leaderboard_app.index.verification import verify_new
+from leaderboard_app.tables.remedies import (
     Rung,
     debias_of,
     gains,
@@ -27,7 +28,6 @@ from leaderboard_app.remedies import (
     policies_for,
     worth_a_look,
 )
-from leaderboard_app.verification import verify_new
 from panglot.api import Encodes
 from panglot.cli.main import app
 from panglot.data.pool import Candidate, Judgement, Pool, Query
@@ -188,7 +188,7 @@ def _shown(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, pool: Pool,
     for method in ("", "centre"):
         panglot.run(model, task, debias=method).save(folder)
     found = verified_index(folder)
-    monkeypatch.setattr("leaderboard_app.store.read_index", lambda _: found)
+    monkeypatch.setattr("leaderboard_app.store.store.read_index", lambda _: found)
     return found
 
 

@@ -15,12 +15,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.evidence_store import stored_standings
-from leaderboard_app.home import home_of, save, stamps_of
-from leaderboard_app.index import Index, read_index, update
-from leaderboard_app.strangers import contained, is_regular, read_regular
-from leaderboard_app.verification import verify_new
-from leaderboard_app.verified import FILE, Checked, Checks
+from leaderboard_app.index.evidence_store import stored_standings
+from leaderboard_app.index.folder import home_of, save, stamps_of
+from leaderboard_app.index.index import Index, read_index, update
+from leaderboard_app.index.strangers import contained, is_regular, read_regular
+from leaderboard_app.index.verification import verify_new
+from leaderboard_app.index.verified import FILE, Checked, Checks
 from panglot.cli.view.console import PlainConsole
 from panglot.encode.load import load_model
 from panglot.errors import BadResult
@@ -85,7 +85,7 @@ def test_error_in_a_block_affects_only_its_file() -> None:
 def test_verification_that_breaks_down_refuses_that_submission_alone(
     board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leaderboard_app import verification
+    from leaderboard_app.index import verification
 
     def verify_folder(folder: Path, **options: Any) -> object:
         if folder.name.startswith("bm25"):
@@ -133,7 +133,7 @@ def test_a_page_says_what_is_wrong_with_a_result_that_it_cannot_draw(
 
     update(board)
     verify_new(board)
-    monkeypatch.setattr("leaderboard_app.model_tables.reading_table", broken)
+    monkeypatch.setattr("leaderboard_app.tables.model_tables.reading_table", broken)
     opened = open_page("model", board, task="starter")
     assert not opened.exception
     assert any("odd numbers" in warning.value for warning in opened.warning)

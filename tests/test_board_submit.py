@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.entries import Entry, Found
-from leaderboard_app.inbox import Inbox, NotTaken
-from leaderboard_app.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check_upload
-from leaderboard_app.score_rows import ALL
-from leaderboard_app.upload import place_in_words, preview
+from leaderboard_app.index.entries import Entry, Found
+from leaderboard_app.index.score_rows import ALL
+from leaderboard_app.uploads.inbox import Inbox, NotTaken
+from leaderboard_app.uploads.sandbox import ARCHIVE, LIMITS, PLACED, FileReport, Limits, Report, check_upload
+from leaderboard_app.uploads.upload import place_in_words, preview
 from panglot.results.result_record import read_result_record
 from panglot.trust.intake import take_in
 from panglot.trust.submission import LARGEST_ZIP, pack
@@ -200,7 +200,7 @@ def test_full_inbox_is_reported(good: bytes, tmp_path: Path) -> None:
 
 
 def test_number_of_concurrent_checks_is_limited(inbox: Inbox, good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leaderboard_app.inbox.PATIENCE", 0.1)
+    monkeypatch.setattr("leaderboard_app.uploads.inbox.PATIENCE", 0.1)
     others = pytest.raises(NotTaken, match="Others are being checked")
     with inbox.incoming(good), inbox.incoming(good), others, inbox.incoming(good):
         pass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app import training
+from leaderboard_app.tables import training
 from panglot.results.record import write_record
 from panglot.train.ablation.experiment import ArmRow, ArmTitle, Experiment, Interval, RunRow, TestRow
 from panglot.train.ablation.grid import read_ablation

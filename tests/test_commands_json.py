@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from leaderboard_app.verification import main as index
+from leaderboard_app.index.verification import main as index
 from panglot.cli.main import app
 from panglot.cli.output import print_json
 from tests.helpers.command import ROOT, VERBS, json_of, strictly

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, expect
 
-from leaderboard_app.inbox import Inbox
-from leaderboard_app.sandbox import LIMITS
+from leaderboard_app.uploads.inbox import Inbox
+from leaderboard_app.uploads.sandbox import LIMITS
 from panglot.encode.load import load_model
 from panglot.evaluate.run import run
 from panglot.trust.submission import LARGEST_ZIP, card_of, pack, write_card

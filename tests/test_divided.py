@@ -12,8 +12,8 @@ import streamlit as st
 from rich.console import Console, RenderableType
 from streamlit.testing.v1 import AppTest
 
-from leaderboard_app.index import update
-from leaderboard_app.verification import verify_new
+from leaderboard_app.index.index import update
+from leaderboard_app.index.verification import verify_new
 from panglot.cli.view.comparison import comparison_view
 from panglot.cli.view.terminal import bias_table, pair_matrix, score_table
 from panglot.data.pool import Candidate, Judgement, Pool, Query

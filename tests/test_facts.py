@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 import panglot.data.local
-from leaderboard_app import verification
-from leaderboard_app.index import read_index, update
-from leaderboard_app.store import standings_of
+from leaderboard_app.index import verification
+from leaderboard_app.index.index import read_index, update
+from leaderboard_app.store.store import standings_of
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.pool import Pool

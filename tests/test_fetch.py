@@ -18,7 +18,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from leaderboard_app.sandbox import check_upload
+from leaderboard_app.uploads.sandbox import check_upload
 from panglot.cli.main import app
 from panglot.data.load import read_pool
 from panglot.data.local import _remembered
@@ -184,7 +184,7 @@ def test_the_check_of_an_upload_uses_the_data_folder_of_the_board(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("leaderboard_app.sandbox.subprocess.Popen", note)
+    monkeypatch.setattr("leaderboard_app.uploads.sandbox.subprocess.Popen", note)
     for folder in (data_from(Path("data")), data_of_process(Path("data"))):
         with folder, pytest.raises(KeyboardInterrupt):
             check_upload(tmp_path, lambda *_: None)

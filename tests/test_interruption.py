@@ -93,7 +93,7 @@ def test_ascii_terminal_is_supported(encoding: str, option: str, starter_results
     assert bytes(done.stdout).decode(encoding)
 
 
-@pytest.mark.parametrize("program", ["verification", "serve"])
+@pytest.mark.parametrize("program", ["index.verification", "serve"])
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
@@ -112,7 +112,7 @@ def test_programs_of_the_board_end_as_the_command_does(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("leaderboard_app.index.update", fail)
+    monkeypatch.setattr("leaderboard_app.index.index.update", fail)
     monkeypatch.setattr("panglot.cli.interruption.watch_signals", lambda: None)
     monkeypatch.setattr("sys.argv", [program, "submissions", "inbox", "127.0.0.1", "1"])
     monkeypatch.delitem(sys.modules, f"leaderboard_app.{program}", raising=False)

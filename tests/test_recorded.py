@@ -13,14 +13,14 @@ from click.testing import Result
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from leaderboard_app import verification
-from leaderboard_app.evidence_store import stored_standings
-from leaderboard_app.front import Front, as_html
-from leaderboard_app.home import home_of
-from leaderboard_app.index import read_index, update
-from leaderboard_app.model_tables import card_table
-from leaderboard_app.verification import shown, trusted, verify_new
-from leaderboard_app.verified import load_checks
+from leaderboard_app.index import verification
+from leaderboard_app.index.evidence_store import stored_standings
+from leaderboard_app.index.folder import home_of
+from leaderboard_app.index.index import read_index, update
+from leaderboard_app.index.verification import shown, trusted, verify_new
+from leaderboard_app.index.verified import load_checks
+from leaderboard_app.tables.front import Front, as_html
+from leaderboard_app.tables.model_tables import card_table
 from panglot.cli.main import app
 from panglot.errors import BadResult
 from panglot.results.naming import RECORD
@@ -69,7 +69,7 @@ def test_recorded_results_are_ranked_before_anything_is_verified(board: Path, mo
     assert levels(board) == ALL
     index = read_index(board)
     assert (index.waiting, index.recorded) == (0, 3)
-    monkeypatch.setattr("leaderboard_app.evidence_store.read_evidence", None)  # nobody may read any
+    monkeypatch.setattr("leaderboard_app.index.evidence_store.read_evidence", None)  # nobody may read any
     there = [entry for entry in index.entries if entry.task == "starter" and entry.ranked]
     paths = {entry.id: board / f"{entry.id}.json" for entry in there}
     ranked = stored_standings(home_of(board), paths, "map", "balance", set(paths))
@@ -186,8 +186,8 @@ def test_first_page_shows_recorded_ranks_before_the_sample_is_verified(
     board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened = []
-    monkeypatch.setattr("leaderboard_app.store.start_checks", lambda index: happened.append(index.pending))
-    monkeypatch.setattr("leaderboard_app.front.as_html", partial(_note_ranks, as_html, happened))
+    monkeypatch.setattr("leaderboard_app.store.store.start_checks", lambda index: happened.append(index.pending))
+    monkeypatch.setattr("leaderboard_app.tables.front.as_html", partial(_note_ranks, as_html, happened))
     monkeypatch.setattr("sys.argv", ["board", str(board)])
     page = AppTest.from_file(str(APP / "app.py"), default_timeout=LONGEST).run()
     assert not page.exception

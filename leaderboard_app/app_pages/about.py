@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from leaderboard_app.definitions import (
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.tables.definitions import (
     COMMANDS,
     RULES,
     SUBSET,
@@ -16,8 +17,7 @@ from leaderboard_app.definitions import (
     metrics,
     task_table,
 )
-from leaderboard_app.exports import literal
-from leaderboard_app.widgets import COLUMN, show_table
+from leaderboard_app.widgets.widgets import COLUMN, show_table
 from panglot.data.catalogue import all_tasks
 from panglot.score.settings import MEANINGS
 from panglot.trust import levels

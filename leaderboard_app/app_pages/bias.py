@@ -7,20 +7,21 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address, board
-from leaderboard_app.charts import dots
-from leaderboard_app.columns import BETTER, SAID, SENTENCES, badness, headed
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import literal
-from leaderboard_app.formats import column_format, number
-from leaderboard_app.grids import deviation_map
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.model_tables import bias_table, rank_table, standing_of_languages
-from leaderboard_app.notices import failures_shown, notices
-from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
-from leaderboard_app.store import bias_of, result_of
-from leaderboard_app.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
+from leaderboard_app.charts.charts import dots
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.charts.grids import deviation_map
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.store import bias_of, result_of
+from leaderboard_app.tables import board
+from leaderboard_app.tables.columns import BETTER, SAID, SENTENCES, badness, headed
+from leaderboard_app.tables.formats import column_format, number
+from leaderboard_app.tables.model_tables import bias_table, rank_table, standing_of_languages
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import failures_shown, notices
+from leaderboard_app.widgets.pickers import entries_on, open_board, pick_model, pick_task
+from leaderboard_app.widgets.widgets import COLUMN, fold_table, number_columns, show_chart, show_table, text_table
 from panglot.languages import language_label
 from panglot.results.result_record import ResultRecord
 from panglot.score.summary import BIAS_NAMES

@@ -10,16 +10,16 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.exports import literal
-from leaderboard_app.field import Scored, entries_of, languages_of, link_of
-from leaderboard_app.field_store import field_of, scored_on
-from leaderboard_app.filtering import SIZES
-from leaderboard_app.formats import plus_minus
-from leaderboard_app.notices import tell_imitations
-from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
-from leaderboard_app.store import submissions
-from leaderboard_app.widgets import COLUMN, number_columns, show_table
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.store.field_store import field_of, scored_on
+from leaderboard_app.store.store import submissions
+from leaderboard_app.tables.field import Scored, entries_of, languages_of, link_of
+from leaderboard_app.tables.formats import plus_minus
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.filtering import SIZES
+from leaderboard_app.widgets.notices import tell_imitations
+from leaderboard_app.widgets.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
+from leaderboard_app.widgets.widgets import COLUMN, number_columns, show_table
 from panglot.cli.view.shortlist import check_command, how_to_check
 from panglot.data.image import IMAGES
 from panglot.interop.field import METRICS, Reported

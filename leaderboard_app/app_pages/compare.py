@@ -7,10 +7,15 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address, board
-from leaderboard_app.charts import dots, histogram
-from leaderboard_app.columns import headed
-from leaderboard_app.comparison import (
+from leaderboard_app.charts.charts import dots, histogram
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.charts.grids import deviation_map
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.store import comparison_of, contributions_of, evidence_of, scores_of, texts_of
+from leaderboard_app.tables import board
+from leaderboard_app.tables.columns import headed
+from leaderboard_app.tables.comparison import (
     SIZES_HELP,
     in_words,
     language_table,
@@ -20,15 +25,13 @@ from leaderboard_app.comparison import (
     sensible_pair,
     setting_table,
 )
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import literal
-from leaderboard_app.formats import column_format, shortened
-from leaderboard_app.grids import deviation_map
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.notices import failures_shown, notices
-from leaderboard_app.overview_table import MOST_COMPARED, why_no_evidence
-from leaderboard_app.pickers import (
+from leaderboard_app.tables.formats import column_format, shortened
+from leaderboard_app.tables.side_by_side import side_by_side
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import failures_shown, notices
+from leaderboard_app.widgets.overview_table import MOST_COMPARED, why_no_evidence
+from leaderboard_app.widgets.pickers import (
     EVERY,
     entries_on,
     open_board,
@@ -37,9 +40,7 @@ from leaderboard_app.pickers import (
     pick_task,
     tell_divided,
 )
-from leaderboard_app.side_by_side import side_by_side
-from leaderboard_app.store import comparison_of, contributions_of, evidence_of, scores_of, texts_of
-from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table
+from leaderboard_app.widgets.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table
 from panglot.errors import BadResult
 from panglot.score.comparison.comparison import Comparison
 

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.charts import ZOOM_HELP, scatter
-from leaderboard_app.columns import headed
-from leaderboard_app.exports import literal
-from leaderboard_app.field import (
+from leaderboard_app.charts.charts import ZOOM_HELP, scatter
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.charts.field_charts import islands_and_bridges
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.field_store import field_fault, field_of, scored_on, standing_on
+from leaderboard_app.tables.columns import headed
+from leaderboard_app.tables.field import (
     MEANS,
     Scored,
     Standing,
@@ -24,16 +26,22 @@ from leaderboard_app.field import (
     origin_table,
     shared_languages,
 )
-from leaderboard_app.field_charts import islands_and_bridges
-from leaderboard_app.field_store import field_fault, field_of, scored_on, standing_on
-from leaderboard_app.filtering import Filters, pick_filters, show_active
-from leaderboard_app.formats import column_format
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.notices import tell_imitations
-from leaderboard_app.overview_table import TRUST_HELP
-from leaderboard_app.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
-from leaderboard_app.widgets import COLUMN, fold_table, link_to, number_columns, show_chart, show_table, text_table
+from leaderboard_app.tables.formats import column_format
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.filtering import Filters, pick_filters, show_active
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import tell_imitations
+from leaderboard_app.widgets.overview_table import TRUST_HELP
+from leaderboard_app.widgets.pickers import KNOWN, counts_of, open_board, task_label, task_pixels
+from leaderboard_app.widgets.widgets import (
+    COLUMN,
+    fold_table,
+    link_to,
+    number_columns,
+    show_chart,
+    show_table,
+    text_table,
+)
 from panglot.interop.field import METRICS
 from panglot.interop.mteb_cells import mteb_cells
 from panglot.languages import language_label

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.exports import literal
-from leaderboard_app.field_store import field_fault
-from leaderboard_app.front import ORDER, Front, as_html, found_in
-from leaderboard_app.front_store import fronts_of
-from leaderboard_app.notices import notices
-from leaderboard_app.pickers import open_board
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.store.field_store import field_fault
+from leaderboard_app.store.front_store import fronts_of
+from leaderboard_app.tables.front import ORDER, Front, as_html, found_in
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.notices import notices
+from leaderboard_app.widgets.pickers import open_board
 from panglot.numbers import count
 
 FIRST = 10

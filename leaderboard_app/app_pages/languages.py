@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.board import ids_of, names_of
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import literal
-from leaderboard_app.field import languages_of, link_of
-from leaderboard_app.field_store import scored_on
-from leaderboard_app.grids import heat_map, language_map
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.languages import (
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.charts.grids import heat_map, language_map
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.field_store import scored_on
+from leaderboard_app.store.store import scores_of
+from leaderboard_app.tables.board import ids_of, names_of
+from leaderboard_app.tables.field import languages_of, link_of
+from leaderboard_app.tables.languages import (
     GROUPS,
     MEANINGS,
     ORDERS,
@@ -28,11 +27,12 @@ from leaderboard_app.languages import (
     scores_by_language,
     spread_table,
 )
-from leaderboard_app.links import model_link
-from leaderboard_app.notices import notices
-from leaderboard_app.pickers import KNOWN, counts_of, entries_on, open_board, task_label, task_pixels
-from leaderboard_app.store import scores_of
-from leaderboard_app.widgets import LINK, fold_table, number_columns, show_chart, show_table
+from leaderboard_app.tables.links import model_link
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import notices
+from leaderboard_app.widgets.pickers import KNOWN, counts_of, entries_on, open_board, task_label, task_pixels
+from leaderboard_app.widgets.widgets import LINK, fold_table, number_columns, show_chart, show_table
 from panglot.interop.field import METRICS
 from panglot.languages import language_name
 from panglot.numbers import count

@@ -7,22 +7,23 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address, board
-from leaderboard_app.charts import dots, lines
-from leaderboard_app.columns import SENTENCES, headed
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import literal
-from leaderboard_app.front import Task, place_html, tasks_html, usual_setting
-from leaderboard_app.front_store import front_here
-from leaderboard_app.grids import deviation_map, heat_map
-from leaderboard_app.index import Index
-from leaderboard_app.links import model_link
-from leaderboard_app.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
-from leaderboard_app.notices import failures_shown, notices
-from leaderboard_app.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided
-from leaderboard_app.recompute import rank_curve
-from leaderboard_app.store import evidence_of, result_of, result_path, scores_of, standings_of
-from leaderboard_app.widgets import (
+from leaderboard_app.charts.charts import dots, lines
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.charts.grids import deviation_map, heat_map
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.front_store import front_here
+from leaderboard_app.store.store import evidence_of, result_of, result_path, scores_of, standings_of
+from leaderboard_app.tables import board
+from leaderboard_app.tables.columns import SENTENCES, headed
+from leaderboard_app.tables.front import Task, place_html, tasks_html, usual_setting
+from leaderboard_app.tables.links import model_link
+from leaderboard_app.tables.model_tables import card_table, curve_table, mix_table, provenance_table, reading_table
+from leaderboard_app.tables.recompute import rank_curve
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.notices import failures_shown, notices
+from leaderboard_app.widgets.pickers import entries_on, open_board, pick_metric, pick_model, pick_task, tell_divided
+from leaderboard_app.widgets.widgets import (
     fold_table,
     number_columns,
     score_metrics,

@@ -9,25 +9,28 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address, board
-from leaderboard_app.charts import ZOOM_HELP, scatter
-from leaderboard_app.columns import headed
-from leaderboard_app.entries import Entry
-from leaderboard_app.evidence_store import NOBODY
-from leaderboard_app.exports import literal
-from leaderboard_app.field_store import field_of
-from leaderboard_app.filtering import Filters, pick_filters, show_active
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.notices import notices, tell_ranked
-from leaderboard_app.overview_table import (
+from leaderboard_app.charts.charts import ZOOM_HELP, scatter
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.evidence_store import NOBODY
+from leaderboard_app.index.index import Index
+from leaderboard_app.index.score_rows import ALL
+from leaderboard_app.store.field_store import field_of
+from leaderboard_app.store.store import image_text_of, recomputed, scores_of, standings_of
+from leaderboard_app.tables import board
+from leaderboard_app.tables.columns import headed
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.filtering import Filters, pick_filters, show_active
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import notices, tell_ranked
+from leaderboard_app.widgets.overview_table import (
     overview_columns,
     spread_columns,
     why_no_comparison,
     why_no_queries,
     why_not_open,
 )
-from leaderboard_app.pickers import (
+from leaderboard_app.widgets.pickers import (
     EVERY,
     entries_on,
     open_board,
@@ -38,9 +41,7 @@ from leaderboard_app.pickers import (
     task_pixels,
     tell_divided,
 )
-from leaderboard_app.score_rows import ALL
-from leaderboard_app.store import image_text_of, recomputed, scores_of, standings_of
-from leaderboard_app.widgets import link_to, show_chart, show_table
+from leaderboard_app.widgets.widgets import link_to, show_chart, show_table
 
 AGAINST = {"parameters": True, "texts per second": False, "dimension": True}
 """What a model costs, and whether less of it is better."""

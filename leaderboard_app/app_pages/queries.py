@@ -7,17 +7,17 @@ import html
 import pandas as pd
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.entries import Entry
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.notices import failures_shown, notices
-from leaderboard_app.overview_table import why_no_evidence
-from leaderboard_app.pickers import entries_on, open_board, pick_language, pick_model, pick_task
-from leaderboard_app.recompute import best_candidates, query_table, relevants_of
-from leaderboard_app.store import evidence_of, texts_of
-from leaderboard_app.texts import Texts, cell, texts_table
-from leaderboard_app.widgets import COLUMN, number_columns, show_table
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.store import evidence_of, texts_of
+from leaderboard_app.tables.recompute import best_candidates, query_table, relevants_of
+from leaderboard_app.tables.texts import Texts, cell, texts_table
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import failures_shown, notices
+from leaderboard_app.widgets.overview_table import why_no_evidence
+from leaderboard_app.widgets.pickers import entries_on, open_board, pick_language, pick_model, pick_task
+from leaderboard_app.widgets.widgets import COLUMN, number_columns, show_table
 from panglot.languages import language_label
 from panglot.results.result_record import DIVIDED
 from panglot.retrieve.evidence import Evidence

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.board import ids_of, names_of
-from leaderboard_app.charts import dots
-from leaderboard_app.columns import headed
-from leaderboard_app.entries import Entry
-from leaderboard_app.exports import literal
-from leaderboard_app.in_browser import on_phone
-from leaderboard_app.index import Index
-from leaderboard_app.notices import failures_shown, notices
-from leaderboard_app.pickers import entries_on, open_board, pick_model, pick_task
-from leaderboard_app.remedies import (
+from leaderboard_app.charts.charts import dots
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.index.entries import Entry
+from leaderboard_app.index.index import Index
+from leaderboard_app.store.store import answers_of, is_answered, result_of
+from leaderboard_app.tables.board import ids_of, names_of
+from leaderboard_app.tables.columns import headed
+from leaderboard_app.tables.remedies import (
     INTERLEAVE,
     MEASURES,
     Answers,
@@ -32,8 +29,11 @@ from leaderboard_app.remedies import (
     unanswered,
     worth_a_look,
 )
-from leaderboard_app.store import answers_of, is_answered, result_of
-from leaderboard_app.widgets import fold_table, number_columns, show_chart, text_table
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.in_browser import on_phone
+from leaderboard_app.widgets.notices import failures_shown, notices
+from leaderboard_app.widgets.pickers import entries_on, open_board, pick_model, pick_task
+from leaderboard_app.widgets.widgets import fold_table, number_columns, show_chart, text_table
 from panglot.data.image import IMAGES
 from panglot.remedies.whatif import POOL
 from panglot.score.metrics import NAMES

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from leaderboard_app import board
-from leaderboard_app.entries import Found
-from leaderboard_app.inbox import Inbox
-from leaderboard_app.names import known_models, mark_imitations
-from leaderboard_app.notices import tell_imitations
-from leaderboard_app.pickers import entries_on
-from leaderboard_app.store import read_board, scores_of, submissions
-from leaderboard_app.upload import Outcome, place_in_words, preview, receive
-from leaderboard_app.widgets import number_columns, show_table
+from leaderboard_app.index.entries import Found
+from leaderboard_app.index.names import known_models, mark_imitations
+from leaderboard_app.store.store import read_board, scores_of, submissions
+from leaderboard_app.tables import board
+from leaderboard_app.uploads.inbox import Inbox
+from leaderboard_app.uploads.upload import Outcome, place_in_words, preview, receive
+from leaderboard_app.widgets.notices import tell_imitations
+from leaderboard_app.widgets.pickers import entries_on
+from leaderboard_app.widgets.widgets import number_columns, show_table
 
 MOST_UPLOADS = 20  # in one session
 

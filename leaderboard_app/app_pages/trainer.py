@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from leaderboard_app import address
-from leaderboard_app.board import BIAS
-from leaderboard_app.charts import dots, lines
-from leaderboard_app.columns import SENTENCES, headed
-from leaderboard_app.exports import literal
-from leaderboard_app.training import (
+from leaderboard_app.charts.charts import dots, lines
+from leaderboard_app.charts.exports import literal
+from leaderboard_app.tables.board import BIAS
+from leaderboard_app.tables.columns import SENTENCES, headed
+from leaderboard_app.tables.training import (
     alpha_curve,
     arm_scores,
     arms_html,
@@ -18,7 +17,8 @@ from leaderboard_app.training import (
     interval_note,
     read_experiments,
 )
-from leaderboard_app.widgets import fold_table, number_columns, show_chart, show_table
+from leaderboard_app.widgets import address
+from leaderboard_app.widgets.widgets import fold_table, number_columns, show_chart, show_table
 from panglot.score.settings import SCORES
 
 FIRST = "e5-intact"  # the ablation of an encoder with all its layers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leaderboard_app.index import Index, read_index, update
-from leaderboard_app.verification import verify_new
+from leaderboard_app.index.index import Index, read_index, update
+from leaderboard_app.index.verification import verify_new
 
 PAGES = {
     "": "Panglot",

@@ -15,4 +15,4 @@ def index(folder: Folder = Path("submissions"), data_dir: DataDir = None, as_jso
     Example: panglot index submissions/
     """
     check_folder(folder)
-    start("verification", *(["--json"] if as_json else []), str(folder.resolve()))
+    start("index.verification", *(["--json"] if as_json else []), str(folder.resolve()))

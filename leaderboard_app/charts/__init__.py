@@ -1,0 +1,1 @@
+"""From tables to charts, and to files for download; nothing here knows Streamlit."""

@@ -1,0 +1,1 @@
+"""What pages read, remembered between runs and visitors."""

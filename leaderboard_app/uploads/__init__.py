@@ -1,0 +1,1 @@
+"""Submissions that strangers upload, checked in a process of their own."""
