@@ -17,6 +17,8 @@ from panglot.data.pool import NO_CANDIDATE, Candidate, Judgement, Pool, Query
 from panglot.encode.kinds.floors import RandomVectors
 from panglot.errors import BadEncoder, PanglotError
 from panglot.evaluate.measure import find_rank_device
+from panglot.evaluate.provenance import provenance
+from panglot.results.run_record import RunRecord
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.counting import Counter, Tally
 from panglot.retrieve.device import BYTES_PER_SCORE, DeviceColumns, find_device, in_blocks, product, rows_at_a_time
@@ -100,7 +102,7 @@ def test_parts_counted_on_a_device_add_up(
         tally.top.ids.add(start, pool.candidates.ids[start:stop])
         columns = DeviceColumns(ColumnLayout(sizes, tally.top.ids, start), "cpu")
         part = matrix[:, start:stop].contiguous()
-        Counter(pool, tally, whole.score).add_there(0, part, columns, torch.zeros(len(part)))
+        Counter(pool, tally, whole.score).add_there(0, part, columns, np.zeros(len(pool.query), np.float32))
     own = (whole.language[:, None] == np.arange(4)).astype(int)
     assert tally.above.tolist() == (whole.above + own).tolist()
     assert tally.top.number.tolist() == whole.top.tolist()
@@ -130,9 +132,26 @@ def test_other_rounding_changes_only_close_scores(make_pool: PoolMaker, language
     copies = (matrix[here.query] == here.score[:, None]).sum(axis=1)
     assert here.narrow == (languages == 40)
     assert (np.abs(there.above - here.above).max(axis=1) <= close - copies).all()
-    assert (here.close, there.close) == (0, count_close(pool, scores, 1e-6))
+    assert (here.close, there.close) == (None, count_close(pool, scores, 1e-6))
     np.testing.assert_allclose(there.top_score, here.top_score, atol=1e-6)
     np.testing.assert_allclose(there.score, here.score, atol=1e-6)
+
+
+def test_a_long_vector_does_not_make_others_close(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=20, distractors=30)
+    unit = make_vectors(pool, 96)
+    longer = unit.candidates.copy()
+    longer[np.setdiff1d(np.arange(len(longer)), pool.candidate)[0]] *= 1e5
+    found = [
+        collect_evidence(pool, DenseScores(unit.queries, vectors), device="cpu").close
+        for vectors in (unit.candidates, longer)
+    ]
+    assert found[0] == pytest.approx(found[1], abs=2)
+
+
+def test_more_close_scores_than_32_bits_hold_are_recorded() -> None:
+    record = provenance(RandomVectors(), {}, rank_device="cuda", close=3_000_000_000)
+    assert RunRecord.model_validate_json(record.model_dump_json()).close_scores == 3_000_000_000
 
 
 def test_a_constant_encoder_is_listed_by_id(make_pool: PoolMaker) -> None:

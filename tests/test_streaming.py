@@ -151,6 +151,18 @@ def test_close_scores_of_shards_add_up(
     assert found == pytest.approx(expected, rel=1e-3)
 
 
+def test_close_scores_are_unknown_if_a_part_was_counted_on_the_processor(case: Case, tmp_path: Path) -> None:
+    pool = case.asked.pool
+    relevant = case.vectors.all[[int(text) for text in pool.candidates.texts]]
+    there = ShardCounter(pool, case.asked.queries, relevant, device="cpu")
+    parts, checkpoint = shards_of("sw", PASSAGES, 4), Checkpoint(tmp_path / "kept.npz", "same")
+    stream(case.asked, case.corpus, parts[:2], case.vectors, checkpoint)
+    found = stream(there, case.corpus, parts, case.vectors, checkpoint)
+    assert found.close is None
+    assert together([found, found]).close is None
+    assert_same(found, case.whole)
+
+
 def test_overflow_on_a_device_is_an_error(case: Case) -> None:
     pool = case.asked.pool
     relevant = case.vectors.all[[int(text) for text in pool.candidates.texts]]

@@ -132,6 +132,8 @@ Moment: TypeAlias = Annotated[str, AfterValidator(check_moment)]
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=1 << 31)]
+Pairs: TypeAlias = Annotated[int, Field(ge=0, le=1 << 53)]
+"""Pairs of queries and candidates, of which there can be more than a `Count` holds."""
 Positive: TypeAlias = Annotated[int, Field(ge=1, lt=1 << 31)]
 Amount: TypeAlias = Annotated[float, Field(ge=0, le=1e12)]
 """A non-negative measurement: seconds, texts per second, tokens per word."""

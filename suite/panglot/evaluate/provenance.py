@@ -30,7 +30,7 @@ def provenance(
     encoding: EncodingRecord | None = None,
     damaged: int = 0,
     rank_device: str | None = None,
-    close: int = 0,
+    close: int | None = None,
 ) -> RunRecord:
     """The provenance of this run of a model.
 
@@ -50,7 +50,7 @@ def provenance(
         hardware=hardware(model),
         damaged=damaged,
         rank_device=rank_device,
-        close_scores=close if rank_device else None,
+        close_scores=close,
         peak_memory_mib=_peak_memory_mib(),
     )
 

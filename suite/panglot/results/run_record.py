@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from panglot.encode.tokenization import Reading
-from panglot.fields import Amount, Count, Label, Line, Moment, Positive, Tokens
+from panglot.fields import Amount, Count, Label, Line, Moment, Pairs, Positive, Tokens
 from panglot.results.record import Record
 from panglot.results.shape import SHARE, check_number
 
@@ -61,6 +61,7 @@ class RunRecord(Record):
     """Images and captions that could not be used and were left out, as `--skip-damaged` allows."""
     rank_device: Line | None = None
     """The device of torch that compared the vectors; None for the processor."""
-    close_scores: Count | None = None
+    close_scores: Pairs | None = None
     """Pairs of a relevant candidate and another whose scores differ by no more than rounding: 1e-6 for vectors of unit
-    length. The processor may order them otherwise; None if it ranked."""
+    length, else 1e-6 of the product of the lengths of the query and the relevant one. The processor may order them
+    otherwise; None if it ranked, or ranked a part of a corpus."""

@@ -41,12 +41,12 @@ class Tally:
 
     `above` [pairs, counts] counts the candidates that score at least as high as a relevant one, including itself;
     `top` holds the best candidates of each query. `close` counts the candidates whose scores are within rounding of
-    those of the relevant ones, as far as a device has counted.
+    those of the relevant ones; None if a part was counted on the processor.
     """
 
     above: Ints
     top: TopLists
-    close: int = 0
+    close: int | None = 0
 
     @classmethod
     def empty(cls, pool: Pool, depth: int) -> Tally:
@@ -57,7 +57,7 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add the counts and lists of other candidates."""
         self.above += other.above
-        self.close += other.close
+        self.close = None if self.close is None or other.close is None else self.close + other.close
         self.top.merge(other.top)
 
 
@@ -80,6 +80,7 @@ class Counter:
 
         The scores of the relevant candidates are known.
         """
+        self.tally.close = None
         if self._kernel:
             self._count_and_list(self._kernel, start, scores, columns)
             return
@@ -93,6 +94,7 @@ class Counter:
         `relevant` [pairs] gives the column of each relevant candidate. The best candidates of each query are sorted
         once, and what scores above the last of them is counted from there, which is cheaper than comparing all scores.
         """
+        self.tally.close = None
         pairs, top = self._pairs(start, len(scores)), self.tally.top
         row = self._query[pairs] - start
         self.score[pairs] = scores[row, relevant[pairs]]
@@ -114,11 +116,11 @@ class Counter:
         top.score[queries], top.number[queries] = lists.score[:, : top.depth], lists.number[:, : top.depth]
 
     def add_there(
-        self, start: int, scores: Any, columns: DeviceColumns, rounding: Any, relevant: Ints | None = None
+        self, start: int, scores: Any, columns: DeviceColumns, rounding: Floats, relevant: Ints | None = None
     ) -> None:
         """Count like `add`, or like `add_whole` if `relevant` is given, with scores that are on a device.
 
-        Two scores of a query can be ordered otherwise on the processor if they differ by at most `rounding` [queries].
+        A candidate is close to a relevant one if their scores differ by at most `rounding` [pairs].
         """
         first = self._first_pair[start : start + len(scores) + 1]
         pairs, asked, relevants = slice(first[0], first[-1]), self._asked[first[:-1]], np.diff(first)
@@ -127,13 +129,14 @@ class Counter:
         else:
             place = send(relevant[pairs], scores.device)
             score, language = scores[rows_of(relevants, scores.device), place], columns.language[place]
-        reach = rounding[start : start + len(scores)]
+        reach = send(rounding[pairs], scores.device)
         above, close = columns.count(scores, score, relevants, language, send(asked, scores.device), reach)
         best, number, cut = columns.best(scores, self.tally.top.depth)
         tied = as_numpy(scores[send(cut, scores.device)])
         self.score[pairs] = as_numpy(score)
         self.tally.above[pairs] += above
-        self.tally.close += close
+        if self.tally.close is not None:
+            self.tally.close += close
         best[cut], number[cut] = -np.inf, NOBODY
         self.tally.top.add(slice(start, start + len(scores)), best, number)
         for place, strip in zip(cut.tolist(), tied[:, None], strict=True):

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from panglot.arrays import Floats, Ints
+from panglot.arrays import Floats, Ints, lengths
+from panglot.data.pool import Pool
 from panglot.errors import PanglotError, require
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.evidence import is_narrow
@@ -30,7 +31,7 @@ STEPS = 3
 """Steps of a ladder for each relevant candidate."""
 
 CLOSE = 1e-6
-"""Difference of two scores that rounding can turn round, for vectors of unit length: libraries add in other orders."""
+"""Difference of two scores of vectors of unit length that rounding can turn round."""
 
 
 def find_device(name: str) -> str | None:
@@ -54,17 +55,13 @@ def find_device(name: str) -> str | None:
 
 
 class DeviceScores:
-    """Dot products of vectors that are on a device; those of copies are equal, as in `DenseScores`.
-
-    `rounding` [queries] is the difference of two scores up to which the processor may order them otherwise.
-    """
+    """Dot products of vectors that are on a device; those of copies are equal, as in `DenseScores`."""
 
     def __init__(self, scores: DenseScores, device: str) -> None:
         self.device = device
         self._queries, self._candidates = send(scores.queries, device), send(scores.candidates, device)
         self._copies, self._originals = send(scores.copies, device), send(scores.originals, device)
         self.are_finite = products_are_finite(self._queries, self._candidates)
-        self.rounding = rounding_of(self._queries, self._candidates)
 
     def block(self, start: int, stop: int) -> Any:
         """Return the products of queries `start` to `stop` with all candidates, [stop - start, candidates]."""
@@ -91,7 +88,7 @@ class DeviceColumns:
 
         `relevants` [rows] is the number of relevant candidates of each query. On the device are `scores` [rows,
         candidates], `score` [pairs], `language` [pairs] of the relevant candidates, and `asked` [rows], the language of
-        the queries. Also returns how many candidates are within `rounding` [rows] of the relevant ones.
+        the queries. Also returns how many candidates are within `rounding` [pairs] of the relevant ones.
         """
         import torch
 
@@ -120,9 +117,9 @@ class Ladders:
     """The scores of the relevant candidates of some queries in ascending order: a ladder for each query.
 
     `relevants` [rows] is the number of relevant candidates of each query; `score` [pairs], on the device, are their
-    scores, ordered by query. Each has three steps: its score, the first that is within `rounding` [rows] of it, and the
-    first beyond. `row` is the query of each pair, [pairs]; `steps` are the places of its steps on the ladder, from the
-    lowest, three times [pairs].
+    scores, ordered by query. Each has three steps: its score, the first that is within `rounding` [pairs] of it, and
+    the first beyond. `row` is the query of each pair, [pairs]; `steps` are the places of its steps on the ladder, from
+    the lowest, three times [pairs].
     """
 
     def __init__(self, relevants: Ints, score: Any, rounding: Any) -> None:
@@ -133,9 +130,8 @@ class Ladders:
         place = torch.arange(len(score), device=device) - send(np.cumsum(relevants) - relevants, device)[self.row]
         ladder = torch.full((len(relevants), STEPS * length), torch.inf, device=device)
         places = [place, place + length, place + 2 * length]
-        reach = rounding[self.row]
-        above = torch.nextafter(score + reach, torch.full_like(score, torch.inf))  # the first score beyond
-        for at, step in zip(places, (score - reach, score, above), strict=True):
+        above = torch.nextafter(score + rounding, torch.full_like(score, torch.inf))  # the first score beyond
+        for at, step in zip(places, (score - rounding, score, above), strict=True):
             ladder[self.row, at] = step
         self._ladder, order = ladder.sort(dim=1)
         step_at = torch.empty_like(order).scatter_(
@@ -238,12 +234,16 @@ def products_are_finite(queries: Any, candidates: Any) -> bool:
     return one * other < LARGEST
 
 
-def rounding_of(queries: Any, candidates: Any) -> Any:
-    """Return the difference of two scores up to which the processor may order them otherwise, [queries]."""
-    import torch
+def rounding_of(pool: Pool, queries: Floats, candidates: Floats) -> Floats:
+    """Return how far from each relevant candidate another may be and yet change places with it, [pairs], float32.
 
-    one, other = (torch.linalg.vector_norm(part, dim=1) for part in (queries, candidates))
-    return CLOSE * one * other.max()
+    Libraries add up products in different orders. The length of the other candidate is left out, so that one long
+    vector does not make all others close.
+    """
+    one, other = lengths(queries)[pool.query], lengths(candidates)[pool.candidate]
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding: Floats = CLOSE * one * other
+    return np.where(np.isfinite(rounding), rounding, 0).astype(np.float32)
 
 
 def rows_of(relevants: Ints, device: Any) -> Any:

@@ -88,8 +88,8 @@ class Evidence:
     the ids. `sizes` [languages] counts the candidates. `query_ids` and `candidate_ids` are the ids behind the indices.
     If `divided`, each query was ranked against its own language only: there are no counts across languages, and the
     pool of all languages is not meaningful. `close` is the number of pairs of a relevant candidate and another whose
-    scores are within rounding, so that they may change places on the processor, if a device has ranked; files do not
-    keep it.
+    scores are within rounding, so that they may change places on the processor; None unless a device has ranked all.
+    Files do not keep it.
     """
 
     query_ids: tuple[str, ...]
@@ -109,7 +109,7 @@ class Evidence:
     top_language: Ints
     top_score: Floats
     divided: bool = False
-    close: int = 0
+    close: int | None = None
 
     @property
     def queries(self) -> int:

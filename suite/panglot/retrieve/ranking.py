@@ -12,7 +12,16 @@ from panglot.errors import BadEncoder
 from panglot.progress import Progress, silent
 from panglot.retrieve.columns import ColumnLayout
 from panglot.retrieve.counting import Counter, Tally, kernel_for
-from panglot.retrieve.device import STEPS, DeviceColumns, DeviceScores, as_numpy, in_blocks, rows_at_a_time, send
+from panglot.retrieve.device import (
+    STEPS,
+    DeviceColumns,
+    DeviceScores,
+    as_numpy,
+    in_blocks,
+    rounding_of,
+    rows_at_a_time,
+    send,
+)
 from panglot.retrieve.evidence import Evidence, self_counts
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
 
@@ -50,7 +59,10 @@ def collect_evidence(
     tally.top.ids.add(0, pool.candidates.ids)
     columns, counter = ColumnLayout(pool.sizes, tally.top.ids), Counter(pool, tally, kernel=kernel_for(total * width))
     if device and isinstance(scores, DenseScores):
-        counted = _count_there(pool, DeviceScores(scores, device), counter, DeviceColumns(columns, device), block)
+        rounding = rounding_of(pool, scores.queries, scores.candidates)
+        counted = _count_there(
+            pool, DeviceScores(scores, device), counter, DeviceColumns(columns, device), rounding, block
+        )
         tally.close = -_count_copies(pool, scores)
     else:
         counted = _count_here(pool, scores, counter, columns, block)
@@ -89,7 +101,7 @@ def _blocks(pool: Pool, scores: ScoreBlocks, block: int | None = None) -> Iterat
 
 
 def _count_there(
-    pool: Pool, scores: DeviceScores, counter: Counter, columns: DeviceColumns, block: int | None
+    pool: Pool, scores: DeviceScores, counter: Counter, columns: DeviceColumns, rounding: Floats, block: int | None
 ) -> Iterator[int]:
     """Count one block of queries at a time on a device; yields their numbers of queries."""
 
@@ -100,7 +112,7 @@ def _count_there(
         row, excluded = _excluded(pool, start, stop)
         if len(row):
             found[send(row, found.device), send(excluded, found.device)] = -np.inf
-        counter.add_there(start, found, columns, scores.rounding, pool.candidate)
+        counter.add_there(start, found, columns, rounding, pool.candidate)
 
     width = len(pool.candidates) + STEPS * len(pool.languages) * int(np.bincount(pool.query).max())
     return in_blocks(count, len(pool.queries), block or rows_at_a_time(width, scores.device))

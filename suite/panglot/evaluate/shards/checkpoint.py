@@ -43,7 +43,7 @@ class Checkpoint:
             )
             facts = json.loads(stored.tobytes())
             fingerprint, done = facts["fingerprint"], set(facts["done"])
-            tally = Tally(above, TopLists(number, score, CandidateIds(named, facts["names"])), facts["close"])
+            tally = Tally(above, TopLists(number, score, CandidateIds(named, facts["names"])), facts.get("close"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:

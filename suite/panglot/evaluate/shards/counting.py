@@ -52,6 +52,7 @@ class ShardCounter:
         self._finite = _products_are_finite(self.queries)
         self._relevant = own[pool.candidate]
         self.score = self._scores[pool.query, self._relevant]
+        self._rounding = rounding_of(pool, self.queries, relevant)
 
     def tally(self, depth: int = DEPTH) -> Tally:
         """An empty tally."""
@@ -77,7 +78,7 @@ class ShardCounter:
         columns = DeviceColumns(ColumnLayout(np.array([len(passages)]), tally.top.ids, first), device)
         counter = Counter(self.pool, tally, self.score)
         queries, candidates, known = (send(part, device) for part in (self.queries, vectors, here))
-        finite, rounding = products_are_finite(queries, candidates), rounding_of(queries, candidates)
+        finite = products_are_finite(queries, candidates)
 
         def count(start: int, stop: int) -> None:
             scores = product(queries[start:stop], candidates)
@@ -85,11 +86,12 @@ class ShardCounter:
                 check_scores(as_numpy(scores), self.pool.queries.ids[start:])
             if len(here):
                 scores[:, known] = send(self._scores[start:stop, there], device)
-            counter.add_there(start, scores, columns, rounding)
+            counter.add_there(start, scores, columns, self._rounding)
 
         for _ in in_blocks(count, len(self.queries), rows_at_a_time(len(vectors), device)):
             pass
-        tally.close -= int(np.bincount(there, minlength=len(self.pool.candidates))[self._relevant].sum())
+        if tally.close is not None:
+            tally.close -= int(np.bincount(there, minlength=len(self.pool.candidates))[self._relevant].sum())
 
     def _count(
         self,

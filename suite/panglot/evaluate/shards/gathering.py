@@ -69,7 +69,7 @@ def together(parts: Sequence[Evidence]) -> Evidence:
     above = np.zeros((sum(len(part.query) for part in parts), len(languages)), np.int32)
     language = np.repeat(np.arange(len(parts)), [len(part.query) for part in parts])
     above[np.arange(len(above)), language] = np.concatenate([part.above[:, 0] for part in parts])
-    places = np.arange(len(parts))
+    places, close = np.arange(len(parts)), [part.close for part in parts]
     return Evidence(
         query_ids=tuple(id_ for part in parts for id_ in part.query_ids),
         candidate_ids=tuple(id_ for part in parts for id_ in part.candidate_ids),
@@ -88,5 +88,5 @@ def together(parts: Sequence[Evidence]) -> Evidence:
         top_language=stacked("top_language", places),
         top_score=stacked("top_score", fill=-np.inf),
         divided=True,
-        close=sum(part.close for part in parts),
+        close=None if None in close else sum(filter(None, close)),
     )
