@@ -54,7 +54,7 @@ mutation: $(VENV)/.dev  ## how many small mistakes in the core the tests notice;
 	$(BIN)/python -m benchmarks.mutation
 
 bench: $(VENV)/.bench  ## measured speed and memory, against peers
-	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,rounds
+	$(BIN)/python -m pytest benchmarks --override-ini faulthandler_timeout=0 --benchmark-columns=median,rounds
 
 board: $(VENV)/.board  ## open the leaderboard on submissions/
 	$(BIN)/panglot board

@@ -36,7 +36,7 @@ def test_compare(benchmark: BenchmarkFixture, claim: Claim) -> None:
     one, other = generated(2).values()
     ours = Meter(compare_contributions)
     comparison = benchmark.pedantic(ours, (one, other, "map"), rounds=ROUNDS)
-    assert comparison.draws == 10_000
+    assert comparison.swaps == 10_000
     assert comparison.by_pair.cells == 121
     claim(
         "comparison of two models in all cells of XQuAD-R, 10,000 permutations, CPU seconds",

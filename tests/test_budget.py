@@ -239,3 +239,14 @@ class _Budgeted(Counting):
     def encode(self, texts: list[str], role: str) -> np.ndarray:
         self.failed += len(texts) > self._memory
         return super().encode(texts, role)
+
+
+def test_size_that_is_recorded_was_used() -> None:
+    budget = TokenBudget(start=100)
+    assert budget.used is None
+    for seconds in (1.0, 1.0, 0.9):
+        budget.record(budget.tokens, seconds)
+    assert (budget.tokens, budget.used) == (200, 100)  # 200 was tried once and is not known to be better
+    fixed = TokenBudget(fixed=50)
+    fixed.record(50, 1.0)
+    assert fixed.used == 50

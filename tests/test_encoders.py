@@ -6,6 +6,7 @@ import importlib.resources
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from panglot.encode.registry import KINDS
 from panglot.encode.vectors import encode_items
 from panglot.errors import BadEncoder, MissingExtra, UnknownName
 from panglot.evaluate.run import run
+from panglot.progress import silent
 from panglot.results.result import Result
 from panglot.retrieve.ranking import collect_evidence
 from panglot.retrieve.similarity import DenseScores
 from panglot.score.metrics import parse_metric
+from tests.helpers.pools import parallel_questions
 from tests.helpers.tasks import TASKS
 
 MODULE = '''
@@ -108,6 +111,12 @@ def test_half_precision_moves_ndcg_of_a_real_encoder_by_less_than_a_thousandth(
         values.append([parse_metric("ndcg@10").compute(ranks).mean() for ranks in (evidence.within, evidence.together)])
     assert (sides["passage"].astype(np.float16) != sides["passage"]).mean() > 0.9
     assert values[0] == pytest.approx(values[1], abs=1e-3)
+
+
+def test_bm25_scores_passages_without_words_zero() -> None:
+    pool = parallel_questions(2, 1, ("de", "en"))
+    blank = replace(pool, candidates=replace(pool.candidates, texts=("",) * len(pool.candidates)))
+    assert not load_model("bm25").scores(blank, silent).block(0, len(pool.queries)).any()
 
 
 def test_bm25_finds_words_and_hardly_crosses_languages() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from panglot.cli.commands.run import run
 from panglot.cli.main import app
 from panglot.cli.names import find_suite
 from panglot.data.corpus import StreamedTask
-from panglot.data.pool import Pool
+from panglot.data.pool import Items, Pool
 from panglot.data.readers.captions import image_to_text, mixed
 from panglot.encode.budget import TokenBudget
 from panglot.encode.cache import VectorCache
@@ -71,8 +72,6 @@ def test_plan_counts_tokens_truncation_and_bytes(make_pool: PoolMaker) -> None:
 
 
 def _with_texts(pool: Pool, texts: tuple[str, ...]) -> Pool:
-    from dataclasses import replace
-
     return replace(pool, candidates=replace(pool.candidates, texts=texts))
 
 
@@ -209,14 +208,49 @@ def test_ranking_is_extrapolated_from_the_first_queries(make_pool: PoolMaker, mo
         now += len(pool.queries)
         asked.append((len(pool.queries), scores.queries.shape[1], device))
 
+    def score(evidence: None, metric: str) -> None:
+        nonlocal now
+        now += 0.5
+
     monkeypatch.setattr("panglot.evaluate.ranking_time.collect_evidence", rank)
+    monkeypatch.setattr("panglot.evaluate.ranking_time.score_evidence", score)
     monkeypatch.setattr("panglot.evaluate.ranking_time.perf_counter", lambda: now)
     monkeypatch.setattr("panglot.evaluate.ranking_time.BLOCK_SCORES", 4 * 450)
     pool = make_pool(questions=100, distractors=50)  # 300 queries, 450 candidates
-    assert plan_run(Words(), pool, None).ranking_seconds == 300
-    assert plan_run(Words(), pool, None, points=2).ranking_seconds == 900
-    assert plan_run(Words(), pool, None, rank_device="cuda:1").ranking_seconds == 300
+    scoring = 0.5 * 300 / 4
+    assert plan_run(Words(), pool, None).ranking_seconds == 300 + scoring
+    curve = [(2, "float32"), (0, "binary"), (2, "float32")]
+    assert plan_run(Words(), pool, None, curve=curve).ranking_seconds == 900 + scoring
+    assert plan_run(Words(), pool, None, rank_device="cuda:1").ranking_seconds == 300 + scoring
     assert asked == [(4, 5, None)] * 2 + [(4, 5, "cuda:1")] * 2  # a device once before
+
+
+def test_plan_refuses_the_curves_that_a_run_refuses(make_pool: PoolMaker) -> None:
+    with pytest.raises(BadEncoder, match="vectors have 5 dimensions, fewer than the requested 6"):
+        plan_run(Words(), make_pool(), None, curve=[(6, "float32")])
+    for name in ("bm25", "rrf:random+bm25"):
+        with pytest.raises(BadEncoder, match="Only models that make vectors can be scored in fewer dimensions"):
+            plan_run(load_model(name), make_pool(), None, curve=[(0, "int8")])
+
+
+def test_queries_without_an_answer_are_planned(make_pool: PoolMaker) -> None:
+    pool = make_pool(questions=2)
+    texts = tuple(f"nobody knows {number}" for number in range(30))
+    asking = replace(pool, unanswered=Items(texts, texts, np.zeros(30, np.int16)))
+    before, after = (plan_run(Words(), each, None) for each in (pool, asking))
+    assert [role.texts for role in before.roles] == [6, 12]
+    assert [role.texts for role in after.roles] == [36, 12]
+    assert after.tokens == before.tokens + 3 * 30
+
+
+def test_plan_goes_on_after_a_task_that_fails() -> None:
+    asked = ["plan", "use-multilingual", "--tasks", "storybooks-t2i,starter"]
+    done = CliRunner().invoke(app, [*asked, "--json"])
+    assert done.exit_code == 1
+    read = json.loads(done.stdout)
+    assert read["storybooks-t2i"] == {"error": "use-multilingual encodes only text, but storybooks-t2i has images."}
+    assert read["starter"]["dimension"] == 512
+    assert "storybooks-t2i failed: use-multilingual encodes only text" in CliRunner().invoke(app, asked).stdout
 
 
 def test_debiasing_is_done_and_must_suit_the_model(make_pool: PoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +299,7 @@ def test_plan_measures_with_the_options_of_the_run(tmp_path: Path) -> None:
 
 
 def test_plan_takes_every_option_of_a_run_that_moves_its_time() -> None:
-    writing = {"out", "matrix", "retry_failed", "budget", "skip_damaged"}
+    writing = {"out", "matrix", "retry_failed", "budget"}
     shards = {"shards", "half", "allow_missing", "engine", "address", "gpus"}
     missing = set(inspect.signature(run).parameters) - set(inspect.signature(plan).parameters)
     assert missing == writing | shards

@@ -258,6 +258,15 @@ def test_plan_measures_pairs() -> None:
     assert [(role.role, role.texts) for role in both.roles] == [("query", 6), ("passage", 10), ("pair", 60)]
 
 
+def test_time_of_a_few_pairs_is_not_divided_by_copies_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 pairs of 2 queries and 4 candidates are 8; a clock runs by a second for each pair that is scored."""
+    scorer = Overlap()
+    monkeypatch.setattr("panglot.evaluate.plan.perf_counter", lambda: float(len(scorer.asked)))
+    pool = parallel_questions(1, 1, ("de", "en"))
+    pairs = plan_run(RerankingModel(scorer, load_model("bm25"), 100), pool, None).roles[-1]
+    assert pairs.seconds == pytest.approx(len(pool.queries) * len(pool.candidates))
+
+
 def test_plan_sends_whole_requests_to_a_server() -> None:
     class Served:
         card, budget = ModelCard(name="served", revision="1", library="none", similarity="none"), TokenBudget(fixed=100)

@@ -61,7 +61,7 @@ def test_batches_are_as_large_as_those_of_a_run() -> None:
 def test_work_divides_and_disk_follows_from_the_form() -> None:
     plan = plan_stream(RandomVectors(), MIRACL, ["yo"], seconds=0)
     assert plan.seconds(8) == pytest.approx(plan.seconds() / 8)
-    assert plan.seconds() == plan.encode_seconds + plan.product_seconds
+    assert plan.seconds() == plan.encode_seconds + plan.scoring_seconds
     numbers = 49_043 * plan.dimension
     assert [plan.disk_bytes(form) for form in ("fp32", "fp16", "int8")] == [4 * numbers, 2 * numbers, numbers]
 

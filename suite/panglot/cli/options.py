@@ -66,6 +66,7 @@ RankDevice = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Device for ranking; default: the model's GPU."),
 ]
+SkipDamaged = Annotated[bool, typer.Option("--skip-damaged", help="Skip damaged images and captions.")]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Allow code from the model repository.", rich_help_panel=_MODEL)
 ]

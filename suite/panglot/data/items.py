@@ -41,6 +41,13 @@ def items_of(records: Sequence[Query] | Sequence[Candidate], place: dict[str, in
     )
 
 
+def joined(one: Items, other: Items) -> Items:
+    """Return the items of both, in this order."""
+    later = {len(one) + place: image for place, image in other.images.items()}
+    language = np.concatenate([one.language, other.language])
+    return Items((*one.ids, *other.ids), (*one.texts, *other.texts), language, {**one.images, **later})
+
+
 def of_languages(items: Items, kept: Sequence[int]) -> Items:
     """Return the texts in these languages, which are numbered anew in this order."""
     rows = np.flatnonzero(np.isin(items.language, kept)).tolist()

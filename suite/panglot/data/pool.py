@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from panglot.arrays import Floats, Ints, compact
-from panglot.data.items import NO_ITEMS, Items, items_of, of_languages
+from panglot.data.items import NO_ITEMS, Items, items_of, joined, of_languages
 from panglot.data.records import Candidate, Judgement, Query
 from panglot.errors import BadData
 
@@ -158,6 +158,28 @@ class Pool:
             [Judgement(self.queries.ids[q], self.candidates.ids[c], float(gain)) for q, c, gain in judgements],
             task=self.task,
             is_whole=False,
+        )
+
+    def asking_all(self) -> Pool:
+        """Return the pool with unanswered queries among the others; the first candidate stands for a relevant one."""
+        more = len(self.unanswered)
+        if not more:
+            return self
+        places = np.arange(len(self.queries), len(self.queries) + more, dtype=np.int32)
+        ids = self.unanswered.ids
+        return replace(
+            self,
+            queries=joined(self.queries, self.unanswered),
+            groups=(*self.groups, *ids),
+            clusters=(*self.clusters, *ids),
+            query=np.concatenate([self.query, places]),
+            candidate=np.concatenate([self.candidate, np.zeros(more, np.int32)]),
+            gain=compact(np.concatenate([self.gain, np.ones(more)])),
+            excluded=np.concatenate([self.excluded, np.full(more, NO_CANDIDATE, np.int32)])
+            if len(self.excluded)
+            else self.excluded,
+            is_whole=False,
+            unanswered=NO_ITEMS,
         )
 
     def of_unanswered(self) -> Pool:

@@ -44,8 +44,8 @@ class TokenBudget:
 
     @property
     def used(self) -> int | None:
-        """The present size, or None if no batch has been encoded."""
-        return self.tokens if self._is_used else None
+        """The size that was fixed or found, the best so far if the search goes on; None if nothing was encoded."""
+        return (self.tokens if self.is_settled else self._best) if self._is_used else None
 
     def record(self, tokens: int, seconds: float) -> None:
         """Learn from a batch of `tokens` tokens; batches of half the budget or less, and larger ones, say nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from panglot.encode.cache import VectorCache
 from panglot.encode.model import Composite, CountsTokens, Encoder, Model, Reranks, Scorer, sees_images
 from panglot.encode.pairs import score_pairs
 from panglot.errors import BadEncoder
-from panglot.evaluate.ranking_time import ranking_seconds
+from panglot.evaluate.ranking_time import measure_ranking
 from panglot.evaluate.role_plan import BYTES_PER_TOKEN, ROLES, RolePlan, captions, plan_images, plan_role
+from panglot.evaluate.run import points_of
 from panglot.evaluate.scorer_plan import ScorerPlan, plan_scorer
 from panglot.remedies.debiased import Debias
 from panglot.remedies.fit_texts import FitTexts
@@ -38,7 +39,7 @@ class Plan(NamedTuple):
     """The estimated cost of one task with one model.
 
     `dimension` is 0 without vectors. `disk_bytes` is the size of the float32 vectors and of a reranker's scores;
-    `memory_bytes` adds the largest block of scores. `ranking_seconds` is the time of debiasing and ranking.
+    `memory_bytes` adds the largest block of scores. `ranking_seconds` is the time of debiasing, ranking and scoring.
     """
 
     roles: tuple[RolePlan, ...]
@@ -64,20 +65,24 @@ def plan_run(
     cache: VectorCache | None,
     debias: Debias | None = None,
     rank_device: str | None = None,
-    points: int = 0,
+    curve: Sequence[tuple[int, str]] = (),
 ) -> Plan:
-    """Plan a run that debiases vectors, ranks on a device of torch, or also scores `points` other forms of its vectors.
+    """Plan a run that debiases vectors, ranks on a device of torch, or also scores the vectors in other forms.
 
     Encodes a few batches of each role, of those that a run would have, to measure the speed and the dimension.
 
-    :raises BadEncoder: the pool has images and the model cannot encode them, the model fails, or it cannot be debiased.
+    :raises BadEncoder: the pool has images and the model cannot encode them, the model fails, it cannot be debiased, or
+        its vectors do not have the dimensions of the curve.
     :raises BadData: a query is among the texts that debiasing is fitted on.
     """
     if pool.has_images and not sees_images(model):
-        raise BadEncoder(f"{model.card.name} encodes only text, but the task has images.")
+        raise BadEncoder(f"{model.card.name} encodes only text, but {pool.task or 'the task'} has images.")
+    pool = pool.asking_all()
     plan = _plan(model, pool, cache, debias)
-    seconds = ranking_seconds(model, plan.dimension, pool, debias, rank_device)
-    return plan._replace(ranking_seconds=(plan.ranking_seconds + seconds) * (1 + points))
+    points = points_of(curve, plan.dimension if isinstance(model, Encoder) else 0)
+    preparing, ranking, scoring = measure_ranking(model, plan.dimension, pool, debias, rank_device)
+    seconds = preparing + (plan.ranking_seconds + ranking) * (1 + len(points)) + scoring
+    return plan._replace(ranking_seconds=seconds)
 
 
 def _plan(model: Model, pool: Pool, cache: VectorCache | None, debias: Debias | None) -> Plan:
@@ -136,9 +141,13 @@ def _plan_reranker(model: Reranks, pool: Pool, cache: VectorCache | None, debias
     score_pairs(model.pair_scorer, pool, query[:1], candidate[:1])
     start = perf_counter()
     score_pairs(model.pair_scorer, pool, query, candidate)
-    seconds = (perf_counter() - start) * pairs / len(query)
-    texts = [pool.queries.texts[place] for place in query] + [pool.candidates.texts[place] for place in candidate]
-    tokens = sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts) * pairs // len(query)
+    seconds = perf_counter() - start
+    texts = {
+        (pool.queries.texts[one].strip(), pool.candidates.texts[other].strip())
+        for one, other in zip(query, candidate, strict=True)
+    }
+    tokens = sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for pair in texts for text in pair) * pairs // len(texts)
+    seconds *= pairs / len(texts)
     role = RolePlan("pair", pairs, pairs, 0, tokens, seconds, {})
     disk = first.disk_bytes + PAIR_BYTES * pairs
     return Plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,15 +19,27 @@ from panglot.remedies.debiased import Debias
 from panglot.retrieve.counting import WORTH_COMPILING, kernel_for
 from panglot.retrieve.ranking import BLOCK_SCORES, collect_evidence
 from panglot.retrieve.similarity import DenseScores, ScoreBlocks
+from panglot.score.summary import score_evidence
+
+METRIC = "map"
+"""The headline metric of most tasks; all take the same time."""
 
 SLOW_SCORES = 4_000_000
 """Scores measured where they are not products of vectors: BM25 and fusion take a second for as many."""
 
 
-def ranking_seconds(
+class RankingTime(NamedTuple):
+    """Seconds of debiasing vectors, of ranking them once, and of all scores with intervals."""
+
+    preparing: float
+    ranking: float
+    scoring: float
+
+
+def measure_ranking(
     model: Model, dimension: int, pool: Pool, debias: Debias | None = None, device: str | None = None
-) -> float:
-    """Estimate how long debiasing vectors and ranking a pool takes, in seconds.
+) -> RankingTime:
+    """Estimate how long it takes to debias the vectors of a pool, to rank it, and to score it.
 
     Vectors [items, dimension] of the whole pool are debiased; the first queries are ranked, on `device` if it is given.
     What scores without encoding, such as BM25, is measured itself.
@@ -45,8 +58,11 @@ def ranking_seconds(
     if device:
         collect_evidence(part, scores, device=device)  # the first products of a device take longer
     start = perf_counter()
-    collect_evidence(part, scores, device=device)
-    return preparing + (perf_counter() - start) * total / rows
+    evidence = collect_evidence(part, scores, device=device)
+    ranked = perf_counter()
+    score_evidence(evidence, METRIC)
+    scored = perf_counter()
+    return RankingTime(preparing, (ranked - start) * total / rows, (scored - ranked) * total / rows)
 
 
 def _enough(scores: ScoreBlocks, whole: int) -> int:

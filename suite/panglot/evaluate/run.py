@@ -106,21 +106,30 @@ def _curve(
     curve: Sequence[tuple[int, str]],
     device: str | None,
 ) -> list[CurvePoint]:
-    """The headline scores of the same vectors in fewer dimensions or bits, without duplicates; 0 means all dimensions.
+    """The headline scores of the same vectors in fewer dimensions or bits.
 
     :raises BadEncoder: the model does not make vectors, or they have fewer dimensions.
     """
-    if not curve:
-        return []
     if scored.queries is None or scored.candidates is None:
-        raise BadEncoder("Only models that make vectors can be scored in fewer dimensions or bits.")
+        points_of(curve, 0)
+        return []
     whole = [scored.queries.vectors, scored.candidates.vectors]
-    available = whole[0].shape[1]
-    points = dict.fromkeys((dimension or available, form) for dimension, form in curve)
-    largest = max(dimension for dimension, _ in points)
+    points = points_of(curve, whole[0].shape[1])
+    return [_curve_point(task, pool, reduced(whole, *point, similarity), *point, device) for point in points]
+
+
+def points_of(curve: Sequence[tuple[int, str]], available: int) -> list[tuple[int, str]]:
+    """The points of a curve for vectors with `available` dimensions, 0 without vectors, each once; 0 means all of them.
+
+    :raises BadEncoder: the model does not make vectors, or they have fewer dimensions.
+    """
+    points = list(dict.fromkeys((dimension or available, form) for dimension, form in curve))
+    if points and not available:
+        raise BadEncoder("Only models that make vectors can be scored in fewer dimensions or bits.")
+    largest = max((dimension for dimension, _ in points), default=0)
     if largest > available:
         raise BadEncoder(f"The model's vectors have {available} dimensions, fewer than the requested {largest}.")
-    return [_curve_point(task, pool, reduced(whole, *point, similarity), *point, device) for point in points]
+    return points
 
 
 def _curve_point(

@@ -41,8 +41,8 @@ def plan_scorer(model: ReadingScorer, pool: Pool) -> ScorerPlan:
     :raises BadEncoder: the model fails.
     """
     sides = [_Side(model, pool.queries, "query"), _Side(model, pool.candidates, "passage")]
-    model.scores(_pool_of(*(side.texts[:1] for side in sides)), silent)  # the first call may load weights or compile
-    sample = _pool_of(*([side.texts[place] for place in side.sample] for side in sides))
+    model.scores(pool_of(*(side.texts[:1] for side in sides)), silent).block(0, 1)  # may load weights, or compile
+    sample = pool_of(*([side.texts[place] for place in side.sample] for side in sides))
     start = perf_counter()
     scores = model.scores(sample, silent)
     encoded = perf_counter()
@@ -82,8 +82,8 @@ class _Side:
         )
 
 
-def _pool_of(queries: Sequence[str], candidates: Sequence[str]) -> Pool:
-    """A pool of these texts, the first candidate relevant to all queries."""
+def pool_of(queries: Sequence[str], candidates: Sequence[str]) -> Pool:
+    """Return a pool of these texts, the first candidate relevant to all queries."""
     return Pool.of(
         ["und"],
         [Query(f"q{number}", text, "und", f"q{number}") for number, text in enumerate(queries)],

@@ -52,9 +52,8 @@ class RunRecord(Record):
     encoding: EncodingRecord | None = None
     """None for models that read no texts one by one."""
     batch_tokens: Tokens | None = None
-    """Tokens in a batch, including padding, requested or found while encoding: of a reranker, in a batch of pairs.
-
-    None if nothing was encoded, or the model has no such budget."""
+    """Tokens in a batch, including padding, requested or found since the model was loaded; of a reranker, in a batch of
+    pairs. None if it has encoded nothing, or has no such budget."""
     hardware: Line | None = None
     """The devices of torch that the model is on, and its implementation of attention; None if it does not say."""
     damaged: Count = 0

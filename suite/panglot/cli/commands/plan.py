@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +23,7 @@ from panglot.cli.options import (
     Precision,
     QueryPrompt,
     RankDevice,
+    SkipDamaged,
     Split,
     TaskNames,
     TextsPerRequest,
@@ -33,8 +34,10 @@ from panglot.cli.output import AsJson, open_console, print_json
 from panglot.cli.scoring import DebiasFit, DebiasLanguage, DebiasMethod, Dims, Quantise, read_curve, read_debias
 
 if TYPE_CHECKING:
+    from panglot.data.task import Task
     from panglot.evaluate.plan import Plan
     from panglot.evaluate.shards.plan import StreamPlan
+    from panglot.progress import Advance
 
 
 def plan(
@@ -52,6 +55,7 @@ def plan(
     debias: DebiasMethod = "",
     debias_fit: DebiasFit = "corpus",
     debias_language: DebiasLanguage = "data",
+    skip_damaged: SkipDamaged = False,
     rank_device: RankDevice = None,
     data_dir: DataDir = None,
     cache: Cache = None,
@@ -82,17 +86,21 @@ def plan(
     Example: panglot plan use-multilingual --tasks miracl --workers 8
     """
     chosen = find_suite(suite) if suite else find_tasks(tasks, split=split_, detect=detect.replace(",", "+"))
-    points = read_curve(dims, quantise)
+    curve = read_curve(dims, quantise)
     remedy = read_debias(debias, debias_fit, debias_language)
+    from rich.text import Text
+
     from panglot.cli.view.listing import list_faster, list_plans, list_stream_plan
     from panglot.cli.view.terminal import progress_bar
     from panglot.data.corpus import StreamedTask
+    from panglot.data.damage import without_damaged
     from panglot.data.load import read_pool
     from panglot.encode.cache import open_cache
     from panglot.encode.load import load_model
     from panglot.encode.model import sees_images
     from panglot.encode.options import Options
     from panglot.evaluate.measure import check_debias, find_rank_device
+    from panglot.evaluate.plan import Plan as PoolPlan
     from panglot.evaluate.plan import plan_run
     from panglot.evaluate.shards.plan import plan_stream
     from panglot.evaluate.speed import faster_settings
@@ -113,24 +121,27 @@ def plan(
     if suite and not sees_images(loaded):
         chosen = [task for task in chosen if not task.has_images]
     opened, there = open_cache(cache, no_cache), find_rank_device(rank_device, loaded)
-    plans, large, texts = dict[str, "Plan"](), dict[str, "StreamPlan"](), list[str]()
+
+    def measure(task: Task) -> Plan | StreamPlan:
+        if isinstance(task, StreamedTask):
+            check_debias(task, remedy)
+            return plan_stream(loaded, task, split(languages), rank_device=there)
+        pool, _ = without_damaged(read_pool(task, split(languages)), skip_damaged)
+        return plan_run(loaded, pool, opened, remedy, there, curve)
+
     with progress_bar("measuring", len(chosen) + try_settings) as advance:
-        for task in chosen:
-            if isinstance(task, StreamedTask):
-                check_debias(task, remedy)
-                large[task.name] = plan_stream(loaded, task, split(languages), rank_device=there)
-            else:
-                pool = read_pool(task, split(languages))
-                plans[task.name] = plan_run(loaded, pool, opened, remedy, there, len(points))
-                if try_settings and not texts:
-                    texts = [text for text in pool.candidates.texts if text]
-            advance(1)
+        found, failed = _measure_all(chosen, measure, advance)
+        plans = {name: plan for name, plan in found.items() if isinstance(plan, PoolPlan)}
+        large = {name: plan for name, plan in found.items() if not isinstance(plan, PoolPlan)}
+        pools = (read_pool(task, split(languages)) for task in chosen if try_settings and task.name in plans)
+        texts = next((some for pool in pools if (some := [text for text in pool.candidates.texts if text])), [])
         faster = faster_settings(model, options, loaded, texts) if try_settings else None
     if as_json:
         records = {**_records(plans, price), **_stream_records(large, workers, price)}
         measured = None if faster is None else [each._asdict() for each in faster]
-        print_json(records | {"faster_settings": measured} if try_settings else records)
-        return
+        errors = {name: {"error": why} for name, why in failed.items()}
+        print_json(records | errors | ({"faster_settings": measured} if try_settings else {}))
+        raise typer.Exit(1 if failed else 0)
     console = open_console()
     if plans:
         console.print(list_plans(plans, price))
@@ -139,6 +150,27 @@ def plan(
     if try_settings:
         no_texts = "the candidates are images" if plans else "all tasks are streamed"
         console.print(list_faster(faster, "the model supports none" if texts else no_texts))
+    for name, why in failed.items():
+        console.print(Text(f"{name} failed: ", "bold red").append(why, "not bold"), soft_wrap=True)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _measure_all(
+    tasks: list[Task], measure: Callable[[Task], Plan | StreamPlan], advance: Advance
+) -> tuple[dict[str, Plan | StreamPlan], dict[str, str]]:
+    """Return the plan of each task, and why others could not be planned; the only task must be planned."""
+    from panglot.errors import PanglotError
+
+    found, failed = dict[str, "Plan | StreamPlan"](), dict[str, str]()
+    for task in tasks:
+        try:
+            found[task.name] = measure(task)
+        except PanglotError as error:
+            if len(tasks) == 1:
+                raise
+            failed[task.name] = str(error)
+        advance(1)
+    return found, failed
 
 
 def _records(plans: Mapping[str, Plan], price: float) -> dict[str, Any]:

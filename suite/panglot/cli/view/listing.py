@@ -155,7 +155,7 @@ def list_stream_plan(name: str, plan: StreamPlan, workers: int, price: float) ->
     machines = "1 worker" if workers == 1 else f"{workers} workers"
     legend = (
         f"{name}: {plan.passages:,} passages, {plan.tokens:,} tokens. On this machine or its GPU, encoding takes "
-        f"{plan.encode_seconds / 3600:,.1f} hours and scoring {plan.product_seconds / 3600:,.2f} hours. "
+        f"{plan.encode_seconds / 3600:,.1f} hours and scoring {plan.scoring_seconds / 3600:,.2f} hours. "
         f"Total with {machines}: {plan.seconds(workers) / 3600:,.1f} hours. "
         f"{plan.dimension}-dimensional vectors take {disk}.{cost}"
     )

@@ -65,10 +65,10 @@ class _Bm25Scores:
                 if size:
                     analyse = analyser(language)
                     index = bm25s.BM25()
-                    texts = pool.candidates.texts[end - size : end]
-                    with np.errstate(invalid="ignore"):  # if no text has any word, the mean length is 0
-                        index.index([analyse(text) for text in texts], show_progress=False)
-                    self._indices.append((slice(end - size, end), analyse, index))
+                    words = [analyse(text) for text in pool.candidates.texts[end - size : end]]
+                    if any(words):  # without any, nothing can be indexed, and all score 0
+                        index.index(words, show_progress=False)
+                        self._indices.append((slice(end - size, end), analyse, index))
                     advance(size)
 
     def block(self, start: int, stop: int) -> Floats:

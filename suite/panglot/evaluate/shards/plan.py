@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from panglot.arrays import Floats
-from panglot.data.corpus import StreamedTask
+from panglot.data.corpus import Passage, StreamedTask
 from panglot.encode.batches import count_tokens
 from panglot.encode.model import Composite, CountsTokens, Encoder, EncodesConcurrently, HasBudget, Model, Scorer
 from panglot.errors import BadEncoder
 from panglot.evaluate.role_plan import BYTES_PER_TOKEN
-from panglot.evaluate.shards.counting import TILE_PASSAGES
+from panglot.evaluate.scorer_plan import pool_of
+from panglot.evaluate.shards.counting import TILE_PASSAGES, ShardCounter
 from panglot.evaluate.speed import measure_speed
-from panglot.retrieve.device import product, send
 from panglot.retrieve.ranking import BLOCK_SCORES
 
 SECONDS = 30.0
@@ -32,8 +31,8 @@ BATCH = 16
 FORMS = {"fp32": 4, "fp16": 2, "int8": 1}
 """Bytes of one vector component in each form."""
 
-PRODUCT = (BLOCK_SCORES // TILE_PASSAGES, TILE_PASSAGES)
-"""Queries and passages of the matrix product that is measured."""
+BLOCK = (BLOCK_SCORES // TILE_PASSAGES, TILE_PASSAGES)
+"""Queries and passages of the block that is measured."""
 
 
 class LanguagePlan(NamedTuple):
@@ -51,7 +50,7 @@ class StreamPlan(NamedTuple):
 
     languages: tuple[LanguagePlan, ...]
     dimension: int
-    product_seconds: float
+    scoring_seconds: float
 
     @property
     def passages(self) -> int:
@@ -70,7 +69,7 @@ class StreamPlan(NamedTuple):
 
     def seconds(self, workers: int = 1) -> float:
         """Estimated seconds with `workers` like this one; there are many equal shards, so work divides evenly."""
-        return (self.encode_seconds + self.product_seconds) / workers
+        return (self.encode_seconds + self.scoring_seconds) / workers
 
     def disk_bytes(self, form: str) -> int:
         """Bytes of all vectors in a form (`FORMS`)."""
@@ -86,7 +85,7 @@ def plan_stream(
 ) -> StreamPlan:
     """Plan a run over a corpus from a measurement of `seconds`, with at least one batch of each language.
 
-    Products are measured on `rank_device`, a name of torch, if it is given.
+    Scores are measured on `rank_device`, a name of torch, if it is given.
 
     :raises BadEncoder: the model does not produce vectors.
     :raises UnknownName: the task does not have one of the languages.
@@ -100,9 +99,9 @@ def plan_stream(
         if place >= len(samples) and perf_counter() > stop:
             break
         sample.measure(model)
-    product = _product_seconds(dimension, rank_device)
+    per_score = _scoring_seconds(dimension, rank_device)
     plans = tuple(sample.plan() for sample in samples.values())
-    return StreamPlan(plans, dimension, sum(plan.passages * plan.queries for plan in plans) * product)
+    return StreamPlan(plans, dimension, sum(plan.passages * plan.queries for plan in plans) * per_score)
 
 
 class _Sample:
@@ -140,21 +139,16 @@ def _estimate_tokens(texts: Sequence[str]) -> int:
     return sum(len(text.encode()) // BYTES_PER_TOKEN + 1 for text in texts)
 
 
-def _product_seconds(dimension: int, device: str | None) -> float:
-    """Seconds per score, measured on one block."""
-    queries, passages = (np.ones((rows, dimension), np.float32) for rows in PRODUCT)
-    if device:
-        return _product_seconds_there(queries, passages, device)
-    start = perf_counter()
-    scores: Floats = queries @ passages.T
-    return (perf_counter() - start) / scores.size
-
-
-def _product_seconds_there(queries: Floats, passages: Floats, device: str) -> float:
-    """Seconds per score on a device of torch, where the first product takes longer."""
-    sent = [send(part, device) for part in (queries, passages)]
+def _scoring_seconds(dimension: int, device: str | None) -> float:
+    """Seconds per score, multiplied and counted, measured on one block; the first on a device takes longer."""
+    random = np.random.default_rng(0)
+    queries, passages = (random.standard_normal((rows, dimension), np.float32) for rows in BLOCK)
+    pool = pool_of([str(number) for number in range(len(queries))], ["relevant"])
+    counter = ShardCounter(pool, queries, passages[:1], device)
+    texts = [Passage(f"{number}", f"passage {number}") for number in range(len(passages))]
+    seconds = 0.0
     for _ in range(2):
         start = perf_counter()
-        float(product(*sent).max())  # waits for the device
+        counter.count(counter.tally(), texts, passages, 0)
         seconds = perf_counter() - start
     return seconds / (len(queries) * len(passages))
