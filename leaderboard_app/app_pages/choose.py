@@ -84,7 +84,7 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
             "parameters": choice.model.facts.get("parameters"),
             "max_length": choice.model.facts.get("max_length"),
             "texts per second": choice.model.facts.get("texts_per_second"),
-            "licence": choice.model.facts.get("licence") or "",
+            "licence": _licence(str(choice.model.facts.get("licence") or "")),
             "trust": choice.model.facts.get("trust") or "reported",
             "id": f"{choice.model.model}@{choice.model.revision}",
             "leads to": choice.model.facts["leads to"],
@@ -93,6 +93,11 @@ def table_of(choices: tuple[Choice, ...]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows).astype({"parameters": "Int64", "max_length": "Int64", "texts per second": float})
     return table if table["texts per second"].any() else table.drop(columns="texts per second")
+
+
+def _licence(stated: str) -> str:
+    """A licence as a column has room for it: one that is stated by an address is the model's own."""
+    return "own" if "://" in stated else stated
 
 
 def said_of(found: Shortlist) -> str:
