@@ -232,7 +232,8 @@ def test_a_file_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["panglot", "tasks", "starter", "--export", "nowhere/items.jsonl"])
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(sys, "argv", ["panglot", "tasks", "starter", "--export", "folder"])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert "nowhere/items.jsonl: No such file or directory." in capsys.readouterr().err
+    assert "folder: Is a directory." in capsys.readouterr().err

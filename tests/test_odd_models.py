@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -23,6 +23,8 @@ from panglot.encode.options import Options
 from panglot.errors import BadEncoder
 from panglot.progress import silent
 from tests.helpers.pools import PoolMaker
+
+Model = TypeVar("Model", SparseModel, LateModel)
 
 
 @pytest.fixture
@@ -49,8 +51,12 @@ class Encodes:
     encode_document = encode_query
 
 
-WHOLE: Any = SimpleNamespace(encode=lambda items, role, encode, *_: encode(list(items.texts)))
-"""Encodes all texts in one batch."""
+def made(kind: type[Model], model: Encodes, similarity: str = "dot") -> Model:
+    """A model of this kind that encodes all texts in one batch."""
+    found: Any = kind.__new__(kind)
+    found._model, found.card, found.device = model, _card(similarity), "cpu"
+    found._encode_items = lambda items, role, encode, *_: encode(list(items.texts))
+    return found
 
 
 class TestSparse:
@@ -58,7 +64,7 @@ class TestSparse:
         import torch
 
         model = Encodes(lambda text: torch.tensor([3.0, 4.0 * text.startswith("text")]), torch.stack)
-        scores = SparseModel(model, _card("cosine"), WHOLE).scores(pool, silent).block(0, 2)
+        scores = made(SparseModel, model, "cosine").scores(pool, silent).block(0, 2)
         assert scores == pytest.approx(np.full((2, 2), 0.6))
 
     def test_a_weight_that_is_not_a_number_is_rejected(self, pool: Pool) -> None:
@@ -66,7 +72,7 @@ class TestSparse:
 
         model = Encodes(lambda _: torch.tensor([1.0, np.nan]), torch.stack)
         with pytest.raises(BadEncoder, match="odd returned NaN, infinite or too large weights for 'question"):
-            SparseModel(model, _card(), WHOLE).scores(pool, silent)
+            made(SparseModel, model).scores(pool, silent)
 
     def test_another_comparison(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sparse, "stated_kind", lambda *_: ("SparseEncoder", []))
@@ -83,7 +89,7 @@ class TestLate:
         import torch
 
         model = Encodes(lambda text: torch.eye(2) if text.startswith("question") else torch.ones(3, 2), list)
-        late = LateModel(model, _card("late interaction"), WHOLE)
+        late = made(LateModel, model, "late interaction")
         assert late.scores(pool, silent).block(0, 2).tolist() == [[2, 2], [2, 2]]
         model.similarity_fn_name = "meanmaxsim"
         assert late.scores(pool, silent).block(0, 2).tolist() == [[1, 1], [1, 1]]
@@ -94,7 +100,7 @@ class TestLate:
 
         model = Encodes(lambda _: torch.full((tokens, 2), np.inf), list)
         with pytest.raises(BadEncoder, match="no token vectors, or NaN, infinite or too large ones, for 'question"):
-            LateModel(model, _card("late interaction"), WHOLE).scores(pool, silent)
+            made(LateModel, model, "late interaction").scores(pool, silent)
 
 
 class TestMteb:

@@ -147,7 +147,7 @@ def test_missing_or_damaged_evidence_is_refused(written: Path) -> None:
 def test_results_are_found_in_files_models_and_folders_of_models(written: Path) -> None:
     for path in (written, written.parent, written.parents[1]):
         assert list(find_results([path])) == [written]
-    with pytest.raises(BadResult, match="No results in"):
+    with pytest.raises(BadResult, match="nothing does not exist"):
         list(find_results([written.parent / "nothing"]))
 
 

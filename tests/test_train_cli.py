@@ -98,7 +98,7 @@ def test_help_names_every_option(verb: str) -> None:
     ("change", "said"),
     [
         ("data.0.name=ntrx", "unknown data set 'ntrx'"),
-        ("sampler.alpha=2", "less than or equal to 1"),
+        ("sampler.alpha=2", "must be at most 1"),
         ("sampler.gamma=0.5", "gamma > 0 needs an image set"),
         ("evaluation=['xquad']", "did you mean"),
         ("training.step=3", "training.step: unknown key (did you mean steps?)"),

@@ -78,7 +78,7 @@ def _jobs(names: list[str], languages: list[str]) -> Iterator[tuple[str, Job]]:
         names = [*TRAINED_TASKS, *(name for name in names if name != TRAINING)]
         for training_set in TRAINING_SETS:
             yield training_set.name, partial(_fetch_training_set, training_set)
-    for task in find_tasks(",".join(names)):
+    for task in find_tasks(",".join(names)) if names else ():
         yield task.name, partial(_fetch, task, languages)
 
 
