@@ -241,6 +241,7 @@ def test_search_and_order_are_in_the_url(seen: Seen) -> None:
 def test_choosing_languages_computes_again(seen: Seen, submissions: Path) -> None:
     page = seen.open("overview?task=starter&pool=de&pool=en&pool=zh", "By task")
     page.get_by_text("Filters, languages and columns").click()
+    seen.settle()  # what is clicked while the filters unfold can be missed
     page.get_by_role("button", name="Remove Chinese (zh)").click()
     expect(page).to_have_url(re.compile("pool=de&pool=en(?!&pool=zh)"))
     expect(page.get_by_text("Recomputed from the evidence in the pool of de, en")).to_be_visible()
