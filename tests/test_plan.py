@@ -142,7 +142,7 @@ def test_plan_names_settings_that_are_faster_here(monkeypatch: pytest.MonkeyPatc
     assert faster_settings("words", Options(), load_model("random"), ["text"]) is None
 
 
-def test_plan_says_why_no_other_setting_was_measured() -> None:
+def test_plan_says_why_no_other_setting_was_measured(real_data: Path) -> None:
     said = (
         CliRunner().invoke(app, ["plan", "random", "--tasks", "starter", "--languages", "de", "--try-settings"]).output
     )
@@ -243,7 +243,7 @@ def test_queries_without_an_answer_are_planned(make_pool: PoolMaker) -> None:
     assert after.tokens == before.tokens + 3 * 30
 
 
-def test_plan_goes_on_after_a_task_that_fails() -> None:
+def test_plan_goes_on_after_a_task_that_fails(real_data: Path) -> None:
     asked = ["plan", "use-multilingual", "--tasks", "storybooks-t2i,starter"]
     done = CliRunner().invoke(app, [*asked, "--json"])
     assert done.exit_code == 1

@@ -46,7 +46,7 @@ def measure_ranking(
 
     :raises BadEncoder: the method of debiasing does not suit the model or the pool.
     :raises BadData: a query is among the texts that the method is fitted on.
-    :raises MissingData: the model has no vectors of this pool.
+    :raises MissingData: the model has no vectors for this pool.
     """
     pool = replace(pool, queries=_as_texts(pool.queries), candidates=_as_texts(pool.candidates))
     start = perf_counter()
