@@ -22,7 +22,7 @@ from panglot.interop.field import FILE, SCALE, reported_on, shipped_field, write
 from panglot.interop.mteb_import import read_mteb
 from tests.helpers.belebele import write_twin
 from tests.helpers.pages import Open, named, page_opener
-from tests.helpers.required import DATA_FOLDER
+from tests.helpers.required import reported_folder
 from tests.helpers.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("no_checks")
@@ -64,7 +64,7 @@ def pair(own_results: Path, query: str, candidate: str) -> float:
 
 
 def test_every_cell_equals_the_shared_parquet() -> None:
-    shared = pd.read_parquet(DATA_FOLDER / "reported" / "mteb_results.parquet")
+    shared = pd.read_parquet(reported_folder() / "mteb_results.parquet")
     shared = shared.astype({name: str for name in ("model", "revision", "task", "hf_subset")})
     names = {
         "BelebeleRetrieval": "belebele",

@@ -31,9 +31,8 @@ from panglot.interop.field import (
 from panglot.interop.mteb_cells import mteb_cells
 from panglot.interop.mteb_import import Imported, read_mteb
 from tests.helpers.command import panglot
-from tests.helpers.required import DATA_FOLDER
+from tests.helpers.required import reported_folder
 
-REPORTED = DATA_FOLDER / "reported"
 BELEBELE = "979a211276faa22f671e69d096634193567cfd05"
 META = {
     "name": "org/model",
@@ -53,13 +52,13 @@ META = {
 
 @pytest.fixture(scope="module")
 def imported() -> Imported:
-    return read_mteb(REPORTED, all_tasks())
+    return read_mteb(reported_folder(), all_tasks())
 
 
 @pytest.fixture(scope="module")
 def original() -> pd.DataFrame:
     """The shared Parquet, rows of tasks with the same cells, named as ours."""
-    table = pd.read_parquet(REPORTED / "mteb_results.parquet")
+    table = pd.read_parquet(reported_folder() / "mteb_results.parquet")
     table = table.astype({name: str for name in ("model", "revision", "task", "hf_subset")})
     names = {theirs: same.task for theirs, same in mteb_cells().same.items()}
     return table[table["task"].isin(names)].assign(task=table["task"].map(names))

@@ -16,3 +16,11 @@ def absent(advice: str) -> NoReturn:
     if os.environ.get("PANGLOT_REQUIRE_DATA") == "1":
         pytest.fail(advice)
     pytest.skip(advice)
+
+
+def reported_folder() -> Path:
+    """The folder with what others reported; the test is skipped without it."""
+    folder = DATA_FOLDER / "reported"
+    if not folder.is_dir():
+        absent(f"No {folder}. Put the reported results there, or name another data folder by PANGLOT_DATA.")
+    return folder
